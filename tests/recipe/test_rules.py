@@ -1,0 +1,116 @@
+"""The rules fill what is left out, never what is set, and their numbers are those of their sources."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whet.recipe.load import load_recipe
+from whet.recipe.rules import LEAST_STEPS, Choice, Facts, resolve
+from whet.recipe.schema import Recipe
+
+FILLED = ["learning_rate", "batch_tokens", "epochs", "steps", "max_tokens", "checkpoint_every"]
+
+
+def facts(**changes: Any) -> Facts:
+    base: dict[str, Any] = {"rows": 1000, "tokens": 90_000, "supervised_tokens": 20_000, "hidden_size": 256}
+    return Facts(**{**base, "parameters": 5_000_000, "context": 512, **changes})
+
+
+def chosen(recipe: Recipe, given_facts: Facts) -> tuple[Recipe, dict[str, Choice]]:
+    resolved, choices = resolve(recipe, given_facts)
+    return resolved, {choice.key: choice for choice in choices}
+
+
+def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
+    recipe = Recipe(data="a")
+    resolved, choices = chosen(recipe, facts())
+    assert set(choices) == {*FILLED, "adapter.rank", "adapter.alpha", "evaluate.every"}
+    assert all(getattr(resolved, key) == choices[key].value for key in FILLED)
+    assert all(choice.reason.endswith(".") and len(choice.reason) > 20 for choice in choices.values())
+    assert recipe == Recipe(data="a"), "the recipe that was asked for stays as it is"
+
+
+def test_what_is_set_is_never_changed() -> None:
+    asked = ["learning_rate=1", "batch_tokens=7", "epochs=9", "steps=3", "adapter.rank=5", "adapter.alpha=6"]
+    asked += ["evaluate.every=2", "checkpoint_every=4", "max_tokens=99"]
+    recipe = load_recipe({"data": "a"}, asked)
+    assert chosen(recipe, facts()) == (recipe, {})
+
+
+def test_a_resolved_recipe_has_nothing_left_to_choose() -> None:
+    resolved, _ = chosen(Recipe(data="a"), facts())
+    assert chosen(resolved, facts(rows=5, tokens=7)) == (resolved, {})
+
+
+@pytest.mark.parametrize(("hidden", "rate"), [(1024, 5.27e-4), (4096, 2.86e-4)])
+def test_lora_rates_are_those_of_tinkers_table(hidden: int, rate: float) -> None:
+    """The lower of the two families that Tinker fitted: Qwen at 1024, Llama at 4096."""
+    resolved, _ = chosen(Recipe(data="a"), facts(hidden_size=hidden))
+    assert resolved.learning_rate == pytest.approx(rate, rel=0.02)
+
+
+@pytest.mark.parametrize("hidden", [192, 256, 320, 1024, 4096])
+def test_a_lora_learns_ten_times_as_fast(hidden: int) -> None:
+    lora, _ = chosen(Recipe(data="a"), facts(hidden_size=hidden))
+    full, _ = chosen(load_recipe({"data": "a", "adapter": "full"}), facts(hidden_size=hidden))
+    assert lora.learning_rate == pytest.approx(10 * (full.learning_rate or 0), rel=0.05)
+
+
+def test_the_bundled_base_gets_its_measured_rates() -> None:
+    lora, _ = chosen(Recipe(data="a"), facts(hidden_size=256))
+    full, _ = chosen(load_recipe({"data": "a", "adapter": "full"}), facts(hidden_size=256))
+    assert 4e-3 <= (lora.learning_rate or 0) <= 5e-3
+    assert 5e-4 <= (full.learning_rate or 0) <= 1e-3
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(10, 10), (4, 25), (20, 5), (33, 3), (34, 3), (8333, 3), (10_000, 2)])
+def test_epochs_follow_openais_rule(rows: int, epochs: int) -> None:
+    """3; below 100 row-passes min(25, 100 // n); above 25,000 max(1, 25000 // n)."""
+    resolved, _ = chosen(Recipe(data="a"), facts(rows=rows, tokens=rows * 90))
+    assert resolved.epochs == epochs
+
+
+@given(st.integers(1, 200_000), st.integers(2, 2000))
+def test_there_are_always_enough_steps_and_they_cover_the_epochs(rows: int, mean: int) -> None:
+    resolved, _ = chosen(Recipe(data="a"), facts(rows=rows, tokens=rows * mean))
+    assert resolved.steps and resolved.batch_tokens and resolved.epochs
+    assert resolved.steps >= LEAST_STEPS
+    assert resolved.steps * resolved.batch_tokens >= rows * mean * resolved.epochs
+    assert resolved.batch_tokens <= max(16, 32 * mean)
+    assert math.log2(resolved.batch_tokens).is_integer()
+
+
+def test_the_users_epochs_are_not_stretched() -> None:
+    resolved, _ = chosen(Recipe(data="a", epochs=1, batch_tokens=1000), facts(rows=10, tokens=5000))
+    assert resolved.steps == 5
+
+
+def test_the_users_steps_win_over_epochs() -> None:
+    resolved, _ = chosen(Recipe(data="a", steps=50, batch_tokens=900), facts())
+    assert (resolved.steps, resolved.epochs) == (50, 0.5)
+
+
+def test_rank_grows_with_the_tokens_to_learn_and_alpha_stays() -> None:
+    small, large = (chosen(Recipe(data="a"), facts(supervised_tokens=n))[1] for n in (10_000, 50_000_000))
+    assert (small["adapter.rank"].value, large["adapter.rank"].value) == (16, 32)
+    assert small["adapter.alpha"].value == large["adapter.alpha"].value == 32.0
+
+
+def test_a_full_tune_has_no_rank() -> None:
+    assert not any(
+        key.startswith("adapter.") for key in chosen(load_recipe({"data": "a", "adapter": "full"}), facts())[1]
+    )
+
+
+def test_pretraining_from_scratch_follows_kaplan_and_chinchilla() -> None:
+    recipe = load_recipe({"data": "a", "method": "pretrain", "adapter": "full"})
+    resolved, choices = chosen(recipe, facts(tokens=20_000_000, from_scratch=True, context=2048))
+    assert resolved.learning_rate == pytest.approx(3.239e-3 - 1.395e-4 * math.log(5_000_000), rel=0.05)
+    assert resolved.epochs == 4
+    assert choices["method.context"].value == 1024
+    assert chosen(recipe, facts(tokens=20_000_000))[0].epochs == 1

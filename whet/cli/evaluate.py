@@ -1,0 +1,28 @@
+"""`whet eval`: measures a run on its held-out rows."""
+
+from __future__ import annotations
+
+from whet.cli.options import RUNS, Gate, Json, RunName, Runs
+
+
+def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = False) -> None:
+    """Measure base and tuned model on the rows that were held out, and give a verdict.
+
+    Example: whet eval tickets-1a2b3c4d --gate
+    """
+    from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+    from whet.cli.render import result as show_result
+    from whet.cli.tune import end
+    from whet.store.registry import find_run
+
+    screen = Screen(json_)
+    found = find_run(run, runs)
+    watch = observer()
+    try:
+        result = api.evaluate(found, observer=watch)
+    finally:
+        watch.done()
+    show_result(screen, result)
+    end(screen, result, gate)

@@ -1,0 +1,110 @@
+"""The command `whet`: assembles the verbs, and turns whatever ends them into one clear message and an exit code.
+
+Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and not better, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import typer
+
+import whet
+from whet.cli import chat, demo, evaluate, init, models, runs, show, train, tune
+from whet.errors import WhetError
+
+STOPPED = 130
+
+app = typer.Typer(
+    name="whet",
+    help="Whet sharpens a language model on your data, and proves that it is sharper.",
+    epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("show")(show.show)
+app.command("tune")(tune.tune)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("chat")(chat.chat)
+app.add_typer(runs.app, name="runs")
+app.add_typer(models.app, name="models")
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"whet {whet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Whet sharpens a language model on your data, and proves that it is sharper."""
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and gives its exit code. Nothing but a whole message ever reaches the user."""
+    as_json = "--json" in arguments
+    try:
+        code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
+    except WhetError as error:
+        return report(error, as_json)
+    except typer.Abort:
+        code = STOPPED
+    except typer.TyperException as error:
+        return report(usage_error(error), as_json)
+    except KeyboardInterrupt:
+        code = STOPPED
+    except Exception as error:
+        return report(unexpected(error), as_json)
+    if code == STOPPED:
+        print("\nstopped; the same command resumes from the last checkpoint", file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def report(error: WhetError, as_json: bool) -> int:
+    """The message for people on stderr; with --json also an object on stdout, so that programs need not parse words."""
+    print(f"whet: {error}", file=sys.stderr)
+    if as_json:
+        facts = {"type": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        print(json.dumps({"error": {**facts, "exit_code": error.exit_code}}, ensure_ascii=False))
+    return error.exit_code
+
+
+def usage_error(error: typer.TyperException) -> WhetError:
+    """A wrong command line in the form of all other errors."""
+    say = getattr(error, "format_message", lambda: str(error))
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "whet"
+    wrong = WhetError(say().strip(), fix=f"{command} --help shows what there is")
+    wrong.exit_code = 2
+    return wrong
+
+
+def unexpected(error: Exception) -> WhetError:
+    """A fault of Whet itself: the traceback goes to a file, or to stderr where no file can be written."""
+    text = "".join(traceback.format_exception(error))
+    path = Path(tempfile.gettempdir()) / f"whet-{datetime.now():%Y%m%d-%H%M%S-%f}.txt"
+    try:
+        path.write_text(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}", "utf-8")
+        place = f"the details are in {path}"
+    except OSError:
+        print(text, file=sys.stderr)
+        place = "the details are above"
+    what = f"this should not have happened: {type(error).__name__}: {error}"
+    return WhetError(what, fix=f"{place}; please report them. The same command resumes a run")

@@ -1,0 +1,33 @@
+"""Arguments and options that several verbs share, described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from whet.errors import InputError
+
+DataOrRecipe = Annotated[
+    str, typer.Argument(metavar="DATA-or-RECIPE", help="A recipe (.yaml), a data file or folder, or a set on the Hub.")
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
+]
+Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where the runs are kept.")]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="Name of the run; default: from the data and the recipe.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; what is for people goes to stderr.")]
+Gate = Annotated[bool, typer.Option("--gate", help="Exit with 3 when the verdict is not 'better'.")]
+
+RUNS = Path("runs")
+
+
+def options_first(group: str, verb: str) -> InputError:
+    """Options between a group and its verb would be lost: refuse them."""
+    fix = f"whet {group} {verb} ... --runs FOLDER --json"
+    return InputError(f"options go after the verb of `whet {group}`", fix=fix)

@@ -1,0 +1,141 @@
+"""The reference pages, written from the code: `python -m whet.cli.reference`. A test fails when they are stale."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from whet.cli.main import app
+from whet.recipe.explain import kinds, literal_values
+from whet.recipe.schema import Recipe
+from whet.store.atomic import write_text
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+WRITTEN = "<!-- Written by `python -m whet.cli.reference`; change the code, not this page. -->\n"
+EXIT_CODES = """
+| exit code | means |
+| --- | --- |
+| 0 | done |
+| 1 | the run failed |
+| 2 | the input or the command is wrong |
+| 3 | `--gate` was asked for and the verdict is not `better` |
+| 130 | stopped by Ctrl-C; the same command resumes |
+"""
+
+
+def cli_page() -> str:
+    """Every verb with its example, arguments and options."""
+    command: Any = typer.main.get_command(app)
+    parts = [f"{WRITTEN}\n# The command line\n\n{command.help}\n{EXIT_CODES}"]
+    parts += [command_section(name, child) for name, child in command.commands.items()]
+    return "\n".join(parts)
+
+
+def command_section(name: str, command: Any, depth: int = 2) -> str:
+    about, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
+    lines = [f"{'#' * depth} whet {name}\n", about.strip() + "\n"]
+    if example:
+        lines.append(f"```sh\n{example.strip()}\n```\n")
+    rows = [parameter_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
+    if rows:
+        lines += ["| argument or option | meaning | default |", "| --- | --- | --- |", *rows, ""]
+    for child_name, child in getattr(command, "commands", {}).items():
+        lines.append(command_section(f"{name} {child_name}", child, depth + 1))
+    return "\n".join(lines)
+
+
+def parameter_row(parameter: Any) -> str:
+    option = parameter.param_type_name == "option"
+    shown = parameter.opts[0] if option else parameter.metavar or parameter.name
+    value = f" {parameter.metavar}" if option and not parameter.is_flag else ""
+    default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+    default = "required" if parameter.required else default
+    return f"| `{shown}{value}` | {parameter.help or ''} | {default} |"
+
+
+def recipe_page() -> str:
+    """Every key of a recipe with its type, default and meaning."""
+    parts = [
+        f"{WRITTEN}\n# The recipe\n",
+        f"{inspect.cleandoc(Recipe.__doc__ or '')} Keys without a default get their value from a rule, "
+        "which is printed with its reason. On the command line, `--set key.sub=value` overrides any key.\n",
+        key_table(Recipe, ""),
+    ]
+    for name, field in Recipe.model_fields.items():
+        for model in models_of(field.annotation):
+            title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if kinds(field.annotation) else name
+            parts.append(f"## `{title}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+    return "\n".join(parts)
+
+
+def models_of(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return list(kinds(annotation).values())
+
+
+def key_table(model: type[BaseModel], prefix: str) -> str:
+    rows = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        if name == "kind" and prefix and len(literal_values(field.annotation)) == 1:
+            continue
+        row = (f"`{prefix}{name}`", value_of(field), default_of(field), field.description or "")
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def value_of(field: FieldInfo) -> str:
+    limits = [limit_of(item) for item in field.metadata]
+    return ", ".join([type_name(field.annotation), *(limit for limit in limits if limit)])
+
+
+def limit_of(item: Any) -> str:
+    for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+        if hasattr(item, name):
+            return f"{sign} {getattr(item, name):g}"
+    return ""
+
+
+def type_name(annotation: Any) -> str:
+    plain = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    if annotation in plain:
+        return plain[annotation]
+    if kinds(annotation):
+        return "kind: " + " or ".join(kinds(annotation))
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(inner[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if origin is list:
+        return f"list of {type_name(inner[0])}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(type_name(part) for part in inner if part is not type(None))
+    return "see below"
+
+
+def default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, BaseModel):
+        return f"`{getattr(value, 'kind')}`" if kinds(field.annotation) else "see below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return "" if value is None else f"`{value}`"
+
+
+def pages() -> dict[Path, str]:
+    return {FOLDER / "cli.md": cli_page(), FOLDER / "recipe.md": recipe_page()}
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        write_text(path, text)
+        print(path)

@@ -1,0 +1,164 @@
+"""How results look in a terminal. Everything here takes the plain dictionaries that `--json` prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from whet.store.atomic import plain
+
+VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
+STATUS_STYLE = {"done": "green", "failed": "red", "damaged": "red", "interrupted": "yellow", "stopped": "yellow"}
+LOG_WIDTH = 120
+"""Columns where there is no terminal to ask."""
+
+
+class Screen:
+    """Where things for people go: stdout, or stderr when stdout must hold nothing but one JSON object."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        stream = sys.stderr if as_json else sys.stdout
+        self.console = Console(file=stream, width=None if stream.isatty() else LOG_WIDTH, highlight=False)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Prints text as it stands: square brackets in it are not markup, long lines are not broken."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+
+    def show(self, thing: Any) -> None:
+        self.console.print(thing)
+
+    def finish(self, result: object) -> None:
+        """The one JSON object, where asked for."""
+        if self.as_json:
+            print(json.dumps(plain(result), ensure_ascii=False), flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
+    """A plain table; columns whose name starts with '#' hold numbers and are aligned to the right."""
+    built = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        built.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+    for row in rows:
+        built.add_row(*(cell if isinstance(cell, Text) else Text(text_of(cell)) for cell in row))
+    return built
+
+
+def text_of(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def ledger(facts: dict[str, Any]) -> Table:
+    """Where every input row went. The lines add up to the rows read."""
+    held_out = facts.get("held_out") or {}
+    rows: list[tuple[str, object]] = [("trained", facts.get("trained"))]
+    rows += [(f"held out for {part}", number) for part, number in held_out.items()]
+    rows += [(f"dropped: {reason}", number) for reason, number in sorted((facts.get("dropped") or {}).items())]
+    rows.append(("read", facts.get("rows_in")))
+    if facts.get("supervised_tokens") is not None:
+        rows.append(("tokens to learn", facts["supervised_tokens"]))
+    return table(["rows", "#"], rows, title="Where every row went")
+
+
+def choices(chosen: Iterable[dict[str, Any]]) -> Table:
+    """The keys that a rule filled, with value and reason."""
+    rows = [(Text(c["key"], style="cyan"), shortest(c["value"]), c["reason"]) for c in chosen]
+    return table(["key", "#value", "why"], rows, title="Chosen for you")
+
+
+def shortest(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else text_of(value)
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}%"
+
+
+def verdict(result: dict[str, Any]) -> Panel:
+    """The verdict in one sentence, the two scores, and the difference with its interval drawn."""
+    found = result.get("verdict") or {}
+    word = found.get("word", "undecided")
+    style = VERDICT_STYLE.get(word, "none")
+    body = Text(found.get("sentence", ""))
+    base, tuned, difference = (result.get(key) or {} for key in ("base", "tuned", "difference"))
+    if tuned.get("score") is not None:
+        name = (result.get("metric") or {}).get("name", "score")
+        body.append(f"\n\n{name}   base ")
+        body.append(percent(base.get("score")), style="bold")
+        body.append("   tuned ")
+        body.append(percent(tuned["score"]), style=style)
+    if difference.get("low") is not None:
+        body.append(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}")
+        points = [f"{100 * difference[key]:+.1f}" for key in ("estimate", "low", "high")]
+        body.append(f"\n{points[0]} points, 95% interval {points[1]} to {points[2]}", style="dim")
+    return Panel(body, title=Text(word, style=f"bold {style}"), title_align="left", border_style=style, padding=(1, 2))
+
+
+def interval(low: float, estimate: float, high: float, width: int = 61) -> str:
+    """The interval on a line from -100 to +100 points, zero marked: `·····┼···├──●──┤····`."""
+
+    def place(value: float) -> int:
+        return round((min(1.0, max(-1.0, value)) + 1) / 2 * (width - 1))
+
+    line = ["·"] * width
+    line[width // 2] = "┼"
+    for position in range(place(low), place(high) + 1):
+        line[position] = "─"
+    line[place(low)], line[place(high)], line[place(estimate)] = "├", "┤", "●"
+    return "".join(line)
+
+
+def result(screen: Screen, facts: dict[str, Any]) -> None:
+    """Everything that a finished tune, train or evaluation has to say."""
+    if facts.get("ledger"):
+        screen.show(ledger(facts["ledger"]))
+        screen.say("")
+    if facts.get("verdict"):
+        screen.show(verdict(facts))
+    forgetting = facts.get("forgetting") or {}
+    if forgetting.get("statement"):
+        screen.say(f"Forgetting: {forgetting['statement']}")
+    stopped = facts.get("stopped") or {}
+    if stopped.get("reason"):
+        screen.say(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
+    if facts.get("seconds") is not None:
+        screen.say(effort(facts), style="dim")
+    if facts.get("report"):
+        screen.say(f"Report: {facts['report']}")
+
+
+def effort(facts: dict[str, Any]) -> str:
+    parts = [f"{facts['seconds']:.1f} s"]
+    if facts.get("tokens_per_second"):
+        parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s")
+    if facts.get("peak_memory_bytes"):
+        parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
+    return "  ·  ".join(parts)
+
+
+def pieces(parts: Iterable[Sequence[Any]]) -> Text:
+    """Rendered text: what is learned in green, what is only read dimmed."""
+    text = Text()
+    for piece, supervised in parts:
+        text.append(piece, style="bold green" if supervised else "dim")
+    return text
+
+
+def marked(parts: Iterable[Sequence[Any]]) -> str:
+    """The same without colour: what is learned stands between « and »."""
+    return "".join(f"«{piece}»" if supervised else piece for piece, supervised in parts)

@@ -1,0 +1,121 @@
+"""`whet runs`: list, show and compare what was done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from whet.cli.options import RUNS, Json, RunName, Runs, options_first
+
+app = typer.Typer(help="List, show and compare runs.", invoke_without_command=True)
+
+
+@app.callback()
+def runs(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> None:
+    """List the runs; `whet runs show RUN` and `whet runs diff RUN OTHER` say more.
+
+    Example: whet runs
+    """
+    if context.invoked_subcommand is None:
+        listing(runs=runs, json_=json_)
+    elif json_ or runs != RUNS:
+        raise options_first("runs", context.invoked_subcommand)
+
+
+@app.command("list")
+def listing(runs: Runs = RUNS, json_: Json = False) -> None:
+    """List the runs, newest first.
+
+    Example: whet runs list
+    """
+    from rich.text import Text
+
+    from whet.cli import render
+    from whet.store.index import list_runs
+
+    screen = render.Screen(json_)
+    found = list_runs(runs)
+    if not found:
+        screen.say(f"no runs in {runs}/ yet; make one with: whet tune DATA")
+    rows = []
+    for run in found:
+        status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
+        scores = (render.percent(run.base_score), render.percent(run.tuned_score), run.verdict)
+        rows.append((run.name, status, run.created, run.method, run.base, run.metric, *scores))
+    if rows:
+        head = ["run", "status", "created", "method", "base model", "metric", "#base", "#tuned", "verdict"]
+        screen.show(render.table(head, rows))
+    for run in found:
+        if run.problem:
+            screen.say(f"{run.name}: {run.problem}", style="red")
+    screen.finish({"runs": found})
+
+
+@app.command("show")
+def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Show one run: its recipe, what was chosen and why, and its result.
+
+    Example: whet runs show tickets-1a2b3c4d
+    """
+    from whet.cli import render
+    from whet.recipe.load import dump_recipe
+    from whet.store.registry import find_run
+
+    screen = render.Screen(json_)
+    found = find_run(run, runs)
+    facts: dict[str, Any] = {"run": found.name, "status": found.status, "recipe": found.recipe}
+    for name in ("choices", "ledger", "evaluation", "environment"):
+        facts[name] = found.read_json(f"{name}.json") if (found.folder / f"{name}.json").exists() else None
+    screen.say(f"{found.name}  {found.status}  {found.folder}", style="bold")
+    screen.say(dump_recipe(found.recipe))
+    if facts["choices"]:
+        screen.show(render.choices(facts["choices"]))
+        screen.say("")
+    render.result(screen, facts["evaluation"] or {"ledger": facts["ledger"]})
+    screen.finish(facts)
+
+
+@app.command("diff")
+def diff(
+    run: RunName,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Another run.")],
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """Show what differs between two runs: recipe, environment, and scores.
+
+    Example: whet runs diff tickets-1a2b3c4d tickets-5e6f7a8b
+    """
+    from whet.cli import render
+    from whet.store.registry import find_run
+
+    screen = render.Screen(json_)
+    first, second = (all_facts(find_run(name, runs)) for name in (run, other))
+    keys = sorted(first.keys() | second.keys())
+    changed = {key: [first.get(key), second.get(key)] for key in keys if first.get(key) != second.get(key)}
+    if changed:
+        screen.show(render.table(["key", run, other], [(key, *pair) for key, pair in changed.items()]))
+    else:
+        screen.say("the two runs do not differ in recipe, environment or scores")
+    screen.finish({"runs": [run, other], "changed": changed})
+
+
+def all_facts(run: Any) -> dict[str, Any]:
+    """Recipe, data, environment and scores of a run under dotted keys."""
+    facts = {"recipe": run.recipe.model_dump(), "data_sha256": run.read_json("run.json").get("data_sha256")}
+    if (run.folder / "environment.json").exists():
+        facts["environment"] = run.read_json("environment.json")
+    if (run.folder / "evaluation.json").exists():
+        evaluation = run.read_json("evaluation.json")
+        facts |= {key: evaluation.get(key) for key in ("metric", "base", "tuned", "difference", "verdict", "seconds")}
+    return flat(facts)
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    leaves: dict[str, Any] = {}
+    for name, inner in value.items():
+        leaves |= flat(inner, f"{prefix}.{name}".lstrip("."))
+    return leaves

@@ -1,0 +1,28 @@
+"""`whet train`: trains, without the evaluation."""
+
+from __future__ import annotations
+
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+
+
+def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Train only; measure later with `whet eval`. The same command again resumes.
+
+    Example: whet train recipe.yaml --name tickets-a
+    """
+    from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+    from whet.cli.tune import show_run
+    from whet.recipe.load import load_recipe
+
+    screen = Screen(json_)
+    recipe = load_recipe(data, set_ or [])
+    watch = observer()
+    try:
+        result = api.train(recipe, run_root=runs, name=name, observer=watch)
+    finally:
+        watch.done()
+    show_run(screen, runs / str(result["run"]), result)
+    screen.say(f"Measure it: whet eval {result['run']}")
+    screen.finish(result)

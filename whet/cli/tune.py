@@ -1,0 +1,70 @@
+"""`whet tune`: check, plan, train, evaluate, verdict: the main job in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+    from whet.recipe.schema import Recipe
+
+NOT_BETTER = 3
+
+
+def tune(
+    data: DataOrRecipe,
+    set_: Set = None,
+    name: Name = None,
+    runs: Runs = RUNS,
+    gate: Gate = False,
+    json_: Json = False,
+) -> None:
+    """Tune a model on your data and measure, on rows it never saw, whether it got better.
+
+    The same command again resumes a run that was stopped.
+
+    Example: whet tune tickets.jsonl --set epochs=2
+    """
+    from whet.cli.render import Screen
+    from whet.recipe.load import load_recipe
+
+    screen = Screen(json_)
+    result = run_tune(screen, load_recipe(data, set_ or []), runs, name)
+    end(screen, result, gate)
+
+
+def run_tune(screen: Screen, recipe: Recipe, runs: Path, name: str | None) -> dict[str, Any]:
+    from whet import api
+    from whet.cli.progress import observer
+
+    watch = observer()
+    try:
+        result = api.tune(recipe, run_root=runs, name=name, observer=watch)
+    finally:
+        watch.done()
+    show_run(screen, runs / str(result["run"]), result)
+    return result
+
+
+def show_run(screen: Screen, folder: Path, result: dict[str, Any]) -> None:
+    """What was chosen, and the result."""
+    from whet.cli import render
+    from whet.store.run import Run
+
+    run = Run.open(folder)
+    if (folder / "choices.json").exists():
+        screen.show(render.choices(run.read_json("choices.json")))
+        screen.say("")
+    render.result(screen, result)
+    screen.say(f"Run: {folder}")
+
+
+def end(screen: Screen, result: dict[str, Any], gate: bool) -> None:
+    screen.finish(result)
+    if gate and (result.get("verdict") or {}).get("word") != "better":
+        raise typer.Exit(NOT_BETTER)

@@ -1,0 +1,141 @@
+"""A raw row to a Row: a conversation or a text. A row that cannot be converted is refused with a code and words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from whet.data.messages import clean_messages, clean_tools
+from whet.data.refuse import RowRefused
+from whet.data.shape import Shape, detect
+from whet.data.source import RawRow
+from whet.recipe.schema import Recipe
+from whet.types import Message, Row
+
+__all__ = ["RowRefused", "Shape", "detect", "to_row"]
+
+
+def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
+    """Raises RowRefused with `where` set."""
+    try:
+        row = _convert(raw, shape)
+        if isinstance(raw.value, Mapping) and recipe.columns.group:
+            row.group = str(raw.value.get(recipe.columns.group))
+        if row.text is None:
+            _add_system(row, raw, shape, recipe)
+            _refuse_empty(row)
+        return row
+    except RowRefused as refusal:
+        raise RowRefused(
+            refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix
+        ) from refusal
+
+
+def _convert(raw: RawRow, shape: Shape) -> Row:
+    value = raw.value
+    if isinstance(value, str):
+        if shape.kind != "text" or shape.columns:
+            raise RowRefused("wrong-form", "a plain text among rows of columns", value=value, fix="remove the row")
+        return Row(raw.index, raw.where, text=_text(value, "text"))
+    missing = [name for role, name in shape.columns.items() if name not in value and role not in ("system", "input")]
+    if missing or not shape.columns:
+        name = missing[0] if missing else "text"
+        raise RowRefused("missing-column", f"the column {name!r} is missing", value=sorted(value), fix=f"add {name!r}")
+    field = {role: value.get(name) for role, name in shape.columns.items()}
+    if shape.kind == "text":
+        return Row(raw.index, raw.where, text=_text(field["text"], shape.columns["text"]))
+    row = Row(raw.index, raw.where)
+    if shape.kind in ("chat", "sharegpt"):
+        row.messages = clean_messages(field["messages"])
+        row.tools = clean_tools(value.get("tools") or value.get("functions"))
+    elif shape.kind == "label":
+        row.label = _label(field["label"])
+        row.messages = [_user(_text(field["text"], shape.columns["text"])), _assistant(row.label)]
+    elif shape.kind == "alpaca":
+        prompt = _text(field["prompt"], shape.columns["prompt"])
+        extra = field.get("input")
+        if extra is not None and not isinstance(extra, str):
+            raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
+        prompt += f"\n\n{extra}" if extra and extra.strip() else ""
+        row.messages = [_user(prompt), _assistant(_answer(field["completion"], shape.columns["completion"]))]
+    else:
+        row.messages = _side(field["prompt"], shape.columns["prompt"], "user")
+        row.messages += _side(field["completion"], shape.columns["completion"], "assistant")
+        row.tools = clean_tools(value.get("tools"))
+    return row
+
+
+def _side(value: Any, name: str, role: str) -> list[Message]:
+    """One side of a prompt-completion row: a text, a message, or a list of messages."""
+    single = isinstance(value, Mapping) and ("role" in value or "from" in value)
+    if single or (isinstance(value, list) and value and isinstance(value[0], Mapping) and _is_message(value[0])):
+        return clean_messages([value] if single else value)
+    if role == "user":
+        return [_user(_text(value, name))]
+    return [_assistant(_answer(value, name))]
+
+
+def _is_message(value: Mapping[str, Any]) -> bool:
+    return "role" in value or "from" in value
+
+
+def _text(value: Any, name: str) -> str:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise RowRefused("empty-text", f"{name!r} is empty", value=value, fix="fill it or remove the row")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise RowRefused("wrong-type", f"{name!r} must be a text", value=value, fix="write it as a text")
+
+
+def _answer(value: Any, name: str) -> str:
+    """The text to learn. An object or a list is learned as JSON, keys in the order of the file."""
+    if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+        raise RowRefused("empty-answer", f"{name!r} is empty", value=value, fix="fill it or remove the row")
+    if isinstance(value, dict | list | bool):
+        return json.dumps(value, ensure_ascii=False)
+    return _text(value, name)
+
+
+def _label(value: Any) -> str:
+    if value is None or str(value).strip() == "" or isinstance(value, dict | list):
+        raise RowRefused("empty-answer", "the label is missing", value=value, fix="label the row or remove it")
+    return str(value).strip()
+
+
+def _user(content: str) -> Message:
+    return {"role": "user", "content": content}
+
+
+def _assistant(content: str) -> Message:
+    return {"role": "assistant", "content": content}
+
+
+def _add_system(row: Row, raw: RawRow, shape: Shape, recipe: Recipe) -> None:
+    if row.messages and row.messages[0]["role"] in ("system", "developer"):
+        return
+    own = raw.value.get(shape.columns["system"]) if isinstance(raw.value, Mapping) and "system" in shape.columns else None
+    if own is not None and not isinstance(own, str):
+        raise RowRefused("wrong-type", "the system prompt must be a text", value=own, fix="write it as a text")
+    system = own if own and own.strip() else recipe.system
+    if system:
+        row.messages.insert(0, {"role": "system", "content": system})
+
+
+def _refuse_empty(row: Row) -> None:
+    if not row.messages:
+        raise RowRefused("empty-text", "the conversation has no messages", fix="fill it or remove the row")
+    for number, message in enumerate(row.messages):
+        content = message.get("content")
+        if (isinstance(content, str) and content.strip()) or (isinstance(content, list) and content):
+            continue
+        if message["role"] == "assistant" and not message.get("tool_calls") and message.get("weight", 1) != 0:
+            raise RowRefused(
+                "empty-answer", f"message {number + 1} (assistant) is empty", fix="fill it, remove the row, or weight 0"
+            )
+        if message["role"] == "user":
+            raise RowRefused("empty-text", f"message {number + 1} (user) is empty", fix="fill it or remove the row")
+    if not any(message["role"] == "assistant" for message in row.messages):
+        raise RowRefused("no-answer", "there is no assistant message to learn", fix="add one or remove the row")

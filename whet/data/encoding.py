@@ -1,0 +1,117 @@
+"""Text to token ids with exact character positions, and which of the ids are control tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
+
+from whet.data.refuse import RowRefused
+from whet.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_NEVER = re.compile(r"(?!)")
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Ids of a text with the characters [start, end) that each came from."""
+
+    ids: list[int]
+    starts: list[int]
+    ends: list[int]
+
+
+class Encoder:
+    """A tokenizer without its post-processor: nothing is added, and offsets keep the white space of a token.
+
+    (GPT-2's post-processor moves the start of ' Hello' to the H, which would hide a token that joins a prompt to an
+    answer.) Special tokens written in the text are recognised as always.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, Tokenizer):
+            raise ModelError(
+                f"{type(tokenizer).__name__} is not a fast tokenizer, so character positions are unknown",
+                fix="use a base with a tokenizer.json",
+            )
+        self.definition = backend.to_str()
+        self._tokenizer = tokenizer
+        self._backend = Tokenizer.from_str(self.definition)
+        self._backend.post_processor = None  # pyright: ignore[reportAttributeAccessIssue]
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self.bos = str(tokenizer.bos_token) if tokenizer.bos_token else None
+        self.eos = str(tokenizer.eos_token) if tokenizer.eos_token else None
+        self.bos_id: int | None = tokenizer.bos_token_id  # pyright: ignore[reportAttributeAccessIssue]
+        self.eos_id: int | None = tokenizer.eos_token_id  # pyright: ignore[reportAttributeAccessIssue]
+        tokens = self._backend.get_added_tokens_decoder()
+        self.added = frozenset(tokens)
+        self.added_pattern = _any_of(token.content for token in tokens.values())
+        self.special_pattern = _any_of(token.content for token in tokens.values() if token.special)
+
+    def ids(self, text: str) -> list[int]:
+        return self._backend.encode(text, add_special_tokens=False).ids
+
+    def tokens(self, text: str) -> Tokens:
+        encoded = self._backend.encode(text, add_special_tokens=False)
+        offsets = encoded.offsets
+        return Tokens(encoded.ids, [start for start, _ in offsets], [end for _, end in offsets])
+
+    def document_ids(self, text: str) -> list[int]:
+        """A plain text: with the begin token if the tokenizer adds one, and one end token (when there is any)."""
+        before, after = self._frame
+        return before + self.ids(text) + after
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """Ids before and after every document: the tokenizer's own, and the end token if it adds none."""
+        whole: list[int] = self._tokenizer("a")["input_ids"]  # pyright: ignore[reportAssignmentType]
+        bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
+        before = [self.bos_id] if self.bos_id is not None and whole[0] == self.bos_id and whole != bare else []
+        return before, [] if self.eos_id is None else [self.eos_id]
+
+    def span(self, tokens: Tokens, text: str, start: int, end: int) -> tuple[int, int]:
+        """Tokens [first, last) of the characters [start, end).
+
+        Raises RowRefused `token-straddles` when the prompt, tokenised alone as serving does, does not give the same
+        ids as it has here: then the model would be trained on another prompt than it is served with.
+        """
+        first = bisect_left(tokens.starts, start)
+        last = bisect_left(tokens.starts, end)
+        anchor = first - 1
+        while anchor > 0 and tokens.ids[anchor] not in self.added:
+            anchor -= 1  # tokens before a control token do not depend on the text after it
+        anchor = max(anchor, 0)
+        alone = self.ids(text[tokens.starts[anchor] if first else 0 : start])
+        if alone != tokens.ids[anchor:first]:
+            joined = text[max(0, start - 12) : min(end, start + 12)]
+            raise RowRefused(
+                "token-straddles",
+                "the end of the prompt and the beginning of the answer are tokenised together",
+                value=joined,
+                fix="remove white space (a newline above all) from the beginning of the answer",
+            )
+        return first, last
+
+
+def text_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    """A tool call with its arguments as JSON text."""
+    function = call.get("function", call)
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        return call
+    return {**call, "function": {**function, "arguments": json.dumps(arguments, ensure_ascii=False)}}
+
+
+def _any_of(strings: Any) -> re.Pattern[str]:
+    ordered = sorted(strings, key=len, reverse=True)
+    return re.compile("|".join(re.escape(string) for string in ordered)) if ordered else _NEVER

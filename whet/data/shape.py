@@ -1,0 +1,214 @@
+"""Which of the known forms the rows have, from their columns. What could mean two things is refused, with the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from whet.errors import DataError, nearest
+from whet.recipe.schema import Columns, Recipe
+
+Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"]
+
+MESSAGES = ("messages", "conversations", "conversation")
+PAIRS = (
+    ("prompt", "completion"),
+    ("prompt", "response"),
+    ("prompt", "answer"),
+    ("prompt", "output"),
+    ("question", "answer"),
+    ("question", "response"),
+    ("instruction", "response"),
+    ("instruction", "answer"),
+    ("instruction", "completion"),
+    ("query", "response"),
+    ("query", "answer"),
+    ("problem", "solution"),
+    ("input", "output"),
+    ("input", "target"),
+    ("source", "target"),
+    ("text", "code"),
+)
+TEXTS = ("text", "content", "document")
+LABELS = ("label", "category", "intent", "class")
+CONTEXTS = ("context", "passage", "choices", "options", "input")
+"""Columns that belong to a question: to leave them out without being told to would be silently wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of the rows: `columns` maps a role (prompt, completion, ...) to the column that plays it."""
+
+    kind: Kind
+    columns: dict[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """One line for people."""
+        parts = [role if role == name else f"{role} from {name!r}" for role, name in self.columns.items()]
+        text = f"{self.kind}" + (f": {', '.join(parts)}" if parts else "")
+        return text + (f"; not used: {', '.join(self.unused)}" if self.unused else "")
+
+
+def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe) -> Shape:
+    """The shape of all rows: the recipe's `format` and `columns` where given, else found from the columns.
+
+    Raises DataError when no shape fits, when it could mean two things, or when a later row has another shape (naming
+    the first such row, counted from 1).
+    """
+    if not values:
+        raise DataError("there are no rows", fix="point at a file with one example a line")
+    shape = _shape(values[0], recipe)
+    for number, value in enumerate(values):
+        if _fits(value, shape):
+            continue
+        other = _try(value, recipe)
+        if other is not None and other.kind != shape.kind:
+            raise DataError(
+                f"row {number + 1} has another form than the first row: {other.kind} instead of {shape.kind}",
+                value=sorted(value) if isinstance(value, Mapping) else value,
+                fix="keep one form in a file; give two files two runs, or convert one of them",
+            )
+    return shape
+
+
+def _fits(value: Mapping[str, Any] | str, shape: Shape) -> bool:
+    if isinstance(value, str):
+        return shape.kind == "text" and not shape.columns
+    return bool(shape.columns) and all(name in value for name in shape.columns.values())
+
+
+def _try(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape | None:
+    try:
+        return _shape(value, recipe)
+    except DataError:
+        return None
+
+
+def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
+    if isinstance(value, str):
+        if recipe.format not in ("auto", "text"):
+            raise DataError(f"the rows are plain text, but the recipe says format: {recipe.format}", fix="format: text")
+        return Shape("text")
+    names = {name.strip().lower(): name for name in value}
+    _refuse_unknown_columns(recipe.columns, value)
+    explicit = {role: name for role, name in recipe.columns.model_dump().items() if name and role != "group"}
+    kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
+    found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
+    if found is None:
+        raise _no_shape(value, recipe)
+    used = {*found[1].values(), recipe.columns.group, "tools"}
+    return Shape(found[0], found[1], tuple(name for name in value if name not in used))
+
+
+def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str, Any]) -> Kind | None:
+    if recipe.format != "auto":
+        return recipe.format
+    if "messages" in explicit:
+        return _message_kind(value[explicit["messages"]]) or "chat"
+    if "prompt" in explicit or "completion" in explicit:
+        return "prompt-completion"
+    if "label" in explicit:
+        return "label"
+    return "text" if "text" in explicit else None
+
+
+def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> tuple[Kind, dict[str, str]] | None:
+    """Fill the roles of a kind that is given: the recipe's columns first, the usual names for the rest."""
+    choices: dict[str, Sequence[dict[str, str]]] = {
+        "chat": [{"messages": name} for name in MESSAGES],
+        "sharegpt": [{"messages": name} for name in ("conversations", "conversation", "messages")],
+        "prompt-completion": [{"prompt": prompt, "completion": answer} for prompt, answer in PAIRS],
+        "alpaca": [{"prompt": "instruction", "completion": "output"}],
+        "label": [{"text": text, "label": label} for text in TEXTS for label in LABELS],
+        "text": [{"text": name} for name in TEXTS],
+    }
+    optional = {"alpaca": {"input": "input", "system": "system"}}.get(kind, {"system": "system"})
+    for usual in choices[kind]:
+        wanted = {role: explicit.get(role) or names.get(usual[role]) for role in usual}
+        columns = {role: name for role, name in wanted.items() if name}
+        if len(columns) == len(usual):
+            for role, name in optional.items():
+                chosen = explicit.get(role) or names.get(name)
+                if chosen and chosen not in columns.values() and kind != "text":
+                    columns[role] = chosen
+            return kind, columns
+    return None
+
+
+def _automatic(
+    names: dict[str, str], value: Mapping[str, Any], recipe: Recipe
+) -> tuple[Kind, dict[str, str]] | None:
+    if recipe.method.kind == "pretrain" and any(name in names for name in TEXTS):
+        return _with_kind("text", {}, names)
+    messages = next((names[name] for name in MESSAGES if name in names), None)
+    kind = _message_kind(value[messages]) if messages else None
+    if kind:
+        _refuse_preferences(names, value)
+        return _with_kind(kind, {"messages": messages or ""}, names)
+    if "instruction" in names and "output" in names:
+        return _with_kind("alpaca", {}, names)
+    _refuse_preferences(names, value)
+    for kind in ("prompt-completion", "label", "text"):
+        found = _with_kind(kind, {}, names)
+        if found:
+            _refuse_left_out(found, names, value)
+            return found
+    return None
+
+
+def _message_kind(value: Any) -> Kind | None:
+    """Chat has roles, ShareGPT has from; anything else is not a conversation."""
+    first = value[0] if isinstance(value, list) and value else None
+    if not isinstance(first, Mapping):
+        return None
+    return "chat" if "role" in first else "sharegpt" if "from" in first else None
+
+
+def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None:
+    if "chosen" in names and "rejected" in names:
+        prompt = next((names[name] for name in ("prompt", *MESSAGES) if name in names), "prompt")
+        raise DataError(
+            "these are preference pairs (chosen, rejected), which sft does not learn from",
+            value=sorted(value),
+            fix=f"to learn the chosen answers, set columns: {{prompt: {prompt}, completion: chosen}}",
+        )
+    if any(name in names for name in MESSAGES) and isinstance(value.get(names.get("label", "")), bool):
+        raise DataError(
+            "these are conversations marked good or bad (a true/false label); sft would learn the bad ones too",
+            value=sorted(value),
+            fix="keep the rows with label true; or set format: chat to learn all of them",
+        )
+
+
+def _refuse_left_out(found: tuple[Kind, dict[str, str]], names: dict[str, str], value: Mapping[str, Any]) -> None:
+    kind, columns = found
+    left = [names[name] for name in names if names[name] not in columns.values() and value[names[name]]]
+    doubtful = left if kind == "text" else [name for name in left if name.strip().lower() in CONTEXTS]
+    if doubtful:
+        mapping = ", ".join(f"{role}: {name}" for role, name in columns.items())
+        raise DataError(
+            f"the columns look like {kind}, but {doubtful[0]!r} would not be used",
+            value=sorted(value),
+            fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
+        )
+
+
+def _refuse_unknown_columns(columns: Columns, value: Mapping[str, Any]) -> None:
+    for role, name in columns.model_dump().items():
+        if name and name not in value:
+            raise DataError(
+                f"columns.{role} names a column that the data does not have{nearest(name, value)}",
+                value=name,
+                fix=f"the columns are: {', '.join(map(str, value))}",
+            )
+
+
+def _no_shape(value: Mapping[str, Any], recipe: Recipe) -> DataError:
+    wanted = f" as format: {recipe.format}" if recipe.format != "auto" else ""
+    return DataError(
+        f"cannot tell what to learn from the columns {', '.join(map(repr, value))}{wanted}",
+        fix="name them, for example columns: {prompt: question, completion: ground_truth}; or {text: ...}, "
+        "{text: ..., label: ...}, {messages: ...}",
+    )

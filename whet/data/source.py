@@ -1,0 +1,212 @@
+"""Files, folders and Hub datasets to raw rows, each with a place that a person can find again.
+
+Nothing is guessed about bytes: what is not valid UTF-8, JSON or CSV is refused with the file, the line and the column.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from whet.data import hub, strictjson, tables
+from whet.errors import DataError
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class RawRow:
+    """A row as it stands in the file. `where` is `tickets.jsonl:812`, or `tickets.json#812` where rows have no line."""
+
+    index: int
+    where: str
+    value: dict[str, Any] | str
+
+
+def read_source(data: str | list[str]) -> Iterator[RawRow]:
+    """Every row of every file, in order. Raises DataError with place, value and fix; also when there is no row."""
+    index = 0
+    for name in [data] if isinstance(data, str) else data:
+        for where, value in _read(name):
+            yield RawRow(index, where, value)
+            index += 1
+
+
+def fingerprint(data: str | list[str]) -> str:
+    """sha256 over the names' order and the bytes of all files: equal for equal data."""
+    digest = hashlib.sha256()
+    for name in [data] if isinstance(data, str) else data:
+        if hub.is_name(name):
+            digest.update(hub.fingerprint(name).encode())
+            continue
+        for path, _ in _files(name):
+            with _os_errors(path), path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read(name: str) -> Iterator[tuple[str, Any]]:
+    if hub.is_name(name):
+        yield from hub.rows(name)
+        return
+    for path, label in _files(name):
+        empty = True
+        for row in _read_file(path, label):
+            empty = False
+            yield row
+        if empty:
+            raise DataError("the file holds no rows", where=label, fix="point at a file with one example a line")
+
+
+def _files(name: str) -> list[tuple[Path, str]]:
+    """The files behind a name, each with the label that messages use."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not p.name.startswith("."))
+        if not inner:
+            raise DataError(f"no data files in this folder; looked for {', '.join(SUFFIXES)}", where=name)
+        return [(p, str(p.relative_to(path))) for p in inner]
+    if not path.exists():
+        raise DataError("no such file" + _similar(path), where=name, fix="check the path")
+    if not _kind(path):
+        raise DataError(
+            f"cannot tell the format from the name; known are {', '.join(SUFFIXES)} (and .gz of these)",
+            where=name,
+            fix="rename the file, for example to .jsonl",
+        )
+    return [(path, path.name)]
+
+
+def _kind(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else ""
+
+
+def _similar(path: Path) -> str:
+    try:
+        names = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return f"; the folder {str(path.parent)!r} does not exist either"
+    match = difflib.get_close_matches(path.name, names, n=1)
+    return f"; did you mean {str(path.parent / match[0])!r}?" if match else ""
+
+
+def _read_file(path: Path, label: str) -> Iterator[tuple[str, Any]]:
+    readers: dict[str, Callable[[IO[bytes], str], Iterator[tuple[str, Any]]]] = {
+        ".jsonl": _json_lines,
+        ".ndjson": _json_lines,
+        ".json": _json,
+        ".csv": tables.read_csv,
+        ".tsv": tables.read_tsv,
+        ".parquet": tables.read_parquet,
+        ".txt": _text,
+        ".md": _text,
+    }
+    kind = _kind(path)
+    with _os_errors(path, label), _open(path) as file:
+        if kind != ".parquet":
+            _refuse_binary(file, label)
+        yield from readers[kind](file, label)
+
+
+def _open(path: Path) -> IO[bytes]:
+    file = path.open("rb")
+    if path.suffix.lower() != ".gz":
+        return file
+    return io.BufferedReader(gzip.GzipFile(fileobj=file))  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def _os_errors(path: Path, label: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"the gzip file is damaged: {error}", where=label, fix="compress it again") from error
+    except OSError as error:
+        raise DataError(f"cannot read the file: {error.strerror}", where=str(path), fix="check its permissions") from error
+
+
+def _refuse_binary(file: Any, label: str) -> None:
+    head = file.peek(8192)[:8192]
+    if not head:
+        raise DataError("the file is empty", where=label, fix="point at a file with one example a line")
+    if head.startswith(UTF16) or (len(head) > 3 and head[1:4:2] == b"\0\0"):
+        raise DataError("the file is UTF-16", where=label, fix="save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+    if b"\0" in head:
+        raise DataError(
+            "the file is binary, not text", where=label, value=head[:16], fix=f"use one of {', '.join(SUFFIXES)}"
+        )
+
+
+def _json_lines(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
+    for number, line in decoded_lines(file, label):
+        if line.strip():
+            where = f"{label}:{number}"
+            yield where, strictjson.row(strictjson.parse(line, label, number), where)
+
+
+def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
+    lines = [line for _, line in decoded_lines(file, label)]
+    if _is_json_lines(lines):
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield f"{label}:{number}", strictjson.row(strictjson.parse(line, label, number), f"{label}:{number}")
+        return
+    value = strictjson.parse("".join(lines), label, 1)
+    if isinstance(value, dict) and isinstance(value.get("data"), list):
+        value = value["data"]
+    if not isinstance(value, list):
+        raise DataError(
+            "a JSON file must hold a list of rows, or an object with a list under 'data'",
+            where=label,
+            value=sorted(value) if isinstance(value, dict) else value,
+            fix="write a list, or one object a line in a .jsonl file",
+        )
+    for number, item in enumerate(value, start=1):
+        yield f"{label}#{number}", strictjson.row(item, f"{label}#{number}")
+
+
+def _is_json_lines(lines: list[str]) -> bool:
+    """True when the first two lines with words are each a whole JSON object: JSON Lines under the name .json."""
+    first = [line for line in lines if line.strip()][:2]
+    try:
+        return len(first) == 2 and all(isinstance(json.loads(line), dict) for line in first)
+    except ValueError:
+        return False
+
+
+def _text(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
+    text = "".join(line for _, line in decoded_lines(file, label)).replace("\r\n", "\n")
+    if text.strip():
+        yield label, text
+
+
+def decoded_lines(file: IO[bytes], label: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers from 1, line ends kept, without a byte order mark. Raises DataError at a bad byte."""
+    offset = 0
+    for number, line in enumerate(file, start=1):
+        clean = line.removeprefix(BOM) if number == 1 else line
+        try:
+            yield number, clean.decode("utf-8")
+        except UnicodeDecodeError as error:
+            at = offset + len(line) - len(clean) + error.start
+            raise DataError(
+                f"byte {at} is not valid UTF-8",
+                where=f"{label}:{number}",
+                value=clean[max(0, error.start - 20) : error.start + 4],
+                fix="save the file as UTF-8 (iconv -f LATIN1 -t UTF-8, if it is Latin-1)",
+            ) from error
+        offset += len(line)

@@ -1,0 +1,85 @@
+"""The one tree of errors. Each says what is wrong, where, with which value, and how to fix it.
+
+    WhetError
+    |- InputError          exit code 2: the data, the recipe or the command is wrong
+    |  |- RecipeError      a key or a value of a recipe
+    |  |- DataError        a file or a row of data
+    |  |- ModelError       a base model, its tokenizer or its chat template
+    |  `- RunFolderError   a run folder that is missing, foreign or damaged
+    `- RunError            exit code 1: the input was fine, the work failed
+       |- NonFiniteError   a loss or a gradient that is not a number
+       |- DiskFullError    nothing half-written is left behind
+       `- ProofError       two paths that must agree did not
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WhetError(Exception):
+    """An error for people: `what` went wrong, `where`, the offending `value`, and the `fix`."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str = "", value: object = None, fix: str = "") -> None:
+        self.what, self.where, self.value, self.fix = what, where, value, fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.value is not None:
+            text += f" (got {shorten(self.value)})"
+        return f"{text}\n  fix: {self.fix}" if self.fix else text
+
+
+class InputError(WhetError):
+    exit_code = 2
+
+
+class RecipeError(InputError):
+    pass
+
+
+class DataError(InputError):
+    pass
+
+
+class ModelError(InputError):
+    pass
+
+
+class RunFolderError(InputError):
+    pass
+
+
+class RunError(WhetError):
+    pass
+
+
+class NonFiniteError(RunError):
+    pass
+
+
+class DiskFullError(RunError):
+    exit_code = 2
+
+
+class ProofError(RunError):
+    pass
+
+
+def shorten(value: object, limit: int = 120) -> str:
+    """A one-line form of any value, cut in the middle so that both ends can be recognised."""
+    text = repr(value)
+    if len(text) <= limit:
+        return text
+    half = limit // 2 - 3
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` when something close exists, otherwise an empty string."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,147 @@
+"""Curves and intervals as numbers for the report's template: percentages for HTML, paths for inline SVG.
+
+Paths live in a box of 1000 x 1000 that the page stretches; labels stay HTML, so text is never stretched or tiny.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Point = tuple[float, float]
+BOX = 1000
+MOST_POINTS = 300
+"""More cannot be seen on a page, and would only make the file larger."""
+
+
+@dataclass(slots=True)
+class Line:
+    name: str
+    style: str
+    """A class of report.css: train, raw, validation or plain."""
+    points: list[Point]
+    path: str = ""
+    dots: str = ""
+
+
+@dataclass(slots=True)
+class Tick:
+    place: float
+    """Percent from the left or the bottom."""
+    label: str
+
+
+@dataclass(slots=True)
+class Chart:
+    title: str
+    lines: list[Line]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    marks: list[Tick] = field(default_factory=list)
+    summary: str = ""
+    """The curve in words, for readers who do not see it."""
+
+
+@dataclass(slots=True)
+class Span:
+    """An interval on an axis, in percent from the left."""
+
+    left: float
+    width: float
+    centre: float
+
+
+def chart(title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False) -> Chart | None:
+    """None when no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off."""
+    lines = [line for line in lines if line.points]
+    if not lines:
+        return None
+    xs = [x for line in lines for x, _ in line.points]
+    ys = [y for line in lines if line.style != "raw" for _, y in line.points] or [y for _, y in lines[0].points]
+    x_low, x_high = widen(min(xs), max(xs), 0.0)
+    y_low, y_high = widen(min(ys), max(ys), 0.06)
+    for line in lines:
+        scaled = [(rescale(x, x_low, x_high), BOX - rescale(y, y_low, y_high)) for x, y in line.points]
+        if line.style == "validation" or len(scaled) == 1:
+            line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
+        line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in thin(scaled))
+    return Chart(
+        title,
+        lines,
+        axis(x_low, x_high, 8 if wide else 4),
+        axis(y_low, y_high, 5 if wide else 3),
+        [Tick(rescale(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high],
+        "; ".join(f"{line.name} from {brief(line.points[0][1])} to {brief(line.points[-1][1])}" for line in lines),
+    )
+
+
+def smooth(points: Sequence[Point], window: int) -> list[Point]:
+    """A centred moving average over `window` points, narrower at the ends."""
+    half = window // 2
+    sums = [0.0]
+    for _, y in points:
+        sums.append(sums[-1] + y)
+    result = []
+    for place, (x, _) in enumerate(points):
+        reach = min(half, place, len(points) - 1 - place)
+        total = sums[place + reach + 1] - sums[place - reach]
+        result.append((x, total / (2 * reach + 1)))
+    return result
+
+
+def thin(points: list[Point]) -> list[Point]:
+    """At most about MOST_POINTS points: the lowest and the highest of every stretch, so that spikes survive."""
+    if len(points) <= MOST_POINTS:
+        return points
+    size = math.ceil(2 * len(points) / MOST_POINTS)
+    kept = []
+    for start in range(0, len(points), size):
+        piece = points[start : start + size]
+        ends = {piece.index(min(piece, key=lambda p: p[1])), piece.index(max(piece, key=lambda p: p[1]))}
+        kept += [piece[place] for place in sorted(ends)]
+    return kept
+
+
+def span(low: float, estimate: float, high: float, axis_low: float, axis_high: float) -> Span:
+    left, centre, right = (rescale(v, axis_low, axis_high) / 10 for v in (low, estimate, high))
+    return Span(left, right - left, centre)
+
+
+def widen(low: float, high: float, share: float) -> tuple[float, float]:
+    """The range with some air; a range without width gets some."""
+    if high <= low:
+        reach = abs(low) * 0.5 or 0.5
+        return low - reach, low + reach
+    air = share * (high - low)
+    return low - air, high + air
+
+
+def rescale(value: float, low: float, high: float) -> float:
+    return BOX * (value - low) / (high - low)
+
+
+def axis(low: float, high: float, count: int, sign: bool = False) -> list[Tick]:
+    """Ticks at 1, 2 or 5 times a power of ten inside the range, about `count` of them."""
+    rough = (high - low) / count
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    numbers = [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return [Tick(rescale(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
+
+
+def tick_label(value: float, decimals: int, sign: bool) -> str:
+    if value and (decimals > 3 or abs(value) >= 1e6):
+        return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
+    text = f"{value:+,.{decimals}f}" if sign else f"{value:,.{decimals}f}"
+    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text
+
+
+def brief(value: float) -> str:
+    """Three significant digits, with thousands separated."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("e-0", "e-")

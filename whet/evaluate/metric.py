@@ -1,0 +1,154 @@
+"""How one answer is scored against its reference: a number between 0 and 1, and the details behind it.
+
+    json         1 when the answer parses to exactly the reference's object; details: validity, F1 over fields
+    accuracy     1 when the answer is the label
+    exact-match  1 when the answer is the reference, apart from case, spaces and a final period
+    rouge-l      F1 of the longest common subsequence of words (Lin 2004, aclanthology.org/W04-1013)
+    chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
+    nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
+
+An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from whet.errors import DataError, InputError, NonFiniteError, nearest
+from whet.evaluate.json_match import compare_json, parse_object, summarise_json
+from whet.evaluate.rouge import rouge_l
+from whet.evaluate.statistics import mean_interval
+from whet.types import Row
+
+SHORT = 60
+"""Characters of a reference that can still be repeated word for word."""
+
+
+@dataclass(slots=True)
+class RowScore:
+    value: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def choose(rows: Sequence[Row]) -> tuple[str, str]:
+    """(metric, reason) for the test rows, from their references alone. Raises DataError without rows."""
+    if not rows:
+        raise DataError("there are no test rows to choose a metric for", fix="make split.test larger")
+    references = [row.reference for row in rows]
+    missing = [row.where for row, reference in zip(rows, references, strict=True) if not reference.strip()]
+    if missing:
+        share = "the rows have" if len(missing) == len(rows) else f"{len(missing)} of {len(rows)} rows have"
+        return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
+    if all(parse_object(reference) is not None for reference in references):
+        return "json", "every reference is a JSON object"
+    short = [len(reference) <= SHORT and "\n" not in reference.strip() for reference in references]
+    distinct = len({normalise(reference) for reference in references})
+    if all(row.label is not None for row in rows):
+        return "accuracy", f"the rows have labels, {distinct} different ones"
+    if all(short) and distinct <= max(2, len(rows) / 5):
+        return "accuracy", f"{len(rows)} short references take only {distinct} different values, as labels do"
+    if sum(short) >= 0.9 * len(rows):
+        return "exact-match", f"{sum(short)} of {len(rows)} references are short (at most {SHORT} characters)"
+    return "rouge-l", f"{len(rows) - sum(short)} of {len(rows)} references are long, so shared word order is measured"
+
+
+def score(name: str, answer: str, row: Row) -> RowScore:
+    """Scores one answer. Raises InputError for an unknown metric, DataError for a row without a reference."""
+    if name not in SCORERS:
+        hint = "score it with whet.evaluate.metric.likelihood" if name == "nll" else ""
+        raise InputError(f"{name!r} does not score answers{nearest(name, SCORERS)}", fix=hint or known_metrics())
+    if not row.reference.strip():
+        raise DataError("this row has no reference answer to compare with", where=row.where, fix="use metric: nll")
+    return SCORERS[name](answer, row)
+
+
+def likelihood(nll_nats: float, tokens: int) -> RowScore:
+    """For the metric nll: the geometric mean probability of the reference's tokens. Raises NonFiniteError, DataError."""
+    if tokens < 1:
+        raise DataError("a likelihood needs at least one supervised token", value=tokens)
+    if not math.isfinite(nll_nats):
+        raise NonFiniteError("the negative log-likelihood of a row is not a number", value=nll_nats)
+    return RowScore(min(1.0, math.exp(-nll_nats / tokens)), {"nll": nll_nats, "tokens": tokens})
+
+
+def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
+    """score, low, high (95%: Wilson for 0/1, otherwise bootstrap) and rows; with json: validity, field_f1, fields;
+    with accuracy: macro_f1, labels; with nll: nll_per_token. Raises DataError when the lengths differ."""
+    if len(scores) != len(rows) or not rows:
+        raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
+    values = [one.value for one in scores]
+    low, high = mean_interval(values)
+    summary: dict[str, Any] = {"score": sum(values) / len(values), "low": low, "high": high, "rows": len(rows)}
+    details = [one.details for one in scores]
+    if name == "json":
+        summary |= summarise_json(details)
+    elif name == "accuracy":
+        summary |= summarise_labels(details)
+    elif name == "nll":
+        summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
+    return summary
+
+
+def score_json(answer: str, row: Row) -> RowScore:
+    reference = parse_object(row.reference)
+    if reference is None:
+        raise DataError("the reference is not a JSON object", where=row.where, value=row.reference)
+    value, details = compare_json(reference, answer)
+    return RowScore(value, details)
+
+
+def score_label(answer: str, row: Row) -> RowScore:
+    expected, given = normalise(row.label or row.reference), normalise(answer)
+    return RowScore(float(expected == given), {"expected": expected, "given": given})
+
+
+def score_exact(answer: str, row: Row) -> RowScore:
+    return RowScore(float(normalise(answer) == normalise(row.reference)))
+
+
+def score_rouge(answer: str, row: Row) -> RowScore:
+    return RowScore(rouge_l(row.reference, answer))
+
+
+def score_chrf(answer: str, row: Row) -> RowScore:
+    try:
+        from sacrebleu import sentence_chrf
+    except ImportError as error:
+        raise InputError("the metric chrf needs the package sacrebleu", fix="pip install sacrebleu") from error
+    return RowScore(sentence_chrf(answer, [row.reference]).score / 100)
+
+
+SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
+    "json": score_json,
+    "accuracy": score_label,
+    "exact-match": score_exact,
+    "rouge-l": score_rouge,
+    "chrf": score_chrf,
+}
+
+
+def known_metrics() -> str:
+    return f"use one of: {', '.join(SCORERS)}, nll"
+
+
+def normalise(text: str) -> str:
+    """Unicode NFC, case folded, white space collapsed, one final period removed."""
+    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip().casefold()
+    return text.removesuffix(".").rstrip() if not text.endswith("..") else text
+
+
+def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Macro-F1 over the labels that occur in the references; any other answer counts as a miss, not as a class."""
+    labels = sorted({d["expected"] for d in details})
+    table = {}
+    for label in labels:
+        hits = sum(d["expected"] == label == d["given"] for d in details)
+        expected = sum(d["expected"] == label for d in details)
+        given = sum(d["given"] == label for d in details)
+        table[label] = {"rows": expected, "given": given, "f1": 2 * hits / (expected + given)}
+    return {"macro_f1": sum(row["f1"] for row in table.values()) / len(table), "labels": table}

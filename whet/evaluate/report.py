@@ -1,0 +1,117 @@
+"""The report of a run: one HTML file made from the run's plain files, without scripts and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from whet.errors import RunFolderError
+from whet.evaluate import report_view as view
+from whet.evaluate import samples
+from whet.evaluate.chart import brief
+from whet.store.atomic import write_text
+from whet.store.run import read_json_file, read_lines
+
+
+class HasFolder(Protocol):
+    """A whet.store.run.Run, or anything else with a folder of its layout."""
+
+    @property
+    def folder(self) -> Path: ...
+
+
+def write_report(run: HasFolder) -> Path:
+    """Writes report.html into the run's folder and returns its path.
+
+    Files that the run does not have leave their section out. Raises RunFolderError for a damaged file, naming it,
+    and when the folder holds nothing to report; DiskFullError when it does not fit.
+    """
+    folder = Path(run.folder)
+    page = template().render(gather(folder))
+    path = folder / "report.html"
+    write_text(path, samples.HIDDEN.sub("\ufffd", page))
+    return path
+
+
+def template() -> Any:
+    """The compiled template; every value is escaped, and a missing one is an error, not an empty gap."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": view.percent, "brief": brief, "places": lambda value: f"{value:.2f}"}
+    return environment.get_template("report.html.j2")
+
+
+def gather(folder: Path) -> dict[str, Any]:
+    """Everything that report.html.j2 needs, as plain values."""
+    evaluation = optional(folder, "evaluation.json", {})
+    metrics = read_lines(folder / "metrics.jsonl")
+    if not evaluation and not metrics:
+        raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
+    answers = read_answers(folder)
+    ledger = optional(folder, "ledger.json", {}) or evaluation.get("ledger", {})
+    return {
+        "name": evaluation.get("run") or folder.name,
+        "facts": guarded("run.json", folder, head_facts, evaluation, optional(folder, "run.json", {})),
+        "status": optional(folder, "status.json", {}),
+        "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
+        "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
+        "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
+        "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
+        "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
+        "answers": len(answers),
+        "cards": samples.choose(answers),
+        "kinds": samples.KINDS,
+        "ledger": guarded("ledger.json", folder, view.ledger_view, ledger),
+        "choices": guarded("choices.json", folder, view.choices_view, optional(folder, "choices.json", [])),
+        "recipe": read_text(folder / "recipe.resolved.yaml"),
+        "selfcheck": view.flatten(optional(folder, "selfcheck.json", {})),
+        "environment": view.flatten(optional(folder, "environment.json", {})),
+    }
+
+
+def head_facts(evaluation: dict[str, Any], run: dict[str, Any]) -> list[str]:
+    facts = [str(evaluation[key]) for key in ("model", "method") if evaluation.get(key)]
+    if run.get("created"):
+        facts.append(view.day(datetime.fromisoformat(run["created"])))
+    return facts
+
+
+def guarded(name: str, folder: Path, make: Callable[..., Any], *values: Any) -> Any:
+    """What `make` gives. A file whose values are not of the documented kind is damaged, and named."""
+    try:
+        return make(*values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunFolderError(
+            f"this file does not have the layout of a run: {error!r}", where=str(folder / name),
+            fix="write it again: whet eval RUN",
+        ) from error
+
+
+def read_answers(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "answers.jsonl"
+    answers = read_lines(path)
+    for number, answer in enumerate(answers, 1):
+        for key in ("base_score", "tuned_score"):
+            score = answer.get(key) if isinstance(answer, dict) else None
+            if not view.is_finite(score):
+                raise RunFolderError(f"{key!r} must be a number", where=f"{path}:{number}", value=score)
+    return answers
+
+
+def optional(folder: Path, name: str, default: Any) -> Any:
+    path = folder / name
+    value = read_json_file(path) if path.exists() else default
+    if not isinstance(value, type(default)):
+        kind = "an object" if isinstance(default, dict) else "a list"
+        raise RunFolderError(f"this file does not hold {kind}", where=str(path), value=value)
+    return value
+
+
+def read_text(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace") if path.exists() else ""

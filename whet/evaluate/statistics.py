@@ -1,0 +1,147 @@
+"""Did the tune beat the base? Paired differences on the same rows, with an interval and a p-value.
+
+Scores of 0 and 1 get the exact McNemar test and Tango's score interval; other scores, and rows in clusters, get
+sign flips and the bootstrap of whet/evaluate/resample.py. A bootstrap is not used for 0/1 scores because it
+shrinks to a point when no row differs, which would look like certainty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from whet.errors import DataError, NonFiniteError
+from whet.evaluate import resample
+from whet.evaluate.power import ALPHA, detectable_gain, mcnemar_p, rows_needed
+from whet.types import Difference
+
+__all__ = ["detectable_gain", "mean_interval", "paired_difference", "rows_needed", "tango", "wilson"]
+
+
+def paired_difference(
+    base: ArrayLike, tuned: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None
+) -> Difference:
+    """Tuned minus base, scores of the same rows in the same order, with a 95% interval and a two-sided p.
+
+    `clusters` names the document, user or template of each row; rows of one cluster are drawn and flipped
+    together. The interval contains 0 whenever p is above 0.05. Raises DataError for lengths that differ or no
+    rows, NonFiniteError for a score that is not a number.
+    """
+    base_N, tuned_N = scores(base, "base"), scores(tuned, "tuned")
+    if base_N.size != tuned_N.size:
+        raise DataError(
+            "base and tuned were scored on different numbers of rows", value=(base_N.size, tuned_N.size),
+            fix="score both on the same rows",
+        )
+    group_N = cluster_codes(clusters, base_N.size)
+    change_N = tuned_N - base_N
+    if group_N is None and is_binary(base_N) and is_binary(tuned_N):
+        wins, losses = int(np.sum(change_N > 0)), int(np.sum(change_N < 0))
+        low, high = tango(losses, wins, base_N.size)
+        p, test = mcnemar_p(losses, wins), "exact McNemar"
+    else:
+        reach = 1.0 if in_unit(base_N) and in_unit(tuned_N) else float(np.abs([base_N, tuned_N]).max())
+        sums_U, sizes_U = resample.as_units(change_N, group_N)
+        low, high = resample.interval(sums_U, sizes_U, seed, (-reach, reach))
+        p, test = resample.sign_flip(sums_U, seed)
+        test += "" if group_N is None else f" by {sums_U.size} clusters"
+    if p >= ALPHA:  # the exact test does not exclude 0, so neither does the interval
+        low, high = min(low, 0.0), max(high, 0.0)
+    discordant = int(np.sum(change_N != 0))
+    return Difference(float(change_N.mean()), float(low), float(high), p, base_N.size, discordant, test)
+
+
+def tango(losses: int, wins: int, rows: int) -> tuple[float, float]:
+    """95% score interval of (wins - losses) / rows for paired 0/1 scores, by inverting the score test.
+
+    Tango 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B, equation 6. Never shrinks
+    to a point: without any discordant row it is +-3.84 / (rows + 3.84).
+    """
+
+    def excess(gain: float) -> float:
+        share = constrained_loss_share(losses, wins, rows, gain)
+        variance = rows * (2 * share + gain * (1 - gain))
+        distance = wins - losses - rows * gain
+        return distance**2 - Z**2 * max(variance, 0.0)
+
+    estimate = (wins - losses) / rows
+    return bisect(excess, -1.0, estimate), bisect(excess, 1.0, estimate)
+
+
+Z = float(special.ndtri(0.975))
+
+
+def constrained_loss_share(losses: int, wins: int, rows: int, gain: float) -> float:
+    """Maximum-likelihood share of rows that got worse when the gain is held at `gain` (Tango 1998)."""
+    b = -wins - losses + (2 * rows - wins + losses) * gain
+    c = -losses * gain * (1 - gain)
+    return (math.sqrt(max(b * b - 8 * rows * c, 0.0)) - b) / (4 * rows)
+
+
+def bisect(excess, outside: float, inside: float) -> float:
+    """Where `excess` turns from positive (outside the interval) to not positive; `outside` if it is inside too."""
+    if excess(outside) <= 0:
+        return outside
+    for _ in range(60):
+        middle = (outside + inside) / 2
+        outside, inside = (middle, inside) if excess(middle) > 0 else (outside, middle)
+    return inside
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """95% interval of a share k / n (Wilson 1927); (0, 1) when n is 0. Raises DataError unless 0 <= k <= n."""
+    if not 0 <= k <= n:
+        raise DataError("a share needs 0 <= k <= n", value=(k, n))
+    if n == 0:
+        return 0.0, 1.0
+    centre = (k + Z**2 / 2) / (n + Z**2)
+    reach = Z * math.sqrt(k * (n - k) / n + Z**2 / 4) / (n + Z**2)
+    return (0.0 if k == 0 else centre - reach), (1.0 if k == n else centre + reach)
+
+
+def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
+    """95% interval of a mean: Wilson for scores of 0 and 1, otherwise as whet/evaluate/resample.py."""
+    values_N = scores(values, "these")
+    if is_binary(values_N):
+        return wilson(int(values_N.sum()), values_N.size)
+    bounds = (0.0, 1.0) if in_unit(values_N) else (-math.inf, math.inf)
+    if values_N.size == 1 and bounds[0] == -math.inf:
+        raise DataError("one score outside 0..1 has no interval", value=float(values_N[0]))
+    return resample.interval(values_N, np.ones(values_N.size), seed, bounds)
+
+
+def scores(values: ArrayLike, whose: str) -> np.ndarray:
+    """A flat float array. Raises DataError when it is empty or not flat, NonFiniteError with the first bad row."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or array.size == 0:
+        raise DataError(f"{whose} scores must be a list of at least one number", value=array.shape)
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise NonFiniteError(
+            f"{bad.size} of the {whose} scores are not numbers", where=f"test row {bad[0]}", value=float(array[bad[0]]),
+            fix="a score that could not be computed must be an error of its row, never a gap in the average",
+        )
+    return array
+
+
+def cluster_codes(clusters: Sequence[object] | None, rows: int) -> np.ndarray | None:
+    """Clusters as numbers, or None when every row is alone."""
+    if clusters is None:
+        return None
+    if len(clusters) != rows:
+        raise DataError("clusters must name one cluster a row", value=(len(clusters), rows))
+    seen: dict[object, int] = {}
+    codes = np.array([seen.setdefault(cluster, len(seen)) for cluster in clusters])
+    return None if len(seen) == rows else codes
+
+
+def is_binary(values: np.ndarray) -> bool:
+    return bool(np.all((values == 0) | (values == 1)))
+
+
+def in_unit(values: np.ndarray) -> bool:
+    return bool(np.all((values >= 0) & (values <= 1)))

@@ -1,0 +1,108 @@
+"""From a paired difference to one of four words, by rules fixed before the run.
+
+better          p < 0.05 and the whole interval lies above the margin (default 0)
+worse           p < 0.05 and the whole interval lies below 0
+no-difference   the whole interval lies within +-equivalence (default 2 points), on at least 20 rows
+undecided       anything else: the test rows cannot tell, and the verdict says how many probably would
+
+"p > 0.05" alone is never called "no difference": absence of evidence is not evidence of absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from whet.errors import DataError
+from whet.evaluate.power import ALPHA, rows_needed
+from whet.evaluate.statistics import paired_difference
+from whet.types import Difference, Verdict
+
+EQUIVALENCE = 0.02
+FEWEST_DISCORDANT = 6
+"""Six rows that all go one way give an exact p of 0.031; five give 0.063."""
+FEWEST_ROWS = 20
+"""Below this no interval is trusted to prove that nothing changed."""
+
+
+def compare(
+    base: ArrayLike, tuned: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None, margin: float = 0.0
+) -> tuple[Difference, Verdict]:
+    """The paired difference of two lists of scores and its verdict, with the rows needed where it is undecided."""
+    difference = paired_difference(base, tuned, seed, clusters)
+    return difference, decide(difference, margin, needed=rows_needed(base, tuned, clusters=clusters))
+
+
+def decide(
+    difference: Difference, margin: float = 0.0, equivalence: float = EQUIVALENCE, needed: int | None = None
+) -> Verdict:
+    """`margin` is the gain (a share) that must be exceeded to be called better; `needed` comes from rows_needed.
+
+    Raises DataError for a negative margin or an equivalence that is not above 0.
+    """
+    if margin < 0 or equivalence <= 0:
+        raise DataError("margin must not be negative and equivalence must be above 0", value=(margin, equivalence))
+    numbers = describe(difference)
+    significant = difference.p < ALPHA and difference.discordant >= FEWEST_DISCORDANT
+    if significant and difference.low > margin:
+        return Verdict("better", f"The tune is better: {numbers}.")
+    if significant and difference.high < 0:
+        return Verdict("worse", f"The tune is worse: {numbers}.")
+    inside = -equivalence < difference.low and difference.high < equivalence
+    if inside and difference.rows >= FEWEST_ROWS:
+        return Verdict(
+            "no-difference", f"No difference that matters (less than {points(equivalence)} either way): {numbers}."
+        )
+    needed = None if needed is None else two_digits(needed)
+    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed), needed)
+
+
+def undecided_sentence(difference: Difference, margin: float, numbers: str, needed: int | None) -> str:
+    if difference.discordant == 0:
+        where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
+        why = f"base and tune score the same on {where}"
+    elif difference.discordant < FEWEST_DISCORDANT:
+        verb = "differs" if difference.discordant == 1 else "differ"
+        why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than six "
+        why += "can never decide"
+    elif difference.p < ALPHA and difference.low > 0:
+        why = f"the gain may be smaller than the margin of {points(margin)}"
+    else:
+        why = "the test rows cannot tell"
+    end = f" About {needed:,} rows like these would probably decide." if needed else ""
+    return f"Undecided, {why}: {numbers}.{end}"
+
+
+def two_digits(number: int) -> int:
+    """Rounded up to two digits, because a forecast of rows is not better than that."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // unit) * unit
+
+
+def describe(difference: Difference) -> str:
+    """`+12.4 points (95% interval +5.1 to +18.9, p = 0.0007, exact McNemar) on 200 test rows`."""
+    low, high = 100 * difference.low, 100 * difference.high
+    return (
+        f"{signed(100 * difference.estimate)} points (95% interval {signed(low)} to {signed(high)}, "
+        f"{p_text(difference.p)}, {difference.test}) on {count(difference.rows, 'test row')}"
+    )
+
+
+def signed(value: float) -> str:
+    """One decimal with a sign; what rounds to zero has none."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def p_text(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
+
+
+def points(share: float) -> str:
+    value = 100 * share
+    return f"{value:g} point" if value == 1 else f"{value:g} points"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,178 @@
+"""From what the user gives (a recipe file, a data file, keys on the command line) to a checked Recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from whet.errors import RecipeError, nearest
+from whet.recipe.explain import explain
+from whet.recipe.schema import Recipe
+from whet.recipe.text import Dumper, Places, parse
+
+RECIPE_SUFFIXES = {".yaml", ".yml"}
+DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz"}
+LARGEST_RECIPE = 1 << 20
+
+
+def load_recipe(
+    source: str | Path | dict[str, Any] | Recipe, overrides: Sequence[str] = (), folder: Path | None = None
+) -> Recipe:
+    """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
+
+    `overrides` are `key.sub=value`, the value read as YAML; they win. Relative `data`, `test` and `base` of a recipe
+    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder).
+    Raises RecipeError with file, line, key, value, what is allowed, and the fix.
+    """
+    where, places = "recipe", {}
+    if isinstance(source, Recipe):
+        values = source.model_dump(exclude_none=True)
+    elif isinstance(source, dict):
+        values = dict(source)
+    else:
+        path = Path(source)
+        values, places = from_path(path)
+        where = str(path)
+        if path.suffix.lower() in RECIPE_SUFFIXES:
+            values = beside(values, folder or path.parent)
+    for override in overrides:
+        apply_override(values, override, places)
+    return check(values, where, places)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """YAML that `load_recipe` reads back to an equal recipe. Keys left to the rules (None) are left out."""
+    return yaml.dump(recipe.model_dump(exclude_none=True), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+
+
+def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+    empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
+    values = with_kinds({key: value for key, value in values.items() if key not in empty})
+    try:
+        return Recipe.model_validate(values, strict=True)
+    except ValidationError as error:
+        raise explain(error, where, places) from error
+
+
+def with_kinds(values: dict[str, Any]) -> dict[str, Any]:
+    """`method: sft` means `method: {kind: sft}`, and a group without a kind is of the default kind."""
+    values = dict(values)
+    for key in values.keys() & Recipe.model_fields.keys():
+        value, default = values[key], default_kind(key)
+        if default and isinstance(value, str):
+            values[key] = {"kind": value}
+        elif default and isinstance(value, dict):
+            values[key] = {"kind": default, **value}
+    return values
+
+
+def default_kind(key: str) -> str | None:
+    """The kind that a group of keys has when none is named; None for what has no kinds."""
+    field = Recipe.model_fields.get(key)
+    if field is None or field.is_required():
+        return None
+    return getattr(field.get_default(call_default_factory=True, validated_data={}), "kind", None)
+
+
+def from_path(path: Path) -> tuple[dict[str, Any], Places]:
+    if path.suffix.lower() in RECIPE_SUFFIXES:
+        return from_recipe_file(path)
+    if path.exists():
+        if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
+            recipes, data = (", ".join(sorted(suffixes)) for suffixes in (RECIPE_SUFFIXES, DATA_SUFFIXES))
+            raise RecipeError(
+                f"neither a recipe ({recipes}) nor data ({data})",
+                where=str(path),
+                value=path.suffix or "no suffix",
+                fix="give one of these files, or rename it",
+            )
+        return {"data": str(path)}, {}
+    if looks_like_hub_name(path):
+        return {"data": str(path)}, {}
+    raise missing_file(path)
+
+
+def looks_like_hub_name(path: Path) -> bool:
+    name = str(path)
+    if path.suffix.lower() in DATA_SUFFIXES | RECIPE_SUFFIXES or path.parent.exists():
+        return False
+    return bool(re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", name))
+
+
+def missing_file(path: Path) -> RecipeError:
+    here = path.parent.is_dir()
+    siblings = [p.name for p in path.parent.iterdir()] if here else []
+    fix = "give the path of a recipe or of a data file" if here else f"the folder {path.parent} does not exist either"
+    return RecipeError(f"there is no such file{nearest(path.name, siblings)}", where=str(path), fix=fix)
+
+
+def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
+    try:
+        if path.stat().st_size > LARGEST_RECIPE:
+            raise RecipeError("too large for a recipe", where=str(path), value=path.stat().st_size, fix="is it data?")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+    except UnicodeDecodeError as error:
+        fix = "save the recipe as UTF-8 text"
+        raise RecipeError(f"not UTF-8 text (byte {error.start})", where=str(path), fix=fix) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise RecipeError(f"cannot read: {reason}", where=str(path), fix="give a readable recipe file") from error
+    values, places = parse(text, str(path))
+    if not isinstance(values, dict):
+        found = "nothing" if values is None else f"a {type(values).__name__}"
+        raise RecipeError(
+            f"a recipe is a list of `key: value` places; this file holds {found}",
+            where=str(path),
+            fix="make one with: whet init DATA",
+        )
+    return values, places
+
+
+def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Relative paths that exist beside the recipe, made to work from the current folder."""
+
+    def find(name: object) -> object:
+        if isinstance(name, list):
+            return [find(item) for item in name]
+        if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
+            return name
+        return name if (folder / name).resolve() == Path(name).resolve() else str(folder / name)
+
+    def is_path(key: str, value: object) -> bool:
+        return key in ("data", "test") or is_folder(key, value, folder)
+
+    return {key: find(value) if is_path(key, value) else value for key, value in values.items()}
+
+
+def is_folder(key: str, value: object, folder: Path) -> bool:
+    return key == "base" and isinstance(value, str) and (folder / value).is_dir() and value != "nano"
+
+
+def apply_override(values: dict[str, Any], override: str, places: Places) -> None:
+    """Sets `key.sub=value` inside `values`, and notes in `places` that the command line did."""
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
+    value, _ = parse(text, f"--set {key.strip()}")
+    *groups, last = key.strip().split(".")
+    inside: dict[str, Any] = values
+    for group in groups:
+        inner = inside.get(group)
+        if isinstance(inner, str) and default_kind(group):
+            inner = {"kind": inner}
+        if inner is not None and not isinstance(inner, dict):
+            raise RecipeError(
+                f"{group!r} has no keys under it", where=f"--set {key}", value=inner, fix=f"set {group} itself"
+            )
+        inside[group] = dict(inner or {})
+        inside = inside[group]
+    inside[last] = value
+    places[(*groups, last)] = f"--set {key.strip()}"

@@ -1,0 +1,175 @@
+"""Values for the keys that a recipe leaves out, each with the rule it came from. Sources stand beside each number.
+
+The numbers of all rules stand here at the top.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from whet.recipe.schema import Lora, Pretrain, Recipe
+
+LORA_OVER_FULL = 10.0
+"""A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
+FULL_RATE, REFERENCE_HIDDEN = 5e-5, 2000
+"""Tinker's fit: full rate = 5e-5 * (2000 / hidden) ** exponent."""
+EXPONENT_BELOW, EXPONENT_ABOVE = 0.0775, 0.781
+"""The exponents fitted to Qwen and to Llama; on either side of 2000 we take the one that gives the lower rate."""
+SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 5e-4, 256
+"""Below a hidden size of 512 Tinker's fit does not reach: measured on the bundled base (hidden 256)."""
+SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
+"""Kaplan et al. 2020, appendix D.6: rate = 0.003239 - 0.0001395 ln(parameters)."""
+LEAST_STEPS = 100
+"""Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
+PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
+LORA_ROWS, FULL_ROWS = 32, 128
+"""Largest batch in rows: a LoRA loses from larger ones whatever its rank (LoRA Without Regret)."""
+RANK, LARGE_RANK, LARGE_TOKENS = 16, 32, 2_000_000
+ALPHA = 32.0
+"""Constant, so that the best learning rate hardly depends on the rank (LoRA Without Regret)."""
+EPOCHS, SMALL_ROWS, LARGE_ROWS, MOST_EPOCHS = 3, 100, 25_000, 25
+"""OpenAI's rule: 3 epochs; below 100 row-passes more, above 25,000 fewer."""
+TOKENS_PER_PARAMETER, MOST_REPEATS = 20, 4
+"""Chinchilla's 20 tokens a parameter; up to 4 passes are nearly as good as new text (Muennighoff et al. 2023)."""
+VALIDATIONS, CHECKPOINTS = 10, 20
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules look at. Rows and tokens are those of one pass over the training rows."""
+
+    rows: int
+    tokens: int
+    supervised_tokens: int
+    hidden_size: int
+    parameters: int
+    context: int
+    from_scratch: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A key, the value that a rule gave it, and the reason in one sentence."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
+    """A copy of the recipe with every rule applied, and what was chosen. What the user set is never changed."""
+    recipe = recipe.model_copy(deep=True)
+    choices: list[Choice] = []
+
+    def fill(group: Any, prefix: str, name: str, chosen: tuple[Any, str]) -> None:
+        if getattr(group, name) is None:
+            setattr(group, name, chosen[0])
+            choices.append(Choice(prefix + name, chosen[0], chosen[1]))
+
+    if isinstance(recipe.adapter, Lora):
+        fill(recipe.adapter, "adapter.", "rank", rank(facts))
+        fill(recipe.adapter, "adapter.", "alpha", alpha())
+    if isinstance(recipe.method, Pretrain):
+        fill(recipe.method, "method.", "context", (min(facts.context, 1024), "The base's context, at most 1024."))
+    fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
+    asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
+    passes = recipe.epochs or epochs(recipe, facts)[0]
+    fill(recipe, "", "batch_tokens", batch_tokens(recipe, facts, passes))
+    assert recipe.batch_tokens is not None
+    if asked_steps is not None:
+        fill(recipe, "", "epochs", epochs_of(asked_steps, recipe.batch_tokens, facts))
+    else:
+        fill(recipe, "", "epochs", epochs(recipe, facts))
+    fill(recipe, "", "steps", steps(passes, recipe.batch_tokens, facts, asked_epochs))
+    fill(recipe, "", "learning_rate", learning_rate(recipe, facts))
+    assert recipe.steps is not None
+    every = max(1, recipe.steps // VALIDATIONS)
+    fill(recipe.evaluate, "evaluate.", "every", (every, f"{VALIDATIONS} validations in a run of {recipe.steps} steps."))
+    every = max(1, recipe.steps // CHECKPOINTS)
+    fill(recipe, "", "checkpoint_every", (every, f"{CHECKPOINTS} checkpoints in a run of {recipe.steps} steps."))
+    return recipe, choices
+
+
+def rank(facts: Facts) -> tuple[int, str]:
+    if facts.supervised_tokens > LARGE_TOKENS:
+        return LARGE_RANK, f"More than {LARGE_TOKENS:,} tokens to learn need a larger adapter (LoRA Without Regret)."
+    return RANK, f"Enough for up to {LARGE_TOKENS:,} tokens to learn (LoRA Without Regret)."
+
+
+def alpha() -> tuple[float, str]:
+    return ALPHA, "Constant, so that the best learning rate hardly depends on the rank (LoRA Without Regret)."
+
+
+def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
+    if isinstance(recipe.method, Pretrain):
+        if not facts.from_scratch:
+            return 1, "One pass: text seen once is forgotten least."
+        wanted = TOKENS_PER_PARAMETER * facts.parameters / max(1, facts.tokens)
+        passes = min(MOST_REPEATS, max(1, math.ceil(wanted)))
+        goal = f"Towards {TOKENS_PER_PARAMETER} tokens a parameter (Chinchilla)"
+        return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
+    if EPOCHS * facts.rows < SMALL_ROWS:
+        passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
+        return passes, f"Only {facts.rows} rows: more passes over them (OpenAI's rule for small sets)."
+    if EPOCHS * facts.rows > LARGE_ROWS:
+        passes = max(1, LARGE_ROWS // facts.rows)
+        return passes, f"{facts.rows:,} rows need fewer passes (OpenAI's rule for large sets)."
+    return EPOCHS, f"The usual number of passes over {facts.rows:,} rows (OpenAI's rule)."
+
+
+def epochs_of(steps: int, batch_tokens: int, facts: Facts) -> tuple[float, str]:
+    passes = max(0.01, round(steps * batch_tokens / max(1, facts.tokens), 2))
+    return passes, f"Follows from the {steps} steps that you set."
+
+
+def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
+    """The largest power of two that still gives enough steps, within the method's bounds, and at least a mean row."""
+    total = facts.tokens * passes
+    if isinstance(recipe.method, Pretrain):
+        wanted = total / PRETRAIN_STEPS
+        value = power_of_two(min(PRETRAIN_LARGEST_BATCH, max(PRETRAIN_LEAST_BATCH, wanted)))
+        bounds = f"between {PRETRAIN_LEAST_BATCH} and {PRETRAIN_LARGEST_BATCH} tokens each"
+        return value, f"About {PRETRAIN_STEPS} steps, {bounds}."
+    mean = facts.tokens / max(1, facts.rows)
+    rows = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
+    value = power_of_two(max(mean, min(total / LEAST_STEPS, rows * mean)))
+    reason = f"At least {LEAST_STEPS} steps, and at most {rows} rows of {mean:.0f} tokens each"
+    why = " (a LoRA loses from larger batches; LoRA Without Regret)" if rows == LORA_ROWS else ""
+    return value, f"{reason}{why}."
+
+
+def power_of_two(value: float) -> int:
+    """The largest power of two that is not above `value`; at least 16."""
+    return 1 << max(4, math.floor(math.log2(max(1.0, value))))
+
+
+def steps(passes: float, batch_tokens: int, facts: Facts, asked_epochs: bool) -> tuple[int, str]:
+    wanted = max(1, math.ceil(facts.tokens * passes / batch_tokens))
+    reason = f"{facts.tokens:,} tokens x {passes:g} epochs / {batch_tokens:,} tokens a step"
+    if wanted < LEAST_STEPS and not asked_epochs:
+        return LEAST_STEPS, f"{reason} would be {wanted}; fewer than {LEAST_STEPS} rarely settle (tinker-cookbook)."
+    return wanted, f"{reason}."
+
+
+def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
+    hidden = facts.hidden_size
+    if facts.from_scratch:
+        rate = max(SCRATCH_LEAST, SCRATCH_BASE - SCRATCH_SLOPE * math.log(facts.parameters))
+        return two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."
+    if hidden < SMALL_HIDDEN:
+        rate = SMALL_FULL_RATE * (SMALL_REFERENCE / hidden) ** EXPONENT_ABOVE
+        source = f"Measured on the bundled base, scaled to hidden size {hidden}"
+    else:
+        exponent = EXPONENT_BELOW if hidden < REFERENCE_HIDDEN else EXPONENT_ABOVE
+        rate = FULL_RATE * (REFERENCE_HIDDEN / hidden) ** exponent
+        source = f"Tinker's rule for hidden size {hidden}"
+    if isinstance(recipe.adapter, Lora):
+        source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
+        rate *= LORA_OVER_FULL
+    return two_digits(rate), f"{source}."
+
+
+def two_digits(value: float) -> float:
+    return float(f"{value:.1e}")

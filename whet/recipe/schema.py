@@ -1,0 +1,136 @@
+"""What a user may ask for. Torch-free and strict: an unknown key is refused with the nearest name.
+
+Keys that are None here get their value from a rule (whet/recipe/rules.py), which is printed with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+
+class Pretrain(Strict):
+    """Next-token prediction on plain text: from scratch or continued on your own text."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    context: int | None = Field(
+        default=None, ge=8, description="Tokens per block; default: the base's context, at most 1024."
+    )
+
+
+class Sft(Strict):
+    """Supervised fine-tuning: learn the assistant turns of conversations."""
+
+    kind: Literal["sft"] = "sft"
+
+
+Method = Annotated[Pretrain | Sft, Field(discriminator="kind")]
+
+
+class Lora(Strict):
+    """Low-rank adapters on every linear layer; the base stays frozen."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int | None = Field(default=None, ge=1, description="Default from a rule: 16, or 32 for many tokens.")
+    alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 2 x rank.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
+    targets: Literal["all-linear"] | list[str] = Field(default="all-linear", description="Modules that get an adapter.")
+
+
+class Full(Strict):
+    """Train every weight."""
+
+    kind: Literal["full"] = "full"
+
+
+Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
+
+
+class Columns(Strict):
+    """Names of your columns, when they are not the usual ones."""
+
+    messages: str | None = Field(default=None, description="Column with the list of messages.")
+    prompt: str | None = Field(default=None, description="Column with the input.")
+    completion: str | None = Field(default=None, description="Column with the answer to learn.")
+    system: str | None = Field(default=None, description="Column with a system prompt.")
+    text: str | None = Field(default=None, description="Column with plain text.")
+    label: str | None = Field(default=None, description="Column with the class; becomes the answer.")
+    group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
+
+
+class Split(Strict):
+    """Parts of the data that are held out: a share below 1, or a number of rows."""
+
+    validation: float = Field(default=0.1, ge=0, description="For checkpoints and early stopping.")
+    test: float = Field(default=0.1, ge=0, description="Sealed: read once, for the verdict.")
+    max_validation: int = Field(default=500, ge=1, description="Upper bound in rows for the validation share.")
+    max_test: int = Field(default=500, ge=1, description="Upper bound in rows for the test share.")
+    near_duplicates: bool = Field(default=True, description="Keep near-duplicates on one side of the split.")
+
+
+class Schedule(Strict):
+    """Learning rate over the run."""
+
+    kind: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up linearly from 0.")
+    floor: float = Field(default=0.0, ge=0, le=1, description="Final rate as a share of the peak.")
+
+
+class Optimizer(Strict):
+    """AdamW, or Muon for the hidden matrices with AdamW for the rest (learns copying far sooner from scratch)."""
+
+    kind: Literal["adamw", "muon"] = "adamw"
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.99, ge=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled, on matrices only.")
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+
+
+class Evaluate(Strict):
+    """What is measured, on which rows, how often."""
+
+    metric: Literal["auto", "exact-match", "json", "accuracy", "rouge-l", "chrf", "nll"] = "auto"
+    every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
+    patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
+    early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
+    max_new_tokens: int | None = Field(default=None, ge=1, description="Longest answer; default from the references.")
+    forgetting: bool = Field(default=True, description="Measure what the tune cost in general ability.")
+
+
+class Recipe(Strict):
+    """A whole run. `data` is the only required key."""
+
+    data: str | list[str] = Field(description="File, list of files, folder, or the name of a set on the Hub.")
+    test: str | None = Field(default=None, description="Your own test file; the data is then split in two only.")
+    base: str = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
+    method: Method = Field(default_factory=Sft)
+    adapter: Adapter = Field(default_factory=Lora)
+    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"] = "auto"
+    columns: Columns = Field(default_factory=Columns)
+    system: str | None = Field(default=None, description="System prompt for rows that have none.")
+    split: Split = Field(default_factory=Split)
+    max_tokens: int | None = Field(default=None, ge=2, description="Longest row; default: the base's context.")
+    too_long: Literal["drop", "truncate"] = Field(default="drop", description="What happens to a longer row.")
+    drop_budget: float = Field(default=0.01, ge=0, le=1, description="Share of rows that may be dropped.")
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_tokens: int | None = Field(default=None, ge=1, description="Tokens per optimiser step.")
+    micro_batch_tokens: int | None = Field(default=None, ge=1, description="Tokens per forward pass.")
+    epochs: float | None = Field(default=None, gt=0)
+    steps: int | None = Field(default=None, ge=1, description="A cap; wins over epochs.")
+    schedule: Schedule = Field(default_factory=Schedule)
+    optimizer: Optimizer = Field(default_factory=Optimizer)
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+    checkpoint_every: int | None = Field(
+        default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto measures which is faster.")
+    attention: Literal["auto", "forest", "plain"] = Field(default="auto", description="plain: one row a line, padded.")
+    compile: bool = Field(default=False, description="torch.compile each layer: pays only in runs of many minutes.")
+    trust_remote_code: bool = Field(default=False, description="Run code that comes with the base. Dangerous.")
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,242 @@
+"""Files and folders appear whole or not at all: a temporary name beside the target, fsync, rename."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from whet.errors import DiskFullError, RunError, RunFolderError, WhetError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes UTF-8. Raises DiskFullError or RunFolderError; the old file is then untouched."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Writes indented JSON. NaN and infinity become null, because JSON has neither."""
+    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Raises DiskFullError or RunFolderError; the old file is then untouched and no temporary one is left."""
+    path = Path(path)
+    temporary = temporary_name(path)
+    with storing(path):
+        try:
+            make_folder(path.parent)
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            remove(temporary)
+            raise
+        sync_folder(path.parent)
+
+
+@contextmanager
+def new_folder(final: Path | str) -> Iterator[Path]:
+    """Gives an empty temporary folder that replaces `final` when the block ends well, and vanishes when it does not.
+
+    Use it for checkpoints and models: whatever writes inside (torch.save, safetensors), a full disk
+    becomes a DiskFullError and the folder that was there before stays.
+    """
+    final = Path(final)
+    temporary = temporary_name(final)
+    with storing(final):
+        try:
+            make_folder(final.parent)
+            temporary.mkdir()
+            yield temporary
+            replace_folder(temporary, final)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+def replace_folder(temporary: Path, final: Path) -> None:
+    """Makes `temporary` take the place of `final`. After a kill at any instant `recover_folder(final)` finds a
+    whole folder, the new one or the old one."""
+    temporary, final = Path(temporary), Path(final)
+    with storing(final):
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                sync_file(Path(folder) / name)
+            sync_folder(Path(folder))
+        recover_folder(final)
+        old = old_name(final)
+        if final.exists():
+            os.rename(final, old)
+        os.rename(temporary, final)
+        sync_folder(final.parent)
+        remove(old)
+
+
+def recover_folder(final: Path) -> None:
+    """Finishes a `replace_folder` that was killed between its two renames."""
+    old = old_name(final)
+    if not old.exists():
+        return
+    if final.exists():
+        remove(old)
+    else:
+        os.rename(old, final)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Appends one line with a single write, so that lines of two writers never mix.
+
+    A torn last line, left by a kill in the middle of a write, is removed first.
+    """
+    with storing(path):
+        make_folder(path.parent)
+        with open(path, "a+b") as file:
+            drop_torn_line(file)
+            start = file.seek(0, os.SEEK_END)
+            data = line.encode("utf-8") + b"\n"
+            try:
+                if os.write(file.fileno(), data) != len(data):
+                    raise OSError(errno.ENOSPC, "only a part of the line fitted")
+            except OSError:
+                file.truncate(start)
+                raise
+
+
+def drop_torn_line(file: Any) -> None:
+    end = file.seek(0, os.SEEK_END)
+    if end == 0:
+        return
+    file.seek(end - 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+
+
+@contextmanager
+def storing(path: Path | str) -> Iterator[None]:
+    """Turns what the operating system says while `path` is written into one of Whet's errors."""
+    try:
+        yield
+    except WhetError:
+        raise
+    except OSError as error:
+        raise storage_error(error, Path(path)) from error
+    except Exception as error:  # torch.save and safetensors report a full disk in errors of their own
+        if "No space left" in str(error) or ("failed writing" in str(error) and free_bytes(Path(path)) < 1 << 20):
+            raise disk_full(Path(path)) from error
+        raise
+
+
+def storage_error(error: OSError, path: Path) -> WhetError:
+    if error.errno in FULL:
+        return disk_full(path)
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in REFUSED:
+        fix = "choose a folder that you may write to, for example --runs ~/whet-runs"
+        return RunFolderError(f"cannot write: {reason}", where=str(path), fix=fix)
+    return RunError(f"cannot write: {reason}", where=str(path), fix="check the disk, then run the same command again")
+
+
+def disk_full(path: Path) -> DiskFullError:
+    free = free_bytes(path)
+    return DiskFullError(
+        f"the disk is full: {free / 1e6:.1f} MB are free; nothing half-written was left",
+        where=str(path),
+        fix="free some space or choose another folder with --runs, then run the same command again to resume",
+    )
+
+
+def free_bytes(path: Path) -> int:
+    """Free bytes on the disk that holds `path`, which need not exist yet."""
+    existing = next((p for p in [path.absolute(), *path.absolute().parents] if p.exists()), Path("/"))
+    return shutil.disk_usage(existing).free
+
+
+def make_folder(folder: Path) -> None:
+    with storing(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder is needed") from error
+
+
+def sync_file(path: Path) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames inside `folder` survive a power cut, where the system can (Windows cannot open a folder)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def old_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; absent is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.parent.is_dir():
+        path.unlink(missing_ok=True)
+
+
+def sha256_file(path: Path | str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's own types: dataclasses, pydantic models, paths, sets and numpy scalars converted.
+
+    NaN and infinity become null. Raises TypeError for what has no plain form.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(plain(item) for item in value)
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    for convert in ("model_dump", "tolist"):  # pydantic models; numpy scalars and arrays
+        if hasattr(value, convert):
+            return plain(getattr(value, convert)())
+    raise TypeError(f"no JSON form for {type(value).__name__}: {value!r}")

@@ -1,0 +1,38 @@
+"""Which run a command means: a hash of the recipe and of the bytes of its data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from whet.recipe.schema import Recipe
+from whet.store.atomic import sha256_file, sha256_text
+
+
+def data_digest(data: str | list[str]) -> str:
+    """sha256 over the bytes of every file (of a folder: all its files, sorted); a Hub name stands for itself."""
+    digest = hashlib.sha256()
+    for name in [data] if isinstance(data, str) else data:
+        path = Path(name)
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            digest.update((sha256_file(file) if file.is_file() else name).encode())
+    return digest.hexdigest()
+
+
+def identity(recipe: Recipe) -> tuple[str, str]:
+    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do."""
+    data = data_digest(recipe.data)
+    if recipe.test is not None:
+        data = sha256_text(data + data_digest(recipe.test))
+    asked = recipe.model_dump(mode="json", exclude={"data", "test"})
+    return sha256_text(json.dumps(asked, sort_keys=True)), data
+
+
+def default_name(recipe: Recipe, recipe_hash: str, data_hash: str) -> str:
+    """`<stem of the data>-<8 hex>`: the same command finds the same folder again, and so resumes."""
+    first = recipe.data if isinstance(recipe.data, str) else recipe.data[0]
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(first).name.split(".")[0].lower()).strip("-")[:40] or "run"
+    return f"{stem}-{sha256_text(recipe_hash + data_hash)[:8]}"

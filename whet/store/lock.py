@@ -1,0 +1,82 @@
+"""One writer at a time: an operating-system lock on a file, which a dead process can not keep."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO
+
+from whet.errors import RunFolderError
+from whet.store.atomic import make_folder, storing
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+    def _seize(file: IO[str]) -> None:
+        file.seek(1 << 30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+else:
+
+    def _seize(file: IO[str]) -> None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Lock:
+    """`with Lock(path):` holds the lock; raises RunFolderError naming the holder when another process has it.
+
+    The system drops the lock when its process dies, so a stale lock file is taken over by itself.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = path, what
+        self._file: IO[str] | None = None
+        self._depth = 0
+
+    def __enter__(self) -> Lock:
+        if self._depth == 0:
+            self._file = self._open()
+        self._depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._file:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> IO[str]:
+        make_folder(self.path.parent)
+        with storing(self.path):
+            file = open(self.path, "a+", encoding="utf-8")
+        try:
+            _seize(file)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            file.close()
+            raise RunFolderError(
+                f"{self.what} is being written by another process (pid {holder})",
+                where=str(self.path.parent),
+                fix="wait for it to end, stop it, or choose another --name",
+            ) from error
+        with storing(self.path):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        return file
+
+    @property
+    def busy(self) -> bool:
+        """Whether anyone, this object included, holds the lock at this moment."""
+        if self._depth:
+            return True
+        if not self.path.exists():
+            return False
+        with open(self.path, encoding="utf-8") as file:
+            try:
+                _seize(file)
+            except OSError:
+                return True
+        return False

@@ -1,0 +1,133 @@
+"""Named models with versions: an append-only file of events, `<root>/models.jsonl`, that is read from the start.
+
+A name has versions 1, 2, ...; one of them may be promoted (in use). Rolling back returns to the version that was
+promoted before. Nothing is ever rewritten, so the file is also the history.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from whet.errors import RunFolderError, nearest
+from whet.store.atomic import append_line, plain
+from whet.store.lock import Lock
+from whet.store.run import DEFAULT_ROOT, Run, now, read_lines
+
+
+@dataclass(slots=True)
+class ModelVersion:
+    version: int
+    run: str
+    """Name of the run under the same root."""
+    registered: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class NamedModel:
+    name: str
+    versions: list[ModelVersion] = field(default_factory=list)
+    promoted: list[int] = field(default_factory=list)
+    """Versions in the order in which they were promoted; the last is in use."""
+
+    @property
+    def current(self) -> int | None:
+        return self.promoted[-1] if self.promoted else None
+
+    def version(self, number: int) -> ModelVersion:
+        if not 1 <= number <= len(self.versions):
+            fix = f"it has versions 1 to {len(self.versions)}"
+            raise RunFolderError(f"model {self.name!r} has no version {number}", fix=fix)
+        return self.versions[number - 1]
+
+
+def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
+    """All named models in alphabetical order."""
+    models: dict[str, NamedModel] = {}
+    for event in read_lines(registry_file(root)):
+        model = models.setdefault(event["name"], NamedModel(event["name"]))
+        if event["event"] == "register":
+            model.versions.append(ModelVersion(event["version"], event["run"], event["at"], event["facts"]))
+        elif event["event"] == "promote":
+            model.promoted.append(event["version"])
+        elif event["event"] == "roll_back":
+            model.promoted.pop()
+    return sorted(models.values(), key=lambda model: model.name)
+
+
+def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None) -> int:
+    """Adds the run's model as the next version of `name`; the same run again keeps its version. Returns the version."""
+    root = root if root is not None else run.folder.parent
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        fix = "use letters, digits, '-', '_' and '.', at most 100"
+        raise RunFolderError("this can not be the name of a model", value=name, fix=fix)
+    with registry_lock(root):
+        known = next((model for model in list_models(root) if model.name == name), NamedModel(name))
+        same = [v.version for v in known.versions if v.run == run.name and v.facts == plain(facts)]
+        if same:
+            return same[-1]
+        version = len(known.versions) + 1
+        append(root, {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)})
+        return version
+
+
+def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
+    """Puts `version` in use. Raises RunFolderError for an unknown name or version."""
+    with registry_lock(root):
+        model = find_model(name, root)
+        if model.version(version).version != model.current:
+            append(root, {"event": "promote", "name": name, "version": version})
+
+
+def roll_back(name: str, root: Path | str = DEFAULT_ROOT) -> int:
+    """Returns to the version that was in use before, and gives it. Raises RunFolderError when there is none."""
+    with registry_lock(root):
+        model = find_model(name, root)
+        if len(model.promoted) < 2:
+            fix = f"promote one: whet models promote {name} VERSION"
+            raise RunFolderError(f"model {name!r} has no earlier promoted version", fix=fix)
+        append(root, {"event": "roll_back", "name": name})
+        return model.promoted[-2]
+
+
+def find_model(name: str, root: Path | str = DEFAULT_ROOT) -> NamedModel:
+    models = {model.name: model for model in list_models(root)}
+    if name not in models:
+        raise RunFolderError(
+            f"there is no model {name!r}{nearest(name, models)}",
+            where=str(registry_file(root)),
+            fix="list the models with: whet models",
+        )
+    return models[name]
+
+
+def find_run(reference: str, root: Path | str = DEFAULT_ROOT) -> Run:
+    """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder."""
+    name, _, version = reference.partition("@")
+    known = {model.name for model in list_models(root)}
+    if name not in known:
+        return Run.open(reference, root)
+    model = find_model(name, root)
+    if version and not version.isdigit():
+        raise RunFolderError("a version is a number", value=reference, fix=f"as in {name}@1")
+    number = int(version) if version else model.current
+    if number is None:
+        fix = f"promote one: whet models promote {name} {len(model.versions)}, or name it: {name}@{len(model.versions)}"
+        raise RunFolderError(f"no version of model {name!r} is promoted", fix=fix)
+    return Run.open(model.version(number).run, root)
+
+
+def registry_file(root: Path | str) -> Path:
+    return Path(root) / "models.jsonl"
+
+
+def registry_lock(root: Path | str) -> Lock:
+    return Lock(Path(root) / "models.lock", "the list of models")
+
+
+def append(root: Path | str, event: dict[str, Any]) -> None:
+    append_line(registry_file(root), json.dumps({**event, "at": now()}, ensure_ascii=False))

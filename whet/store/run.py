@@ -1,0 +1,179 @@
+"""A run is a folder of plain files that a person can read.
+
+run.json                 name, hashes of the recipe and the data, when it was created
+recipe.yaml              what was asked for            recipe.resolved.yaml  with the rules' choices filled in
+choices.json             each choice with its reason   environment.json      versions and machine
+ledger.json, rows.jsonl  the fate of every input row   selfcheck.json        fast path against plain path
+metrics.jsonl            one line a step               checkpoints/{last,best}/
+model/                   the final adapter or weights  evaluation.json, answers.jsonl, report.html
+status.json              preparing training evaluating done failed stopped
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from whet.errors import RunFolderError, nearest
+from whet.recipe.load import dump_recipe, load_recipe
+from whet.recipe.schema import Recipe
+from whet.store import identity
+from whet.store.atomic import append_line, make_folder, plain, recover_folder, write_json, write_text
+from whet.store.lock import Lock
+
+Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
+WORKING = ("preparing", "training", "evaluating")
+DEFAULT_ROOT = Path("runs")
+
+
+class Run:
+    """Use `Run.create` or `Run.open`, and `with run.lock:` around everything that writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = Lock(folder / "run.lock", f"run {folder.name!r}")
+        for final in (self.checkpoint("last"), self.checkpoint("best"), self.model):
+            recover_folder(final)
+
+    @classmethod
+    def create(cls, root: Path | str, recipe: Recipe, name: str | None = None) -> Run:
+        """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
+
+        Raises RunFolderError when `name` is taken by another recipe or other data, or the folder cannot be written.
+        """
+        recipe_hash, data_hash = identity.identity(recipe)
+        name = name or identity.default_name(recipe, recipe_hash, data_hash)
+        check_name(name)
+        folder = Path(root) / name
+        facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
+        if (folder / "run.json").exists():
+            refuse_other(folder, facts)
+            return cls(folder)
+        if folder.exists() and any(folder.iterdir()):
+            fix = "choose another --name, or move the folder"
+            raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
+        make_folder(folder)
+        write_text(folder / "recipe.yaml", dump_recipe(recipe))
+        write_json(folder / "run.json", {**facts, "created": now(), "working_folder": os.getcwd()})
+        run = cls(folder)
+        run.set_status("preparing")
+        return run
+
+    @classmethod
+    def open(cls, path_or_name: Path | str, root: Path | str = DEFAULT_ROOT) -> Run:
+        """An existing run, by folder or by name. Raises RunFolderError with the nearest name."""
+        for folder in (Path(path_or_name), Path(root) / path_or_name):
+            if (folder / "run.json").is_file():
+                read_json_file(folder / "run.json")
+                return cls(folder)
+        folder = Path(path_or_name)
+        if folder.is_dir():
+            raise RunFolderError("not a run: it has no run.json", where=str(folder), fix="see: whet runs")
+        known = sorted(p.parent.name for p in Path(root).glob("*/run.json"))
+        raise RunFolderError(
+            f"there is no run {str(path_or_name)!r} in {root}/{nearest(str(path_or_name), known)}",
+            fix="list the runs with: whet runs" if known else "make one with: whet tune DATA",
+        )
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    def checkpoint(self, which: Literal["last", "best"]) -> Path:
+        return self.folder / "checkpoints" / which
+
+    @property
+    def status(self) -> str:
+        """The last status word; `interrupted` when the process that was at work has died."""
+        word = str(self.status_facts().get("status", "preparing"))
+        return "interrupted" if word in WORKING and not self.lock.busy else word
+
+    def status_facts(self) -> dict[str, Any]:
+        return self.read_json("status.json") if (self.folder / "status.json").exists() else {}
+
+    def set_status(self, word: Status, **facts: Any) -> None:
+        if word not in get_args(Status):
+            raise ValueError(f"{word!r} is not a status; known: {', '.join(get_args(Status))}")
+        self.write_json("status.json", {"status": word, "updated": now(), "pid": os.getpid(), **facts})
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe, or the one asked for before it is resolved; relative paths work from here."""
+        resolved = self.folder / "recipe.resolved.yaml"
+        path = resolved if resolved.exists() else self.folder / "recipe.yaml"
+        return load_recipe(path, folder=Path(self.read_json("run.json").get("working_folder", ".")))
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        write_text(self.folder / "recipe.resolved.yaml", dump_recipe(recipe))
+
+    def write_json(self, name: str, value: object) -> None:
+        write_json(self.folder / name, value)
+
+    def read_json(self, name: str) -> Any:
+        """Raises RunFolderError when the file is missing or damaged."""
+        return read_json_file(self.folder / name)
+
+    def log(self, facts: dict[str, Any]) -> None:
+        """Appends a line to metrics.jsonl."""
+        append_line(self.folder / "metrics.jsonl", json.dumps(plain(facts)))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl; a torn last one is left out."""
+        return read_lines(self.folder / "metrics.jsonl")
+
+    def truncate_metrics(self, step: int) -> None:
+        """Drops the lines of `step` and later ones: a resumed run writes them again."""
+        kept = [line for line in self.metrics() if line.get("step", -1) < step]
+        write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        fix = "use letters, digits, '-', '_' and '.', at most 100, starting with a letter or digit"
+        raise RunFolderError("this can not be the name of a run", value=name, fix=fix)
+
+
+def refuse_other(folder: Path, facts: dict[str, str]) -> None:
+    stored = read_json_file(folder / "run.json")
+    for key, thing in (("recipe_sha256", "recipe"), ("data_sha256", "data")):
+        if stored.get(key) != facts[key]:
+            fix = "choose another --name, or leave it out"
+            raise RunFolderError(f"this run was made with another {thing}", where=str(folder), fix=fix)
+
+
+def read_json_file(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        fix = "the run may not have come that far; see: whet runs"
+        raise RunFolderError("this file is missing", where=str(path), fix=fix) from error
+    except ValueError as error:
+        fix = "restore it from a backup, or start a new run with another --name"
+        raise RunFolderError(f"this file is damaged: {error}", where=str(path), fix=fix) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON-lines file. A torn last line is left out; a damaged one before it raises RunFolderError."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}") from error
+    return rows
+
+
+def now() -> str:
+    """UTC, to the second: 2026-01-31T12:00:00Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

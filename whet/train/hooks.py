@@ -1,0 +1,93 @@
+"""What happens between steps: validate, protect the best weights, stop early, checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from whet.model.policy import Policy
+from whet.store.run import Run
+from whet.train.checkpoint import Progress, save_best, save_last
+from whet.train.observer import Observer
+from whet.train.optim import MasterOptimizer
+from whet.types import Batch
+
+
+def mean_nll(policy: Policy, batches: Iterable[Batch]) -> float:
+    """Sum of NLL over sum of weights, in nats: does not depend on how the rows are batched."""
+    total = weight = 0.0
+    training = policy.model.training
+    policy.model.eval()
+    with torch.no_grad():
+        for batch in batches:
+            total -= float((policy.logprobs(batch) * batch.weight_N).sum())
+            weight += batch.weight
+    policy.model.train(training)
+    return total / weight
+
+
+@dataclass(slots=True)
+class Validator:
+    """Measures the validation loss, keeps the best weights, and says in words why it stops."""
+
+    policy: Policy
+    batches: Callable[[], Iterable[Batch]]
+    run: Run
+    progress: Progress
+    observer: Observer
+    every: int
+    total: int
+    patience: int
+    early_stop: bool
+
+    def __call__(self, step: int, loss: float) -> bool:
+        self.progress.losses.append(loss)
+        if step % self.every and step != self.total:
+            return False
+        self.measure(step)
+        return self.early_stop and self._should_stop(step)
+
+    def measure(self, step: int) -> None:
+        validation = mean_nll(self.policy, self.batches())
+        training = sum(self.progress.losses) / len(self.progress.losses) if self.progress.losses else float("nan")
+        self.progress.losses.clear()
+        self.progress.validations.append((step, validation, training))
+        self.run.log({"step": step, "validation_loss": validation})
+        if self.progress.best_loss is None or validation < self.progress.best_loss:
+            self.progress.best_loss, self.progress.best_step = validation, step
+            save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
+        self.observer.note(f"step {step}: validation loss {validation:.4f} (best {self.progress.best_loss:.4f})")
+
+    def _should_stop(self, step: int) -> bool:
+        since = [entry for entry in self.progress.validations if entry[0] > self.progress.best_step]
+        if len(since) < self.patience or step == self.total:
+            return False
+        first, last = since[0], since[-1]
+        falling = last[2] < first[2]
+        cause = "training loss fell: the model is memorising" if falling else "training loss did not fall either"
+        self.progress.stopped = (
+            f"validation loss did not improve for {len(since)} evaluations while {cause}; "
+            f"kept step {self.progress.best_step}"
+        )
+        self.observer.note(self.progress.stopped)
+        return True
+
+
+@dataclass(slots=True)
+class Checkpointer:
+    """Writes `last`, so that a killed run goes on."""
+
+    optimizer: MasterOptimizer
+    folder: Path
+    progress: Progress
+    every: int
+    total: int
+
+    def __call__(self, step: int, loss: float) -> bool:
+        self.progress.step = step
+        if step % self.every == 0 and step != self.total:
+            save_last(self.folder, self.progress, self.optimizer)
+        return False

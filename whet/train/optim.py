@@ -1,0 +1,127 @@
+"""The optimiser: float32 originals of the trained weights, whatever dtype the forward pass works in.
+
+A bfloat16 weight cannot take a step smaller than 1/256 of itself; so the update happens on a float32 copy that is
+then rounded into the working weight. For float32 weights the copy is the weight itself.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from whet.errors import NonFiniteError
+from whet.recipe.schema import Optimizer as Settings
+from whet.recipe.schema import Schedule
+
+
+def learning_rate_at(step: int, total: int, peak: float, schedule: Schedule) -> float:
+    """Learning rate of a step counted from 0: linear warm-up, then the schedule down to floor x peak."""
+    warmup = max(1, round(schedule.warmup * total)) if schedule.warmup else 0
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    if schedule.kind == "constant":
+        return peak
+    done = (step - warmup) / max(1, total - warmup)
+    shape = 1 - done if schedule.kind == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    return peak * (schedule.floor + (1 - schedule.floor) * shape)
+
+
+class MasterOptimizer:
+    """AdamW or Muon over float32 originals. State goes in and out as named tensors, never as a pickle."""
+
+    def __init__(self, named: dict[str, nn.Parameter], settings: Settings, peak: float, total: int, schedule: Schedule):
+        self.working = named
+        self.masters = {name: _master(p) for name, p in named.items()}
+        self.settings, self.peak, self.total, self.schedule = settings, peak, total, schedule
+        self.optimizers = _build(self.masters, settings, peak)
+
+    def step(self, step: int) -> tuple[float, float]:
+        """One clipped update from the gradients in the working weights; returns (gradient norm, learning rate).
+
+        Raises NonFiniteError, before anything is changed, when the gradient is not finite.
+        """
+        for name, parameter in self.working.items():
+            master = self.masters[name]
+            if master is not parameter:
+                master.grad = None if parameter.grad is None else parameter.grad.float()
+                parameter.grad = None
+        masters = list(self.masters.values())
+        norm = float(nn.utils.clip_grad_norm_(masters, self.settings.clip))
+        if not math.isfinite(norm):
+            raise NonFiniteError(
+                "the gradient is not finite; the weights were left as they were",
+                where=f"step {step}",
+                value=norm,
+                fix="lower learning_rate, or set dtype: float32",
+            )
+        rate = learning_rate_at(step, self.total, self.peak, self.schedule)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self._publish()
+        return norm, rate
+
+    @torch.no_grad()
+    def _publish(self) -> None:
+        for name, parameter in self.working.items():
+            if self.masters[name] is not parameter:
+                parameter.copy_(self.masters[name])
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything an exact resume needs: `master/NAME` and `state/NAME/KEY`."""
+        tensors = {f"master/{name}": master.detach() for name, master in self.masters.items()}
+        for name, master in self.masters.items():
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(master, {}).items():
+                    tensors[f"state/{name}/{key}"] = torch.as_tensor(value)
+        return tensors
+
+    @torch.no_grad()
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `state`; raises KeyError when a tensor is missing."""
+        for name, master in self.masters.items():
+            master.copy_(tensors[f"master/{name}"])
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for master in group["params"]:
+                    prefix = f"state/{self._name_of(master)}/"
+                    found = {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
+                    if found:
+                        optimizer.state[master] = found
+        self._publish()
+
+    def _name_of(self, wanted: Tensor) -> str:
+        return next(name for name, master in self.masters.items() if master is wanted)
+
+
+def _master(parameter: nn.Parameter) -> nn.Parameter:
+    if parameter.dtype == torch.float32:
+        return parameter
+    return nn.Parameter(parameter.detach().float())
+
+
+def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) -> list[torch.optim.Optimizer]:
+    hidden = [p for name, p in masters.items() if settings.kind == "muon" and p.ndim == 2 and not _is_table(name)]
+    rest = [p for p in masters.values() if not any(p is h for h in hidden)]
+    matrices = {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay}
+    vectors = {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}
+    groups = [group for group in (matrices, vectors) if group["params"]]
+    built: list[torch.optim.Optimizer] = []
+    if groups:
+        betas = (settings.beta1, settings.beta2)
+        built.append(torch.optim.AdamW(groups, lr=peak, betas=betas, eps=settings.epsilon, fused=True))
+    if hidden:
+        # match_rms_adamw scales the update so that one learning rate serves both optimisers (arXiv 2502.16982)
+        built.append(
+            torch.optim.Muon(hidden, lr=peak, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return built
+
+
+def _is_table(name: str) -> bool:
+    """Embeddings and output layers are tables of rows, not maps: Muon is not for them."""
+    return any(part in name for part in ("embed", "wte", "wpe", "lm_head"))

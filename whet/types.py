@@ -1,0 +1,140 @@
+"""The nouns that the rooms hand to each other. Torch-free: tensors appear only in annotations.
+
+Shape legend: T tokens in a batch, N supervised tokens, S segments, D hidden size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Message = dict[str, Any]
+"""One turn in OpenAI form: role, content, and optionally weight, tool_calls, tool_call_id, name, ..."""
+
+Severity = Literal["error", "warning", "info"]
+VerdictWord = Literal["better", "worse", "no-difference", "undecided"]
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the user's data, converted to either a conversation or a plain text."""
+
+    index: int
+    """Position in the input, counted from 0 over all files."""
+    where: str
+    """For messages to people: `tickets.jsonl:812`."""
+    messages: list[Message] = field(default_factory=list)
+    tools: list[dict[str, Any]] | None = None
+    text: str | None = None
+    label: str | None = None
+    """The class, where the data has label columns: stratifies the split and chooses the metric."""
+    group: str | None = None
+    """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
+
+    @property
+    def reference(self) -> str:
+        """The answer that an evaluation compares with: the last assistant turn."""
+        last = self.messages[-1] if self.messages else {}
+        return str(last.get("content") or "") if last.get("role") == "assistant" else ""
+
+    @property
+    def prompt(self) -> list[Message]:
+        """The conversation up to, and without, the last assistant turn."""
+        return self.messages[:-1] if self.reference else self.messages
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of tokens. `weights[i]` is the weight of predicting `ids[i]`; 0 means context only."""
+
+    ids: list[int]
+    weights: list[float]
+    row: int
+    """Index of the Row it came from."""
+    parent: int | None = None
+    """Position of the parent in the same list of segments; None for a root."""
+
+    @property
+    def supervised(self) -> int:
+        return sum(1 for weight in self.weights if weight)
+
+
+@dataclass(slots=True)
+class Batch:
+    """A forest of segments, flat along T. See whet/data/forest.py for how it is built."""
+
+    ids_T: Tensor
+    positions_T: Tensor
+    """Position along the path from the root: what rotary embeddings see."""
+    starts: list[int]
+    """First token of each segment."""
+    lengths: list[int]
+    parents: list[int | None]
+    source_N: Tensor
+    """Index into T of the token whose hidden state predicts the n-th supervised token."""
+    target_N: Tensor
+    weight_N: Tensor
+    segment_N: Tensor
+    """Segment of each supervised token."""
+    rows: list[int]
+    weight: float
+    """Sum of weight_N: what a step's loss is divided by."""
+
+
+@dataclass(slots=True)
+class LossOut:
+    """`total` is a sum (not a mean) over the batch; `metrics` are sums too, as (sum, count)."""
+
+    total: Tensor
+    metrics: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Finding:
+    """Something noticed about the data, with the rows it means and what to do."""
+
+    code: str
+    severity: Severity
+    message: str
+    rows: list[int] = field(default_factory=list)
+    count: int = 0
+    fix: str = ""
+
+
+@dataclass(slots=True)
+class Difference:
+    """Tuned minus base on the same rows, with a 95% interval and a two-sided p-value."""
+
+    estimate: float
+    low: float
+    high: float
+    p: float
+    rows: int
+    discordant: int
+    test: str
+    """Which test gave p, in words."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    word: VerdictWord
+    sentence: str
+    """The verdict in one plain sentence, with the numbers."""
+    rows_needed: int | None = None
+    """For `undecided`: how many test rows would probably decide."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """One generated answer."""
+
+    ids: list[int]
+    text: str
+    finished: bool
+    """True when a stop token ended it, False when the token limit did."""
+    logprobs: list[float] = field(default_factory=list)
+    prompt_tokens: int = 0
+    seconds: float = 0.0
