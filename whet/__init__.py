@@ -10,18 +10,23 @@ The verbs live in whet.api; they are imported on first use, so that `import whet
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whet.api import chat, evaluate, prepare_view, train, tune
+    from whet.recipe.load import load_recipe
+    from whet.recipe.schema import Recipe
+    from whet.store.run import Run
 
 __version__ = "0.1.0"
 
-VERBS = ("tune", "train", "evaluate", "prepare_view", "chat", "load_recipe", "Recipe", "Run")
 HOMES = {"load_recipe": "whet.recipe.load", "Recipe": "whet.recipe.schema", "Run": "whet.store.run"}
 
-__all__ = ["__version__", *VERBS]
+__all__ = ["Recipe", "Run", "__version__", "chat", "evaluate", "load_recipe", "prepare_view", "train", "tune"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in VERBS:
+    if name not in __all__:
         raise AttributeError(f"module 'whet' has no attribute {name!r}")
     return getattr(importlib.import_module(HOMES.get(name, "whet.api")), name)
 

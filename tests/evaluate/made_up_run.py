@@ -29,7 +29,11 @@ TEXTS = {
 
 def ticket(random: random.Random, index: int) -> Row:
     kind = random.choice(list(TEXTS))
-    facts = {"product": random.choice(PRODUCTS), "days": random.randint(2, 30), "order": f"W-{random.randint(10000, 99999)}"}
+    facts = {
+        "product": random.choice(PRODUCTS),
+        "days": random.randint(2, 30),
+        "order": f"W-{random.randint(10000, 99999)}",
+    }
     answer = {"kind": kind, "order": facts["order"], "product": facts["product"], "urgent": kind == "defect"}
     prompt = "Turn the ticket into JSON with kind, order, product, urgent.\n\n" + TEXTS[kind].format(**facts)
     turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": json.dumps(answer)}]
@@ -42,7 +46,7 @@ def answer_of(random: random.Random, row: Row, skill: float) -> str:
         return json.dumps(answer)
     fault = random.choice(["fence", "kind", "order", "prose"])
     if fault == "prose":
-        return f"Sure! The customer is writing about the {answer['product']} and seems to want help with order {answer['order']}."
+        return f"Sure! The customer writes about the {answer['product']} and wants help with {answer['order']}."
     if fault == "kind":
         answer["kind"] = random.choice(list(TEXTS))
         answer["urgent"] = not answer["urgent"]
@@ -51,54 +55,123 @@ def answer_of(random: random.Random, row: Row, skill: float) -> str:
     return f"```json\n{json.dumps(answer)}\n```" if fault == "fence" else json.dumps(answer)
 
 
-def write_run(folder: Path, rows: int = 240, base_skill: float = 0.35, tuned_skill: float = 0.62, steps: int = 400) -> Path:
+def write_run(
+    folder: Path, rows: int = 240, base_skill: float = 0.35, tuned_skill: float = 0.62, steps: int = 400
+) -> Path:
     """Fills `folder` with the plain files of a finished run and returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(7)
     tickets = [ticket(rng, index) for index in range(rows)]
     answers = {skill: [answer_of(rng, row, skill) for row in tickets] for skill in (base_skill, tuned_skill)}
     name, reason = metric.choose(tickets)
-    base, tuned = ([metric.score(name, a, r) for a, r in zip(answers[s], tickets, strict=True)] for s in (base_skill, tuned_skill))
+    base, tuned = (
+        [metric.score(name, a, r) for a, r in zip(answers[s], tickets, strict=True)] for s in (base_skill, tuned_skill)
+    )
     difference, verdict = compare([s.value for s in base], [s.value for s in tuned])
     ledger = {
-        "rows_in": 2412, "trained": 2412 - 240 - rows - 11, "held_out": {"validation": 240, "test": rows},
-        "dropped": {"duplicate-of-test": 9, "too-long": 2}, "supervised_tokens": 58_204, "tokens": 214_377,
+        "rows_in": 2412,
+        "trained": 2412 - 240 - rows - 11,
+        "held_out": {"validation": 240, "test": rows},
+        "dropped": {"duplicate-of-test": 9, "too-long": 2},
+        "supervised_tokens": 58_204,
+        "tokens": 214_377,
     }
     evaluation: dict[str, Any] = {
-        "run": folder.name, "model": "nano", "method": "sft, LoRA rank 16", "ledger": ledger,
+        "run": folder.name,
+        "model": "nano",
+        "method": "sft, LoRA rank 16",
+        "ledger": ledger,
         "metric": {"name": name, "reason": reason},
         "base": {**metric.aggregate(name, base, tickets), "nll_per_token": 1.284},
         "tuned": {**metric.aggregate(name, tuned, tickets), "nll_per_token": 0.211},
-        "difference": dataclasses.asdict(difference), "verdict": dataclasses.asdict(verdict),
-        "detectable_gain": detectable_gain(rows), "forgetting": made_up_forgetting(),
-        "seconds": 47.3, "tokens_per_second": 14_220.0, "peak_memory_bytes": 1_312_000_000, "report": "report.html",
-        "stopped": {"reason": "the validation loss kept rising", "step": steps, "best_step": steps * 7 // 10, "best_validation_loss": 0.24},
+        "difference": dataclasses.asdict(difference),
+        "verdict": dataclasses.asdict(verdict),
+        "detectable_gain": detectable_gain(rows),
+        "forgetting": made_up_forgetting(),
+        "seconds": 47.3,
+        "tokens_per_second": 14_220.0,
+        "peak_memory_bytes": 1_312_000_000,
+        "report": "report.html",
+        "stopped": {
+            "reason": "the validation loss kept rising",
+            "step": steps,
+            "best_step": steps * 7 // 10,
+            "best_validation_loss": 0.24,
+        },
     }
     write_json(folder / "evaluation.json", evaluation)
-    write_lines(folder / "answers.jsonl", [
-        {"row": r.index, "prompt": r.prompt, "reference": r.reference, "base": b, "tuned": t, "base_score": x.value, "tuned_score": y.value}
-        for r, b, t, x, y in zip(tickets, answers[base_skill], answers[tuned_skill], base, tuned, strict=True)
-    ])
+    write_lines(
+        folder / "answers.jsonl",
+        [
+            {
+                "row": r.index,
+                "prompt": r.prompt,
+                "reference": r.reference,
+                "base": b,
+                "tuned": t,
+                "base_score": x.value,
+                "tuned_score": y.value,
+            }
+            for r, b, t, x, y in zip(tickets, answers[base_skill], answers[tuned_skill], base, tuned, strict=True)
+        ],
+    )
     write_lines(folder / "metrics.jsonl", made_up_metrics(rng, steps))
     write_json(folder / "ledger.json", ledger)
     write_json(folder / "run.json", {"name": folder.name, "created": "2026-11-21T09:30:00Z"})
     write_json(folder / "status.json", {"status": "done"})
-    write_json(folder / "choices.json", [
-        {"key": "learning_rate", "value": 4.5e-3, "reason": "LoRA wants about ten times the rate of full training (LoRA Without Regret); small hidden sizes want more."},
-        {"key": "batch_tokens", "value": 1536, "reason": "Gives at least 100 steps an epoch of updates, and LoRA loses with large batches."},
-        {"key": "epochs", "value": 3.0, "reason": "The rule of OpenAI's fine-tuning service for some thousand rows."},
-        {"key": "adapter.rank", "value": 16, "reason": "Enough for fewer than a million supervised tokens."},
-    ])
-    (folder / "recipe.resolved.yaml").write_text("data: tickets.jsonl\nbase: nano\nmethod: {kind: sft}\nadapter: {kind: lora, rank: 16, alpha: 32}\nlearning_rate: 0.0045\nseed: 0\n")
-    write_json(folder / "selfcheck.json", {"packed = plain": {"passed": True, "largest_difference": 2.1e-6, "tolerance": 1e-4}, "template": {"golden_ids": 3, "passed": True}})
-    write_json(folder / "environment.json", {"whet": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu", "cpu": "AMD EPYC, 2 cores", "memory_bytes": 24_000_000_000})
+    write_json(
+        folder / "choices.json",
+        [
+            {
+                "key": "learning_rate",
+                "value": 4.5e-3,
+                "reason": "LoRA wants about ten times the rate of full training (LoRA Without Regret).",
+            },
+            {
+                "key": "batch_tokens",
+                "value": 1536,
+                "reason": "Gives at least 100 steps an epoch of updates, and LoRA loses with large batches.",
+            },
+            {
+                "key": "epochs",
+                "value": 3.0,
+                "reason": "The rule of OpenAI's fine-tuning service for some thousand rows.",
+            },
+            {"key": "adapter.rank", "value": 16, "reason": "Enough for fewer than a million supervised tokens."},
+        ],
+    )
+    (folder / "recipe.resolved.yaml").write_text(
+        "data: tickets.jsonl\nbase: nano\nmethod: {kind: sft}\nadapter: {kind: lora, rank: 16, alpha: 32}\n"
+        "learning_rate: 0.0045\nseed: 0\n"
+    )
+    write_json(
+        folder / "selfcheck.json",
+        {
+            "packed = plain": {"passed": True, "largest_difference": 2.1e-6, "tolerance": 1e-4},
+            "template": {"golden_ids": 3, "passed": True},
+        },
+    )
+    write_json(
+        folder / "environment.json",
+        {
+            "whet": "0.1.0",
+            "python": "3.11.7",
+            "torch": "2.13.0+cpu",
+            "cpu": "AMD EPYC, 2 cores",
+            "memory_bytes": 24_000_000_000,
+        },
+    )
     return folder
 
 
 def made_up_forgetting() -> dict[str, Any]:
     before = lambda texts: [(len(t) * 1.31 + 9 * math.sin(i), len(t) // 4) for i, t in enumerate(texts)]  # noqa: E731
     after = lambda texts: [(len(t) * 1.318 + 10 * math.sin(i), len(t) // 4) for i, t in enumerate(texts)]  # noqa: E731
-    return forgetting.measure(before, after, kl_base_tuned_per_token=0.412)
+    skills = {
+        "base": {"copying": {"score": 1.0, "rows": 40}, "counting": {"score": 0.55, "rows": 40}},
+        "tuned": {"copying": {"score": 0.975, "rows": 40}, "counting": {"score": 0.4, "rows": 40}},
+    }
+    return forgetting.measure(before, after, kl_base_tuned_per_token=0.412) | {"skills": skills}
 
 
 def made_up_metrics(rng: random.Random, steps: int) -> list[dict[str, Any]]:
@@ -107,12 +180,20 @@ def made_up_metrics(rng: random.Random, steps: int) -> list[dict[str, Any]]:
         share = step / steps
         rate = 4.5e-3 * min(1.0, share / 0.05) * 0.5 * (1 + math.cos(math.pi * share))
         loss = 0.18 + 2.1 * math.exp(-9 * share) + rng.gauss(0, 0.05) * (0.4 + math.exp(-3 * share))
-        lines.append({
-            "step": step, "loss": loss, "learning_rate": rate, "grad_norm": 0.4 + 1.6 * math.exp(-6 * share) + abs(rng.gauss(0, 0.12)),
-            "tokens_per_second": 14_200 + rng.gauss(0, 350), "seconds": 0.11,
-        })
+        lines.append(
+            {
+                "step": step,
+                "loss": loss,
+                "learning_rate": rate,
+                "grad_norm": 0.4 + 1.6 * math.exp(-6 * share) + abs(rng.gauss(0, 0.12)),
+                "tokens_per_second": 14_200 + rng.gauss(0, 350),
+                "seconds": 0.11,
+            }
+        )
         if step % max(1, steps // 10) == 0:
-            lines.append({"step": step, "validation_loss": 0.24 + 2.1 * math.exp(-8 * share) + 0.12 * max(0, share - 0.7)})
+            lines.append(
+                {"step": step, "validation_loss": 0.24 + 2.1 * math.exp(-8 * share) + 0.12 * max(0, share - 0.7)}
+            )
     return lines
 
 
@@ -125,8 +206,7 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    from types import SimpleNamespace
-
     from whet.evaluate.report import write_report
+    from whet.store.run import Run
 
-    print(write_report(SimpleNamespace(folder=write_run(Path(sys.argv[1])))))
+    print(write_report(Run(write_run(Path(sys.argv[1])))))

@@ -12,7 +12,8 @@ import pytest
     "module", ["whet", "whet.recipe.load", "whet.recipe.rules", "whet.store.run", "whet.store.index", "whet.cli.main"]
 )
 def test_light_rooms_import_no_torch(module: str) -> None:
-    code = f"import sys, {module}; heavy = {{'torch', 'transformers', 'numpy'}} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    code = f"import sys, {module}; heavy = {{'torch', 'transformers', 'numpy'}} & set(sys.modules); "
+    code += "sys.exit(str(heavy) if heavy else 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -13,7 +13,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.rules import LEAST_STEPS, Choice, Facts, resolve
 from whet.recipe.schema import Recipe
 
-FILLED = ["learning_rate", "batch_tokens", "epochs", "steps", "max_tokens", "checkpoint_every"]
+FILLED = ["learning_rate", "batch_tokens", "micro_batch_tokens", "epochs", "steps", "max_tokens", "checkpoint_every"]
 
 
 def facts(**changes: Any) -> Facts:
@@ -37,7 +37,7 @@ def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
 
 def test_what_is_set_is_never_changed() -> None:
     asked = ["learning_rate=1", "batch_tokens=7", "epochs=9", "steps=3", "adapter.rank=5", "adapter.alpha=6"]
-    asked += ["evaluate.every=2", "checkpoint_every=4", "max_tokens=99"]
+    asked += ["micro_batch_tokens=7", "evaluate.every=2", "checkpoint_every=4", "max_tokens=99"]
     recipe = load_recipe({"data": "a"}, asked)
     assert chosen(recipe, facts()) == (recipe, {})
 

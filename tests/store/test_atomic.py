@@ -87,7 +87,7 @@ def test_a_new_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
         assert listing(tmp_path) == ["last", f"last/{number}"]
 
 
-def test_a_failure_while_a_folder_is_written_keeps_the_old_one(tmp_path: Path) -> None:
+def test_a_failure_while_a_folder_is_written_keeps_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     final = tmp_path / "last"
     with atomic.new_folder(final) as folder:
         (folder / "old").write_text("x")
@@ -96,6 +96,12 @@ def test_a_failure_while_a_folder_is_written_keeps_the_old_one(tmp_path: Path) -
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(DiskFullError), atomic.new_folder(final):
         raise RuntimeError("I/O error: No space left on device (os error 28)")  # what safetensors says
+    monkeypatch.setattr(atomic, "free_bytes", lambda _: 100)
+    with pytest.raises(DiskFullError), atomic.new_folder(final):
+        raise RuntimeError("unexpected pos 576 vs 534")  # what torch.save says
+    monkeypatch.undo()
+    with pytest.raises(RuntimeError, match="another reason"), atomic.new_folder(final):
+        raise RuntimeError("another reason")
     with pytest.raises(ZeroDivisionError), atomic.new_folder(final):
         _ = 1 / 0
     assert listing(tmp_path) == ["last", "last/old"]

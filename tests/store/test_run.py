@@ -16,7 +16,6 @@ from whet.errors import RunFolderError
 from whet.recipe.schema import Full, Recipe
 from whet.store.run import Run
 
-
 ROOT = Path(__file__).parents[2]
 
 

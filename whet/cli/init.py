@@ -81,11 +81,11 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
         line("base", "nano"),
         line("method", f"{{kind: {method}}}", "pretrain or sft"),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
-        line("seed", "0", "The same seed gives the same run."),
+        line("seed", "0"),
     ]
     open_lines = [
-        "# " + line("learning_rate", "2e-4", "Peak of the schedule."),
-        "# " + line("epochs", "3", "Passes over the training rows."),
+        "# " + line("learning_rate", "2e-4"),
+        "# " + line("epochs", "3"),
         "# " + line("batch_tokens", "4096"),
         "# " + line("max_tokens", "512"),
         "# " + line("system", '"Answer in JSON."'),

@@ -8,14 +8,14 @@ import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
 
-app = typer.Typer(help="Name models, promote versions, roll back.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.")]
 
 
 @app.callback()
 def models(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> None:
-    """List the named models and their versions.
+    """Name models, promote versions, roll back; without a verb of its own: list.
 
     Example: whet models
     """

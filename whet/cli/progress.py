@@ -52,7 +52,7 @@ class Lines:
             return
         self._last = now
         of = f"/{total}" if total else ""
-        left = f"  {(total - step) * (now - self._start) / step:.0f} s left" if total and step else ""
+        left = f"  {(total - step) * (now - self._start) / step:.0f} s left" if total and 0 < step < total else ""
         print(f"  {self._name} {step}{of}  {describe(facts)}{left}".rstrip(), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:

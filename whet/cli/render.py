@@ -104,8 +104,7 @@ def verdict(result: dict[str, Any]) -> Panel:
         body.append(percent(tuned["score"]), style=style)
     if difference.get("low") is not None:
         body.append(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}")
-        points = [f"{100 * difference[key]:+.1f}" for key in ("estimate", "low", "high")]
-        body.append(f"\n{points[0]} points, 95% interval {points[1]} to {points[2]}", style="dim")
+        body.append(f"\n{'-100':<28}{'0':^5}{'+100 points':>28}", style="dim")
     return Panel(body, title=Text(word, style=f"bold {style}"), title_align="left", border_style=style, padding=(1, 2))
 
 

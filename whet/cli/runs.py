@@ -8,12 +8,12 @@ import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
 
-app = typer.Typer(help="List, show and compare runs.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
 def runs(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> None:
-    """List the runs; `whet runs show RUN` and `whet runs diff RUN OTHER` say more.
+    """List, show and compare runs; without a verb of its own: list.
 
     Example: whet runs
     """

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from whet.data.encoding import Encoder
 from whet.data.forest import build_batch
-from whet.errors import DiskFullError
+from whet.store.atomic import make_folder, remove, storing, sync_file, temporary_name
 from whet.types import Batch, Segment
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def cache_key(*parts: str) -> str:
     """sha256 over the parts and over the source code that turns text into ids, so that no stale file is ever read."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for name in ("blocks.py", "encoding.py", "source.py", "convert.py", "template.py", "spans.py"):
+    for name in ("blocks.py", "encoding.py", "source.py", "convert.py", "template.py", "jinja.py", "messages.py"):
         digest.update((here / name).read_bytes())
     for part in parts:
         digest.update(b"\0" + part.encode("utf-8", "surrogatepass"))
@@ -50,27 +51,32 @@ def cache_key(*parts: str) -> str:
 
 
 def write_tokens(documents: Iterable[Document], tokenizer: PreTrainedTokenizerBase, path: Path) -> int:
-    """Tokenise documents into `path`, atomically; the number of tokens. Each begins with the begin token if the
-    tokenizer adds one and ends with the end token if it has one. Raises DiskFullError, leaving nothing behind.
+    """Tokenise documents into `path`, atomically; gives the number of tokens.
+
+    Each begins with the begin token if the tokenizer adds one, and ends with the end token if it has one.
+    Raises DiskFullError, leaving nothing behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    dtype = token_type(len(tokenizer))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    dtype, encoder = token_type(len(tokenizer)), Encoder(tokenizer)
+    temporary = temporary_name(path)
+    make_folder(path.parent)
     total = 0
     try:
-        with temporary.open("wb") as file:
-            for chunk in _chunks(documents):
-                tokens = np.asarray(_tokenise(chunk, tokenizer), dtype=dtype)
-                file.write(tokens.tobytes())
-                total += len(tokens)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DiskFullError(f"cannot write the tokens: {error.strerror}", where=str(path), fix="free space") from error
+        for chunk in _chunks(documents):
+            tokens = np.asarray(_tokenise(chunk, encoder), dtype=dtype)
+            _append(temporary, tokens.tobytes(), path)
+            total += len(tokens)
+        _append(temporary, b"", path)
+        with storing(path):
+            sync_file(temporary)
+            os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        remove(temporary)
     return total
+
+
+def _append(temporary: Path, data: bytes, path: Path) -> None:
+    with storing(path), temporary.open("ab") as file:  # only the writing: a DataError of the documents passes through
+        file.write(data)
 
 
 def open_tokens(path: Path, vocabulary: int) -> np.ndarray:
@@ -112,30 +118,15 @@ def _pieces(document: Document) -> Iterator[tuple[str, bool, bool]]:
         at = cut
 
 
-def _tokenise(pieces: list[tuple[str, bool, bool]], tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    encoded = tokenizer(
-        [text for text, _, _ in pieces],
-        add_special_tokens=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )["input_ids"]
-    before, end = begin_ids(tokenizer), tokenizer.eos_token_id
+def _tokenise(pieces: list[tuple[str, bool, bool]], encoder: Encoder) -> list[int]:
+    before, after = encoder.frame
     ids: list[int] = []
-    for (_, begins, ends), piece in zip(pieces, encoded, strict=True):
+    for (_, begins, ends), piece in zip(pieces, encoder.batch([text for text, _, _ in pieces]), strict=True):
         ids += before if begins else []
         ids += piece
-        if ends and end is not None and ids[-1] != end:
-            ids.append(end)  # pyright: ignore[reportArgumentType]
+        if ends and ids[-1:] != after:
+            ids += after
     return ids
-
-
-@lru_cache(maxsize=4)
-def begin_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The begin token, if the tokenizer puts one before a text; otherwise nothing."""
-    whole = tokenizer("a")["input_ids"]
-    begins = tokenizer.bos_token_id is not None and whole[0] == tokenizer.bos_token_id
-    return [whole[0]] if begins else []
 
 
 class BlockLoader:
@@ -145,9 +136,7 @@ class BlockLoader:
     the next. Which blocks make a step depends only on the step's number and the seed.
     """
 
-    def __init__(
-        self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int
-    ) -> None:
+    def __init__(self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int) -> None:
         self.blocks = len(tokens) // context
         if self.blocks == 0:
             raise ValueError(f"{len(tokens)} tokens do not fill one block of {context}")

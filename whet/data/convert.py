@@ -21,15 +21,14 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
     try:
         row = _convert(raw, shape)
         if isinstance(raw.value, Mapping) and recipe.columns.group:
-            row.group = str(raw.value.get(recipe.columns.group))
+            group = raw.value.get(recipe.columns.group)
+            row.group = None if group is None else str(group)
         if row.text is None:
             _add_system(row, raw, shape, recipe)
             _refuse_empty(row)
         return row
     except RowRefused as refusal:
-        raise RowRefused(
-            refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix
-        ) from refusal
+        raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
 
 
 def _convert(raw: RawRow, shape: Shape) -> Row:
@@ -116,7 +115,8 @@ def _assistant(content: str) -> Message:
 def _add_system(row: Row, raw: RawRow, shape: Shape, recipe: Recipe) -> None:
     if row.messages and row.messages[0]["role"] in ("system", "developer"):
         return
-    own = raw.value.get(shape.columns["system"]) if isinstance(raw.value, Mapping) and "system" in shape.columns else None
+    column = shape.columns.get("system")
+    own = raw.value.get(column) if column and isinstance(raw.value, Mapping) else None
     if own is not None and not isinstance(own, str):
         raise RowRefused("wrong-type", "the system prompt must be a text", value=own, fix="write it as a text")
     system = own if own and own.strip() else recipe.system

@@ -18,7 +18,7 @@ from whet.data.spans import SENTINEL, Turn
 from whet.types import Message
 
 _THINK = re.compile(r"</?think>")
-_REASONING = {"reasoning_content", "reasoning", "thinking", "thought"}
+REASONING = {"reasoning_content", "reasoning", "thinking", "thought"}
 _NOT_WORDS = {"role", "name", "weight", "id", "type", "tool_call_id", "content", "tool_calls"}
 """Keys that templates use for bookkeeping or not at all, and the two that have rules of their own."""
 
@@ -100,7 +100,7 @@ def _words(message: Message, trained: bool) -> Iterator[tuple[str, Any]]:
         for key, leaf in _leaves(function.get("arguments")):
             yield f"tool call, {key or 'arguments'}", leaf
     for key, value in message.items():
-        if key not in _NOT_WORDS and isinstance(value, str) and (trained or key not in _REASONING):
+        if key not in _NOT_WORDS and isinstance(value, str) and (trained or key not in REASONING):
             yield key, value
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
@@ -68,39 +70,63 @@ class Encoder:
 
     def document_ids(self, text: str) -> list[int]:
         """A plain text: with the begin token if the tokenizer adds one, and one end token (when there is any)."""
-        before, after = self._frame
+        before, after = self.frame
         return before + self.ids(text) + after
 
+    def batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of many texts at once, on all cores."""
+        return [encoded.ids for encoded in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
+
     @cached_property
-    def _frame(self) -> tuple[list[int], list[int]]:
+    def frame(self) -> tuple[list[int], list[int]]:
         """Ids before and after every document: the tokenizer's own, and the end token if it adds none."""
         whole: list[int] = self._tokenizer("a")["input_ids"]  # pyright: ignore[reportAssignmentType]
         bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
         before = [self.bos_id] if self.bos_id is not None and whole[0] == self.bos_id and whole != bare else []
         return before, [] if self.eos_id is None else [self.eos_id]
 
-    def span(self, tokens: Tokens, text: str, start: int, end: int) -> tuple[int, int]:
-        """Tokens [first, last) of the characters [start, end).
+    def tokens_of(self, text: str, answers: Sequence[int]) -> Tokens:
+        """Tokens of a text in which the model's answers begin at the given characters.
 
-        Raises RowRefused `token-straddles` when the prompt, tokenised alone as serving does, does not give the same
-        ids as it has here: then the model would be trained on another prompt than it is served with.
+        Serving tokenises the prompt alone, so an answer must begin where a token begins, after the very ids that the
+        prompt has alone. Mostly that is so by itself, and the ids are those of the whole text. Where the end of the
+        prompt and the answer would be tokenised together (a newline before a newline), the text is cut there.
+        Raises RowRefused `token-straddles` where a tokenizer cannot cut, because it puts a space before every text.
         """
-        first = bisect_left(tokens.starts, start)
-        last = bisect_left(tokens.starts, end)
-        anchor = first - 1
-        while anchor > 0 and tokens.ids[anchor] not in self.added:
-            anchor -= 1  # tokens before a control token do not depend on the text after it
-        anchor = max(anchor, 0)
-        alone = self.ids(text[tokens.starts[anchor] if first else 0 : start])
-        if alone != tokens.ids[anchor:first]:
-            joined = text[max(0, start - 12) : min(end, start + 12)]
+        whole = self.tokens(text)
+        cuts = [answer for answer in answers if not self._begins_alone(whole, text, answer)]
+        if not cuts:
+            return whole
+        joined = Tokens([], [], [])
+        for low, high in pairwise([0, *cuts, len(text)]):
+            piece = self.tokens(text[low:high])
+            joined.ids += piece.ids
+            joined.starts += [start + low for start in piece.starts]
+            joined.ends += [end + low for end in piece.ends]
+        if self._decode(joined.ids) != self._decode(whole.ids):
             raise RowRefused(
                 "token-straddles",
                 "the end of the prompt and the beginning of the answer are tokenised together",
-                value=joined,
+                value=text[max(0, cuts[0] - 12) : cuts[0] + 12],
                 fix="remove white space (a newline above all) from the beginning of the answer",
             )
-        return first, last
+        return joined
+
+    def _begins_alone(self, tokens: Tokens, text: str, answer: int) -> bool:
+        """True when the prompt before `answer` has the same ids alone as it has in the text.
+
+        Tokens before a control token do not depend on what follows it, so only the rest is tokenised again.
+        """
+        first = bisect_left(tokens.starts, answer)
+        anchor = first - 1
+        while anchor > 0 and tokens.ids[anchor] not in self.added:
+            anchor -= 1
+        anchor = max(anchor, 0)
+        begin = tokens.starts[anchor] if anchor else 0
+        return self.ids(text[begin:answer]) == tokens.ids[anchor:first]
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._backend.decode(ids, skip_special_tokens=False)
 
 
 def text_arguments(call: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def _message(item: dict[str, Any], number: int) -> Message:
         content = item.pop("value", None)
     role = DIALECT.get(role, role) if isinstance(role, str) else role
     if role == "tool-call":
-        return {"role": "assistant", "content": "", "tool_calls": _calls(_parse(content, "the tool call"), number), **item}
+        calls = _calls(_parse(content, f"message {number}: the tool call"), number)
+        return {"role": "assistant", "content": "", "tool_calls": calls, **item}
     if role not in ROLES:
         raise RowRefused(
             "unknown-role",
@@ -147,4 +148,5 @@ def _parse(value: Any, what: str) -> Any:
     try:
         return json.loads(value)
     except ValueError as error:
-        raise RowRefused("bad-json", f"{what}: not valid JSON ({error})", value=value, fix="correct the JSON") from error
+        what = f"{what}: not valid JSON ({error})"
+        raise RowRefused("bad-json", what, value=value, fix="correct the JSON") from error

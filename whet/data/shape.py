@@ -19,7 +19,6 @@ PAIRS = (
     ("prompt", "output"),
     ("question", "answer"),
     ("question", "response"),
-    ("instruction", "response"),
     ("instruction", "answer"),
     ("instruction", "completion"),
     ("query", "response"),
@@ -32,6 +31,7 @@ PAIRS = (
 )
 TEXTS = ("text", "content", "document")
 LABELS = ("label", "category", "intent", "class")
+ALPACA_ANSWERS = ("output", "response")
 CONTEXTS = ("context", "passage", "choices", "options", "input")
 """Columns that belong to a question: to leave them out without being told to would be silently wrong."""
 
@@ -60,6 +60,9 @@ def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe) -> Shape:
     if not values:
         raise DataError("there are no rows", fix="point at a file with one example a line")
     shape = _shape(values[0], recipe)
+    chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
+    if not chosen and recipe.method.kind != "pretrain":
+        _refuse_left_out(shape, values)
     for number, value in enumerate(values):
         if _fits(value, shape):
             continue
@@ -120,26 +123,24 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
         "chat": [{"messages": name} for name in MESSAGES],
         "sharegpt": [{"messages": name} for name in ("conversations", "conversation", "messages")],
         "prompt-completion": [{"prompt": prompt, "completion": answer} for prompt, answer in PAIRS],
-        "alpaca": [{"prompt": "instruction", "completion": "output"}],
+        "alpaca": [{"prompt": "instruction", "completion": answer} for answer in ALPACA_ANSWERS],
         "label": [{"text": text, "label": label} for text in TEXTS for label in LABELS],
         "text": [{"text": name} for name in TEXTS],
     }
-    optional = {"alpaca": {"input": "input", "system": "system"}}.get(kind, {"system": "system"})
+    optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
     for usual in choices[kind]:
         wanted = {role: explicit.get(role) or names.get(usual[role]) for role in usual}
         columns = {role: name for role, name in wanted.items() if name}
         if len(columns) == len(usual):
-            for role, name in optional.items():
+            for role, name in [*optional, ("system", "system")]:
                 chosen = explicit.get(role) or names.get(name)
                 if chosen and chosen not in columns.values() and kind != "text":
-                    columns[role] = chosen
+                    columns.setdefault(role, chosen)
             return kind, columns
     return None
 
 
-def _automatic(
-    names: dict[str, str], value: Mapping[str, Any], recipe: Recipe
-) -> tuple[Kind, dict[str, str]] | None:
+def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> tuple[Kind, dict[str, str]] | None:
     if recipe.method.kind == "pretrain" and any(name in names for name in TEXTS):
         return _with_kind("text", {}, names)
     messages = next((names[name] for name in MESSAGES if name in names), None)
@@ -147,15 +148,12 @@ def _automatic(
     if kind:
         _refuse_preferences(names, value)
         return _with_kind(kind, {"messages": messages or ""}, names)
-    if "instruction" in names and "output" in names:
-        return _with_kind("alpaca", {}, names)
+    alpaca = _with_kind("alpaca", {}, names)
+    if alpaca:
+        return alpaca
     _refuse_preferences(names, value)
-    for kind in ("prompt-completion", "label", "text"):
-        found = _with_kind(kind, {}, names)
-        if found:
-            _refuse_left_out(found, names, value)
-            return found
-    return None
+    kinds: tuple[Kind, ...] = ("prompt-completion", "label", "text")
+    return next((found for kind in kinds if (found := _with_kind(kind, {}, names))), None)
 
 
 def _message_kind(value: Any) -> Kind | None:
@@ -168,11 +166,12 @@ def _message_kind(value: Any) -> Kind | None:
 
 def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None:
     if "chosen" in names and "rejected" in names:
-        prompt = next((names[name] for name in ("prompt", *MESSAGES) if name in names), "prompt")
+        prompt = next((names[name] for name in ("prompt", *MESSAGES) if name in names), None)
+        columns = f"{{prompt: {prompt}, completion: chosen}}" if prompt else "{text: chosen}, which learns them whole"
         raise DataError(
             "these are preference pairs (chosen, rejected), which sft does not learn from",
             value=sorted(value),
-            fix=f"to learn the chosen answers, set columns: {{prompt: {prompt}, completion: chosen}}",
+            fix=f"to learn the chosen answers, set columns: {columns}",
         )
     if any(name in names for name in MESSAGES) and isinstance(value.get(names.get("label", "")), bool):
         raise DataError(
@@ -182,17 +181,17 @@ def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None
         )
 
 
-def _refuse_left_out(found: tuple[Kind, dict[str, str]], names: dict[str, str], value: Mapping[str, Any]) -> None:
-    kind, columns = found
-    left = [names[name] for name in names if names[name] not in columns.values() and value[names[name]]]
-    doubtful = left if kind == "text" else [name for name in left if name.strip().lower() in CONTEXTS]
-    if doubtful:
-        mapping = ", ".join(f"{role}: {name}" for role, name in columns.items())
-        raise DataError(
-            f"the columns look like {kind}, but {doubtful[0]!r} would not be used",
-            value=sorted(value),
-            fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
-        )
+def _refuse_left_out(shape: Shape, values: Sequence[Mapping[str, Any] | str]) -> None:
+    """A column that a question may depend on must not be left out without the user's word."""
+    doubtful = [name for name in shape.unused if shape.kind == "text" or name.strip().lower() in CONTEXTS]
+    for name in doubtful:
+        number = next((n for n, value in enumerate(values) if isinstance(value, Mapping) and value.get(name)), None)
+        if number is not None:
+            mapping = ", ".join(f"{role}: {column}" for role, column in shape.columns.items() if role != "input")
+            raise DataError(
+                f"the columns look like {shape.kind}, but {name!r}, filled in row {number + 1}, would not be used",
+                fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
+            )
 
 
 def _refuse_unknown_columns(columns: Columns, value: Mapping[str, Any]) -> None:

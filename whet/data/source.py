@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from whet.errors import DataError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_NOT_DATA = re.compile(r"\.|readme|licen[cs]e|upstream-licen[cs]e|notice|changelog", re.IGNORECASE)
+"""Files of a folder that are about the data."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -73,7 +76,7 @@ def _files(name: str) -> list[tuple[Path, str]]:
     """The files behind a name, each with the label that messages use."""
     path = Path(name).expanduser()
     if path.is_dir():
-        inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not p.name.startswith("."))
+        inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not _NOT_DATA.match(p.name))
         if not inner:
             raise DataError(f"no data files in this folder; looked for {', '.join(SUFFIXES)}", where=name)
         return [(p, str(p.relative_to(path))) for p in inner]
@@ -136,7 +139,8 @@ def _os_errors(path: Path, label: str = "") -> Iterator[None]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"the gzip file is damaged: {error}", where=label, fix="compress it again") from error
     except OSError as error:
-        raise DataError(f"cannot read the file: {error.strerror}", where=str(path), fix="check its permissions") from error
+        reason = error.strerror or str(error)
+        raise DataError(f"cannot read the file: {reason}", where=str(path), fix="check its permissions") from error
 
 
 def _refuse_binary(file: Any, label: str) -> None:

@@ -170,8 +170,6 @@ def _by_prefix(
     if not text.startswith(upto) or len(upto) < start:
         raise CannotLocate("the chat template changes an answer when the conversation goes on")
     end = start + len(upto[start:].rstrip())
-    last = None
-    for last in stops.finditer(text, start, end):
-        pass
-    words_end = last.start() if last is not None and last.end() == end else end
+    found = list(stops.finditer(text, start, end))
+    words_end = found[-1].start() if found and found[-1].end() == end else end
     return Turn(number, start, words_end, end)

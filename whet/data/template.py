@@ -3,14 +3,14 @@
 Which tokens are supervised is derived by rendering (see whet/data/spans.py) and then checked. A row is refused when
 the pieces do not join to the full rendering, a trained turn does not end in a stop token, nothing is supervised, a
 field vanishes, the template raises, the row's own text contains a control token, or a token joins the prompt to the
-answer (serving would then start from other tokens than training did).
+answer and cannot be cut (serving would then start from other tokens than training did).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +18,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from whet.data import coverage, encoding
+from whet.data.blocks import Document
 from whet.data.jinja import Render, TemplateRaised, bind
 from whet.data.plain import choose_template
+from whet.data.probe import probes, wants_text_arguments
 from whet.data.refuse import RowRefused
 from whet.data.spans import CannotLocate, PromptDiffers, Turn, locate, prompt_text, spans_of
 from whet.errors import ModelError
@@ -27,6 +29,8 @@ from whet.types import Message, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+NO_THINKING = "{%- set enable_thinking = false -%}\n"
 
 __all__ = ["Rendered", "Renderer", "spans_of"]
 
@@ -68,7 +72,7 @@ class Renderer:
         self._encoder = encoding.Encoder(tokenizer)
         self._bos = None if self._encoder.bos == self._encoder.eos else self._encoder.bos  # GPT-2 has one for both
         self._eos = self._encoder.eos
-        self._arguments_as_text = self._wants_text_arguments()
+        self._arguments_as_text = wants_text_arguments(self._bound)
         self._checked_shapes: set[tuple[Any, ...]] = set()
 
     @property
@@ -84,11 +88,23 @@ class Renderer:
             parts.append(self.clock.date().isoformat())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
+    def without_thinking(self) -> Renderer | None:
+        """The same renderer with thinking switched off in the template itself; None where it has no such switch.
+
+        For data without reasoning: a prompt that opens a thought would be trained to close it at once, and the release
+        then carries a template that asks for what was learned.
+        """
+        if not any("enable_thinking" in template for template in self.templates.values()):
+            return None
+        other = Renderer(self.tokenizer, variables=self.variables, clock=self.clock)
+        other.templates = {name: NO_THINKING + template for name, template in self.templates.items()}
+        return other
+
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Every token that ends a turn: the end token, and what probes of the template show after an answer."""
         found = set() if self._encoder.eos_id is None else {self._encoder.eos_id}
-        for messages, tools in _probes(self._arguments_as_text):
+        for messages, tools in probes(self._arguments_as_text):
             try:
                 text, turns = self._locate(messages, tools, [number for number, _ in _answers(messages)])
             except (TemplateRaised, CannotLocate):  # a template need not support tools, or this order of roles
@@ -104,7 +120,6 @@ class Renderer:
             return self._text(row) if row.text is not None else self._chat(row)
         except RowRefused as refusal:
             refusal.where = refusal.where or row.where
-            refusal.args = (str(refusal),)
             raise
 
     def prompt_ids(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None = None) -> list[int]:
@@ -115,6 +130,15 @@ class Renderer:
         """The text of `prompt_ids`."""
         try:
             return prompt_text(self._bound(tools), self._clean(messages))
+        except TemplateRaised as error:
+            raise _template_raises(error) from error
+
+    def document(self, row: Row) -> Document:
+        """The whole text of a row for pre-training, where every token is learned. Raises RowRefused."""
+        if row.text is not None:
+            return Document(row.text)
+        try:
+            return Document(self._bound(row.tools)(self._clean(row.messages), prompt=False), framed=True)
         except TemplateRaised as error:
             raise _template_raises(error) from error
 
@@ -131,20 +155,6 @@ class Renderer:
                 clean["tool_calls"] = [encoding.text_arguments(call) for call in clean["tool_calls"]]
             cleaned.append(clean)
         return cleaned
-
-    def _wants_text_arguments(self) -> bool:
-        """A few templates join tool arguments as text and fail on a mapping, which is what all others expect."""
-        try:
-            messages, tools = _probes(as_text=False)[-1]
-            self._bound(tools)(messages, prompt=False)
-        except TemplateRaised:
-            try:
-                messages, tools = _probes(as_text=True)[-1]
-                self._bound(tools)(messages, prompt=False)
-            except TemplateRaised:
-                return False
-            return True
-        return False
 
     def _text(self, row: Row) -> Rendered:
         ids = self._encoder.document_ids(row.text or "")
@@ -201,8 +211,9 @@ class Renderer:
         closed = []
         for turn in turns:
             if turn.end == turn.words_end:
-                if turn.message < len(messages) - 1 or text[turn.words_end :].strip():
-                    raise _no_stop("after an answer in mid-conversation")
+                after = text[turn.words_end :]
+                if turn.message < len(messages) - 1 or after.strip():
+                    raise _no_stop("after an answer", after[:24])
                 closing = self._closing(messages, tools, text[: turn.words_end])
                 text = text[: turn.words_end] + closing
                 turn = Turn(turn.message, turn.start, turn.words_end, len(text))
@@ -219,20 +230,22 @@ class Renderer:
             if found and found.group() != self._bos:
                 return found.group()
         if self._eos is None:
-            raise _no_stop("after the last answer, and the tokenizer has no end token")
+            raise _no_stop("after the last answer, and the tokenizer has no end token", "")
         return self._eos
 
     def _weigh(self, text: str, turns: Sequence[Turn], weights: dict[int, float]) -> Rendered:
-        tokens = self._encoder.tokens(text)
+        tokens = self._encoder.tokens_of(text, [turn.start for turn in turns])
         if self._encoder.bos_id is not None and tokens.ids[:2] == [self._encoder.bos_id] * 2:
             raise ModelError("the chat template writes the begin token twice", fix="remove one bos_token from it")
         weight_T = [0.0] * len(tokens.ids)
         for turn in turns:
-            first, last = self._encoder.span(tokens, text, turn.start, turn.end)
+            first, last = bisect_left(tokens.starts, turn.start), bisect_left(tokens.starts, turn.end)
             if first == 0:
                 raise RowRefused(
                     "no-prompt", "nothing stands before the answer", fix="put a user message first, or weight 0"
                 )
+            if tokens.ids[last - 1] not in self._encoder.added:
+                raise _no_stop("at the end of the answer", text[turn.words_end : turn.end])
             weight_T[first:last] = [weights[turn.message]] * (last - first)
         return Rendered(tokens.ids, weight_T, text, [(turn.start, turn.end) for turn in turns])
 
@@ -264,24 +277,10 @@ def _answers(messages: Sequence[Message]) -> list[tuple[int, float]]:
             weight = message.get("weight")
             weight = 1.0 if weight is None else weight
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-                raise RowRefused(
-                    "bad-weight", f"message {number + 1}: weight must be a number, 0 or more", value=weight, fix="0 or 1"
-                )
+                what = f"message {number + 1}: weight must be a number, 0 or more"
+                raise RowRefused("bad-weight", what, value=weight, fix="use 0 or 1")
             answers.append((number, float(weight)))
     return answers
-
-
-def _probes(as_text: bool) -> list[tuple[list[Message], list[dict[str, Any]] | None]]:
-    """Small conversations that show how a template ends a turn; the last one has tools."""
-    ask: list[Message] = [{"role": "user", "content": "a"}]
-    answer: Message = {"role": "assistant", "content": "b"}
-    arguments: Any = '{"key": "value"}' if as_text else {"key": "value"}
-    call = {"id": "abcdef123", "type": "function", "function": {"name": "look", "arguments": arguments}}
-    result = {"role": "tool", "content": "c", "name": "look", "tool_call_id": "abcdef123"}
-    schema = {"type": "object", "properties": {"key": {"type": "string", "description": "e"}}, "required": ["key"]}
-    tools = [{"type": "function", "function": {"name": "look", "description": "d", "parameters": schema}}]
-    use = [*ask, {"role": "assistant", "content": "", "tool_calls": [call]}, result, answer]
-    return [([*ask, answer], None), ([*ask, answer, *ask], None), (use, tools)]
 
 
 def _template_raises(error: TemplateRaised) -> RowRefused:
@@ -292,9 +291,10 @@ def _template_raises(error: TemplateRaised) -> RowRefused:
     )
 
 
-def _no_stop(place: str) -> RowRefused:
+def _no_stop(place: str, found: str) -> RowRefused:
     return RowRefused(
         "no-stop",
-        f"the chat template writes no stop token {place}, so the model would never learn to stop",
-        fix="give earlier assistant turns weight 0, or use a base whose template ends its turns",
+        f"the chat template writes no control token of this tokenizer {place}, so the model would never learn to stop",
+        value=found,
+        fix="use a template that fits the tokenizer and ends its turns; or give earlier assistant turns weight 0",
     )

@@ -52,7 +52,9 @@ class Span:
     centre: float
 
 
-def chart(title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False) -> Chart | None:
+def chart(
+    title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False
+) -> Chart | None:
     """None when no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off."""
     lines = [line for line in lines if line.points]
     if not lines:
@@ -122,17 +124,21 @@ def rescale(value: float, low: float, high: float) -> float:
 
 
 def axis(low: float, high: float, count: int, sign: bool = False) -> list[Tick]:
-    """Ticks at 1, 2 or 5 times a power of ten inside the range, about `count` of them."""
+    """Ticks at 1, 2 or 5 times a power of ten inside the range: about `count` of them, and at least two."""
     rough = (high - low) / count
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    power = 10.0 ** math.floor(math.log10(rough))
+    for factor in (10, 5, 2, 1, 0.5, 0.2, 0.1):
+        step = power * factor
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if step < 1.999 * rough and last > first:
+            break
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    numbers = [index * step for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    numbers = [index * step for index in range(first, last + 1)]
     return [Tick(rescale(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
 
 
 def tick_label(value: float, decimals: int, sign: bool) -> str:
-    if value and (decimals > 3 or abs(value) >= 1e6):
+    if decimals > 3 or abs(value) >= 1e6:
         return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
     text = f"{value:+,.{decimals}f}" if sign else f"{value:,.{decimals}f}"
     return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text

@@ -68,7 +68,7 @@ def score(name: str, answer: str, row: Row) -> RowScore:
 
 
 def likelihood(nll_nats: float, tokens: int) -> RowScore:
-    """For the metric nll: the geometric mean probability of the reference's tokens. Raises NonFiniteError, DataError."""
+    """For the metric nll: the geometric mean probability of a token. Raises NonFiniteError, DataError."""
     if tokens < 1:
         raise DataError("a likelihood needs at least one supervised token", value=tokens)
     if not math.isfinite(nll_nats):

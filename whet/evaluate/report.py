@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from whet.errors import RunFolderError
 from whet.evaluate import report_view as view
@@ -31,7 +31,7 @@ def write_report(run: HasFolder) -> Path:
     and when the folder holds nothing to report; DiskFullError when it does not fit.
     """
     folder = Path(run.folder)
-    page = template().render(gather(folder))
+    page = guarded("evaluation.json", folder, template().render, gather(folder))
     path = folder / "report.html"
     write_text(path, samples.HIDDEN.sub("\ufffd", page))
     return path
@@ -40,8 +40,11 @@ def write_report(run: HasFolder) -> Path:
 def template() -> Any:
     """The compiled template; every value is escaped, and a missing one is an error, not an empty gap."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": view.percent, "brief": brief, "places": lambda value: f"{value:.2f}"}
     return environment.get_template("report.html.j2")
@@ -53,12 +56,13 @@ def gather(folder: Path) -> dict[str, Any]:
     metrics = read_lines(folder / "metrics.jsonl")
     if not evaluation and not metrics:
         raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
-    answers = read_answers(folder)
+    likelihoods = guarded("evaluation.json", folder, view.compares_likelihoods, evaluation)
+    answers = [] if likelihoods else read_answers(folder)
     ledger = optional(folder, "ledger.json", {}) or evaluation.get("ledger", {})
     return {
         "name": evaluation.get("run") or folder.name,
         "facts": guarded("run.json", folder, head_facts, evaluation, optional(folder, "run.json", {})),
-        "status": optional(folder, "status.json", {}),
+        "trouble": view.trouble(optional(folder, "status.json", {})),
         "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
         "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
@@ -86,9 +90,10 @@ def guarded(name: str, folder: Path, make: Callable[..., Any], *values: Any) -> 
     """What `make` gives. A file whose values are not of the documented kind is damaged, and named."""
     try:
         return make(*values)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, UndefinedError) as error:
         raise RunFolderError(
-            f"this file does not have the layout of a run: {error!r}", where=str(folder / name),
+            f"this file does not have the layout of a run: {error!r}",
+            where=str(folder / name),
             fix="write it again: whet eval RUN",
         ) from error
 

@@ -19,6 +19,14 @@ FATES = (("trained", "Trained on"), ("validation", "Validation"), ("test", "Test
 MOST_PARTS = 24
 
 
+def trouble(status: dict[str, Any]) -> tuple[str, str] | None:
+    """A headline and a reason when the run did not come to its end."""
+    titles = {"failed": "This run failed", "stopped": "This run was stopped"}
+    word = str(status.get("status"))
+    reason = status.get("error") or status.get("reason") or "The numbers below are as far as it came."
+    return (titles[word], str(reason)) if word in titles else None
+
+
 def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """The headline with both intervals placed on their axes; None for a run without a verdict."""
     verdict, difference = evaluation.get("verdict"), evaluation.get("difference")
@@ -47,6 +55,11 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def compares_likelihoods(evaluation: dict[str, Any]) -> bool:
+    """True when nothing was generated, so that there are no answers to show."""
+    return (evaluation.get("metric") or {}).get("name") == "nll"
+
+
 def score_view(name: str, side: dict[str, Any]) -> dict[str, Any]:
     score = side["score"]
     low, high = number(side.get("low"), score), number(side.get("high"), score)
@@ -68,14 +81,18 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
             note = difference["test"]
         found.append(("p-value", probability(difference["p"]), note))
     if evaluation.get("detectable_gain") is not None:
-        found.append(("Detectable gain", points(round(evaluation["detectable_gain"], 3)), "what these test rows can show"))
+        found.append(
+            ("Detectable gain", points(round(evaluation["detectable_gain"], 3)), "what these test rows can show")
+        )
     base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
     if tuned is not None:
         note = "nats per token of the reference" + (f"; base {chart.brief(base)}" if base is not None else "")
         found.append(("Reference loss", chart.brief(tuned), note))
     if stopped.get("step") is not None:
         best = f"best at {stopped['best_step']:,}" if stopped.get("best_step") is not None else ""
-        found.append(("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")]))))
+        found.append(
+            ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
+        )
     if evaluation.get("seconds") is not None:
         rate = evaluation.get("tokens_per_second")
         found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
@@ -92,24 +109,33 @@ def parts_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
     key = "fields" if "fields" in tuned else "labels"
     before, after = part_scores(base.get(key)), part_scores(tuned.get(key))
-    names = sorted(before.keys() & after.keys(), key=lambda name: (-abs(after[name] - before[name]), name))
-    if not names:
+    if not (rows := part_rows(before, after)):
         return None
-    rows = [
-        {"name": name, "base": 100 * before[name], "tuned": 100 * after[name], "change": signed(100 * (after[name] - before[name]))}
-        for name in names[:MOST_PARTS]
-    ]
     wholes = [
         (label, percent(base[whole]), percent(tuned[whole]))
         for whole, label in (("validity", "Valid JSON"), ("field_f1", "F1 over fields"), ("macro_f1", "Macro-F1"))
         if whole in base and whole in tuned
     ]
     title = "Field by field" if key == "fields" else "Label by label"
-    return {"title": title, "rows": rows, "more": len(names) - len(rows), "wholes": wholes}
+    return {"title": title, "rows": rows[:MOST_PARTS], "more": len(rows[MOST_PARTS:]), "wholes": wholes}
 
 
-def part_scores(table: dict[str, Any] | None) -> dict[str, float]:
-    return {name: value["f1"] if isinstance(value, dict) else value for name, value in (table or {}).items()}
+def part_rows(before: dict[str, float], after: dict[str, float]) -> list[dict[str, Any]]:
+    """Name, base and tuned in percent, and the change of each part that both sides have."""
+    names = sorted(before.keys() & after.keys(), key=lambda name: (-abs(after[name] - before[name]), name))
+    return [
+        {
+            "name": name,
+            "base": 100 * before[name],
+            "tuned": 100 * after[name],
+            "change": signed(100 * (after[name] - before[name])),
+        }
+        for name in names
+    ]
+
+
+def part_scores(table: dict[str, Any] | None, key: str = "f1") -> dict[str, float]:
+    return {name: value[key] if isinstance(value, dict) else value for name, value in (table or {}).items()}
 
 
 def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart.Chart]:
@@ -122,7 +148,11 @@ def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart
     ]
     best = stopped.get("best_step")
     marks = [(best, f"best, step {best:,}")] if best is not None else []
-    others = (("learning_rate", "Learning rate"), ("grad_norm", "Gradient norm"), ("tokens_per_second", "Tokens a second"))
+    others = (
+        ("learning_rate", "Learning rate"),
+        ("grad_norm", "Gradient norm"),
+        ("tokens_per_second", "Tokens a second"),
+    )
     made = [chart.chart("Loss", lines, marks, wide=True)]
     made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in others]
     return [one for one in made if one]
@@ -146,10 +176,16 @@ def ledger_view(ledger: dict[str, Any]) -> dict[str, Any] | None:
     }
     rows_in, total = ledger["rows_in"], sum(counts.values())
     fates = [
-        {"key": key, "label": label, "rows": counts[key], "share": 100 * counts[key] / max(total, 1)} for key, label in FATES
+        {"key": key, "label": label, "rows": counts[key], "share": 100 * counts[key] / max(total, 1)}
+        for key, label in FATES
     ]
     missing = rows_in - total
-    return {"rows_in": rows_in, "fates": fates, "dropped": sorted(dropped.items(), key=lambda i: (-i[1], i[0])), "missing": missing}
+    return {
+        "rows_in": rows_in,
+        "fates": fates,
+        "dropped": sorted(dropped.items(), key=lambda i: (-i[1], i[0])),
+        "missing": missing,
+    }
 
 
 def forgetting_view(forgetting: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -162,8 +198,12 @@ def forgetting_view(forgetting: dict[str, Any] | None) -> dict[str, Any] | None:
         note = f"nats per byte, base {chart.brief(nll['base'])}, change {nll['change']:+.3f}"
         numbers.append(("Loss on general text", chart.brief(nll["tuned"]), note))
     if kl is not None:
-        numbers.append(("Moved from the base", chart.brief(kl), "KL(base \u2016 tuned), nats per token of the new task"))
-    return {"statement": forgetting["statement"], "word": forgetting.get("word", "unclear"), "numbers": numbers}
+        numbers.append(
+            ("Moved from the base", chart.brief(kl), "KL(base \u2016 tuned), nats per token of the new task")
+        )
+    skills = forgetting.get("skills") or {}
+    before, after = (part_scores(skills.get(side), "score") for side in ("base", "tuned"))
+    return {"statement": forgetting["statement"], "numbers": numbers, "skills": part_rows(before, after)}
 
 
 def choices_view(choices: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -178,7 +218,9 @@ def setting(value: Any) -> str:
 def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Any JSON value as (dotted key, text) pairs."""
     if isinstance(value, dict):
-        return [pair for key, item in value.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))]
+        return [
+            pair for key, item in value.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))
+        ]
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
     text = ", ".join(map(str, value)) if isinstance(value, list) else plain_word(value)

@@ -19,6 +19,13 @@ FEW_UNITS = 20
 CHUNK = 2_000_000
 
 
+def changes(base_N: np.ndarray, tuned_N: np.ndarray) -> np.ndarray:
+    """Tuned minus base; what is only rounding noise of the scores is a tie."""
+    change_N = tuned_N - base_N
+    noise = 1e-12 * max(1.0, float(np.abs(base_N).max()), float(np.abs(tuned_N).max()))
+    return np.where(np.abs(change_N) <= noise, 0.0, change_N)
+
+
 def as_units(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """(sums_U, sizes_U) of values of rows; each row is its own unit without clusters."""
     if clusters is None:
@@ -27,9 +34,7 @@ def as_units(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarra
     return np.bincount(codes, values), np.bincount(codes).astype(float)
 
 
-def interval(
-    sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[float, float]
-) -> tuple[float, float]:
+def interval(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[float, float]) -> tuple[float, float]:
     """A 95% interval of sum(sums) / sum(sizes), for values of one row that lie within `bounds`.
 
     BCa bootstrap (Efron 1987) from 20 units on, Student's t with the clustered standard error below. Units that

@@ -24,7 +24,9 @@ MOST_CHARACTERS = 1_200
 BUDGET = 90_000
 """Characters of answers in the whole report; marking up differences about doubles them."""
 MOST_WORDS = 250
-HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
 PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 
 Pieces = list[tuple[str, bool]]
@@ -124,6 +126,8 @@ def marked(text: str, reference: str) -> Pieces:
     """The text in pieces; those that the reference does not have at that place are marked. Long texts, and texts
     that share little with the reference, stay unmarked, because marks everywhere say nothing."""
     given, wanted = PIECE.findall(text), PIECE.findall(reference)
+    if not text:
+        return []
     if not given or not wanted or max(len(given), len(wanted)) > MOST_WORDS:
         return [(text, False)]
     matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)

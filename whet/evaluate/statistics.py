@@ -34,11 +34,12 @@ def paired_difference(
     base_N, tuned_N = scores(base, "base"), scores(tuned, "tuned")
     if base_N.size != tuned_N.size:
         raise DataError(
-            "base and tuned were scored on different numbers of rows", value=(base_N.size, tuned_N.size),
+            "base and tuned were scored on different numbers of rows",
+            value=(base_N.size, tuned_N.size),
             fix="score both on the same rows",
         )
     group_N = cluster_codes(clusters, base_N.size)
-    change_N = tuned_N - base_N
+    change_N = resample.changes(base_N, tuned_N)
     if group_N is None and is_binary(base_N) and is_binary(tuned_N):
         wins, losses = int(np.sum(change_N > 0)), int(np.sum(change_N < 0))
         low, high = tango(losses, wins, base_N.size)
@@ -122,7 +123,9 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
         raise NonFiniteError(
-            f"{bad.size} of the {whose} scores are not numbers", where=f"test row {bad[0]}", value=float(array[bad[0]]),
+            f"{bad.size} of the {whose} scores are not numbers",
+            where=f"test row {bad[0]}",
+            value=float(array[bad[0]]),
             fix="a score that could not be computed must be an error of its row, never a gap in the average",
         )
     return array

@@ -31,7 +31,10 @@ def compare(
 ) -> tuple[Difference, Verdict]:
     """The paired difference of two lists of scores and its verdict, with the rows needed where it is undecided."""
     difference = paired_difference(base, tuned, seed, clusters)
-    return difference, decide(difference, margin, needed=rows_needed(base, tuned, clusters=clusters))
+    verdict = decide(difference, margin)
+    if verdict.word == "undecided":
+        verdict = decide(difference, margin, needed=rows_needed(base, tuned, clusters=clusters))
+    return difference, verdict
 
 
 def decide(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, nearest
+
+transformers_logging.disable_progress_bar()
+transformers_logging.set_verbosity_error()
+warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
 NANO = Path(__file__).parent / "nano"
 
@@ -59,6 +65,27 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loadable(name, error) from error
+
+
+def load_config(name: str, trust_remote_code: bool = False) -> Any:
+    """The base's text config, without its weights. Raises ModelError."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code).get_text_config()
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loadable(name, error) from error
+
+
+def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: bool = False) -> Base:
+    """The base's shape and tokenizer with fresh random weights, for pre-training from scratch."""
+    from transformers import AutoModelForCausalLM
+
+    config = load_config(name, trust_remote_code)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+    return Base(name, locate(name), model.to(dtype).eval(), load_tokenizer(name, trust_remote_code))
 
 
 def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Base:

@@ -34,6 +34,8 @@ EPOCHS, SMALL_ROWS, LARGE_ROWS, MOST_EPOCHS = 3, 100, 25_000, 25
 TOKENS_PER_PARAMETER, MOST_REPEATS = 20, 4
 """Chinchilla's 20 tokens a parameter; up to 4 passes are nearly as good as new text (Muennighoff et al. 2023)."""
 VALIDATIONS, CHECKPOINTS = 10, 20
+MICRO_NUMBERS, LEAST_MICRO, LARGEST_MICRO = 2**21, 512, 8192
+"""Numbers in one layer's hidden states of a micro-batch, and its bounds in tokens."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
     passes = recipe.epochs or epochs(recipe, facts)[0]
     fill(recipe, "", "batch_tokens", batch_tokens(recipe, facts, passes))
     assert recipe.batch_tokens is not None
+    fill(recipe, "", "micro_batch_tokens", micro_batch_tokens(recipe.batch_tokens, facts))
     if asked_steps is not None:
         fill(recipe, "", "epochs", epochs_of(asked_steps, recipe.batch_tokens, facts))
     else:
@@ -138,6 +141,13 @@ def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]
     reason = f"At least {LEAST_STEPS} steps, and at most {rows} rows of {mean:.0f} tokens each"
     why = " (a LoRA loses from larger batches; LoRA Without Regret)" if rows == LORA_ROWS else ""
     return value, f"{reason}{why}."
+
+
+def micro_batch_tokens(batch_tokens: int, facts: Facts) -> tuple[int, str]:
+    fits = power_of_two(min(LARGEST_MICRO, max(LEAST_MICRO, MICRO_NUMBERS / facts.hidden_size)))
+    if batch_tokens <= fits:
+        return batch_tokens, "The whole step fits in one forward pass."
+    return fits, f"Keeps activations of hidden size {facts.hidden_size} small; the result does not depend on it."
 
 
 def power_of_two(value: float) -> int:

@@ -37,7 +37,7 @@ class Lora(Strict):
 
     kind: Literal["lora"] = "lora"
     rank: int | None = Field(default=None, ge=1, description="Default from a rule: 16, or 32 for many tokens.")
-    alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 2 x rank.")
+    alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 32.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     targets: Literal["all-linear"] | list[str] = Field(default="all-linear", description="Modules that get an adapter.")
 
@@ -109,8 +109,8 @@ class Recipe(Strict):
     data: str | list[str] = Field(description="File, list of files, folder, or the name of a set on the Hub.")
     test: str | None = Field(default=None, description="Your own test file; the data is then split in two only.")
     base: str = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
-    method: Method = Field(default_factory=Sft)
-    adapter: Adapter = Field(default_factory=Lora)
+    method: Method = Field(default_factory=Sft, description="How the model learns.")
+    adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
     format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
@@ -118,10 +118,10 @@ class Recipe(Strict):
     max_tokens: int | None = Field(default=None, ge=2, description="Longest row; default: the base's context.")
     too_long: Literal["drop", "truncate"] = Field(default="drop", description="What happens to a longer row.")
     drop_budget: float = Field(default=0.01, ge=0, le=1, description="Share of rows that may be dropped.")
-    learning_rate: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, description="Peak of the schedule.")
     batch_tokens: int | None = Field(default=None, ge=1, description="Tokens per optimiser step.")
     micro_batch_tokens: int | None = Field(default=None, ge=1, description="Tokens per forward pass.")
-    epochs: float | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0, description="Passes over the training rows.")
     steps: int | None = Field(default=None, ge=1, description="A cap; wins over epochs.")
     schedule: Schedule = Field(default_factory=Schedule)
     optimizer: Optimizer = Field(default_factory=Optimizer)
@@ -133,4 +133,4 @@ class Recipe(Strict):
     attention: Literal["auto", "forest", "plain"] = Field(default="auto", description="plain: one row a line, padded.")
     compile: bool = Field(default=False, description="torch.compile each layer: pays only in runs of many minutes.")
     trust_remote_code: bool = Field(default=False, description="Run code that comes with the base. Dangerous.")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="The same seed gives the same run.")

@@ -16,6 +16,7 @@ from whet.errors import RecipeError
 Places = dict[tuple[str | int, ...], str]
 """Where each key stands: ('adapter', 'rank') -> 'recipe.yaml:3' or '--set adapter.rank'."""
 
+DEEPEST = 20
 RESOLVERS = [
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -61,7 +62,12 @@ Dumper.add_representer(str, text_node)
 def parse(text: str, where: str) -> tuple[Any, Places]:
     """Values and the place of each key. Raises RecipeError with line and column for what is not sound YAML."""
     try:
+        depth = 0
         for event in yaml.parse(text, Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                fix = "see: whet init --help"
+                raise RecipeError("this is not a recipe: it is nested too deeply", where=where, fix=fix)
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) or explicit_tag(event):
                 raise RecipeError(
                     "anchors, aliases and tags (&, *, !) have no place in a recipe",
@@ -80,7 +86,7 @@ def parse(text: str, where: str) -> tuple[Any, Places]:
         raise RecipeError(f"this is not sound YAML: {error.problem or error.context}", where=place, fix=fix) from error
     except yaml.YAMLError as error:
         raise RecipeError(f"this is not a text file in YAML: {error}", where=where, fix="give a recipe") from error
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise RecipeError(f"this is not a recipe: {error}", where=where, fix="see: whet init --help") from error
 
 

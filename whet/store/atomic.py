@@ -18,6 +18,8 @@ from typing import Any
 from whet.errors import DiskFullError, RunError, RunFolderError, WhetError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+NEARLY_FULL = 1 << 20
+"""Bytes: with less than this left, an unclear failure to write is taken for a full disk."""
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
 
@@ -58,15 +60,17 @@ def new_folder(final: Path | str) -> Iterator[Path]:
     """
     final = Path(final)
     temporary = temporary_name(final)
-    with storing(final):
-        try:
-            make_folder(final.parent)
-            temporary.mkdir()
-            yield temporary
-            replace_folder(temporary, final)
-        except BaseException:
-            remove(temporary)
-            raise
+    try:
+        make_folder(final.parent)
+        temporary.mkdir()
+        yield temporary
+        replace_folder(temporary, final)
+    except BaseException as error:
+        known = explained(error, final)  # before the removal, while the disk is still full
+        remove(temporary)
+        if known:
+            raise known from error
+        raise
 
 
 def replace_folder(temporary: Path, final: Path) -> None:
@@ -133,24 +137,38 @@ def storing(path: Path | str) -> Iterator[None]:
     """Turns what the operating system says while `path` is written into one of Whet's errors."""
     try:
         yield
-    except WhetError:
-        raise
-    except OSError as error:
-        raise storage_error(error, Path(path)) from error
-    except Exception as error:  # torch.save and safetensors report a full disk in errors of their own
-        if "No space left" in str(error) or ("failed writing" in str(error) and free_bytes(Path(path)) < 1 << 20):
-            raise disk_full(Path(path)) from error
+    except Exception as error:
+        known = explained(error, Path(path))
+        if known:
+            raise known from error
         raise
 
 
-def storage_error(error: OSError, path: Path) -> WhetError:
+def explained(error: BaseException, path: Path) -> WhetError | None:
+    """What the system meant, or None for an error that is not about the disk.
+
+    torch.save and safetensors report a full disk in errors of their own, with many wordings.
+    """
+    if isinstance(error, OSError):
+        return storage_error(error, path)
+    said_so = "No space left" in str(error)
+    if said_so or (isinstance(error, RuntimeError) and free_bytes(path) < NEARLY_FULL):
+        return disk_full(path)
+    return None
+
+
+def storage_error(error: OSError, path: Path) -> WhetError | None:
     if error.errno in FULL:
         return disk_full(path)
     reason = (error.strerror or str(error)).lower()
     if error.errno in REFUSED:
         fix = "choose a folder that you may write to, for example --runs ~/whet-runs"
         return RunFolderError(f"cannot write: {reason}", where=str(path), fix=fix)
-    return RunError(f"cannot write: {reason}", where=str(path), fix="check the disk, then run the same command again")
+    if error.errno == errno.EIO:
+        return RunError(
+            f"cannot write: {reason}", where=str(path), fix="check the disk, then run the same command again"
+        )
+    return None
 
 
 def disk_full(path: Path) -> DiskFullError:

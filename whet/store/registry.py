@@ -77,6 +77,7 @@ def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None
 
 def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
     """Puts `version` in use. Raises RunFolderError for an unknown name or version."""
+    find_model(name, root)
     with registry_lock(root):
         model = find_model(name, root)
         if model.version(version).version != model.current:
@@ -85,6 +86,7 @@ def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
 
 def roll_back(name: str, root: Path | str = DEFAULT_ROOT) -> int:
     """Returns to the version that was in use before, and gives it. Raises RunFolderError when there is none."""
+    find_model(name, root)
     with registry_lock(root):
         model = find_model(name, root)
         if len(model.promoted) < 2:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -120,6 +121,11 @@ class Run:
     def read_json(self, name: str) -> Any:
         """Raises RunFolderError when the file is missing or damaged."""
         return read_json_file(self.folder / name)
+
+    def write_lines(self, name: str, lines: Iterable[dict[str, Any]]) -> None:
+        """One JSON object a line; the file appears whole."""
+        text = "".join(json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
+        write_text(self.folder / name, text)
 
     def log(self, facts: dict[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""

@@ -1,0 +1,184 @@
+"""Every end of a command is one clear message and the right exit code; --json is one object on stdout."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+
+from whet.cli.main import app, run
+from whet.errors import NonFiniteError, RunError
+
+ROOT = Path(__file__).parents[2]
+VERBS = ["demo", "init", "show", "tune", "train", "eval", "chat", "runs", "models"]
+
+
+def whet(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, "-m", "whet", *arguments], capture_output=True, text=True, env=environment, timeout=timeout
+    )
+
+
+def test_help_is_quick_and_loads_no_torch() -> None:
+    best = 9.0
+    for _ in range(3):
+        start = time.perf_counter()
+        done = whet("--help")
+        best = min(best, time.perf_counter() - start)
+        assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
+    assert best < 0.6, f"whet --help took {best:.2f} s"
+    code = "import sys; from whet.cli.main import run; run(['--help']); "
+    code += "sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 0
+
+
+def commands() -> list[tuple[str, ...]]:
+    found = []
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        children = getattr(command, "commands", {})
+        found += [(name,), *((name, child) for child in children)]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_verb_has_help_with_an_example_that_parses(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Example: whet {command[0]}" in shown and "--json" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["tun"], "No such command 'tun'. Did you mean 'tune'?"),
+        (["tune"], "Missing argument 'DATA-or-RECIPE'"),
+        (["tune", "a", "--stes"], "No such option: --stes"),
+        (["demo", "--rows", "many"], "Invalid value for '--rows'"),
+        (["tune", "missing.jsonl"], "missing.jsonl: there is no such file"),
+        (["tune", "ticket.jsonl"], "did you mean 'tickets.jsonl'"),
+        (["tune", "tickets.jsonl", "--set", "lr=1"], "here it is called learning_rate"),
+        (["tune", "tickets.jsonl", "--set", "lr"], "an override is key=value"),
+        (["tune", "bad.yaml"], "bad.yaml:2: unknown key 'epoch'; did you mean 'epochs'?"),
+        (["tune", "picture.png"], "neither a recipe"),
+        (["show", "missing.yaml"], "there is no such file"),
+        (["train", "bad.yaml"], "unknown key 'epoch'"),
+        (["eval", "nothing"], "there is no run 'nothing' in runs/"),
+        (["init", "missing.jsonl"], "there is no such file"),
+        (["init", "bad.yaml"], "this is a recipe already"),
+        (["init", "tickets.jsonl", "--out", "x.txt"], "a recipe ends in .yaml"),
+        (["runs", "show", "nothing"], "there is no run 'nothing'"),
+        (["runs", "--runs", "x", "show", "y"], "options go after the verb"),
+        (["models", "promote", "desk", "1"], "there is no model 'desk'"),
+        (["models", "roll-back", "desk"], "there is no model 'desk'"),
+        (["models", "register", "desk", "nothing"], "there is no run 'nothing'"),
+    ],
+)
+def test_wrong_input_ends_with_2_and_one_message(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str], api: object
+) -> None:
+    Path("bad.yaml").write_text("data: tickets.jsonl\nepoch: 3\n")
+    Path("picture.png").write_bytes(b"\x89PNG")
+    before = sorted(Path().rglob("*"))
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert expected in shown.err and "fix:" in shown.err
+    assert "Traceback" not in shown.err and shown.out == ""
+    assert sorted(Path().rglob("*")) == before, "nothing is left behind"
+    assert run([*arguments, "--json"]) == 2
+    message = json.loads(capsys.readouterr().out)
+    assert message["error"]["exit_code"] == 2 and message["error"]["fix"]
+
+
+def test_no_command_shows_the_help() -> None:
+    done = whet()
+    assert "Usage: whet" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "expected"),
+    [
+        (
+            NonFiniteError("the loss is not a number", where="step 3", fix="lower the learning rate"),
+            1,
+            "step 3: the loss",
+        ),
+        (RunError("no"), 1, "whet: no"),
+        (KeyboardInterrupt(), 130, "stopped; the same command resumes"),
+        (ValueError("surprise"), 1, "this should not have happened: ValueError: surprise"),
+    ],
+)
+def test_a_run_that_fails_says_so(
+    api: object,
+    capsys: pytest.CaptureFixture[str],
+    fault: BaseException,
+    code: int,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    api.fault = fault  # type: ignore[attr-defined]
+    assert run(["tune", "tickets.jsonl"]) == code
+    shown = capsys.readouterr()
+    assert expected in shown.err and "Traceback" not in shown.err
+    saved = list(tmp_path.glob("whet-*.txt"))
+    assert bool(saved) == isinstance(fault, ValueError)
+    if saved:
+        assert str(saved[0]) in shown.err and "ValueError: surprise" in saved[0].read_text()
+
+
+def test_a_full_disk_is_one_message(
+    api: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert run(["tune", "tickets.jsonl"]) == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert not [path for path in Path().rglob("*") if path.is_file() and path.name != "tickets.jsonl"]
+
+
+def test_a_folder_that_can_not_be_written_is_one_message(api: object, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("occupied").write_text("a file")
+    assert run(["tune", "tickets.jsonl", "--runs", "occupied"]) == 2
+    shown = capsys.readouterr().err
+    assert "occupied" in shown and "cannot write" in shown and "--runs" in shown
+
+
+def test_a_reader_that_closes_the_pipe_early_is_no_fault() -> None:
+    command = f"{sys.executable} -m whet --help | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert "Traceback" not in done.stderr and "should not have happened" not in done.stderr
+
+
+def test_ctrl_c_in_a_real_process_ends_with_130() -> None:
+    code = (
+        "import sys, time, types, whet\n"
+        "fake = types.ModuleType('whet.api')\n"
+        "def tune(*a, **k):\n    print('busy', file=sys.stderr, flush=True); time.sleep(60)\n"
+        "fake.tune = tune; sys.modules['whet.api'] = fake\n"
+        "from whet.cli.main import run; sys.exit(run(['tune', 'tickets.jsonl']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert process.stderr and process.stderr.readline() == "busy\n"
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait() == 130 and "the same command resumes" in rest and "Traceback" not in rest
+    process.stderr.close()

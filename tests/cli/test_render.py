@@ -1,0 +1,66 @@
+"""What is drawn says what the numbers say."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from whet.cli import progress, reference, render
+
+
+def test_the_interval_is_drawn_where_it_is() -> None:
+    assert render.interval(-1, 0, 1, 21) == "├─────────●─────────┤"
+    assert render.interval(0.5, 0.8, 1.0, 21) == "··········┼····├──●─┤"
+    assert render.interval(-9, 0.1, 9, 21) == "├──────────●────────┤"
+
+
+def test_learned_pieces_are_told_apart_with_and_without_colour() -> None:
+    parts = [("user", False), ("answer", True)]
+    assert render.marked(parts) == "user«answer»"
+    assert [str(span.style) for span in render.pieces(parts).spans] == ["dim", "bold green"]
+
+
+def test_text_of_a_user_is_never_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = render.Screen(False)
+    screen.say("[bold]x[/bold] [/oops]")
+    screen.show(render.table(["[red]a"], [("[/b]",)]))
+    screen.show(render.verdict({"verdict": {"word": "better", "sentence": "[/b] wins"}}))
+    shown = capsys.readouterr().out
+    assert "[bold]x[/bold] [/oops]" in shown and "[/b] wins" in shown
+
+
+@pytest.mark.parametrize("make", [progress.Bar, progress.Lines])
+def test_observers_take_any_order_of_calls(make: type[progress.Bar | progress.Lines]) -> None:
+    watch = make()
+    watch.note("early")
+    watch.done()
+    watch.phase("reading")
+    watch.phase("training", 3)
+    for step in range(4):
+        watch.step(step, 3, {"loss": 0.5} if step else {})
+    watch.done()
+    watch.step(1, 3, {})
+    watch.done()
+
+
+def test_a_log_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    watch = progress.Lines()
+    watch.phase("training", 1000)
+    for step in range(1, 1001):
+        watch.step(step, 1000, {"loss": 1.0})
+    lines = capsys.readouterr().err.splitlines()
+    assert 10 <= len(lines) <= 13 and lines[-1].startswith("  training 1000/1000  loss 1.000")
+
+
+def test_the_reference_pages_are_current() -> None:
+    for path, text in reference.pages().items():
+        assert path.read_text("utf-8") == text, f"{path.name} is stale; run: {sys.executable} -m whet.cli.reference"
+
+
+def test_the_reference_names_every_key_and_every_verb() -> None:
+    from whet.recipe.explain import all_keys
+
+    recipe, command_line = reference.recipe_page(), reference.cli_page()
+    assert [key for key, _ in all_keys() if not key.endswith(".kind") and f"`{key}`" not in recipe] == []
+    assert "## whet tune" in command_line and "### whet models promote" in command_line

@@ -1,0 +1,146 @@
+"""The verbs hand the right things on, and show what came back."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whet.cli.main import run
+from whet.recipe.load import load_recipe
+from whet.recipe.schema import Lora, Recipe
+from whet.store.registry import find_run
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_tune_shows_choices_ledger_verdict_and_report(api: Any, capsys: Capture) -> None:
+    assert run(["tune", "tickets.jsonl", "--set", "steps=5", "--set", "adapter.rank=4", "--name", "mine"]) == 0
+    (recipe,) = api.recipes
+    assert recipe == Recipe(data="tickets.jsonl", steps=5, adapter=Lora(rank=4))
+    shown = capsys.readouterr()
+    for expected in ("epochs", "The usual number of passes.", "dropped: too-long", "2,345", "better by 80 points"):
+        assert expected in shown.out
+    for expected in ("base 0.0%", "tuned 80.0%", "report.html", "No harm was found.", "Run: runs/mine"):
+        assert expected in shown.out
+    assert "training 20/20  loss 0.050  1,000 tokens/s" in shown.err and "a [note] with brackets" in shown.err
+
+
+@pytest.mark.parametrize("arguments", [["tune", "tickets.jsonl"], ["train", "tickets.jsonl"], ["demo", "--rows", "40"]])
+def test_json_is_one_object_and_nothing_else_on_stdout(api: Any, capsys: Capture, arguments: list[str]) -> None:
+    assert run([*arguments, "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert result["ledger"]["rows_in"] == 100 and result["run"]
+    assert "Where every row went" in shown.err
+    assert shown.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(("word", "code"), [("better", 0), ("worse", 3), ("no-difference", 3), ("undecided", 3)])
+def test_the_gate_opens_only_for_better(api: Any, capsys: Capture, word: str, code: int) -> None:
+    api.word = word
+    assert run(["tune", "tickets.jsonl", "--gate", "--name", "a"]) == code
+    assert run(["eval", "a", "--gate"]) == code
+    assert run(["tune", "tickets.jsonl", "--name", "a"]) == 0
+
+
+def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -> None:
+    assert run(["demo", "--rows", "40", "--seed", "7"]) == 0
+    data = Path("whet-demo/support-desk-40-7.jsonl")
+    assert len(data.read_text().splitlines()) == 40
+    assert api.recipes == [Recipe(data=str(data))]
+    shown = capsys.readouterr().out
+    assert "Where is it?" in shown and "tuned {}" in shown and "whet chat support-desk-40-7-" in shown
+
+
+def test_init_writes_a_recipe_that_loads_and_is_not_overwritten(capsys: Capture) -> None:
+    assert run(["init", "tickets.jsonl"]) == 0
+    text = Path("tickets.yaml").read_text()
+    assert load_recipe("tickets.yaml") == Recipe(data="tickets.jsonl") and "# The data is prompt-completion" in text
+    assert run(["init", "tickets.jsonl"]) == 2
+    assert "this file exists" in capsys.readouterr().err
+    commented = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and ":" in line]
+    for line in commented[1:]:
+        assert load_recipe({"data": "a"}, [line.split("#")[0].strip().replace(": ", "=", 1)])
+
+
+def test_init_in_another_folder_still_finds_the_data() -> None:
+    assert run(["init", "tickets.jsonl", "--out", "recipes/a.yaml"]) == 0
+    assert load_recipe("recipes/a.yaml").data == "recipes/../tickets.jsonl"
+
+
+def test_init_knows_plain_text_and_refuses_broken_data(capsys: Capture) -> None:
+    Path("book.txt").write_text("Once upon a time.\n" * 10)
+    assert run(["init", "book.txt"]) == 0
+    assert load_recipe("book.yaml").method.kind == "pretrain"
+    Path("broken.jsonl").write_text("{")
+    assert run(["init", "broken.jsonl"]) == 2
+    assert "broken.jsonl:1" in capsys.readouterr().err and not Path("broken.yaml").exists()
+
+
+def test_show_marks_what_is_learned(api: Any, capsys: Capture) -> None:
+    assert run(["show", "tickets.jsonl", "--rows", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "user: [hi]\n«hello»" in shown and "3 of 9 tokens are learned (33%)" in shown
+
+
+def test_chat_asks_once_or_converses(api: Any, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(["chat", "nano", "--prompt", "hi", "--system", "be brief", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": "nano", "prompt": "hi", "answer": "fine, thanks"}
+    assert api.session.asked == [[{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]]
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo\n"))
+    assert run(["chat", "nano"]) == 0
+    assert capsys.readouterr().out == "fine, thanks\nfine, thanks\n"
+    assert [message["content"] for message in api.session.asked[-1]] == ["one", "fine, thanks", "two"]
+
+
+def test_a_conversation_has_no_json(api: Any, capsys: Capture) -> None:
+    assert run(["chat", "nano", "--json"]) == 2
+    assert "--json needs --prompt" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_conversation_quietly(api: Any, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    assert run(["chat", "nano"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_runs_are_listed_shown_and_compared(api: Any, capsys: Capture) -> None:
+    assert run(["runs"]) == 0
+    assert "no runs in runs/ yet" in capsys.readouterr().out
+    run(["tune", "tickets.jsonl", "--name", "first"])
+    run(["tune", "tickets.jsonl", "--name", "second", "--set", "epochs=2"])
+    capsys.readouterr()
+    assert run(["runs"]) == 0
+    listed = capsys.readouterr().out
+    assert "first" in listed and "second" in listed and "done" in listed
+    assert run(["runs", "show", "second"]) == 0
+    assert "epochs: 2" in capsys.readouterr().out
+    assert run(["runs", "diff", "first", "second", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == {"recipe.epochs": [None, 2.0]}
+    assert run(["runs", "list", "--json"]) == 0
+    assert {one["name"] for one in json.loads(capsys.readouterr().out)["runs"]} == {"first", "second"}
+
+
+def test_models_are_registered_promoted_and_rolled_back(api: Any, capsys: Capture) -> None:
+    for name in ("first", "second"):
+        run(["tune", "tickets.jsonl", "--name", name, "--set", f"seed={len(name)}"])
+    assert run(["models", "register", "desk", "first"]) == 2
+    assert "has no model yet" in capsys.readouterr().err
+    for name in ("first", "second"):
+        find_run(name).model.mkdir()
+        assert run(["models", "register", "desk", name]) == 0
+    assert [run(["models", "promote", "desk", version]) for version in "12"] == [0, 0]
+    capsys.readouterr()
+    assert run(["models", "--json"]) == 0
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["current"] == 2 and [v["run"] for v in model["versions"]] == ["first", "second"]
+    assert run(["models", "roll-back", "desk"]) == 0
+    assert "desk@1 is in use again" in capsys.readouterr().out
+    assert run(["models", "promote", "desk", "3"]) == 2

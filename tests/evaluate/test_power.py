@@ -1,0 +1,122 @@
+"""What test rows can prove: the table of science.md, and statsmodels, scipy and simulation as references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from whet.errors import DataError
+from whet.evaluate.power import detectable_gain, mcnemar_p, mcnemar_power, rejection_limit, rows_needed
+from whet.evaluate.statistics import paired_difference
+from whet.evaluate.verdict import decide
+
+SCIENCE = {  # points; exact test, 80% power, two-sided 0.05; None where the gain would exceed the discordance
+    50: (None, None, 17.6, 21.9, 25.4),
+    100: (None, 8.8, 12.8, 15.9, 18.2),
+    200: (4.4, 6.4, 9.1, 11.1, 12.9),
+    300: (3.7, 5.3, 7.4, 9.1, 10.5),
+    500: (2.9, 4.1, 5.7, 7.0, 8.1),
+    1000: (2.0, 2.9, 4.0, 4.9, 5.7),
+}
+
+
+@pytest.mark.parametrize("rows", SCIENCE)
+def test_detectable_gain_is_the_table_of_science(rows: int) -> None:
+    for discordance, expected in zip((0.05, 0.1, 0.2, 0.3, 0.4), SCIENCE[rows], strict=True):
+        gain = detectable_gain(rows, discordance)
+        assert gain is not None
+        if expected is None:
+            assert gain > discordance
+        else:
+            assert round(100 * gain, 1) == pytest.approx(expected, abs=0.051)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_fewer_than_six_rows_can_show_no_gain_at_all(rows: int) -> None:
+    assert detectable_gain(rows) is None
+
+
+def test_six_rows_show_only_what_makes_all_six_differ() -> None:
+    assert detectable_gain(6) == pytest.approx(0.8 ** (1 / 6), abs=1e-4)
+
+
+def test_more_rows_show_smaller_gains() -> None:
+    gains = [detectable_gain(rows) or 1.0 for rows in (6, 10, 30, 100, 1000, 100_000, 1_000_000)]
+    assert gains == sorted(gains, reverse=True)
+    assert gains[-1] == pytest.approx(2.802 * np.sqrt(0.3 / 1_000_000), rel=0.02)
+
+
+@pytest.mark.parametrize("discordance", [0.0, -0.1, 1.5, float("nan")])
+def test_a_discordance_that_is_no_share_is_refused(discordance: float) -> None:
+    with pytest.raises(DataError):
+        detectable_gain(100, discordance)
+
+
+def test_rejection_limit_is_the_brute_force_one() -> None:
+    for discordant in [*range(80), 150, 333, 1000]:
+        losing = [k for k in range(discordant + 1) if 2 * stats.binom.cdf(k, discordant, 0.5) <= 0.05]
+        assert rejection_limit(np.array([float(discordant)]))[0] == (max(losing) if losing else -1)
+
+
+def test_power_is_what_simulation_finds() -> None:
+    random = np.random.default_rng(3)
+    rows, gain, discordance = 120, 0.14, 0.3
+    better, worse = (discordance + gain) / 2, (discordance - gain) / 2
+    draws = random.multinomial(rows, [better, worse, 1 - discordance], 4000)
+    shown = np.mean([mcnemar_p(int(c), int(b)) < 0.05 and b > c for b, c, _ in draws])
+    assert mcnemar_power(rows, gain, discordance) == pytest.approx(shown, abs=0.025)
+
+
+def test_more_rows_like_these_do_decide() -> None:
+    random = np.random.default_rng(5)
+    base = (random.random(60) < 0.5).astype(float)
+    tuned = np.where(random.random(60) < 0.25, 1.0, base)
+    tuned[:4] = 0
+    needed = rows_needed(base, tuned)
+    change = tuned - base
+    seen = np.array([np.mean(change > 0), np.mean(change < 0)])
+    decided = 0
+    for _ in range(200):
+        wins, losses, _ = random.multinomial(needed, [*seen, 1 - seen.sum()])
+        more_base = np.r_[np.zeros(wins), np.ones(losses), np.zeros(needed - wins - losses)]
+        more_tuned = np.r_[np.ones(wins), np.zeros(losses), np.zeros(needed - wins - losses)]
+        decided += decide(paired_difference(more_base, more_tuned)).word != "undecided"
+    assert decided / 200 > 0.75
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned"),
+    [
+        ([1], [1]),
+        ([0], [1]),
+        ([0] * 5, [0] * 5),
+        ([0] * 6, [1] * 6),
+        ([0.2], [0.9]),
+        ([0.5] * 30, [0.51] * 30),
+        ([1, 0], [0, 1]),
+    ],
+)
+def test_rows_needed_is_always_finite_and_more_than_there_are(base: list[float], tuned: list[float]) -> None:
+    assert len(base) < rows_needed(base, tuned) < 1_000_000
+
+
+def test_a_handful_of_ties_does_not_promise_a_quick_decision() -> None:
+    assert rows_needed([1] * 3, [1] * 3) > 1000
+
+
+def test_rows_needed_does_not_depend_on_the_scale_of_scores() -> None:
+    random = np.random.default_rng(1)
+    base, tuned = random.random(80), random.random(80) + 0.1
+    assert rows_needed(base, tuned, equivalence=1e-9) == pytest.approx(
+        rows_needed(10 * base, 10 * tuned, equivalence=1e-9), abs=1
+    )
+
+
+def test_clusters_need_more_rows() -> None:
+    random = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(20), 5)
+    change = np.repeat(random.normal(0.1, 0.3, 20), 5)
+    base = np.full(100, 0.4)
+    plain, clustered = rows_needed(base, base + change), rows_needed(base, base + change, clusters=list(clusters))
+    assert clustered == pytest.approx(5 * plain, rel=0.3)

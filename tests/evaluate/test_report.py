@@ -1,0 +1,353 @@
+"""The report: one file, no scripts, nothing loaded, untrusted text harmless, damaged files named."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluate.made_up_run import write_json, write_lines, write_run
+from whet.errors import DiskFullError, RunFolderError
+from whet.evaluate import chart, report, report_view, samples
+from whet.evaluate.report import write_report
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "</p></article></main></body></html><style>*{display:none}</style>",
+    "{{ 7 * 7 }} {% for x in y %}",
+    "<!-- &lt;b&gt; ]]>",
+    "javascript:alert(3)",
+    "\u202egnp.exe \x00\x1b[31m \ud800 \u2028",
+]
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+@dataclass
+class Folder:
+    folder: Path
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def write(folder: Path) -> str:
+    path = write_report(Folder(folder))
+    assert path == folder / "report.html"
+    return path.read_text("utf-8")
+
+
+def change(path: Path, **values: Any) -> None:
+    write_json(path, json.loads(path.read_text()) | values)
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write(write_run(tmp_path_factory.mktemp("runs") / "tickets-3f9a12cc"))
+
+
+def test_the_report_tells_the_whole_story(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    for part in (
+        "tickets-3f9a12cc",
+        "Better",
+        "95% interval",
+        "exact McNemar",
+        "Field by field",
+        "General English is kept",
+        "Skills of the base",
+        "-15.0",
+        "Learning rate",
+        "best, step 280",
+        "Answers side by side",
+        "Gained",
+        "Trained on",
+        "2,412",
+        "duplicate-of-test",
+        "learning_rate",
+        "LoRA Without Regret",
+        "2.13.0+cpu",
+        "10.2 points",
+        "1.31 GB",
+    ):
+        assert part in text, part
+
+
+def test_the_report_is_one_small_file_without_scripts_or_network(html: str) -> None:
+    assert len(html.encode()) < 300_000
+    page = Page(html)
+    assert not {tag for tag, _ in page.tags} & {"script", "img", "iframe", "object", "embed", "form", "a", "base"}
+    for _, attributes in page.tags:
+        assert not any(
+            name.startswith("on") or name in ("src", "srcset", "action", "formaction") for name in attributes
+        )
+        assert attributes.get("href", "data:,") == "data:,"
+    assert "url(" not in html and "@import" not in html and "http://" not in html and "https://" not in html
+    assert "default-src 'none'" in html
+
+
+def test_no_fact_of_a_file_can_add_a_tag(tmp_path: Path) -> None:
+    """Every string in every file of the run is replaced by something hostile; the page keeps its shape."""
+    for place, hostile in enumerate(HOSTILE):
+        plain_run = write_run(tmp_path / f"plain{place}", rows=30, steps=12)
+        poison(plain_run, "harmless")
+        expected = [tag for tag, _ in Page(write(plain_run)).tags]
+        poison(plain_run, hostile)
+        page = Page(write(plain_run))
+        assert [tag for tag, _ in page.tags] == expected
+        assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+        assert not set("\x00\x1b\u202e\u2028\ud800") & set(page.text)
+        if hostile.isprintable():
+            assert hostile in page.text
+
+
+def poison(folder: Path, word: str) -> None:
+    keep = {"word", "status", "test", "created"}
+    for name in ("evaluation.json", "choices.json", "ledger.json", "selfcheck.json", "environment.json"):
+        write_json(folder / name, replace_strings(json.loads((folder / name).read_text()), word, keep))
+    rows = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    write_lines(folder / "answers.jsonl", [replace_strings(row, word, keep) for row in rows])
+    (folder / "recipe.resolved.yaml").write_text(f"data: {word}\n", "utf-8", errors="replace")
+    change(folder / "status.json", status="failed", error=word)
+
+
+def replace_strings(value: Any, word: str, keep: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: item if key in keep else replace_strings(item, word, keep) for key, item in value.items()}
+    if isinstance(value, list):
+        return [replace_strings(item, word, keep) for item in value]
+    return word if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    ("base_skill", "tuned_skill", "rows", "headline"),
+    [
+        (0.3, 0.8, 100, "Better"),
+        (0.8, 0.3, 100, "Worse"),
+        (0.5, 0.52, 30, "Undecided"),
+        (1.0, 1.0, 400, "No difference"),
+    ],
+)
+def test_each_verdict_has_its_headline(
+    tmp_path: Path, base_skill: float, tuned_skill: float, rows: int, headline: str
+) -> None:
+    text = Page(write(write_run(tmp_path / "run", rows, base_skill, tuned_skill, 20))).text
+    assert re.search(rf"\s{headline}\s", text)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "evaluation.json",
+        "answers.jsonl",
+        "metrics.jsonl",
+        "ledger.json",
+        "choices.json",
+        "selfcheck.json",
+        "environment.json",
+        "recipe.resolved.yaml",
+        "run.json",
+        "status.json",
+    ],
+)
+def test_a_missing_file_leaves_its_section_out(tmp_path: Path, missing: str) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    (folder / missing).unlink()
+    Page(write(folder))
+
+
+def test_a_run_that_only_trained_shows_its_curves_and_says_what_is_missing(tmp_path: Path) -> None:
+    write_lines(
+        tmp_path / "metrics.jsonl", [{"step": 0, "loss": 2.0}, {"step": 1, "loss": None}, {"step": 2, "loss": 1.5}]
+    )
+    text = Page(write(tmp_path)).text
+    assert "Not measured against the base" in text and "Training" in text and "Answers" not in text
+
+
+def test_a_comparison_of_likelihoods_shows_no_empty_answers(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    change(folder / "evaluation.json", metric={"name": "nll", "reason": "the rows have no reference answer"})
+    assert "Answers side by side" not in Page(write(folder)).text
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="nothing to report"):
+        write_report(Folder(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("evaluation.json", "{"),
+        ("evaluation.json", "[1]"),
+        (
+            "evaluation.json",
+            '{"verdict": {"word": "superb", "sentence": ""}, "difference": {"estimate": 0, "low": 0, "high": 0}}',
+        ),
+        ("evaluation.json", '{"base": {"score": 1}, "verdict": {"word": "better"}, "difference": {"low": "x"}}'),
+        ("evaluation.json", '{"metric": "json", "seconds": 3}'),
+        ("evaluation.json", '{"seconds": "long"}'),
+        ("evaluation.json", '{"forgetting": {"general_nll_per_byte": 3}}'),
+        ("ledger.json", '{"trained": 3}'),
+        ("choices.json", '[{"key": "a"}]'),
+        ("run.json", '{"created": "yesterday"}'),
+        ("metrics.jsonl", '{"step": 1, "loss": 2}\nnot json\n{}\n'),
+        ("metrics.jsonl", '{"step": "x", "loss": 2}\n'),
+        ("answers.jsonl", '{"row": 1}\n'),
+        ("answers.jsonl", '{"row": 1, "base_score": NaN, "tuned_score": 1}\n'),
+        ("answers.jsonl", "[]\n"),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_old_report_stays(tmp_path: Path, name: str, content: str) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    (folder / "report.html").write_text("old")
+    (folder / name).write_text(content)
+    with pytest.raises(RunFolderError, match=name.replace(".", r"\.")):
+        write_report(Folder(folder))
+    assert (folder / "report.html").read_text() == "old"
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+
+    def full(path: Path, text: str) -> None:
+        raise DiskFullError("the disk is full", where=str(path))
+
+    monkeypatch.setattr(report, "write_text", full)
+    with pytest.raises(DiskFullError):
+        write_report(Folder(folder))
+    assert not (folder / "report.html").exists()
+
+
+def test_a_ledger_that_does_not_add_up_is_said(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    change(folder / "ledger.json", rows_in=9999)
+    assert "does not add up" in Page(write(folder)).text
+
+
+def test_thousands_of_long_answers_and_steps_stay_below_300_kilobytes(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=20_000)
+    words = "the quick brown fox jumps over a lazy dog and then sleeps < & > " * 40
+    write_lines(
+        folder / "answers.jsonl",
+        [
+            {
+                "row": i,
+                "prompt": words,
+                "reference": words,
+                "base": words[::-1],
+                "tuned": words.replace("fox", f"cat{i}"),
+                "base_score": 0.1 * (i % 3),
+                "tuned_score": 0.2 * (i % 2),
+            }
+            for i in range(3000)
+        ],
+    )
+    assert len(write(folder).encode()) < 300_000
+
+
+def test_cards_are_taken_from_every_kind() -> None:
+    answers = [
+        {"row": i, "prompt": "p", "reference": "r", "base": "b", "tuned": "t", "base_score": 0, "tuned_score": 1}
+        for i in range(500)
+    ]
+    answers += [
+        {**answers[0], "row": 900, "base_score": 1, "tuned_score": 0},
+        {**answers[0], "row": 901, "base_score": 1},
+    ]
+    cards = samples.choose(answers)
+    assert len(cards) == samples.MOST_CARDS
+    assert [card.kind for card in cards[-2:]] == ["lost", "right"] and {card.row for card in cards} >= {"900", "901"}
+
+
+def test_marks_show_where_an_answer_departs_from_the_reference() -> None:
+    pieces = samples.marked('{"kind": "refund"}', '{"kind": "defect"}')
+    assert [text for text, differs in pieces if differs] == ["refund"]
+    assert "".join(text for text, _ in pieces) == '{"kind": "refund"}'
+    assert samples.marked("", "x") == [] and samples.marked("nothing alike", "{}") == [("nothing alike", False)]
+
+
+def test_hidden_characters_become_visible_and_the_middle_of_a_long_text_is_left_out() -> None:
+    assert samples.shown("a\u202eb\x00") == "a\u27e8U+202E\u27e9b\u27e8U+0000\u27e9"
+    assert samples.shown("tab\tline\r\nend") == "tab\tline\nend"
+    text = samples.shown("x" * 5000)
+    assert len(text) < 1300 and "3,800 more characters" in text
+
+
+def test_a_conversation_is_shown_with_its_roles() -> None:
+    turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": None}]
+    assert samples.prompt_text(turns) == "system: Be kind.\n\nuser: "
+    assert samples.prompt_text([{"role": "user", "content": "Hi"}]) == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0, 100, ["0", "50", "100"]),
+        (-0.37, 0.11, ["-0.2", "0.0"]),
+        (0.9, 1.1, ["0.9", "1.0", "1.1"]),
+        (0, 0.004, ["0.000", "0.002", "0.004"]),
+        (0, 3e-5, ["0", "2e-5"]),
+        (1_000_000, 4_000_000, ["2e6", "4e6"]),
+    ],
+)
+def test_axis_ticks_are_round_numbers(low: float, high: float, labels: list[str]) -> None:
+    assert [tick.label.lstrip("+") for tick in chart.axis(low, high, 2)] == labels
+
+
+def test_thinning_keeps_the_spikes() -> None:
+    points = [(float(i), 1.0) for i in range(10_000)]
+    points[4321] = (4321.0, 99.0)
+    kept = chart.thin(points)
+    assert len(kept) <= 1.1 * chart.MOST_POINTS and (4321.0, 99.0) in kept
+    assert [x for x, _ in kept] == sorted(x for x, _ in kept)
+
+
+def test_smoothing_is_a_centred_mean() -> None:
+    points = [(float(i), float(i * i)) for i in range(9)]
+    assert chart.smooth(points, 3)[4] == (4.0, pytest.approx((9 + 16 + 25) / 3))
+    assert chart.smooth(points, 3)[0] == points[0] and chart.smooth(points, 1) == points
+
+
+def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
+    for points in ([(0.0, 0.0)], [(0.0, 2.0), (1.0, 2.0)], [(5.0, 1e-9)]):
+        made = chart.chart("Loss", [chart.Line("loss", "train", points)])
+        assert made and "nan" not in made.lines[0].path and all(0 <= tick.place <= 100 for tick in made.x_ticks)
+    assert chart.chart("Loss", [chart.Line("loss", "train", [])]) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.21, "3.2 s"), (47.3, "47 s"), (60, "1 min 00 s"), (3661, "1 h 01 min"), (59.97, "60 s")]
+)
+def test_durations_read_like_a_watch(seconds: float, text: str) -> None:
+    assert report_view.duration(seconds) == text

@@ -1,0 +1,280 @@
+"""The verbs for Python; the command line calls the same functions.
+
+    import whet
+    result = whet.tune("tickets.jsonl")
+    print(result["verdict"]["sentence"])
+
+Each verb takes a Recipe, the path of a recipe or the path of data, and returns the dictionary that `--json` prints.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whet.data.corpus import Corpus
+from whet.data.prepare import Prepared
+from whet.data.show import coloured
+from whet.data.template import Renderer
+from whet.errors import InputError, WhetError
+from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rows
+from whet.evaluate.power import detectable_gain
+from whet.evaluate.report import write_report
+from whet.evaluate.sides import sides_of
+from whet.generate.engine import Sampling, stream
+from whet.model.base import load_base, load_config, load_tokenizer
+from whet.model.load import open_model
+from whet.model.precision import choose_dtype
+from whet.recipe.load import load_recipe
+from whet.recipe.schema import Pretrain, Recipe
+from whet.store import registry
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.train.material import gather
+from whet.train.observer import Observer, Silent
+from whet.train.release import prove_template, read_facts
+from whet.train.session import Session, device, open_session, with_context
+from whet.train.session import train as train_session
+from whet.types import Message
+
+Input = Recipe | str | Path
+KL_PROMPT_ROWS = 100
+
+
+def tune(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result."""
+    run, observer = _start(data, run_root, name, observer, overrides)
+    with run.lock, _status_of(run):
+        if run.status == "done" and (run.folder / "evaluation.json").exists():
+            observer.note("this run is finished already; here is its result")
+            return run.read_json("evaluation.json")
+        session = open_session(run.recipe, run, observer)
+        _state_power(session, observer)
+        effort = _trained(session, observer)
+        result = _evaluated(session, effort, observer)
+        run.set_status("done")
+        observer.done()
+    _register(run, result, Path(run_root), observer)
+    return result
+
+
+def train(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Train only. The same call again resumes."""
+    run, observer = _start(data, run_root, name, observer, overrides)
+    with run.lock, _status_of(run):
+        session = open_session(run.recipe, run, observer)
+        _state_power(session, observer)
+        effort = _trained(session, observer)
+        run.set_status("done")
+        observer.done()
+    return _head(session) | effort
+
+
+def evaluate(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None) -> dict[str, Any]:
+    """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html."""
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    with found.lock, _status_of(found):
+        read_facts(found.model)
+        session = open_session(found.recipe, found, observer)
+        result = _evaluated(session, _effort_so_far(found), observer)
+        found.set_status("done")
+        observer.done()
+    return result
+
+
+def prepare_view(data: Input, rows: int = 3) -> dict[str, Any]:
+    """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
+    recipe = _recipe(data, {})
+    if isinstance(recipe.method, Pretrain):
+        raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
+    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
+    renderer = Renderer(tokenizer)
+    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    source = gather(recipe, tokenizer, renderer, Path(DEFAULT_ROOT) / "cache", Silent()).source
+    assert isinstance(source, Prepared)
+    shown = [
+        {
+            "where": row.where,
+            "tokens": len(rendered.ids),
+            "supervised": rendered.supervised,
+            "pieces": coloured(rendered, tokenizer),
+        }
+        for row, rendered in list(zip(source.rows, source.rendered, strict=True))[:rows]
+    ]
+    return {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+
+
+@dataclass(slots=True)
+class ChatSession:
+    """A model to talk to."""
+
+    model: Any
+    tokenizer: Any
+    renderer: Renderer
+    context: int
+
+    def reply(self, messages: list[Message], sampling: Sampling = Sampling()) -> Iterator[str]:
+        """The answer to the conversation, piece by piece."""
+        prompt = self.renderer.prompt_ids(messages, None)
+        yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)
+
+
+def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
+    """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
+    try:
+        run = registry.find_run(model, run_root)
+    except WhetError:
+        if model != "nano" and "/" not in model and not Path(model).exists():
+            raise
+        config = load_config(model)
+        dtype, _ = choose_dtype("auto", config.hidden_size, device())
+        base = load_base(model, dtype)
+        return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
+    facts = read_facts(run.model)
+    opened = open_model(run.model, facts, run.recipe.trust_remote_code)
+    renderer = Renderer(load_tokenizer(str(run.model)))
+    prove_template(facts, renderer)
+    return ChatSession(opened.model, opened.base.tokenizer, renderer, opened.base.context)
+
+
+def _recipe(data: Input, overrides: dict[str, Any]) -> Recipe:
+    if isinstance(data, Recipe):
+        return data.model_copy(update=overrides) if overrides else data
+    return load_recipe(data, [f"{key}={value}" for key, value in overrides.items()])
+
+
+def _start(
+    data: Input, root: Path | str, name: str | None, observer: Observer | None, overrides: dict[str, Any]
+) -> tuple[Run, Observer]:
+    return Run.create(Path(root), _recipe(data, overrides), name), observer or Silent()
+
+
+class _status_of:
+    """A run whose work ends in an error says so in its status."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            word = "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
+            self.run.set_status(word, reason=str(error) or kind.__name__)
+
+
+def _state_power(session: Session, observer: Observer) -> None:
+    """Before anything is trained: what the test rows will be able to show."""
+    held_out = session.material.ledger.summary()["held_out"]["test"]
+    gain = detectable_gain(held_out) if held_out else None
+    if gain is None:
+        observer.note(f"{held_out} test rows can hardly decide anything; a larger test part would")
+    else:
+        observer.note(f"{held_out} test rows can show a gain of {100 * gain:.0f} points or more (80% power)")
+
+
+def _trained(session: Session, observer: Observer) -> dict[str, Any]:
+    """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
+    trained = train_session(session, observer)
+    stopped = {
+        "reason": trained.progress.stopped,
+        "step": trained.progress.step,
+        "best_step": trained.progress.best_step,
+        "best_validation_loss": trained.progress.best_loss,
+    }
+    effort = {
+        "stopped": stopped,
+        "seconds": trained.seconds,
+        "tokens_per_second": trained.tokens_per_second,
+        "peak_memory_bytes": _peak_memory(),
+    }
+    session.run.write_json("training.json", effort)
+    session.base.model = None
+    del trained
+    gc.collect()
+    return effort
+
+
+def _effort_so_far(run: Run) -> dict[str, Any]:
+    return run.read_json("training.json")
+
+
+def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    run, recipe, source = session.run, session.recipe, session.material.source
+    began = time.perf_counter()
+    run.set_status("evaluating")
+    session.base.model = None
+    facts = read_facts(run.model)
+    prove_template(facts, session.renderer)
+    opened = open_model(run.model, facts, recipe.trust_remote_code)
+    use_forest = opened.use_forest and run.read_json("selfcheck.json")["path"] == "forest"
+    base, tuned = sides_of(opened.model, use_forest, opened.base_model)
+    observer.phase("evaluating base and tuned")
+    lines: list[dict[str, Any]] = []
+    if isinstance(source, Corpus):
+        assert isinstance(recipe.method, Pretrain) and recipe.method.context
+        measured = measure_blocks(base, tuned, source.test, recipe.method.context, recipe.seed)
+        prompts: list[list[int]] = []
+    else:
+        measured, lines = measure_rows(
+            base, tuned, opened.base, source, recipe.evaluate, recipe.seed, lambda n, of: observer.step(n, of, {})
+        )
+        prompts = [
+            session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]
+        ]
+    if recipe.evaluate.forgetting:
+        observer.phase("measuring what was forgotten")
+        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
+    run.write_lines("answers.jsonl", lines)
+    result = _head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
+    result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    result["report"] = str(run.folder / "report.html")
+    run.write_json("evaluation.json", result)
+    write_report(run)
+    return run.read_json("evaluation.json")
+
+
+def _head(session: Session) -> dict[str, Any]:
+    return {
+        "run": session.run.name,
+        "model": session.recipe.base,
+        "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
+        "ledger": session.material.ledger.summary(),
+    }
+
+
+def _register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
+    """Every finished tune becomes a version of a named model; it is put in use only when it is better."""
+    name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
+    facts = {key: result.get(key) for key in ("metric", "verdict")}
+    version = registry.register(name, run, facts, root)
+    if result["verdict"]["word"] == "better":
+        registry.promote(name, version, root)
+        observer.note(f"registered and in use as {name}@{version}")
+    else:
+        observer.note(f"registered as {name}@{version}; not put in use, because it is not proved better")
+
+
+def _peak_memory() -> int:
+    """Bytes; the largest this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

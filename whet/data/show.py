@@ -1,0 +1,27 @@
+"""What the model sees, in pieces: which text is learned and which is only context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whet.data.template import Rendered
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def coloured(rendered: Rendered, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:
+    """(text, supervised) in order, from the ids themselves: what is shown is what is trained.
+
+    Neighbouring tokens of one colour are one piece, so that characters made of several tokens stay whole.
+    """
+    pieces: list[tuple[list[int], bool]] = []
+    for token, weight in zip(rendered.ids, rendered.weights, strict=True):
+        supervised = bool(weight)
+        if not pieces or pieces[-1][1] != supervised:
+            pieces.append(([], supervised))
+        pieces[-1][0].append(token)
+    return [
+        (str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)), supervised)
+        for ids, supervised in pieces
+    ]

@@ -1,0 +1,160 @@
+"""Base against tuned on the sealed rows: answers, likelihoods, paired difference, verdict, forgetting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from whet.data.blocks import BlockLoader, tail_batch
+from whet.data.prepare import Prepared
+from whet.data.template import Renderer
+from whet.errors import DataError
+from whet.evaluate import forgetting, metric, skills
+from whet.evaluate.power import detectable_gain
+from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
+from whet.evaluate.verdict import compare
+from whet.generate.engine import Sampling, generate
+from whet.model.adapter import causal_lm
+from whet.model.base import Base
+from whet.recipe.schema import Evaluate
+from whet.types import Answer, Row
+
+Progress = Callable[[int, int], None]
+LONGEST_ANSWER = 512
+KL_ROWS = 100
+"""Prompts that the KL is measured on: its mean settles long before that."""
+
+
+def measure_rows(
+    base: Side, tuned: Side, origin: Base, prepared: Prepared, wanted: Evaluate, seed: int, progress: Progress
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
+    rows, renderer = prepared.test_rows, prepared.renderer
+    if not rows:
+        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
+    nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
+    texts: dict[str, list[str]] = {}
+    if name == "nll":
+        scores = {side: [metric.likelihood(*_nll_of(found, row)) for row in rows] for side, found in nll.items()}
+        texts = {side: [""] * len(rows) for side in nll}
+    else:
+        tokens = wanted.max_new_tokens or _answer_tokens(rows, origin)
+        scores = {}
+        for number, side in enumerate((base, tuned)):
+            answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=number: progress(n * len(rows) + done, 2 * len(rows)))
+            texts[side.name] = [answer.text for answer in answers]
+            scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
+    facts = _verdict(name, reason, scores, rows, seed)
+    for side, found in nll.items():
+        total, weight = (sum(values) for values in zip(*found.values(), strict=True))
+        facts[side]["nll_per_token"] = total / weight
+    return facts, _answer_lines(rows, scores, texts)
+
+
+def measure_blocks(base: Side, tuned: Side, tokens: np.ndarray, context: int, seed: int) -> dict[str, Any]:
+    """For pre-training: the probability of held-out text, block by block."""
+    if len(tokens) < 2:
+        raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
+    whole = len(tokens) // context
+
+    def batches() -> Any:
+        if whole:
+            yield from BlockLoader(tokens, context, context, READ_TOKENS, 0).in_order()
+        if len(tokens) - whole * context > 1:
+            tail = tail_batch(tokens[whole * context :])
+            tail.rows = [whole]
+            yield tail
+
+    found = {side.name: side.nll(batches()) for side in (base, tuned)}
+    rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
+    scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
+    return _verdict("nll", "text has no answers, so the probability of held-out blocks is compared", scores, rows, seed)
+
+
+def measure_forgetting(
+    base: Side, tuned: Side, origin: Base, renderer: Renderer, prompts: Sequence[list[int]], seed: int
+) -> dict[str, Any]:
+    """The key `forgetting`: general text, KL on the task's own prompts, and the base's skill suite if it has one."""
+
+    def encode(text: str) -> list[int]:
+        return origin.tokenizer(text)["input_ids"]
+
+    facts = forgetting.measure(
+        lambda texts: text_nll(base, texts, encode, origin.context),
+        lambda texts: text_nll(tuned, texts, encode, origin.context),
+        kl_per_token(base, tuned, prompts[:KL_ROWS]),
+        seed=seed,
+    )
+    suite = skills.load_suite(origin.path)
+    if suite:
+        asked = [renderer.prompt_ids(item["messages"], None) for item in suite]
+        for side in (base, tuned):
+            answers = ask(side, origin, asked, renderer, skills.TOKENS, lambda done: None)
+            facts.setdefault("skills", {})[side.name] = skills.grade(suite, answers)
+    return facts
+
+
+def ask(
+    side: Side, origin: Base, prompts: Sequence[list[int]], renderer: Renderer, tokens: int, done: Callable[[int], None]
+) -> list[Answer]:
+    """Greedy answers of one side."""
+    with side.acting():
+        return generate(
+            causal_lm(side.policy.model),
+            origin.tokenizer,
+            prompts,
+            renderer.stop_ids,
+            Sampling(max_new_tokens=tokens),
+            context=origin.context,
+            progress=done,
+        )
+
+
+def _answer_tokens(rows: Sequence[Row], origin: Base) -> int:
+    """Half as much again as the longest reference: room for a wordy answer, none for an endless one."""
+    longest = max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"])
+    return min(LONGEST_ANSWER, longest + longest // 2 + 8)
+
+
+def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int]:
+    loss, weight = found[row.index]
+    return loss, max(1, round(weight))
+
+
+def _verdict(
+    name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
+) -> dict[str, Any]:
+    values = {side: [score.value for score in found] for side, found in scores.items()}
+    clusters = [row.group or f"row {row.index}" for row in rows] if any(row.group for row in rows) else None
+    difference, verdict = compare(values["base"], values["tuned"], seed, clusters)
+    return {
+        "metric": {"name": name, "reason": reason},
+        "base": metric.aggregate(name, scores["base"], rows),
+        "tuned": metric.aggregate(name, scores["tuned"], rows),
+        "difference": asdict(difference),
+        "verdict": asdict(verdict),
+        "detectable_gain": detectable_gain(len(rows)),
+    }
+
+
+def _answer_lines(
+    rows: Sequence[Row], scores: dict[str, list[metric.RowScore]], texts: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": row.index,
+            "where": row.where,
+            "prompt": row.prompt,
+            "reference": row.reference,
+            "base": texts["base"][n],
+            "tuned": texts["tuned"][n],
+            "base_score": scores["base"][n].value,
+            "tuned_score": scores["tuned"][n].value,
+        }
+        for n, row in enumerate(rows)
+    ]

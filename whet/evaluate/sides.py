@@ -1,0 +1,81 @@
+"""The two sides of a verdict: the base and the tuned model, read and asked in exactly the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from whet.data.loader import in_order
+from whet.model.logprob import kl_sum
+from whet.model.policy import Policy
+from whet.types import Batch, Segment
+
+READ_TOKENS = 4096
+"""Tokens in one forward pass of an evaluation."""
+
+
+@dataclass(slots=True)
+class Side:
+    """`acting()` is entered around every use: it switches the adapter off where one model plays both sides."""
+
+    name: str
+    policy: Policy
+    acting: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @torch.no_grad()
+    def nll(self, batches: Iterable[Batch]) -> dict[int, tuple[float, float]]:
+        """Weighted NLL in nats and weight of each row, by the row's index."""
+        totals: dict[int, list[float]] = {}
+        with self.acting():
+            for batch in batches:
+                loss_N = (-self.policy.logprobs(batch) * batch.weight_N).tolist()
+                weights = batch.weight_N.tolist()
+                for loss, weight, segment in zip(loss_N, weights, batch.segment_N.tolist(), strict=True):
+                    entry = totals.setdefault(batch.rows[segment], [0.0, 0.0])
+                    entry[0] += loss
+                    entry[1] += weight
+        return {row: (loss, weight) for row, (loss, weight) in totals.items()}
+
+    def segments_nll(self, segments: Sequence[Segment]) -> dict[int, tuple[float, float]]:
+        return self.nll(in_order(segments, READ_TOKENS))
+
+
+def sides_of(model: object, use_forest: bool, base_model: object | None = None) -> tuple[Side, Side]:
+    """(base, tuned). With an adapter one model plays both; otherwise `base_model` is the base."""
+    tuned = Side("tuned", Policy(model, use_forest))
+    if base_model is None:
+        return Side("base", Policy(model, use_forest), model.disable_adapter), tuned  # type: ignore[attr-defined]
+    return Side("base", Policy(base_model, use_forest)), tuned
+
+
+def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], context: int) -> list[tuple[float, int]]:
+    """Sum of NLL in nats and number of predicted tokens of each text; long texts are read in windows."""
+    segments = []
+    for number, text in enumerate(texts):
+        ids = encode(text)
+        for start in range(0, max(1, len(ids) - 1), context - 1):
+            piece = ids[start : start + context]
+            if len(piece) > 1:
+                segments.append(Segment(piece, [0.0] + [1.0] * (len(piece) - 1), number))
+    found = side.segments_nll(segments)
+    return [(found[n][0], int(found[n][1])) if n in found else (0.0, 0) for n in range(len(texts))]
+
+
+@torch.no_grad()
+def kl_per_token(base: Side, tuned: Side, prompts: Sequence[list[int]]) -> float | None:
+    """Mean KL(base || tuned) in nats over the tokens of the task's own prompts; None without any."""
+    total, count = 0.0, 0
+    segments = [Segment(ids, [0.0] + [1.0] * (len(ids) - 1), row) for row, ids in enumerate(prompts) if len(ids) > 1]
+    for batch in in_order(segments, READ_TOKENS) if segments else []:
+        with base.acting():
+            hidden_base, head_base = base.policy.hidden(batch), base.policy.head
+        with tuned.acting():
+            hidden_tuned, head_tuned = tuned.policy.hidden(batch), tuned.policy.head
+        total += kl_sum(hidden_base, head_base, hidden_tuned, head_tuned)
+        count += int(batch.target_N.shape[0])
+    return total / count if count else None
+
+

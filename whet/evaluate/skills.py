@@ -1,0 +1,32 @@
+"""The skill suite of a base: small checkable tasks that ship with it as skills.jsonl. The bundled base has one.
+
+A line holds {"skill", "messages", "answer"}; an answer counts when it is exactly the reference (white space aside).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from whet.types import Answer
+
+SUITE = "skills.jsonl"
+TOKENS = 80
+"""Longest answer of the suite, with room to spare."""
+
+
+def load_suite(base_folder: str) -> list[dict[str, Any]]:
+    """The items of the base's suite; empty when it has none."""
+    path = Path(base_folder) / SUITE
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def grade(items: list[dict[str, Any]], answers: list[Answer]) -> dict[str, dict[str, float]]:
+    """{skill: {"score": share right, "rows": n}}."""
+    right: dict[str, list[bool]] = {}
+    for item, answer in zip(items, answers, strict=True):
+        right.setdefault(item["skill"], []).append(" ".join(answer.text.split()) == " ".join(item["answer"].split()))
+    return {skill: {"score": sum(hits) / len(hits), "rows": len(hits)} for skill, hits in sorted(right.items())}

@@ -1,0 +1,44 @@
+"""A trained model from its folder, over the base it was trained on: what evaluation, chat and serving open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whet.model.adapter import load_adapter
+from whet.model.base import Base, load_base, random_base
+from whet.model.policy import forest_refusal, install_forest
+
+
+@dataclass(slots=True)
+class Opened:
+    """`model` answers as the tuned one. `base_model` is None where the adapter can be switched off instead."""
+
+    base: Base
+    model: Any
+    base_model: Any | None
+    use_forest: bool
+
+
+def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool) -> Opened:
+    """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json."""
+    dtype = getattr(torch, facts["dtype"])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if facts["from_scratch"]:
+        base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
+    else:
+        base = load_base(facts["base"], dtype, trust_remote_code)
+    base.model.to(device)
+    use_forest = forest_refusal(base.model) is None
+    if use_forest:
+        install_forest(base.model)
+    if facts["adapter"] == "lora":
+        return Opened(base, load_adapter(base.model, folder), None, use_forest)
+    tuned = load_base(str(folder), dtype, trust_remote_code).model.to(device)
+    if use_forest:
+        install_forest(tuned)
+    return Opened(base, tuned, base.model, use_forest)
+

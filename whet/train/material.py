@@ -1,0 +1,92 @@
+"""The data of a run in the form that the loop wants, whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whet.data.blocks import BlockLoader, tail_batch
+from whet.data.corpus import Corpus, prepare_corpus
+from whet.data.ledger import Ledger
+from whet.data.loader import Loader, in_order
+from whet.data.prepare import Prepared, prepare
+from whet.data.template import Renderer
+from whet.errors import DataError
+from whet.recipe.schema import Pretrain, Recipe
+from whet.train.methods import BatchSource
+from whet.train.observer import Observer
+from whet.types import Batch
+
+
+@dataclass(slots=True)
+class Material:
+    """Rows for sft, or one long file of tokens for pretrain."""
+
+    source: Prepared | Corpus
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.source.ledger
+
+    @property
+    def rows(self) -> int:
+        """Rows (or documents) that are trained on."""
+        return int(self.ledger.summary()["trained"])
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one epoch."""
+        return len(self.source.train) if isinstance(self.source, Corpus) else self.source.tokens
+
+    @property
+    def supervised_tokens(self) -> int:
+        return len(self.source.train) if isinstance(self.source, Corpus) else self.source.supervised_tokens
+
+    def loader(self, recipe: Recipe) -> BatchSource:
+        assert recipe.batch_tokens and recipe.micro_batch_tokens
+        sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
+        if isinstance(self.source, Prepared):
+            return Loader(self.source.train, *sizes)
+        return BlockLoader(self.source.train, block_length(recipe, self.source.train), *sizes)
+
+    def validation(self, recipe: Recipe) -> Iterable[Batch]:
+        """The validation part, every token once, in a fixed order."""
+        assert recipe.micro_batch_tokens
+        if isinstance(self.source, Prepared):
+            return in_order(self.source.validation, recipe.micro_batch_tokens)
+        return blocks_in_order(self.source.validation, recipe)
+
+
+def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
+    """The context, or all tokens where they do not fill one. Raises DataError for a text of a few tokens."""
+    assert isinstance(recipe.method, Pretrain) and recipe.method.context
+    if len(tokens) < 8:
+        raise DataError("there is hardly any text to train on", where=str(recipe.data), value=f"{len(tokens)} tokens")
+    return min(recipe.method.context, len(tokens))
+
+
+def blocks_in_order(tokens: np.ndarray, recipe: Recipe) -> Iterable[Batch]:
+    """Blocks of the context, then what is left over if it is longer than one token."""
+    assert isinstance(recipe.method, Pretrain) and recipe.method.context and recipe.micro_batch_tokens
+    context = recipe.method.context
+    whole = len(tokens) // context
+    if whole:
+        yield from BlockLoader(tokens, context, context, recipe.micro_batch_tokens, 0).in_order()
+    if len(tokens) - whole * context > 1:
+        yield tail_batch(tokens[whole * context :])
+
+
+def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:
+    """Read, convert, render and split; `recipe` must have max_tokens and context filled in."""
+
+    def progress(done: int, total: int) -> None:
+        if done % 500 == 0 or done == total:
+            observer.step(done, total, {})
+
+    if isinstance(recipe.method, Pretrain):
+        return Material(prepare_corpus(recipe, tokenizer, renderer, cache, progress=progress))
+    return Material(prepare(recipe, tokenizer, renderer, progress=progress))

@@ -1,0 +1,64 @@
+"""What a run leaves behind: a model folder that plain transformers and PEFT load, with the template frozen into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from whet.data.template import Renderer
+from whet.errors import ProofError, RunFolderError
+from whet.model.base import Base
+from whet.model.policy import Policy
+from whet.recipe.schema import Pretrain, Recipe
+from whet.store.atomic import new_folder, write_json
+from whet.store.run import Run, read_json_file
+
+GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
+
+
+def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
+    """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
+    with new_folder(run.model) as folder:
+        policy.model.save_pretrained(folder, safe_serialization=True)
+        base.tokenizer.save_pretrained(folder)
+        if isinstance(recipe.method, Pretrain):
+            golden: list[int] = []
+        else:
+            golden = renderer.prompt_ids(GOLDEN, None)
+        facts = {
+            "base": recipe.base,
+            "base_path": base.path,
+            "adapter": recipe.adapter.kind,
+            "method": recipe.method.kind,
+            "seed": recipe.seed,
+            "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+            "dtype": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+            "golden_prompt": GOLDEN,
+            "golden_ids": golden,
+            "stop_ids": sorted(renderer.stop_ids),
+        }
+        write_json(folder / "whet.json", facts)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """whet.json of a model folder. Raises RunFolderError when it is no folder of ours."""
+    path = folder / "whet.json"
+    if not path.is_file():
+        raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder))
+    return read_json_file(path)
+
+
+def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
+    """The template must still give the ids it gave in training. Raises ProofError with both."""
+    if not facts["golden_ids"]:
+        return
+    ids = renderer.prompt_ids(facts["golden_prompt"], None)
+    if ids != facts["golden_ids"]:
+        raise ProofError(
+            "the chat template or the tokenizer is not the one that was trained with: "
+            f"trained {json.dumps(facts['golden_ids'][:12])}..., now {json.dumps(ids[:12])}...",
+            fix="restore tokenizer files of the run's model folder",
+        )
+
+

@@ -1,0 +1,191 @@
+"""A run from recipe to trained weights: this file reads downwards in the order in which things happen."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from whet.data.forest import build_batch
+from whet.data.template import Renderer
+from whet.model.adapter import add_adapter
+from whet.model.base import Base, load_base, load_config, load_tokenizer, random_base
+from whet.model.policy import Policy, install_forest
+from whet.model.precision import choose_dtype
+from whet.recipe.rules import Choice, Facts, resolve
+from whet.recipe.schema import Lora, Pretrain, Recipe
+from whet.store.environment import environment
+from whet.store.run import Run
+from whet.train.checkpoint import Progress, load_best, load_last
+from whet.train.hooks import Checkpointer, Validator
+from whet.train.loop import train_loop
+from whet.train.material import Material, gather
+from whet.train.methods import NextToken
+from whet.train.observer import Observer
+from whet.train.optim import MasterOptimizer
+from whet.train.release import save_model
+from whet.train.selfcheck import SelfCheck, self_check
+from whet.types import Batch, Segment
+
+CHECK_ROWS = 8
+"""Rows of the first batch that the self-check compares: enough to mix lengths, cheap for a large model."""
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything a run needs, ready to train."""
+
+    recipe: Recipe
+    run: Run
+    base: Base
+    renderer: Renderer
+    material: Material
+    choices: list[Choice]
+
+
+@dataclass(slots=True)
+class Trained:
+    policy: Policy
+    progress: Progress
+    check: SelfCheck
+    seconds: float
+    tokens_per_second: float
+
+
+def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
+    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run."""
+    run.set_status("preparing")
+    run.write_json("environment.json", environment())
+    observer.phase("reading the data")
+    config = load_config(recipe.base, recipe.trust_remote_code)
+    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
+    renderer = Renderer(tokenizer)
+    asked = recipe
+    recipe = with_context(recipe, config)
+    material = gather(recipe, tokenizer, renderer, run.folder.parent / "cache", observer)
+    run.write_json("ledger.json", material.ledger.summary())
+    run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
+    observer.phase("loading the base")
+    dtype, dtype_reason = choose_dtype(recipe.dtype, config.hidden_size, device())
+    base = _load(recipe, dtype)
+    resolved, choices = resolve(asked, facts_of(material, base, recipe))
+    choices.append(Choice("dtype", str(dtype).removeprefix("torch."), dtype_reason))
+    run.write_recipe(resolved)
+    run.write_json("choices.json", [dataclasses.asdict(choice) for choice in choices])
+    return Session(resolved, run, base, renderer, material, choices)
+
+
+def with_context(recipe: Recipe, config: Any) -> Recipe:
+    """The recipe with the lengths that the base allows filled in: the data cannot be cut without them."""
+    recipe = recipe.model_copy(deep=True)
+    context = int(getattr(config, "max_position_embeddings", None) or 1024)
+    recipe.max_tokens = recipe.max_tokens or context
+    if isinstance(recipe.method, Pretrain):
+        recipe.method.context = recipe.method.context or min(context, 1024)
+    return recipe
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def facts_of(material: Material, base: Base, recipe: Recipe) -> Facts:
+    return Facts(
+        rows=material.rows,
+        tokens=material.tokens,
+        supervised_tokens=material.supervised_tokens,
+        hidden_size=base.hidden_size,
+        parameters=sum(p.numel() for p in base.model.parameters()),
+        context=base.context,
+        from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+    )
+
+
+def _load(recipe: Recipe, dtype: torch.dtype) -> Base:
+    if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
+        base = random_base(recipe.base, dtype, recipe.seed, recipe.trust_remote_code)
+    else:
+        base = load_base(recipe.base, dtype, recipe.trust_remote_code)
+    base.model.to(device())
+    return base
+
+
+def train(session: Session, observer: Observer) -> Trained:
+    """Train, or go on where a killed run stopped; leaves the best weights in the policy and in run/model."""
+    recipe, run = session.recipe, session.run
+    assert recipe.steps and recipe.learning_rate and recipe.evaluate.every and recipe.checkpoint_every
+    began = time.perf_counter()
+    run.set_status("training")
+    install_forest(session.base.model)
+    model = add_adapter(session.base.model, recipe.adapter, recipe.seed)
+    model.train()
+    policy = Policy(model)
+    torch.manual_seed(recipe.seed)
+
+    loader = session.material.loader(recipe)
+    first = loader.step(0)[0]
+    check = self_check(policy, head_of(first, CHECK_ROWS), recipe.attention)
+    run.write_json("selfcheck.json", check.facts())
+    observer.note(f"self-check: {check.path} path, {check.reason}")
+    if recipe.compile:
+        policy.compile_layers()
+
+    method = NextToken(policy, loader)
+    optimizer = MasterOptimizer(
+        policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
+    )
+    progress = load_last(run.checkpoint("last"), optimizer) or Progress()
+    run.truncate_metrics(progress.step)
+    if progress.step:
+        observer.note(f"resumed at step {progress.step}")
+
+    validator = Validator(
+        policy,
+        lambda: session.material.validation(recipe),
+        run,
+        progress,
+        observer,
+        recipe.evaluate.every,
+        recipe.steps,
+        recipe.evaluate.patience,
+        recipe.evaluate.early_stop,
+    )
+    if progress.best_step < 0:
+        validator.measure(0)  # the base is checkpoint 0, and may win
+    saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
+    observer.phase("training", recipe.steps)
+    tokens = 0
+
+    def log(step: int, facts: dict[str, float]) -> None:
+        nonlocal tokens
+        tokens += int(facts["tokens"])
+        run.log({"step": step, **facts})
+        observer.step(step + 1, recipe.steps or 0, facts)
+
+    done = progress.step if progress.stopped else train_loop(
+        method, optimizer, recipe.steps, log, [validator, saver], progress.step
+    )
+    progress.step = done
+    load_best(run.checkpoint("best"), policy.trainable())
+    policy.model.eval()
+    save_model(run, session.base, policy, session.renderer, recipe)
+    seconds = time.perf_counter() - began
+    return Trained(policy, progress, check, seconds, tokens / seconds)
+
+
+def head_of(batch: Batch, rows: int) -> Batch:
+    """The first `rows` trees of a batch, as a batch of their own."""
+    weights = [0.0] * int(batch.ids_T.shape[0])
+    for source, weight in zip(batch.source_N.tolist(), batch.weight_N.tolist(), strict=True):
+        weights[source + 1] = weight
+    ids = batch.ids_T.tolist()
+    segments = [
+        Segment(ids[start : start + length], weights[start : start + length], row)
+        for start, length, row in list(zip(batch.starts, batch.lengths, batch.rows, strict=True))[:rows]
+    ]
+    return build_batch(segments)
+
+
