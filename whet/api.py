@@ -208,7 +208,7 @@ def _trained(session: Session, observer: Observer) -> dict[str, Any]:
         "peak_memory_bytes": _peak_memory(),
     }
     session.run.write_json("training.json", effort)
-    session.base.model = None
+    session.base = None
     del trained
     gc.collect()
     return effort
@@ -222,7 +222,6 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     run, recipe, source = session.run, session.recipe, session.material.source
     began = time.perf_counter()
     run.set_status("evaluating")
-    session.base.model = None
     facts = read_facts(run.model)
     prove_template(facts, session.renderer)
     opened = open_model(run.model, facts, recipe.trust_remote_code)

@@ -213,7 +213,8 @@ def test_a_template_that_refuses_says_why(cases: list[dict]) -> None:
         bind(llama["chat_template"], variables={"bos_token": "<s>", "eos_token": "</s>"})(twice, prompt=False)
 
 
-def test_cannot_locate_is_never_a_guess() -> None:
-    reversing = "{% for m in messages %}{{ m.content[::-1] }}{% endfor %}"
+def test_where_an_answer_cannot_be_located_nothing_is_guessed() -> None:
+    counting = "{% for m in messages %}{{ m.content ~ messages|length }}{% endfor %}"
+    row = [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}, {"role": "user", "content": "e"}]
     with pytest.raises(CannotLocate):
-        spans_of(reversing, [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}])
+        spans_of(counting, row)

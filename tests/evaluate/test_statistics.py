@@ -24,7 +24,7 @@ def binary(losses: int, wins: int, rows: int) -> tuple[list[int], list[int]]:
 
 @pytest.mark.parametrize(("losses", "wins"), [(0, 0), (0, 5), (0, 6), (3, 12), (20, 9), (7, 7), (40, 80), (1, 0)])
 def test_mcnemar_is_statsmodels_exact(losses: int, wins: int) -> None:
-    expected = mcnemar([[50, losses], [wins, 9]], exact=True).pvalue if losses + wins else 1.0
+    expected = mcnemar([[50, losses], [wins, 9]], exact=True).__dict__["pvalue"] if losses + wins else 1.0
     difference = paired_difference(*binary(losses, wins, 130))
     assert difference.p == pytest.approx(expected, abs=1e-12)
     assert difference.discordant == losses + wins
@@ -117,7 +117,7 @@ def test_few_rows_get_students_interval() -> None:
 def test_exact_sign_flip_is_scipys_permutation_test() -> None:
     random = np.random.default_rng(6)
     base, tuned = random.random(12), random.random(12) + 0.2
-    theirs = stats.permutation_test((tuned - base,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    theirs = stats.permutation_test((tuned - base,), np.mean, permutation_type="samples", n_resamples=100_000)
     ours = paired_difference(base, tuned)
     assert ours.p == pytest.approx(theirs.pvalue) and ours.test == "exact sign-flip"
 
@@ -126,7 +126,7 @@ def test_many_rows_get_random_patterns_close_to_the_exact_value() -> None:
     random = np.random.default_rng(7)
     change = random.normal(0.1, 0.4, 40)
     p, name = resample.sign_flip(change, seed=0)
-    assert p == pytest.approx(stats.ttest_1samp(change, 0).pvalue, abs=0.02) and "10,000" in name
+    assert p == pytest.approx(float(stats.ttest_1samp(change, 0)[1]), abs=0.02) and "10,000" in name
     assert resample.sign_flip(np.ones(40), seed=0)[0] == pytest.approx(1 / 10_001)
 
 
@@ -227,7 +227,7 @@ def test_a_score_that_is_not_a_number_is_refused_with_its_row(bad: float, side: 
     pair = [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
     pair[side][2] = bad
     with pytest.raises(NonFiniteError, match="test row 2"):
-        paired_difference(*pair)
+        paired_difference(pair[0], pair[1])
 
 
 def test_wrong_shapes_are_refused() -> None:

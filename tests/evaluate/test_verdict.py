@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -101,6 +103,6 @@ def test_any_scores_get_a_verdict_that_agrees_with_their_interval(pairs: list[tu
 
 
 @pytest.mark.parametrize("wrong", [{"margin": -0.1}, {"equivalence": 0.0}])
-def test_margins_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_margins_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(DataError):
         decide(difference(0.1, 0.0, 0.2, 0.05), **wrong)

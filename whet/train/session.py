@@ -40,10 +40,10 @@ class Session:
 
     recipe: Recipe
     run: Run
-    base: Base
+    base: Base | None
+    """Loaded when it is needed: an evaluation opens the trained model instead."""
     renderer: Renderer
     material: Material
-    choices: list[Choice]
 
 
 @dataclass(slots=True)
@@ -56,26 +56,36 @@ class Trained:
 
 
 def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
-    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run."""
+    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run.
+
+    A run that was resolved before keeps its choices: a resumed run must not depend on a new measurement.
+    """
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer)
-    asked = recipe
-    recipe = with_context(recipe, config)
-    material = gather(recipe, tokenizer, renderer, run.folder.parent / "cache", observer)
+    material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
     run.write_json("ledger.json", material.ledger.summary())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    observer.phase("loading the base")
-    dtype, dtype_reason = choose_dtype(recipe.dtype, config.hidden_size, device())
-    base = _load(recipe, dtype)
-    resolved, choices = resolve(asked, facts_of(material, base, recipe))
-    choices.append(Choice("dtype", str(dtype).removeprefix("torch."), dtype_reason))
-    run.write_recipe(resolved)
+    session = Session(recipe, run, None, renderer, material)
+    if not (run.folder / "recipe.resolved.yaml").exists():
+        _resolve(session, config.hidden_size, observer)
+    return session
+
+
+def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
+    """Fill in what the rules decide, and write it down with the reasons."""
+    recipe, run = session.recipe, session.run
+    dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
+    session.base = load(recipe, dtype, observer)
+    session.recipe, choices = resolve(recipe, facts_of(session.material, session.base, recipe))
+    if recipe.dtype == "auto":
+        session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
+        choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
     run.write_json("choices.json", [dataclasses.asdict(choice) for choice in choices])
-    return Session(resolved, run, base, renderer, material, choices)
+    run.write_recipe(session.recipe)
 
 
 def with_context(recipe: Recipe, config: Any) -> Recipe:
@@ -104,7 +114,9 @@ def facts_of(material: Material, base: Base, recipe: Recipe) -> Facts:
     )
 
 
-def _load(recipe: Recipe, dtype: torch.dtype) -> Base:
+def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:
+    """The base of a recipe on this machine's device."""
+    observer.phase("loading the base")
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         base = random_base(recipe.base, dtype, recipe.seed, recipe.trust_remote_code)
     else:
@@ -119,8 +131,9 @@ def train(session: Session, observer: Observer) -> Trained:
     assert recipe.steps and recipe.learning_rate and recipe.evaluate.every and recipe.checkpoint_every
     began = time.perf_counter()
     run.set_status("training")
-    install_forest(session.base.model)
-    model = add_adapter(session.base.model, recipe.adapter, recipe.seed)
+    base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
+    install_forest(base.model)
+    model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
     torch.manual_seed(recipe.seed)
@@ -171,7 +184,7 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
-    save_model(run, session.base, policy, session.renderer, recipe)
+    save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
