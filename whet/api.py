@@ -23,7 +23,7 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.show import coloured
 from whet.data.template import Renderer
-from whet.errors import InputError, WhetError
+from whet.errors import InputError
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
@@ -101,7 +101,7 @@ def evaluate(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
     return result
 
 
-def prepare_view(data: Input, rows: int = 3) -> dict[str, Any]:
+def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT) -> dict[str, Any]:
     """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
     recipe = _recipe(data, {})
     if isinstance(recipe.method, Pretrain):
@@ -109,7 +109,7 @@ def prepare_view(data: Input, rows: int = 3) -> dict[str, Any]:
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
-    source = gather(recipe, tokenizer, renderer, Path(DEFAULT_ROOT) / "cache", Silent()).source
+    source = gather(recipe, tokenizer, renderer, Path(run_root) / "cache", Silent()).source
     assert isinstance(source, Prepared)
     shown = [
         {
@@ -140,20 +140,22 @@ class ChatSession:
 
 def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
-    try:
-        run = registry.find_run(model, run_root)
-    except WhetError:
-        if model != "nano" and "/" not in model and not Path(model).exists():
-            raise
-        config = load_config(model)
-        dtype, _ = choose_dtype("auto", config.hidden_size, device())
+    if _is_base(model):
+        dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
         base = load_base(model, dtype)
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
+    run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
     opened = open_model(run.model, facts, run.recipe.trust_remote_code)
     renderer = Renderer(load_tokenizer(str(run.model)))
     prove_template(facts, renderer)
     return ChatSession(opened.model, opened.base.tokenizer, renderer, opened.base.context)
+
+
+def _is_base(model: str) -> bool:
+    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
+    folder = Path(model)
+    return model == "nano" or (folder / "config.json").is_file() or ("/" in model and not folder.exists())
 
 
 def _recipe(data: Input, overrides: dict[str, Any]) -> Recipe:
@@ -194,6 +196,9 @@ def _state_power(session: Session, observer: Observer) -> None:
 
 def _trained(session: Session, observer: Observer) -> dict[str, Any]:
     """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
+    if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
+        observer.note("trained already; the same recipe and data give the same weights")
+        return session.run.read_json("training.json")
     trained = train_session(session, observer)
     stopped = {
         "reason": trained.progress.stopped,

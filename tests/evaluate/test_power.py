@@ -101,6 +101,11 @@ def test_rows_needed_is_always_finite_and_more_than_there_are(base: list[float],
     assert len(base) < rows_needed(base, tuned) < 1_000_000
 
 
+def test_rows_needed_counts_two_imaginary_rows_that_disagree() -> None:
+    needed = rows_needed([0], [1])  # one gain in one row becomes gain 1/3 and discordance 2/3
+    assert mcnemar_power(needed, 1 / 3, 2 / 3) >= 0.8 > mcnemar_power(needed - 1, 1 / 3, 2 / 3)
+
+
 def test_a_handful_of_ties_does_not_promise_a_quick_decision() -> None:
     assert rows_needed([1] * 3, [1] * 3) > 1000
 

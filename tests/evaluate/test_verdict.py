@@ -34,6 +34,8 @@ def binary(losses: int, wins: int, rows: int) -> tuple[list[int], list[int]]:
         (difference(0.0, -0.001, 0.001, 1.0, rows=10), "undecided"),
         (difference(0.01, 0.005, 0.015, 0.001), "better"),
         (difference(0.1, -0.001, 0.2, 0.04), "undecided"),
+        (difference(0.1, 0.01, 0.2, 0.06), "undecided"),
+        (difference(-0.1, -0.2, -0.01, 0.06), "undecided"),
         (difference(0.5, 0.1, 0.9, 0.01, rows=10, discordant=5), "undecided"),
     ],
 )

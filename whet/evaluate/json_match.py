@@ -45,8 +45,6 @@ def compare_json(reference: dict[str, Any], answer: str) -> tuple[float, dict[st
 
 def same(a: Any, b: Any) -> bool:
     """Equality of JSON values: 1 equals 1.0 but not true, which Python's == confuses."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(value, b[key]) for key, value in a.items())
     if isinstance(a, list) and isinstance(b, list):

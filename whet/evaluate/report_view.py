@@ -82,7 +82,11 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
         found.append(("p-value", probability(difference["p"]), note))
     if evaluation.get("detectable_gain") is not None:
         found.append(
-            ("Detectable gain", points(round(evaluation["detectable_gain"], 3)), "what these test rows can show")
+            (
+                "Detectable gain",
+                points(round(evaluation["detectable_gain"], 3)),
+                "these test rows show, if 30% of them differ",
+            )
         )
     base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
     if tuned is not None:

@@ -4,8 +4,9 @@ Goes in through transformers' own registries, so every architecture that uses th
 forest is active the registered function is transformers' SDPA, so the same model object generates as usual.
 
 How: the flat axis T is gathered into one padded row per tree (a view, without a copy, where all trees have the
-same length), and SDPA runs on that. Only attention sees padding; every other operation runs on T.
-Shapes: R trees, L longest tree, H heads, K head size.
+same length), and SDPA runs on that. Only attention sees padding; every other operation runs on T. Which layers
+have a sliding window is decided by the mask that transformers asks for, exactly as for its own SDPA.
+Shapes: R trees, L longest tree, H heads, K head size, S segments.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from whet.errors import ModelError
 from whet.types import Batch
 
 FOREST = "whet_forest"
+UNUSED_TENSORS = {"position_ids", "cache_position"}
+"""Tensors that architectures hand on to every attention function although SDPA has no use for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,35 @@ class Layout:
 
     trees: int
     longest: int
+    deepest: int
+    """Largest position of a token along its path."""
     gather_RL: Tensor | None
     """Index into T of each slot; padding repeats token 0. None where the trees are equal and contiguous."""
     scatter_T: Tensor | None
     """Slot (r * L + l) of each token of T."""
-    mask_RLL: Tensor | None
-    """May the query attend to the key? None: plain causal."""
+    family_RLL: Tensor | None
+    """Is the key on the query's path, and not after it? None where every tree is a single root: plain causal."""
     positions_RL: Tensor
+    masks: dict[int | None, Tensor | None] = field(default_factory=dict)
+    """The masks made so far, by sliding window: every layer of a kind shares one."""
+
+    def mask(self, window: int | None) -> Tensor | None:
+        """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""
+        if window is not None and self.deepest < window:
+            window = None
+        if window not in self.masks:
+            self.masks[window] = self._build_mask(window)
+        return self.masks[window]
+
+    def _build_mask(self, window: int | None) -> Tensor | None:
+        if window is None:
+            return None if self.family_RLL is None else self.family_RLL[:, None]
+        if self.family_RLL is not None:
+            distance_RLL = self.positions_RL[:, :, None] - self.positions_RL[:, None, :]
+            return (self.family_RLL & (distance_RLL < window))[:, None]
+        order_L = torch.arange(self.longest, device=self.positions_RL.device)  # in a single root: the position
+        distance_LL = order_L[:, None] - order_L[None, :]
+        return ((distance_LL >= 0) & (distance_LL < window))[None, None]
 
 
 _active: ContextVar[Layout | None] = ContextVar("forest", default=None)
@@ -59,21 +86,16 @@ def forest(layout: Layout) -> Iterator[None]:
 def layout_of(batch: Batch) -> Layout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
-    root_of: list[int] = []
-    for segment, parent in enumerate(batch.parents):
-        root_of.append(segment if parent is None else root_of[parent])
-    members: dict[int, list[int]] = {}
-    for segment, root in enumerate(root_of):
-        members.setdefault(root, []).append(segment)
-    lengths = [sum(batch.lengths[s] for s in group) for group in members.values()]
-    trees, longest = len(members), max(lengths)
-    single = all(len(group) == 1 for group in members.values())
+    members = _trees(batch.parents)
+    lengths = [sum(batch.lengths[s] for s in group) for group in members]
+    trees, longest, deepest = len(members), max(lengths), int(batch.positions_T.max())
+    single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
-        return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest))
+        return Layout(trees, longest, deepest, None, None, None, batch.positions_T.view(trees, longest))
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
     scatter = torch.empty(batch.ids_T.shape[0], dtype=torch.long)
-    for row, group in enumerate(members.values()):
+    for row, group in enumerate(members):
         at = 0
         for segment in group:
             start, length = batch.starts[segment], batch.lengths[segment]
@@ -81,27 +103,32 @@ def layout_of(batch: Batch) -> Layout:
             scatter[start : start + length] = torch.arange(at, at + length) + row * longest
             segment_RL[row, at : at + length] = segment
             at += length
-    positions_RL = batch.positions_T.cpu()[gather]
-    mask = None if single else _ancestor_mask(batch.parents, segment_RL, positions_RL)
-    return Layout(
-        trees,
-        longest,
-        gather.to(device),
-        scatter.to(device),
-        None if mask is None else mask.to(device),
-        positions_RL.to(device),
-    )
+    gather_RL, segment_RL = gather.to(device), segment_RL.to(device)
+    positions_RL = batch.positions_T[gather_RL]
+    family_RLL = None if single else _family(batch.parents, segment_RL, positions_RL)
+    return Layout(trees, longest, deepest, gather_RL, scatter.to(device), family_RLL, positions_RL)
 
 
-def _ancestor_mask(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:
+def _trees(parents: list[int | None]) -> list[list[int]]:
+    """Segments grouped by their root, in order."""
+    root_of: list[int] = []
+    members: dict[int, list[int]] = {}
+    for segment, parent in enumerate(parents):
+        root_of.append(segment if parent is None else root_of[parent])
+        members.setdefault(root_of[-1], []).append(segment)
+    return list(members.values())
+
+
+def _family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:
     count = len(parents)
     ancestor_SS = torch.eye(count + 1, dtype=torch.bool)  # row `count` stands for padding, which sees itself
     for segment, parent in enumerate(parents):
         if parent is not None:
             ancestor_SS[segment] |= ancestor_SS[parent]
     segment_RL = segment_RL.where(segment_RL >= 0, count)
-    visible = ancestor_SS[segment_RL[:, :, None], segment_RL[:, None, :]]
-    return visible & (positions_RL[:, None, :] <= positions_RL[:, :, None])
+    ancestor_SS = ancestor_SS.to(segment_RL.device)
+    on_path_RLL = ancestor_SS[segment_RL[:, :, None], segment_RL[:, None, :]]
+    return on_path_RLL & (positions_RL[:, None, :] <= positions_RL[:, :, None])
 
 
 def _forest_attention(
@@ -109,30 +136,26 @@ def _forest_attention(
 ) -> tuple[Tensor, None]:
     layout = _active.get()
     if layout is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[return-value]
-    repeats = query.shape[1] // key.shape[1]
+        return _usual_attention(module, query, key, value, attention_mask, **kwargs)
+    _refuse_foreign(module, query, key, attention_mask, layout, kwargs)
+    mask = layout.mask(None) if attention_mask is None else attention_mask
     query_RHLK, key_RHLK, value_RHLK = (_to_trees(x, layout) for x in (query, key, value))
-    if repeats > 1:
-        key_RHLK, value_RHLK = (x.repeat_interleave(repeats, dim=1) for x in (key_RHLK, value_RHLK))
-    mask = _window(layout, kwargs.get("sliding_window"))
-    scale = kwargs.get("scaling")
-    dropout = kwargs.get("dropout", 0.0)
-    if kwargs.get("softcap"):
-        out_RHLK = _softcapped(query_RHLK, key_RHLK, value_RHLK, mask, layout, scale, kwargs["softcap"])
-    elif _plain_is_faster(query_RHLK, dropout):
-        out_RHLK = _plain(query_RHLK, key_RHLK, value_RHLK, mask, scale)
-    elif mask is None:
-        out_RHLK = scaled_dot_product_attention(
-            query_RHLK, key_RHLK, value_RHLK, is_causal=True, scale=scale, dropout_p=dropout
-        )
-    else:
-        out_RHLK = scaled_dot_product_attention(
-            query_RHLK, key_RHLK, value_RHLK, attn_mask=mask[:, None], scale=scale, dropout_p=dropout
-        )
+    out_RHLK = _attend(query_RHLK, key_RHLK, value_RHLK, mask, kwargs)
     out_THK = out_RHLK.transpose(1, 2).reshape(layout.trees * layout.longest, *out_RHLK.shape[1::2])
     if layout.scatter_T is not None:
         out_THK = out_THK.index_select(0, layout.scatter_T)
     return out_THK[None], None
+
+
+def _usual_attention(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """Outside a forest: transformers' SDPA, and for a softcap (which SDPA lacks) the formula itself."""
+    if kwargs.get("softcap"):
+        out_BHLK = _attend(query, key, value, attention_mask, kwargs)
+        return out_BHLK.transpose(1, 2).contiguous(), None
+    kwargs.pop("softcap", None)
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[return-value]
 
 
 def _to_trees(x_1HTK: Tensor, layout: Layout) -> Tensor:
@@ -143,64 +166,63 @@ def _to_trees(x_1HTK: Tensor, layout: Layout) -> Tensor:
     return rows.view(layout.trees, layout.longest, heads, size).transpose(1, 2)
 
 
-def _window(layout: Layout, sliding_window: int | None) -> Tensor | None:
-    """The layout's mask, narrowed to the last `sliding_window` positions of the path where that matters."""
-    if sliding_window is None or int(layout.positions_RL.max()) < sliding_window:
-        return layout.mask_RLL
-    position = layout.positions_RL
-    distance = position[:, :, None] - position[:, None, :]
-    near = (distance >= 0) & (distance < sliding_window)
-    if layout.mask_RLL is not None:
-        return layout.mask_RLL & near
-    order = torch.arange(layout.longest, device=position.device)
-    return near & (order[None, :] <= order[:, None]) | torch.eye(
-        layout.longest, dtype=torch.bool, device=position.device
-    )
-
-
-PLAIN_SCORES = 32 * 1024 * 1024
-"""Attention scores alive at once on the plain path: 64 MB in bfloat16."""
-
-
-def _plain_is_faster(query_RHLK: Tensor, dropout: float) -> bool:
-    """On a processor in bfloat16, SDPA's flash backward takes 2 to 8 times as long as two plain matrix products."""
-    trees, heads, longest, _ = query_RHLK.shape
-    fits = trees * heads * longest * longest <= PLAIN_SCORES
-    return query_RHLK.device.type == "cpu" and query_RHLK.dtype == torch.bfloat16 and fits and not dropout
-
-
-def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale: float | None) -> Tensor:
-    """softmax(scale * q k' + bias) v as plain matrix products; the bias is -inf where a query must not look."""
-    trees, heads, longest, size = query.shape
-    rows = trees * heads
-    if mask is None:
-        bias = torch.full((longest, longest), float("-inf"), dtype=query.dtype, device=query.device).triu(1)
-        bias = bias.expand(rows, longest, longest)
-    else:
-        bias = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, float("-inf"))
-        bias = bias[:, None].expand(trees, heads, longest, longest).reshape(rows, longest, longest)
-    scores = torch.baddbmm(
-        bias,
-        query.reshape(rows, longest, size),
-        key.reshape(rows, longest, size).transpose(1, 2),
-        alpha=scale if scale is not None else size**-0.5,
-    )
-    return torch.bmm(scores.softmax(-1), value.reshape(rows, longest, size)).view(trees, heads, longest, size)
-
-
-def _softcapped(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, layout: Layout, scale: float | None, softcap: float
-) -> Tensor:
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kwargs: dict[str, Any]) -> Tensor:
+    """Attention of rows (B, H, L, K); `mask` None is causal where there is more than one query."""
+    repeats = query.shape[1] // key.shape[1]
+    if repeats > 1:
+        key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
+    scale, dropout = kwargs.get("scaling"), kwargs.get("dropout", 0.0)
+    causal = mask is None and query.shape[2] > 1
+    if not kwargs.get("softcap"):
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=causal, scale=scale, dropout_p=dropout
+        )
     scores = (query @ key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
-    scores = torch.tanh(scores / softcap) * softcap
-    if mask is None:
-        mask = torch.ones(layout.longest, layout.longest, dtype=torch.bool, device=query.device).tril()[None]
-    scores = scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min)
-    return scores.float().softmax(-1).to(value.dtype) @ value
+    scores = torch.tanh(scores / kwargs["softcap"]) * kwargs["softcap"]
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    shares = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
+    return drop(shares, p=dropout) @ value
 
 
-def _forest_mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    return sdpa_mask(*args, **kwargs) if _active.get() is None else None
+def _refuse_foreign(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    attention_mask: Tensor | None,
+    layout: Layout,
+    kwargs: dict[str, Any],
+) -> None:
+    """Raise ModelError for whatever would change the attention without the forest knowing."""
+    extra = [
+        name for name, value in kwargs.items() if isinstance(value, Tensor) and name not in UNUSED_TENSORS
+    ]
+    if extra:
+        raise _unfit(module, f"is given {', '.join(extra)}")
+    if kwargs.get("is_causal") is False or getattr(module, "is_causal", True) is False:
+        raise _unfit(module, "looks ahead")
+    if query.shape[0] != 1 or query.shape[2] != key.shape[2]:
+        raise _unfit(module, "does not attend from a line of tokens to itself")
+    if attention_mask is not None and all(attention_mask is not known for known in layout.masks.values()):
+        raise _unfit(module, "changes its mask")
+
+
+def _forest_mask(*args: Any, local_size: int | None = None, use_vmap: bool = False, **kwargs: Any) -> Tensor | None:
+    layout = _active.get()
+    if layout is None:
+        return sdpa_mask(*args, local_size=local_size, use_vmap=use_vmap, **kwargs)
+    if use_vmap:
+        raise _unfit(None, "adds a rule of its own to the mask")
+    return layout.mask(local_size)
+
+
+def _unfit(module: torch.nn.Module | None, why: str) -> ModelError:
+    return ModelError(
+        f"{type(module).__name__ if module is not None else 'the attention'} {why}, which the forest does not carry",
+        fix="set attention: plain in the recipe",
+    )
 
 
 AttentionInterface.register(FOREST, _forest_attention)  # type: ignore[arg-type]

@@ -6,22 +6,22 @@ plain path reads one example a row, right-padded, through the architecture's own
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from whet.model.adapter import causal_lm
-from whet.model.attention import FOREST, forest, layout_of
+from whet.model.attention import forest, layout_of
 from whet.model.logprob import Head, token_logprobs
+from whet.model.plain import pad_rows, plain_rows
 from whet.types import Batch
 
 
 @dataclass(slots=True)
 class Policy:
-    """`model` is a transformers causal language model, with adapters injected or not."""
+    """`model` is a transformers causal language model, with adapters injected or not. Batches may lie anywhere."""
 
     model: Any
     use_forest: bool = True
@@ -51,12 +51,14 @@ class Policy:
             layer.compile()
 
     def hidden(self, batch: Batch) -> Tensor:
-        """Hidden states of the supervised positions, shape (N, D)."""
+        """Hidden states of the supervised positions, shape (N, D), on the model's device."""
+        batch = placed(batch, self.device)
         return self._forest_hidden(batch) if self.use_forest else self._plain_hidden(batch)
 
     def logprobs(self, batch: Batch) -> Tensor:
-        """log p of each supervised token given its path, float32, shape (N,)."""
-        return token_logprobs(self.hidden(batch), self.head, batch.target_N)
+        """log p of each supervised token given its path, float32, shape (N,), where the batch's weights lie."""
+        logprobs_N = token_logprobs(self.hidden(batch), self.head, batch.target_N.to(self.device))
+        return logprobs_N.to(batch.weight_N.device)
 
     def _forest_hidden(self, batch: Batch) -> Tensor:
         with forest(layout_of(batch)):
@@ -70,55 +72,24 @@ class Policy:
         return out.last_hidden_state.flatten(0, 1).index_select(0, slot_T[batch.source_N])
 
 
-def plain_rows(batch: Batch) -> tuple[list[Tensor], Tensor]:
-    """Every root-to-leaf path as a row of indices into T, and for each token of T its slot in the padded rows."""
-    parents = batch.parents
-    leaves = set(range(len(parents))) - {p for p in parents if p is not None}
-    rows = []
-    for leaf in sorted(leaves):
-        path, at = [], leaf
-        while at is not None:
-            path.append(torch.arange(batch.starts[at], batch.starts[at] + batch.lengths[at]))
-            at = parents[at]
-        rows.append(torch.cat(path[::-1]))
-    longest = max(len(row) for row in rows)
-    slot_T = torch.empty(batch.ids_T.shape[0], dtype=torch.long)
-    for index, row in enumerate(rows):
-        slot_T[row] = torch.arange(len(row)) + index * longest
-    device = batch.ids_T.device
-    return [row.to(device) for row in rows], slot_T.to(device)
-
-
-def pad_rows(rows: list[Tensor], ids_T: Tensor) -> tuple[Tensor, Tensor]:
-    """Right-padded ids (R, L) and attention mask. Padding is masked by position, so its id does not matter."""
-    ids_RL = pad_sequence([ids_T[row] for row in rows], batch_first=True, padding_value=0)
-    mask_RL = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True, padding_value=0)
-    return ids_RL, mask_RL
+def placed(batch: Batch, device: torch.device) -> Batch:
+    """The batch with what a forward pass reads on `device`."""
+    if batch.ids_T.device == device:
+        return batch
+    return replace(
+        batch,
+        ids_T=batch.ids_T.to(device),
+        positions_T=batch.positions_T.to(device),
+        source_N=batch.source_N.to(device),
+        target_N=batch.target_N.to(device),
+    )
 
 
 def reference_logprobs(model: Any, batch: Batch) -> Tensor:
     """The independent reference: the model's own forward with full logits, one padded row a path; shape (N,)."""
-    rows, slot_T = plain_rows(batch)
-    ids_RL, mask_RL = pad_rows(rows, batch.ids_T)
+    there = placed(batch, next(model.parameters()).device)
+    rows, slot_T = plain_rows(there)
+    ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     logits = model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).logits.flatten(0, 1)
-    logprobs_NV = logits.index_select(0, slot_T[batch.source_N]).float().log_softmax(-1)
-    return logprobs_NV.gather(1, batch.target_N[:, None]).squeeze(1)
-
-
-def forest_refusal(model: Any) -> str | None:
-    """Why this architecture takes the plain path, or None when the forest carries it."""
-    config = model.config.get_text_config()
-    if not getattr(model, "_supports_attention_backend", False):
-        return f"{config.model_type} has its own attention that transformers' attention registry does not reach"
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    unknown = kinds - {"full_attention", "sliding_attention"}
-    if unknown:
-        return f"{config.model_type} has layers that read their whole line in order ({', '.join(sorted(unknown))})"
-    if any(name.endswith("sinks") for name, _ in model.named_parameters()):
-        return f"{config.model_type} has attention sinks"
-    return None
-
-
-def install_forest(model: Any) -> None:
-    """Point the model's attention at the forest (which is plain SDPA while no forest is active)."""
-    model.set_attn_implementation(FOREST)
+    logprobs_NV = logits.index_select(0, slot_T[there.source_N]).float().log_softmax(-1)
+    return logprobs_NV.gather(1, there.target_N[:, None]).squeeze(1).to(batch.weight_N.device)

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm
-from whet.model.policy import Policy, forest_refusal, reference_logprobs
+from whet.model.fit import forest_refusal
+from whet.model.policy import Policy, reference_logprobs
 from whet.types import Batch
 
 TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.float16: (1e-2, 5e-2)}

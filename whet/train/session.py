@@ -13,7 +13,8 @@ from whet.data.forest import build_batch
 from whet.data.template import Renderer
 from whet.model.adapter import add_adapter
 from whet.model.base import Base, load_base, load_config, load_tokenizer, random_base
-from whet.model.policy import Policy, install_forest
+from whet.model.fit import install_forest
+from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.schema import Lora, Pretrain, Recipe

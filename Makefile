@@ -1,0 +1,65 @@
+# make demo | test | test-all | lint | types | docs | clean
+#
+# Everything happens in .venv, with the versions of constraints.txt. On a Linux machine without a GPU,
+# `make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` takes the much smaller CPU build of torch.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+ifdef PIP_EXTRA_INDEX_URL
+export PIP_EXTRA_INDEX_URL
+endif
+
+.PHONY: demo test test-all lint types docs clean
+
+demo: $(VENV)/.package
+	$(BIN)/whet demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs: $(VENV)/.package
+	$(BIN)/python -m whet.cli.reference
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+
+# One stamp a stage, so that a second `make` has nothing to install. torch comes first and by itself, so that a
+# build which this machine provides is taken as it is.
+$(VENV)/.torch: constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing $(TORCH) ..."
+	$(INSTALL) "$(TORCH)"
+	touch $@
+
+$(VENV)/.package: $(VENV)/.torch pyproject.toml
+	@echo "installing whet ..."
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.package
+	@echo "installing what the tests need ..."
+	$(INSTALL) --editable ".[test]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	@echo "installing ruff and pyright ..."
+	$(INSTALL) --editable ".[dev]"
+	touch $@

@@ -1,0 +1,160 @@
+"""Reading files: every way in which bytes can be wrong is told with its place."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from whet.data.source import fingerprint, read_source
+from whet.errors import DataError
+
+
+def rows(path: Path | str | list[str]) -> list:
+    return [row.value for row in read_source(path if isinstance(path, list) else str(path))]
+
+
+def wrong(path: Path, data: bytes | str, *needles: str) -> DataError:
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    with pytest.raises(DataError) as raised:
+        rows(path)
+    for needle in needles:
+        assert needle in str(raised.value), str(raised.value)
+    assert raised.value.exit_code == 2 and raised.value.where and raised.value.fix
+    return raised.value
+
+
+def test_json_lines_with_mark_and_windows_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n\r\n{"a": "\xc3\xa4"}')
+    read = list(read_source(str(path)))
+    assert [(r.index, r.where, r.value) for r in read] == [(0, "a.jsonl:1", {"a": 1}), (1, "a.jsonl:3", {"a": "ä"})]
+
+
+def test_json_in_its_forms(tmp_path: Path) -> None:
+    for name, text in {
+        "list.json": '[{"a": 1}, {"a": 2}]',
+        "data.json": '{"data": [{"a": 1}, {"a": 2}]}',
+        "lines.json": '{"a": 1}\n{"a": 2}\n',
+    }.items():
+        (tmp_path / name).write_text(text)
+        assert rows(tmp_path / name) == [{"a": 1}, {"a": 2}], name
+
+
+def test_bad_json_names_line_column_and_what_is_wrong(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.jsonl", '{"a": 1}\n{"a": 2,}\n', "a.jsonl:2", "column 9", "comma too many")
+    wrong(tmp_path / "b.jsonl", '{"a": 1}\n{"a": "x\n', "b.jsonl:2", "line break")
+    wrong(tmp_path / "c.json", '[\n {"a": 1}\n {"a": 2}\n]', "c.json:3", "comma")
+    wrong(tmp_path / "d.jsonl", "[1, 2]\n", "d.jsonl:1", "JSON object")
+    wrong(tmp_path / "e.json", '{"a": 1}', "list of rows")
+    wrong(tmp_path / "f.jsonl", '{"a": NaN}\n', "f.jsonl:1", "NaN is not JSON")
+    wrong(tmp_path / "g.jsonl", '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "nested")
+
+
+def test_a_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.jsonl", '{"prompt": "a", "prompt": "b"}\n', "a.jsonl:1", "'prompt' occurs twice")
+    wrong(tmp_path / "b.jsonl", '{"m": [{"role": "a", "role": "b"}]}\n', "'role' occurs twice")
+
+
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.jsonl", '{"a": "\\ud83d"}\n', "a.jsonl:1", "half of a character")
+    (tmp_path / "b.jsonl").write_text('{"a": "\\ud83d\\ude42"}\n')
+    assert rows(tmp_path / "b.jsonl") == [{"a": "🙂"}]
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.jsonl", b'{"a": 1}\n{"a": "\xe4"}\n', "a.jsonl:2", "byte 16 is not valid UTF-8", "LATIN1")
+    wrong(tmp_path / "b.jsonl", '{"a": 1}'.encode("utf-16"), "UTF-16")
+    wrong(tmp_path / "c.jsonl", '{"a": 1}'.encode("utf-16-le"), "UTF-16")
+    wrong(tmp_path / "d.jsonl", b"PK\x03\x04\x00\x00\x08", "binary")
+    wrong(tmp_path / "e.jsonl", b"", "empty")
+    wrong(tmp_path / "f.jsonl", b"\n\n", "no rows")
+    wrong(tmp_path / "g.xlsx", b"x", "cannot tell the format")
+
+
+def test_byte_offsets_count_the_byte_order_mark(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.txt", b"\xef\xbb\xbfab\xff", "byte 5 ")
+
+
+def test_gzip_is_read_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"a": 1}\n'))
+    assert rows(path) == [{"a": 1}]
+    wrong(tmp_path / "b.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 1000)[:-12], "damaged")
+    wrong(tmp_path / "c.jsonl.gz", b"plain text", "damaged")
+
+
+def test_csv_with_quotes_line_breaks_and_other_separators(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes('text,label\r\n"a, ""b""\nc",x\r\n'.encode())
+    assert rows(tmp_path / "a.csv") == [{"text": 'a, "b"\nc', "label": "x"}]
+    (tmp_path / "b.csv").write_text("text;label\na, b;x\n")
+    assert rows(tmp_path / "b.csv") == [{"text": "a, b", "label": "x"}]
+    (tmp_path / "c.tsv").write_text("text\tlabel\na, b\tx\n")
+    assert rows(tmp_path / "c.tsv") == [{"text": "a, b", "label": "x"}]
+
+
+def test_bad_csv_names_the_line(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.csv", 'text,label\n"a\nb",x\nc,d,e\n', "a.csv:4", "3 fields where the header has 2")
+    wrong(tmp_path / "b.csv", "text,text\na,b\n", "each once")
+    wrong(tmp_path / "c.csv", 'text,label\n"a,b\n', "not valid CSV")
+    wrong(tmp_path / "d.csv", "text,label\n", "no rows")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    values = [{"messages": [{"role": "user", "content": "a"}]}, {"messages": [{"role": "user", "content": "b"}]}]
+    pq.write_table(pa.Table.from_pylist(values), path)
+    assert rows(path) == values
+    wrong(tmp_path / "b.parquet", b"PAR1 not really", "Parquet")
+
+
+def test_texts_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "b.md").write_bytes(b"two\r\nlines")
+    (tmp_path / "inner" / "a.txt").write_text("one")
+    (tmp_path / "README.md").write_text("about")
+    (tmp_path / "LICENSE.txt").write_text("about")
+    (tmp_path / "notes.pdf").write_text("ignored")
+    read = list(read_source(str(tmp_path)))
+    assert [(r.where, r.value) for r in read] == [("b.md", "two\nlines"), ("inner/a.txt", "one")]
+
+
+def test_several_files_are_counted_on(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"x": name}) + "\n")
+    read = list(read_source([str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]))
+    assert [(r.index, r.where) for r in read] == [(0, "a.jsonl:1"), (1, "b.jsonl:1")]
+
+
+def test_a_missing_file_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "tickets.jsonl").write_text("{}")
+    with pytest.raises(DataError, match="did you mean.*tickets.jsonl"):
+        rows(tmp_path / "tickts.jsonl")
+    with pytest.raises(DataError, match="does not exist either"):
+        rows(tmp_path / "nowhere" / "a.jsonl")
+
+
+def test_a_hub_name_without_a_network_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    def offline(*_: object, **__: object) -> None:
+        raise ConnectionError("Couldn't reach 'a/b' on the Hub (LocalEntryNotFoundError)\nmany more lines")
+
+    monkeypatch.setattr(datasets, "load_dataset", offline)
+    with pytest.raises(DataError, match="the Hub gave no dataset") as raised:
+        rows("nobody-here/nothing-there")
+    assert raised.value.exit_code == 2 and "many more lines" not in str(raised.value)
+
+
+def test_a_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("{}")
+    first = fingerprint(str(path))
+    assert fingerprint([str(path)]) == first != fingerprint([str(path), str(path)])
+    path.write_text("{ }")
+    assert fingerprint(str(path)) != first

@@ -1,0 +1,192 @@
+"""The house rules of whet/, read from the code itself. A failing test names the file and the line."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WHET = ROOT / "whet"
+ORDER = (
+    "errors types recipe store demo data doctor plan model generate loss train evaluate release serve monitor api cli"
+).split()
+LIGHT = ["errors", "types", "recipe", "store", "demo", "cli"]
+HEAVY = {"torch", "transformers", "numpy"}
+MOST_LINES = 400
+VAGUE = re.compile(r"(utils?|helpers?|common|misc|experimental|extras|v\d+)(\.py)?", re.IGNORECASE)
+UNFINISHED = re.compile(r"NotImplementedError|\b(TODO|FIXME|XXX)\b")
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in WHET.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def room_of(path: Path) -> str | None:
+    """The room of a file; None for the face of the package (`whet/__init__.py`, `whet/__main__.py`)."""
+    first = path.relative_to(WHET).parts[0]
+    return None if first in ("__init__.py", "__main__.py") else first.removesuffix(".py")
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+
+
+def imports(path: Path) -> Iterator[tuple[ast.AST, str]]:
+    """Every imported name of Whet, wherever it stands: at the top, in a function, under TYPE_CHECKING."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            dots = "." * node.level
+            names = [f"{dots}{node.module or ''}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("import_module", "__import__"):
+            names = [str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)]
+        else:
+            continue
+        yield from ((node, name) for name in names if name.split(".")[0] in ("whet", ""))
+
+
+# ---- imports go one way
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    unknown = {room_of(path) for path in sources()} - {None, *ORDER}
+    assert not unknown, f"these rooms have no place in the order of imports: {sorted(map(str, unknown))}"
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_a_room_imports_only_from_rooms_above_it(room: str) -> None:
+    wrong = []
+    for path in sources():
+        if room_of(path) != room:
+            continue
+        for node, name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "":
+                wrong.append(f"{place(path, node)}: a relative import; write it out from whet")
+            elif len(parts) > 1 and (parts[1] not in ORDER or ORDER.index(parts[1]) > ORDER.index(room)):
+                wrong.append(f"{place(path, node)}: {room} imports {name}, which stands below it")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_bare_package_is_imported_for_its_version_only() -> None:
+    wrong = []
+    for path in sources():
+        bare = any(name == "whet" for _, name in imports(path))
+        for node in ast.walk(tree(path)) if bare else ():
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "whet":
+                if node.attr != "__version__":
+                    wrong.append(f"{place(path, node)}: whet.{node.attr} hides which room it comes from")
+    assert not wrong, "\n".join(wrong)
+
+
+def modules_of(room: str) -> list[str]:
+    paths = [path for path in sources() if room_of(path) == room]
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+
+
+@pytest.mark.parametrize("room", ["(the package itself)", *LIGHT])
+def test_a_light_room_loads_no_torch(room: str) -> None:
+    modules = ["whet", *modules_of(room)]
+    code = f"import sys, {', '.join(modules)}; sys.exit(', '.join({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"{room} loads {done.stderr.strip()} at import time"
+
+
+# ---- what must not be there
+
+
+def test_no_room_has_a_vague_name() -> None:
+    vague = [str(p.relative_to(ROOT)) for p in WHET.rglob("*") if VAGUE.fullmatch(p.name)]
+    assert not vague, f"say what it is for instead: {vague}"
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    long = {str(p.relative_to(ROOT)): n for p in sources() if (n := len(p.read_text("utf-8").splitlines())) > MOST_LINES}
+    assert not long, f"more than {MOST_LINES} lines: {long}"
+
+
+def test_nothing_is_left_unfinished() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sources()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if UNFINISHED.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def dangers(path: Path) -> Iterator[tuple[ast.AST, str]]:
+    """Ways to run code that came with data: pickles, torch.load, remote code, eval."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node, a.name) for a in node.names if a.name.split(".")[0] in PICKLES)
+        elif isinstance(node, ast.ImportFrom):
+            found = (node.module or "").split(".")[0]
+            if found in PICKLES or (found == "torch" and any(a.name == "load" for a in node.names)):
+                yield node, f"{node.module} import {', '.join(a.name for a in node.names)}"
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("torch.load", "eval", "exec", "yaml.unsafe_load", "yaml.full_load"):
+                yield node, called
+            for keyword in node.keywords:
+                fixed = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+                if keyword.arg in ("trust_remote_code", "allow_pickle") and fixed:
+                    yield node, f"{keyword.arg}=True"
+
+
+def test_nothing_runs_code_that_came_with_data() -> None:
+    found = [f"{place(path, node)}: {what}" for path in sources() for node, what in dangers(path)]
+    assert not found, "\n".join(found)
+
+
+# ---- the pages that describe the house
+
+
+def readme_rooms() -> dict[str, str]:
+    """Room -> purpose, from the table of rooms in README.md."""
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    rows = (re.fullmatch(r"\| `whet/(\w+)(?:/|\.py)` \| (.+) \|", line) for line in lines)
+    return {row[1]: row[2].strip() for row in rows if row}
+
+
+def test_readme_lists_every_room_with_its_purpose() -> None:
+    rooms = {room for path in sources() if (room := room_of(path))}
+    listed = readme_rooms()
+    assert set(listed) == rooms, f"missing: {sorted(rooms - set(listed))}; gone: {sorted(set(listed) - rooms)}"
+    assert all(len(purpose.split()) >= 4 for purpose in listed.values())
+    assert list(listed) == [room for room in ORDER if room in rooms], "the table stands in the order of imports"
+
+
+def pages() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    broken = []
+    for page in pages():
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+            file = target.split("#")[0]
+            if file and "://" not in target and not (page.parent / file).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken, "\n".join(broken)
+
+
+def test_the_reference_pages_are_fresh() -> None:
+    from whet.cli.reference import pages as written
+
+    stale = [str(path.relative_to(ROOT)) for path, text in written().items() if path.read_text("utf-8") != text]
+    assert not stale, f"run: make docs ({stale})"
