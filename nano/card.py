@@ -27,7 +27,8 @@ from whet.evaluate.skills import TOKENS, grade
 from whet.evaluate.statistics import wilson
 from whet.generate.engine import Sampling, generate
 from whet.model.base import Base, load_base
-from whet.model.policy import Policy, install_forest
+from whet.model.fit import install_forest
+from whet.model.policy import Policy
 from whet.store.atomic import write_json, write_text
 from whet.types import Row
 

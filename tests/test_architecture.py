@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import schema_reads
+
 ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
@@ -22,6 +24,8 @@ HEAVY = {"torch", "transformers", "numpy"}
 MOST_LINES = 400
 VAGUE = re.compile(r"(utils?|helpers?|common|misc|experimental|extras|v\d+)(\.py)?", re.IGNORECASE)
 UNFINISHED = re.compile(r"NotImplementedError|\b(TODO|FIXME|XXX)\b")
+THROUGH_RULES = {("Recipe", "epochs")}
+"""Keys that act through a rule alone: epochs become steps."""
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -101,7 +105,7 @@ def modules_of(room: str) -> list[str]:
 @pytest.mark.parametrize("room", ["(the package itself)", *LIGHT])
 def test_a_light_room_loads_no_torch(room: str) -> None:
     modules = ["whet", *modules_of(room)]
-    code = f"import sys, {', '.join(modules)}; sys.exit(', '.join({HEAVY!r} & set(sys.modules)))"
+    code = f"import sys, {', '.join(modules)}; sys.exit(', '.join({HEAVY!r} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, f"{room} loads {done.stderr.strip()} at import time"
 
@@ -151,6 +155,19 @@ def dangers(path: Path) -> Iterator[tuple[ast.AST, str]]:
 def test_nothing_runs_code_that_came_with_data() -> None:
     found = [f"{place(path, node)}: {what}" for path in sources() for node, what in dangers(path)]
     assert not found, "\n".join(found)
+
+
+# ---- the recipe
+
+
+def test_every_key_of_the_recipe_is_read_by_the_code() -> None:
+    """A key that is accepted and then ignored would be silently wrong."""
+    outside = [path for path in sources() if room_of(path) not in ("recipe", "cli", None)]
+    found = set().union(*(schema_reads.reads(tree(path)) for path in outside))
+    rules = schema_reads.reads(tree(WHET / "recipe" / "rules.py"))
+    found |= THROUGH_RULES & rules
+    ignored = sorted(f"{model}.{key}" for model, key in schema_reads.keys() - found)
+    assert not ignored, f"these keys are accepted but nothing reads them: {', '.join(ignored)}"
 
 
 # ---- the pages that describe the house

@@ -139,7 +139,10 @@ def test_content_parts_of_text_are_joined() -> None:
         ({"messages": [PAIR[0], {"role": "assistant", "content": ""}]}, "empty-answer"),
         ({"messages": [{"role": "assitant", "content": "x"}, *PAIR]}, "unknown-role"),
         ({"messages": [PAIR[0], {"role": "assistant", "content": 5}]}, "wrong-type"),
-        ({"messages": [*PAIR, {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]}, "bad-tool-call"),
+        (
+            {"messages": [*PAIR, {"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]},
+            "bad-tool-call",
+        ),
         (
             {"messages": [*PAIR, {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]},
             "bad-json",

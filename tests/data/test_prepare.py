@@ -97,8 +97,8 @@ def test_the_same_data_gives_the_same_segments_in_any_order(tokenizer, tmp_path:
 def test_thinking_is_switched_off_only_for_data_without_it(make_tokenizer, tmp_path: Path) -> None:
     template = (
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is defined and not enable_thinking %}"
-        "{% endif %}{% endif %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+        "{% if enable_thinking is defined and not enable_thinking %}{% endif %}"
     )
     tokenizer = make_tokenizer(template)
     values = lines(20)

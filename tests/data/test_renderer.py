@@ -243,7 +243,9 @@ def test_tool_calls_that_vanish_are_refused(make_tokenizer) -> None:
     row = chat(("user", "Where?"), ("assistant", "Let me see."), tool_calls=[call])
     refused = refusal(Renderer(make_tokenizer(CHATML)), row)
     assert refused.code == "field-vanishes" and "tool call" in str(refused)
-    named = CHATML.replace("<|im_end|>", "{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}<|im_end|>", 1)
+    named = CHATML.replace(
+        "<|im_end|>", "{% for c in m.tool_calls or [] %}{{ c.function.name }}{% endfor %}<|im_end|>", 1
+    )
     refused = refusal(Renderer(make_tokenizer(named)), row)
     assert refused.code == "field-vanishes" and "argument" in str(refused)
 
@@ -318,7 +320,9 @@ def test_the_built_in_template_shows_every_field(make_tokenizer) -> None:
     renderer = Renderer(make_tokenizer(None, [], eos="</s>"))
     row = chat(("system", "Be brief."), ("user", "Where?"), ("assistant", ""))
     row.tools = TOOLS
-    row.messages[2]["tool_calls"] = [{"type": "function", "function": {"name": "find_city", "arguments": {"city": "Ulm"}}}]
+    row.messages[2]["tool_calls"] = [
+        {"type": "function", "function": {"name": "find_city", "arguments": {"city": "Ulm"}}}
+    ]
     row.messages[2]["reasoning_content"] = "A city is asked for."
     row.messages += [{"role": "tool", "content": "Found."}, {"role": "assistant", "content": "In Ulm."}]
     first, second = learned(renderer, row)
@@ -344,6 +348,18 @@ def test_a_date_in_a_template_is_fixed_for_the_run(make_tokenizer) -> None:
     assert one.render(HELLO).text.startswith("01 Jan 2025")
     assert one.fingerprint != other.fingerprint
     assert one.fingerprint == Renderer(tokenizer, clock=datetime(2025, 1, 1, 9)).fingerprint
+
+
+def test_a_release_carries_the_template_that_was_trained_with(make_tokenizer, tmp_path) -> None:
+    from transformers import AutoTokenizer
+
+    renderer = Renderer(make_tokenizer(None, [], eos="</s>"))  # Whet's plain template
+    renderer.tokenizer.chat_template = renderer.chat_template
+    renderer.tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    prompt = HELLO.messages[:3]
+    theirs = loaded.apply_chat_template(prompt, add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert list(theirs) == renderer.prompt_ids(prompt) == Renderer(loaded).prompt_ids(prompt)
 
 
 def test_a_base_without_template_and_end_token_is_refused(make_tokenizer) -> None:

@@ -87,7 +87,7 @@ def test_gzip_is_read_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_csv_with_quotes_line_breaks_and_other_separators(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes('text,label\r\n"a, ""b""\nc",x\r\n'.encode())
+    (tmp_path / "a.csv").write_bytes(b'text,label\r\n"a, ""b""\nc",x\r\n')
     assert rows(tmp_path / "a.csv") == [{"text": 'a, "b"\nc', "label": "x"}]
     (tmp_path / "b.csv").write_text("text;label\na, b;x\n")
     assert rows(tmp_path / "b.csv") == [{"text": "a, b", "label": "x"}]

@@ -120,7 +120,7 @@ def test_spans_are_the_words_and_the_stop(cases: list[dict]) -> None:
         assert all(text.startswith(case["target"][:start]) for start, _ in spans if case["name"] != JAVASCRIPT)
 
 
-def renderer_for(case: dict, make_tokenizer) -> Renderer:  # noqa: ANN001
+def renderer_for(case: dict, make_tokenizer) -> Renderer:
     """With every mark that the template may write as a control token, as the model's own tokenizer has them."""
     template, _, _, variables, _ = parts(case)
     found = re.findall(r"<[|｜]?[a-zA-Z_▁]+[|｜]?>", template + case["target"])
@@ -138,7 +138,7 @@ REFUSED = {
 }
 
 
-def test_tokens_and_weights_agree_with_the_spans(cases: list[dict], make_tokenizer) -> None:  # noqa: ANN001
+def test_tokens_and_weights_agree_with_the_spans(cases: list[dict], make_tokenizer) -> None:
     for case in cases:
         _, messages, tools, _, _ = parts(case)
         if case["name"] in NO_ASSISTANT:
@@ -177,7 +177,7 @@ AROUND = {
 """What the model has to write itself beside the words and the last control token."""
 
 
-def test_an_answer_at_the_end_is_learned_exactly_as_it_is_served(cases: list[dict], make_tokenizer) -> None:  # noqa: ANN001
+def test_an_answer_at_the_end_is_learned_exactly_as_it_is_served(cases: list[dict], make_tokenizer) -> None:
     """Every case again, made to end in an answer: prompt of serving + what is learned = the whole training row."""
     answer = {"role": "assistant", "content": "Done, and thanks."}
     seen = set()

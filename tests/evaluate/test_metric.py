@@ -183,3 +183,23 @@ def test_scores_and_rows_must_match() -> None:
         metric.aggregate("exact-match", [], [])
     with pytest.raises(DataError):
         metric.aggregate("exact-match", [metric.RowScore(1.0)], rows("a", "b"))
+
+
+def reasoning(answer: str) -> Row:
+    return Row(0, "t:1", [{"role": "user", "content": "q"}, {"role": "assistant", "content": answer}])
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("2 + 2 = 4\n#### 4", 1.0), ("#### 5\nno, wait\n#### 4", 1.0), ("#### 4 apples", 0.0), ("it is 4", 0.0), ("####", 0.0)],
+)
+def test_final_answer_is_what_follows_the_last_mark(answer: str, right: float) -> None:
+    assert metric.score("final-answer", answer, reasoning("so 4\n#### 4")).value == right
+
+
+def test_final_answer_reads_thousands_and_is_chosen_for_marked_references() -> None:
+    rows = [reasoning("long\n#### 1,200"), reasoning("short\n#### 7")]
+    assert metric.choose(rows)[0] == "final-answer"
+    assert metric.score("final-answer", "#### 1200", rows[0]).value == 1.0
+    scores = [metric.score("final-answer", text, row) for text, row in zip(["#### 1200", "seven"], rows, strict=True)]
+    assert metric.aggregate("final-answer", scores, rows)["format"] == 0.5

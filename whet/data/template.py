@@ -77,8 +77,13 @@ class Renderer:
 
     @property
     def template(self) -> str:
-        """The template of a conversation without tools: what a release carries."""
+        """The template of a conversation without tools."""
         return self.templates["default"]
+
+    @property
+    def chat_template(self) -> str | dict[str, str]:
+        """What a release must set as its tokenizer's `chat_template`: the very templates that were trained with."""
+        return self.template if len(self.templates) == 1 else dict(self.templates)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -25,6 +25,7 @@ from whet.evaluate.rouge import rouge_l
 from whet.evaluate.statistics import mean_interval
 from whet.types import Row
 
+FINAL = re.compile(r"^[ \t]*####[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 SHORT = 60
 """Characters of a reference that can still be repeated word for word."""
 
@@ -48,6 +49,8 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
         return "json", "every reference is a JSON object"
     short = [len(reference) <= SHORT and "\n" not in reference.strip() for reference in references]
     distinct = len({normalise(reference) for reference in references})
+    if all(final_answer(reference) is not None for reference in references):
+        return "final-answer", "every reference ends in a result after ####, so the results are compared"
     if all(row.label is not None for row in rows):
         return "accuracy", f"the rows have labels, {distinct} different ones"
     if all(short) and distinct <= max(2, len(rows) / 5):
@@ -78,7 +81,7 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
 
 def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
     """score, low, high (95%: Wilson for 0/1, otherwise bootstrap) and rows; with json: validity, field_f1, fields;
-    with accuracy: macro_f1, labels; with nll: nll_per_token. Raises DataError when the lengths differ."""
+    with accuracy: macro_f1, labels; with final-answer: format (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
     values = [one.value for one in scores]
@@ -89,6 +92,8 @@ def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dic
         summary |= summarise_json(details)
     elif name == "accuracy":
         summary |= summarise_labels(details)
+    elif name == "final-answer":
+        summary["format"] = sum(d["given"] is not None for d in details) / len(details)
     elif name == "nll":
         summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
     return summary
@@ -123,10 +128,25 @@ def score_chrf(answer: str, row: Row) -> RowScore:
     return RowScore(sentence_chrf(answer, [row.reference]).score / 100)
 
 
+def score_final(answer: str, row: Row) -> RowScore:
+    """The result after the last `####` must be the reference's; the reasoning before it is free."""
+    expected, given = final_answer(row.reference), final_answer(answer)
+    if expected is None:
+        raise DataError("the reference has no final answer after ####", where=row.where, fix="use metric: rouge-l")
+    return RowScore(float(expected == given), {"expected": expected, "given": given})
+
+
+def final_answer(text: str) -> str | None:
+    """What follows the last `#### ` up to the end of its line, as GSM8K writes results; commas in numbers removed."""
+    found = FINAL.findall(text)
+    return normalise(re.sub(r"(?<=\d),(?=\d)", "", found[-1])) if found else None
+
+
 SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
     "json": score_json,
     "accuracy": score_label,
     "exact-match": score_exact,
+    "final-answer": score_final,
     "rouge-l": score_rouge,
     "chrf": score_chrf,
 }

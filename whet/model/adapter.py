@@ -35,7 +35,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
-            return get_peft_model(model, config, autocast_adapter_dtype=False)
+            adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
         except ValueError as error:
             raise ModelError(
                 "no module of the base matches the adapter's targets",
@@ -43,29 +43,50 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
                 value=adapter.targets,
                 fix=f"use all-linear, or names such as {', '.join(linear_names(model)[:6])}",
             ) from error
+    _refuse_adapted_head(adapted)
+    return adapted
 
 
 def load_adapter(model: Any, folder: Path) -> Any:
-    """Put the adapter of `folder` over `model`. Every tensor of the file must find its place."""
-    from peft import PeftModel
-    from safetensors import safe_open
+    """Put the adapter of `folder` over `model`. Every tensor of the file must find its place, and every place one."""
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import SafetensorError, safe_open
 
-    weights = folder / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise ModelError("adapter_model.safetensors is missing", where=str(folder), fix="give the model/ folder of a run")
-    loaded = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
-    loaded.to(next(model.parameters()).dtype)
-    with safe_open(weights, framework="pt") as file:
-        expected = len(list(file.keys()))
-    placed = sum(1 for name, _ in loaded.named_parameters() if "lora_" in name)
-    if placed < expected:
-        raise ModelError(
-            f"the adapter holds {expected} tensors but only {placed} found a place in this base",
-            where=str(folder),
-            fix="use the base that the adapter was trained on",
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise ModelError(f"{name} is missing", where=str(folder), fix="give the model/ folder of a run")
+    try:
+        with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+            stored = set(file.keys())
+        loaded = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
+    except (RuntimeError, ValueError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise _misfit(folder, f"the adapter does not fit this base: {reason}") from error
+    placed = set(get_peft_model_state_dict(loaded))
+    if placed != stored:
+        odd = sorted(placed ^ stored)
+        raise _misfit(
+            folder, f"the adapter holds {len(stored)} tensors and this base has places for {len(placed)}, e.g. {odd[0]}"
         )
+    _refuse_adapted_head(loaded)
+    dtype = next(causal_lm(loaded).parameters()).dtype
+    for name, parameter in loaded.named_parameters():  # not loaded.to(dtype): that would round rotary frequencies too
+        if "lora_" in name:
+            parameter.data = parameter.data.to(dtype)
     loaded.eval()
     return loaded
+
+
+def _misfit(folder: Path, what: str) -> ModelError:
+    return ModelError(what, where=str(folder), fix="use the base that the adapter was trained on")
+
+
+def _refuse_adapted_head(model: Any) -> None:
+    """Log-probabilities read the output layer's own weight, so an adapter on it would be left out unnoticed."""
+    if hasattr(causal_lm(model).get_output_embeddings(), "base_layer"):
+        raise ModelError(
+            "the output layer cannot carry an adapter", where="adapter.targets", fix="leave lm_head out, or train full"
+        )
 
 
 @contextmanager
@@ -76,7 +97,7 @@ def without_adapter(model: Any) -> Iterator[None]:
 
 
 def is_adapted(model: Any) -> bool:
-    return hasattr(model, "peft_config")
+    return hasattr(model, "get_base_model")  # peft_config is no sign: PEFT sets it on the model inside, too
 
 
 def causal_lm(model: Any) -> Any:
@@ -86,4 +107,7 @@ def causal_lm(model: Any) -> Any:
 
 def linear_names(model: Any) -> list[str]:
     """Last parts of the names of linear layers, for messages."""
-    return sorted({name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
+    from transformers.pytorch_utils import Conv1D
+
+    linear = (torch.nn.Linear, Conv1D)
+    return sorted({name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, linear)})

@@ -39,8 +39,6 @@ class Layout:
 
     trees: int
     longest: int
-    deepest: int
-    """Largest position of a token along its path."""
     gather_RL: Tensor | None
     """Index into T of each slot; padding repeats token 0. None where the trees are equal and contiguous."""
     scatter_T: Tensor | None
@@ -53,7 +51,7 @@ class Layout:
 
     def mask(self, window: int | None) -> Tensor | None:
         """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""
-        if window is not None and self.deepest < window:
+        if window is not None and int(self.positions_RL.max()) < window:
             window = None
         if window not in self.masks:
             self.masks[window] = self._build_mask(window)
@@ -88,10 +86,10 @@ def layout_of(batch: Batch) -> Layout:
     device = batch.ids_T.device
     members = _trees(batch.parents)
     lengths = [sum(batch.lengths[s] for s in group) for group in members]
-    trees, longest, deepest = len(members), max(lengths), int(batch.positions_T.max())
+    trees, longest = len(members), max(lengths)
     single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
-        return Layout(trees, longest, deepest, None, None, None, batch.positions_T.view(trees, longest))
+        return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest))
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
     scatter = torch.empty(batch.ids_T.shape[0], dtype=torch.long)
@@ -106,7 +104,7 @@ def layout_of(batch: Batch) -> Layout:
     gather_RL, segment_RL = gather.to(device), segment_RL.to(device)
     positions_RL = batch.positions_T[gather_RL]
     family_RLL = None if single else _family(batch.parents, segment_RL, positions_RL)
-    return Layout(trees, longest, deepest, gather_RL, scatter.to(device), family_RLL, positions_RL)
+    return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL)
 
 
 def _trees(parents: list[int | None]) -> list[list[int]]:

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, nearest
+from whet.model.fit import prove_head
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
 NANO = Path(__file__).parent / "nano"
+UNKNOWN_CONTEXT = 1024
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
+"""What transformers raises for a folder that it cannot make sense of."""
 
 
 @dataclass(slots=True)
@@ -28,12 +33,26 @@ class Base:
 
     @property
     def context(self) -> int:
-        """Most tokens the positions allow; 1024 where the config does not say."""
-        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 1024)
+        return context_of(self.model.config.get_text_config())
 
     @property
     def hidden_size(self) -> int:
         return int(self.model.config.get_text_config().hidden_size)
+
+
+def context_of(config: Any) -> int:
+    """Most tokens the positions allow; 1024 where the config does not say.
+
+    Dynamic and LongRoPE positions stretch for the whole batch as soon as one row in it is longer than the original
+    context, so that a row would be read differently beside a long neighbour: there the original context is the limit.
+    """
+    longest = int(getattr(config, "max_position_embeddings", None) or UNKNOWN_CONTEXT)
+    rope = getattr(config, "rope_parameters", None) or {}
+    for kind in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        if kind.get("rope_type") in ("dynamic", "longrope"):
+            original = kind.get("original_max_position_embeddings")
+            longest = min(longest, int(original or getattr(config, "original_max_position_embeddings", longest)))
+    return longest
 
 
 def locate(name: str) -> str:
@@ -63,7 +82,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
     path = locate(name)
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise _not_loadable(name, error) from error
 
 
@@ -73,7 +92,7 @@ def load_config(name: str, trust_remote_code: bool = False) -> Any:
 
     try:
         return AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise _not_loadable(name, error) from error
 
 
@@ -85,7 +104,10 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
-    return Base(name, locate(name), model.to(dtype).eval(), load_tokenizer(name, trust_remote_code))
+    for parameter in model.parameters():  # not model.to(dtype): that would round the rotary frequencies too
+        parameter.data = parameter.data.to(dtype)
+    prove_head(model.eval(), name)
+    return Base(name, locate(name), model, load_tokenizer(name, trust_remote_code))
 
 
 def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Base:
@@ -93,26 +115,58 @@ def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) ->
     from transformers import AutoModelForCausalLM
 
     path = locate(name)
+    _refuse_pickles(name, path)
     tokenizer = load_tokenizer(name, trust_remote_code)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise _not_loadable(name, error) from error
-    model.eval()
+    model, report = loaded
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{len(missing)} tensors of the model are not in its weights, the first is {missing[0]}; "
+            "they would be random",
+            where="base",
+            value=name,
+            fix="give a complete causal language model; for an adapter, give the run that made it",
+        )
+    prove_head(model.eval(), name)
     return Base(name, path, model, tokenizer)
 
 
-def _not_loadable(name: str, error: Exception) -> ModelError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if "/" not in name and not Path(name).exists():
-        reason = f"there is no base of this name{nearest(name, ['nano'])}"
-    elif any(word in str(error) for word in ("couldn't connect", "offline", "ConnectError", "resolve", "cached files")):
-        reason = "it is neither on this disk nor could the Hugging Face Hub be reached"
-    return ModelError(
-        reason,
+def _refuse_pickles(name: str, path: str) -> None:
+    """Say in so many words why a folder with old weights does not load; loading itself takes safetensors only."""
+    folder = Path(path)
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
+    held = f"only {pickles[0]}, a pickle, which can run code when it is opened" if pickles else "no weights"
+    raise ModelError(
+        f"there are no safetensors weights in this folder, {held}",
         where="base",
         value=name,
-        fix="use 'nano' (bundled), a local folder with safetensors weights, or a Hub name with the network up",
+        fix="save it again with model.save_pretrained(folder) in an environment you trust",
     )
+
+
+def _not_loadable(name: str, error: Exception) -> ModelError:
+    text = str(error).strip()
+    reason = text.splitlines()[0] if text else type(error).__name__
+    fix = "use 'nano' (bundled), a local folder with safetensors weights, or a Hub name with the network up"
+    if "/" not in name and not Path(name).exists():
+        reason = f"there is no base of this name{nearest(name, ['nano'])}"
+    elif isinstance(error, SafetensorError):
+        reason, fix = f"its weights are damaged: {reason}", "copy or download the folder again"
+    elif "custom code" in text:
+        reason = "it needs code from its own folder or repository, which is not run"
+        fix = "set trust_remote_code: true if you trust its author with your machine"
+    elif "backend tokenizer" in text or "sentencepiece" in text:
+        reason, fix = "its tokenizer is missing", "add tokenizer.json and tokenizer_config.json to the folder"
+    elif "mismatched" in text:
+        reason = "its weights have other shapes than its config.json says"
+    elif any(word in text for word in ("couldn't connect", "offline", "ConnectError", "resolve", "cached files")):
+        reason = "it is neither on this disk nor could the Hugging Face Hub be reached"
+    return ModelError(reason, where="base", value=name, fix=fix)

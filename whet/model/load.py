@@ -10,7 +10,7 @@ import torch
 
 from whet.model.adapter import load_adapter
 from whet.model.base import Base, load_base, random_base
-from whet.model.policy import forest_refusal, install_forest
+from whet.model.fit import forest_refusal, install_forest
 
 
 @dataclass(slots=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-CHUNK_ELEMENTS = 4 * 1024 * 1024
-"""Logits alive at once: 16 MB in float32, so that a chunk stays in the processor's cache."""
+CHUNK_ELEMENTS = {"cpu": 4 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
+"""Logits alive at once: 16 MB in float32, so that a chunk stays in the processor's cache; more where launches cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Head:
     softcap: float | None = None
 
     def logits(self, hidden_ND: Tensor) -> Tensor:
-        """Float32 logits, shape (N, V). Call it on a chunk."""
-        logits_NV = torch.nn.functional.linear(hidden_ND, self.weight_VD, self.bias_V).float()
+        """Logits in at least float32, shape (N, V). Call it on a chunk."""
+        logits_NV = torch.nn.functional.linear(hidden_ND, self.weight_VD, self.bias_V).to(wide(hidden_ND.dtype))
         if self.scale != 1.0:
             logits_NV = logits_NV.mul_(self.scale)
         if self.softcap:
@@ -38,11 +39,17 @@ class Head:
 
     @property
     def chunk(self) -> int:
-        return max(32, CHUNK_ELEMENTS // self.weight_VD.shape[0])
+        elements = CHUNK_ELEMENTS.get(self.weight_VD.device.type, CHUNK_ELEMENTS["cuda"])
+        return max(32, elements // self.weight_VD.shape[0])
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """What logits of this dtype are summed in: float32, or float64 for float64."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def token_logprobs(hidden_ND: Tensor, head: Head, target_N: Tensor) -> Tensor:
-    """log p(target_n | hidden_n) in float32, shape (N,); differentiable in hidden and in the head."""
+    """log p(target_n | hidden_n) in float32, shape (N,); differentiable (once) in hidden and in the head."""
     return _TokenLogprobs.apply(hidden_ND, head.weight_VD, head.bias_V, target_N, head.scale, head.softcap)
 
 
@@ -81,7 +88,7 @@ class _TokenLogprobs(torch.autograd.Function):
         head = Head(weight_VD, bias_V, scale, softcap)
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
-        logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=torch.float32)
+        logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=wide(hidden_ND.dtype))
         lse_N = torch.empty_like(logprobs_N)
         jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
         for start in range(0, hidden_ND.shape[0], head.chunk):
@@ -100,6 +107,7 @@ class _TokenLogprobs(torch.autograd.Function):
         return logprobs_N
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad_N,) = grads
         if len(ctx.saved_tensors) == 1:
@@ -108,8 +116,8 @@ class _TokenLogprobs(torch.autograd.Function):
         hidden_ND, weight_VD, bias_V, target_N, lse_N = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
         hidden_grad = torch.empty_like(hidden_ND) if ctx.needs_input_grad[0] else None
-        weight_grad = torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
-        bias_grad = torch.zeros_like(bias_V, dtype=torch.float32) if ctx.needs_input_grad[2] else None
+        weight_grad = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if ctx.needs_input_grad[1] else None
+        bias_grad = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype)) if ctx.needs_input_grad[2] else None
         for start in range(0, hidden_ND.shape[0], head.chunk):
             rows = slice(start, start + head.chunk)
             slope_CV = _slope(head.logits(hidden_ND[rows]), lse_N[rows], target_N[rows], head)

@@ -39,8 +39,9 @@ class Policy:
         inner = causal_lm(self.model)
         layer = inner.get_output_embeddings()
         config = inner.config.get_text_config()
-        scale = float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", 1.0) or 1.0)
-        return Head(layer.weight, getattr(layer, "bias", None), scale, getattr(config, "final_logit_softcapping", None))
+        scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+        softcap = getattr(config, "final_logit_softcapping", None)
+        return Head(layer.weight, getattr(layer, "bias", None), float(scale), softcap)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}

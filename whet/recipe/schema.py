@@ -95,7 +95,7 @@ class Optimizer(Strict):
 class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
-    metric: Literal["auto", "exact-match", "json", "accuracy", "rouge-l", "chrf", "nll"] = "auto"
+    metric: Literal["auto", "exact-match", "json", "accuracy", "final-answer", "rouge-l", "chrf", "nll"] = "auto"
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
     early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
