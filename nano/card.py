@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nano.books import books, text_of
 from nano.world import documents, skills, stream_seed
 from whet.data.blocks import Document
 from whet.data.template import Renderer
@@ -32,15 +32,9 @@ from whet.model.policy import Policy
 from whet.store.atomic import write_json, write_text
 from whet.types import Row
 
-HELD_OUT_BOOKS = (
-    "Abb_ Pr_vost--Manon Lescaut.md",
-    "F. Scott Fitzgerald--Tales of the Jazz Age.md",
-    "Henry James--The Turn of the Screw.md",
-    "Lucy Maud Montgomery--Rainbow Valley.md",
-    "William Shakespeare--The Comedy of Errors.md",
-)
-"""Never seen in training: every eighth book of the folder."""
 SUITE_SEED, CARD_SEED = 11, 7
+BOOK_CHARACTERS = 60_000
+"""Of each held-out book."""
 SUITE_ITEMS = 12
 """Items of each skill in the suite that ships: 72 in all, a few seconds before and after a tune."""
 
@@ -86,12 +80,6 @@ def as_text(renderer: Renderer, row: dict[str, Any]) -> str:
     return document.text
 
 
-def book_texts(folder: Path) -> Iterator[str]:
-    """The first 60,000 characters of each held-out book."""
-    for name in HELD_OUT_BOOKS:
-        yield (folder / name).read_text(encoding="utf-8", errors="ignore").replace("\r\n", "\n")[:60_000]
-
-
 def card_text(facts: dict[str, Any]) -> str:
     lines = [
         "# nano",
@@ -125,7 +113,7 @@ def main() -> None:
     suite = flat(skills(stream_seed(SUITE_SEED, "heldout"), SUITE_ITEMS))
     text = {"world": predict(base, world_texts(renderer, 500))}
     if options.books:
-        text["books"] = predict(base, list(book_texts(options.books)))
+        text["books"] = predict(base, [text_of(path)[:BOOK_CHARACTERS] for path in books(options.books)[1]])
     facts = {
         "parameters": sum(p.numel() for p in base.model.parameters()),
         "skills": measure_skills(base, renderer, options.per_skill),

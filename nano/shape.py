@@ -1,4 +1,4 @@
-"""Makes the folder that pre-training starts from: tokenizer, chat template, config and random weights.
+"""Makes the folder that pre-training starts from: tokenizer, chat template and config; no weights yet.
 
     python -m nano.shape --corpus nano/build/level2.jsonl --books FOLDER --out nano/build/init
 """
@@ -10,9 +10,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, PreTrainedTokenizerFast
+
+from nano.books import books as split_books
+from nano.books import text_of
 
 VOCABULARY = 4096
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
@@ -36,8 +38,8 @@ def texts(corpus: Path, books: Path | None, limit: int) -> Iterator[str]:
         for _, line in zip(range(limit), lines, strict=False):
             row = json.loads(line)
             yield row["text"] if "text" in row else "\n".join(m["content"] for m in row["messages"])
-    for book in sorted(books.glob("*.md")) if books else []:
-        yield book.read_text(encoding="utf-8", errors="ignore")[:40_000]
+    for book in split_books(books)[0] if books else []:
+        yield text_of(book)[:40_000]
 
 
 def make_tokenizer(corpus: Path, books: Path | None, rows: int) -> PreTrainedTokenizerFast:
@@ -69,10 +71,9 @@ def make_tokenizer(corpus: Path, books: Path | None, rows: int) -> PreTrainedTok
     )
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """Random weights. Six narrow layers: depth is what copying and looking-up need, width is what costs time."""
-    torch.manual_seed(seed)
-    config = LlamaConfig(
+def make_config(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """Six narrow layers: depth is what copying and looking-up need, width is what costs time."""
+    return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=192,
         intermediate_size=512,
@@ -84,27 +85,21 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalL
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        architectures=["LlamaForCausalLM"],
     )
-    model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_length=1024
-    )
-    return model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--books", type=Path)
-    parser.add_argument("--rows", type=int, default=60_000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     tokenizer = make_tokenizer(options.corpus, options.books, options.rows)
-    model = make_model(tokenizer, options.seed)
     tokenizer.save_pretrained(options.out)
-    model.save_pretrained(options.out)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters in {options.out}")
+    make_config(tokenizer).save_pretrained(options.out)
+    print(f"{len(tokenizer):,} pieces in {options.out}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     result = whet.tune("tickets.jsonl")
     print(result["verdict"]["sentence"])
 
-The verbs live in whet.api; they are imported on first use, so that `import whet` stays light.
+All verbs live in whet.api and are imported on first use, so that `import whet` stays light. The verbs train and
+evaluate are reached as whet.api.train and whet.api.evaluate: whet.train and whet.evaluate are rooms of the house.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whet.api import chat, evaluate, prepare_view, train, tune
+    from whet.api import chat, prepare_view, tune
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
     from whet.store.run import Run
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 
 HOMES = {"load_recipe": "whet.recipe.load", "Recipe": "whet.recipe.schema", "Run": "whet.store.run"}
 
-__all__ = ["Recipe", "Run", "__version__", "chat", "evaluate", "load_recipe", "prepare_view", "train", "tune"]
+__all__ = ["Recipe", "Run", "__version__", "chat", "load_recipe", "prepare_view", "tune"]
 
 
 def __getattr__(name: str) -> Any:

@@ -158,3 +158,8 @@ def test_a_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
     assert fingerprint([str(path)]) == first != fingerprint([str(path), str(path)])
     path.write_text("{ }")
     assert fingerprint(str(path)) != first
+
+
+def test_a_bad_byte_in_a_text_or_a_json_list_has_a_line_too(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.txt", b"one\ntwo\n\xe4", "a.txt:3", "byte 8 ")
+    wrong(tmp_path / "a.json", b'[\n{"a": "\xe4"}]', "a.json:2", "byte 9 ")

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -163,13 +164,11 @@ def _json_lines(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
 
 
 def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
-    lines = [line for _, line in decoded_lines(file, label)]
-    if _is_json_lines(lines):
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield f"{label}:{number}", strictjson.row(strictjson.parse(line, label, number), f"{label}:{number}")
+    text = _decoded(file, label)
+    if _is_json_lines(text):
+        yield from _json_lines(io.BytesIO(text.encode("utf-8")), label)
         return
-    value = strictjson.parse("".join(lines), label, 1)
+    value = strictjson.parse(text, label, 1)
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         value = value["data"]
     if not isinstance(value, list):
@@ -183,9 +182,9 @@ def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
         yield f"{label}#{number}", strictjson.row(item, f"{label}#{number}")
 
 
-def _is_json_lines(lines: list[str]) -> bool:
+def _is_json_lines(text: str) -> bool:
     """True when the first two lines with words are each a whole JSON object: JSON Lines under the name .json."""
-    first = [line for line in lines if line.strip()][:2]
+    first = list(islice((line for line in io.StringIO(text) if line.strip()), 2))
     try:
         return len(first) == 2 and all(isinstance(json.loads(line), dict) for line in first)
     except ValueError:
@@ -193,7 +192,7 @@ def _is_json_lines(lines: list[str]) -> bool:
 
 
 def _text(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
-    text = "".join(line for _, line in decoded_lines(file, label)).replace("\r\n", "\n")
+    text = _decoded(file, label).replace("\r\n", "\n")
     if text.strip():
         yield label, text
 
@@ -202,15 +201,31 @@ def decoded_lines(file: IO[bytes], label: str) -> Iterator[tuple[int, str]]:
     """Lines with their numbers from 1, line ends kept, without a byte order mark. Raises DataError at a bad byte."""
     offset = 0
     for number, line in enumerate(file, start=1):
-        clean = line.removeprefix(BOM) if number == 1 else line
         try:
-            yield number, clean.decode("utf-8")
-        except UnicodeDecodeError as error:
-            at = offset + len(line) - len(clean) + error.start
-            raise DataError(
-                f"byte {at} is not valid UTF-8",
-                where=f"{label}:{number}",
-                value=clean[max(0, error.start - 20) : error.start + 4],
-                fix="save the file as UTF-8 (iconv -f LATIN1 -t UTF-8, if it is Latin-1)",
-            ) from error
+            yield number, (line.removeprefix(BOM) if number == 1 else line).decode("utf-8")
+        except UnicodeDecodeError:
+            raise _bad_byte(line, offset, label, number) from None
         offset += len(line)
+
+
+def _decoded(file: IO[bytes], label: str) -> str:
+    """The whole file as one text, without a byte order mark. Raises DataError at a bad byte."""
+    data = file.read()
+    try:
+        return data.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _bad_byte(data, 0, label, 1) from None
+
+
+def _bad_byte(data: bytes, offset: int, label: str, first_line: int) -> DataError:
+    """What is wrong with bytes that begin `offset` bytes into the file, on line `first_line`."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return DataError(
+            f"byte {offset + error.start} is not valid UTF-8",
+            where=f"{label}:{first_line + data.count(10, 0, error.start)}",
+            value=data[max(0, error.start - 20) : error.start + 4],
+            fix="save the file as UTF-8 (iconv -f LATIN1 -t UTF-8, if it is Latin-1)",
+        )
+    raise AssertionError("the bytes are valid after all")

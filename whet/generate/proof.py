@@ -33,7 +33,7 @@ def prove_decoding(model: Any) -> None:
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         raise _cannot(model, str(error)) from error
     if not distance <= TOLERANCE[next(model.parameters()).dtype]:
-        raise _cannot(model, f"logits differ by {distance:.0%} from those of the text read at once")
+        raise _cannot(model, f"logits differ by {distance:.2%} from those of the text read at once")
     _proved.add(model)
 
 

@@ -54,7 +54,7 @@ def prove_head(model: Any, name: str) -> None:
     if not distance <= TOLERANCE[next(model.parameters()).dtype]:
         raise ModelError(
             f"{type(model).__name__} does something between its hidden states and its logits that Whet does not know "
-            f"(they differ by {distance:.0%})",
+            f"(they differ by {distance:.2%})",
             where="base",
             value=name,
             fix="use another base; reading this one would give wrong likelihoods",
@@ -88,7 +88,7 @@ def _trial(model: Any) -> str | None:
             model.set_attn_implementation(before)
     if distance <= TOLERANCE[plain.dtype]:
         return None
-    return f"{model.config.model_type} gives other hidden states over a forest than row by row ({distance:.0%} apart)"
+    return f"{model.config.model_type} gives other hidden states over a forest than row by row ({distance:.2%} apart)"
 
 
 def _trial_batch(model: Any) -> Batch:

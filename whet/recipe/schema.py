@@ -21,6 +21,7 @@ class Pretrain(Strict):
     context: int | None = Field(
         default=None, ge=8, description="Tokens per block; default: the base's context, at most 1024."
     )
+    from_scratch: bool = Field(default=False, description="Start from random weights in the base's shape.")
 
 
 class Sft(Strict):
