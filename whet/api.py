@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
 from whet.generate.engine import Sampling, stream
-from whet.model.base import load_base, load_config, load_tokenizer
+from whet.model.base import load_base, load_config, load_tokenizer, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype
 from whet.recipe.load import load_recipe
@@ -147,9 +148,10 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
     opened = open_model(run.model, facts, run.recipe.trust_remote_code)
-    renderer = Renderer(load_tokenizer(str(run.model)))
+    tokenizer = saved_tokenizer(run.model)
+    renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
     prove_template(facts, renderer)
-    return ChatSession(opened.model, opened.base.tokenizer, renderer, opened.base.context)
+    return ChatSession(opened.model, tokenizer, renderer, opened.base.context)
 
 
 def _is_base(model: str) -> bool:

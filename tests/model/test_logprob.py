@@ -9,8 +9,8 @@ from torch import Tensor
 from whet.model import logprob
 from whet.model.logprob import Head, kl_sum, token_logprobs
 
-N, D, V = 101, 12, 37
-CHUNKS = (1, 32, 100, 101, 1000)
+N, D, V = 65, 12, 37
+CHUNKS = (1, 32, 1000)
 KINDS = [(1.0, None), (0.25, None), (1.0, 3.0), (0.5, 2.0)]
 """(scale, softcap)"""
 
@@ -56,7 +56,10 @@ def test_chunked_is_full_in_value_and_gradient(chunk: int, scale: float, softcap
 
 
 @pytest.mark.parametrize(("scale", "softcap"), KINDS)
-def test_gradients_are_those_of_finite_differences(scale: float, softcap: float | None, chunk: int) -> None:
+def test_gradients_are_those_of_finite_differences(
+    scale: float, softcap: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Head, "chunk", 3)
     hidden, weight, bias, target, _ = tensors(torch.float64, 7)
     for tensor in (hidden, weight, bias):
         tensor.requires_grad_(True)
@@ -95,7 +98,7 @@ def test_a_tied_head_gets_the_gradient_of_both_uses() -> None:
 def test_bfloat16_values_and_gradients_are_near_those_of_float32() -> None:
     results = {}
     for dtype in (torch.float32, torch.bfloat16):
-        hidden, weight, bias, target, upstream = (t.to(torch.bfloat16) if t.is_floating_point() else t for t in tensors())
+        hidden, weight, bias, target, upstream = tensors(torch.bfloat16)
         hidden, weight = hidden.to(dtype).requires_grad_(True), weight.to(dtype)
         out = token_logprobs(hidden, Head(weight, bias.to(dtype)), target)
         assert out.dtype == torch.float32

@@ -8,7 +8,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from whet.data.forest import build_batch
 from whet.model import attention
-from whet.model.policy import Policy, install_forest
+from whet.model.fit import install_forest
+from whet.model.policy import Policy
 from whet.train.selfcheck import self_check
 from whet.types import Batch, Segment
 

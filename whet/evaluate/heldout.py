@@ -13,7 +13,7 @@ from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
-from whet.evaluate.power import detectable_gain
+from whet.evaluate.power import ALPHA, detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
@@ -93,9 +93,15 @@ def measure_forgetting(
     suite = skills.load_suite(origin.path)
     if suite:
         asked = [renderer.prompt_ids(item["messages"], None) for item in suite]
-        for side in (base, tuned):
-            answers = ask(side, origin, asked, renderer, skills.TOKENS, lambda done: None)
-            facts.setdefault("skills", {})[side.name] = skills.grade(suite, answers)
+        answers = {
+            side.name: ask(side, origin, asked, renderer, skills.TOKENS, lambda done: None) for side in (base, tuned)
+        }
+        facts["skills"] = {side: skills.grade(suite, found) for side, found in answers.items()}
+        difference, _ = compare(*(skills.hits(suite, answers[side]) for side in ("base", "tuned")), seed)
+        facts["skills_difference"] = asdict(difference)
+        if difference.p < ALPHA and difference.estimate < 0:
+            facts["word"] = "lost"
+        facts["statement"] += " " + skills.state(difference)
     return facts
 
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whet.types import Answer
+from whet.types import Answer, Difference
 
 SUITE = "skills.jsonl"
 TOKENS = 80
@@ -24,9 +24,25 @@ def load_suite(base_folder: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
+def hits(items: list[dict[str, Any]], answers: list[Answer]) -> list[float]:
+    """1.0 for each item that was answered exactly."""
+    return [
+        float(" ".join(answer.text.split()) == " ".join(item["answer"].split()))
+        for item, answer in zip(items, answers, strict=True)
+    ]
+
+
 def grade(items: list[dict[str, Any]], answers: list[Answer]) -> dict[str, dict[str, float]]:
     """{skill: {"score": share right, "rows": n}}."""
-    right: dict[str, list[bool]] = {}
-    for item, answer in zip(items, answers, strict=True):
-        right.setdefault(item["skill"], []).append(" ".join(answer.text.split()) == " ".join(item["answer"].split()))
-    return {skill: {"score": sum(hits) / len(hits), "rows": len(hits)} for skill, hits in sorted(right.items())}
+    right: dict[str, list[float]] = {}
+    for item, hit in zip(items, hits(items, answers), strict=True):
+        right.setdefault(item["skill"], []).append(hit)
+    return {skill: {"score": sum(found) / len(found), "rows": len(found)} for skill, found in sorted(right.items())}
+
+
+def state(difference: Difference) -> str:
+    """What became of the suite as a whole, in one sentence."""
+    points = f"{100 * difference.estimate:+.0f} points (95% interval {100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
+    if difference.p < 0.05 and difference.estimate < 0:
+        return f"The base's own skills were lost in part: {points} on its {difference.rows} tasks, outside of what it was tuned for."
+    return f"The base's own skills: {points} on its {difference.rows} tasks."

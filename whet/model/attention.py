@@ -19,18 +19,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from whet.errors import ModelError
+from whet.model.attend import attend
 from whet.types import Batch
 
 FOREST = "whet_forest"
 UNUSED_TENSORS = {"position_ids", "cache_position"}
 """Tensors that architectures hand on to every attention function although SDPA has no use for them."""
+TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
+"""T and L are rounded up to these: a processor's matrix kernels are made afresh for every new shape, which takes time
+and memory. The tokens added at the end of T are seen by nobody and supervise nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Layout:
     gather_RL: Tensor | None
     """Index into T of each slot; padding repeats token 0. None where the trees are equal and contiguous."""
     scatter_T: Tensor | None
-    """Slot (r * L + l) of each token of T."""
+    """Slot (r * L + l) of each token of T, and of those that round T up."""
     family_RLL: Tensor | None
     """Is the key on the query's path, and not after it? None where every tree is a single root: plain causal."""
     positions_RL: Tensor
@@ -81,6 +83,10 @@ def forest(layout: Layout) -> Iterator[None]:
         _active.reset(token)
 
 
+def _round_up(count: int, grain: int) -> int:
+    return -(-count // grain) * grain
+
+
 def layout_of(batch: Batch) -> Layout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
@@ -90,9 +96,10 @@ def layout_of(batch: Batch) -> Layout:
     single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
         return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest))
+    longest = _round_up(longest, LENGTH_GRAIN)
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
-    scatter = torch.empty(batch.ids_T.shape[0], dtype=torch.long)
+    scatter = torch.zeros(_round_up(batch.ids_T.shape[0], TOKEN_GRAIN), dtype=torch.long)
     for row, group in enumerate(members):
         at = 0
         for segment in group:
@@ -138,7 +145,15 @@ def _forest_attention(
     _refuse_foreign(module, query, key, attention_mask, layout, kwargs)
     mask = layout.mask(None) if attention_mask is None else attention_mask
     query_RHLK, key_RHLK, value_RHLK = (_to_trees(x, layout) for x in (query, key, value))
-    out_RHLK = _attend(query_RHLK, key_RHLK, value_RHLK, mask, kwargs)
+    out_RHLK = attend(
+        query_RHLK,
+        key_RHLK,
+        value_RHLK,
+        mask,
+        kwargs.get("scaling"),
+        kwargs.get("softcap"),
+        kwargs.get("dropout", 0.0),
+    )
     out_THK = out_RHLK.transpose(1, 2).reshape(layout.trees * layout.longest, *out_RHLK.shape[1::2])
     if layout.scatter_T is not None:
         out_THK = out_THK.index_select(0, layout.scatter_T)
@@ -149,10 +164,11 @@ def _usual_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, None]:
     """Outside a forest: transformers' SDPA, and for a softcap (which SDPA lacks) the formula itself."""
-    if kwargs.get("softcap"):
-        out_BHLK = _attend(query, key, value, attention_mask, kwargs)
+    softcap = kwargs.pop("softcap", None)
+    if softcap:
+        scale, dropout = kwargs.get("scaling"), kwargs.get("dropout", 0.0)
+        out_BHLK = attend(query, key, value, attention_mask, scale, softcap, dropout)
         return out_BHLK.transpose(1, 2).contiguous(), None
-    kwargs.pop("softcap", None)
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[return-value]
 
 
@@ -162,27 +178,6 @@ def _to_trees(x_1HTK: Tensor, layout: Layout) -> Tensor:
         return x_1HTK[0].view(heads, layout.trees, layout.longest, size).transpose(0, 1)
     rows = x_1HTK[0].transpose(0, 1).index_select(0, layout.gather_RL.view(-1))
     return rows.view(layout.trees, layout.longest, heads, size).transpose(1, 2)
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kwargs: dict[str, Any]) -> Tensor:
-    """Attention of rows (B, H, L, K); `mask` None is causal where there is more than one query."""
-    repeats = query.shape[1] // key.shape[1]
-    if repeats > 1:
-        key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
-    scale, dropout = kwargs.get("scaling"), kwargs.get("dropout", 0.0)
-    causal = mask is None and query.shape[2] > 1
-    if not kwargs.get("softcap"):
-        return scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=causal, scale=scale, dropout_p=dropout
-        )
-    scores = (query @ key.transpose(-1, -2)) * (scale if scale is not None else query.shape[-1] ** -0.5)
-    scores = torch.tanh(scores / kwargs["softcap"]) * kwargs["softcap"]
-    if causal:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-    if mask is not None:
-        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-    shares = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
-    return drop(shares, p=dropout) @ value
 
 
 def _refuse_foreign(

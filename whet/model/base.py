@@ -86,6 +86,16 @@ def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
         raise _not_loadable(name, error) from error
 
 
+def saved_tokenizer(folder: Path) -> Any:
+    """The tokenizer that a run left in its model folder. Raises ModelError."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder))
+    except UNREADABLE as error:
+        raise _not_loadable(str(folder), error) from error
+
+
 def load_config(name: str, trust_remote_code: bool = False) -> Any:
     """The base's text config, without its weights. Raises ModelError."""
     from transformers import AutoConfig

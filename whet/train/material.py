@@ -33,6 +33,15 @@ class Material:
         return self.source.ledger
 
     @property
+    def renderer(self) -> Renderer:
+        """The one that rendered the rows: the data may have asked for another than the base's own."""
+        return self.source.renderer
+
+    @property
+    def notes(self) -> list[str]:
+        return self.source.notes if isinstance(self.source, Prepared) else []
+
+    @property
     def rows(self) -> int:
         """Rows (or documents) that are trained on."""
         return int(self.ledger.summary()["trained"])

@@ -21,6 +21,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
     """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
     with new_folder(run.model) as folder:
         policy.model.save_pretrained(folder, safe_serialization=True)
+        base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)
         if isinstance(recipe.method, Pretrain):
             golden: list[int] = []
@@ -34,6 +35,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
             "seed": recipe.seed,
             "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
             "dtype": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
+            "clock": renderer.clock.isoformat(),
             "golden_prompt": GOLDEN,
             "golden_ids": golden,
             "stop_ids": sorted(renderer.stop_ids),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import torch
@@ -66,14 +67,21 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
-    renderer = Renderer(tokenizer)
+    renderer = Renderer(tokenizer, clock=_clock(run))
     material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
     run.write_json("ledger.json", material.ledger.summary())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    session = Session(recipe, run, None, renderer, material)
+    for note in material.notes:
+        observer.note(note)
+    session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, observer)
     return session
+
+
+def _clock(run: Run) -> datetime:
+    """The date that templates may write: the day of the run's beginning, also when it is resumed on another day."""
+    return datetime.fromisoformat(run.read_json("run.json")["created"])
 
 
 def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:

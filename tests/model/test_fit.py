@@ -1,0 +1,108 @@
+"""Architectures that Whet would read wrongly are found by trying, and told with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from transformers import AutoModelForCausalLM
+
+from tests.tiny_models import grove, loss_and_gradients, tiny
+from whet.errors import ModelError
+from whet.generate.proof import prove_decoding
+from whet.model.attention import FOREST
+from whet.model.fit import forest_refusal, install_forest, prove_head
+from whet.model.policy import Policy, reference_logprobs
+
+HYBRID = {"layer_types": ["conv", "full_attention"], "block_ff_dim": 40, "num_key_value_heads": 2}
+REFUSED = {
+    "state space": ("Mamba", {"state_size": 4}, "SDPA does not compute"),
+    "short convolutions": ("Lfm2", HYBRID, "layers that are not attention"),
+    "sinks": ("GptOss", {"num_key_value_heads": 2, "head_dim": 8, "num_local_experts": 4}, "SDPA does not compute"),
+    "alibi": ("Bloom", {}, "does not reach"),
+    "positions of its own": ("Bart", {"d_model": 32, "decoder_layers": 1, "decoder_ffn_dim": 8}, "other hidden states"),
+    "looks ahead": ("Bert", {"is_decoder": False}, "looks ahead"),
+}
+
+
+def other(name: str, shape: dict[str, Any]) -> Any:
+    torch.manual_seed(0)
+    common = {"vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = getattr(transformers, f"{name}Config")(**common | {"intermediate_size": 40, "pad_token_id": 0} | shape)
+    return AutoModelForCausalLM.from_config(config)
+
+
+@pytest.mark.parametrize(("name", "shape", "reason"), REFUSED.values(), ids=REFUSED)
+def test_an_architecture_that_the_forest_cannot_carry_keeps_its_own_attention(
+    name: str, shape: dict[str, Any], reason: str
+) -> None:
+    model = other(name, shape)
+    before = model.config._attn_implementation
+    assert reason in (forest_refusal(model) or "")
+    install_forest(model)
+    assert model.config._attn_implementation == before
+    assert model.training
+
+
+@pytest.mark.parametrize("name", ["Mamba", "Lfm2", "GptOss"])
+def test_the_plain_path_carries_what_the_forest_does_not(name: str) -> None:
+    model = other(name, {row[0]: row[1] for row in REFUSED.values()}[name]).eval()
+    batch = grove()
+    loss, gradients = loss_and_gradients(reference_logprobs(model, batch), batch, model)
+    plain_loss, plain_gradients = loss_and_gradients(Policy(model, use_forest=False).logprobs(batch), batch, model)
+    assert plain_loss == pytest.approx(loss, rel=1e-5)
+    for parameter, expected in gradients.items():
+        torch.testing.assert_close(plain_gradients[parameter], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_layer_that_mixes_neighbours_is_found_without_any_data() -> None:
+    """No config tells of it; a run whose first batch held one long row would not meet it either."""
+    model = tiny("Llama")
+    layer = model.model.layers[0]
+    forward = layer.forward
+    layer.forward = lambda hidden, *rest, **more: forward(hidden + 0.3 * hidden.roll(1, dims=1), *rest, **more)
+    assert "other hidden states" in (forest_refusal(model) or "")
+
+
+def test_a_refused_model_is_left_as_it_was() -> None:
+    model = tiny("Llama")
+    assert forest_refusal(model) is None
+    assert model.config._attn_implementation == "sdpa"
+    install_forest(model)
+    install_forest(model)
+    assert model.config._attn_implementation == FOREST
+
+
+def test_unknown_arithmetic_before_the_logits_is_refused() -> None:
+    model = tiny("Llama")
+    prove_head(model, "tiny")
+    model.lm_head.register_forward_hook(lambda module, given, out: out * 1.1)
+    with pytest.raises(ModelError, match="does not know") as caught:
+        prove_head(model, "tiny")
+    assert "tiny" in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_a_model_of_another_kind_is_refused() -> None:
+    bert = other("Bert", {})
+    with pytest.raises(ModelError):
+        prove_head(bert, "bert")
+
+
+def test_a_model_that_ignores_the_cache_may_not_write() -> None:
+    mamba = other("Mamba", {"state_size": 4})
+    torch.nn.init.normal_(mamba.backbone.embeddings.weight)
+    with pytest.raises(ModelError, match="cache"):
+        prove_decoding(mamba.eval())
+
+
+def test_positions_ignored_by_the_model_are_noticed() -> None:
+    """Left padding shifts whoever does not read position ids."""
+    model = tiny("GPT2").eval()
+    prove_decoding(model)
+    model = tiny("GPT2").eval()
+    forward = model.forward
+    model.forward = lambda *rest, **more: forward(*rest, **{k: v for k, v in more.items() if k != "position_ids"})
+    with pytest.raises(ModelError, match="logits differ"):
+        prove_decoding(model)
