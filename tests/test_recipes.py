@@ -33,6 +33,11 @@ def test_a_shipped_recipe_parses_and_its_files_are_there(path: Path) -> None:
     assert f"({path.name})" in (ROOT / "recipes" / "README.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "nano").glob("*.yaml")), ids=name)
+def test_a_recipe_of_the_bundled_base_parses(path: Path) -> None:
+    assert load_recipe(path).method.kind == "pretrain"
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=name)
 def test_a_shipped_recipe_runs_to_its_verdict(path: Path, tmp_path: Path) -> None:
     overrides = ["steps=3", "evaluate.forgetting=false", "evaluate.max_new_tokens=8", "split.max_test=8"]

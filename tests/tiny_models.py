@@ -6,7 +6,10 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from whet.data.forest import build_batch
 from whet.types import Batch, Segment
@@ -89,3 +92,11 @@ def loss_and_gradients(logprobs_N: torch.Tensor, batch: Batch, model: Any) -> tu
             gradients[name] = parameter.grad.detach().clone()
             parameter.grad = None
     return loss.item(), gradients
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """One token a number: `7 12 3`."""
+    vocabulary = {"<s>": 1, "</s>": 2, "<unk>": 0} | {str(number): number for number in range(3, VOCABULARY)}
+    core = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    core.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")

@@ -238,7 +238,7 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     lines: list[dict[str, Any]] = []
     if isinstance(source, Corpus):
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
-        measured = measure_blocks(base, tuned, source.test, recipe.method.context, recipe.seed)
+        measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
         prompts: list[list[int]] = []
     else:
         measured, lines = measure_rows(

@@ -43,8 +43,9 @@ def test_leaking_attention_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         total = int(batch.ids_T.shape[0])
         return attention.Layout(1, total, None, None, None, batch.positions_T.view(1, total))
 
-    monkeypatch.setattr("whet.model.policy.layout_of", one_big_tree)
     policy = tiny()
+    monkeypatch.setattr("whet.model.policy.layout_of", one_big_tree)
+    monkeypatch.setattr("whet.train.selfcheck.forest_refusal", lambda model: None)  # the first guard, asleep
     check = self_check(policy, batch(), "auto")
     assert not check.passed and check.path == "plain" and not policy.use_forest
 

@@ -136,7 +136,9 @@ class BlockLoader:
     the next. Which blocks make a step depends only on the step's number and the seed.
     """
 
-    def __init__(self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int
+    ) -> None:
         self.blocks = len(tokens) // context
         if self.blocks == 0:
             raise ValueError(f"{len(tokens)} tokens do not fill one block of {context}")
@@ -156,7 +158,7 @@ class BlockLoader:
         return [self._batch(numbers[at : at + self.per_micro]) for at in range(0, len(numbers), self.per_micro)]
 
     def in_order(self) -> Iterator[Batch]:
-        """Every block once, in the order of the text: for validation."""
+        """Every block once, in the order of the text."""
         for at in range(0, self.blocks, self.per_micro):
             yield self._batch(range(at, min(at + self.per_micro, self.blocks)))
 
@@ -182,7 +184,11 @@ class BlockLoader:
         )
 
 
-def tail_batch(tokens: np.ndarray) -> Batch:
-    """All of a text that is shorter than one block, as one root: so that a small validation text still counts."""
-    ids = tokens.astype(np.int64).tolist()
-    return build_batch([Segment(ids=ids, weights=[0.0] + [1.0] * (len(ids) - 1), row=0)])
+def read_through(tokens: np.ndarray, context: int, micro_batch_tokens: int) -> Iterator[Batch]:
+    """A whole text once, in order: its blocks, then what is left over. For validation and evaluation."""
+    whole = len(tokens) // context
+    if whole:
+        yield from BlockLoader(tokens, context, context, micro_batch_tokens, 0).in_order()
+    rest = tokens[whole * context :].astype(np.int64).tolist()
+    if len(rest) > 1:
+        yield build_batch([Segment(ids=rest, weights=[0.0] + [1.0] * (len(rest) - 1), row=whole)])

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
-from whet.data.blocks import BlockLoader, tail_batch
+from whet.data.blocks import read_through
+from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import DataError
@@ -56,21 +55,11 @@ def measure_rows(
     return facts, _answer_lines(rows, scores, texts)
 
 
-def measure_blocks(base: Side, tuned: Side, tokens: np.ndarray, context: int, seed: int) -> dict[str, Any]:
+def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:
     """For pre-training: the probability of held-out text, block by block."""
-    if len(tokens) < 2:
+    if len(corpus.test) < 2:
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
-    whole = len(tokens) // context
-
-    def batches() -> Any:
-        if whole:
-            yield from BlockLoader(tokens, context, context, READ_TOKENS, 0).in_order()
-        if len(tokens) - whole * context > 1:
-            tail = tail_batch(tokens[whole * context :])
-            tail.rows = [whole]
-            yield tail
-
-    found = {side.name: side.nll(batches()) for side in (base, tuned)}
+    found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     return _verdict("nll", "text has no answers, so the probability of held-out blocks is compared", scores, rows, seed)

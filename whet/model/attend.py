@@ -30,14 +30,14 @@ def attend(
     repeats = query.shape[1] // key.shape[1]
     if repeats > 1:
         key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    factor: float = query.shape[-1] ** -0.5 if scale is None else scale
     causal = mask is None and query.shape[2] > 1
     if softcap:
-        return _softcapped(query, key, value, mask, causal, scale, softcap, dropout)
+        return _softcapped(query, key, value, mask, causal, factor, softcap, dropout)
     if _plain_is_faster(query, key, dropout):
-        return _plain(query, key, value, mask, scale)
+        return _plain(query, key, value, mask, factor)
     return scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=causal, scale=scale, dropout_p=dropout
+        query, key, value, attn_mask=mask, is_causal=causal, scale=factor, dropout_p=dropout
     )
 
 

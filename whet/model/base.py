@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, nearest
 from whet.model.fit import prove_head
+from whet.model.identity import fingerprint
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -20,6 +21,7 @@ warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
 NANO = Path(__file__).parent / "nano"
 UNKNOWN_CONTEXT = 1024
+TOKENIZER_FIX = "add tokenizer.json and tokenizer_config.json to the folder"
 UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
 """What transformers raises for a folder that it cannot make sense of."""
 
@@ -30,6 +32,8 @@ class Base:
     path: str
     model: Any
     tokenizer: Any
+    fingerprint: str
+    """Which weights these were when they were loaded."""
 
     @property
     def context(self) -> int:
@@ -77,23 +81,25 @@ def locate(name: str) -> str:
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
     """The base's own tokenizer. Raises ModelError when there is none."""
-    from transformers import AutoTokenizer
-
-    path = locate(name)
-    try:
-        return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except UNREADABLE as error:
-        raise _not_loadable(name, error) from error
+    return _tokenizer(name, locate(name), trust_remote_code)
 
 
 def saved_tokenizer(folder: Path) -> Any:
     """The tokenizer that a run left in its model folder. Raises ModelError."""
+    return _tokenizer(str(folder), str(folder), False)
+
+
+def _tokenizer(name: str, path: str, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except UNREADABLE as error:
-        raise _not_loadable(str(folder), error) from error
+        raise _not_loadable(name, error) from error
+    special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    if not set(tokenizer.get_vocab()) - special:  # some classes start empty where their files are missing
+        raise ModelError("its tokenizer is missing", where="base", value=name, fix=TOKENIZER_FIX)
+    return tokenizer
 
 
 def load_config(name: str, trust_remote_code: bool = False) -> Any:
@@ -117,7 +123,7 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
     for parameter in model.parameters():  # not model.to(dtype): that would round the rotary frequencies too
         parameter.data = parameter.data.to(dtype)
     prove_head(model.eval(), name)
-    return Base(name, locate(name), model, load_tokenizer(name, trust_remote_code))
+    return Base(name, locate(name), model, load_tokenizer(name, trust_remote_code), fingerprint(model))
 
 
 def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Base:
@@ -144,7 +150,7 @@ def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) ->
             fix="give a complete causal language model; for an adapter, give the run that made it",
         )
     prove_head(model.eval(), name)
-    return Base(name, path, model, tokenizer)
+    return Base(name, path, model, tokenizer, fingerprint(model))
 
 
 def _refuse_pickles(name: str, path: str) -> None:
@@ -174,7 +180,7 @@ def _not_loadable(name: str, error: Exception) -> ModelError:
         reason = "it needs code from its own folder or repository, which is not run"
         fix = "set trust_remote_code: true if you trust its author with your machine"
     elif "backend tokenizer" in text or "sentencepiece" in text:
-        reason, fix = "its tokenizer is missing", "add tokenizer.json and tokenizer_config.json to the folder"
+        reason, fix = "its tokenizer is missing", TOKENIZER_FIX
     elif "mismatched" in text:
         reason = "its weights have other shapes than its config.json says"
     elif any(word in text for word in ("couldn't connect", "offline", "ConnectError", "resolve", "cached files")):

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.base import Base, load_base, random_base
 from whet.model.fit import forest_refusal, install_forest
@@ -24,13 +25,22 @@ class Opened:
 
 
 def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool) -> Opened:
-    """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json."""
+    """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
+
+    Raises ModelError when either cannot be loaded, or when the base is not the one that was trained on.
+    """
     dtype = getattr(torch, facts["dtype"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if facts["from_scratch"]:
         base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
     else:
         base = load_base(facts["base"], dtype, trust_remote_code)
+    if base.fingerprint != facts.get("base_fingerprint"):
+        raise ModelError(
+            f"the base {facts['base']!r} has other weights than when this model was trained on it",
+            where=str(folder),
+            fix="restore the base of that time, or train again",
+        )
     base.model.to(device)
     use_forest = forest_refusal(base.model) is None
     if use_forest:
@@ -41,4 +51,3 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool) -> 
     if use_forest:
         install_forest(tuned)
     return Opened(base, tuned, base.model, use_forest)
-

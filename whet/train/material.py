@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.data.blocks import BlockLoader, tail_batch
+from whet.data.blocks import BlockLoader, read_through
 from whet.data.corpus import Corpus, prepare_corpus
 from whet.data.ledger import Ledger
 from whet.data.loader import Loader, in_order
@@ -67,7 +67,8 @@ class Material:
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):
             return in_order(self.source.validation, recipe.micro_batch_tokens)
-        return blocks_in_order(self.source.validation, recipe)
+        assert isinstance(recipe.method, Pretrain) and recipe.method.context
+        return read_through(self.source.validation, recipe.method.context, recipe.micro_batch_tokens)
 
 
 def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
@@ -76,17 +77,6 @@ def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
     if len(tokens) < 8:
         raise DataError("there is hardly any text to train on", where=str(recipe.data), value=f"{len(tokens)} tokens")
     return min(recipe.method.context, len(tokens))
-
-
-def blocks_in_order(tokens: np.ndarray, recipe: Recipe) -> Iterable[Batch]:
-    """Blocks of the context, then what is left over if it is longer than one token."""
-    assert isinstance(recipe.method, Pretrain) and recipe.method.context and recipe.micro_batch_tokens
-    context = recipe.method.context
-    whole = len(tokens) // context
-    if whole:
-        yield from BlockLoader(tokens, context, context, recipe.micro_batch_tokens, 0).in_order()
-    if len(tokens) - whole * context > 1:
-        yield tail_batch(tokens[whole * context :])
 
 
 def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:

@@ -30,6 +30,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
         facts = {
             "base": recipe.base,
             "base_path": base.path,
+            "base_fingerprint": base.fingerprint,
             "adapter": recipe.adapter.kind,
             "method": recipe.method.kind,
             "seed": recipe.seed,
