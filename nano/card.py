@@ -48,8 +48,8 @@ def measure_skills(base: Base, renderer: Renderer, per_skill: int) -> dict[str, 
     table: dict[str, dict[str, float]] = grade(items, answers)
     for facts in table.values():
         facts["low"], facts["high"] = wilson(round(facts["score"] * facts["rows"]), int(facts["rows"]))
-    valid = [parse_object(a.text) is not None for a, item in zip(answers, items, strict=True) if item["skill"] == "json"]
-    table["json"]["valid"] = sum(valid) / len(valid)
+    written = [answer.text for answer, item in zip(answers, items, strict=True) if item["skill"] == "json"]
+    table["json"]["valid"] = sum(parse_object(text) is not None for text in written) / len(written)
     return table
 
 
@@ -84,8 +84,8 @@ def card_text(facts: dict[str, Any]) -> str:
     lines = [
         "# nano",
         "",
-        f"The base that ships with Whet: a Llama of {facts['parameters']:,} parameters, pre-trained from scratch by this",
-        "project on a synthetic English world and public-domain books (see `nano/README.md` in the repository).",
+        f"The base that ships with Whet: a Llama of {facts['parameters']:,} parameters, pre-trained from scratch by",
+        "this project on a synthetic English world and public-domain books (see `nano/README.md` in the repository).",
         "It is a tool for learning, testing and demonstrating; it knows nothing of the real world.",
         "",
         "| skill (exact answer) | right | 95% interval | items |",

@@ -89,7 +89,9 @@ def train(
     return _head(session) | effort
 
 
-def evaluate(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None) -> dict[str, Any]:
+def evaluate(
+    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()

@@ -99,7 +99,8 @@ def test_saved_adapter_is_the_one_that_answers_in_plain_peft(tuned: tuple[Path, 
     lines = [json.loads(line) for line in (run.folder / "answers.jsonl").read_text().splitlines()][:6]
     same = 0
     for line in lines:
-        ids = tokenizer.apply_chat_template(line["prompt"], add_generation_prompt=True, return_tensors="pt")["input_ids"]
+        rendered = tokenizer.apply_chat_template(line["prompt"], add_generation_prompt=True, return_tensors="pt")
+        ids = rendered["input_ids"]
         out = model.generate(ids, max_new_tokens=120, do_sample=False)
         same += tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True) == line["tuned"]
     assert same >= 5  # bfloat16 rounds differently in another batch shape; one near-tie may fall the other way
@@ -182,6 +183,7 @@ def test_alpaca_file_trains(tmp_path: Path, data_dir: Path) -> None:
 def test_gate_exits_with_3_when_it_is_not_better(tmp_path: Path) -> None:
     data = write_jsonl(tmp_path / "t.jsonl", generate(40, 8))
     command = [sys.executable, "-m", "whet", "tune", str(data), "--gate", "--json", "--runs", str(tmp_path / "runs")]
-    done = subprocess.run([*command, "--set", "steps=1"], capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, "--set", "steps=1"], capture_output=True, env=env)
     assert done.returncode == 3, done.stderr.decode()
     assert json.loads(done.stdout)["verdict"]["word"] != "better"

@@ -191,7 +191,13 @@ def reasoning(answer: str) -> Row:
 
 @pytest.mark.parametrize(
     ("answer", "right"),
-    [("2 + 2 = 4\n#### 4", 1.0), ("#### 5\nno, wait\n#### 4", 1.0), ("#### 4 apples", 0.0), ("it is 4", 0.0), ("####", 0.0)],
+    [
+        ("2 + 2 = 4\n#### 4", 1.0),
+        ("#### 5\nno, wait\n#### 4", 1.0),
+        ("#### 4 apples", 0.0),
+        ("it is 4", 0.0),
+        ("####", 0.0),
+    ],
 )
 def test_final_answer_is_what_follows_the_last_mark(answer: str, right: float) -> None:
     assert metric.score("final-answer", answer, reasoning("so 4\n#### 4")).value == right

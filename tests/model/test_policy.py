@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
-from tests.tiny_models import grove, roots, tiny
-from whet.model.fit import install_forest
+from tests.tiny_models import grove, roots
+from whet.model.attention import layout_of
 from whet.model.plain import pad_rows, plain_rows
-from whet.model.policy import Policy, placed
+from whet.model.policy import placed
 
 
-@pytest.mark.parametrize("use_forest", [True, False])
-@pytest.mark.parametrize("name", ["Llama", "GPT2"])
-def test_every_index_is_on_the_models_device(name: str, use_forest: bool) -> None:
+def test_everything_that_is_read_goes_to_the_models_device() -> None:
     """The meta device stands in for a GPU: it refuses tensors of the processor just the same."""
-    model = tiny(name)
-    install_forest(model)
-    policy = Policy(model.to("meta"), use_forest)
+    device = torch.device("meta")
     for batch in (roots(5, 5), roots(3, 9), grove()):
-        hidden = policy.hidden(batch)
-        assert hidden.device.type == "meta" and hidden.shape == (len(batch.target_N), 32)
+        there = placed(batch, device)
+        assert all(x.device == device for x in (there.ids_T, there.positions_T, there.source_N, there.target_N))
+        assert there.weight_N.device.type == "cpu", "the loss is summed where the weights lie"
+        layout = layout_of(there)
+        found = (layout.gather_RL, layout.scatter_T, layout.family_RLL, layout.positions_RL)
+        assert all(x.device == device for x in found if x is not None)
+        rows, slot_T = plain_rows(there)
+        assert all(x.device == device for x in (*pad_rows(rows, there.ids_T), slot_T))
 
 
 def test_a_batch_that_is_there_already_is_not_copied() -> None:

@@ -12,7 +12,7 @@ from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
-from whet.evaluate.power import ALPHA, detectable_gain
+from whet.evaluate.power import detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
@@ -44,8 +44,10 @@ def measure_rows(
     else:
         tokens = wanted.max_new_tokens or _answer_tokens(rows, origin)
         scores = {}
-        for number, side in enumerate((base, tuned)):
-            answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=number: progress(n * len(rows) + done, 2 * len(rows)))
+        for before, side in ((0, base), (len(rows), tuned)):
+            answers = ask(
+                side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
+            )
             texts[side.name] = [answer.text for answer in answers]
             scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
     facts = _verdict(name, reason, scores, rows, seed)
@@ -86,9 +88,9 @@ def measure_forgetting(
             side.name: ask(side, origin, asked, renderer, skills.TOKENS, lambda done: None) for side in (base, tuned)
         }
         facts["skills"] = {side: skills.grade(suite, found) for side, found in answers.items()}
-        difference, _ = compare(*(skills.hits(suite, answers[side]) for side in ("base", "tuned")), seed)
+        difference, _ = compare(skills.hits(suite, answers["base"]), skills.hits(suite, answers["tuned"]), seed)
         facts["skills_difference"] = asdict(difference)
-        if difference.p < ALPHA and difference.estimate < 0:
+        if skills.lost(difference):
             facts["word"] = "lost"
         facts["statement"] += " " + skills.state(difference)
     return facts

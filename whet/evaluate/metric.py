@@ -81,7 +81,8 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
 
 def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
     """score, low, high (95%: Wilson for 0/1, otherwise bootstrap) and rows; with json: validity, field_f1, fields;
-    with accuracy: macro_f1, labels; with final-answer: format (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
+    with accuracy: macro_f1, labels; with final-answer: format (share of answers that state one); with nll:
+    nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
     values = [one.value for one in scores]

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from whet.evaluate.power import ALPHA
 from whet.types import Answer, Difference
 
 SUITE = "skills.jsonl"
@@ -42,7 +43,13 @@ def grade(items: list[dict[str, Any]], answers: list[Answer]) -> dict[str, dict[
 
 def state(difference: Difference) -> str:
     """What became of the suite as a whole, in one sentence."""
-    points = f"{100 * difference.estimate:+.0f} points (95% interval {100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
-    if difference.p < 0.05 and difference.estimate < 0:
-        return f"The base's own skills were lost in part: {points} on its {difference.rows} tasks, outside of what it was tuned for."
-    return f"The base's own skills: {points} on its {difference.rows} tasks."
+    estimate, low, high = (round(100 * value) for value in (difference.estimate, difference.low, difference.high))
+    change = f"{estimate:+d} points (95% interval {low:+d} to {high:+d}) on its {difference.rows} tasks"
+    if lost(difference):
+        return f"The base's own skills were lost in part: {change}, which are not what it was tuned for."
+    return f"The base's own skills: {change}."
+
+
+def lost(difference: Difference) -> bool:
+    """Has the suite as a whole become significantly worse?"""
+    return difference.p < ALPHA and difference.estimate < 0

@@ -18,7 +18,7 @@ from whet.model.fit import install_forest
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Lora, Pretrain, Recipe
+from whet.recipe.schema import Pretrain, Recipe
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
