@@ -105,7 +105,7 @@ class Decoder:
     def _continue(self) -> Tensor:
         last = torch.tensor([[self.ids[i][-1]] for i in self.alive], device=self.device)
         self.mask = torch.cat([self.mask, torch.ones_like(self.mask[:, :1])], dim=1)
-        self.position = self.position + 2
+        self.position = self.position + 1
         return self._read(last, self.position)
 
     def _read(self, ids: Tensor, positions: Tensor, **extra: int) -> Tensor:
