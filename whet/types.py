@@ -42,8 +42,9 @@ class Row:
 
     @property
     def prompt(self) -> list[Message]:
-        """The conversation up to, and without, the last assistant turn."""
-        return self.messages[:-1] if self.reference else self.messages
+        """The conversation up to, and without, a last assistant turn, be it words or a tool call."""
+        answered = self.messages and self.messages[-1].get("role") == "assistant"
+        return self.messages[:-1] if answered else self.messages
 
 
 @dataclass(slots=True)

@@ -17,8 +17,9 @@ FULL_RATE, REFERENCE_HIDDEN = 5e-5, 2000
 """Tinker's fit: full rate = 5e-5 * (2000 / hidden) ** exponent."""
 EXPONENT_BELOW, EXPONENT_ABOVE = 0.0775, 0.781
 """The exponents fitted to Qwen and to Llama; on either side of 2000 we take the one that gives the lower rate."""
-SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 5e-4, 256
-"""Below a hidden size of 512 Tinker's fit does not reach: measured on the bundled base (hidden 256)."""
+SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 6e-4, 192
+"""Below a hidden size of 512 Tinker's fit does not reach; on the demo and the bundled base (hidden size 192) a LoRA at
+6e-3 beat one at 2e-3."""
 SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 """Kaplan et al. 2020, appendix D.6: rate = 0.003239 - 0.0001395 ln(parameters)."""
 LEAST_STEPS = 100

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from whet.errors import NonFiniteError
 from whet.model.policy import Policy
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, save_best, save_last
@@ -52,6 +54,13 @@ class Validator:
 
     def measure(self, step: int) -> None:
         validation = mean_nll(self.policy, self.batches())
+        if not math.isfinite(validation):
+            raise NonFiniteError(
+                "the validation loss is not finite",
+                where=f"step {step}",
+                value=validation,
+                fix="lower learning_rate, or set dtype: float32",
+            )
         training = sum(self.progress.losses) / len(self.progress.losses) if self.progress.losses else float("nan")
         self.progress.losses.clear()
         self.progress.validations.append((step, validation, training))

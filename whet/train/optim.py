@@ -86,12 +86,12 @@ class MasterOptimizer:
         for name, master in self.masters.items():
             master.copy_(tensors[f"master/{name}"])
         for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                for master in group["params"]:
-                    prefix = f"state/{self._name_of(master)}/"
-                    found = {k.removeprefix(prefix): v.clone() for k, v in tensors.items() if k.startswith(prefix)}
-                    if found:
-                        optimizer.state[master] = found
+            for master in (master for group in optimizer.param_groups for master in group["params"]):
+                prefix = f"state/{self._name_of(master)}/"
+                mine = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+                found = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
+                if found:
+                    optimizer.state[master] = found
         self._publish()
 
     def _name_of(self, wanted: Tensor) -> str:

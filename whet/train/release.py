@@ -28,8 +28,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
         else:
             golden = renderer.prompt_ids(GOLDEN, None)
         facts = {
-            "base": recipe.base,
-            "base_path": base.path,
+            "base": _lasting_name(recipe.base, base.path),
             "base_fingerprint": base.fingerprint,
             "adapter": recipe.adapter.kind,
             "method": recipe.method.kind,
@@ -42,6 +41,12 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
             "stop_ids": sorted(renderer.stop_ids),
         }
         write_json(folder / "whet.json", facts)
+
+
+def _lasting_name(name: str, path: str) -> str:
+    """A base's name that also works from another working folder."""
+    is_local_folder = name != "nano" and Path(path).exists()
+    return str(Path(path).resolve()) if is_local_folder else name
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from whet.data.forest import build_batch
 from whet.data.template import Renderer
 from whet.model.adapter import add_adapter
-from whet.model.base import Base, load_base, load_config, load_tokenizer, random_base
+from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
@@ -100,7 +100,7 @@ def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
 def with_context(recipe: Recipe, config: Any) -> Recipe:
     """The recipe with the lengths that the base allows filled in: the data cannot be cut without them."""
     recipe = recipe.model_copy(deep=True)
-    context = int(getattr(config, "max_position_embeddings", None) or 1024)
+    context = context_of(config)
     recipe.max_tokens = recipe.max_tokens or context
     if isinstance(recipe.method, Pretrain):
         recipe.method.context = recipe.method.context or min(context, 1024)
