@@ -43,7 +43,8 @@ clean:
 # One stamp a stage, so that a second `make` has nothing to install. torch comes first and by itself, so that a
 # build which this machine provides is taken as it is.
 $(VENV)/.torch: constraints.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; none was found" >&2; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed; give one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing $(TORCH) ..."
 	$(INSTALL) "$(TORCH)"

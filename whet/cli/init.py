@@ -59,8 +59,8 @@ def look(recipe: Recipe) -> tuple[str, str]:
     from whet.data.shape import detect
     from whet.data.source import read_source
 
-    values = [raw.value for raw in islice(read_source(recipe.data), LOOKED_AT)]
-    shape = detect(values, recipe)
+    first = list(islice(read_source(recipe.data), LOOKED_AT))
+    shape = detect([raw.value for raw in first], recipe, [raw.where for raw in first])
     return shape.kind, shape.describe()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ def _is_message(value: Mapping[str, Any]) -> bool:
 
 
 def _text(value: Any, name: str) -> str:
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise RowRefused("empty-text", f"{name!r} is empty", value=value, fix="fill it or remove the row")
     if isinstance(value, str):
         return value
@@ -89,17 +90,25 @@ def _text(value: Any, name: str) -> str:
     raise RowRefused("wrong-type", f"{name!r} must be a text", value=value, fix="write it as a text")
 
 
+def _is_missing(value: Any) -> bool:
+    """Nothing, or the not-a-number that a table (Parquet) holds where a number is missing."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
 def _answer(value: Any, name: str) -> str:
     """The text to learn. An object or a list is learned as JSON, keys in the order of the file."""
-    if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise RowRefused("empty-answer", f"{name!r} is empty", value=value, fix="fill it or remove the row")
     if isinstance(value, dict | list | bool):
-        return json.dumps(value, ensure_ascii=False)
+        try:
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:  # from Parquet: dates, bytes, not-a-number
+            raise RowRefused("wrong-type", f"{name!r} is not JSON: {error}", value=value, fix="write texts") from error
     return _text(value, name)
 
 
 def _label(value: Any) -> str:
-    if value is None or str(value).strip() == "" or isinstance(value, dict | list):
+    if _is_missing(value) or str(value).strip() == "" or isinstance(value, dict | list):
         raise RowRefused("empty-answer", "the label is missing", value=value, fix="label the row or remove it")
     return str(value).strip()
 

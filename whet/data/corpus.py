@@ -74,7 +74,7 @@ def prepare_corpus(
     digests = {False: reader.account(ledger, own_test=False), True: reader.account(ledger, own_test=True)}
     ledger.enforce_budget(recipe.drop_budget)
     if not digests[False]:
-        raise DataError("no document can be used", where=str(recipe.data), fix="run `whet check` to see why")
+        raise DataError("no document can be used: all were dropped", where=str(recipe.data), fix="bring other data")
     few = len(set(digests[False].values())) < FEW_DOCUMENTS
     fates = _fates(recipe, digests[False], digests[True], few)
     folder = cache / _key(recipe, renderer)[:24]
@@ -105,8 +105,8 @@ class _Reader:
 
     def shape(self, *, own_test: bool) -> Shape:
         if own_test not in self.shapes:
-            values = [raw.value for raw in islice(read_source(self._data(own_test)), LOOK_AHEAD)]
-            self.shapes[own_test] = detect(values, self.recipe)
+            first = list(islice(read_source(self._data(own_test)), LOOK_AHEAD))
+            self.shapes[own_test] = detect([raw.value for raw in first], self.recipe, [raw.where for raw in first])
         return self.shapes[own_test]
 
     def account(self, ledger: Ledger, *, own_test: bool) -> dict[int, bytes]:

@@ -98,18 +98,16 @@ class Ledger:
         counted = [e for e in self.entries.values() if e.fate == "dropped" and e.reason not in OWN_DECISIONS]
         if len(counted) <= share * len(self.entries):
             return
-        lines = []
-        for reason, count in Counter(entry.reason for entry in counted).most_common(3):
-            example = next(entry for entry in counted if entry.reason == reason)
-            first = example.message.splitlines()[0] if example.message else example.where
-            lines.append(f"\n  {count} x {reason}, for example {first}")
-        percent = 100 * len(counted) / len(self.entries)
+        reasons = Counter(entry.reason for entry in counted).most_common(3)
+        examples = [(count, next(entry for entry in counted if entry.reason == reason)) for reason, count in reasons]
+        lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
+        own = examples[0][1].message.partition("\n  fix: ")[2] or "correct or remove these rows"
+        dropped = len(counted) / len(self.entries)
+        go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}" if dropped < 1 else ""
         raise DataError(
-            f"{len(counted)} of {len(self.entries)} rows ({percent:.1f}%) cannot be used, more than "
+            f"{len(counted)} of {len(self.entries)} rows ({100 * dropped:.1f}%) cannot be used, more than "
             f"drop_budget allows ({100 * share:g}%):" + "".join(lines),
-            fix="correct or remove these rows; "
-            + ("raise max_tokens or set too_long: truncate; " if any(e.reason == "too-long" for e in counted) else "")
-            + f"or set drop_budget: {_next_share(len(counted) / len(self.entries))}",
+            fix=own + go_on,
         )
 
     def rows_jsonl(self) -> Iterator[dict[str, Any]]:
@@ -126,6 +124,11 @@ class Ledger:
                 "supervised": entry.supervised,
                 "hash": entry.hash,
             }
+
+
+def _first(entry: Entry) -> str:
+    """The first line of what was said about the row, or where it stands."""
+    return entry.message.splitlines()[0] if entry.message else entry.where
 
 
 def _next_share(share: float) -> float:

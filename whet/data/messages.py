@@ -5,12 +5,12 @@ What a template would only see as a strange role or a text within a text is refu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from whet.data import strictjson
 from whet.data.refuse import RowRefused
-from whet.errors import nearest
+from whet.errors import DataError, nearest
 from whet.types import Message
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "functions")
@@ -68,9 +68,10 @@ def _message(item: dict[str, Any], number: int) -> Message:
         calls = _calls(_parse(content, f"message {number}: the tool call"), number)
         return {"role": "assistant", "content": "", "tool_calls": calls, **item}
     if role not in ROLES:
+        known = "no role" if role is None else f"an unknown role{nearest(str(role), ROLES)}"
         raise RowRefused(
             "unknown-role",
-            f"message {number} has an unknown role{nearest(str(role), ROLES)}",
+            f"message {number} has {known}",
             value=role,
             fix=f"use one of {', '.join(ROLES[:5])}",
         )
@@ -91,6 +92,8 @@ def _content(content: Any, number: int, has_calls: bool) -> Any:
         return [dict(part) for part in content]
     if isinstance(content, str):
         return content
+    if content is None:
+        raise RowRefused("empty-text", f"message {number} has no content", fix="fill it or remove the row")
     raise RowRefused("wrong-type", f"message {number}: the content must be a text", value=content, fix="write a text")
 
 
@@ -146,7 +149,6 @@ def _parse(value: Any, what: str) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError as error:
-        what = f"{what}: not valid JSON ({error})"
-        raise RowRefused("bad-json", what, value=value, fix="correct the JSON") from error
+        return strictjson.parse(value, "", 1)
+    except DataError as error:
+        raise RowRefused("bad-json", f"{what}: {error.what}", value=value, fix="correct the JSON") from error

@@ -69,7 +69,7 @@ def prepare(
     own = list(read_source(recipe.test)) if recipe.test else []
     for raw in own:
         raw.index += len(raws)
-    shape = detect([raw.value for raw in raws], recipe)
+    shape = _shape_of(raws, recipe)
     quiet = None if _has_reasoning(raws) else renderer.without_thinking()
     work = _Work(recipe, quiet or renderer, recipe.max_tokens or context)
     if quiet:
@@ -77,12 +77,20 @@ def prepare(
     work.read(raws, shape, progress, len(raws) + len(own))
     usable = len(work.rows)
     if own:
-        work.read(own, detect([raw.value for raw in own], recipe), progress, len(raws) + len(own))
+        work.read(own, _shape_of(own, recipe), progress, len(raws) + len(own))
     work.ledger.enforce_budget(recipe.drop_budget)
     if not usable:
-        raise DataError("no row can be used", where=str(recipe.data), fix="run `whet check` to see why")
-    parts = _own_parts(recipe, work, usable) if own else split(work.rows, recipe.split, recipe.seed)
+        raise DataError("no row can be used: all were dropped", where=str(recipe.data), fix="bring other data")
+    try:
+        parts = _own_parts(recipe, work, usable) if own else split(work.rows, recipe.split, recipe.seed)
+    except DataError as error:
+        raise DataError(error.what, where=error.where or str(recipe.data), value=error.value, fix=error.fix) from error
+    work.ledger.enforce_budget(recipe.drop_budget)
     return _assemble(work, parts, shape)
+
+
+def _shape_of(raws: list[RawRow], recipe: Recipe) -> Shape:
+    return detect([raw.value for raw in raws], recipe, [raw.where for raw in raws])
 
 
 class _Work:
@@ -115,12 +123,11 @@ class _Work:
         cut = Rendered(rendered.ids[: self.limit], rendered.weights[: self.limit], rendered.text, rendered.spans)
         if self.recipe.too_long == "truncate" and cut.supervised:
             return cut
-        raise RowRefused(
-            "too-long",
-            f"{len(rendered.ids)} tokens, but the longest row may have {self.limit}",
-            where=raw.where,
-            fix="shorten the row, raise max_tokens if the base allows it, or set too_long: truncate",
-        )
+        what = f"{len(rendered.ids)} tokens, but the longest row may have {self.limit}"
+        fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
+        if self.recipe.too_long == "truncate":
+            what, fix = f"{what}, and what is to be learned begins after them", "shorten the prompts"
+        raise RowRefused("too-long", what, where=raw.where, fix=fix)
 
 
 def _own_parts(recipe: Recipe, work: _Work, usable: int) -> Parts:
@@ -137,6 +144,11 @@ def _own_parts(recipe: Recipe, work: _Work, usable: int) -> Parts:
         row = train[position]
         work.ledger.drop(row.index, "duplicate-of-test", f"{row.where}: (nearly) the same as a row of the test file")
     kept = [position for position in range(usable) if position not in leaked]
+    if not kept:
+        raise DataError(
+            f"all {usable} rows are (nearly) the same as a row of the test file {recipe.test}, so none may be learned",
+            fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
+        )
     inner = split([train[position] for position in kept], recipe.split, recipe.seed, own_test=True)
     return Parts(
         train=[kept[position] for position in inner.train],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from whet.errors import DataError, nearest
+from whet.errors import DataError, nearest, shorten
 from whet.recipe.schema import Columns, Recipe
 
 Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"]
@@ -34,6 +34,8 @@ LABELS = ("label", "category", "intent", "class")
 ALPACA_ANSWERS = ("output", "response")
 CONTEXTS = ("context", "passage", "choices", "options", "input")
 """Columns that belong to a question: to leave them out without being told to would be silently wrong."""
+MOST_LISTED = 20
+"""Names of columns in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +53,21 @@ class Shape:
         return text + (f"; not used: {', '.join(self.unused)}" if self.unused else "")
 
 
-def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe) -> Shape:
+def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe, places: Sequence[str] = ()) -> Shape:
     """The shape of all rows: the recipe's `format` and `columns` where given, else found from the columns.
 
-    Raises DataError when no shape fits, when it could mean two things, or when a later row has another shape (naming
-    the first such row, counted from 1).
+    `places` says where each row stands. Raises DataError when no shape fits, when it could mean two things, or when a
+    later row has another shape (naming the first such row, counted from 1).
     """
     if not values:
         raise DataError("there are no rows", fix="point at a file with one example a line")
-    shape = _shape(values[0], recipe)
+    try:
+        shape = _shape(values[0], recipe)
+    except DataError as error:
+        raise DataError(error.what, where=next(iter(places), ""), value=error.value, fix=error.fix) from error
     chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
     if not chosen and recipe.method.kind != "pretrain":
-        _refuse_left_out(shape, values)
+        _refuse_left_out(shape, values, places)
     for number, value in enumerate(values):
         if _fits(value, shape):
             continue
@@ -70,6 +75,7 @@ def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe) -> Shape:
         if other is not None and other.kind != shape.kind:
             raise DataError(
                 f"row {number + 1} has another form than the first row: {other.kind} instead of {shape.kind}",
+                where=places[number] if places else "",
                 value=sorted(value) if isinstance(value, Mapping) else value,
                 fix="keep one form in a file; give two files two runs, or convert one of them",
             )
@@ -181,7 +187,7 @@ def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None
         )
 
 
-def _refuse_left_out(shape: Shape, values: Sequence[Mapping[str, Any] | str]) -> None:
+def _refuse_left_out(shape: Shape, values: Sequence[Mapping[str, Any] | str], places: Sequence[str]) -> None:
     """A column that a question may depend on must not be left out without the user's word."""
     doubtful = [name for name in shape.unused if shape.kind == "text" or name.strip().lower() in CONTEXTS]
     for name in doubtful:
@@ -190,6 +196,7 @@ def _refuse_left_out(shape: Shape, values: Sequence[Mapping[str, Any] | str]) ->
             mapping = ", ".join(f"{role}: {column}" for role, column in shape.columns.items() if role != "input")
             raise DataError(
                 f"the columns look like {shape.kind}, but {name!r}, filled in row {number + 1}, would not be used",
+                where=places[number] if places else "",
                 fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
             )
 
@@ -200,14 +207,22 @@ def _refuse_unknown_columns(columns: Columns, value: Mapping[str, Any]) -> None:
             raise DataError(
                 f"columns.{role} names a column that the data does not have{nearest(name, value)}",
                 value=name,
-                fix=f"the columns are: {', '.join(map(str, value))}",
+                fix=f"the columns are: {_listed(value)}",
             )
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    """The first names, each cut to a length that can be read."""
+    few = [shorten(name, 40) for name in names][:MOST_LISTED]
+    return ", ".join(few) + (f" and {len(names) - len(few)} more" if len(names) > len(few) else "")
 
 
 def _no_shape(value: Mapping[str, Any], recipe: Recipe) -> DataError:
     wanted = f" as format: {recipe.format}" if recipe.format != "auto" else ""
+    if not value:
+        return DataError("the first row has no columns", value={}, fix='write {"prompt": ..., "completion": ...}')
     return DataError(
-        f"cannot tell what to learn from the columns {', '.join(map(repr, value))}{wanted}",
+        f"cannot tell what to learn from the columns {_listed(value)}{wanted}",
         fix="name them, for example columns: {prompt: question, completion: ground_truth}; or {text: ...}, "
         "{text: ..., label: ...}, {messages: ...}",
     )

@@ -24,6 +24,7 @@ from whet.errors import DataError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _NOT_DATA = re.compile(r"\.|readme|licen[cs]e|upstream-licen[cs]e|notice|changelog", re.IGNORECASE)
 """Files of a folder that are about the data."""
 BOM = b"\xef\xbb\xbf"
@@ -79,10 +80,13 @@ def _files(name: str) -> list[tuple[Path, str]]:
     if path.is_dir():
         inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not _NOT_DATA.match(p.name))
         if not inner:
-            raise DataError(f"no data files in this folder; looked for {', '.join(SUFFIXES)}", where=name)
+            fix = "point at a file, or at the folder that holds the files"
+            raise DataError(f"no data files in this folder; looked for {', '.join(SUFFIXES)}", where=name, fix=fix)
         return [(p, str(p.relative_to(path))) for p in inner]
     if not path.exists():
         raise DataError("no such file" + _similar(path), where=name, fix="check the path")
+    if not path.is_file():
+        raise DataError("this is not a file that can be read twice", where=name, fix="write the rows to a file first")
     if not _kind(path):
         raise DataError(
             f"cannot tell the format from the name; known are {', '.join(SUFFIXES)} (and .gz of these)",
@@ -148,19 +152,37 @@ def _refuse_binary(file: Any, label: str) -> None:
     head = file.peek(8192)[:8192]
     if not head:
         raise DataError("the file is empty", where=label, fix="point at a file with one example a line")
-    if head.startswith(UTF16) or (len(head) > 3 and head[1:4:2] == b"\0\0"):
-        raise DataError("the file is UTF-16", where=label, fix="save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+    encoding = _wide_encoding(head)
+    if encoding:
+        fix = f"save it as UTF-8 (iconv -f {encoding} -t UTF-8)"
+        raise DataError(f"the file is {encoding[:6]}", where=label, fix=fix)
     if b"\0" in head:
         raise DataError(
             "the file is binary, not text", where=label, value=head[:16], fix=f"use one of {', '.join(SUFFIXES)}"
         )
 
 
+def _wide_encoding(head: bytes) -> str:
+    """UTF-16 or UTF-32 (as iconv calls it), from the mark or from where the zeros of plain letters are; else ''."""
+    if head.startswith(UTF32):
+        return "UTF-32"
+    if head.startswith(UTF16):
+        return "UTF-16"
+    zeros = tuple(byte == 0 for byte in head[:4])
+    by_zeros = {
+        (False, True, False, True): "UTF-16LE",
+        (True, False, True, False): "UTF-16BE",
+        (False, True, True, True): "UTF-32LE",
+        (True, True, True, False): "UTF-32BE",
+    }
+    return by_zeros.get(zeros, "")
+
+
 def _json_lines(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
     for number, line in decoded_lines(file, label):
         if line.strip():
             where = f"{label}:{number}"
-            yield where, strictjson.row(strictjson.parse(line, label, number), where)
+            yield where, strictjson.row(strictjson.parse(line.rstrip("\r\n"), label, number), where)
 
 
 def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
@@ -175,7 +197,7 @@ def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
         raise DataError(
             "a JSON file must hold a list of rows, or an object with a list under 'data'",
             where=label,
-            value=sorted(value) if isinstance(value, dict) else value,
+            value=sorted(value) if isinstance(value, dict) else json.dumps(value),
             fix="write a list, or one object a line in a .jsonl file",
         )
     for number, item in enumerate(value, start=1):
@@ -202,9 +224,12 @@ def decoded_lines(file: IO[bytes], label: str) -> Iterator[tuple[int, str]]:
     offset = 0
     for number, line in enumerate(file, start=1):
         try:
-            yield number, (line.removeprefix(BOM) if number == 1 else line).decode("utf-8")
+            text = (line.removeprefix(BOM) if number == 1 else line).decode("utf-8")
         except UnicodeDecodeError:
             raise _bad_byte(line, offset, label, number) from None
+        if "\0" in text:
+            raise _zero_byte(line, offset, label, number)
+        yield number, text
         offset += len(line)
 
 
@@ -212,9 +237,23 @@ def _decoded(file: IO[bytes], label: str) -> str:
     """The whole file as one text, without a byte order mark. Raises DataError at a bad byte."""
     data = file.read()
     try:
-        return data.removeprefix(BOM).decode("utf-8")
+        text = data.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError:
         raise _bad_byte(data, 0, label, 1) from None
+    if "\0" in text:
+        raise _zero_byte(data, 0, label, 1)
+    return text
+
+
+def _zero_byte(data: bytes, offset: int, label: str, first_line: int) -> DataError:
+    """A zero byte is valid UTF-8, but in a text it is the trace of a damaged disk or a broken copy."""
+    at = data.index(b"\0")
+    return DataError(
+        f"byte {offset + at} is zero: the file is damaged, or not a text",
+        where=f"{label}:{first_line + data.count(10, 0, at)}",
+        value=data[max(0, at - 20) : at + 4],
+        fix="copy or write the file again",
+    )
 
 
 def _bad_byte(data: bytes, offset: int, label: str, first_line: int) -> DataError:

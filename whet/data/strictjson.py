@@ -1,11 +1,15 @@
-"""JSON that is read strictly: duplicate keys, NaN and broken characters are refused, with line and column."""
+"""JSON that is read strictly: duplicate keys, NaN, numbers too large and broken characters are refused, with place."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from whet.errors import DataError
+
+DEEPEST = 100
+"""Levels of lists and objects. No data needs more; whatever walks through a row later could run out of stack."""
 
 
 def parse(text: str, label: str, line: int) -> Any:
@@ -21,9 +25,12 @@ def parse(text: str, label: str, line: int) -> Any:
             fix="correct this line" if "\n" not in text.rstrip("\n") else "correct the file there",
         ) from error
     except _Refused as error:
-        raise DataError(str(error), where=f"{label}:{line}", fix="correct this row") from error
+        place = f"{label}:{line + _line_of_refusal(text)}"
+        raise DataError(str(error), where=place, fix="correct this row") from error
     except RecursionError as error:
-        raise DataError("JSON is nested too deeply", where=f"{label}:{line}", fix="flatten this row") from error
+        raise _too_deep(f"{label}:{line}") from error
+    if text.count("[") + text.count("{") > DEEPEST:
+        _refuse_deep(value, f"{label}:{line}")
     if "\\ud" in text or "\\uD" in text:
         _refuse_surrogates(value, f"{label}:{line}")
     return value
@@ -55,7 +62,57 @@ def _refuse_constant(name: str) -> NoReturn:
     raise _Refused(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _Refused(f"the number {digits} is too large")
+    return number
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # Python's own limit is some thousand digits
+        raise _Refused(f"a number of {len(digits)} digits is too large; write it as a text") from error
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+)
+
+
+def _line_of_refusal(text: str) -> int:
+    """Lines before the item that is refused, where the text is one list of items (a .json file); else 0."""
+    at = text.find("[")
+    while at >= 0:
+        at += 1
+        at += len(text[at : at + 1000]) - len(text[at : at + 1000].lstrip())
+        try:
+            _, end = _DECODER.raw_decode(text, at)
+        except _Refused:
+            return text.count("\n", 0, at)
+        except ValueError:
+            return 0
+        at = text.find(",", end)
+    return 0
+
+
+def _refuse_deep(value: Any, where: str) -> None:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise _too_deep(where)
+
+
+def _too_deep(where: str) -> DataError:
+    return DataError(f"JSON is nested more than {DEEPEST} levels deep", where=where, fix="flatten this row")
 
 
 def _refuse_surrogates(value: Any, where: str) -> None:
