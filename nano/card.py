@@ -21,7 +21,6 @@ from nano.books import books, text_of
 from nano.world import documents, skills, stream_seed
 from whet.data.blocks import Document
 from whet.data.template import Renderer
-from whet.evaluate.json_match import parse_object
 from whet.evaluate.sides import Side, text_nll
 from whet.evaluate.skills import TOKENS, grade
 from whet.evaluate.statistics import wilson
@@ -49,8 +48,16 @@ def measure_skills(base: Base, renderer: Renderer, per_skill: int) -> dict[str, 
     for facts in table.values():
         facts["low"], facts["high"] = wilson(round(facts["score"] * facts["rows"]), int(facts["rows"]))
     written = [answer.text for answer, item in zip(answers, items, strict=True) if item["skill"] == "json"]
-    table["json"]["valid"] = sum(parse_object(text) is not None for text in written) / len(written)
+    table["json"]["valid"] = sum(is_json(text) for text in written) / len(written)
     return table
+
+
+def is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def flat(by_skill: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.show import coloured
 from whet.data.template import Renderer
-from whet.errors import InputError
+from whet.errors import DataError, InputError
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
@@ -46,6 +46,7 @@ from whet.types import Message
 
 Input = Recipe | str | Path
 KL_PROMPT_ROWS = 100
+RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
 
 def tune(
@@ -57,11 +58,12 @@ def tune(
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result."""
     run, observer = _start(data, run_root, name, observer, overrides)
-    with run.lock, _status_of(run):
+    with run.at_work():
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
-            return run.read_json("evaluation.json")
+            return run.read_json("evaluation.json", *RESULT_KEYS)
         session = open_session(run.recipe, run, observer)
+        _refuse_without_test(session)
         _state_power(session, observer)
         effort = _trained(session, observer)
         result = _evaluated(session, effort, observer)
@@ -80,7 +82,7 @@ def train(
 ) -> dict[str, Any]:
     """Train only. The same call again resumes."""
     run, observer = _start(data, run_root, name, observer, overrides)
-    with run.lock, _status_of(run):
+    with run.at_work():
         session = open_session(run.recipe, run, observer)
         _state_power(session, observer)
         effort = _trained(session, observer)
@@ -95,8 +97,9 @@ def evaluate(
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()
-    with found.lock, _status_of(found):
-        read_facts(found.model)
+    read_facts(found.model)
+    found.refuse_changed_data()
+    with found.at_work():
         session = open_session(found.recipe, found, observer)
         result = _evaluated(session, _effort_so_far(found), observer)
         found.set_status("done")
@@ -136,7 +139,8 @@ class ChatSession:
     context: int
 
     def reply(self, messages: list[Message], sampling: Sampling = Sampling()) -> Iterator[str]:
-        """The answer to the conversation, piece by piece."""
+        """The answer to the conversation, piece by piece. Raises InputError for what the model can not be asked."""
+        self.renderer.refuse_foreign(messages, None)
         prompt = self.renderer.prompt_ids(messages, None)
         yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)
 
@@ -163,9 +167,10 @@ def _is_base(model: str) -> bool:
 
 
 def _recipe(data: Input, overrides: dict[str, Any]) -> Recipe:
-    if isinstance(data, Recipe):
-        return data.model_copy(update=overrides) if overrides else data
-    return load_recipe(data, [f"{key}={value}" for key, value in overrides.items()])
+    if isinstance(data, Recipe) and not overrides:
+        return data
+    source = data.model_dump(mode="json", exclude_none=True) if isinstance(data, Recipe) else data
+    return load_recipe(source, [f"{key}={value}" for key, value in overrides.items()])  # overrides are checked, too
 
 
 def _start(
@@ -174,22 +179,22 @@ def _start(
     return Run.create(Path(root), _recipe(data, overrides), name), observer or Silent()
 
 
-class _status_of:
-    """A run whose work ends in an error says so in its status."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is not None:
-            word = "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
-            self.run.set_status(word, reason=str(error) or kind.__name__)
+def _refuse_without_test(session: Session) -> None:
+    """Before anything is trained: without held-out rows there can be no verdict. Raises DataError."""
+    source = session.material.source
+    held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
+    if not held_out:
+        raise DataError(
+            "nothing is held out for the test, so tune could not say whether the model got better",
+            where=str(session.recipe.data),
+            fix="set split.test above 0 or give a test file; or train without a verdict: whet train",
+        )
 
 
 def _state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
+    if isinstance(session.material.source, Corpus):
+        return  # held-out text counts in blocks, of which there are many or the run was refused
     held_out = session.material.ledger.summary()["held_out"]["test"]
     gain = detectable_gain(held_out) if held_out else None
     if gain is None:
@@ -202,7 +207,7 @@ def _trained(session: Session, observer: Observer) -> dict[str, Any]:
     """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
-        return session.run.read_json("training.json")
+        return _effort_so_far(session.run)
     trained = train_session(session, observer)
     stopped = {
         "reason": trained.progress.stopped,
@@ -224,7 +229,7 @@ def _trained(session: Session, observer: Observer) -> dict[str, Any]:
 
 
 def _effort_so_far(run: Run) -> dict[str, Any]:
-    return run.read_json("training.json")
+    return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
 def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
@@ -234,7 +239,7 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     facts = read_facts(run.model)
     prove_template(facts, session.renderer)
     opened = open_model(run.model, facts, recipe.trust_remote_code)
-    use_forest = opened.use_forest and run.read_json("selfcheck.json")["path"] == "forest"
+    use_forest = opened.use_forest and run.read_json("selfcheck.json", "path")["path"] == "forest"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     observer.phase("evaluating base and tuned")
     lines: list[dict[str, Any]] = []

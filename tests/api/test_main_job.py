@@ -14,6 +14,7 @@ import pytest
 import whet
 import whet.api
 from whet.demo.support_desk import generate
+from whet.errors import RecipeError
 from whet.store.run import Run
 
 STABLE_KEYS = {
@@ -187,3 +188,11 @@ def test_gate_exits_with_3_when_it_is_not_better(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--set", "steps=1"], capture_output=True, env=env)
     assert done.returncode == 3, done.stderr.decode()
     assert json.loads(done.stdout)["verdict"]["word"] != "better"
+
+
+def test_overrides_of_a_recipe_object_are_checked_too(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "t.jsonl", generate(40, 8))
+    recipe = whet.load_recipe(data)
+    with pytest.raises(RecipeError, match="epochs"):
+        whet.tune(recipe, run_root=tmp_path / "runs", epocs=2)
+    assert not (tmp_path / "runs").exists()

@@ -138,7 +138,7 @@ def test_a_wrong_value_names_key_value_and_what_is_allowed(text: str, expected: 
     [
         ("", "this file holds nothing"),
         ("- 1\n- 2", "this file holds a list"),
-        ("just words", "this file holds a str"),
+        ("just words", "this file holds a text"),
         ("data: a\ndata: b", "recipe.yaml:2: the key 'data' stands twice, first at recipe.yaml:1"),
         ("data: a\nadapter:\n  rank: 1\n  rank: 2", "recipe.yaml:4: the key 'rank' stands twice"),
         ("data: [a", "recipe.yaml:1:9: this is not sound YAML"),

@@ -45,7 +45,12 @@ def converse(session: ChatSession, messages: list[dict[str, Any]]) -> None:
     """Turns until an empty line, the end of the input, or Ctrl-C."""
     try:
         while text := ask():
-            reply(session, messages, text, quiet=False)
+            before = list(messages)
+            try:
+                reply(session, messages, text, quiet=False)
+            except InputError as error:  # one question that can not be asked does not end the conversation
+                print(f"whet: {error}", file=sys.stderr)
+                messages[:] = before
     except KeyboardInterrupt:
         print()
 

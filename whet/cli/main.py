@@ -1,11 +1,15 @@
 """The command `whet`: assembles the verbs, and turns whatever ends them into one clear message and an exit code.
 
-Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and not better, 130 Ctrl-C.
+Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and not better, 130 Ctrl-C,
+141 whoever read the output has gone, 143 told to stop (SIGTERM).
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -17,9 +21,11 @@ import typer
 
 import whet
 from whet.cli import chat, demo, evaluate, init, models, runs, show, train, tune
-from whet.errors import WhetError
+from whet.errors import InputError, RunError, WhetError, shorten
+from whet.store.atomic import FULL, disk_full
 
-STOPPED = 130
+STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 app = typer.Typer(
     name="whet",
@@ -53,8 +59,20 @@ def options(
     """Whet sharpens a language model on your data, and proves that it is sharper."""
 
 
+class Terminated(BaseException):
+    """SIGTERM ends a command as Ctrl-C does: what must be whole is whole, and the run can be resumed."""
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of few characters still gets every message
     sys.exit(run(sys.argv[1:]))
+
+
+def terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -62,19 +80,44 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
+        sys.stdout.flush()
     except WhetError as error:
         return report(error, as_json)
-    except typer.Abort:
-        code = STOPPED
     except typer.TyperException as error:
         return report(usage_error(error), as_json)
-    except KeyboardInterrupt:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more when it closes the output
+        return UNREAD
+    except Terminated:
+        code = TOLD_TO_STOP
+    except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
     except Exception as error:
-        return report(unexpected(error), as_json)
-    if code == STOPPED:
-        print("\nstopped; the same command resumes from the last checkpoint", file=sys.stderr)
+        return report(of_the_machine(error) or unexpected(error), as_json)
+    if code in (STOPPED, TOLD_TO_STOP):
+        return stopped(code, as_json)
     return code if isinstance(code, int) else 0
+
+
+def stopped(code: int, as_json: bool) -> int:
+    what = "stopped; the same command resumes from the last checkpoint"
+    print(f"\n{what}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": {"type": "Stopped", "what": what, "where": "", "fix": "", "exit_code": code}}))
+    return code
+
+
+def of_the_machine(error: Exception) -> WhetError | None:
+    """What memory or the operating system refused, for an error that no room of Whet has put into words."""
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
+        fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
+        return RunError(f"not enough memory: {str(error).splitlines()[0] if str(error) else 'MemoryError'}", fix=fix)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return disk_full(Path(error.filename or tempfile.gettempdir()))
+    if isinstance(error, OSError) and error.strerror:
+        fix = "check the path, its permissions and the disk"
+        return InputError(error.strerror.lower(), where=shorten(str(error.filename or "")), fix=fix)
+    return None
 
 
 def report(error: WhetError, as_json: bool) -> int:
@@ -82,7 +125,7 @@ def report(error: WhetError, as_json: bool) -> int:
     print(f"whet: {error}", file=sys.stderr)
     if as_json:
         facts = {"type": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        print(json.dumps({"error": {**facts, "exit_code": error.exit_code}}, ensure_ascii=False))
+        print(json.dumps({"error": {**facts, "exit_code": error.exit_code}}))
     return error.exit_code
 
 

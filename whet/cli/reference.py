@@ -26,6 +26,8 @@ EXIT_CODES = """
 | 2 | the input or the command is wrong |
 | 3 | `--gate` was asked for and the verdict is not `better` |
 | 130 | stopped by Ctrl-C; the same command resumes |
+| 141 | whoever read the output has gone |
+| 143 | told to stop (SIGTERM); the same command resumes |
 """
 
 
@@ -98,7 +100,8 @@ def value_of(field: FieldInfo) -> str:
 def limit_of(item: Any) -> str:
     for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
         if hasattr(item, name):
-            return f"{sign} {getattr(item, name):g}"
+            limit = getattr(item, name)
+            return f"{sign} {limit:,}" if isinstance(limit, int) else f"{sign} {limit:g}"
     return ""
 
 

@@ -38,7 +38,7 @@ class Screen:
     def finish(self, result: object) -> None:
         """The one JSON object, where asked for."""
         if self.as_json:
-            print(json.dumps(plain(result), ensure_ascii=False), flush=True)
+            print(json.dumps(plain(result)), flush=True)  # in ASCII, which every terminal and pipe can carry
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:

@@ -127,7 +127,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def _found(value: Any, haystack: str) -> bool:
     """True when the value stands in the text as it is, or as JSON or Python would write it."""
     if not isinstance(value, str):
-        return json.dumps(value) in haystack or str(value) in haystack
+        return json.dumps(value, default=str) in haystack or str(value) in haystack
     word = value.strip()
     if word in haystack:
         return True

@@ -136,7 +136,7 @@ def _plain(message: str) -> str:
         "Expecting ',' delimiter": "a comma or a closing bracket was expected",
         "Expecting ':' delimiter": "a colon was expected",
         "Extra data": "something follows after the end of the value",
-        "Unterminated string starting at": "a string begins here and never ends",
+        "Unterminated string starting at": "a string begins here and never ends (a line break in it is written \\n)",
         "Invalid control character at": "a raw line break or tab inside a string (write \\n or \\t)",
     }
     return known.get(message, message)

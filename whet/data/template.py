@@ -169,7 +169,7 @@ class Renderer:
 
     def _chat(self, row: Row) -> Rendered:
         messages = self._clean(row.messages)
-        self._refuse_foreign(messages, row.tools)
+        self.refuse_foreign(messages, row.tools)
         weights = {number: weight for number, weight in _answers(row.messages) if weight}
         if not weights:
             raise RowRefused(
@@ -254,8 +254,8 @@ class Renderer:
             weight_T[first:last] = [weights[turn.message]] * (last - first)
         return Rendered(tokens.ids, weight_T, text, [(turn.start, turn.end) for turn in turns])
 
-    def _refuse_foreign(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> None:
-        """What a text model cannot see, and text that would turn into control tokens."""
+    def refuse_foreign(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> None:
+        """Raises RowRefused for what a text model cannot see, and for text that would turn into control tokens."""
         for number, message in enumerate(messages):
             content = message.get("content")
             for part in content if isinstance(content, list) else []:

@@ -151,7 +151,13 @@ NAMES = {
     "model_attributes_type": "a group of keys",
     "dict_type": "a group of keys",
     "finite_number": "a finite number",
+    "string_too_short": "the name of something",
+    "too_short": "a list with something in it",
+    "string_pattern_mismatch": "a name without zero characters",
 }
+
+
+EXAMPLES = {"int_type": "8", "float_type": "0.001", "bool_type": "true"}
 
 
 def wanted(details: list[ErrorDetails]) -> str:
@@ -168,14 +174,16 @@ def one_wanted(detail: ErrorDetails) -> str:
     signs |= {"less_than": ("lt", "below"), "less_than_equal": ("le", "at most")}
     if kind in signs:
         name, words = signs[kind]
-        return f"{words} {context[name]:g}"
+        limit = context[name]
+        return f"{words} {limit:,}" if isinstance(limit, int) else f"{words} {limit:g}"
     return NAMES.get(kind, detail["msg"].lower())
 
 
 def mend(key: str, value: object, details: list[ErrorDetails]) -> str:
     types_ = {detail["type"] for detail in details}
-    if isinstance(value, str) and types_ & {"int_type", "float_type", "bool_type"}:
-        return f"write the bare value, without quotes or units, as in `{key.rpartition('.')[2]}: 8`"
+    example = next((EXAMPLES[kind] for kind in EXAMPLES if kind in types_), None)
+    if isinstance(value, str) and example:
+        return f"write the bare value, without quotes or units, as in `{key.rpartition('.')[2]}: {example}`"
     if "string_type" in types_ and not isinstance(value, (dict, list)):
         return f'put it in quotes: {key.rpartition(".")[2]}: "{value}"'
     literal = [d.get("ctx", {}) for d in details if d["type"] == "literal_error"]

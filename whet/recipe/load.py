@@ -36,6 +36,8 @@ def load_recipe(
         values = dict(source)
     else:
         path = Path(source)
+        if not str(source):
+            raise RecipeError("no data and no recipe is named", value="", fix="as in: whet tune tickets.jsonl")
         values, places = from_path(path)
         where = str(path)
         if path.suffix.lower() in RECIPE_SUFFIXES:
@@ -81,9 +83,10 @@ def default_kind(key: str) -> str | None:
 
 
 def from_path(path: Path) -> tuple[dict[str, Any], Places]:
+    refuse_unusable_name(path)
     if path.suffix.lower() in RECIPE_SUFFIXES:
         return from_recipe_file(path)
-    if path.exists():
+    if path.is_dir() or path.is_file():
         if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
             recipes, data = (", ".join(sorted(suffixes)) for suffixes in (RECIPE_SUFFIXES, DATA_SUFFIXES))
             raise RecipeError(
@@ -96,6 +99,22 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
     if looks_like_hub_name(path):
         return {"data": str(path)}, {}
     raise missing_file(path)
+
+
+def refuse_unusable_name(path: Path) -> None:
+    """Raises RecipeError for a name that no file can have, or that could not be written down."""
+    fix = "give the path of a recipe or of a data file"
+    try:
+        str(path).encode("utf-8")
+        path.exists()
+    except UnicodeEncodeError as error:
+        raise RecipeError("the name of this file is not UTF-8", value=str(path), fix="rename the file") from error
+    except OSError as error:
+        raise RecipeError(f"no file can have this name: {error.strerror}", value=str(path), fix=fix) from error
+    if path.is_symlink() and not path.exists():
+        raise RecipeError("this link leads nowhere", where=str(path), fix=fix)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RecipeError("this is not a file that can be read twice", where=str(path), fix="write it to a file first")
 
 
 def looks_like_hub_name(path: Path) -> bool:
@@ -127,9 +146,9 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
         raise RecipeError(f"cannot read: {reason}", where=str(path), fix="give a readable recipe file") from error
     values, places = parse(text, str(path))
     if not isinstance(values, dict):
-        found = "nothing" if values is None else f"a {type(values).__name__}"
+        found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(values), "a single value")
         raise RecipeError(
-            f"a recipe is a list of `key: value` places; this file holds {found}",
+            f"a recipe is lines of `key: value`; this file holds {found}",
             where=str(path),
             fix="make one with: whet init DATA",
         )
@@ -164,7 +183,8 @@ def apply_override(values: dict[str, Any], override: str, places: Places) -> Non
     value, _ = parse(text, f"--set {key.strip()}")
     *groups, last = key.strip().split(".")
     inside: dict[str, Any] = values
-    for group in groups:
+    for depth, group in enumerate(groups, start=1):
+        places.setdefault(tuple(groups[:depth]), f"--set {key.strip()}")
         inner = inside.get(group)
         if isinstance(inner, str) and default_kind(group):
             inner = {"kind": inner}

@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
+"""A path or a name: an empty one would mean the current folder."""
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
@@ -107,9 +110,11 @@ class Evaluate(Strict):
 class Recipe(Strict):
     """A whole run. `data` is the only required key."""
 
-    data: str | list[str] = Field(description="File, list of files, folder, or the name of a set on the Hub.")
-    test: str | None = Field(default=None, description="Your own test file; the data is then split in two only.")
-    base: str = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
+    data: Name | Annotated[list[Name], Field(min_length=1)] = Field(
+        description="File, list of files, folder, or the name of a set on the Hub."
+    )
+    test: Name | None = Field(default=None, description="Your own test file; the data is then split in two only.")
+    base: Name = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
     method: Method = Field(default_factory=Sft, description="How the model learns.")
     adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
     format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"] = "auto"
@@ -134,4 +139,4 @@ class Recipe(Strict):
     attention: Literal["auto", "forest", "plain"] = Field(default="auto", description="plain: one row a line, padded.")
     compile: bool = Field(default=False, description="torch.compile each layer: pays only in runs of many minutes.")
     trust_remote_code: bool = Field(default=False, description="Run code that comes with the base. Dangerous.")
-    seed: int = Field(default=0, ge=0, description="The same seed gives the same run.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same run.")

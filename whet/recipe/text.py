@@ -104,8 +104,9 @@ def walk(node: yaml.Node, path: tuple[str | int, ...], places: Places, where: st
         return
     for key, value in node.value:
         line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise RecipeError("a key must be a word", where=f"{where}:{line}", fix="write `key: value`")
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            value = key.value if isinstance(key, yaml.ScalarNode) else None
+            raise RecipeError("a key must be a word", where=f"{where}:{line}", value=value, fix="write `key: value`")
         here = (*path, key.value)
         if here in places:
             raise RecipeError(

@@ -20,7 +20,8 @@ from whet.errors import DiskFullError, RunError, RunFolderError, WhetError
 FULL = {errno.ENOSPC, errno.EDQUOT}
 NEARLY_FULL = 1 << 20
 """Bytes: with less than this left, an unclear failure to write is taken for a full disk."""
-REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+REFUSED |= {errno.ENOENT, errno.ENODEV, errno.EINVAL}
 
 
 def write_text(path: Path | str, text: str) -> None:

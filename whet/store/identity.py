@@ -7,32 +7,48 @@ import json
 import re
 from pathlib import Path
 
+from whet.errors import DataError
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
 
 
 def data_digest(data: str | list[str]) -> str:
-    """sha256 over the bytes of every file (of a folder: all its files, sorted); a Hub name stands for itself."""
+    """sha256 over the bytes and the format of every file (of a folder: all its files, sorted); a Hub name stands for
+    itself. The format is the end of the name: the same bytes are other rows as .csv and as .jsonl.
+
+    Raises DataError for a file that can not be read.
+    """
     digest = hashlib.sha256()
     for name in [data] if isinstance(data, str) else data:
-        path = Path(name)
+        path = Path(name).expanduser()
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
-            digest.update((sha256_file(file) if file.is_file() else name).encode())
+            digest.update((_digest(file) + file.suffix.lower() if file.is_file() else name).encode())
     return digest.hexdigest()
+
+
+def _digest(file: Path) -> str:
+    try:
+        return sha256_file(file)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(f"cannot read the file: {reason}", where=str(file), fix="check its permissions") from error
 
 
 def identity(recipe: Recipe) -> tuple[str, str]:
     """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do."""
-    data = data_digest(recipe.data)
-    if recipe.test is not None:
-        data = sha256_text(data + data_digest(recipe.test))
     asked = recipe.model_dump(mode="json", exclude={"data", "test"})
-    return sha256_text(json.dumps(asked, sort_keys=True)), data
+    return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
 
 
-def default_name(recipe: Recipe, recipe_hash: str, data_hash: str) -> str:
+def data_hash(recipe: Recipe) -> str:
+    """sha256 over the data and the test file of a recipe."""
+    data = data_digest(recipe.data)
+    return data if recipe.test is None else sha256_text(data + data_digest(recipe.test))
+
+
+def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:
     """`<stem of the data>-<8 hex>`: the same command finds the same folder again, and so resumes."""
     first = recipe.data if isinstance(recipe.data, str) else recipe.data[0]
     stem = re.sub(r"[^a-z0-9]+", "-", Path(first).name.split(".")[0].lower()).strip("-")[:40] or "run"
-    return f"{stem}-{sha256_text(recipe_hash + data_hash)[:8]}"
+    return f"{stem}-{sha256_text(recipe_sha256 + data_sha256)[:8]}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import WhetError
-from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.run import DEFAULT_ROOT, Run, refuse_file_as_root
 
 WATCHED = ("run.json", "status.json", "evaluation.json", "recipe.resolved.yaml")
 VERSION = 1
@@ -44,6 +44,7 @@ COLUMNS = [field.name for field in fields(RunSummary)]
 def list_runs(root: Path | str = DEFAULT_ROOT) -> list[RunSummary]:
     """All runs under `root`, newest first. A damaged run is listed with its problem, never hidden."""
     root = Path(root)
+    refuse_file_as_root(root)
     if not root.is_dir():
         return []
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from whet.errors import RunFolderError, nearest
 from whet.store.atomic import append_line, plain
 from whet.store.lock import Lock
-from whet.store.run import DEFAULT_ROOT, Run, now, read_lines
+from whet.store.run import DEFAULT_ROOT, Run, now, read_lines, refuse_file_as_root
 
 
 @dataclass(slots=True)
@@ -47,6 +47,7 @@ class NamedModel:
 
 def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
     """All named models in alphabetical order."""
+    refuse_file_as_root(root)
     models: dict[str, NamedModel] = {}
     for event in read_lines(registry_file(root)):
         model = models.setdefault(event["name"], NamedModel(event["name"]))
@@ -117,6 +118,8 @@ def find_run(reference: str, root: Path | str = DEFAULT_ROOT) -> Run:
     if version and not version.isdigit():
         raise RunFolderError("a version is a number", value=reference, fix=f"as in {name}@1")
     number = int(version) if version else model.current
+    if number is None and (Path(root) / name / "run.json").is_file():
+        return Run.open(name, root)  # a run of that name: no version stands before it
     if number is None:
         fix = f"promote one: whet models promote {name} {len(model.versions)}, or name it: {name}@{len(model.versions)}"
         raise RunFolderError(f"no version of model {name!r} is promoted", fix=fix)

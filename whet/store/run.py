@@ -14,16 +14,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from whet.errors import RunFolderError, nearest
+from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Recipe
 from whet.store import identity
-from whet.store.atomic import append_line, make_folder, plain, recover_folder, write_json, write_text
+from whet.store.atomic import append_line, make_folder, plain, recover_folder, remove, write_json, write_text
 from whet.store.lock import Lock
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
@@ -32,7 +33,7 @@ DEFAULT_ROOT = Path("runs")
 
 
 class Run:
-    """Use `Run.create` or `Run.open`, and `with run.lock:` around everything that writes."""
+    """Use `Run.create` or `Run.open`, and `with run.at_work():` around everything that writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,20 +54,24 @@ class Run:
         facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
         if (folder / "run.json").exists():
             refuse_other(folder, facts)
-            return cls(folder)
-        if folder.exists() and any(folder.iterdir()):
-            fix = "choose another --name, or move the folder"
-            raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
-        make_folder(folder)
-        write_text(folder / "recipe.yaml", dump_recipe(recipe))
-        write_json(folder / "run.json", {**facts, "created": now(), "working_folder": os.getcwd()})
+        else:
+            make_folder(folder)
+            if any(not inner.name.startswith(".") for inner in folder.iterdir()):
+                fix = "choose another --name, or move the folder"
+                raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
+            write_json(folder / "run.json", {**facts, "created": now(), "working_folder": os.getcwd()})
         run = cls(folder)
-        run.set_status("preparing")
+        if not (folder / "recipe.yaml").exists():  # a new run, or one that was killed at this very place
+            write_text(folder / "recipe.yaml", dump_recipe(recipe))
+            run.set_status("preparing")
+        run.follow_data(recipe)
         return run
 
     @classmethod
     def open(cls, path_or_name: Path | str, root: Path | str = DEFAULT_ROOT) -> Run:
         """An existing run, by folder or by name. Raises RunFolderError with the nearest name."""
+        if not str(path_or_name).strip():
+            raise RunFolderError("the name of the run is empty", fix="list the runs with: whet runs")
         for folder in (Path(path_or_name), Path(root) / path_or_name):
             if (folder / "run.json").is_file():
                 read_json_file(folder / "run.json")
@@ -105,6 +110,25 @@ class Run:
             raise ValueError(f"{word!r} is not a status; known: {', '.join(get_args(Status))}")
         self.write_json("status.json", {"status": word, "updated": now(), "pid": os.getpid(), **facts})
 
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Holds the lock. Work that ends in an error says so in the status; a run whose input was refused before
+        anything was decided leaves nothing behind."""
+        refused = False
+        try:
+            with self.lock:
+                try:
+                    yield
+                except BaseException as error:
+                    refused = isinstance(error, InputError) and not (self.folder / "recipe.resolved.yaml").exists()
+                    word: Status = "failed" if isinstance(error, Exception) else "stopped"
+                    with suppress(WhetError):  # the disk may be full; the error itself says so
+                        self.set_status(word, reason=str(error) or f"{word} by {type(error).__name__}")
+                    raise
+        finally:
+            if refused:
+                remove(self.folder)
+
     @property
     def recipe(self) -> Recipe:
         """The resolved recipe, or the one asked for before it is resolved; relative paths work from here."""
@@ -112,15 +136,52 @@ class Run:
         path = resolved if resolved.exists() else self.folder / "recipe.yaml"
         return load_recipe(path, folder=Path(self.read_json("run.json").get("working_folder", ".")))
 
+    def follow_data(self, recipe: Recipe) -> None:
+        """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
+        if (self.recipe.data, self.recipe.test) == (recipe.data, recipe.test):
+            return
+        self.write_json("run.json", self.read_json("run.json") | {"working_folder": os.getcwd()})
+        for name in ("recipe.yaml", "recipe.resolved.yaml"):
+            if (self.folder / name).exists():
+                stored = load_recipe(self.folder / name, folder=Path.cwd())
+                moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test})
+                write_text(self.folder / name, dump_recipe(moved))
+
+    def refuse_changed_data(self) -> None:
+        """Raises RunFolderError when the data is not the data that was trained on: a row that is held out of it now
+        may have been learned then."""
+        recipe = self.recipe
+        if identity.data_hash(recipe) != self.read_json("run.json").get("data_sha256"):
+            raise RunFolderError(
+                "the data is not the data that this run was trained on: it has changed, or it is gone",
+                where=f"run {self.name}",
+                value=recipe.data if recipe.test is None else [recipe.data, recipe.test],
+                fix="restore the data; or tune again on the new data, which makes another run",
+            )
+
+    def refuse_other_rows(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Every row must have the fate that it had when training began: a change of recipe.resolved.yaml, of the base
+        or of Whet itself must not let a row that was learned become one that is tested. Raises RunFolderError."""
+        if not (self.folder / "recipe.resolved.yaml").exists() or not (self.folder / "rows.jsonl").exists():
+            return
+        stored = [(line.get("fate"), line.get("hash")) for line in read_lines(self.folder / "rows.jsonl")]
+        if stored != [(line["fate"], line["hash"]) for line in lines]:
+            raise RunFolderError(
+                "the rows are held out otherwise than when this run began to train, so its test would not be honest",
+                where=str(self.folder / "rows.jsonl"),
+                fix="undo what was changed (recipe.resolved.yaml, the base, the version of Whet), or start a new run "
+                "with another --name",
+            )
+
     def write_recipe(self, recipe: Recipe) -> None:
         write_text(self.folder / "recipe.resolved.yaml", dump_recipe(recipe))
 
     def write_json(self, name: str, value: object) -> None:
         write_json(self.folder / name, value)
 
-    def read_json(self, name: str) -> Any:
-        """Raises RunFolderError when the file is missing or damaged."""
-        return read_json_file(self.folder / name)
+    def read_json(self, name: str, *keys: str) -> Any:
+        """Raises RunFolderError when the file is missing or damaged, or has not got these keys."""
+        return read_json_file(self.folder / name, *keys)
 
     def write_lines(self, name: str, lines: Iterable[dict[str, Any]]) -> None:
         """One JSON object a line; the file appears whole."""
@@ -147,6 +208,12 @@ def check_name(name: str) -> None:
         raise RunFolderError("this can not be the name of a run", value=name, fix=fix)
 
 
+def refuse_file_as_root(root: Path | str) -> None:
+    """A file where the folder of runs should be is a slip of the hand, not a folder without runs."""
+    if Path(root).exists() and not Path(root).is_dir():
+        raise RunFolderError("this is a file, not a folder of runs", where=str(root), fix="give a folder: --runs runs")
+
+
 def refuse_other(folder: Path, facts: dict[str, str]) -> None:
     stored = read_json_file(folder / "run.json")
     for key, thing in (("recipe_sha256", "recipe"), ("data_sha256", "data")):
@@ -155,9 +222,16 @@ def refuse_other(folder: Path, facts: dict[str, str]) -> None:
             raise RunFolderError(f"this run was made with another {thing}", where=str(folder), fix=fix)
 
 
-def read_json_file(path: Path) -> Any:
+def read_json_file(path: Path, *keys: str) -> Any:
+    """An object with these keys (choices.json: a list). Raises RunFolderError."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8"))
+        if not isinstance(value, list if path.name == "choices.json" else dict):
+            raise ValueError(f"it holds a {type(value).__name__}")
+        missing = [key for key in keys if key not in value]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
+        return value
     except FileNotFoundError as error:
         fix = "the run may not have come that far; see: whet runs"
         raise RunFolderError("this file is missing", where=str(path), fix=fix) from error
@@ -175,8 +249,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             rows.append(json.loads(line))
+            if not isinstance(rows[-1], dict):
+                raise ValueError("it is no object")
         except ValueError as error:
-            raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}") from error
+            fix = "restore the file from a backup, or start a new run with another --name"
+            raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}", fix=fix) from error
     return rows
 
 

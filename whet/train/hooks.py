@@ -18,8 +18,8 @@ from whet.train.optim import MasterOptimizer
 from whet.types import Batch
 
 
-def mean_nll(policy: Policy, batches: Iterable[Batch]) -> float:
-    """Sum of NLL over sum of weights, in nats: does not depend on how the rows are batched."""
+def mean_nll(policy: Policy, batches: Iterable[Batch]) -> float | None:
+    """Sum of NLL over sum of weights, in nats: does not depend on how the rows are batched. None without rows."""
     total = weight = 0.0
     training = policy.model.training
     policy.model.eval()
@@ -28,7 +28,7 @@ def mean_nll(policy: Policy, batches: Iterable[Batch]) -> float:
             total -= float((policy.logprobs(batch) * batch.weight_N).sum())
             weight += batch.weight
     policy.model.train(training)
-    return total / weight
+    return total / weight if weight else None
 
 
 @dataclass(slots=True)
@@ -54,6 +54,9 @@ class Validator:
 
     def measure(self, step: int) -> None:
         validation = mean_nll(self.policy, self.batches())
+        if validation is None:
+            self._without_rows(step)
+            return
         if not math.isfinite(validation):
             raise NonFiniteError(
                 "the validation loss is not finite",
@@ -69,6 +72,14 @@ class Validator:
             self.progress.best_loss, self.progress.best_step = validation, step
             save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
         self.observer.note(f"step {step}: validation loss {validation:.4f} (best {self.progress.best_loss:.4f})")
+
+    def _without_rows(self, step: int) -> None:
+        """Nothing is held out for validation, as the recipe asks: the last weights are the ones to keep."""
+        if step == 0:
+            self.observer.note("no validation rows: nothing stops the training early, and the last weights are kept")
+        if step == self.total:
+            self.progress.best_step = step
+            save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
 
     def _should_stop(self, step: int) -> bool:
         since = [entry for entry in self.progress.validations if entry[0] > self.progress.best_step]

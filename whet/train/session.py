@@ -12,6 +12,7 @@ import torch
 
 from whet.data.forest import build_batch
 from whet.data.template import Renderer
+from whet.errors import RecipeError
 from whet.model.adapter import add_adapter
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
@@ -69,8 +70,10 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer, clock=_clock(run))
     material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
+    fates = list(material.ledger.rows_jsonl())
+    run.refuse_other_rows(fates)
     run.write_json("ledger.json", material.ledger.summary())
-    run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
+    run.write_lines("rows.jsonl", fates)
     for note in material.notes:
         observer.note(note)
     session = Session(recipe, run, None, material.renderer, material)
@@ -101,10 +104,20 @@ def with_context(recipe: Recipe, config: Any) -> Recipe:
     """The recipe with the lengths that the base allows filled in: the data cannot be cut without them."""
     recipe = recipe.model_copy(deep=True)
     context = context_of(config)
+    limit = context if getattr(config, "max_position_embeddings", None) else None
+    _refuse_longer("max_tokens", recipe.max_tokens, limit, recipe)
     recipe.max_tokens = recipe.max_tokens or context
     if isinstance(recipe.method, Pretrain):
+        _refuse_longer("method.context", recipe.method.context, limit, recipe)
         recipe.method.context = recipe.method.context or min(context, 1024)
     return recipe
+
+
+def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recipe) -> None:
+    """Beyond its context a base reads noise, or nothing at all; `limit` is None where it does not say. RecipeError."""
+    if asked is not None and limit is not None and asked > limit:
+        what = f"more than the {limit:,} tokens that the base {recipe.base!r} can see"
+        raise RecipeError(what, where=key, value=asked, fix=f"set {key}: {limit} or less, or use another base")
 
 
 def device() -> torch.device:
