@@ -169,7 +169,7 @@ def _wide_encoding(head: bytes) -> str:
     if head.startswith(UTF16):
         return "UTF-16"
     zeros = tuple(byte == 0 for byte in head[:4])
-    by_zeros = {
+    by_zeros: dict[tuple[bool, ...], str] = {
         (False, True, False, True): "UTF-16LE",
         (True, False, True, False): "UTF-16BE",
         (False, True, True, True): "UTF-32LE",

@@ -48,18 +48,25 @@ def load_last(folder: Path, optimizer: MasterOptimizer) -> Progress | None:
     try:
         tensors = load_file(str(folder / "state.safetensors"))
         facts = json.loads((folder / "progress.json").read_text())
+        facts["validations"] = [tuple(entry) for entry in facts["validations"]]
+        progress = Progress(**facts)
+        if not isinstance(progress.step, int) or progress.step < 0:
+            raise ValueError(f"progress.json names step {progress.step!r}")
         optimizer.load_state(tensors)
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random/cuda"])
     except Exception as error:
-        raise RunFolderError(
-            f"the checkpoint cannot be restored: {error}",
-            where=str(folder),
-            fix="remove the run folder to start again, or restore it from a backup",
-        ) from error
-    torch.set_rng_state(tensors["random/cpu"])
-    if "random/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random/cuda"])
-    facts["validations"] = [tuple(entry) for entry in facts["validations"]]
-    return Progress(**facts)
+        raise _not_restorable(folder, error) from error
+    return progress
+
+
+def _not_restorable(folder: Path, error: Exception) -> RunFolderError:
+    return RunFolderError(
+        f"the checkpoint cannot be restored: {error}",
+        where=str(folder),
+        fix="remove the run folder to start again, or restore it from a backup",
+    )
 
 
 def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
@@ -73,9 +80,12 @@ def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
 def load_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     """Put the best weights back; every trained tensor must be there."""
     recover_folder(folder)
-    tensors = load_file(str(folder / "weights.safetensors"))
-    missing = sorted(set(weights) - set(tensors))
-    if missing:
-        raise RunFolderError(f"{len(missing)} tensors are missing, the first is {missing[0]}", where=str(folder))
-    for name, parameter in weights.items():
-        parameter.copy_(tensors[name])
+    try:
+        tensors = load_file(str(folder / "weights.safetensors"))
+        missing = sorted(set(weights) - set(tensors))
+        if missing:
+            raise ValueError(f"{len(missing)} tensors are missing, the first is {missing[0]}")
+        for name, parameter in weights.items():
+            parameter.copy_(tensors[name])
+    except Exception as error:
+        raise _not_restorable(folder, error) from error

@@ -53,8 +53,9 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """whet.json of a model folder. Raises RunFolderError when it is no folder of ours."""
     path = folder / "whet.json"
     if not path.is_file():
-        raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder))
-    return read_json_file(path)
+        fix = "train to the end: the same command again resumes"
+        raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder), fix=fix)
+    return read_json_file(path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids")
 
 
 def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from whet.data.forest import build_batch
 from whet.data.template import Renderer
-from whet.errors import RecipeError
+from whet.errors import RecipeError, RunFolderError
 from whet.model.adapter import add_adapter
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
@@ -173,6 +173,9 @@ def train(session: Session, observer: Observer) -> Trained:
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
     progress = load_last(run.checkpoint("last"), optimizer) or Progress()
+    if progress.step > recipe.steps:
+        what = f"the checkpoint is of step {progress.step}, but the run has only {recipe.steps} steps"
+        raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
     run.truncate_metrics(progress.step)
     if progress.step:
         observer.note(f"resumed at step {progress.step}")
