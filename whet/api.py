@@ -184,10 +184,13 @@ def _refuse_without_test(session: Session) -> None:
     source = session.material.source
     held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
     if not held_out:
+        little = session.recipe.test is not None or session.recipe.split.test > 0
         raise DataError(
             "nothing is held out for the test, so tune could not say whether the model got better",
             where=str(session.recipe.data),
-            fix="set split.test above 0 or give a test file; or train without a verdict: whet train",
+            fix="bring more text"
+            if little
+            else "set split.test above 0 or give a test file; or train without a verdict: whet train",
         )
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from whet.errors import RunFolderError
+from whet.errors import NonFiniteError, RunFolderError
 from whet.store.atomic import new_folder, recover_folder, write_text
 from whet.train.optim import MasterOptimizer
 
@@ -70,7 +70,11 @@ def _not_restorable(folder: Path, error: Exception) -> RunFolderError:
 
 
 def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
-    """The trained weights as the forward pass used them."""
+    """The trained weights as the forward pass used them. Raises NonFiniteError for weights that are no numbers."""
+    broken = [name for name, parameter in weights.items() if not torch.isfinite(parameter).all()]
+    if broken:
+        fix = "lower learning_rate, or set dtype: float32"
+        raise NonFiniteError(f"{len(broken)} trained tensors are not finite, the first is {broken[0]}", fix=fix)
     with new_folder(folder) as temporary:
         tensors: dict[str, Tensor] = {name: p.detach().contiguous() for name, p in weights.items()}
         save_file(tensors, str(temporary / "weights.safetensors"))

@@ -55,7 +55,9 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         fix = "train to the end: the same command again resumes"
         raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder), fix=fix)
-    return read_json_file(path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids")
+    return read_json_file(
+        path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids"
+    )
 
 
 def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
