@@ -39,7 +39,7 @@ from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent
-from whet.train.release import prove_template, read_facts
+from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import Session, device, open_session, with_context
 from whet.train.session import train as train_session
 from whet.types import Message
@@ -153,6 +153,7 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
+    prove_weights(facts, run.model)
     opened = open_model(run.model, facts, run.recipe.trust_remote_code)
     tokenizer = saved_tokenizer(run.model)
     renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
@@ -240,6 +241,7 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     began = time.perf_counter()
     run.set_status("evaluating")
     facts = read_facts(run.model)
+    prove_weights(facts, run.model)
     prove_template(facts, session.renderer)
     opened = open_model(run.model, facts, recipe.trust_remote_code)
     use_forest = opened.use_forest and run.read_json("selfcheck.json", "path")["path"] == "forest"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
@@ -22,7 +24,10 @@ warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 NANO = Path(__file__).parent / "nano"
 UNKNOWN_CONTEXT = 1024
 TOKENIZER_FIX = "add tokenizer.json and tokenizer_config.json to the folder"
-UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError)
+UNREADABLE = (
+    OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError,
+    StrictDataclassError,
+)  # fmt: skip
 """What transformers raises for a folder that it cannot make sense of."""
 
 
@@ -176,6 +181,8 @@ def _not_loadable(name: str, error: Exception) -> ModelError:
         reason = f"there is no base of this name{nearest(name, ['nano'])}"
     elif isinstance(error, SafetensorError):
         reason, fix = f"its weights are damaged: {reason}", "copy or download the folder again"
+    elif isinstance(error, KeyError | json.JSONDecodeError | StrictDataclassError):
+        reason, fix = f"one of its files is damaged: {text.splitlines()[-1].strip()}", "copy or download the folder again"
     elif "custom code" in text:
         reason = "it needs code from its own folder or repository, which is not run"
         fix = "set trust_remote_code: true if you trust its author with your machine"

@@ -11,7 +11,7 @@ from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.schema import Pretrain, Recipe
-from whet.store.atomic import new_folder, write_json
+from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.run import Run, read_json_file
 
 GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
@@ -39,6 +39,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
             "golden_prompt": GOLDEN,
             "golden_ids": golden,
             "stop_ids": sorted(renderer.stop_ids),
+            "weights_sha256": {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))},
         }
         write_json(folder / "whet.json", facts)
 
@@ -58,6 +59,17 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return read_json_file(
         path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids"
     )
+
+
+def prove_weights(facts: dict[str, Any], folder: Path) -> None:
+    """The files of weights must be, byte for byte, those that the training left. Raises RunFolderError."""
+    for name, digest in facts.get("weights_sha256", {}).items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            raise RunFolderError(
+                "this file of weights is missing, damaged or not the one that the training left",
+                where=str(folder / name),
+                fix="restore it from a backup; or remove the run folder and train again",
+            )
 
 
 def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
