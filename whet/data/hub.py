@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -36,6 +37,9 @@ def _load(name: str) -> Any:
         import datasets
     except ImportError as error:
         raise DataError("reading from the Hub needs the package 'datasets'", fix="pip install datasets") from error
+    datasets.disable_progress_bars()  # what goes wrong is said below, in one message
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     parts = name.split(":") + ["", ""]
     try:
         return datasets.load_dataset(parts[0], parts[1] or None, split=parts[2] or "train")

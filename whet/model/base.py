@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from whet.model.identity import fingerprint
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
+logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it would print every retry; the last error says it all
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
 NANO = Path(__file__).parent / "nano"
@@ -182,7 +184,8 @@ def _not_loadable(name: str, error: Exception) -> ModelError:
     elif isinstance(error, SafetensorError):
         reason, fix = f"its weights are damaged: {reason}", "copy or download the folder again"
     elif isinstance(error, KeyError | json.JSONDecodeError | StrictDataclassError):
-        reason, fix = f"one of its files is damaged: {text.splitlines()[-1].strip()}", "copy or download the folder again"
+        reason = f"one of its files is damaged: {text.splitlines()[-1].strip()}"
+        fix = "copy or download the folder again"
     elif "custom code" in text:
         reason = "it needs code from its own folder or repository, which is not run"
         fix = "set trust_remote_code: true if you trust its author with your machine"
