@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ import torch
 
 from whet.data.forest import build_batch
 from whet.data.template import Renderer
-from whet.errors import RecipeError, RunFolderError
+from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.model.adapter import add_adapter
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
@@ -23,7 +24,7 @@ from whet.recipe.schema import Pretrain, Recipe
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
-from whet.train.hooks import Checkpointer, Validator
+from whet.train.hooks import Checkpointer, Validator, mean_nll
 from whet.train.loop import train_loop
 from whet.train.material import Material, gather
 from whet.train.methods import NextToken
@@ -209,9 +210,18 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
+    _refuse_broken(policy, first)
     save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
+
+
+def _refuse_broken(policy: Policy, batch: Batch) -> None:
+    """The last update can break the weights where no validation follows it. Raises NonFiniteError."""
+    loss = mean_nll(policy, [batch])
+    if loss is None or not math.isfinite(loss):
+        fix = "lower learning_rate, or set dtype: float32"
+        raise NonFiniteError("the loss after the last step is not finite", where="last step", value=loss, fix=fix)
 
 
 def head_of(batch: Batch, rows: int) -> Batch:

@@ -1,0 +1,175 @@
+"""Broken input, as tables: what a user might give, and words that the one message about it must contain."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+from whet.demo.support_desk import generate
+
+GOOD = generate(30, 0)
+
+
+def jsonl(rows: list[Any]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def answer(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, **more}
+
+
+def nested(levels: int) -> str:
+    return '{"a": ' * levels + "1" + "}" * levels
+
+
+NOISE = bytes((n * 197 + 31) % 255 + 1 for n in range(400))
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + NOISE
+LINE_812 = jsonl(generate(811, 2)) + b'{"prompt": "a", "completion": "b"\n'
+
+FILES: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("a.jsonl", b"", "a.jsonl: the file is empty"),
+    "empty csv": ("a.csv", b"", "a.csv: the file is empty"),
+    "empty parquet": ("a.parquet", b"", "not a readable Parquet file"),
+    "blank lines": ("a.jsonl", b"\n \n\t\r\n", "holds no rows"),
+    "blank text": ("a.txt", b"\n \n", "holds no rows"),
+    "only a mark": ("a.jsonl", b"\xef\xbb\xbf", "holds no rows"),
+    "only a header": ("a.csv", b"prompt,completion\n", "holds no rows"),
+    "binary": ("a.jsonl", b"\x01\0\x02" + NOISE, "binary, not text"),
+    "binary csv": ("a.csv", b"\x01\0\x02" + NOISE, "binary, not text"),
+    "binary parquet": ("a.parquet", NOISE, "not a readable Parquet file"),
+    "binary without zeros": ("a.jsonl", b"\xc5" + NOISE, "byte 0 is not valid UTF-8"),
+    "picture": ("a.png", PNG, "neither a recipe"),
+    "picture as jsonl": ("a.jsonl", PNG, "binary, not text"),
+    "cut gzip": ("a.jsonl.gz", gzip.compress(jsonl(GOOD))[:-20], "gzip file is damaged"),
+    "no gzip": ("a.jsonl.gz", jsonl(GOOD), "gzip file is damaged"),
+    "wrong columns": ("a.jsonl", jsonl([{"foo": 1, "bar": 2}] * 30), "a.jsonl:1: cannot tell what to learn"),
+    "no columns": ("a.jsonl", b"{}\n" * 30, "a.jsonl:1: the first row has no columns"),
+    "mixed": ("a.jsonl", jsonl([*GOOD, {"messages": [user("a"), answer("b")]}]), "a.jsonl:31: row 31 has another form"),
+    "row is a list": ("a.jsonl", jsonl([*GOOD, [1, 2]]), "a.jsonl:31: a row must be a JSON object"),
+    "one row": ("a.jsonl", jsonl(GOOD[:1]), "too few rows: 1"),
+    "two rows": ("a.jsonl", jsonl(GOOD[:2]), "a.jsonl: too few rows: 2"),
+    "all rows equal": ("a.jsonl", jsonl(GOOD[:1] * 30), "near-duplicates of each other"),
+    "bad utf-8": ("a.jsonl", jsonl(GOOD) + b'{"prompt": "caf\xe9"}\n', "a.jsonl:31: byte"),
+    "bad utf-8 in csv": ("a.csv", b"prompt,completion\na,b\ncaf\xe9,c\n", "a.csv:3: byte 25 is not valid UTF-8"),
+    "utf-16": ("a.jsonl", jsonl(GOOD).decode().encode("utf-16"), "the file is UTF-16"),
+    "utf-16, no mark": ("a.jsonl", jsonl(GOOD).decode().encode("utf-16-be"), "the file is UTF-16"),
+    "utf-32": ("a.jsonl", jsonl(GOOD).decode().encode("utf-32"), "the file is UTF-32"),
+    "zero byte": ("a.csv", b"prompt,completion\n" + b"a,b\n" * 4000 + b"c\0,d\n", "a.csv:4002: byte"),
+    "key twice": ("a.jsonl", jsonl(GOOD) + b'{"prompt": "a", "prompt": "b"}\n', "a.jsonl:31: the key 'prompt' occurs"),
+    "key twice in a list": ("a.json", b'[\n{"a": 1},\n{"a": 1, "a": 2}\n]', "a.json:3: the key 'a' occurs twice"),
+    "error on line 812": ("a.jsonl", LINE_812, "a.jsonl:812: not valid JSON at column 34"),
+    "deep": ("a.jsonl", b"[" * 100_000 + b"]" * 100_000, "nested more than 100 levels"),
+    "deep column": ("a.jsonl", f'{{"prompt": "a", "completion": {nested(300)}}}\n'.encode(), "a.jsonl:1: JSON is nested"),
+    "not a number": ("a.jsonl", b'{"prompt": "a", "completion": NaN}\n', "a.jsonl:1: NaN is not JSON"),
+    "infinite number": ("a.jsonl", b'{"prompt": "a", "completion": 1e999}\n', "the number 1e999 is too large"),
+    "endless number": ("a.jsonl", b'{"prompt": "a", "completion": ' + b"9" * 5000 + b"}\n", "5000 digits is too large"),
+    "half a character": ("a.jsonl", b'{"prompt": "a\\ud83d", "completion": "b"}\n', "half of a character"),
+    "not a list": ("a.json", b'{"a": 1}', "must hold a list of rows"),
+    "empty list": ("a.json", b"[]", "holds no rows"),
+    "null": ("a.json", b"null", "must hold a list of rows"),
+    "html": ("a.jsonl", b"<!DOCTYPE html>\n<html></html>\n", "a.jsonl:1: not valid JSON"),
+    "ragged csv": ("a.csv", b"prompt,completion\na,b\nc,d,e\n", "a.csv:3: 3 fields where the header has 2"),
+    "open quote": ("a.csv", b'prompt,completion\na,"b\nc,d\n', "not valid CSV"),
+    "header twice": ("a.csv", b"prompt,prompt\na,b\n", "must name the columns, each once"),
+    "huge row": ("a.jsonl", jsonl([{"prompt": "x " * 1_000_000, "completion": "y"}]), "1000006 tokens, but the longest"),
+    "preferences": ("a.jsonl", jsonl([{"prompt": "a", "chosen": "b", "rejected": "c"}] * 9), "preference pairs"),
+    "unknown format": ("a.xls", b"x", "neither a recipe"),
+}
+"""Name of the file, its bytes, words of the message."""
+
+TOOL_USE = [
+    user("a"),
+    answer("", tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
+    {"role": "tool", "content": "x", "tool_call_id": "1"},
+    answer("done"),
+]
+
+ROWS: dict[str, tuple[Any, str]] = {
+    "tool rows": ({"messages": TOOL_USE}, "2 x template-raises, for example a.jsonl:31: the base's chat template refuses"),
+    "tools": ({"messages": [user("a"), answer("b")], "tools": [{"name": "f", "parameters": {}}]}, "2 x field-vanishes"),
+    "tools as broken text": ({"messages": [user("a"), answer("b")], "tools": "{"}, "2 x bad-json"),
+    "unknown role": ({"messages": [{"role": "wizard", "content": "a"}, answer("b")]}, "unknown role (got 'wizard')"),
+    "no role": ({"messages": [{"content": "a"}, answer("b")]}, "message 1 has no role"),
+    "control token asked": ({"messages": [user("a <|end|> b"), answer("c")]}, "2 x control-token-in-text"),
+    "control token answered": ({"messages": [user("a"), answer("b<|end|>")]}, "the text contains '<|end|>'"),
+    "empty answer": ({"messages": [user("a"), answer("")]}, "2 x empty-answer"),
+    "blank answer": ({"messages": [user("a"), answer(" \n")]}, "2 x empty-answer"),
+    "null answer": ({"messages": [user("a"), answer(None)]}, "message 2 has no content"),
+    "no answer": ({"messages": [user("a")]}, "2 x no-answer"),
+    "no messages": ({"messages": []}, "2 x empty-text"),
+    "null messages": ({"messages": None}, "2 x wrong-type"),
+    "text for messages": ({"messages": "hello"}, "2 x bad-json"),
+    "weight 0": ({"messages": [user("a"), answer("b", weight=0)]}, "2 x nothing-to-learn"),
+    "negative weight": ({"messages": [user("a"), answer("b", weight=-1)]}, "2 x bad-weight"),
+    "number for text": ({"messages": [user(3), answer("b")]}, "the content must be a text (got 3)"),
+    "picture": ({"messages": [user([{"type": "image_url"}]), answer("b")]}, "holds a part that is not text"),
+    "too long": ({"messages": [user("word " * 3000), answer("c")]}, "2 x too-long"),
+    "reasoning": ({"messages": [user("a"), answer("x", reasoning_content="hm")]}, "2 x field-vanishes"),
+    "tool call without name": ({"messages": [user("a"), answer("", tool_calls="x")]}, "2 x bad-tool-call"),
+    "arguments with NaN": (
+        {"messages": [user("a"), answer("", tool_calls=[{"function": {"name": "f", "arguments": '{"a": NaN}'}}])]},
+        "NaN is not JSON",
+    ),
+}
+"""A row that stands twice at the end of 30 good conversations, and words of the message."""
+
+RECIPES: dict[str, tuple[bytes, str]] = {
+    "unknown key": (b"data: d.jsonl\nlerning_rate: 1e-3\n", "r.yaml:2: unknown key 'lerning_rate'; did you mean"),
+    "unknown inner key": (b"data: d.jsonl\nadapter: {rnak: 3}\n", "unknown key 'adapter.rnak'; did you mean 'rank'?"),
+    "key of another kind": (b"data: d.jsonl\nadapter: {kind: full, rank: 3}\n", "it belongs to adapter.kind: lora"),
+    "wrong type": (b"data: d.jsonl\nepochs: many\n", "r.yaml:2: epochs must be a number (got 'many')"),
+    "truth for number": (b"data: d.jsonl\nepochs: true\n", "epochs must be a number (got True)"),
+    "tab": (b"data: d.jsonl\nadapter:\n\trank: 3\n", "r.yaml:3:1: this is not sound YAML"),
+    "empty": (b"", "this file holds nothing"),
+    "list": (b"- a\n- b\n", "this file holds a list"),
+    "text": (b"hello\n", "this file holds a text"),
+    "number as key": (b"1: 2\ndata: d.jsonl\n", "r.yaml:1: a key must be a word (got '1')"),
+    "key twice": (b"data: d.jsonl\ndata: e.jsonl\n", "the key 'data' stands twice"),
+    "tag": (b"data: !!python/object:os.system d\n", "anchors, aliases and tags"),
+    "deep": (b"data: " + b"[" * 1000, "nested too deeply"),
+    "utf-16": ("data: d.jsonl\n".encode("utf-16"), "not UTF-8 text"),
+    "no data": (b"base: nano\n", "the key 'data' is missing"),
+    "empty data": (b"data: ''\n", "r.yaml:1: data must be the name of something"),
+    "empty list of data": (b"data: []\n", "a list with something in it"),
+    "missing data": (b"data: nope.jsonl\n", "nope.jsonl: no such file"),
+    "missing test": (b"data: d.jsonl\ntest: nope.jsonl\n", "nope.jsonl: no such file"),
+    "test is the data": (b"data: d.jsonl\ntest: d.jsonl\n", "all 30 rows are (nearly) the same as a row of the test file"),
+    "unknown column": (b"data: d.jsonl\ncolumns: {prompt: nope}\n", "columns.prompt names a column that the data does"),
+    "other format": (b"data: d.jsonl\nformat: chat\n", "as format: chat"),
+}
+
+SETS: dict[str, str] = {
+    "x": "--set: an override is key=value (got 'x')",
+    "": "--set: an override is key=value (got '')",
+    "=3": "--set: an override is key=value",
+    "a.b.c=1": "--set a.b.c: unknown key 'a'",
+    "steps=-1": "--set steps: steps must be at least 1 (got -1)",
+    "steps=1.5": "steps must be a whole number",
+    "steps.x=1": "'steps' has no keys under it",
+    "steps={": "--set steps:1:2: this is not sound YAML",
+    "learning_rate=abc": "learning_rate must be a number (got 'abc')",
+    "learning_rate=.nan": "learning_rate must be a finite number",
+    "seed=1e400": "seed must be a whole number (got inf)",
+    "seed=99999999999999999999": "seed must be at most 4,294,967,295",
+    "epochs=1e308": "epochs must be at most",
+    "adapter.rank=0": "adapter.rank must be at least 1",
+    "adapter.targets=[nope]": "no module of the base matches",
+    "method=dpo": "method must be of kind pretrain, sft",
+    "compile=yes": "write the bare value, without quotes or units, as in `compile: true`",
+    "max_tokens=999999": "max_tokens: more than the 1,024 tokens that the base 'nano' can see",
+    "split.test=0": "nothing is held out for the test",
+    "split.test=1000": "too few rows: 30",
+    "data=[]": "a list with something in it",
+    "test=''": "test must be the name of something",
+    "base=nanoo": "there is no base of this name; did you mean 'nano'?",
+    "base=no/such": "could the Hugging Face Hub be reached",
+    "base=./nope": "there is no such base folder",
+    "base=d.jsonl": "config.json is missing (it holds a file)",
+    "base=" + "a" * 3000: "file name too long",
+}
+"""What follows --set, and words of the message."""

@@ -1,0 +1,388 @@
+"""Whatever is wrong with the input, a user meets one clear message and exit code 2, and nothing half-done is left."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet.api
+from tests.api.malformed_cases import FILES, GOOD, RECIPES, ROWS, SETS, answer, jsonl, user
+from whet.cli import main
+from whet.demo.support_desk import generate
+from whet.model.base import NANO
+from whet.store.lock import Lock
+
+SHORT = ("--set", "steps=2", "--set", "evaluate.forgetting=false")
+Refused = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    Path("d.jsonl").write_bytes(jsonl(GOOD))
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capfd: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that must be refused, with --json; gives the message, after checking its form."""
+
+    def check(*arguments: str, words: str, code: int = 2) -> str:
+        assert main.run([*arguments, "--json"]) == code
+        out, err = capfd.readouterr()
+        message = err[err.index("whet: ") :]
+        assert err.count("whet: ") == 1 and words in message, err
+        assert "\n  fix: " in message and len(message) < 2500, err
+        for noise in ("Traceback", "should not have happened", "Warning", "it/s"):
+            assert noise not in err, err
+        error = json.loads(out)["error"]
+        assert error["exit_code"] == code and error["fix"] and error["what"] in message
+        return message
+
+    return check
+
+
+def works(*arguments: str) -> None:
+    assert main.run(list(arguments)) == 0
+
+
+def runs() -> list[str]:
+    return sorted(path.parent.name for path in Path("runs").glob("*/run.json"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_broken_file_is_refused_and_leaves_nothing(name: str, refused: Refused) -> None:
+    file, data, words = FILES[name]
+    Path(file).write_bytes(data)
+    refused("tune", file, *SHORT, words=words)
+    assert runs() == []
+
+
+@pytest.mark.parametrize("verb", ["show", "init"])
+@pytest.mark.parametrize("name", ["empty", "picture as jsonl", "wrong columns", "mixed", "key twice"])
+def test_the_other_verbs_refuse_it_too(verb: str, name: str, refused: Refused) -> None:
+    file, data, words = FILES[name]
+    Path(file).write_bytes(data)
+    refused(verb, file, words=words)
+    assert not list(Path().glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_that_cannot_be_used_is_counted_and_explained(name: str, refused: Refused) -> None:
+    row, words = ROWS[name]
+    good = [{"messages": [user(pair["prompt"]), answer(pair["completion"])]} for pair in GOOD]
+    Path("a.jsonl").write_bytes(jsonl([*good, row, row]))
+    message = refused("tune", "a.jsonl", *SHORT, words=words)
+    assert "2 of 32 rows (6.2%)" in message and "set drop_budget: 0.07" in message
+    assert runs() == []
+
+
+def test_when_no_row_can_be_used_the_budget_is_no_way_out(refused: Refused) -> None:
+    Path("a.jsonl").write_bytes(jsonl([{"messages": [user(f"a{n}"), answer("b", weight=0)]} for n in range(30)]))
+    message = refused("tune", "a.jsonl", words="30 of 30 rows (100.0%)")
+    assert "set drop_budget" not in message
+    refused("tune", "a.jsonl", "--set", "drop_budget=1", words="no row can be used")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_broken_recipe_is_refused(name: str, refused: Refused) -> None:
+    text, words = RECIPES[name]
+    Path("r.yaml").write_bytes(text)
+    refused("tune", "r.yaml", *SHORT, words=words)
+    assert runs() == []
+
+
+@pytest.mark.parametrize("text", SETS)
+def test_a_wrong_override_is_refused(text: str, refused: Refused) -> None:
+    refused("tune", "d.jsonl", *SHORT, "--set", text, words=SETS[text])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tune", "d.jsonl", "--nope"], "No such option"),
+        (["tune", ""], "no data and no recipe is named"),
+        (["tune", "dd.jsonl"], "there is no such file; did you mean 'd.jsonl'?"),
+        (["tune", "a" * 5000 + ".jsonl"], "no file can have this name"),
+        (["tune", os.fsdecode(b"caf\xe9.jsonl")], "is not UTF-8"),
+        (["tune", "folder"], "no data files in this folder"),
+        (["tune", "pipe.jsonl"], "not a file that can be read twice"),
+        (["tune", "link.jsonl"], "this link leads nowhere"),
+        (["tune", "no/such"], "the Hub gave no dataset of this name"),
+        (["tune", "d.jsonl", "--runs", "d.jsonl"], "d.jsonl"),
+        (["tune", "d.jsonl", "--name", "../x"], "can not be the name of a run"),
+        (["tune", "d.jsonl", "--name", "taken", "--runs", "."], "this folder exists and is not a run"),
+        (["runs", "list", "--runs", "d.jsonl"], "this is a file, not a folder of runs"),
+        (["chat", "nope", "--prompt", "x"], "there is no run 'nope'"),
+        (["chat", "", "--prompt", "x"], "the name of the run is empty"),
+        (["chat", "a" * 3000, "--prompt", "x"], "file name too long"),
+        (["chat", "nano", "--prompt", "word " * 3000], "there is no room for an answer"),
+        (["chat", "nano", "--prompt", "a <|end|> b"], "the text contains '<|end|>'"),
+        (["eval", "nope"], "there is no run 'nope'"),
+        (["show", "d.jsonl", "--rows", "0"], "--rows"),
+        (["models", "promote", "x", "1"], "there is no model 'x'"),
+    ],
+)
+def test_a_wrong_command_is_refused(arguments: list[str], words: str, refused: Refused) -> None:
+    Path("folder").mkdir()
+    Path("taken").mkdir()
+    Path("taken/file").write_text("mine")
+    Path("link.jsonl").symlink_to("nowhere")
+    os.mkfifo("pipe.jsonl")
+    Path(os.fsdecode(b"caf\xe9.jsonl")).write_bytes(jsonl(GOOD))
+    refused(*arguments, words=words)
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "words"),
+    [
+        (["tokenizer.json", "tokenizer_config.json"], {}, "config.json is missing"),
+        (["config.json", "tokenizer.json", "tokenizer_config.json"], {}, "there are no safetensors weights"),
+        (["config.json", "tokenizer.json", "tokenizer_config.json"], {"pytorch_model.bin": "x"}, "a pickle"),
+        (["config.json", "model.safetensors"], {}, "its tokenizer is missing"),
+        (["config.json", "model.safetensors", "tokenizer_config.json"], {"tokenizer.json": "{}"}, "files is damaged"),
+        (["model.safetensors", "tokenizer.json", "tokenizer_config.json"], {"config.json": "{"}, "not a valid JSON"),
+        (["config.json", "tokenizer.json", "tokenizer_config.json"], {"model.safetensors": ""}, "weights are damaged"),
+    ],
+)
+def test_a_folder_that_is_no_base_is_refused(
+    files: list[str], change: dict[str, str], words: str, refused: Refused
+) -> None:
+    Path("base").mkdir()
+    for name in files:
+        shutil.copy(NANO / name, f"base/{name}")
+    for name, text in change.items():
+        Path("base", name).write_text(text)
+    refused("tune", "d.jsonl", *SHORT, "--set", "base=./base", words=words)
+    assert runs() == []
+
+
+def test_odd_but_sound_files_work(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("crlf.jsonl").write_bytes(b"\xef\xbb\xbf" + jsonl(GOOD).replace(b"\n", b"\r\n"))
+    lines = "".join(f"{row['prompt']!r},answer {number}\r\n".replace("'", '"') for number, row in enumerate(GOOD))
+    Path("crlf.csv").write_bytes(b"\xef\xbb\xbfprompt,completion\r\n" + lines.encode())
+    Path("folder").mkdir()
+    Path("folder/a.jsonl").write_bytes(jsonl(GOOD[:15]))
+    Path("folder/b.jsonl").write_bytes(jsonl(GOOD[15:]))
+    ends_in_user = [{"messages": [user(row["prompt"]), answer(row["completion"]), user("and?")]} for row in GOOD]
+    asked = [{"messages": [user(row["prompt"]), answer(row["completion"])]} for row in generate(30, 1)]
+    Path("user.jsonl").write_bytes(jsonl([*ends_in_user, *asked]))
+    for name, rows in (("crlf.jsonl", 30), ("crlf.csv", 30), ("folder", 30), ("user.jsonl", 60)):
+        works("show", name, "--json")
+        ledger = json.loads(capfd.readouterr().out)["ledger"]
+        assert ledger["rows_in"] == rows and not ledger["dropped"]
+
+
+@pytest.mark.parametrize("rows", [3, 12])
+def test_a_tiny_set_works_and_says_that_it_decides_nothing(rows: int, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.jsonl").write_bytes(jsonl(GOOD[:rows]))
+    works("tune", "tiny.jsonl", *SHORT, "--json")
+    out, err = capfd.readouterr()
+    assert json.loads(out)["verdict"]["word"] in ("undecided", "no-difference") and "can hardly decide anything" in err
+
+
+def test_without_validation_rows_the_last_weights_are_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    works("train", "d.jsonl", "--set", "steps=2", "--set", "split={validation: 0, test: 0}", "--json")
+    out, err = capfd.readouterr()
+    result = json.loads(out)
+    assert result["ledger"]["trained"] == 30 and result["stopped"]["best_step"] == 2
+    assert "the last weights are kept" in err
+
+
+def test_training_rows_that_leak_into_the_test_file_are_dropped(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("other.jsonl").write_bytes(jsonl(GOOD[:5] + generate(5, 77)))
+    works("show", "d.jsonl", "--set", "test=other.jsonl", "--json")
+    ledger = json.loads(capfd.readouterr().out)["ledger"]
+    assert ledger["dropped"] == {"duplicate-of-test": 5} and ledger["held_out"]["test"] == 10
+
+
+@pytest.mark.parametrize("more", [[], ["--set", "split.validation=0"]])
+def test_a_rate_that_breaks_the_weights_is_stopped(more: list[str], refused: Refused) -> None:
+    command = ["tune", "d.jsonl", "--set", "steps=2", "--set", "learning_rate=1e30", "--set", "adapter=full", *more]
+    refused(*command, words="not finite", code=1)
+    [name] = runs()
+    assert not (Path("runs") / name / "model").exists()
+    assert json.loads((Path("runs") / name / "status.json").read_text())["status"] == "failed"
+
+
+def test_a_rate_that_breaks_the_weights_in_the_last_step_leaves_no_model(refused: Refused) -> None:
+    command = ["train", "d.jsonl", "--set", "steps=1", "--set", "learning_rate=1e30", "--set", "adapter=full"]
+    refused(*command, "--set", "split.validation=0", words="not finite", code=1)
+    assert not (Path("runs") / runs()[0] / "model").exists()
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (main.Terminated(), 143)])
+def test_a_run_that_is_stopped_says_so_and_resumes(
+    stop: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(whet.api, "measure_rows", interrupted)
+        assert main.run(["tune", "d.jsonl", *SHORT, "--json"]) == code
+    out, err = capfd.readouterr()
+    assert json.loads(out)["error"]["exit_code"] == code and "the same command resumes" in err
+    [name] = runs()
+    assert json.loads((Path("runs") / name / "status.json").read_text())["status"] == "stopped"
+    works("tune", "d.jsonl", *SHORT)
+    assert "trained already" in capfd.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_resumes(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sync = os.fsync
+    left = 12
+
+    def full(handle: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        refused("tune", "d.jsonl", *SHORT, words="the disk is full")
+    assert not [path for path in Path("runs").rglob("*") if path.name.endswith(".tmp")]
+    for path in Path("runs").rglob("*.json"):
+        json.loads(path.read_text())
+    works("tune", "d.jsonl", *SHORT)
+    capfd.readouterr()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of runs after one tune of d.jsonl."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "d.jsonl").write_bytes(jsonl(GOOD))
+    assert main.run(["tune", str(folder / "d.jsonl"), *SHORT, "--runs", str(folder / "runs")]) == 0
+    return folder / "runs"
+
+
+@pytest.fixture
+def run(finished: Path, here: Path) -> Iterator[Path]:
+    """That run, copied into ./runs, with its training done and its evaluation gone."""
+    shutil.copytree(finished, "runs")
+    [folder] = [path.parent for path in Path("runs").glob("*/run.json")]
+    (folder / "evaluation.json").unlink()
+    yield folder
+
+
+DAMAGE: list[tuple[str, bytes, str]] = [
+    ("run.json", b'{"name": ', "run.json: this file is damaged"),
+    ("run.json", b"[]", "run.json: this file is damaged"),
+    ("status.json", b"[]", "status.json: this file is damaged"),
+    ("recipe.resolved.yaml", b"\xff\xfe", "not UTF-8"),
+    ("selfcheck.json", b"{}", "selfcheck.json: this file is damaged"),
+    ("training.json", b"{", "training.json: this file is damaged"),
+    ("rows.jsonl", b"x\n", "rows.jsonl:1: this line is damaged"),
+    ("rows.jsonl", b"{}\n", "the rows are held out otherwise"),
+    ("model/whet.json", b"{}", "whet.json: this file is damaged"),
+    ("model/adapter_model.safetensors", b"x", "damaged or not the one that the training left"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "words"), DAMAGE)
+def test_a_damaged_run_is_refused(name: str, data: bytes, words: str, run: Path, refused: Refused) -> None:
+    (run / name).write_bytes(data)
+    refused("tune", "d.jsonl", *SHORT, words=words)
+    assert run.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("last/state.safetensors", b"x"),
+        ("last/progress.json", b"{}"),
+        ("last/progress.json", b'{"step": -1, "validations": []}'),
+        ("last/progress.json", b'{"step": 600, "validations": []}'),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(name: str, data: bytes, run: Path, refused: Refused) -> None:
+    shutil.rmtree(run / "model")
+    (run / "checkpoints" / name).write_bytes(data)
+    refused("tune", "d.jsonl", *SHORT, words="checkpoint")
+    assert not (run / "model").exists()
+
+
+def test_edited_data_makes_another_run_and_is_never_evaluated_in_the_old_one(run: Path, refused: Refused) -> None:
+    Path("d.jsonl").write_bytes(jsonl([*GOOD[:20], *generate(10, 4)]))
+    point_here(run)
+    refused("eval", run.name, words="not the data that this run was trained on")
+    works("tune", "d.jsonl", *SHORT)
+    assert len(runs()) == 2
+
+
+def point_here(run: Path) -> None:
+    """Point the copied run at ./d.jsonl, as if it had been made here."""
+    for name in ("recipe.yaml", "recipe.resolved.yaml"):
+        text = (run / name).read_text().splitlines()
+        (run / name).write_text("\n".join(["data: d.jsonl", *text[1:]]) + "\n")
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"working_folder": os.getcwd()}))
+
+
+def test_an_edited_seed_does_not_turn_learned_rows_into_test_rows(run: Path, refused: Refused) -> None:
+    path = run / "recipe.resolved.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+    refused("eval", run.name, words="the rows are held out otherwise")
+
+
+def test_moved_data_is_found_again_and_another_format_is_other_data(run: Path, refused: Refused) -> None:
+    Path("moved").mkdir()
+    shutil.move("d.jsonl", "moved/d.jsonl")
+    works("tune", "moved/d.jsonl", *SHORT)
+    assert runs() == [run.name]
+    works("eval", run.name)
+    shutil.copy("moved/d.jsonl", "d.csv")
+    refused("tune", "d.csv", *SHORT, words="d.csv:2: 5 fields where the header has 7")
+    assert runs() == [run.name]
+
+
+def test_a_run_that_another_process_writes_is_left_alone(run: Path, refused: Refused) -> None:
+    before = (run / "status.json").read_text()
+    with Lock(run / "run.lock", "another process"):
+        refused("tune", "d.jsonl", *SHORT, words="is being written by another process")
+    assert (run / "status.json").read_text() == before
+
+
+def test_a_run_killed_while_it_was_made_is_taken_up(capfd: pytest.CaptureFixture[str]) -> None:
+    works("train", "d.jsonl", "--set", "steps=1", "--name", "mine")
+    for path in Path("runs/mine").iterdir():
+        if path.name != "run.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    works("train", "d.jsonl", "--set", "steps=1", "--name", "mine")
+    capfd.readouterr()
+
+
+def test_not_enough_memory_is_said_in_words(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(*_: object) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 768000000000 bytes")
+
+    monkeypatch.setattr(whet.api, "train_session", greedy)
+    refused("tune", "d.jsonl", *SHORT, words="not enough memory", code=1)
+
+
+def test_a_real_process_writes_nothing_but_its_own_words() -> None:
+    """Libraries print when they are first imported and at the end of the process, which a test inside cannot see."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
+    environment["PYTHONPATH"] = str(Path(whet.__file__).parents[1])
+    command = [sys.executable, "-m", "whet", "tune", "d.jsonl", *SHORT, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and json.loads(done.stdout)["run"] == runs()[0]
+    work, _, result = done.stderr.partition("Chosen for you")
+    own = ("reading", "loading", "training", "evaluating", "self-check", "step ", "registered", "3 test rows")
+    assert [line for line in work.splitlines() if not line.strip().startswith(own)] == []
+    assert result.rstrip().splitlines()[-1].startswith("Run: runs")
