@@ -64,7 +64,11 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "key twice in a list": ("a.json", b'[\n{"a": 1},\n{"a": 1, "a": 2}\n]', "a.json:3: the key 'a' occurs twice"),
     "error on line 812": ("a.jsonl", LINE_812, "a.jsonl:812: not valid JSON at column 34"),
     "deep": ("a.jsonl", b"[" * 100_000 + b"]" * 100_000, "nested more than 100 levels"),
-    "deep column": ("a.jsonl", f'{{"prompt": "a", "completion": {nested(300)}}}\n'.encode(), "a.jsonl:1: JSON is nested"),
+    "deep column": (
+        "a.jsonl",
+        f'{{"prompt": "a", "completion": {nested(300)}}}\n'.encode(),
+        "a.jsonl:1: JSON is nested",
+    ),
     "not a number": ("a.jsonl", b'{"prompt": "a", "completion": NaN}\n', "a.jsonl:1: NaN is not JSON"),
     "infinite number": ("a.jsonl", b'{"prompt": "a", "completion": 1e999}\n', "the number 1e999 is too large"),
     "endless number": ("a.jsonl", b'{"prompt": "a", "completion": ' + b"9" * 5000 + b"}\n", "5000 digits is too large"),
@@ -76,7 +80,11 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     "ragged csv": ("a.csv", b"prompt,completion\na,b\nc,d,e\n", "a.csv:3: 3 fields where the header has 2"),
     "open quote": ("a.csv", b'prompt,completion\na,"b\nc,d\n', "not valid CSV"),
     "header twice": ("a.csv", b"prompt,prompt\na,b\n", "must name the columns, each once"),
-    "huge row": ("a.jsonl", jsonl([{"prompt": "x " * 1_000_000, "completion": "y"}]), "1000006 tokens, but the longest"),
+    "huge row": (
+        "a.jsonl",
+        jsonl([{"prompt": "x " * 1_000_000, "completion": "y"}]),
+        "1000006 tokens, but the longest",
+    ),
     "preferences": ("a.jsonl", jsonl([{"prompt": "a", "chosen": "b", "rejected": "c"}] * 9), "preference pairs"),
     "unknown format": ("a.xls", b"x", "neither a recipe"),
 }
@@ -90,7 +98,10 @@ TOOL_USE = [
 ]
 
 ROWS: dict[str, tuple[Any, str]] = {
-    "tool rows": ({"messages": TOOL_USE}, "2 x template-raises, for example a.jsonl:31: the base's chat template refuses"),
+    "tool rows": (
+        {"messages": TOOL_USE},
+        "2 x template-raises, for example a.jsonl:31: the base's chat template refuses",
+    ),
     "tools": ({"messages": [user("a"), answer("b")], "tools": [{"name": "f", "parameters": {}}]}, "2 x field-vanishes"),
     "tools as broken text": ({"messages": [user("a"), answer("b")], "tools": "{"}, "2 x bad-json"),
     "unknown role": ({"messages": [{"role": "wizard", "content": "a"}, answer("b")]}, "unknown role (got 'wizard')"),
@@ -138,7 +149,10 @@ RECIPES: dict[str, tuple[bytes, str]] = {
     "empty list of data": (b"data: []\n", "a list with something in it"),
     "missing data": (b"data: nope.jsonl\n", "nope.jsonl: no such file"),
     "missing test": (b"data: d.jsonl\ntest: nope.jsonl\n", "nope.jsonl: no such file"),
-    "test is the data": (b"data: d.jsonl\ntest: d.jsonl\n", "all 30 rows are (nearly) the same as a row of the test file"),
+    "test is the data": (
+        b"data: d.jsonl\ntest: d.jsonl\n",
+        "all 30 rows are (nearly) the same as a row of the test file",
+    ),
     "unknown column": (b"data: d.jsonl\ncolumns: {prompt: nope}\n", "columns.prompt names a column that the data does"),
     "other format": (b"data: d.jsonl\nformat: chat\n", "as format: chat"),
 }
