@@ -48,8 +48,11 @@ class Layout:
     family_RLL: Tensor | None
     """Is the key on the query's path, and not after it? None where every tree is a single root: plain causal."""
     positions_RL: Tensor
+    batch: Batch
     masks: dict[int | None, Tensor | None] = field(default_factory=dict)
     """The masks made so far, by sliding window: every layer of a kind shares one."""
+    spans: dict[int, Any] = field(default_factory=dict)
+    """How the fused layers cut this forest, by number of heads (whet/model/fused/spans.py)."""
 
     def mask(self, window: int | None) -> Tensor | None:
         """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""
@@ -73,6 +76,11 @@ class Layout:
 _active: ContextVar[Layout | None] = ContextVar("forest", default=None)
 
 
+def active_forest() -> Layout | None:
+    """The forest that the present forward pass runs over."""
+    return _active.get()
+
+
 @contextmanager
 def forest(layout: Layout) -> Iterator[None]:
     """Within this block attention runs over the given forest."""
@@ -83,23 +91,23 @@ def forest(layout: Layout) -> Iterator[None]:
         _active.reset(token)
 
 
-def _round_up(count: int, grain: int) -> int:
+def round_up(count: int, grain: int) -> int:
     return -(-count // grain) * grain
 
 
 def layout_of(batch: Batch) -> Layout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
-    members = _trees(batch.parents)
+    members = trees_of(batch.parents)
     lengths = [sum(batch.lengths[s] for s in group) for group in members]
     trees, longest = len(members), max(lengths)
     single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
-        return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest))
-    longest = _round_up(longest, LENGTH_GRAIN)
+        return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest), batch)
+    longest = round_up(longest, LENGTH_GRAIN)
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
-    scatter = torch.zeros(_round_up(batch.ids_T.shape[0], TOKEN_GRAIN), dtype=torch.long)
+    scatter = torch.zeros(round_up(batch.ids_T.shape[0], TOKEN_GRAIN), dtype=torch.long)
     for row, group in enumerate(members):
         at = 0
         for segment in group:
@@ -110,11 +118,11 @@ def layout_of(batch: Batch) -> Layout:
             at += length
     gather_RL, segment_RL = gather.to(device), segment_RL.to(device)
     positions_RL = batch.positions_T[gather_RL]
-    family_RLL = None if single else _family(batch.parents, segment_RL, positions_RL)
-    return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL)
+    family_RLL = None if single else family(batch.parents, segment_RL, positions_RL)
+    return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
 
 
-def _trees(parents: list[int | None]) -> list[list[int]]:
+def trees_of(parents: list[int | None]) -> list[list[int]]:
     """Segments grouped by their root, in order."""
     root_of: list[int] = []
     members: dict[int, list[int]] = {}
@@ -124,7 +132,8 @@ def _trees(parents: list[int | None]) -> list[list[int]]:
     return list(members.values())
 
 
-def _family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:
+def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:
+    """(R, L, L): does the key lie on the query's path, and not after it? `segment_RL` is -1 for padding."""
     count = len(parents)
     ancestor_SS = torch.eye(count + 1, dtype=torch.bool)  # row `count` stands for padding, which sees itself
     for segment, parent in enumerate(parents):

@@ -1,0 +1,132 @@
+"""Which decoder layers the fused kernels can compute, and putting them there.
+
+A layer is taken when its parts have the names and classes of the pre-norm decoder (Llama, Mistral, Qwen 2 and 3, and
+what follows them); whether it computes the same is then proved on a few random tokens, never assumed. Outside of a
+forest, and whenever something is switched on that the kernels do not compute (dropout, another adapter, a merged one),
+the layer runs its own forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from whet.model.attention import Layout, active_forest
+from whet.model.fused.attention import Attention
+from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, Rotary, attention_half, mlp_half
+from whet.model.fused.pointwise import ACTIVATIONS
+from whet.model.fused.products import Product, read_product
+from whet.model.fused.spans import spans_of
+
+LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
+ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
+MLP = {"gate_proj", "up_proj", "down_proj", "act_fn"}
+
+
+@dataclass(slots=True)
+class FusedLayer:
+    """Stands in for a decoder layer's forward while a forest is active."""
+
+    own: Callable[..., Any]
+    module: nn.Module
+    attention: AttentionHalf
+    mlp: MlpHalf
+    scale: float
+    light: bool = False
+
+    def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        layout = active_forest()
+        rotary = kwargs.get("position_embeddings")
+        if layout is None or rotary is None or not self._computes():
+            return self.own(hidden_states, *args, **kwargs)
+        x_TD = hidden_states[0]
+        heads = self.attention.query.weight_OD.shape[0] // self.attention.size
+        spans = spans_of(layout, x_TD.shape[0], heads)
+        how = Attention(self.scale, _window_of(layout, kwargs.get("attention_mask")))
+        y_TD = attention_half(x_TD, self.attention, _angles(rotary), spans, how, self.light)
+        return mlp_half(y_TD, self.mlp, self.light)[None]
+
+    def _computes(self) -> bool:
+        """False while the layer does something more than the kernels."""
+        attention: Any = self.module.self_attn
+        if self.module.training and getattr(attention, "attention_dropout", 0.0):
+            return False
+        parts = (*self.attention.reads, self.attention.output, self.mlp.gate, self.mlp.up, self.mlp.down)
+        return not any(product.wrapper is not None and product.wrapper.merged for product in parts)
+
+
+def read_layer(module: nn.Module) -> FusedLayer | None:
+    """The layer as the kernels see it, or None where its parts are others than theirs."""
+    if {name for name, _ in module.named_children()} != LAYER:
+        return None
+    attention, mlp = module.self_attn, module.mlp
+    parts = {name for name, _ in attention.named_children()} - {"rotary_emb"}
+    if parts - {"q_norm", "k_norm"} != ATTENTION or {name for name, _ in mlp.named_children()} != MLP:
+        return None
+    norms = [_read_norm(module.input_layernorm), _read_norm(module.post_attention_layernorm)]
+    head_norms = [_read_norm(getattr(attention, name)) if name in parts else None for name in ("q_norm", "k_norm")]
+    found: list[Product | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
+    found += [read_product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj")]
+    activation = _read_activation(mlp.act_fn, attention)
+    size, scale = getattr(attention, "head_dim", None), getattr(attention, "scaling", None)
+    lacking = [norm for name, norm in zip(("q_norm", "k_norm"), head_norms, strict=True) if name in parts and not norm]
+    if None in found or None in norms or lacking or activation is None or size is None or scale is None:
+        return None
+    key, output, query, value, gate, up, down = (product for product in found if product)
+    one, two = (norm for norm in norms if norm)
+    return FusedLayer(
+        own=module.forward,
+        module=module,
+        attention=AttentionHalf(one, query, key, value, output, head_norms[0], head_norms[1], int(size)),
+        mlp=MlpHalf(two, gate, up, down, activation),
+        scale=float(scale),
+    )
+
+
+def install(trunk: nn.Module) -> int:
+    """Let the kernels compute every layer of the trunk that they can; returns how many that are."""
+    uninstall(trunk)
+    taken = 0
+    for module in getattr(trunk, "layers", []):
+        fused = read_layer(module)
+        if fused is not None:
+            module.forward = fused
+            taken += 1
+    return taken
+
+
+def uninstall(trunk: nn.Module) -> None:
+    """Every layer runs its own forward again."""
+    for module in getattr(trunk, "layers", []):
+        if isinstance(module.__dict__.get("forward"), FusedLayer):
+            del module.forward
+
+
+def _read_norm(module: nn.Module) -> Norm | None:
+    epsilon = getattr(module, "variance_epsilon", getattr(module, "eps", None))
+    weight = getattr(module, "weight", None)
+    if epsilon is None or weight is None or weight.ndim != 1 or "RMSNorm" not in type(module).__name__:
+        return None
+    return Norm(weight, float(epsilon))
+
+
+def _read_activation(module: nn.Module, attention: Any) -> str | None:
+    name = getattr(attention.config, "hidden_act", None) or getattr(attention.config, "hidden_activation", None)
+    return name if name in ACTIVATIONS else None
+
+
+def _angles(position_embeddings: tuple[Tensor, Tensor]) -> Rotary:
+    """transformers repeats the angles for both halves: (1, T, 2 * half)."""
+    cos, sin = (x[0, :, : x.shape[-1] // 2] for x in position_embeddings)
+    return Rotary(cos, sin)
+
+
+def _window_of(layout: Layout, mask: Tensor | None) -> int | None:
+    """The sliding window that transformers asked for when it took this mask."""
+    for window, known in layout.masks.items():
+        if known is mask:
+            return window
+    return None

@@ -1,0 +1,212 @@
+"""A decoder layer in two halves, each one autograd function with its backward written out:
+
+    y = x + Wo attention(rotate(Wq n), rotate(Wk n), Wv n)      n = rms_norm(x)
+    z = y + Wd (f(Wg m) * (Wu m))                               m = rms_norm(y)
+
+What is cheap to compute again (norms, the gated product) is not kept; with `light` only x is, and the half runs again.
+Frozen weights and inputs that need no gradient cost nothing in the backward pass.
+Shapes: T tokens, D hidden size, J key heads, G queries a key head, K head size, M width of the MLP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from whet.model.fused import attention, pointwise, products
+from whet.model.fused.attention import Attention
+from whet.model.fused.products import Gradients, Product
+from whet.model.fused.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """An RMSNorm."""
+
+    weight_D: Tensor
+    epsilon: float
+
+    def __call__(self, x_TD: Tensor) -> Tensor:
+        return pointwise.rms_norm(x_TD, self.weight_D, self.epsilon)
+
+    def backward(self, g_TD: Tensor, x_TD: Tensor, sink: Gradients) -> Tensor:
+        """dL/dx; spends `g_TD`."""
+        wants = self.weight_D.requires_grad
+        dx_TD, dweight_D = pointwise.rms_norm_backward(g_TD, x_TD, self.weight_D, self.epsilon, wants)
+        if dweight_D is not None:
+            sink[id(self.weight_D)] = dweight_D
+        return dx_TD
+
+    def parameters(self) -> list[Tensor]:
+        return [self.weight_D] if self.weight_D.requires_grad else []
+
+
+@dataclass(frozen=True, slots=True)
+class Rotary:
+    """Angles of each token of T, each once: (T, half)."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionHalf:
+    norm: Norm
+    query: Product
+    key: Product
+    value: Product
+    output: Product
+    query_norm: Norm | None
+    key_norm: Norm | None
+    size: int
+
+    @property
+    def reads(self) -> list[Product]:
+        return [self.query, self.key, self.value]
+
+    def parameters(self) -> list[Tensor]:
+        norms = [norm for norm in (self.norm, self.query_norm, self.key_norm) if norm]
+        return [p for part in (*norms, *self.reads, self.output) for p in part.parameters()]
+
+
+@dataclass(frozen=True, slots=True)
+class MlpHalf:
+    norm: Norm
+    gate: Product
+    up: Product
+    down: Product
+    activation: str
+
+    def parameters(self) -> list[Tensor]:
+        return [p for part in (self.norm, self.gate, self.up, self.down) for p in part.parameters()]
+
+
+@dataclass(slots=True)
+class _Attended:
+    """What the backward pass of an attention half needs besides x."""
+
+    q_TJGK: Tensor | None
+    """Before its norm; only where there is one."""
+    k_TJK: Tensor | None
+    q_JTGK: Tensor
+    k_JTK: Tensor
+    v_JTK: Tensor
+    kept: list[Tensor] | None
+    o_TH: Tensor
+    h_in: Tensor | None
+
+
+def _attend(half: AttentionHalf, x_TD: Tensor, rotary: Rotary, spans: Sequence[Span], how: Attention) -> _Attended:
+    """Everything up to the output layer."""
+    n_TD = half.norm(x_TD)
+    (q_TH, k_TH, v_TH), h_in = products.apply(n_TD, half.reads)
+    tokens, heads = x_TD.shape[0], k_TH.shape[1] // half.size
+    q_TJGK = q_TH.view(tokens, heads, -1, half.size)
+    k_TJK, v_TJK = (z.view(tokens, heads, half.size) for z in (k_TH, v_TH))
+    q_normed = half.query_norm(q_TJGK) if half.query_norm else q_TJGK
+    k_normed = half.key_norm(k_TJK) if half.key_norm else k_TJK
+    cos, sin = rotary.cos, rotary.sin
+    q_JTGK = torch.empty_like(q_normed.transpose(0, 1), memory_format=torch.contiguous_format)
+    k_JTK = torch.empty_like(k_normed.transpose(0, 1), memory_format=torch.contiguous_format)
+    pointwise.rotate(q_normed.transpose(0, 1), cos[:, None], sin[:, None], q_JTGK)
+    pointwise.rotate(k_normed.transpose(0, 1), cos, sin, k_JTK)
+    v_JTK = v_TJK.transpose(0, 1)
+    o_TH, kept = attention.forward(q_JTGK, k_JTK, v_JTK, spans, how)
+    before = (q_TJGK if half.query_norm else None, k_TJK if half.key_norm else None)
+    return _Attended(*before, q_JTGK, k_JTK, v_JTK, kept, o_TH, h_in)
+
+
+class _AttentionFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x_TD: Tensor,
+        half: AttentionHalf,
+        rotary: Rotary,
+        spans: Sequence[Span],
+        how: Attention,
+        light: bool,
+        *parameters: Tensor,
+    ) -> Tensor:
+        saved = _attend(half, x_TD, rotary, spans, how)
+        (y_TD,), ctx.h_out = products.apply(saved.o_TH, [half.output], x_TD)
+        ctx.save_for_backward(x_TD)
+        ctx.saved, ctx.given, ctx.parameters = None if light else saved, (half, rotary, spans, how), parameters
+        return y_TD
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (gy_TD,), (x_TD,) = grads, ctx.saved_tensors
+        half, rotary, spans, how = ctx.given
+        saved: _Attended = ctx.saved or _attend(half, x_TD, rotary, spans, how)
+        ctx.saved = None
+        sink: Gradients = {}
+        do_TH = products.backward(saved.o_TH, [half.output], [gy_TD], ctx.h_out, sink)
+        assert do_TH is not None
+        dq, dk, dv = attention.backward(do_TH, saved.q_JTGK, saved.k_JTK, saved.v_JTK, saved.kept, spans, how)
+        cos, sin = rotary.cos[:, None, None], rotary.sin[:, None, None]
+        dq = pointwise.rotate(dq, cos, sin, torch.empty_like(dq), back=True)
+        dk = pointwise.rotate(dk, cos, sin, torch.empty_like(dk), back=True)
+        if half.query_norm and saved.q_TJGK is not None:
+            dq = half.query_norm.backward(dq, saved.q_TJGK, sink)
+        if half.key_norm and saved.k_TJK is not None:
+            dk = half.key_norm.backward(dk, saved.k_TJK[:, :, None], sink)
+        wants_x = ctx.needs_input_grad[0] or half.norm.weight_D.requires_grad
+        heads = [d.reshape(x_TD.shape[0], -1) for d in (dq, dk, dv)]
+        dn_TD = products.backward(half.norm(x_TD), half.reads, heads, saved.h_in, sink, wants_x)
+        dx_TD = None if dn_TD is None else half.norm.backward(dn_TD, x_TD, sink).add_(gy_TD)
+        return (dx_TD, None, None, None, None, None, *(sink.get(id(p)) for p in ctx.parameters))
+
+
+def _expand(half: MlpHalf, m_TD: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    (gate_TM, up_TM), h_in = products.apply(m_TD, [half.gate, half.up])
+    return gate_TM, up_TM, h_in
+
+
+class _MlpFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x_TD: Tensor, half: MlpHalf, light: bool, *parameters: Tensor) -> Tensor:
+        gate_TM, up_TM, h_in = _expand(half, half.norm(x_TD))
+        a_TM = pointwise.gated(gate_TM, up_TM, half.activation)
+        (y_TD,), h_out = products.apply(a_TM, [half.down], x_TD)
+        ctx.save_for_backward(x_TD)
+        ctx.saved = None if light else (gate_TM, up_TM, h_in)
+        ctx.half, ctx.parameters, ctx.h_out = half, parameters, h_out
+        return y_TD
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (gy_TD,), (x_TD,) = grads, ctx.saved_tensors
+        half: MlpHalf = ctx.half
+        m_TD = half.norm(x_TD)
+        gate_TM, up_TM, h_in = ctx.saved or _expand(half, m_TD)
+        ctx.saved = None
+        sink: Gradients = {}
+        a_TM = pointwise.gated(gate_TM, up_TM, half.activation)
+        da_TM = products.backward(a_TM, [half.down], [gy_TD], ctx.h_out, sink)
+        assert da_TM is not None
+        del a_TM
+        dgate_TM, dup_TM = pointwise.gated_backward(da_TM, gate_TM, up_TM, half.activation)
+        wants_x = ctx.needs_input_grad[0] or half.norm.weight_D.requires_grad
+        dm_TD = products.backward(m_TD, [half.gate, half.up], [dgate_TM, dup_TM], h_in, sink, wants_x)
+        dx_TD = None if dm_TD is None else half.norm.backward(dm_TD, x_TD, sink).add_(gy_TD)
+        return (dx_TD, None, None, *(sink.get(id(p)) for p in ctx.parameters))
+
+
+def attention_half(
+    x_TD: Tensor, half: AttentionHalf, rotary: Rotary, spans: Sequence[Span], how: Attention, light: bool = False
+) -> Tensor:
+    """x plus what attention adds; differentiable once in x and in everything trainable of the half."""
+    return _AttentionFunction.apply(x_TD, half, rotary, spans, how, light, *half.parameters())
+
+
+def mlp_half(x_TD: Tensor, half: MlpHalf, light: bool = False) -> Tensor:
+    """x plus what the MLP adds; differentiable once in x and in everything trainable of the half."""
+    return _MlpFunction.apply(x_TD, half, light, *half.parameters())
