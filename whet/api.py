@@ -243,8 +243,9 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     facts = read_facts(run.model)
     prove_weights(facts, run.model)
     prove_template(facts, session.renderer)
-    opened = open_model(run.model, facts, recipe.trust_remote_code)
-    use_forest = opened.use_forest and run.read_json("selfcheck.json", "path")["path"] == "forest"
+    path = run.read_json("selfcheck.json", "path")["path"]
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     observer.phase("evaluating base and tuned")
     lines: list[dict[str, Any]] = []

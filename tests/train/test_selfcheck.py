@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
 import pytest
 import torch
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from whet.data.forest import build_batch
 from whet.model import attention
+from whet.model.adapter import add_adapter
 from whet.model.fit import install_forest
+from whet.model.fused import pointwise
 from whet.model.policy import Policy
+from whet.recipe.schema import Lora
 from whet.train.selfcheck import self_check
 from whet.types import Batch, Segment
 
@@ -32,8 +40,8 @@ def batch() -> Batch:
 def test_equal_paths_pass_and_leave_no_gradient() -> None:
     policy = tiny()
     check = self_check(policy, batch(), "auto")
-    assert check.passed and check.path == "forest" and policy.use_forest
-    assert check.loss_forest == pytest.approx(check.loss_plain, rel=1e-5)
+    assert check.passed and check.path == "fused" and policy.use_forest
+    assert check.loss_fast == pytest.approx(check.loss_plain, rel=1e-5)
     assert all(p.grad is None for p in policy.model.parameters())
 
 
@@ -41,13 +49,94 @@ def test_leaking_attention_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def one_big_tree(batch: Batch) -> attention.Layout:
         """The bug that packing is feared for: every row sees the rows before it."""
         total = int(batch.ids_T.shape[0])
-        return attention.Layout(1, total, None, None, None, batch.positions_T.view(1, total))
+        return attention.Layout(1, total, None, None, None, batch.positions_T.view(1, total), one_root(batch))
+
+    def one_root(batch: Batch) -> Batch:
+        return replace(batch, starts=[0], lengths=[int(batch.ids_T.shape[0])], parents=[None])
 
     policy = tiny()
     monkeypatch.setattr("whet.model.policy.layout_of", one_big_tree)
     monkeypatch.setattr("whet.train.selfcheck.forest_refusal", lambda model: None)  # the first guard, asleep
     check = self_check(policy, batch(), "auto")
     assert not check.passed and check.path == "plain" and not policy.use_forest
+
+
+WRONG = {
+    "a norm without its weight": ("whet.model.fused.pointwise.rms_norm", lambda x, w, e: functional.rms_norm(x, w.shape)),
+    "an output without its residual": ("whet.model.fused.install.mlp_half", lambda x, half, light: x),
+    "a gate that is not multiplied": ("whet.model.fused.pointwise.gated", lambda gate, up, name: functional.silu(gate)),
+    "positions that turn the wrong way": ("whet.model.fused.pointwise.rotate", None),
+}
+WRONG_BACKWARD = {
+    "a slope of the wrong sign": "whet.model.fused.pointwise.gated_backward",
+    "a norm's backward that forgets the mean": "whet.model.fused.pointwise.rms_norm_backward",
+    "an adapter's gradient twice": "whet.model.fused.products._split_downs",
+    "values that get no gradient": "whet.model.fused.attention.backward",
+}
+
+
+def adapted() -> Policy:
+    policy = tiny()
+    model = add_adapter(policy.model, Lora(rank=4, alpha=8.0), seed=0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.add_(torch.rand_like(parameter))
+    return Policy(model)
+
+
+@pytest.mark.parametrize("broken", WRONG, ids=str)
+def test_a_wrong_forward_kernel_is_noticed_and_given_up(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, instead = WRONG[broken]
+    right = pointwise.rotate
+    monkeypatch.setattr(where, instead or (lambda x, cos, sin, out, back=False: right(x, cos, -sin, out, back)))
+    monkeypatch.setattr("whet.model.fit._distance", lambda left, right: 0.0)  # the first guard, asleep
+    if "positions" in broken:  # turning all the other way keeps every distance: only the forest beside it can tell
+        monkeypatch.setattr(where, lambda x, cos, sin, out, back=False: right(x, cos, 2 * sin, out, back))
+    policy = adapted()
+    check = self_check(policy, batch(), "auto")
+    assert not check.passed and check.path == "forest" and "fused" in check.reason
+
+
+@pytest.mark.parametrize("broken", WRONG_BACKWARD, ids=str)
+def test_a_wrong_backward_kernel_is_noticed_and_given_up(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = {where: _named(where) for where in WRONG_BACKWARD.values()}
+
+    def split_twice(gradient: torch.Tensor, products: Any, sink: Any) -> None:
+        right["whet.model.fused.products._split_downs"](2 * gradient, products, sink)
+
+    def gated(g: torch.Tensor, *rest: Any) -> Any:
+        dgate, dup = right["whet.model.fused.pointwise.gated_backward"](g, *rest)
+        return -dgate, dup
+
+    def norm(g: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, epsilon: float, wants: bool) -> Any:
+        return g * weight * (x.square().mean(-1, keepdim=True) + epsilon).rsqrt(), None
+
+    def attended(*given: Any) -> Any:
+        dq, dk, dv = right["whet.model.fused.attention.backward"](*given)
+        return dq, dk, torch.zeros_like(dv)
+
+    wrong = dict(zip(WRONG_BACKWARD.values(), (gated, norm, split_twice, attended), strict=True))
+    monkeypatch.setattr(WRONG_BACKWARD[broken], wrong[WRONG_BACKWARD[broken]])
+    policy = adapted()
+    check = self_check(policy, batch(), "auto")
+    assert not check.passed and check.path == "forest" and "gradient" in check.reason
+
+
+def _named(where: str) -> Any:
+    module, _, name = where.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def test_adapters_are_left_as_they_were() -> None:
+    policy = adapted()
+    before = {name: p.detach().clone() for name, p in policy.trainable().items()}
+    self_check(policy, batch(), "auto")
+    assert all(torch.equal(before[name], p) for name, p in policy.trainable().items())
+
+
+def test_the_kernels_can_be_left_out() -> None:
+    assert self_check(tiny(), batch(), "forest").path == "forest"
 
 
 def test_the_plain_path_can_be_asked_for() -> None:

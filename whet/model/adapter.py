@@ -96,6 +96,26 @@ def without_adapter(model: Any) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def stirred(model: Any, size: float = 0.02) -> Iterator[None]:
+    """Within this block every adapter's B holds small random numbers instead of its own.
+
+    A fresh B is zero: whatever multiplies it, the adapter's whole part and A's gradient, could be wrong unnoticed.
+    """
+    ups = [p for name, p in model.named_parameters() if "lora_B" in name]
+    kept = [p.detach().clone() for p in ups]
+    generator = torch.Generator().manual_seed(2)
+    try:
+        with torch.no_grad():
+            for parameter in ups:
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * size)
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, own in zip(ups, kept, strict=True):
+                parameter.copy_(own)
+
+
 def is_adapted(model: Any) -> bool:
     return hasattr(model, "get_base_model")  # peft_config is no sign: PEFT sets it on the model inside, too
 

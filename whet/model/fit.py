@@ -16,7 +16,9 @@ from torch import Tensor
 
 from whet.data.forest import build_batch
 from whet.errors import ModelError
+from whet.model.adapter import causal_lm, stirred
 from whet.model.attention import FOREST
+from whet.model.fused import install as fused
 from whet.model.policy import Policy
 from whet.types import Batch, Segment
 
@@ -36,6 +38,32 @@ def install_forest(model: Any) -> None:
     """Point the model's attention at the forest (which is plain SDPA while no forest is active), if it carries it."""
     if forest_refusal(model) is None:
         model.set_attn_implementation(FOREST)
+
+
+def fuse(model: Any) -> str | None:
+    """Let the kernels of whet/model/fused compute the layers; or the reason, in words, why they do not.
+
+    Adapters must be injected before. Proved on a small forest with the adapters away from zero; undone on a mismatch.
+    """
+    inner = causal_lm(model)
+    if next(inner.parameters()).device.type != "cpu":
+        return "the fused layers were written and measured for processors only"
+    trunk, batch = inner.base_model, _trial_batch(inner)
+    fused.uninstall(trunk)
+    with _quiet(inner), torch.no_grad(), stirred(model):
+        own = Policy(model).hidden(batch)
+        if not fused.install(trunk):
+            return f"{inner.config.model_type} has no layer that the fused kernels compute"
+        distance = _distance(Policy(model).hidden(batch), own)
+    if distance <= TOLERANCE[own.dtype]:
+        return None
+    fused.uninstall(trunk)
+    return f"the fused layers give other hidden states than the architecture's own ({distance:.2%} apart)"
+
+
+def unfuse(model: Any) -> None:
+    """Every layer computes itself again."""
+    fused.uninstall(causal_lm(model).base_model)
 
 
 def prove_head(model: Any, name: str) -> None:

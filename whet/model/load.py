@@ -11,7 +11,7 @@ import torch
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.base import Base, load_base, random_base
-from whet.model.fit import forest_refusal, install_forest
+from whet.model.fit import forest_refusal, fuse, install_forest
 
 
 @dataclass(slots=True)
@@ -24,8 +24,10 @@ class Opened:
     use_forest: bool
 
 
-def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool) -> Opened:
+def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> Opened:
     """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
+
+    With `kernels` the fused layers read both, where they are proved to.
 
     Raises ModelError when either cannot be loaded, or when the base is not the one that was trained on.
     """
@@ -46,8 +48,14 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool) -> 
     if use_forest:
         install_forest(base.model)
     if facts["adapter"] == "lora":
-        return Opened(base, load_adapter(base.model, folder), None, use_forest)
+        model = load_adapter(base.model, folder)
+        if use_forest and kernels:
+            fuse(model)
+        return Opened(base, model, None, use_forest)
     tuned = load_base(str(folder), dtype, trust_remote_code).model.to(device)
     if use_forest:
         install_forest(tuned)
+    if use_forest and kernels:
+        fuse(base.model)
+        fuse(tuned)
     return Opened(base, tuned, base.model, use_forest)

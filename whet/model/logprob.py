@@ -8,6 +8,7 @@ Shapes: N supervised tokens, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-CHUNK_ELEMENTS = {"cpu": 4 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
-"""Logits alive at once: 16 MB in float32, so that a chunk stays in the processor's cache; more where launches cost."""
+CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
+"""Logits alive at once: 32 MB in float32, about a processor's cache; more where launches cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,51 @@ def kl_sum(hidden_a_ND: Tensor, head_a: Head, hidden_b_ND: Tensor, head_b: Head)
     return total
 
 
+class _Chunk:
+    """Room for the logits of one chunk, used again for every chunk: fresh memory would cost more than the arithmetic."""
+
+    def __init__(self, head: Head, rows: int, dtype: torch.dtype) -> None:
+        shape = (min(rows, head.chunk), head.weight_VD.shape[0])
+        self.head = head
+        self.raw = head.weight_VD.new_empty(shape, dtype=dtype)
+        self.wide = self.raw if wide(dtype) == dtype else head.weight_VD.new_empty(shape, dtype=wide(dtype))
+        self.cap_slope: Tensor | None = None
+
+    def read(self, hidden_CD: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor]:
+        """log p of the targets, and p over the vocabulary (C, V), which lives until the next call.
+
+        log sum exp is taken from the largest p: max p = exp(max logit - lse).
+        """
+        head, logits_CV = self.head, self.wide[: len(hidden_CD)]
+        raw_CV = torch.mm(hidden_CD, head.weight_VD.T, out=self.raw[: len(hidden_CD)])
+        if head.bias_V is not None:
+            raw_CV += head.bias_V
+        if raw_CV is not logits_CV:
+            logits_CV.copy_(raw_CV)
+        if head.scale != 1.0:
+            logits_CV.mul_(head.scale)
+        if head.softcap:
+            logits_CV.div_(head.softcap).tanh_()
+            self.cap_slope = 1 - logits_CV.square()
+            logits_CV.mul_(head.softcap)
+        top_C, at_C = logits_CV.max(-1)
+        chosen_C = logits_CV.gather(1, target_C[:, None]).squeeze(1)
+        torch.softmax(logits_CV, -1, out=logits_CV)
+        lse_C = top_C - logits_CV.gather(1, at_C[:, None]).squeeze(1).log_()
+        return chosen_C - lse_C, logits_CV
+
+    def slope(self, p_CV: Tensor, target_C: Tensor, upstream_C: Tensor | None = None) -> Tensor:
+        """upstream * d log p / d (hidden @ weight.T), in place of p, in the dtype of the head."""
+        p_CV.neg_().scatter_add_(1, target_C[:, None], torch.ones_like(p_CV[:, :1]))
+        if self.cap_slope is not None:
+            p_CV.mul_(self.cap_slope)
+        if self.head.scale != 1.0:
+            p_CV.mul_(self.head.scale)
+        if upstream_C is not None:
+            p_CV.mul_(upstream_C[:, None])
+        return p_CV if self.raw is self.wide else self.raw[: len(p_CV)].copy_(p_CV)
+
+
 class _TokenLogprobs(torch.autograd.Function):
     """With a frozen head, d logp_n / d hidden_n is made in the forward pass, row by row:
 
@@ -89,21 +135,17 @@ class _TokenLogprobs(torch.autograd.Function):
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
         logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=wide(hidden_ND.dtype))
-        lse_N = torch.empty_like(logprobs_N)
         jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
-        for start in range(0, hidden_ND.shape[0], head.chunk):
-            rows = slice(start, start + head.chunk)
-            logits_CV = head.logits(hidden_ND[rows])
-            lse_N[rows] = logits_CV.logsumexp(-1)
-            logprobs_N[rows] = logits_CV.gather(1, target_N[rows, None]).squeeze(1) - lse_N[rows]
+        chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
+        for rows in _chunks(hidden_ND, head):
+            logprobs_N[rows], p_CV = chunk.read(hidden_ND[rows], target_N[rows])
             if jacobian_ND is not None:
-                slope_CV = _slope(logits_CV, lse_N[rows], target_N[rows], head)
-                torch.mm(slope_CV.to(weight_VD.dtype), weight_VD, out=jacobian_ND[rows])
+                torch.mm(chunk.slope(p_CV, target_N[rows]), weight_VD, out=jacobian_ND[rows])
         ctx.scale, ctx.softcap = scale, softcap
         if jacobian_ND is not None:
             ctx.save_for_backward(jacobian_ND)
         else:
-            ctx.save_for_backward(hidden_ND, weight_VD, bias_V, target_N, lse_N)
+            ctx.save_for_backward(hidden_ND, weight_VD, bias_V, target_N)
         return logprobs_N
 
     @staticmethod
@@ -113,22 +155,21 @@ class _TokenLogprobs(torch.autograd.Function):
         if len(ctx.saved_tensors) == 1:
             (jacobian_ND,) = ctx.saved_tensors
             return (jacobian_ND * grad_N[:, None].to(jacobian_ND.dtype), None, None, None, None, None)
-        hidden_ND, weight_VD, bias_V, target_N, lse_N = ctx.saved_tensors
+        hidden_ND, weight_VD, bias_V, target_N = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
         hidden_grad = torch.empty_like(hidden_ND) if ctx.needs_input_grad[0] else None
         weight_grad = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if ctx.needs_input_grad[1] else None
         bias_grad = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype)) if ctx.needs_input_grad[2] else None
-        for start in range(0, hidden_ND.shape[0], head.chunk):
-            rows = slice(start, start + head.chunk)
-            slope_CV = _slope(head.logits(hidden_ND[rows]), lse_N[rows], target_N[rows], head)
-            slope_CV.mul_(grad_N[rows, None])
-            slope = slope_CV.to(weight_VD.dtype)
+        chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
+        for rows in _chunks(hidden_ND, head):
+            _, p_CV = chunk.read(hidden_ND[rows], target_N[rows])
+            slope_CV = chunk.slope(p_CV, target_N[rows], grad_N[rows])
             if hidden_grad is not None:
-                torch.mm(slope, weight_VD, out=hidden_grad[rows])
+                torch.mm(slope_CV, weight_VD, out=hidden_grad[rows])
             if weight_grad is not None:
-                weight_grad += slope.T @ hidden_ND[rows]
+                weight_grad += slope_CV.T @ hidden_ND[rows]
             if bias_grad is not None:
-                bias_grad += slope_CV.sum(0)
+                bias_grad += slope_CV.sum(0, dtype=bias_grad.dtype)
         return (
             hidden_grad,
             None if weight_grad is None else weight_grad.to(weight_VD.dtype),
@@ -139,11 +180,6 @@ class _TokenLogprobs(torch.autograd.Function):
         )
 
 
-def _slope(logits_CV: Tensor, lse_C: Tensor, target_C: Tensor, head: Head) -> Tensor:
-    """d logp / d (hidden @ weight.T), in place of the logits."""
-    cap_slope = 1 - (logits_CV / head.softcap).square() if head.softcap else None
-    slope_CV = logits_CV.sub_(lse_C[:, None]).exp_().neg_()
-    slope_CV.scatter_add_(1, target_C[:, None], torch.ones_like(slope_CV[:, :1]))
-    if cap_slope is not None:
-        slope_CV.mul_(cap_slope)
-    return slope_CV.mul_(head.scale) if head.scale != 1.0 else slope_CV
+def _chunks(hidden_ND: Tensor, head: Head) -> Iterator[slice]:
+    for start in range(0, hidden_ND.shape[0], head.chunk):
+        yield slice(start, start + head.chunk)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from whet.model.adapter import causal_lm
 from whet.model.attention import forest, layout_of
+from whet.model.fused.install import recompute
 from whet.model.logprob import Head, token_logprobs
 from whet.model.plain import pad_rows, plain_rows
 from whet.types import Batch
@@ -50,6 +51,10 @@ class Policy:
         """torch.compile each decoder layer: costs some 20 s once, gains in runs of many minutes."""
         for layer in self.trunk.layers:  # type: ignore[union-attr]
             layer.compile()
+
+    def recompute_layers(self) -> None:
+        """Keep only the input of each layer for the backward pass and run the layer again: less memory, more time."""
+        recompute(self.trunk)
 
     def hidden(self, batch: Batch) -> Tensor:
         """Hidden states of the supervised positions, shape (N, D), on the model's device."""

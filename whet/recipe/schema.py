@@ -136,7 +136,13 @@ class Recipe(Strict):
         default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto measures which is faster.")
-    attention: Literal["auto", "forest", "plain"] = Field(default="auto", description="plain: one row a line, padded.")
+    attention: Literal["auto", "forest", "plain"] = Field(
+        default="auto",
+        description="auto: the fastest that is proved right; forest: without Whet's kernels; plain: one row a line.",
+    )
     compile: bool = Field(default=False, description="torch.compile each layer: pays only in runs of many minutes.")
+    recompute: bool = Field(
+        default=False, description="Keep only the input of each layer and run it again: less memory, more time."
+    )
     trust_remote_code: bool = Field(default=False, description="Run code that comes with the base. Dangerous.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="The same seed gives the same run.")

@@ -17,6 +17,7 @@ from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.model.adapter import add_adapter
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
+from whet.model.memory import keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.recipe.rules import Choice, Facts, resolve
@@ -154,6 +155,7 @@ def train(session: Session, observer: Observer) -> Trained:
     assert recipe.steps and recipe.learning_rate and recipe.evaluate.every and recipe.checkpoint_every
     began = time.perf_counter()
     run.set_status("training")
+    keep_freed_memory()
     base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
     install_forest(base.model)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
@@ -163,11 +165,14 @@ def train(session: Session, observer: Observer) -> Trained:
 
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
-    check = self_check(policy, head_of(first, CHECK_ROWS), recipe.attention)
+    wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
+    check = self_check(policy, head_of(first, CHECK_ROWS), wanted)
     run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
         policy.compile_layers()
+    if recipe.recompute:
+        policy.recompute_layers()
 
     method = NextToken(policy, loader)
     optimizer = MasterOptimizer(

@@ -9,12 +9,15 @@ the layer runs its own forward.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from whet.model.attention import Layout, active_forest
+from whet.model.attention import Layout, active_forest, forest
 from whet.model.fused.attention import Attention
 from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, Rotary, attention_half, mlp_half
 from whet.model.fused.pointwise import ACTIVATIONS
@@ -98,10 +101,38 @@ def install(trunk: nn.Module) -> int:
     return taken
 
 
+@dataclass(slots=True)
+class RecomputedLayer:
+    """A layer's own forward, run again in the backward pass within the same forest."""
+
+    own: Callable[..., Any]
+
+    def __call__(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return self.own(hidden_states, *args, **kwargs)
+        layout = active_forest()
+
+        def run(x: Tensor) -> Any:
+            with forest(layout) if layout else nullcontext():
+                return self.own(x, *args, **kwargs)
+
+        return checkpoint(run, hidden_states, use_reentrant=False)
+
+
+def recompute(trunk: nn.Module) -> None:
+    """Activation checkpointing (Chen et al. 2016): layers keep their input only."""
+    for module in getattr(trunk, "layers", []):
+        present = module.__dict__.get("forward")
+        if isinstance(present, FusedLayer):
+            present.light = True
+        elif not isinstance(present, RecomputedLayer):
+            module.forward = RecomputedLayer(module.forward)
+
+
 def uninstall(trunk: nn.Module) -> None:
     """Every layer runs its own forward again."""
     for module in getattr(trunk, "layers", []):
-        if isinstance(module.__dict__.get("forward"), FusedLayer):
+        if isinstance(module.__dict__.get("forward"), FusedLayer | RecomputedLayer):
             del module.forward
 
 
