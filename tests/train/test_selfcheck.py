@@ -61,11 +61,21 @@ def test_leaking_attention_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not check.passed and check.path == "plain" and not policy.use_forest
 
 
-WRONG = {
-    "a norm without its weight": ("whet.model.fused.pointwise.rms_norm", lambda x, w, e: functional.rms_norm(x, w.shape)),
+ROTATE = pointwise.rotate
+WRONG: dict[str, tuple[str, Any]] = {
+    "a norm without its weight": (
+        "whet.model.fused.pointwise.rms_norm",
+        lambda x, weight, epsilon: functional.rms_norm(x, weight.shape),
+    ),
     "an output without its residual": ("whet.model.fused.install.mlp_half", lambda x, half, light: x),
-    "a gate that is not multiplied": ("whet.model.fused.pointwise.gated", lambda gate, up, name: functional.silu(gate)),
-    "positions that turn the wrong way": ("whet.model.fused.pointwise.rotate", None),
+    "a gate that is not multiplied": (
+        "whet.model.fused.pointwise.gated",
+        lambda gate, up, name: (functional.silu(gate), functional.silu(gate)),
+    ),
+    "positions that are twice as far": (
+        "whet.model.fused.pointwise.rotate",
+        lambda x, cos, sin, out, back=False: ROTATE(x, cos, 2 * sin, out, back),
+    ),
 }
 WRONG_BACKWARD = {
     "a slope of the wrong sign": "whet.model.fused.pointwise.gated_backward",
@@ -87,12 +97,8 @@ def adapted() -> Policy:
 
 @pytest.mark.parametrize("broken", WRONG, ids=str)
 def test_a_wrong_forward_kernel_is_noticed_and_given_up(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    where, instead = WRONG[broken]
-    right = pointwise.rotate
-    monkeypatch.setattr(where, instead or (lambda x, cos, sin, out, back=False: right(x, cos, -sin, out, back)))
+    monkeypatch.setattr(*WRONG[broken])
     monkeypatch.setattr("whet.model.fit._distance", lambda left, right: 0.0)  # the first guard, asleep
-    if "positions" in broken:  # turning all the other way keeps every distance: only the forest beside it can tell
-        monkeypatch.setattr(where, lambda x, cos, sin, out, back=False: right(x, cos, 2 * sin, out, back))
     policy = adapted()
     check = self_check(policy, batch(), "auto")
     assert not check.passed and check.path == "forest" and "fused" in check.reason

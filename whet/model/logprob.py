@@ -67,7 +67,7 @@ def kl_sum(hidden_a_ND: Tensor, head_a: Head, hidden_b_ND: Tensor, head_b: Head)
 
 
 class _Chunk:
-    """Room for the logits of one chunk, used again for every chunk: fresh memory would cost more than the arithmetic."""
+    """Room for the logits of one chunk, used again for every chunk: fresh memory costs more than the arithmetic."""
 
     def __init__(self, head: Head, rows: int, dtype: torch.dtype) -> None:
         shape = (min(rows, head.chunk), head.weight_VD.shape[0])

@@ -35,30 +35,30 @@ class Attention:
 def forward(
     q_JTGK: Tensor, k_JTK: Tensor, v_JTK: Tensor, spans: Sequence[Span], how: Attention
 ) -> tuple[Tensor, list[Tensor] | None]:
-    """o (T, J * G * K), and the probabilities where they are kept. Padding at the end of T comes out as zeros."""
-    heads, tokens, group, size = q_JTGK.shape
-    o_TJGK = q_JTGK.new_empty(tokens, heads, group, size)
-    o_TJGK[spans[-1].stop :] = 0
+    """o (J, T, G, K), and the probabilities where they are kept. Padding at the end of T comes out as zeros.
+
+    What a span writes behind its last token is written again by the next span.
+    """
+    heads, _, group, _ = q_JTGK.shape
+    o_JTGK = torch.empty_like(q_JTGK)
     keep = sum(span.trees * span.length**2 for span in spans) * heads * group <= KEPT
     kept: list[Tensor] = []
     for span in spans:
         q_BLK, k_BLK, v_BLK = _of_span(q_JTGK, span), _of_span(k_JTK, span), _of_span(v_JTK, span)
-        o_BLK = q_BLK.new_empty(q_BLK.shape) if span.length > QUERIES else None
+        o_BLK, direct = _room(o_JTGK, span)
         for rows, keys in _blocks(span.length, group):
             probabilities = _probabilities(q_BLK[:, rows], k_BLK[:, keys], span, how, group, rows, keys)
             if keep:
                 kept.append(probabilities)
-            if o_BLK is None:
-                o_BLK = torch.bmm(probabilities, v_BLK)
-            else:
-                torch.bmm(probabilities, v_BLK[:, keys], out=o_BLK[:, rows])
-        assert o_BLK is not None
-        _to_tokens(o_BLK, span, o_TJGK)
-    return o_TJGK.view(tokens, -1), kept if keep else None
+            torch.bmm(probabilities, v_BLK[:, keys], out=o_BLK[:, rows])
+        if not direct:
+            _to_tokens(o_BLK, span, o_JTGK)
+    o_JTGK[:, spans[-1].stop :] = 0
+    return o_JTGK, kept if keep else None
 
 
 def backward(
-    do_TH: Tensor,
+    do_JTGK: Tensor,
     q_JTGK: Tensor,
     k_JTK: Tensor,
     v_JTK: Tensor,
@@ -66,42 +66,40 @@ def backward(
     spans: Sequence[Span],
     how: Attention,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """dL/dq (T, J, G, K), dL/dk and dL/dv (T, J, 1, K), from dL/do (T, J * G * K)."""
+    """dL/dq (J, T, G, K), dL/dk and dL/dv (J, T, 1, K), from dL/do (J, T, G, K)."""
     heads, tokens, group, size = q_JTGK.shape
-    do_JTGK = do_TH.view(tokens, heads, group, size).transpose(0, 1)
-    dq_TJGK = q_JTGK.new_empty(tokens, heads, group, size)
-    dk_TJK, dv_TJK = (q_JTGK.new_empty(tokens, heads, 1, size) for _ in range(2))
-    for d in (dq_TJGK, dk_TJK, dv_TJK):
-        d[spans[-1].stop :] = 0
-    at = 0
+    dq_JTGK = torch.empty_like(q_JTGK)
+    dk_JTK, dv_JTK = (q_JTGK.new_empty(heads, tokens, 1, size) for _ in range(2))
+    blocks = iter(kept or ())
     for span in spans:
         q_BLK, k_BLK, v_BLK = _of_span(q_JTGK, span), _of_span(k_JTK, span), _of_span(v_JTK, span)
-        do_BLK = _of_span_zeroed(do_JTGK, span)
+        do_BLK = _of_span(do_JTGK, span)
+        (dq_BLK, direct), (dk_BLK, _), (dv_BLK, _) = (_room(d, span) for d in (dq_JTGK, dk_JTK, dv_JTK))
         whole = span.length <= QUERIES
-        dq_BLK = None if whole else torch.empty_like(do_BLK)
-        dk_BLK = None if whole else torch.zeros(k_BLK.shape, dtype=k_BLK.dtype)
-        dv_BLK = None if whole else torch.zeros(v_BLK.shape, dtype=v_BLK.dtype)
+        if not whole:
+            dk_BLK.zero_()
+            dv_BLK.zero_()
         for rows, keys in _blocks(span.length, group):
             if kept is None:
                 probabilities = _probabilities(q_BLK[:, rows], k_BLK[:, keys], span, how, group, rows, keys)
             else:
-                probabilities, at = kept[at], at + 1
+                probabilities = next(blocks)
             do_part = do_BLK[:, rows]
-            dP = torch.bmm(do_part, v_BLK[:, keys].transpose(1, 2))
-            dS = torch.ops.aten._softmax_backward_data(dP, probabilities, -1, dP.dtype).mul_(how.scale)
-            dv_part = torch.bmm(probabilities.transpose(1, 2), do_part)
-            dk_part = torch.bmm(dS.transpose(1, 2), q_BLK[:, rows])
-            dq_part = torch.bmm(dS, k_BLK[:, keys])
-            if dq_BLK is None or dk_BLK is None or dv_BLK is None:
-                dq_BLK, dk_BLK, dv_BLK = dq_part, dk_part, dv_part
+            dp = torch.bmm(do_part, v_BLK[:, keys].transpose(1, 2))
+            ds = torch.ops.aten._softmax_backward_data(dp, probabilities, -1, dp.dtype).mul_(how.scale)
+            torch.bmm(ds, k_BLK[:, keys], out=dq_BLK[:, rows])
+            if whole:
+                torch.bmm(probabilities.transpose(1, 2), do_part, out=dv_BLK)
+                torch.bmm(ds.transpose(1, 2), q_BLK, out=dk_BLK)
             else:
-                dq_BLK[:, rows] = dq_part
-                dk_BLK[:, keys] += dk_part
-                dv_BLK[:, keys] += dv_part
-        assert dq_BLK is not None and dk_BLK is not None and dv_BLK is not None
-        for d_BLK, d_TJGK in ((dq_BLK, dq_TJGK), (dk_BLK, dk_TJK), (dv_BLK, dv_TJK)):
-            _to_tokens(d_BLK, span, d_TJGK)
-    return dq_TJGK, dk_TJK, dv_TJK
+                dv_BLK[:, keys] += torch.bmm(probabilities.transpose(1, 2), do_part)
+                dk_BLK[:, keys] += torch.bmm(ds.transpose(1, 2), q_BLK[:, rows])
+        if not direct:
+            for d_BLK, d_JTGK in ((dq_BLK, dq_JTGK), (dk_BLK, dk_JTK), (dv_BLK, dv_JTK)):
+                _to_tokens(d_BLK, span, d_JTGK)
+    for d_JTGK in (dq_JTGK, dk_JTK, dv_JTK):
+        d_JTGK[:, spans[-1].stop :] = 0
+    return dq_JTGK, dk_JTK, dv_JTK
 
 
 def _blocks(length: int, group: int) -> Iterator[tuple[slice, slice]]:
@@ -114,6 +112,7 @@ def _blocks(length: int, group: int) -> Iterator[tuple[slice, slice]]:
 def _probabilities(
     q_BLK: Tensor, k_BLK: Tensor, span: Span, how: Attention, group: int, rows: slice, keys: slice
 ) -> Tensor:
+    """Shares of each query; queries behind a tree's last token get none, so that they change no gradient."""
     bias_nLL = span.bias(how.window, q_BLK.dtype, group)[:, rows, keys]
     heads = q_BLK.shape[0] // span.trees
     if bias_nLL.shape[0] > 1:
@@ -121,7 +120,11 @@ def _probabilities(
     else:
         bias_BLL = bias_nLL.expand(q_BLK.shape[0], -1, -1)
     scores = torch.baddbmm(bias_BLL, q_BLK, k_BLK.transpose(1, 2), alpha=how.scale)
-    return torch.softmax(scores, -1)
+    probabilities = torch.softmax(scores, -1)
+    for tree, length in enumerate(span.lengths):
+        if length * group < rows.stop:
+            probabilities[tree :: span.trees, max(0, length * group - rows.start) :] = 0
+    return probabilities
 
 
 def _of_span(x: Tensor, span: Span) -> Tensor:
@@ -133,24 +136,17 @@ def _of_span(x: Tensor, span: Span) -> Tensor:
     return x.reshape(x.shape[0] * span.trees, -1, x.shape[-1])
 
 
-def _of_span_zeroed(x_JTGK: Tensor, span: Span) -> Tensor:
-    """As `_of_span`, with zeros in the padding: what no query wrote has no gradient."""
-    heads, _, group, size = x_JTGK.shape
-    padded = span.trees * span.length
-    if padded == span.stop - span.start and span.scatter is None:
-        return x_JTGK[:, span.start : span.stop].reshape(heads * span.trees, -1, size)
-    out = x_JTGK.new_zeros(heads, padded, group, size)
-    mine = x_JTGK[:, span.start : span.stop]
-    if span.scatter is None:
-        out[:, : mine.shape[1]] = mine
-    else:
-        out.index_copy_(1, span.scatter, mine)
-    return out.view(heads * span.trees, -1, size)
+def _room(out_JTGK: Tensor, span: Span) -> tuple[Tensor, bool]:
+    """Where a span's result (J * n, L * G, K) is written: the tokens themselves where they lie so, else fresh room."""
+    heads, _, group, size = out_JTGK.shape
+    if span.gather is None and span.trees == 1:
+        return out_JTGK[:, span.start : span.start + span.length].flatten(1, 2), True
+    return out_JTGK.new_empty(heads * span.trees, span.length * group, size), False
 
 
-def _to_tokens(x_BLK: Tensor, span: Span, out_TJGK: Tensor) -> None:
+def _to_tokens(x_BLK: Tensor, span: Span, out_JTGK: Tensor) -> None:
     """The inverse of `_of_span`, written into the tokens of the span."""
-    _, heads, group, size = out_TJGK.shape
+    heads, _, group, size = out_JTGK.shape
     x_JLGK = x_BLK.view(heads, span.trees * span.length, group, size)
     mine = x_JLGK[:, : span.stop - span.start] if span.scatter is None else x_JLGK.index_select(1, span.scatter)
-    out_TJGK[span.start : span.stop] = mine.transpose(0, 1)
+    out_JTGK[:, span.start : span.stop] = mine

@@ -116,7 +116,8 @@ def _attend(half: AttentionHalf, x_TD: Tensor, rotary: Rotary, spans: Sequence[S
     pointwise.rotate(q_normed.transpose(0, 1), cos[:, None], sin[:, None], q_JTGK)
     pointwise.rotate(k_normed.transpose(0, 1), cos, sin, k_JTK)
     v_JTK = v_TJK.transpose(0, 1)
-    o_TH, kept = attention.forward(q_JTGK, k_JTK, v_JTK, spans, how)
+    o_JTGK, kept = attention.forward(q_JTGK, k_JTK, v_JTK, spans, how)
+    o_TH = o_JTGK.transpose(0, 1).reshape(tokens, -1)
     before = (q_TJGK if half.query_norm else None, k_TJK if half.key_norm else None)
     return _Attended(*before, q_JTGK, k_JTK, v_JTK, kept, o_TH, h_in)
 
@@ -149,10 +150,12 @@ class _AttentionFunction(torch.autograd.Function):
         sink: Gradients = {}
         do_TH = products.backward(saved.o_TH, [half.output], [gy_TD], ctx.h_out, sink)
         assert do_TH is not None
-        dq, dk, dv = attention.backward(do_TH, saved.q_JTGK, saved.k_JTK, saved.v_JTK, saved.kept, spans, how)
+        do_JTGK = do_TH.view(saved.q_JTGK.transpose(0, 1).shape).transpose(0, 1).contiguous()
+        d_JTGK = attention.backward(do_JTGK, saved.q_JTGK, saved.k_JTK, saved.v_JTK, saved.kept, spans, how)
+        dq, dk, dv = (d.transpose(0, 1) for d in d_JTGK)
         cos, sin = rotary.cos[:, None, None], rotary.sin[:, None, None]
-        dq = pointwise.rotate(dq, cos, sin, torch.empty_like(dq), back=True)
-        dk = pointwise.rotate(dk, cos, sin, torch.empty_like(dk), back=True)
+        dq = pointwise.rotate(dq, cos, sin, torch.empty(dq.shape, dtype=dq.dtype), back=True)
+        dk = pointwise.rotate(dk, cos, sin, torch.empty(dk.shape, dtype=dk.dtype), back=True)
         if half.query_norm and saved.q_TJGK is not None:
             dq = half.query_norm.backward(dq, saved.q_TJGK, sink)
         if half.key_norm and saved.k_TJK is not None:
@@ -173,7 +176,7 @@ class _MlpFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_TD: Tensor, half: MlpHalf, light: bool, *parameters: Tensor) -> Tensor:
         gate_TM, up_TM, h_in = _expand(half, half.norm(x_TD))
-        a_TM = pointwise.gated(gate_TM, up_TM, half.activation)
+        a_TM, _ = pointwise.gated(gate_TM, up_TM, half.activation)
         (y_TD,), h_out = products.apply(a_TM, [half.down], x_TD)
         ctx.save_for_backward(x_TD)
         ctx.saved = None if light else (gate_TM, up_TM, h_in)
@@ -189,11 +192,11 @@ class _MlpFunction(torch.autograd.Function):
         gate_TM, up_TM, h_in = ctx.saved or _expand(half, m_TD)
         ctx.saved = None
         sink: Gradients = {}
-        a_TM = pointwise.gated(gate_TM, up_TM, half.activation)
+        a_TM, active_TM = pointwise.gated(gate_TM, up_TM, half.activation)
         da_TM = products.backward(a_TM, [half.down], [gy_TD], ctx.h_out, sink)
         assert da_TM is not None
         del a_TM
-        dgate_TM, dup_TM = pointwise.gated_backward(da_TM, gate_TM, up_TM, half.activation)
+        dgate_TM, dup_TM = pointwise.gated_backward(da_TM, gate_TM, up_TM, active_TM, half.activation)
         wants_x = ctx.needs_input_grad[0] or half.norm.weight_D.requires_grad
         dm_TD = products.backward(m_TD, [half.gate, half.up], [dgate_TM, dup_TM], h_in, sink, wants_x)
         dx_TD = None if dm_TD is None else half.norm.backward(dm_TD, x_TD, sink).add_(gy_TD)

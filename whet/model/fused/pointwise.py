@@ -67,13 +67,15 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Slope]] = {
 """By transformers' name: the function, and (g, x) -> g f'(x)."""
 
 
-def gated(gate_TM: Tensor, up_TM: Tensor, activation: str) -> Tensor:
-    """f(gate) * up (Shazeer 2020, equation 6)."""
-    return ACTIVATIONS[activation][0](gate_TM).mul_(up_TM)
+def gated(gate_TM: Tensor, up_TM: Tensor, activation: str) -> tuple[Tensor, Tensor]:
+    """f(gate) * up (Shazeer 2020, equation 6), and f(gate)."""
+    active_TM = ACTIVATIONS[activation][0](gate_TM)
+    return active_TM * up_TM, active_TM
 
 
-def gated_backward(g_TM: Tensor, gate_TM: Tensor, up_TM: Tensor, activation: str) -> tuple[Tensor, Tensor]:
-    """Gradients of gate and up. Spends `g_TM`."""
-    function, slope = ACTIVATIONS[activation]
-    dup_TM = function(gate_TM).mul_(g_TM)
-    return slope(g_TM.mul_(up_TM), gate_TM), dup_TM
+def gated_backward(
+    g_TM: Tensor, gate_TM: Tensor, up_TM: Tensor, active_TM: Tensor, activation: str
+) -> tuple[Tensor, Tensor]:
+    """Gradients of gate and up. Spends `g_TM` and `active_TM`."""
+    dup_TM = active_TM.mul_(g_TM)
+    return ACTIVATIONS[activation][1](g_TM.mul_(up_TM), gate_TM), dup_TM

@@ -27,8 +27,10 @@ class Span:
 
     start: int
     stop: int
-    trees: int
+    lengths: list[int]
+    """Tokens of each tree."""
     length: int
+    """L: what they are padded to."""
     gather: Tensor | None = None
     """Index into T of each of n x L slots; None where T itself, from `start` on, is the padded layout."""
     scatter: Tensor | None = None
@@ -38,6 +40,10 @@ class Span:
     positions_nL: Tensor | None = None
     """Along the path; None where it is the place in the row."""
     biases: dict[tuple[int | None, torch.dtype, int], Tensor] = field(default_factory=dict)
+
+    @property
+    def trees(self) -> int:
+        return len(self.lengths)
 
     def bias(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
         """0 where a query may look and -inf elsewhere, (n or 1, L * group, L): each query stands `group` times."""
@@ -97,9 +103,9 @@ def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens:
     single, longest = all(len(group) == 1 for group in members), max(lengths)
     length = round_up(longest, LENGTH_GRAIN)
     if single and min(lengths) == longest and (len(lengths) > 1 or length == longest):
-        return Span(start, stop, len(lengths), longest)
+        return Span(start, stop, lengths, longest)
     if single and len(lengths) == 1 and start + length <= tokens:
-        return Span(start, stop, 1, length)
+        return Span(start, stop, lengths, length)
     gather_nL = torch.full((len(members), length), start)
     segment_nL = torch.full((len(members), length), -1)
     scatter = torch.empty(stop - start, dtype=torch.long)
@@ -111,7 +117,7 @@ def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens:
         )
         scatter[index - start] = torch.arange(len(index)) + row * length
     if single:
-        return Span(start, stop, len(members), length, gather_nL.flatten(), scatter)
+        return Span(start, stop, lengths, length, gather_nL.flatten(), scatter)
     positions_nL = batch.positions_T[gather_nL]
     family_nLL = family(batch.parents, segment_nL, positions_nL)
-    return Span(start, stop, len(members), length, gather_nL.flatten(), scatter, family_nLL, positions_nL)
+    return Span(start, stop, lengths, length, gather_nL.flatten(), scatter, family_nLL, positions_nL)
