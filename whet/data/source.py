@@ -61,6 +61,12 @@ def fingerprint(data: str | list[str]) -> str:
     return digest.hexdigest()
 
 
+def labels(data: str | list[str]) -> list[str]:
+    """What messages call the files, in their order."""
+    names = [data] if isinstance(data, str) else data
+    return [label for name in names for label in ([name] if hub.is_name(name) else [label for _, label in _files(name)])]
+
+
 def _read(name: str) -> Iterator[tuple[str, Any]]:
     if hub.is_name(name):
         yield from hub.rows(name)
