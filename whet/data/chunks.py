@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from whet.data.convert import to_row
 from whet.data.refuse import RowRefused
 from whet.data.segments import Packed, pack, root_of
 from whet.data.shape import Shape
-from whet.data.source import RawRow
+from whet.data.source import RawRow, Unread, read_row, unread_source
 from whet.data.template import Rendered, Renderer
 from whet.data.traits import Described, describe
 from whet.recipe.schema import Recipe
@@ -20,8 +19,7 @@ from whet.types import Row, Segment
 CHUNK_ROWS = 256
 """Rows that go to a worker at a time: some 40 ms of work, some 100 kB of text."""
 
-Chunk = list[tuple[int, str, Any]]
-"""(index, where, value) of raw rows."""
+Chunk = list[Unread]
 
 
 @dataclass(slots=True)
@@ -33,10 +31,10 @@ class Outcome:
     refused: list[tuple[int, str, str]]
 
 
-def chunks_of(raws: Iterable[RawRow], offset: int = 0) -> Iterator[Chunk]:
-    """Chunks of CHUNK_ROWS rows, their indices moved by `offset`."""
-    rows = iter(raws)
-    while chunk := [(raw.index + offset, raw.where, raw.value) for raw in islice(rows, CHUNK_ROWS)]:
+def chunks_of(data: str | list[str], offset: int = 0) -> Iterator[Chunk]:
+    """Chunks of CHUNK_ROWS rows, their indices moved by `offset`. Raises DataError."""
+    rows = unread_source(data)
+    while chunk := [(index + offset, where, value) for index, where, value in islice(rows, CHUNK_ROWS)]:
         yield chunk
 
 
@@ -55,16 +53,15 @@ class Preparer:
         rows: list[Row] = []
         segments: list[Segment] = []
         refused: list[tuple[int, str, str]] = []
-        for index, where, value in chunk:
-            raw = RawRow(index, where, value)
+        for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
                 rendered = self._fit(renderer.render(row), raw)
             except RowRefused as refusal:
-                refused.append((index, refusal.code, str(refusal)))
+                refused.append((raw.index, refusal.code, str(refusal)))
             else:
                 rows.append(row)
-                segments.append(root_of(rendered, index))
+                segments.append(root_of(rendered, raw.index))
         return Outcome(describe(rows, self.recipe.split.near_duplicates), pack(segments), refused)
 
     def _fit(self, rendered: Rendered, raw: RawRow) -> Rendered:

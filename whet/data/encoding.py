@@ -44,7 +44,7 @@ class Tokens:
         return self.starts[number] if found is None else found[0]
 
     def before(self, place: int) -> int:
-        """How many tokens begin before character `place`: bisect_left(starts, place), mostly without building starts."""
+        """How many tokens begin before character `place`: bisect_left(starts, place), mostly without starts."""
         if self._starts is None and self._encoding is not None and self.ids:
             if self.start(len(self.ids) - 1) < place:
                 return len(self.ids)

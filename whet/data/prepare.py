@@ -20,7 +20,7 @@ from whet.data.convert import to_row
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.segments import SegmentFile, Segments, SegmentWriter
 from whet.data.shape import Shape
-from whet.data.source import RawRow, read_source
+from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
 from whet.data.survey import Survey, survey
 from whet.data.template import Renderer
@@ -130,9 +130,10 @@ class _Work:
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
         shapes = [look.shape for look in looks]
-        test_rows = _read_rows(recipe, shapes, rows.ledger)
+        test_rows = _read_rows(recipe, shapes, rows.ledger, looks[0].rows)
         facts = {
             "shapes": [asdict(shape) for shape in shapes],
+            "rows": looks[0].rows,
             "quiet": quiet is not None,
             "ledger": rows.ledger.words(),
         }
@@ -145,7 +146,7 @@ class _Work:
         prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit)
         processes = workers.cores() if self.processes is None else self.processes
         total = sum(each.rows for each in looks)
-        chunks = chunks_of(read_source(data), looks[0].rows if own else 0)
+        chunks = chunks_of(data, looks[0].rows if own else 0)
         for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes if look.rows >= MANY_ROWS else 1):
             for index, where, _ in chunk:
                 rows.ledger.open(index, where)
@@ -217,21 +218,19 @@ class _Rows:
         return column["row"][column["parent"] < 0]
 
 
-def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger) -> list[Row]:
-    """The test rows, read from the data again. Raises DataError when the data is not what was read before."""
-    tested = np.flatnonzero(ledger.columns()["fate"] == FATES.index("test"))
-    wanted, rows, offset = set(tested.tolist()), [], 0
-    for data, shape in zip((recipe.data, recipe.test or ""), shapes, strict=False):
-        last = offset - 1
-        for raw in read_source(data):
-            last = raw.index + offset
-            if last in wanted:
-                row = to_row(RawRow(last, raw.where, raw.value), shape, recipe)
-                if content_hash(row)[:16] != ledger.entry(last).hash:
-                    raise DataError("the data changed while it was read", where=raw.where, fix="run it again")
-                rows.append(row)
-        offset = last + 1
-    return rows
+def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> list[Row]:
+    """The test rows, read from the data again; `rows` is the number of rows of `recipe.data`. Raises DataError when
+    the data is not what was read before."""
+    wanted = set(np.flatnonzero(ledger.columns()["fate"] == FATES.index("test")).tolist())
+    found = []
+    for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
+        for index, where, value in unread_source(data):
+            if index + offset in wanted:
+                row = to_row(read_row((index + offset, where, value)), shape, recipe)
+                if content_hash(row)[:16] != ledger.entry(row.index).hash:
+                    raise DataError("the data changed while it was read", where=where, fix="run it again")
+                found.append(row)
+    return found
 
 
 def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
@@ -256,7 +255,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         train=train,
         validation=validation,
         test=test,
-        test_rows=_read_rows(recipe, shapes, ledger) if test_rows is None else test_rows,
+        test_rows=_read_rows(recipe, shapes, ledger, facts["rows"]) if test_rows is None else test_rows,
         ledger=ledger,
         shape=shapes[0],
         renderer=quiet or renderer,

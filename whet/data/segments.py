@@ -16,6 +16,7 @@ from typing import overload
 
 import numpy as np
 
+from whet.data.column import Column
 from whet.data.template import Rendered
 from whet.store.atomic import storing
 from whet.types import Segment
@@ -75,7 +76,7 @@ class SegmentWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._columns: dict[str, list[np.ndarray]] = {name: [] for name in SEGMENT_COLUMNS}
+        self._columns = {name: Column("i4") for name in SEGMENT_COLUMNS}
         self._count = 0
         for name in (IDS, RUNS):
             with storing(folder / name):
@@ -89,13 +90,12 @@ class SegmentWriter:
         parent_S = np.where(packed.parent_S < 0, -1, packed.parent_S + self._count)
         added = (packed.length_S, packed.row_S, parent_S, packed.runs_S, packed.supervised_S)
         for name, array in zip(SEGMENT_COLUMNS, added, strict=True):
-            self._columns[name].append(array.astype(np.int32))
+            self._columns[name].add(array)
         self._count += len(packed.length_S)
 
     def columns(self) -> dict[str, np.ndarray]:
         """SEGMENT_COLUMNS of every segment, int32."""
-        empty = np.zeros(0, dtype=np.int32)
-        return {name: np.concatenate(arrays) if arrays else empty for name, arrays in self._columns.items()}
+        return {name: column.whole() for name, column in self._columns.items()}
 
 
 class SegmentFile:

@@ -67,7 +67,9 @@ class _Pool:
         first_C = np.full(len(root_C), -1)  # the row with the smallest hash stands for its cluster
         ordered = np.argsort(content_R, kind="stable")[::-1]
         first_C[number_R[ordered]] = ordered
-        key_C = np.array([_key(seed, content) for content in content_R[first_C].tolist()], dtype="S32")
+        key_C = np.empty(len(root_C), dtype="S32")
+        for number, first in enumerate(first_C.tolist()):
+            key_C[number] = _key(seed, content_R[first])
         order = np.lexsort((root_C, key_C))
         place_C = np.empty_like(order)
         place_C[order] = np.arange(len(order))

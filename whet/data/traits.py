@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from whet.data.column import Column
 from whet.data.spool import Spool
 from whet.types import Row
 
@@ -22,6 +23,17 @@ HASHES, BANDS = 96, 32
 SHINGLE = 3
 HEAD = 32
 """Bytes of a row's words that are kept in memory, to order rows by their words."""
+COLUMNS = {
+    "content": "S32",
+    "text": "S16",
+    "prompt": "S16",
+    "group": "S16",
+    "head": f"S{HEAD}",
+    "answered": "?",
+    "length": "i4",
+    "shingles": "i4",
+    "label": "i4",
+}
 SLAB = 8192
 """Rows whose band keys are read at a time."""
 
@@ -30,7 +42,8 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(slots=True)
 class Described:
-    """The traits of some rows, R of them, in arrays that are cheap to hand from one process to another."""
+    """The traits of some rows, R of them, in arrays that are cheap to hand from one process to another: COLUMNS, and
+    what goes to disk."""
 
     content_R: np.ndarray
     """sha256 of everything that is learned or shown."""
@@ -83,15 +96,10 @@ class Traits:
     """The traits of all rows, R of them: columns in memory, words, shingles and band keys on disk."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._pieces: dict[str, list[np.ndarray]] = {
-            field.name: [] for field in fields(Described) if field.name.endswith("_R")
-        }
-        self._columns: dict[str, np.ndarray] = {}
+        self._columns = {name: Column(dtype) for name, dtype in COLUMNS.items()}
         self._words, self._shingles, self._bands = (Spool(folder) for _ in range(3))
-        self.label_names: list[str] = []
-        """The different labels."""
         self._label_numbers: dict[str, int] = {}
-        self._label_R: list[np.ndarray] = []
+        self._begin_R: dict[str, np.ndarray] = {}
         self._size = 0
 
     @staticmethod
@@ -103,25 +111,24 @@ class Traits:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def label_names(self) -> list[str]:
+        """The different labels; the column `label` counts in this list."""
+        return list(self._label_numbers)
+
     def add(self, more: Described) -> None:
-        for name, pieces in self._pieces.items():
-            pieces.append(getattr(more, name))
-        numbers = [self._label_numbers.setdefault(label, len(self._label_numbers)) for label in more.labels]
-        self._label_R.append(np.array(numbers, dtype=np.int32))
-        self.label_names = list(self._label_numbers)
+        labels = [self._label_numbers.setdefault(label, len(self._label_numbers)) for label in more.labels]
+        for name, column in self._columns.items():
+            column.add(np.array(labels) if name == "label" else getattr(more, f"{name}_R"))
         self._words.append(more.words)
         self._shingles.append(more.shingle.tobytes())
         self._bands.append(more.band_RB.tobytes())
         self._size += len(more.labels)
-        self._columns.clear()
+        self._begin_R.clear()
 
     def column(self, name: str) -> np.ndarray:
-        """`content`, `text`, `prompt`, `group`, `head`, `answered`, `label`: one value a row."""
-        if name not in self._columns:
-            pieces = self._label_R if name == "label" else self._pieces[f"{name}_R"]
-            pieces[:] = [np.concatenate(pieces)] if pieces else [np.zeros(0, np.int32)]
-            self._columns[name] = pieces[0]
-        return self._columns[name]
+        """One of COLUMNS: one value a row."""
+        return self._columns[name].whole()
 
     def words_at(self, row: int, offset: int, count: int) -> bytes:
         """At most `count` bytes of the row's words from `offset` on."""
@@ -144,10 +151,9 @@ class Traits:
         return key_R
 
     def _begins(self, name: str) -> np.ndarray:
-        key = f"begin {name}"
-        if key not in self._columns:
-            self._columns[key] = np.concatenate(([0], np.cumsum(self.column(name), dtype=np.int64)))
-        return self._columns[key]
+        if name not in self._begin_R:
+            self._begin_R[name] = np.concatenate(([0], np.cumsum(self.column(name), dtype=np.int64)))
+        return self._begin_R[name]
 
 
 def words_of(row: Row) -> list[str]:
