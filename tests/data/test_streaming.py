@@ -68,6 +68,36 @@ def test_a_row_is_rendered_as_the_renderer_renders_it_alone(tokenizer, data: Pat
     assert refused == {17: "no-answer", 300: "control-token-in-text", 599: "unknown-role"}
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ m.content }}",
+        "{{ m.content | trim }}{% if 'x' in m.content %} (with an x){% endif %}",
+        "{% if 'x' in m.content %}{{ m.content | upper }}{% else %}{{ m.content }}{% endif %}",
+        "{{ m.content }}{% if 'x' in m.content %}<|im_end|>{% endif %}",
+        "{% if 'x' in m.content %}{{ ' ' }}{% endif %}{{ m.content }} ",
+    ],
+)
+def test_what_earlier_rows_taught_changes_no_row(make_tokenizer, written: str) -> None:
+    """A renderer that has seen rows of a shape takes the short way; one that has seen none renders around each turn."""
+    tokenizer = make_tokenizer(TEMPLATE.replace("{{ m.content | trim }}", written))
+    taught = Renderer(tokenizer)
+    words = ["plain", "exact", " padded ", "line\nbreak", "a x b", "ends in x\n", "plain", "x"]
+    for number, (first, last) in enumerate(zip(words, words[::-1], strict=True)):
+        turns = [first, last, last, first] if number % 2 else [last, first]
+        row = Row(number, "", [{"role": ("user", "assistant")[n % 2], "content": t} for n, t in enumerate(turns)])
+        alone, after = (_outcome(renderer, row) for renderer in (Renderer(tokenizer), taught))
+        assert alone == after
+
+
+def _outcome(renderer: Renderer, row: Row) -> Any:
+    try:
+        rendered = renderer.render(row)
+    except DataError as refusal:
+        return str(refusal)
+    return rendered.ids, rendered.weights, rendered.spans
+
+
 def test_the_number_of_workers_changes_nothing(tokenizer, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare_module, "MANY_ROWS", 1)
     monkeypatch.setattr("whet.data.chunks.CHUNK_ROWS", 50)

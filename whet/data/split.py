@@ -69,7 +69,7 @@ class _Pool:
         first_C[number_R[ordered]] = ordered
         key_C = np.empty(len(root_C), dtype="S32")
         for number, first in enumerate(first_C.tolist()):
-            key_C[number] = _key(seed, content_R[first])
+            key_C[number] = _key(seed, bytes(content_R[first]))
         order = np.lexsort((root_C, key_C))
         place_C = np.empty_like(order)
         place_C[order] = np.arange(len(order))
