@@ -119,12 +119,12 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
     assert isinstance(source, Prepared)
     shown = [
         {
-            "where": row.where,
-            "tokens": len(rendered.ids),
-            "supervised": rendered.supervised,
-            "pieces": coloured(rendered, tokenizer),
+            "where": source.ledger.entry(segment.row).where,
+            "tokens": len(segment.ids),
+            "supervised": segment.supervised,
+            "pieces": coloured(segment, tokenizer),
         }
-        for row, rendered in list(zip(source.rows, source.rendered, strict=True))[:rows]
+        for segment in source.segments[:rows]
     ]
     return {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
 

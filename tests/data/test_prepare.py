@@ -83,7 +83,7 @@ def test_an_own_test_file_is_used_whole_and_kept_out_of_training(tokenizer, tmp_
     prepared = prepare(Recipe(data=written(tmp_path / "a.jsonl", train), test=test_path), tokenizer)
     summary = prepared.ledger.summary()
     assert summary["dropped"] == {"duplicate-of-test": 1} and summary["held_out"]["test"] == 10
-    assert summary["rows_in"] == 70 and prepared.ledger.entries[3].fate == "dropped"
+    assert summary["rows_in"] == 70 and prepared.ledger.entry(3).fate == "dropped"
     assert [row.messages[0]["content"] for row in prepared.test_rows] == [value["prompt"] for value in test]
 
 

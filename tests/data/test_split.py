@@ -8,13 +8,31 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from whet.data.clusters import SIMILAR, clusters, words_of
-from whet.data.split import leaks, size_of, split
+from tests.data import plain_split
+from whet.data import clusters as found_clusters
+from whet.data import split as found_split
+from whet.data.clusters import SIMILAR
+from whet.data.split import size_of
+from whet.data.traits import Traits, words_of
 from whet.errors import DataError
 from whet.recipe.schema import Split
 from whet.types import Row
 
 WORDS = [f"word{number}" for number in range(400)]
+
+
+def clusters(rows: list[Row]) -> list[int]:
+    return found_clusters.clusters(Traits.of(rows)).tolist()
+
+
+def split(rows: list[Row], settings: Split, seed: int) -> plain_split.Parts:
+    parts = found_split.split(Traits.of(rows, settings.near_duplicates), settings, seed)
+    return plain_split.Parts(*(side.tolist() for side in (parts.train, parts.validation, parts.test)))
+
+
+def leaks(train: list[Row], test: list[Row]) -> list[int]:
+    traits = Traits.of([*train, *test])
+    return found_split.leaks(traits, np.arange(len(train)), np.arange(len(train), len(traits))).tolist()
 
 
 def row(index: int, prompt: str, answer: str = "yes", label: str | None = None, group: str | None = None) -> Row:
@@ -169,3 +187,43 @@ def test_many_rows_are_fast() -> None:
     begin = time.perf_counter()
     clusters(rows)
     assert time.perf_counter() - begin < 8, "100k rows in 20 s would need 4 s on a free core"
+
+
+def muddle(count: int, seed: int, head: str = "") -> list[Row]:
+    """Rows with copies, near-copies, common prompts, groups, labels and empty answers, after one common beginning."""
+    rng = random.Random(seed)
+    texts = [rng.choices(WORDS[:80], k=rng.randint(1, 40)) for _ in range(count // 4)]
+    rows = []
+    for number in range(count):
+        words = list(rng.choice(texts))
+        for _ in range(rng.randint(0, 6)):
+            words[rng.randrange(len(words))] = rng.choice(WORDS)
+        answer = rng.choice(["yes", "", " ".join(words[:3]), f"answer {number}"])
+        group = rng.choice([None, None, f"group {rng.randrange(count)}"])
+        prompt = "the very same question" if rng.random() < 0.1 else head + " ".join(words)
+        rows.append(row(number, prompt, answer, rng.choice([None, "one", "two"]), group))
+    return rows
+
+
+@pytest.mark.parametrize("head", ["", "the same long beginning of every row, " * 5])
+@pytest.mark.parametrize("near", [True, False])
+def test_the_split_is_the_one_of_the_plain_definition(head: str, near: bool) -> None:
+    for seed in range(4):
+        rows = muddle(300 + seed, seed, head)
+        settings = Split(near_duplicates=near, test=0.2, validation=12)
+        assert found_clusters.clusters(Traits.of(rows, near), near_duplicates=near).tolist() == plain_split.clusters(
+            rows, near
+        )
+        assert split(rows, settings, seed) == plain_split.split(rows, settings, seed)
+
+
+def test_traits_that_came_in_pieces_are_those_that_came_at_once() -> None:
+    from whet.data.traits import describe
+
+    rows = muddle(200, 7)
+    pieces = Traits()
+    for begin in range(0, 200, 33):
+        pieces.add(describe(rows[begin : begin + 33]))
+    assert found_clusters.clusters(pieces).tolist() == clusters(rows)
+    some = np.arange(3, 200, 2)
+    assert found_clusters.clusters(pieces, some).tolist() == clusters([rows[number] for number in some])

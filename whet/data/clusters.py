@@ -6,76 +6,49 @@ the shingle sets decides. Everything is deterministic and independent of the ord
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from array import array
 from functools import lru_cache
 
 import numpy as np
 
-from whet.types import Row
+from whet.data.traits import BANDS, HEAD, Traits
 
 SIMILAR = 0.7
 """Jaccard similarity of two rows' shingles from which they count as near-duplicates."""
-HASHES, BANDS = 96, 32
-"""Three hashes a band: a pair of similarity 0.7 is missed with probability (1 - 0.7**3)**32 = 2e-6."""
-SHINGLE = 3
 COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE = 10, 0.05
 """A prompt that more rows share than this is an instruction ("Write a poem."), not a repeated question."""
+REMEMBERED = 500_000
+"""Pairs found different that are not compared again in the next band."""
+STEP = 64
+"""Bytes of the words that are compared at a time where the first ones are equal."""
 
-_WORD = re.compile(r"\w+|[^\w\s]")
 
-
-def clusters(rows: Sequence[Row], near_duplicates: bool = True) -> list[int]:
-    """For each row the smallest position of the rows it belongs together with (its own, where it stands alone)."""
-    union = _Union(len(rows))
-    texts = [" ".join(words_of(row)) for row in rows]
-    union.join_equal([None if row.group is None else ("group", row.group) for row in rows])
-    union.join_equal(texts)
-    union.join_equal(_repeated_prompts(rows))
+def clusters(traits: Traits, chosen: np.ndarray | None = None, near_duplicates: bool = True) -> np.ndarray:
+    """For each of the `chosen` rows (all, unless given) the smallest position of the rows it belongs together with:
+    its own, where it stands alone. Positions count within `chosen`."""
+    row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
+    union = _Union(len(row_R))
+    text_R = traits.column("text")[row_R]
+    union.join_equal(traits.column("group")[row_R])
+    union.join_equal(text_R)
+    union.join_equal(_repeated_prompts(traits.column("prompt")[row_R]))
     if near_duplicates:
-        _join_near(texts, union)
-    return [union.root(position) for position in range(len(rows))]
+        _join_near(traits, row_R, text_R, union)
+    return union.roots()
 
 
-def words_of(row: Row) -> list[str]:
-    """The words of a row, prompt and answer, without case, punctuation kept as words of its own."""
-    if row.text is not None:
-        return _WORD.findall(row.text.casefold())
-    return [word for message in row.messages if message["role"] != "system" for word in _message_words(message)]
-
-
-def content_hash(row: Row) -> str:
-    """sha256 over everything that is learned or shown: equal for equal rows, wherever they stand in the file."""
-    messages = [sorted(message.items(), key=lambda item: item[0]) for message in row.messages]
-    content = repr((row.text, messages, row.tools, row.label))
-    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _message_words(message: dict) -> list[str]:
-    content = message.get("content")
-    words = _WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
-    for call in message.get("tool_calls") or []:
-        words += _WORD.findall(repr(call.get("function")).casefold())
-    return words
-
-
-def _repeated_prompts(rows: Sequence[Row]) -> list[Hashable]:
-    keys: list[Hashable] = []
-    for row in rows:
-        words = [word for message in row.messages[:-1] for word in _message_words(message)]
-        keys.append(("prompt", " ".join(words)) if words else None)
-    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(rows))
-    counts = Counter(keys)
-    return [None if counts[key] > common else key for key in keys]
+def _repeated_prompts(prompt_R: np.ndarray) -> np.ndarray:
+    """The prompts, without those that so many rows share that they are instructions."""
+    _, number_R, count = np.unique(prompt_R, return_inverse=True, return_counts=True)
+    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(prompt_R))
+    return np.where(count[number_R] > common, np.bytes_(b""), prompt_R)
 
 
 class _Union:
     """Disjoint sets with path halving; the root is always the smallest position."""
 
     def __init__(self, size: int) -> None:
-        self.parent = list(range(size))
+        self.parent = array("q", range(size))
 
     def root(self, item: int) -> int:
         while self.parent[item] != item:
@@ -83,91 +56,89 @@ class _Union:
             item = self.parent[item]
         return item
 
+    def roots(self) -> np.ndarray:
+        root_R = np.array(self.parent, dtype=np.int64)
+        while (root_R != (higher_R := root_R[root_R])).any():
+            root_R = higher_R
+        return root_R
+
     def join(self, one: int, other: int) -> None:
         low, high = sorted((self.root(one), self.root(other)))
         self.parent[high] = low
 
-    def join_equal(self, keys: Iterable[Hashable]) -> None:
-        """Join positions with equal keys; None and '' join nothing."""
-        first: dict[Hashable, int] = {}
-        for position, key in enumerate(keys):
-            if key is not None and key != "":
-                self.join(first.setdefault(key, position), position)
+    def join_equal(self, key_R: np.ndarray) -> None:
+        """Join positions with equal keys; an empty key joins nothing."""
+        _, first, number_R = np.unique(key_R, return_index=True, return_inverse=True)
+        again = np.flatnonzero((first[number_R] != np.arange(len(key_R))) & (key_R != b""))
+        for position, before in zip(again.tolist(), first[number_R[again]].tolist(), strict=True):
+            self.join(before, position)
 
 
-def _join_near(texts: Sequence[str], union: _Union) -> None:
-    unique = {text: position for position, text in reversed(list(enumerate(texts))) if text}
-    ordered = sorted(unique)  # by words, not by place in the file
-    if len(ordered) < 2:
+def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Union) -> None:
+    """Every two neighbours of a run of equal band keys are compared, and every member with the run's first."""
+    text, first = np.unique(text_R, return_index=True)
+    unique = first[text != b""]  # positions, one for each text
+    if len(unique) < 2:
         return
-    flat, begins = _shingles(ordered)
-    signature_UH = _signatures(flat, begins)
-    ends = np.append(begins[1:], len(flat))
+    position_U = unique[_by_words(traits, row_R[unique])]
 
-    @lru_cache(maxsize=100_000)
-    def shingles(number: int) -> frozenset[int]:
-        return frozenset(flat[begins[number] : ends[number]].tolist())
+    @lru_cache(maxsize=512)
+    def shingles(position: int) -> frozenset[int]:
+        return traits.shingles_of(int(row_R[position]))
 
     def similar(one: int, other: int) -> bool:
         left, right = shingles(one), shingles(other)
         shared = len(left & right)
         return shared >= SIMILAR * (len(left) + len(right) - shared)
 
-    def check(one: int, other: int) -> None:
-        left, right = unique[ordered[one]], unique[ordered[other]]
-        if union.root(left) != union.root(right) and similar(one, other):
-            union.join(left, right)
-
-    per_band = HASHES // BANDS
+    different = np.zeros(0, dtype=np.int64)
     for band in range(BANDS):
-        key_U = _mix(signature_UH[:, band * per_band : (band + 1) * per_band])
-        order = np.argsort(key_U, kind="stable")
-        same = np.flatnonzero(key_U[order][1:] == key_U[order][:-1])
-        head = -1
-        for place in same.tolist():
-            one, other = int(order[place]), int(order[place + 1])
-            if head < 0 or key_U[head] != key_U[other]:
-                head = one  # first of a run of equal keys: every member is compared with it and with its neighbour
-            check(one, other)
-            if head != one:
-                check(head, other)
+        pairs = _candidates(traits.band(band)[row_R[position_U]], position_U)
+        root_R = union.roots()
+        pairs = pairs[root_R[pairs[:, 0]] != root_R[pairs[:, 1]]]
+        code = pairs.min(axis=1) * len(row_R) + pairs.max(axis=1)
+        new = np.flatnonzero(~np.isin(code, different))
+        apart = []
+        for number in new.tolist():
+            one, other = int(pairs[number, 0]), int(pairs[number, 1])
+            if union.root(one) == union.root(other):
+                continue
+            if similar(one, other):
+                union.join(one, other)
+            else:
+                apart.append(int(code[number]))
+        different = np.union1d(different, np.array(apart, dtype=np.int64))[:REMEMBERED]
 
 
-def _shingles(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of all 3-word shingles, flat, and where each text's begin. A shorter text is one shingle."""
-    known: dict[str, int] = {}
-    word_ids: list[int] = []
-    counts: list[int] = []
-    for text in texts:
-        words = text.split(" ")
-        words += [""] * (SHINGLE - len(words))
-        word_ids += [known.setdefault(word, len(known)) for word in words]
-        counts.append(len(words))
-    digests = b"".join(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest() for word in known)
-    hash_W = np.frombuffer(digests, dtype=np.uint64)[np.asarray(word_ids)]
-    factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
-    mixed = hash_W[:-2] * factors[0] + np.roll(hash_W, -1)[:-2] * factors[1] + np.roll(hash_W, -2)[:-2] * factors[2]
-    first = np.concatenate(([0], np.cumsum(counts)[:-1]))
-    size = np.asarray(counts) - (SHINGLE - 1)
-    begins = np.concatenate(([0], np.cumsum(size)[:-1]))
-    place = np.arange(int(size.sum())) + np.repeat(first - begins, size)
-    return mixed[place], begins
+def _candidates(key_U: np.ndarray, position_U: np.ndarray) -> np.ndarray:
+    """Pairs of positions, P x 2, from the runs of equal keys."""
+    order = np.argsort(key_U, kind="stable")
+    sorted_U = key_U[order]
+    later = np.flatnonzero(sorted_U[1:] == sorted_U[:-1]) + 1
+    begin_U = np.maximum.accumulate(np.where(np.r_[True, sorted_U[1:] != sorted_U[:-1]], np.arange(len(order)), 0))
+    neighbours = np.stack([order[later - 1], order[later]], axis=1)
+    heads = np.stack([order[begin_U[later]], order[later]], axis=1)
+    return position_U[np.concatenate([neighbours, heads[begin_U[later] != later - 1]])]
 
 
-def _signatures(flat: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """MinHash signature of each text: U x HASHES, the smallest of each hash over the text's shingles."""
-    rng = np.random.default_rng(20_250_101)
-    multiply = rng.integers(1, 2**63, HASHES, dtype=np.uint64) | np.uint64(1)
-    add = rng.integers(0, 2**63, HASHES, dtype=np.uint64)
-    signature_UH = np.empty((len(begins), HASHES), dtype=np.uint64)
-    for number in range(HASHES):
-        hashed = (flat ^ (flat >> np.uint64(29))) * multiply[number] + add[number]
-        signature_UH[:, number] = np.minimum.reduceat(hashed ^ (hashed >> np.uint64(32)), begins)
-    return signature_UH
+def _by_words(traits: Traits, row_U: np.ndarray) -> np.ndarray:
+    """The order of rows by their words, whatever their place in the file. All words are different.
 
-
-def _mix(part_UB: np.ndarray) -> np.ndarray:
-    key_U = np.zeros(len(part_UB), dtype=np.uint64)
-    for column in part_UB.T:
-        key_U = (key_U ^ column) * np.uint64(0x100000001B3) + (key_U >> np.uint64(31))
-    return key_U
+    Only the first bytes of the words are in memory; where they are equal, more is read from disk, a step at a time.
+    """
+    head_U, length_U = traits.column("head")[row_U], traits.column("length")[row_U]
+    order = np.lexsort((length_U, head_U))
+    opens = np.r_[True, head_U[order][1:] != head_U[order][:-1]]  # begins a group of equal beginnings
+    offset = HEAD
+    while True:
+        group = np.cumsum(opens)
+        tied = np.flatnonzero((np.bincount(group)[group] > 1) & (length_U[order] > offset))
+        if not len(tied):
+            return order
+        member = order[tied]
+        part = np.array([traits.words_at(int(row), offset, STEP) for row in row_U[member]], dtype=f"S{STEP}")
+        inner = np.lexsort((length_U[member], part, group[tied]))
+        order[tied], part = member[inner], part[inner]
+        opens[tied[1:]] |= part[1:] != part[:-1]
+        opens[tied[np.r_[True, np.diff(tied) > 1]]] = True  # what stands before it has ended already
+        offset += STEP

@@ -121,7 +121,7 @@ class _Reader:
             else:
                 digests[number] = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).digest()[:16]
         if not own_test:
-            self.offset = len(ledger.entries)
+            self.offset = len(ledger)
         return digests
 
     def documents(
@@ -199,7 +199,7 @@ def _close(ledger: Ledger, fates: dict[int, Fate | None], digests: dict[int, byt
     for number, digest in digests.items():
         fate = fates[number]
         if fate is None:
-            where = ledger.entries[number].where
+            where = ledger.entry(number).where
             ledger.drop(number, "duplicate-of-test", f"{where}: the same document is in the test file")
         else:
             ledger.close(number, fate, hash=digest.hex()[:16])

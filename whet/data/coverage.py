@@ -67,17 +67,26 @@ def shape_of(messages: Sequence[Message], tools: list[dict[str, Any]] | None) ->
     return turns, bool(tools)
 
 
-def strings_in(value: Any) -> Iterator[str]:
+def strings_in(value: Any) -> list[str]:
     """Every string within a message or a tool, keys of tool schemas included."""
+    found: list[str] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[str]) -> None:
     if isinstance(value, str):
-        yield value
+        found.append(value)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield str(key)
-            yield from strings_in(inner)
+            found.append(str(key))
+            if isinstance(inner, str):
+                found.append(inner)
+            else:
+                _collect(inner, found)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from strings_in(inner)
+            _collect(inner, found)
 
 
 def _mark(number: int) -> str:

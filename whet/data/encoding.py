@@ -6,12 +6,11 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from whet.data.refuse import RowRefused
 from whet.errors import ModelError
@@ -22,13 +21,37 @@ if TYPE_CHECKING:
 _NEVER = re.compile(r"(?!)")
 
 
-@dataclass(slots=True)
-class Tokens:
-    """Ids of a text with the characters [start, end) that each came from."""
+SHORT = 64
+"""Characters of a text whose ids are remembered: the header before an answer is the same in most rows."""
 
-    ids: list[int]
-    starts: list[int]
-    ends: list[int]
+
+class Tokens:
+    """Ids of a text, and the character that each begins at (ascending)."""
+
+    def __init__(self, ids: list[int], starts: list[int] | None = None, encoding: Encoding | None = None) -> None:
+        self.ids, self._starts, self._encoding = ids, starts, encoding
+
+    @property
+    def starts(self) -> list[int]:
+        if self._starts is None:
+            assert self._encoding is not None
+            self._starts = [start for start, _ in self._encoding.offsets]
+        return self._starts
+
+    def start(self, number: int) -> int:
+        """The character that token `number` begins at."""
+        found = self._encoding.token_to_chars(number) if self._starts is None and self._encoding else None
+        return self.starts[number] if found is None else found[0]
+
+    def before(self, place: int) -> int:
+        """How many tokens begin before character `place`: bisect_left(starts, place), mostly without starts."""
+        if self._starts is None and self._encoding is not None and self.ids:
+            if self.start(len(self.ids) - 1) < place:
+                return len(self.ids)
+            number = self._encoding.char_to_token(place)
+            if number and self.start(number) == place and self.start(number - 1) < place:
+                return number
+        return bisect_left(self.starts, place)
 
 
 class Encoder:
@@ -59,14 +82,14 @@ class Encoder:
         self.added = frozenset(tokens)
         self.added_pattern = _any_of(token.content for token in tokens.values())
         self.special_pattern = _any_of(token.content for token in tokens.values() if token.special)
+        self._short_ids = lru_cache(maxsize=1024)(self.ids)
 
     def ids(self, text: str) -> list[int]:
         return self._backend.encode(text, add_special_tokens=False).ids
 
     def tokens(self, text: str) -> Tokens:
         encoded = self._backend.encode(text, add_special_tokens=False)
-        offsets = encoded.offsets
-        return Tokens(encoded.ids, [start for start, _ in offsets], [end for _, end in offsets])
+        return Tokens(encoded.ids, encoding=encoded)
 
     def document_ids(self, text: str) -> list[int]:
         """A plain text: with the begin token if the tokenizer adds one, and one end token (when there is any)."""
@@ -97,33 +120,34 @@ class Encoder:
         cuts = [answer for answer in answers if not self._begins_alone(whole, text, answer)]
         if not cuts:
             return whole
-        joined = Tokens([], [], [])
+        ids: list[int] = []
+        starts: list[int] = []
         for low, high in pairwise([0, *cuts, len(text)]):
             piece = self.tokens(text[low:high])
-            joined.ids += piece.ids
-            joined.starts += [start + low for start in piece.starts]
-            joined.ends += [end + low for end in piece.ends]
-        if self._decode(joined.ids) != self._decode(whole.ids):
+            ids += piece.ids
+            starts += [start + low for start in piece.starts]
+        if self._decode(ids) != self._decode(whole.ids):
             raise RowRefused(
                 "token-straddles",
                 "the end of the prompt and the beginning of the answer are tokenised together",
                 value=text[max(0, cuts[0] - 12) : cuts[0] + 12],
                 fix="remove white space (a newline above all) from the beginning of the answer",
             )
-        return joined
+        return Tokens(ids, starts)
 
     def _begins_alone(self, tokens: Tokens, text: str, answer: int) -> bool:
         """True when the prompt before `answer` has the same ids alone as it has in the text.
 
         Tokens before a control token do not depend on what follows it, so only the rest is tokenised again.
         """
-        first = bisect_left(tokens.starts, answer)
+        first = tokens.before(answer)
         anchor = first - 1
         while anchor > 0 and tokens.ids[anchor] not in self.added:
             anchor -= 1
         anchor = max(anchor, 0)
-        begin = tokens.starts[anchor] if anchor else 0
-        return self.ids(text[begin:answer]) == tokens.ids[anchor:first]
+        begin = tokens.start(anchor) if anchor else 0
+        alone = (self._short_ids if answer - begin <= SHORT else self.ids)(text[begin:answer])
+        return alone == tokens.ids[anchor:first]
 
     def _decode(self, ids: list[int]) -> str:
         return self._backend.decode(ids, skip_special_tokens=False)

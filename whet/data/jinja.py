@@ -15,6 +15,7 @@ import jinja2
 import jinja2.ext
 from jinja2 import nodes
 from jinja2.parser import Parser
+from jinja2.runtime import new_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from whet.errors import ModelError
@@ -86,11 +87,15 @@ def bind(
     """
     template = compile_template(source)
     now: Callable[[str], str] = (clock or datetime.now()).strftime
-    context = {**(variables or {}), "tools": tools, "documents": None, "strftime_now": now}
+    known = {**template.environment.globals, **(variables or {}), "tools": tools, "documents": None}
+    known["strftime_now"] = now
 
     def render(messages: Sequence[Message], *, prompt: bool) -> str:
+        names = {**known, "messages": list(messages), "add_generation_prompt": prompt}
+        # What Template.render does, with the globals merged once: merging them took longer than rendering.
+        context = new_context(template.environment, template.name, template.blocks, names, True, None, None)
         try:
-            return template.render({**context, "messages": list(messages), "add_generation_prompt": prompt})
+            return "".join(template.root_render_func(context))
         except TemplateRaised:
             raise
         except (jinja2.TemplateError, TypeError, KeyError, AttributeError, IndexError, ValueError) as error:

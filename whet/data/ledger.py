@@ -1,15 +1,27 @@
-"""The fate of every input row: trained, held out, or dropped for a reason. The counts must add up, always."""
+"""The fate of every input row: trained, held out, or dropped for a reason. The counts must add up, always.
+
+One row costs some 25 bytes: numbers in columns. Words are kept for dropped rows only, of which a run allows few.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import numpy as np
 
 from whet.errors import DataError, ProofError
 
 Fate = Literal["trained", "validation", "test", "dropped"]
+
+FATES: tuple[Fate, ...] = ("trained", "validation", "test", "dropped")
+OPEN = 255
+"""The fate of a row that has none yet."""
+COLUMNS = {"fate": "B", "reason": "h", "prefix": "i", "number": "i", "tokens": "i", "supervised": "i", "hash": "Q"}
+"""Name and type code of each column."""
 
 OWN_DECISIONS = ("duplicate-of-test",)
 """Drops that protect the measurement. They say nothing against the data, so the drop budget does not count them."""
@@ -29,18 +41,40 @@ class Entry:
     hash: str = ""
 
 
+class _Names:
+    """Texts that occur often, each with a number."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = list(names)
+        self.numbers = {name: number for number, name in enumerate(self.names)}
+
+    def number(self, name: str) -> int:
+        if name not in self.numbers:
+            self.numbers[name] = len(self.names)
+            self.names.append(name)
+        return self.numbers[name]
+
+
 class Ledger:
-    """Open an entry for each row that is read; close it with a fate. `check` refuses open entries."""
+    """Open an entry for each row that is read, in order; close it with a fate. `check` refuses open entries."""
 
     def __init__(self) -> None:
-        self.entries: dict[int, Entry] = {}
+        self._columns = {name: array(code) for name, code in COLUMNS.items()}
+        self._reasons, self._prefixes = _Names([""]), _Names()
+        self._messages: dict[int, str] = {}
         self._tokens: int | None = None
 
+    def __len__(self) -> int:
+        return len(self._columns["fate"])
+
     def open(self, row: int, where: str) -> None:
-        """Raises ProofError when the row was read twice."""
-        if row in self.entries:
-            raise ProofError(f"row {row} was read twice", where=where)
-        self.entries[row] = Entry(row, where)
+        """Raises ProofError when the row was read twice, or one before it was not read."""
+        if row != len(self):
+            raise ProofError(f"row {row} was read twice, or out of turn", where=where)
+        prefix, number = _split(where)
+        values = (OPEN, 0, self._prefixes.number(prefix), number, 0, 0, 0)
+        for column, value in zip(self._columns.values(), values, strict=True):
+            column.append(value)
 
     def close(
         self,
@@ -53,12 +87,28 @@ class Ledger:
         supervised: int = 0,
         hash: str = "",
     ) -> None:
-        """Raises ProofError when the row has a fate already, or was never opened."""
-        entry = self.entries.get(row)
-        if entry is None or entry.fate is not None:
-            raise ProofError(f"row {row} cannot become {fate}", value=entry and entry.fate)
-        entry.fate, entry.reason, entry.message = fate, reason, message
-        entry.tokens, entry.supervised, entry.hash = tokens, supervised, hash
+        """Raises ProofError when the row has a fate already, or was never opened. `hash`: 16 hex digits, or none."""
+        columns = self._columns
+        if not 0 <= row < len(self) or columns["fate"][row] != OPEN:
+            raise ProofError(f"row {row} cannot become {fate}", value=self.entry(row) if row < len(self) else None)
+        columns["fate"][row] = FATES.index(fate)
+        columns["reason"][row] = self._reasons.number(reason)
+        columns["tokens"][row], columns["supervised"][row] = tokens, supervised
+        columns["hash"][row] = int(hash, 16) if hash else 0
+        if message:
+            self._messages[row] = message
+
+    def close_all(
+        self, rows: np.ndarray, fate: Fate, tokens: np.ndarray, supervised: np.ndarray, hashes: np.ndarray
+    ) -> None:
+        """`close` for many rows at once; `hashes` are the 64 bits of the hash as numbers. Raises ProofError."""
+        fates = np.frombuffer(self._columns["fate"], np.uint8)
+        if len(np.unique(rows)) < len(rows) or (fates[rows] != OPEN).any():
+            raise ProofError(f"a row cannot become {fate}: it has a fate already", value=f"{len(rows)} rows")
+        given = {"fate": FATES.index(fate), "tokens": tokens, "supervised": supervised, "hash": hashes}
+        for name, values in given.items():
+            column = np.frombuffer(self._columns[name], dtype=COLUMNS[name])
+            column[rows] = values
 
     def drop(self, row: int, reason: str, message: str) -> None:
         """Close a row as dropped, with a reason code and words for people."""
@@ -68,52 +118,71 @@ class Ledger:
         """For pre-training, where documents are joined: the tokens to learn, all of them supervised."""
         self._tokens = tokens
 
+    def entry(self, row: int) -> Entry:
+        """What is known about a row that was read."""
+        fate, reason, prefix, number, tokens, supervised, digest = (c[row] for c in self._columns.values())
+        return Entry(
+            row,
+            self._prefixes.names[prefix] + (str(number) if number >= 0 else ""),
+            None if fate == OPEN else FATES[fate],
+            self._reasons.names[reason],
+            self._messages.get(row, ""),
+            tokens,
+            supervised,
+            f"{digest:016x}" if digest else "",
+        )
+
     def summary(self) -> dict[str, Any]:
         """Counts of rows; tokens and supervised tokens are those of the trained rows."""
-        fates = Counter(entry.fate for entry in self.entries.values())
-        trained = [entry for entry in self.entries.values() if entry.fate == "trained"]
+        fates = self._column("fate")
+        count = {fate: int((fates == number).sum()) for number, fate in enumerate(FATES)}
+        trained = fates == FATES.index("trained")
+        tokens, supervised = (int(self._column(name)[trained].sum(dtype=np.int64)) for name in ("tokens", "supervised"))
         return {
-            "rows_in": len(self.entries),
-            "trained": fates["trained"],
-            "held_out": {"validation": fates["validation"], "test": fates["test"]},
+            "rows_in": len(self),
+            "trained": count["trained"],
+            "held_out": {"validation": count["validation"], "test": count["test"]},
             "dropped": dict(self.dropped().most_common()),
-            "supervised_tokens": sum(e.supervised for e in trained) if self._tokens is None else self._tokens,
-            "tokens": sum(e.tokens for e in trained) if self._tokens is None else self._tokens,
+            "supervised_tokens": supervised if self._tokens is None else self._tokens,
+            "tokens": tokens if self._tokens is None else self._tokens,
         }
 
     def dropped(self) -> Counter[str]:
-        """Number of rows for each drop reason."""
-        return Counter(entry.reason for entry in self.entries.values() if entry.fate == "dropped")
+        """Number of rows for each drop reason, in the order in which the reasons first occur."""
+        return Counter(self.entry(row).reason for row in self._dropped_rows())
 
     def check(self) -> None:
         """Raises ProofError unless every row that was read has exactly one fate."""
-        lost = [entry for entry in self.entries.values() if entry.fate is None]
-        if lost:
-            raise ProofError(
-                f"{len(lost)} of {len(self.entries)} rows have no fate", where=lost[0].where, fix="please report this"
-            )
+        lost = np.flatnonzero(self._column("fate") == OPEN)
+        if len(lost):
+            where = self.entry(int(lost[0])).where
+            raise ProofError(f"{len(lost)} of {len(self)} rows have no fate", where=where, fix="please report this")
 
     def enforce_budget(self, share: float) -> None:
         """Raises DataError when more than `share` of the rows were dropped, with reasons, examples and the key."""
-        counted = [e for e in self.entries.values() if e.fate == "dropped" and e.reason not in OWN_DECISIONS]
-        if len(counted) <= share * len(self.entries):
+        own = {self._reasons.numbers.get(reason) for reason in OWN_DECISIONS}
+        counted = [row for row in self._dropped_rows() if self._columns["reason"][row] not in own]
+        if len(counted) <= share * len(self):
             return
-        reasons = Counter(entry.reason for entry in counted).most_common(3)
-        examples = [(count, next(entry for entry in counted if entry.reason == reason)) for reason, count in reasons]
+        reasons = Counter(self._columns["reason"][row] for row in counted).most_common(3)
+        examples = [
+            (count, self.entry(next(row for row in counted if self._columns["reason"][row] == reason)))
+            for reason, count in reasons
+        ]
         lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
-        own = examples[0][1].message.partition("\n  fix: ")[2] or "correct or remove these rows"
-        dropped = len(counted) / len(self.entries)
+        fix = examples[0][1].message.partition("\n  fix: ")[2] or "correct or remove these rows"
+        dropped = len(counted) / len(self)
         go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}" if dropped < 1 else ""
         raise DataError(
-            f"{len(counted)} of {len(self.entries)} rows ({100 * dropped:.1f}%) cannot be used, more than "
+            f"{len(counted)} of {len(self)} rows ({100 * dropped:.1f}%) cannot be used, more than "
             f"drop_budget allows ({100 * share:g}%):" + "".join(lines),
-            fix=own + go_on,
+            fix=fix + go_on,
         )
 
     def rows_jsonl(self) -> Iterator[dict[str, Any]]:
         """One plain dict a row, in the order of the input."""
-        for number in sorted(self.entries):
-            entry = self.entries[number]
+        for row in range(len(self)):
+            entry = self.entry(row)
             yield {
                 "row": entry.row,
                 "where": entry.where,
@@ -124,6 +193,37 @@ class Ledger:
                 "supervised": entry.supervised,
                 "hash": entry.hash,
             }
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The numbers of all rows; with `words` all that `restored` needs."""
+        return {name: self._column(name) for name in COLUMNS}
+
+    def words(self) -> dict[str, Any]:
+        """The texts that the numbers of `columns` stand for, in JSON's types."""
+        messages = {str(row): message for row, message in self._messages.items()}
+        return {"reasons": self._reasons.names, "prefixes": self._prefixes.names, "messages": messages}
+
+    @staticmethod
+    def restored(columns: dict[str, np.ndarray], words: dict[str, Any]) -> Ledger:
+        ledger = Ledger()
+        ledger._columns = {name: array(code, columns[name].tobytes()) for name, code in COLUMNS.items()}
+        ledger._reasons, ledger._prefixes = _Names(words["reasons"]), _Names(words["prefixes"])
+        ledger._messages = {int(row): message for row, message in words["messages"].items()}
+        return ledger
+
+    def _column(self, name: str) -> np.ndarray:
+        return np.frombuffer(self._columns[name], dtype=COLUMNS[name]) if len(self) else np.zeros(0, COLUMNS[name])
+
+    def _dropped_rows(self) -> list[int]:
+        return np.flatnonzero(self._column("fate") == FATES.index("dropped")).tolist()
+
+
+def _split(where: str) -> tuple[str, int]:
+    """`tickets.jsonl:812` as `tickets.jsonl:` and 812; -1 where no plain number stands at the end."""
+    prefix = where.rstrip("0123456789")
+    digits = where[len(prefix) :]
+    plain = digits and len(digits) < 10 and str(int(digits)) == digits
+    return (prefix, int(digits)) if plain else (where, -1)
 
 
 def _first(entry: Entry) -> str:

@@ -5,16 +5,19 @@ So a resumed run needs nothing but the step number to go on with exactly the bat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-from whet.data.forest import build_batch, pick, trees
+from whet.data.forest import build_batch, pick
+from whet.data.segments import layout
 from whet.types import Batch, Segment
 
 
-def plan_epoch(lengths: Sequence[int], batch_tokens: int, seed: int, epoch: int) -> list[list[int]]:
+def plan_epoch(
+    lengths: Sequence[int] | np.ndarray, batch_tokens: int, seed: int, epoch: int
+) -> list[np.ndarray]:
     """Shuffle the rows, then cut them into steps of about `batch_tokens` tokens.
 
     Every row occurs exactly once. A row of at least `batch_tokens` tokens is a step of its own; the others share
@@ -24,13 +27,14 @@ def plan_epoch(lengths: Sequence[int], batch_tokens: int, seed: int, epoch: int)
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(len(lengths))
     length_R = np.asarray(lengths, dtype=np.int64)
-    alone = [[int(row)] for row in order if length_R[row] >= batch_tokens]
+    long = order[length_R[order] >= batch_tokens]
+    alone = [long[at : at + 1] for at in range(len(long))]
     shared = order[length_R[order] < batch_tokens]
     steps = alone + _cut_evenly(shared, length_R[shared], batch_tokens)
     return [steps[number] for number in rng.permutation(len(steps))]
 
 
-def _cut_evenly(rows: np.ndarray, length_R: np.ndarray, batch_tokens: int) -> list[list[int]]:
+def _cut_evenly(rows: np.ndarray, length_R: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
     if not len(rows):
         return []
     total = int(length_R.sum())
@@ -41,20 +45,53 @@ def _cut_evenly(rows: np.ndarray, length_R: np.ndarray, batch_tokens: int) -> li
     for number, cut in enumerate(wanted, start=1):  # at least one row each; count <= rows, as each row is shorter
         cuts.append(int(min(max(cut, cuts[-1] + 1), len(rows) - (count - number))))
     cuts.append(len(rows))
-    return [rows[low:high].tolist() for low, high in zip(cuts, cuts[1:], strict=False)]
+    return [rows[low:high] for low, high in zip(cuts, cuts[1:], strict=False)]
 
 
-def fill(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+def fill(order: Iterable[int], lengths: Sequence[int] | np.ndarray, budget: int) -> list[list[int]]:
     """Cut `order` into runs of at most `budget` tokens; something longer is a run of its own."""
     runs: list[list[int]] = []
     room = 0
     for item in order:
-        if not runs or lengths[item] > room:
+        length = int(lengths[item])
+        if not runs or length > room:
             runs.append([])
             room = budget
         runs[-1].append(item)
-        room -= lengths[item]
+        room -= length
     return runs
+
+
+class Forest:
+    """Segments grouped by tree, G trees, in the order of their roots: numbers only, no segment is read."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self._segments = segments
+        length_S, parent_S = layout(segments)
+        self._order_S: np.ndarray | None = None
+        self.lengths = length_S
+        """Tokens of each tree."""
+        if (parent_S >= 0).any():
+            root_S = np.where(parent_S < 0, np.arange(len(parent_S)), parent_S)
+            while (root_S != (higher_S := root_S[root_S])).any():
+                root_S = higher_S
+            self._order_S = np.argsort(root_S, kind="stable")
+            _, self._begin_G, number_S = np.unique(root_S[self._order_S], return_index=True, return_inverse=True)
+            self.lengths = np.bincount(number_S, weights=length_S[self._order_S]).astype(np.int64)
+
+    def batch(self, trees: Iterable[int]) -> Batch:
+        """The batch of these trees."""
+        return build_batch(pick(self._segments, [self._members(tree) for tree in trees]))
+
+    def longest_first(self, trees: np.ndarray) -> list[int]:
+        """Trees by length, ties by number."""
+        return trees[np.lexsort((trees, -self.lengths[trees].astype(np.int64)))].tolist()
+
+    def _members(self, tree: int) -> list[int]:
+        if self._order_S is None:
+            return [tree]
+        end = self._begin_G[tree + 1] if tree + 1 < len(self._begin_G) else len(self._order_S)
+        return self._order_S[self._begin_G[tree] : end].tolist()
 
 
 class Loader:
@@ -63,30 +100,24 @@ class Loader:
     def __init__(self, segments: Sequence[Segment], batch_tokens: int, micro_batch_tokens: int, seed: int) -> None:
         if not segments:
             raise ValueError("a loader needs at least one segment")
-        self.segments = segments
         self.batch_tokens, self.micro_batch_tokens, self.seed = batch_tokens, micro_batch_tokens, seed
-        self.groups = trees(segments)
-        self.lengths = [sum(len(segments[number].ids) for number in group) for group in self.groups]
+        self.forest = Forest(segments)
         self._plan = lru_cache(maxsize=2)(self._plan_uncached)
         self.steps_per_epoch = len(self._plan(0))
 
-    def _plan_uncached(self, epoch: int) -> list[list[int]]:
-        return plan_epoch(self.lengths, self.batch_tokens, self.seed, epoch)
+    def _plan_uncached(self, epoch: int) -> list[np.ndarray]:
+        return plan_epoch(self.forest.lengths, self.batch_tokens, self.seed, epoch)
 
     def step(self, step: int) -> list[Batch]:
         """The micro-batches of optimiser step `step` (from 0, over all epochs), rows of similar length together."""
         epoch, number = divmod(step, self.steps_per_epoch)
-        order = sorted(self._plan(epoch)[number], key=lambda group: (-self.lengths[group], group))
-        return [self._build(run) for run in fill(order, self.lengths, self.micro_batch_tokens)]
-
-    def _build(self, run: Sequence[int]) -> Batch:
-        return build_batch(pick(self.segments, [self.groups[group] for group in run]))
+        order = self.forest.longest_first(self._plan(epoch)[number])
+        return [self.forest.batch(run) for run in fill(order, self.forest.lengths, self.micro_batch_tokens)]
 
 
 def in_order(segments: Sequence[Segment], micro_batch_tokens: int) -> Iterator[Batch]:
     """Every segment exactly once, longest first: for validation and evaluation. Sums do not depend on the cut."""
-    groups = trees(segments)
-    lengths = [sum(len(segments[number].ids) for number in group) for group in groups]
-    order = sorted(range(len(groups)), key=lambda group: (-lengths[group], group))
-    for run in fill(order, lengths, micro_batch_tokens):
-        yield build_batch(pick(segments, [groups[group] for group in run]))
+    forest = Forest(segments)
+    order = forest.longest_first(np.arange(len(forest.lengths)))
+    for run in fill(order, forest.lengths, micro_batch_tokens):
+        yield forest.batch(run)

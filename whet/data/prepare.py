@@ -1,41 +1,54 @@
-"""The whole way of supervised data: files -> rows -> rendered rows -> train, validation and test, all accounted for."""
+"""The whole way of supervised data: files -> rows -> rendered rows -> train, validation and test, all accounted for.
+
+The source is read twice, and no row is kept: once to look at all of it, once to render it, on all cores, into flat
+files. What the split needs to know stays in memory until it is made; what stays for good is some 60 bytes a row.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from whet.data.clusters import content_hash
+import numpy as np
+
+from whet.data import rowcache, workers
+from whet.data.chunks import Preparer, chunks_of
 from whet.data.convert import to_row
-from whet.data.coverage import REASONING, strings_in
-from whet.data.ledger import Fate, Ledger
-from whet.data.refuse import RowRefused
-from whet.data.shape import Shape, detect
-from whet.data.source import RawRow, read_source
+from whet.data.ledger import FATES, Fate, Ledger
+from whet.data.segments import SegmentFile, Segments, SegmentWriter
+from whet.data.shape import Shape
+from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
-from whet.data.template import Rendered, Renderer
+from whet.data.survey import Survey, survey
+from whet.data.template import Renderer
+from whet.data.traits import Traits, content_hash
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
-from whet.types import Row, Segment
+from whet.store.atomic import new_folder, recover_folder
+from whet.types import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+Progress = Callable[[int, int], None]
+MANY_ROWS = 4000
+"""Fewer rows are rendered sooner than workers are started."""
+NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
+
 
 @dataclass(slots=True)
 class Prepared:
-    """Everything that training and evaluation need to know about the data.
+    """Everything that training and evaluation need to know about the data. A segment's `row` is the row's index in
+    the input. The parts are lazy: a segment is read from disk when it is asked for."""
 
-    `rows` are the usable rows; `parts` are positions in `rows`; a segment's `row` is the row's index in the input.
-    """
-
-    rows: list[Row]
-    parts: Parts
-    train: list[Segment]
-    validation: list[Segment]
-    test: list[Segment]
+    segments: Segments
+    """Of all rows that can be rendered, in the order of the input."""
+    train: Segments
+    validation: Segments
+    test: Segments
     test_rows: list[Row]
     ledger: Ledger
     shape: Shape
@@ -43,9 +56,7 @@ class Prepared:
     tokens: int = 0
     supervised_tokens: int = 0
     longest: int = 0
-    """Tokens of the longest row of all parts."""
-    rendered: list[Rendered] = field(default_factory=list)
-    """Beside `rows`."""
+    """Tokens of the longest segment of all parts."""
     notes: list[str] = field(default_factory=list)
     """What was decided about the data, in sentences for people."""
 
@@ -54,143 +65,206 @@ def prepare(
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerBase,
     renderer: Renderer | None = None,
-    run_cache: Path | None = None,
+    cache: Path | None = None,
     *,
     context: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    processes: int | None = None,
 ) -> Prepared:
-    """Read, convert, render and split the recipe's data. `context` is the longest row that the base can see.
+    """Read, convert, render and split the recipe's data, or find it in `cache`. `context` is the longest row that the
+    base can see; `processes` (all cores, unless given) changes nothing but the time it takes.
 
-    `run_cache` is not needed for rows (they are rendered faster than a cache could be checked); pre-training uses it.
     Raises DataError: nothing usable, too many dropped rows, too few rows to hold out.
     """
     renderer = renderer or Renderer(tokenizer)
-    raws = list(read_source(recipe.data))
-    own = list(read_source(recipe.test)) if recipe.test else []
-    for raw in own:
-        raw.index += len(raws)
-    shape = _shape_of(raws, recipe)
-    quiet = None if _has_reasoning(raws) else renderer.without_thinking()
-    work = _Work(recipe, quiet or renderer, recipe.max_tokens or context)
-    if quiet:
-        work.notes.append("No row holds reasoning, so the base's thinking is switched off in its chat template.")
-    work.read(raws, shape, progress, len(raws) + len(own))
-    usable = len(work.rows)
-    if own:
-        work.read(own, _shape_of(own, recipe), progress, len(raws) + len(own))
-    work.ledger.enforce_budget(recipe.drop_budget)
-    if not usable:
-        raise DataError("no row can be used: all were dropped", where=str(recipe.data), fix="bring other data")
-    try:
-        parts = _own_parts(recipe, work, usable) if own else split(work.rows, recipe.split, recipe.seed)
-    except DataError as error:
-        raise DataError(error.what, where=error.where or str(recipe.data), value=error.value, fix=error.fix) from error
-    work.ledger.enforce_budget(recipe.drop_budget)
-    return _assemble(work, parts, shape)
-
-
-def _shape_of(raws: list[RawRow], recipe: Recipe) -> Shape:
-    return detect([raw.value for raw in raws], recipe, [raw.where for raw in raws])
+    work = _Work(recipe, renderer, recipe.max_tokens or context, progress, processes)
+    if cache is None:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            work.fill(Path(folder))
+            return _opened(Path(folder), recipe, renderer)
+    folder = rowcache.folder_of(cache, recipe, renderer, work.limit)
+    recover_folder(folder)
+    damage = []
+    if folder.exists():
+        try:
+            return _opened(folder, recipe, renderer)
+        except rowcache.Damaged as error:
+            damage.append(f"The cached rows in {folder} are damaged ({error}), so they are made anew.")
+    with new_folder(folder) as temporary:
+        work.fill(temporary)
+        if rowcache.folder_of(cache, recipe, renderer, work.limit) != folder:
+            raise DataError("the data changed while it was read", where=str(recipe.data), fix="run it again")
+    rowcache.make_room(cache, folder)
+    prepared = _opened(folder, recipe, renderer)
+    prepared.notes += damage
+    return prepared
 
 
 class _Work:
-    """Rows on their way: what is usable so far, and the ledger."""
+    """Fills a folder with the prepared rows of a recipe."""
 
-    def __init__(self, recipe: Recipe, renderer: Renderer, limit: int | None) -> None:
+    def __init__(
+        self, recipe: Recipe, renderer: Renderer, limit: int | None, progress: Progress | None, processes: int | None
+    ) -> None:
         self.recipe, self.renderer, self.limit = recipe, renderer, limit
-        self.ledger = Ledger()
-        self.rows: list[Row] = []
-        self.rendered: list[Rendered] = []
-        self.notes: list[str] = []
+        self.progress, self.processes = progress, processes
 
-    def read(self, raws: list[RawRow], shape: Shape, progress: Callable[[int, int], None] | None, total: int) -> None:
-        for raw in raws:
-            self.ledger.open(raw.index, raw.where)
-            try:
-                row = to_row(raw, shape, self.recipe)
-                rendered = self._fit(self.renderer.render(row), raw)
-            except RowRefused as refusal:
-                self.ledger.drop(raw.index, refusal.code, str(refusal))
-            else:
-                self.rows.append(row)
-                self.rendered.append(rendered)
-            if progress:
-                progress(len(self.ledger.entries), total)
+    def fill(self, folder: Path) -> None:
+        """Reads everything, makes the split, writes it all down. Raises DataError."""
+        recipe = self.recipe
+        quiet = self.renderer.without_thinking()
+        looks = [survey(recipe.data, recipe, quiet is not None)]
+        looks += [survey(recipe.test, recipe, False)] if recipe.test else []
+        if looks[0].reasoning:
+            quiet = None
+        rows = _Rows(folder)
+        usable = [self._read(rows, look, quiet or self.renderer, looks) for look in looks]
+        rows.ledger.enforce_budget(recipe.drop_budget)
+        if not usable[0]:
+            raise DataError("no row can be used: all were dropped", where=str(recipe.data), fix="bring other data")
+        try:
+            parts = self._own_parts(rows, usable[0]) if recipe.test else split(rows.traits, recipe.split, recipe.seed)
+        except DataError as error:
+            where = error.where or str(recipe.data)
+            raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+        rows.ledger.enforce_budget(recipe.drop_budget)
+        rows.close(parts)
+        shapes = [look.shape for look in looks]
+        test_rows = _read_rows(recipe, shapes, rows.ledger, looks[0].rows)
+        facts = {
+            "shapes": [asdict(shape) for shape in shapes],
+            "rows": looks[0].rows,
+            "quiet": quiet is not None,
+            "ledger": rows.ledger.words(),
+        }
+        rowcache.seal(folder, rows.columns(), test_rows, facts)
 
-    def _fit(self, rendered: Rendered, raw: RawRow) -> Rendered:
-        if self.limit is None or len(rendered.ids) <= self.limit:
-            return rendered
-        cut = Rendered(rendered.ids[: self.limit], rendered.weights[: self.limit], rendered.text, rendered.spans)
-        if self.recipe.too_long == "truncate" and cut.supervised:
-            return cut
-        what = f"{len(rendered.ids)} tokens, but the longest row may have {self.limit}"
-        fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
-        if self.recipe.too_long == "truncate":
-            what, fix = f"{what}, and what is to be learned begins after them", "shorten the prompts"
-        raise RowRefused("too-long", what, where=raw.where, fix=fix)
+    def _read(self, rows: _Rows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
+        """Renders one source into `rows`; gives the number of its usable rows."""
+        own, before = look is not looks[0], len(rows.traits)
+        data = (self.recipe.test or "") if own else self.recipe.data
+        prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit)
+        processes = workers.cores() if self.processes is None else self.processes
+        total = sum(each.rows for each in looks)
+        chunks = chunks_of(data, looks[0].rows if own else 0)
+        for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes if look.rows >= MANY_ROWS else 1):
+            for index, where, _ in chunk:
+                rows.ledger.open(index, where)
+            for index, reason, message in outcome.refused:
+                rows.ledger.drop(index, reason, message)
+            rows.traits.add(outcome.traits)
+            rows.writer.add(outcome.packed)
+            if self.progress:
+                self.progress(len(rows.ledger), total)
+        return len(rows.traits) - before
+
+    def _own_parts(self, rows: _Rows, usable: int) -> Parts:
+        """Parts with the user's own test file: its rows are the test, and training rows like them are dropped."""
+        recipe, traits = self.recipe, rows.traits
+        train, test = np.arange(usable), np.arange(usable, len(traits))
+        answered = traits.column("answered")[test]
+        rows.drop(test[~answered], "no-reference", "does not end in an answer to compare with")
+        if not answered.any():
+            raise DataError("no row of the test file can be used", where=str(recipe.test), fix="check its columns")
+        leaked = leaks(traits, train, test, recipe.split.near_duplicates)
+        rows.drop(leaked, "duplicate-of-test", "(nearly) the same as a row of the test file")
+        kept = np.setdiff1d(train, leaked)
+        if not len(kept):
+            raise DataError(
+                f"all {usable} rows are (nearly) the same as a row of the test file {recipe.test}, so none may be "
+                "learned",
+                fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
+            )
+        parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
+        return Parts(parts.train, parts.validation, test[answered])
 
 
-def _own_parts(recipe: Recipe, work: _Work, usable: int) -> Parts:
-    """Parts with the user's own test file: its rows are the test, and training rows like them are dropped."""
-    train, test = work.rows[:usable], work.rows[usable:]
-    unscored = {usable + number for number, row in enumerate(test) if not row.reference.strip()}
-    for position in unscored:
-        row = work.rows[position]
-        work.ledger.drop(row.index, "no-reference", f"{row.where}: does not end in an answer to compare with")
-    if len(unscored) == len(test):
-        raise DataError("no row of the test file can be used", where=str(recipe.test), fix="check its columns")
-    leaked = set(leaks(train, test, recipe.split.near_duplicates))
-    for position in leaked:
-        row = train[position]
-        work.ledger.drop(row.index, "duplicate-of-test", f"{row.where}: (nearly) the same as a row of the test file")
-    kept = [position for position in range(usable) if position not in leaked]
-    if not kept:
-        raise DataError(
-            f"all {usable} rows are (nearly) the same as a row of the test file {recipe.test}, so none may be learned",
-            fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
-        )
-    inner = split([train[position] for position in kept], recipe.split, recipe.seed, own_test=True)
-    return Parts(
-        train=[kept[position] for position in inner.train],
-        validation=[kept[position] for position in inner.validation],
-        test=[position for position in range(usable, len(work.rows)) if position not in unscored],
+class _Rows:
+    """What is kept of the rows while they are read: the ledger of all, traits and segments of the usable ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger, self.traits, self.writer = Ledger(), Traits(folder), SegmentWriter(folder)
+
+    def drop(self, positions: np.ndarray, reason: str, words: str) -> None:
+        """Usable rows that are not to be used after all; positions count usable rows."""
+        for row in self._indices()[positions].tolist():
+            self.ledger.drop(row, reason, f"{self.ledger.entry(row).where}: {words}")
+
+    def close(self, parts: Parts) -> None:
+        """Every row that is in a part gets its fate, and every row must have one. Raises ProofError."""
+        column, count = self.writer.columns(), len(self.ledger)
+        tokens = np.bincount(column["row"], weights=column["length"], minlength=count).astype(np.int64)
+        supervised = np.bincount(column["row"], weights=column["supervised"], minlength=count).astype(np.int64)
+        begin = self.traits.column("content").view(np.uint8).reshape(-1, 32)[:, :8]
+        hashes = np.ascontiguousarray(begin).view(">u8")[:, 0]
+        fates: list[tuple[Fate, np.ndarray]] = [
+            ("trained", parts.train),
+            ("validation", parts.validation),
+            ("test", parts.test),
+        ]
+        for fate, positions in fates:
+            rows = self._indices()[positions]
+            self.ledger.close_all(rows, fate, tokens[rows], supervised[rows], hashes[positions])
+        self.ledger.check()
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Of the segments, and of the ledger under `ledger.`."""
+        stored = {f"ledger.{name}": column for name, column in self.ledger.columns().items()}
+        return stored | self.writer.columns()
+
+    def _indices(self) -> np.ndarray:
+        """The index in the input of each usable row: it has one root."""
+        column = self.writer.columns()
+        return column["row"][column["parent"] < 0]
+
+
+def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> list[Row]:
+    """The test rows, read from the data again; `rows` is the number of rows of `recipe.data`. Raises DataError when
+    the data is not what was read before."""
+    wanted = set(np.flatnonzero(ledger.columns()["fate"] == FATES.index("test")).tolist())
+    found = []
+    for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
+        for index, where, value in unread_source(data):
+            if index + offset in wanted:
+                row = to_row(read_row((index + offset, where, value)), shape, recipe)
+                if content_hash(row)[:16] != ledger.entry(row.index).hash:
+                    raise DataError("the data changed while it was read", where=where, fix="run it again")
+                found.append(row)
+    return found
+
+
+def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
+    """What `_Work.fill` wrote. Raises rowcache.Damaged, or DataError for more dropped rows than the recipe allows."""
+    columns, test_rows, facts = rowcache.unseal(folder)
+    ledger = Ledger.restored(
+        {name.removeprefix("ledger."): column for name, column in columns.items() if name.startswith("ledger.")},
+        facts["ledger"],
     )
-
-
-def _assemble(work: _Work, parts: Parts, shape: Shape) -> Prepared:
-    def segments(positions: list[int], fate: Fate) -> list[Segment]:
-        made = []
-        for position in positions:
-            row, rendered = work.rows[position], work.rendered[position]
-            segment = Segment(ids=rendered.ids, weights=rendered.weights, row=row.index)
-            tokens, supervised, digest = len(segment.ids), segment.supervised, content_hash(row)[:16]
-            work.ledger.close(row.index, fate, tokens=tokens, supervised=supervised, hash=digest)
-            made.append(segment)
-        return made
-
-    train = segments(parts.train, "trained")
-    validation = segments(parts.validation, "validation")
-    test = segments(parts.test, "test")
-    work.ledger.check()
-    summary = work.ledger.summary()
+    ledger.enforce_budget(recipe.drop_budget)
+    shapes = [_shape(stored) for stored in facts["shapes"]]
+    file = SegmentFile(folder, columns)
+    fate_S = ledger.columns()["fate"][file.row_S]
+    train, validation, test = (
+        Segments(file, np.flatnonzero(fate_S == FATES.index(fate)).astype(np.int32))
+        for fate in ("trained", "validation", "test")
+    )
+    quiet = renderer.without_thinking() if facts["quiet"] else None
+    summary = ledger.summary()
     return Prepared(
-        rows=work.rows,
-        parts=parts,
+        segments=Segments(file, np.arange(len(file.row_S), dtype=np.int32)),
         train=train,
         validation=validation,
         test=test,
-        test_rows=[work.rows[position] for position in parts.test],
-        ledger=work.ledger,
-        shape=shape,
-        renderer=work.renderer,
+        test_rows=_read_rows(recipe, shapes, ledger, facts["rows"]) if test_rows is None else test_rows,
+        ledger=ledger,
+        shape=shapes[0],
+        renderer=quiet or renderer,
         tokens=summary["tokens"],
         supervised_tokens=summary["supervised_tokens"],
-        longest=max(len(segment.ids) for segment in (*train, *validation, *test)),
-        rendered=work.rendered,
-        notes=work.notes,
+        longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
+        notes=[NO_THINKING] if quiet else [],
     )
 
 
-def _has_reasoning(raws: list[RawRow]) -> bool:
-    """True when any row holds a thought, between tags or in a field of its own (field names are strings too)."""
-    return any("<think>" in text or text in REASONING for raw in raws for text in strings_in(raw.value))
+def _shape(stored: dict[str, Any]) -> Shape:
+    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]))

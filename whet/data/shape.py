@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Literal
 
 from whet.errors import DataError, nearest, shorten
@@ -53,33 +54,62 @@ class Shape:
         return text + (f"; not used: {', '.join(self.unused)}" if self.unused else "")
 
 
-def detect(values: Sequence[Mapping[str, Any] | str], recipe: Recipe, places: Sequence[str] = ()) -> Shape:
+def detect(values: Iterable[Mapping[str, Any] | str], recipe: Recipe, places: Iterable[str] = ()) -> Shape:
     """The shape of all rows: the recipe's `format` and `columns` where given, else found from the columns.
 
     `places` says where each row stands. Raises DataError when no shape fits, when it could mean two things, or when a
     later row has another shape (naming the first such row, counted from 1).
     """
-    if not values:
+    found = None
+    for value, place in zip_longest(values, places, fillvalue=""):
+        found = found or Detector(value, recipe, place)
+        found.see(value, place)
+    if found is None:
         raise DataError("there are no rows", fix="point at a file with one example a line")
-    try:
-        shape = _shape(values[0], recipe)
-    except DataError as error:
-        raise DataError(error.what, where=next(iter(places), ""), value=error.value, fix=error.fix) from error
-    chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
-    if not chosen and recipe.method.kind != "pretrain":
-        _refuse_left_out(shape, values, places)
-    for number, value in enumerate(values):
-        if _fits(value, shape):
-            continue
-        other = _try(value, recipe)
-        if other is not None and other.kind != shape.kind:
-            raise DataError(
-                f"row {number + 1} has another form than the first row: {other.kind} instead of {shape.kind}",
-                where=places[number] if places else "",
-                value=sorted(value) if isinstance(value, Mapping) else value,
-                fix="keep one form in a file; give two files two runs, or convert one of them",
-            )
-    return shape
+    return found.shape()
+
+
+class Detector:
+    """`detect`, row by row: the first row gives the shape, and every row is to be seen, the first one too."""
+
+    def __init__(self, first: Mapping[str, Any] | str, recipe: Recipe, place: str = "") -> None:
+        """Raises DataError when no shape fits the first row."""
+        try:
+            self._shape = _shape(first, recipe)
+        except DataError as error:
+            raise DataError(error.what, where=place, value=error.value, fix=error.fix) from error
+        self._recipe, self._seen = recipe, 0
+        self._other: DataError | None = None
+        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
+        doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
+        self._left_out: dict[str, DataError | None] = {
+            name: None
+            for name in doubtful
+            if self._shape.kind == "text" or name.strip().lower() in CONTEXTS
+        }
+
+    def see(self, value: Mapping[str, Any] | str, place: str = "") -> None:
+        """What speaks against the shape is kept for `shape`."""
+        self._seen += 1
+        for name, error in self._left_out.items():
+            if error is None and isinstance(value, Mapping) and value.get(name):
+                self._left_out[name] = _left_out(self._shape, name, self._seen, place)
+        if self._other is None and not _fits(value, self._shape):
+            other = _try(value, self._recipe)
+            if other is not None and other.kind != self._shape.kind:
+                self._other = DataError(
+                    f"row {self._seen} has another form than the first row: {other.kind} instead of {self._shape.kind}",
+                    where=place,
+                    value=sorted(value) if isinstance(value, Mapping) else value,
+                    fix="keep one form in a file; give two files two runs, or convert one of them",
+                )
+
+    def shape(self) -> Shape:
+        """Raises DataError when a row that was seen speaks against it."""
+        for error in (*self._left_out.values(), self._other):
+            if error is not None:
+                raise error
+        return self._shape
 
 
 def _fits(value: Mapping[str, Any] | str, shape: Shape) -> bool:
@@ -187,18 +217,14 @@ def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None
         )
 
 
-def _refuse_left_out(shape: Shape, values: Sequence[Mapping[str, Any] | str], places: Sequence[str]) -> None:
+def _left_out(shape: Shape, name: str, number: int, place: str) -> DataError:
     """A column that a question may depend on must not be left out without the user's word."""
-    doubtful = [name for name in shape.unused if shape.kind == "text" or name.strip().lower() in CONTEXTS]
-    for name in doubtful:
-        number = next((n for n, value in enumerate(values) if isinstance(value, Mapping) and value.get(name)), None)
-        if number is not None:
-            mapping = ", ".join(f"{role}: {column}" for role, column in shape.columns.items() if role != "input")
-            raise DataError(
-                f"the columns look like {shape.kind}, but {name!r}, filled in row {number + 1}, would not be used",
-                where=places[number] if places else "",
-                fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
-            )
+    mapping = ", ".join(f"{role}: {column}" for role, column in shape.columns.items() if role != "input")
+    return DataError(
+        f"the columns look like {shape.kind}, but {name!r}, filled in row {number}, would not be used",
+        where=place,
+        fix=f"join it into another column; or, to leave it out, set columns: {{{mapping}}}",
+    )
 
 
 def _refuse_unknown_columns(columns: Columns, value: Mapping[str, Any]) -> None:

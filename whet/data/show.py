@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whet.data.template import Rendered
+from whet.types import Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def coloured(rendered: Rendered, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:
+def coloured(rendered: Rendered | Segment, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:
     """(text, supervised) in order, from the ids themselves: what is shown is what is trained.
 
     Neighbouring tokens of one colour are one piece, so that characters made of several tokens stay whole.

@@ -39,13 +39,41 @@ class RawRow:
     value: dict[str, Any] | str
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of JSON that nobody has read yet."""
+
+    text: str
+    label: str
+    number: int
+
+    def parsed(self) -> dict[str, Any] | str:
+        """Raises DataError with file and line."""
+        return strictjson.row(strictjson.parse(self.text, self.label, self.number), f"{self.label}:{self.number}")
+
+
+Unread = tuple[int, str, "dict[str, Any] | str | Line"]
+"""(index, where, value) of a row whose line may not have been parsed."""
+
+
 def read_source(data: str | list[str]) -> Iterator[RawRow]:
     """Every row of every file, in order. Raises DataError with place, value and fix; also when there is no row."""
+    return map(read_row, unread_source(data))
+
+
+def unread_source(data: str | list[str]) -> Iterator[Unread]:
+    """The same rows, where lines of JSON are left for `read_row`: another process may parse them, or nobody."""
     index = 0
     for name in [data] if isinstance(data, str) else data:
         for where, value in _read(name):
-            yield RawRow(index, where, value)
+            yield index, where, value
             index += 1
+
+
+def read_row(unread: Unread) -> RawRow:
+    """Raises DataError where the line is not JSON."""
+    index, where, value = unread
+    return RawRow(index, where, value.parsed() if isinstance(value, Line) else value)
 
 
 def fingerprint(data: str | list[str]) -> str:
@@ -59,6 +87,14 @@ def fingerprint(data: str | list[str]) -> str:
             with _os_errors(path), path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def labels(data: str | list[str]) -> list[str]:
+    """What messages call the files, in their order."""
+    found = []
+    for name in [data] if isinstance(data, str) else data:
+        found += [name] if hub.is_name(name) else [label for _, label in _files(name)]
+    return found
 
 
 def _read(name: str) -> Iterator[tuple[str, Any]]:
@@ -181,8 +217,7 @@ def _wide_encoding(head: bytes) -> str:
 def _json_lines(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
     for number, line in decoded_lines(file, label):
         if line.strip():
-            where = f"{label}:{number}"
-            yield where, strictjson.row(strictjson.parse(line.rstrip("\r\n"), label, number), where)
+            yield f"{label}:{number}", Line(line.rstrip("\r\n"), label, number)
 
 
 def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:

@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from whet.data.clusters import clusters, content_hash
+import numpy as np
+
+from whet.data.clusters import clusters
+from whet.data.traits import Traits
 from whet.errors import DataError
 from whet.recipe.schema import Split
-from whet.types import Row
 
 
 @dataclass(slots=True)
 class Parts:
-    """Positions in the list of rows, ascending. No row is in two parts, and none is missing."""
+    """Positions of rows, ascending. No row is in two parts, and none is missing."""
 
-    train: list[int] = field(default_factory=list)
-    validation: list[int] = field(default_factory=list)
-    test: list[int] = field(default_factory=list)
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
 
 
-def split(rows: Sequence[Row], settings: Split, seed: int, *, own_test: bool = False) -> Parts:
-    """Hold out a test and a validation part. With `own_test` only a validation part.
+def split(
+    traits: Traits, settings: Split, seed: int, chosen: np.ndarray | None = None, *, own_test: bool = False
+) -> Parts:
+    """Hold out a test and a validation part of the `chosen` rows (all, unless given). With `own_test` only a
+    validation part.
 
     Groups, duplicates and near-duplicates stay together; where rows have labels, every label is held out in
     proportion. Raises DataError when there are too few rows, or when all belong together.
     """
-    wanted_test = 0 if own_test else size_of(settings.test, settings.max_test, len(rows))
-    wanted_validation = size_of(settings.validation, settings.max_validation, len(rows))
-    _refuse_too_few(len(rows), wanted_test, wanted_validation)
-    members: dict[int, list[int]] = defaultdict(list)
-    for position, root in enumerate(clusters(rows, settings.near_duplicates)):
-        members[root].append(position)
-    hashes = [content_hash(row) for row in rows]
-    pool = sorted((_Cluster.of(rows, positions, hashes, seed) for positions in members.values()), key=lambda c: c.key)
-    testable = [cluster for cluster in pool if cluster.answered]
-    test = _take(testable, wanted_test, len(rows), "test")
-    taken = {cluster.key for cluster in test}
-    validation = _take([c for c in pool if c.key not in taken], wanted_validation, len(rows), "validation")
-    held = {position for cluster in (*test, *validation) for position in cluster.positions}
-    return Parts(
-        train=[position for position in range(len(rows)) if position not in held],
-        validation=sorted(position for cluster in validation for position in cluster.positions),
-        test=sorted(position for cluster in test for position in cluster.positions),
-    )
+    row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
+    rows = len(row_R)
+    wanted_test = 0 if own_test else size_of(settings.test, settings.max_test, rows)
+    wanted_validation = size_of(settings.validation, settings.max_validation, rows)
+    _refuse_too_few(rows, wanted_test, wanted_validation)
+    pool = _Pool(traits, row_R, clusters(traits, row_R, settings.near_duplicates), seed)
+    test = pool.take(pool.answered_C, wanted_test, rows, "test")
+    validation = pool.take(~np.isin(np.arange(pool.size), test), wanted_validation, rows, "validation")
+    side_R = np.zeros(rows, dtype=np.int8)
+    side_R[np.isin(pool.cluster_R, validation)] = 1
+    side_R[np.isin(pool.cluster_R, test)] = 2
+    return Parts(*(row_R[side_R == side] for side in range(3)))
 
 
-def leaks(train: Sequence[Row], test: Sequence[Row], near_duplicates: bool = True) -> list[int]:
-    """Positions of training rows that belong together with a row of the user's own test file."""
-    roots = clusters([*test, *train], near_duplicates)
-    tested = set(roots[: len(test)])
-    return [position for position, root in enumerate(roots[len(test) :]) if root in tested]
+def leaks(traits: Traits, train: np.ndarray, test: np.ndarray, near_duplicates: bool = True) -> np.ndarray:
+    """The training rows that belong together with a row of the user's own test file."""
+    root_R = clusters(traits, np.concatenate([test, train]), near_duplicates)
+    return train[np.isin(root_R[len(test) :], root_R[: len(test)])]
 
 
 def size_of(share: float, largest: int, rows: int) -> int:
@@ -62,49 +58,62 @@ def size_of(share: float, largest: int, rows: int) -> int:
     return min(max(1, round(share * rows)), largest) if share > 0 else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Cluster:
-    key: str
-    """Orders clusters by content and seed alone."""
-    positions: tuple[int, ...]
-    label: str
-    answered: bool
-    """Every row ends in an answer of words, so that it can be scored."""
+class _Pool:
+    """The clusters of rows, C of them, in an order that content and seed alone decide."""
 
-    @staticmethod
-    def of(rows: Sequence[Row], positions: list[int], hashes: Sequence[str], seed: int) -> _Cluster:
-        first = min(positions, key=lambda position: hashes[position])
-        key = hashlib.sha256(f"{seed} {hashes[first]}".encode()).hexdigest() + f"{positions[0]:012d}"
-        answered = all(rows[position].reference.strip() for position in positions)
-        return _Cluster(key, tuple(positions), rows[first].label or "", answered)
+    def __init__(self, traits: Traits, row_R: np.ndarray, root_R: np.ndarray, seed: int) -> None:
+        root_C, number_R = np.unique(root_R, return_inverse=True)
+        content_R, answered_R = traits.column("content")[row_R], traits.column("answered")[row_R]
+        first_C = np.full(len(root_C), -1)  # the row with the smallest hash stands for its cluster
+        ordered = np.argsort(content_R, kind="stable")[::-1]
+        first_C[number_R[ordered]] = ordered
+        key_C = np.empty(len(root_C), dtype="S32")
+        for number, first in enumerate(first_C.tolist()):
+            key_C[number] = _key(seed, bytes(content_R[first]))
+        order = np.lexsort((root_C, key_C))
+        place_C = np.empty_like(order)
+        place_C[order] = np.arange(len(order))
+        self.size = len(order)
+        self.cluster_R = place_C[number_R]
+        self.rows_C = np.bincount(self.cluster_R, minlength=self.size)
+        self.answered_C = np.bincount(self.cluster_R[answered_R], minlength=self.size) == self.rows_C
+        """Every row ends in an answer of words, so that it can be scored."""
+        self.label_C = traits.column("label")[row_R][first_C[order]]
+        self.label_names = traits.label_names
 
+    def take(self, among_C: np.ndarray, wanted: int, rows: int, part: str) -> np.ndarray:
+        """About `wanted` rows, in proportion to the labels: whole clusters, of those marked, in their order."""
+        if not wanted:
+            return np.zeros(0, dtype=np.int64)
+        pool = np.flatnonzero(among_C)
+        strata = {self.label_names[label]: pool[self.label_C[pool] == label] for label in np.unique(self.label_C[pool])}
+        quotas = _quotas({label: int(self.rows_C[stratum].sum()) for label, stratum in strata.items()}, wanted)
+        taken = [cluster for label in sorted(strata) for cluster in self._fill(strata[label], quotas[label])]
+        if not taken and len(pool):  # every cluster is larger than the part: the smallest, if most rows are left
+            smallest = int(pool[np.argmin(self.rows_C[pool])])
+            taken = [smallest] if self.rows_C[smallest] <= rows // 3 else []
+        if not taken:
+            raise DataError(
+                f"no rows can be held out for {part}: all rows are one group or near-duplicates of each other, "
+                "or none ends in an answer",
+                fix="bring more varied rows; or set split: {near_duplicates: false}, or "
+                f"split: {{{part}: 0}} to go without",
+            )
+        return np.array(taken, dtype=np.int64)
 
-def _take(pool: Sequence[_Cluster], wanted: int, rows: int, part: str) -> list[_Cluster]:
-    """About `wanted` rows, in proportion to the labels; whole clusters in the order of their keys."""
-    if not wanted:
-        return []
-    strata: dict[str, list[_Cluster]] = defaultdict(list)
-    for cluster in pool:
-        strata[cluster.label].append(cluster)
-    quotas = _quotas({label: sum(len(c.positions) for c in group) for label, group in strata.items()}, wanted)
-    taken: list[_Cluster] = []
-    for label in sorted(strata):
-        room = quotas[label]
-        for cluster in strata[label]:
-            if len(cluster.positions) <= room:
+    def _fill(self, stratum: np.ndarray, room: int) -> list[int]:
+        taken = []
+        for cluster in stratum.tolist():
+            if not room:
+                break
+            if self.rows_C[cluster] <= room:
                 taken.append(cluster)
-                room -= len(cluster.positions)
-    if not taken and pool:  # every cluster is larger than the part: the smallest, if most rows are left to learn from
-        smallest = min(pool, key=lambda cluster: (len(cluster.positions), cluster.key))
-        taken = [smallest] if len(smallest.positions) <= rows // 3 else []
-    if not taken:
-        raise DataError(
-            f"no rows can be held out for {part}: all rows are one group or near-duplicates of each other, "
-            "or none ends in an answer",
-            fix="bring more varied rows; or set split: {near_duplicates: false}, or "
-            f"split: {{{part}: 0}} to go without",
-        )
-    return taken
+                room -= int(self.rows_C[cluster])
+        return taken
+
+
+def _key(seed: int, content: bytes) -> bytes:
+    return hashlib.sha256(f"{seed} {content.ljust(32, bytes(1)).hex()}".encode()).digest()
 
 
 def _quotas(sizes: dict[str, int], wanted: int) -> dict[str, int]:

@@ -8,17 +8,18 @@ answer and cannot be cut (serving would then start from other tokens than traini
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from whet.data import coverage, encoding
+from whet.data import coverage, encoding, frames
 from whet.data.blocks import Document
+from whet.data.frames import Frame
 from whet.data.jinja import Render, TemplateRaised, bind
 from whet.data.plain import choose_template
 from whet.data.probe import probes, wants_text_arguments
@@ -74,6 +75,7 @@ class Renderer:
         self._eos = self._encoder.eos
         self._arguments_as_text = wants_text_arguments(self._bound)
         self._checked_shapes: set[tuple[Any, ...]] = set()
+        self._frames: dict[tuple[Any, ...], list[Frame] | None] = {}
 
     @property
     def template(self) -> str:
@@ -111,13 +113,21 @@ class Renderer:
         found = set() if self._encoder.eos_id is None else {self._encoder.eos_id}
         for messages, tools in probes(self._arguments_as_text):
             try:
-                text, turns = self._locate(messages, tools, [number for number, _ in _answers(messages)])
+                shape = coverage.shape_of(messages, tools)
+                text, turns = self._locate(messages, tools, [number for number, _ in _answers(messages)], shape)
             except (TemplateRaised, CannotLocate):  # a template need not support tools, or this order of roles
                 continue
             for turn in turns:
                 marker = text[turn.words_end : turn.end].strip()
                 found.update(i for i in self._encoder.ids(marker) if i in self._encoder.added)
         return frozenset(found)
+
+    def forgetful(self) -> Renderer:
+        """The same renderer, knowing no rows yet. What a row becomes must not depend on which rows a worker has seen;
+        so each chunk of rows begins with one of these."""
+        other = copy.copy(self)
+        other._checked_shapes, other._frames = set(), {}
+        return other
 
     def render(self, row: Row) -> Rendered:
         """Ids and weights of a row. Raises RowRefused."""
@@ -177,8 +187,9 @@ class Renderer:
                 "no assistant turn is to be learned",
                 fix="end the row with an assistant message whose weight is not 0",
             )
+        shape = coverage.shape_of(messages, row.tools)
         try:
-            text, turns = self._locate(messages, row.tools, list(weights))
+            text, turns = self._locate(messages, row.tools, list(weights), shape)
         except TemplateRaised as error:
             raise _template_raises(error) from error
         except PromptDiffers as error:
@@ -187,19 +198,29 @@ class Renderer:
             raise RowRefused("answer-not-found", str(error), fix="give earlier assistant turns weight 0") from error
         text, turns = self._close(messages, row.tools, text, turns)
         coverage.check_words(messages, row.tools, text, {turn.message: turn for turn in turns})
-        shape = coverage.shape_of(messages, row.tools)
         if shape not in self._checked_shapes:
             coverage.check_shape(self._bound(row.tools), messages)
             self._checked_shapes.add(shape)
         return self._weigh(text, turns, weights)
 
     def _locate(
-        self, messages: Sequence[Message], tools: list[dict[str, Any]] | None, numbers: Sequence[int]
+        self,
+        messages: Sequence[Message],
+        tools: list[dict[str, Any]] | None,
+        numbers: Sequence[int],
+        shape: tuple[Any, ...],
     ) -> tuple[str, list[Turn]]:
+        """The rendered text and the turns `numbers` in it: in the frames of an earlier row of this shape where they
+        fit, otherwise by rendering around every turn. Both give the same."""
         render = self._bound(tools)
         text = render(messages, prompt=False)
-        stops = self._encoder.added_pattern
-        turns = [locate(render, messages, number, text, stops, self._bos, self._eos) for number in numbers]
+        key = (shape, *numbers)
+        turns = frames.follow(render, messages, text, self._frames.get(key))
+        if turns is None:
+            stops = self._encoder.added_pattern
+            turns = [locate(render, messages, number, text, stops, self._bos, self._eos) for number in numbers]
+            if key not in self._frames:
+                self._frames[key] = frames.frames_of(render, messages, text, turns)
         for before, after in zip(turns, turns[1:], strict=False):
             if after.start < before.end:
                 raise CannotLocate("the spans of two answers overlap")
@@ -244,7 +265,7 @@ class Renderer:
             raise ModelError("the chat template writes the begin token twice", fix="remove one bos_token from it")
         weight_T = [0.0] * len(tokens.ids)
         for turn in turns:
-            first, last = bisect_left(tokens.starts, turn.start), bisect_left(tokens.starts, turn.end)
+            first, last = tokens.before(turn.start), tokens.before(turn.end)
             if first == 0:
                 raise RowRefused(
                     "no-prompt", "nothing stands before the answer", fix="put a user message first, or weight 0"
@@ -263,7 +284,10 @@ class Renderer:
                     raise RowRefused(
                         "not-text", f"message {number + 1} holds a part that is not text", value=part, fix="remove it"
                     )
-        for value in coverage.strings_in([messages, tools]):
+        strings = coverage.strings_in([messages, tools])
+        if not self._encoder.special_pattern.search("\0".join(strings)):
+            return
+        for value in strings:
             found = self._encoder.special_pattern.search(value)
             if found:
                 raise RowRefused(

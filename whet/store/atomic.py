@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,18 @@ def write_json(path: Path | str, value: object) -> None:
 
 def write_bytes(path: Path | str, data: bytes) -> None:
     """Raises DiskFullError or RunFolderError; the old file is then untouched and no temporary one is left."""
+    write_pieces(path, (data,))
+
+
+def write_pieces(path: Path | str, pieces: Iterable[bytes]) -> None:
+    """`write_bytes` for what is made bit by bit and need not be in memory whole."""
     path = Path(path)
     temporary = temporary_name(path)
     with storing(path):
         try:
             make_folder(path.parent)
             with open(temporary, "wb") as file:
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

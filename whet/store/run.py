@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,7 +25,16 @@ from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Recipe
 from whet.store import identity
-from whet.store.atomic import append_line, make_folder, plain, recover_folder, remove, write_json, write_text
+from whet.store.atomic import (
+    append_line,
+    make_folder,
+    plain,
+    recover_folder,
+    remove,
+    write_json,
+    write_pieces,
+    write_text,
+)
 from whet.store.lock import Lock
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
@@ -164,8 +174,9 @@ class Run:
         or of Whet itself must not let a row that was learned become one that is tested. Raises RunFolderError."""
         if not (self.folder / "recipe.resolved.yaml").exists() or not (self.folder / "rows.jsonl").exists():
             return
-        stored = [(line.get("fate"), line.get("hash")) for line in read_lines(self.folder / "rows.jsonl")]
-        if stored != [(line["fate"], line["hash"]) for line in lines]:
+        stored = ((line.get("fate"), line.get("hash")) for line in iter_lines(self.folder / "rows.jsonl"))
+        present = ((line["fate"], line["hash"]) for line in lines)
+        if any(before != after for before, after in zip_longest(stored, present)):
             raise RunFolderError(
                 "the rows are held out otherwise than when this run began to train, so its test would not be honest",
                 where=str(self.folder / "rows.jsonl"),
@@ -185,8 +196,8 @@ class Run:
 
     def write_lines(self, name: str, lines: Iterable[dict[str, Any]]) -> None:
         """One JSON object a line; the file appears whole."""
-        text = "".join(json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
-        write_text(self.folder / name, text)
+        text = (json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
+        write_pieces(self.folder / name, (line.encode("utf-8") for line in text))
 
     def log(self, facts: dict[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
@@ -241,20 +252,27 @@ def read_json_file(path: Path, *keys: str) -> Any:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON-lines file. A torn last line is left out; a damaged one before it raises RunFolderError."""
+    """All of `iter_lines`."""
+    return list(iter_lines(path))
+
+
+def iter_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file, one by one; none where there is no file. A torn last line is left out; a
+    damaged one before it raises RunFolderError."""
     if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-            if not isinstance(rows[-1], dict):
-                raise ValueError("it is no object")
-        except ValueError as error:
-            fix = "restore the file from a backup, or start a new run with another --name"
-            raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}", fix=fix) from error
-    return rows
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("it is no object")
+            except ValueError as error:
+                fix = "restore the file from a backup, or start a new run with another --name"
+                raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}", fix=fix) from error
+            yield row
 
 
 def now() -> str:

@@ -82,10 +82,13 @@ def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
 def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:
     """Read, convert, render and split; `recipe` must have max_tokens and context filled in."""
 
-    def progress(done: int, total: int) -> None:
+    def chunk_done(done: int, total: int) -> None:
+        observer.step(done, total, {})
+
+    def document_done(done: int, total: int) -> None:
         if done % 500 == 0 or done == total:
-            observer.step(done, total, {})
+            chunk_done(done, total)
 
     if isinstance(recipe.method, Pretrain):
-        return Material(prepare_corpus(recipe, tokenizer, renderer, cache, progress=progress))
-    return Material(prepare(recipe, tokenizer, renderer, progress=progress))
+        return Material(prepare_corpus(recipe, tokenizer, renderer, cache, progress=document_done))
+    return Material(prepare(recipe, tokenizer, renderer, cache, progress=chunk_done))

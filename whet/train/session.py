@@ -72,10 +72,9 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer, clock=_clock(run))
     material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
-    fates = list(material.ledger.rows_jsonl())
-    run.refuse_other_rows(fates)
+    run.refuse_other_rows(material.ledger.rows_jsonl())
     run.write_json("ledger.json", material.ledger.summary())
-    run.write_lines("rows.jsonl", fates)
+    run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
     for note in material.notes:
         observer.note(note)
     session = Session(recipe, run, None, material.renderer, material)

@@ -1,0 +1,77 @@
+"""A chunk of raw rows to everything that is kept of them. Workers do this; what it gives is a few flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from whet.data.convert import to_row
+from whet.data.refuse import RowRefused
+from whet.data.segments import Packed, pack, root_of
+from whet.data.shape import Shape
+from whet.data.source import RawRow, Unread, read_row, unread_source
+from whet.data.template import Rendered, Renderer
+from whet.data.traits import Described, describe
+from whet.recipe.schema import Recipe
+from whet.types import Row, Segment
+
+CHUNK_ROWS = 256
+"""Rows that go to a worker at a time: some 40 ms of work, some 100 kB of text."""
+
+Chunk = list[Unread]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a chunk: the usable rows' traits and segments, and (index, reason, message) of the refused."""
+
+    traits: Described
+    packed: Packed
+    refused: list[tuple[int, str, str]]
+
+
+def chunks_of(data: str | list[str], offset: int = 0) -> Iterator[Chunk]:
+    """Chunks of CHUNK_ROWS rows, their indices moved by `offset`. Raises DataError."""
+    rows = unread_source(data)
+    while chunk := [(index + offset, where, value) for index, where, value in islice(rows, CHUNK_ROWS)]:
+        yield chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Chunk to arrays. `limit` is the longest row in tokens."""
+
+    recipe: Recipe
+    shape: Shape
+    renderer: Renderer
+    limit: int | None
+
+    def __call__(self, chunk: Chunk) -> Outcome:
+        """What a chunk gives depends on the chunk alone. Raises ModelError for a template that fits no row."""
+        renderer = self.renderer.forgetful()
+        rows: list[Row] = []
+        segments: list[Segment] = []
+        refused: list[tuple[int, str, str]] = []
+        for raw in map(read_row, chunk):
+            try:
+                row = to_row(raw, self.shape, self.recipe)
+                rendered = self._fit(renderer.render(row), raw)
+            except RowRefused as refusal:
+                refused.append((raw.index, refusal.code, str(refusal)))
+            else:
+                rows.append(row)
+                segments.append(root_of(rendered, raw.index))
+        return Outcome(describe(rows, self.recipe.split.near_duplicates), pack(segments), refused)
+
+    def _fit(self, rendered: Rendered, raw: RawRow) -> Rendered:
+        if self.limit is None or len(rendered.ids) <= self.limit:
+            return rendered
+        cut = Rendered(rendered.ids[: self.limit], rendered.weights[: self.limit], rendered.text, rendered.spans)
+        if self.recipe.too_long == "truncate" and cut.supervised:
+            return cut
+        what = f"{len(rendered.ids)} tokens, but the longest row may have {self.limit}"
+        fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
+        if self.recipe.too_long == "truncate":
+            what, fix = f"{what}, and what is to be learned begins after them", "shorten the prompts"
+        raise RowRefused("too-long", what, where=raw.where, fix=fix)
