@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from scipy.stats import norm
 from tests.model.quantised_bases import quantised, saved
 from tests.tiny_models import grove, loss_and_gradients, roots
 from whet.errors import ModelError
-from whet.model import quantise
 from whet.model.adapter import add_adapter, without_adapter
 from whet.model.fit import forest_refusal, install_forest
 from whet.model.policy import Policy, reference_logprobs
@@ -182,6 +182,6 @@ def test_a_quantised_base_is_not_trained_in_full(tmp_path: Path) -> None:
 
 
 def test_without_bitsandbytes_one_message_says_what_to_install(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(quantise, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ModelError, match=r'pip install "whet\[quant\]"'):
         quantised(saved(tmp_path))

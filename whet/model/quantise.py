@@ -8,7 +8,7 @@ own weight, and a tied one is the embedding.
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
+import sys
 from typing import Any
 
 import torch
@@ -22,16 +22,19 @@ BLOCK = 64
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it reports the absence of a kernel that is not used here
 
 
-def require_bitsandbytes() -> None:
-    """Raise ModelError where the package that quantises is not installed."""
-    if find_spec("bitsandbytes") is None:
-        fix = 'pip install "whet[quant]"'
-        raise ModelError("a 4-bit base needs the package bitsandbytes", where="quantise", value="nf4", fix=fix)
+def bitsandbytes() -> Any:
+    """The package that quantises. Raises ModelError where it is not installed."""
+    try:
+        import bitsandbytes as package
+    except ImportError as error:
+        what, fix = "a 4-bit base needs the package bitsandbytes", 'pip install "whet[quant]"'
+        raise ModelError(what, where="quantise", value="nf4", fix=fix) from error
+    return package
 
 
 def nf4_config(dtype: torch.dtype) -> Any:
     """transformers' setting for a base that computes in `dtype`. Raises ModelError without bitsandbytes."""
-    require_bitsandbytes()
+    bitsandbytes()
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
@@ -44,11 +47,10 @@ def nf4_config(dtype: torch.dtype) -> Any:
 
 def quantised_linears(model: nn.Module) -> dict[str, Any]:
     """The 4-bit layers of a model by name, those under an adapter too."""
-    if find_spec("bitsandbytes") is None:
+    package = sys.modules.get("bitsandbytes")
+    if package is None:  # then nobody has made a layer of it
         return {}
-    from bitsandbytes.nn import Linear4bit
-
-    return {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, package.nn.Linear4bit)}
 
 
 def keep_weights_unpacked(model: nn.Module) -> None:
@@ -71,7 +73,5 @@ def dequantised(module: Any) -> Tensor:
     state = getattr(weight, "quant_state", None)
     if state is None:
         return weight
-    from bitsandbytes.functional import dequantize_4bit
-
     with torch.no_grad():
-        return dequantize_4bit(weight.data, state)
+        return bitsandbytes().functional.dequantize_4bit(weight.data, state)

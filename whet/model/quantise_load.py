@@ -12,7 +12,6 @@ import hashlib
 import platform
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -120,12 +119,11 @@ def _stored_tensors(path: str) -> dict[str, _Stored]:
 def _files(path: str) -> list[str]:
     from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
-    index = cached_file(path, INDEX, _raise_exceptions_for_missing_entries=False)
-    if index is not None and not (Path(path) / SINGLE).is_file():
-        return get_checkpoint_shard_files(path, index)[0]
-    single = cached_file(path, SINGLE)
-    assert single is not None  # cached_file raises when there is none
-    return [single]
+    single = cached_file(path, SINGLE, _raise_exceptions_for_missing_entries=False)
+    if single is not None:
+        return [single]
+    shards, _ = get_checkpoint_shard_files(path, cached_file(path, INDEX))
+    return list(shards or [])
 
 
 def _fingerprint(tensors: dict[str, _Stored]) -> str:

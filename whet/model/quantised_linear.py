@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from whet.model.quantise import dequantised
+from whet.model.quantise import dequantised, quantised_linears
 
 
 def adapted_linear(x: Tensor, layer: Any, down_RD: Tensor, up_OR: Tensor, scale: float) -> Tensor:
@@ -72,7 +72,7 @@ class FusedForward:
 
 def install_quantised(model: nn.Module) -> int:
     """Let every adapted 4-bit layer of `model` be computed by the function above; returns how many there are."""
-    if not any(type(module).__name__ == "Linear4bit" for module in model.modules()):
+    if not quantised_linears(model):
         return 0
     from peft.tuners.lora.bnb import Linear4bit
 
