@@ -11,14 +11,14 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from tests.model.quantised_bases import quantised, saved
+from tests.model.quantised_bases import adapted, quantised, saved
 from tests.tiny_models import grove, loss_and_gradients, roots
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter, without_adapter
-from whet.model.fit import forest_refusal, install_forest
+from whet.model.fit import forest_refusal
 from whet.model.policy import Policy, reference_logprobs
 from whet.model.quantise import dequantised, quantised_linears
-from whet.recipe.schema import Full, Lora
+from whet.recipe.schema import Full
 
 bitsandbytes = pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (the extra quant)")
 
@@ -134,17 +134,6 @@ def test_the_test_above_sees_the_repacking_where_it_is_left_on(tmp_path: Path) -
     evaluate(policy)
     after = gradients(policy)
     assert not all(torch.allclose(before[name], after[name], rtol=0.1) for name in before)
-
-
-def adapted(folder: Path, dtype: torch.dtype, dropout: float = 0.0) -> Policy:
-    base = quantised(folder, dtype)
-    install_forest(base.model)
-    model = add_adapter(base.model, Lora(rank=4, alpha=8.0, dropout=dropout), seed=0)
-    random = torch.Generator().manual_seed(3)
-    with torch.no_grad():
-        for parameter in Policy(model).trainable().values():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=random))
-    return Policy(model)
 
 
 def gradients(policy: Policy) -> dict[str, torch.Tensor]:

@@ -11,8 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.model.quantised_bases import quantised, saved
-from tests.model.test_quantise import adapted
+from tests.model.quantised_bases import adapted, quantised, saved
 from tests.tiny_models import grove
 from whet.errors import ModelError
 from whet.model.base import load_base
@@ -130,11 +129,17 @@ def test_rows_that_are_not_whole_blocks_are_refused(tmp_path: Path) -> None:
     assert "reads 96 numbers" in refusal(saved(tmp_path, intermediate_size=96))
 
 
-def test_a_base_that_is_quantised_already_is_refused(tmp_path: Path) -> None:
-    quantised(saved(tmp_path / "base")).model.save_pretrained(tmp_path / "twice")
+def test_a_base_that_comes_quantised_is_not_quantised_again(tmp_path: Path) -> None:
+    """Without the key it loads as it is, and its weights are kept from being repacked, too."""
+    model = quantised(saved(tmp_path / "base")).model
+    model.save_pretrained(tmp_path / "twice")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / "twice" / name).write_bytes((tmp_path / "base" / name).read_bytes())
     assert "quantised already" in refusal(tmp_path / "twice")
+    loaded = load_base(str(tmp_path / "twice"), torch.float32).model
+    assert not any(layer.support_avx512bf16_for_cpu for layer in quantised_linears(loaded).values())
+    with torch.no_grad():
+        assert torch.equal(Policy(loaded, False).logprobs(grove()), Policy(model, False).logprobs(grove()))
 
 
 MEASURE = """

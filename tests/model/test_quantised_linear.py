@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.model.quantised_bases import quantised, saved
-from tests.model.test_quantise import adapted
+from tests.model.quantised_bases import adapted, quantised, saved
 from tests.tiny_models import grove, loss_and_gradients
 from whet.model.adapter import add_adapter, without_adapter
 from whet.model.policy import Policy
