@@ -68,6 +68,17 @@ def test_a_recipe_survives_being_written_and_read(recipe: Recipe) -> None:
     assert read(dump_recipe(recipe)) == recipe
 
 
+def test_none_is_no_quantisation() -> None:
+    assert read("data: a\nquantise: none").quantise is None and read("data: a").quantise is None
+    assert read("data: a\nquantise: nf4").quantise == "nf4"
+
+
+@pytest.mark.parametrize("other", ["adapter: full", "method: {kind: pretrain, from_scratch: true}"])
+def test_a_quantised_base_is_only_for_an_adapter_over_what_was_learned(other: str) -> None:
+    assert refused(f"data: a\n{other}\nquantise: nf4").startswith("recipe.yaml:3: ")
+    assert read(f"data: a\n{other}\nquantise: none").quantise is None
+
+
 def test_an_unknown_key_is_refused_with_line_and_nearest_name() -> None:
     assert refused("data: a\nlearnin_rate: 1\n").startswith(
         "recipe.yaml:2: unknown key 'learnin_rate'; did you mean 'learning_rate'?"

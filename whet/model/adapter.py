@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from whet.errors import ModelError
+from whet.model.quantise import quantised_linears
+from whet.model.quantised_linear import install_quantised
 from whet.recipe.schema import Full, Lora
 
 
@@ -17,9 +19,13 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
     """Return the model ready to train: adapters injected over a frozen base, or every weight trainable.
 
     The result is a PeftModel for LoRA and the model itself for full fine-tuning. Adapter weights take the dtype of
-    the base; the optimiser keeps their float32 originals (whet/train/optim.py).
+    the base (of its computation, where it is quantised); the optimiser keeps their float32 originals
+    (whet/train/optim.py). Raises ModelError where the base cannot carry what is asked for.
     """
     if isinstance(adapter, Full):
+        if quantised_linears(model):
+            fix = "train an adapter (kind: lora), or give a base in 16 or 32 bits"
+            raise ModelError("4-bit weights cannot be trained", where="adapter", value="full", fix=fix)
         model.requires_grad_(True)
         return model
     from peft import LoraConfig, get_peft_model
@@ -44,6 +50,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
                 fix=f"use all-linear, or names such as {', '.join(linear_names(model)[:6])}",
             ) from error
     _refuse_adapted_head(adapted)
+    _settle(adapted)
     return adapted
 
 
@@ -69,12 +76,18 @@ def load_adapter(model: Any, folder: Path) -> Any:
             folder, f"the adapter holds {len(stored)} tensors and this base has places for {len(placed)}, e.g. {odd[0]}"
         )
     _refuse_adapted_head(loaded)
-    dtype = next(causal_lm(loaded).parameters()).dtype
-    for name, parameter in loaded.named_parameters():  # not loaded.to(dtype): that would round rotary frequencies too
-        if "lora_" in name:
-            parameter.data = parameter.data.to(dtype)
+    _settle(loaded)
     loaded.eval()
     return loaded
+
+
+def _settle(adapted: Any) -> None:
+    """Adapter weights in the dtype of the base, and 4-bit layers computed without a full copy that stays."""
+    dtype = next(causal_lm(adapted).parameters()).dtype
+    for name, parameter in adapted.named_parameters():  # not adapted.to(dtype): that would round rotary frequencies too
+        if "lora_" in name:
+            parameter.data = parameter.data.to(dtype)
+    install_quantised(adapted)
 
 
 def _misfit(folder: Path, what: str) -> ModelError:

@@ -17,6 +17,9 @@ from transformers.utils import logging as transformers_logging
 from whet.errors import ModelError, nearest
 from whet.model.fit import prove_head
 from whet.model.identity import fingerprint
+from whet.model.quantise import keep_weights_unpacked
+from whet.model.quantise_load import load_quantised
+from whet.recipe.schema import Quantise
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -133,20 +136,24 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
     return Base(name, locate(name), model, load_tokenizer(name, trust_remote_code), fingerprint(model))
 
 
-def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) -> Base:
-    """Model and tokenizer in the given dtype. Raises ModelError with the reason in one line."""
-    from transformers import AutoModelForCausalLM
+def load_base(
+    name: str, dtype: torch.dtype, trust_remote_code: bool = False, quantise: Quantise | None = None
+) -> Base:
+    """Model and tokenizer in the given dtype; with `quantise` the linear layers in 4 bits, computing in that dtype.
 
+    Raises ModelError with the reason in one line.
+    """
     path = locate(name)
     _refuse_pickles(name, path)
     tokenizer = load_tokenizer(name, trust_remote_code)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True, output_loading_info=True
-        )
+        if quantise:
+            model, report, identity = load_quantised(path, dtype, trust_remote_code)
+        else:
+            model, report = _load_whole(path, dtype, trust_remote_code)
+            identity = fingerprint(model)
     except UNREADABLE as error:
         raise _not_loadable(name, error) from error
-    model, report = loaded
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(
@@ -157,7 +164,17 @@ def load_base(name: str, dtype: torch.dtype, trust_remote_code: bool = False) ->
             fix="give a complete causal language model; for an adapter, give the run that made it",
         )
     prove_head(model.eval(), name)
-    return Base(name, path, model, tokenizer, fingerprint(model))
+    return Base(name, path, model, tokenizer, identity)
+
+
+def _load_whole(path: str, dtype: torch.dtype, trust_remote_code: bool) -> tuple[Any, dict[str, Any]]:
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True, output_loading_info=True
+    )
+    keep_weights_unpacked(loaded[0])  # a base may come in 4 bits
+    return loaded
 
 
 def _refuse_pickles(name: str, path: str) -> None:

@@ -15,9 +15,14 @@ def fingerprint(model: Any) -> str:
     """sha256 over name, shape, dtype and a sample of every weight; the same on every device."""
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
-        flat = parameter.detach().reshape(-1)
-        picks = torch.linspace(0, flat.numel() - 1, min(SAMPLES, flat.numel()), dtype=torch.float64).long()
-        sample = flat[picks.to(flat.device)].cpu().contiguous().view(torch.uint8)
-        digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
-        digest.update(sample.numpy().tobytes())
+        add_tensor(digest, name, parameter)
     return digest.hexdigest()
+
+
+def add_tensor(digest: Any, name: str, tensor: torch.Tensor) -> None:
+    """Feed name, shape, dtype and a sample of one tensor into a running digest of hashlib."""
+    flat = tensor.detach().reshape(-1)
+    picks = torch.linspace(0, flat.numel() - 1, min(SAMPLES, flat.numel()), dtype=torch.float64).long()
+    sample = flat[picks.to(flat.device)].cpu().contiguous().view(torch.uint8)
+    digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+    digest.update(sample.numpy().tobytes())

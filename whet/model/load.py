@@ -36,7 +36,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
     if facts["from_scratch"]:
         base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
     else:
-        base = load_base(facts["base"], dtype, trust_remote_code)
+        base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"))
     if base.fingerprint != facts.get("base_fingerprint"):
         raise ModelError(
             f"the base {facts['base']!r} has other weights than when this model was trained on it",

@@ -44,6 +44,9 @@ OTHER_TOOLS = {
     "lr_scheduler_type": "schedule.kind",
     "max_grad_norm": "optimizer.clip",
     "system_prompt": "system",
+    "load_in_4bit": "quantise",
+    "quantization": "quantise",
+    "quantize": "quantise",
 }
 """What a key is called elsewhere -> what it is called here."""
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Full, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -57,9 +57,24 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
     values = with_kinds({key: value for key, value in values.items() if key not in empty})
     try:
-        return Recipe.model_validate(values, strict=True)
+        recipe = Recipe.model_validate(values, strict=True)
     except ValidationError as error:
         raise explain(error, where, places) from error
+    refuse_contradictions(recipe, places.get(("quantise",), where))
+    return recipe
+
+
+def refuse_contradictions(recipe: Recipe, where: str) -> None:
+    """Raises RecipeError for keys that are right alone and wrong together."""
+    if not recipe.quantise:
+        return
+    what, fix = "", ""
+    if isinstance(recipe.adapter, Full):
+        what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
+    elif isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
+        what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
+    if what:
+        raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
 
 
 def with_kinds(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 """A path or a name: an empty one would mean the current folder."""
@@ -53,6 +53,9 @@ class Full(Strict):
 
 
 Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
+
+
+Quantise = Literal["nf4"]
 
 
 class Columns(Strict):
@@ -117,6 +120,9 @@ class Recipe(Strict):
     base: Name = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
     method: Method = Field(default_factory=Sft, description="How the model learns.")
     adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
+    quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
+        default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
+    )
     format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")

@@ -12,7 +12,9 @@ from typing import Any
 
 import whet
 
-PACKAGES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "datasets", "numpy", "pydantic")
+PACKAGES = (
+    "torch", "transformers", "peft", "tokenizers", "safetensors", "datasets", "numpy", "pydantic", "bitsandbytes",
+)  # fmt: skip
 
 
 def environment() -> dict[str, Any]:

@@ -30,6 +30,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
         facts = {
             "base": _lasting_name(recipe.base, base.path),
             "base_fingerprint": base.fingerprint,
+            "quantise": recipe.quantise,
             "adapter": recipe.adapter.kind,
             "method": recipe.method.kind,
             "seed": recipe.seed,

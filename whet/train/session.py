@@ -20,6 +20,7 @@ from whet.model.fit import install_forest
 from whet.model.memory import keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
+from whet.model.quantise import bitsandbytes
 from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store.environment import environment
@@ -65,6 +66,8 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
 
     A run that was resolved before keeps its choices: a resumed run must not depend on a new measurement.
     """
+    if recipe.quantise:
+        bitsandbytes()  # its absence is told before the data is read
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -143,7 +146,7 @@ def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         base = random_base(recipe.base, dtype, recipe.seed, recipe.trust_remote_code)
     else:
-        base = load_base(recipe.base, dtype, recipe.trust_remote_code)
+        base = load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise)
     base.model.to(device())
     return base
 
