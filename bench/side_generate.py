@@ -46,13 +46,13 @@ def whet_writer(folder: Path, task: Task) -> tuple[Write, str]:
     return write, str(dtype).removeprefix("torch.")
 
 
-def transformers_writer(folder: Path, task: Task, dtype: torch.dtype) -> tuple[Write, str]:
-    """Left-padded, with an attention mask, as the documentation of `generate` shows it."""
+def transformers_writer(folder: Path, task: Task, cache: str | None) -> tuple[Write, str]:
+    """Left-padded, with an attention mask, as the documentation of `generate` shows it; the dtype is the saved one."""
     from transformers import AutoModelForCausalLM
 
     from bench.material import base_path
 
-    model = AutoModelForCausalLM.from_pretrained(base_path(folder, task.model), dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(base_path(folder, task.model))
 
     def write(prompts: list[list[int]], new_tokens: int) -> list[list[int]]:
         longest = max(map(len, prompts))
@@ -66,16 +66,17 @@ def transformers_writer(folder: Path, task: Task, dtype: torch.dtype) -> tuple[W
                 max_new_tokens=new_tokens,
                 eos_token_id=-1,  # no token has this id: nothing stops early
                 pad_token_id=0,
+                cache_implementation=cache,
             )
         return out[:, longest:].tolist()
 
-    return write, str(dtype).removeprefix("torch.")
+    return write, f"{str(model.dtype).removeprefix('torch.')}, {cache or 'dynamic'} cache"
 
 
 WRITERS: dict[str, Callable[[Path, Task], tuple[Write, str]]] = {
     "whet": whet_writer,
-    "transformers-default": lambda folder, task: transformers_writer(folder, task, torch.float32),
-    "transformers-best": lambda folder, task: transformers_writer(folder, task, torch.bfloat16),
+    "transformers-default": lambda folder, task: transformers_writer(folder, task, None),
+    "transformers-best": lambda folder, task: transformers_writer(folder, task, "static"),
 }
 
 
