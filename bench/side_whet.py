@@ -66,7 +66,10 @@ class Stamps(Silent):
 
 
 def recipe_of(folder: Path, task: Task) -> Recipe:
-    """What a user would write, with the peer's AdamW: constant rate, beta2 0.999, no decay, clipping at 1."""
+    """What a user would write, with the peer's AdamW: constant rate, beta2 0.999, no decay, clipping at 1.
+
+    batch_tokens, from which the rules derive the micro-batch, is the largest step.
+    """
     lora = {"kind": "lora", "rank": RANK, "alpha": ALPHA}
     return load_recipe(
         {
@@ -77,7 +80,7 @@ def recipe_of(folder: Path, task: Task) -> Recipe:
             "learning_rate": task.rate,
             "schedule": {"kind": "constant", "warmup": 0},
             "optimizer": {"beta2": 0.999},
-            "batch_tokens": sum(read_facts(folder, task)["tokens"]),
+            "batch_tokens": max(read_facts(folder, task)["tokens"]),
             "steps": task.steps,
             "checkpoint_every": task.steps,
             "evaluate": {"every": task.steps, "forgetting": False},

@@ -39,8 +39,9 @@ class Task:
     """Rows (or pairs) of a step; prompts of a batch where text is generated."""
     rate: float = 5e-4
     new_tokens: int = 64
-    tolerance: float = 0.01
-    """Largest relative difference of two sides' losses at a step. bfloat16 keeps 8 bits: 0.4% a rounding."""
+    tolerance: float = 0.005
+    """Largest relative difference of two sides' losses at a step. bfloat16 keeps 8 bits: 0.4% a rounding. Seen: 0.03%
+    over 6 steps of 135m, 0.19% over 60 steps of nano."""
     goals: tuple[Goal, ...] = ()
 
 
@@ -81,7 +82,17 @@ TASKS = (
         rate=1e-4,
         goals=(faster(2), smaller(0.7)),
     ),
-    Task("dpo", "DPO with LoRA, 135M", "train", PEERS, method="dpo", steps=4, rate=5e-5, goals=(faster(5),)),
+    Task(
+        "dpo",
+        "DPO with LoRA, 135M",
+        "train",
+        PEERS,
+        method="dpo",
+        steps=4,
+        rate=5e-5,
+        tolerance=0.01,
+        goals=(faster(5),),
+    ),
     Task("sft-nano", "SFT with LoRA, nano", "train", TRAINERS, model="nano", steps=60, rate=2e-3, goals=(faster(3),)),
     _generate("135m", 1, 2),
     _generate("135m", 8, None),
@@ -113,7 +124,7 @@ TASKS = (
     ),
 )
 TRIALS = (
-    Task("tiny-sft", "SFT with LoRA, a tiny model", "train", TRAINERS, model="tiny", steps=3, batch=4, tolerance=0.02),
+    Task("tiny-sft", "SFT with LoRA, a tiny model", "train", TRAINERS, model="tiny", steps=3, batch=4),
     Task(
         "tiny-full",
         "SFT of all weights, a tiny model",
