@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | types | docs | clean
+# make demo | test | test-all | lint | types | docs | bench | clean
 #
 # Everything happens in .venv, with the versions of constraints.txt. On a Linux machine without a GPU,
 # `make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` takes the much smaller CPU build of torch.
@@ -17,7 +17,7 @@ ifdef PIP_EXTRA_INDEX_URL
 export PIP_EXTRA_INDEX_URL
 endif
 
-.PHONY: demo test test-all lint types docs clean
+.PHONY: demo test test-all lint types docs bench clean
 
 demo: $(VENV)/.package
 	$(BIN)/whet demo
@@ -36,6 +36,11 @@ types: $(VENV)/.dev
 
 docs: $(VENV)/.package
 	$(BIN)/python -m whet.cli.reference
+
+# Everything, several times, takes long: make bench ONLY=sft-lora REPEATS=1
+REPEATS ?= 3
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench.run $(if $(ONLY),--only $(ONLY)) --repeats $(REPEATS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
@@ -58,6 +63,11 @@ $(VENV)/.package: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.package
 	@echo "installing what the tests need ..."
 	$(INSTALL) --editable ".[test]"
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.package
+	@echo "installing what the benchmark compares with ..."
+	$(INSTALL) --editable ".[bench]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.test

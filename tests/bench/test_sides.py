@@ -1,0 +1,50 @@
+"""Each side on a tiny model, as the benchmark runs it: same tokens, same losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.arithmetic import disagreement, sides_of
+from bench.run import measure, prepare
+from bench.tasks import BY_NAME
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    pytest.importorskip("trl", reason="the benchmark's extra is not installed: make bench")
+    return tmp_path_factory.mktemp("bench")
+
+
+def sides(folder: Path, name: str):
+    task = BY_NAME[name]
+    prepare(folder, task)
+    return task, sides_of(task, [measure(folder, task, side, 0) for side in task.sides])
+
+
+@pytest.mark.parametrize("name", ["tiny-sft", "tiny-full"])
+def test_whet_and_trl_learn_the_same(folder: Path, name: str) -> None:
+    """sides_of refuses sides that read other tokens."""
+    task, found = sides(folder, name)
+    for peer in task.sides[1:]:
+        assert disagreement(found["whet"].losses, found[peer].losses) <= task.tolerance
+    assert len(found["whet"].losses) == task.steps
+
+
+def test_trl_learns_from_the_pairs_that_whet_renders(folder: Path) -> None:
+    import json
+
+    task = BY_NAME["tiny-dpo"]
+    prepare(folder, task)
+    line = measure(folder, task, "trl-best", 0)
+    assert line["digest"] == json.loads((folder / "tiny-dpo.facts.json").read_text())["digest"]
+    assert line["losses"][0] == pytest.approx(0.6931, abs=1e-3), "before the first update no answer is preferred"
+
+
+def test_both_write_as_many_tokens_as_asked(folder: Path) -> None:
+    task, found = sides(folder, "tiny-generate")
+    assert set(found) == set(task.sides)
+    assert all(side.spreads["tokens_per_second"].median > 0 for side in found.values())
