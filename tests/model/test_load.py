@@ -49,7 +49,7 @@ def trained(base: Path, folder: Path, kind: str, dtype: str, from_scratch: bool 
 def test_what_is_opened_is_what_was_trained(name: str, kind: str, dtype: str, tmp_path: Path) -> None:
     base = save(tiny(name), tmp_path / "base")
     facts, logprobs = trained(base, tmp_path / "model", kind, dtype)
-    opened = open_model(tmp_path / "model", facts, False)
+    opened = open_model(tmp_path / "model", facts, False, kernels=False)
     assert opened.use_forest and (opened.base_model is None) == (kind == "lora")
     assert str(causal_lm(opened.model).dtype) == f"torch.{dtype}"
     with torch.no_grad():
@@ -59,7 +59,7 @@ def test_what_is_opened_is_what_was_trained(name: str, kind: str, dtype: str, tm
 def test_a_model_from_scratch_is_compared_with_its_own_random_start(tmp_path: Path) -> None:
     base = save(tiny("Llama"), tmp_path / "base")
     facts, _ = trained(base, tmp_path / "model", "full", "float32", from_scratch=True)
-    opened = open_model(tmp_path / "model", facts, False)
+    opened = open_model(tmp_path / "model", facts, False, kernels=False)
     assert opened.base_model is not None
     assert fingerprint(opened.base_model) == facts["base_fingerprint"]
 
@@ -71,7 +71,7 @@ def test_a_base_with_other_weights_is_refused(kind: str, tmp_path: Path) -> None
     facts, _ = trained(base, tmp_path / "model", kind, "float32")
     save(tiny("Llama", seed=1), base)
     with pytest.raises(ModelError, match="other weights"):
-        open_model(tmp_path / "model", facts, False)
+        open_model(tmp_path / "model", facts, False, kernels=False)
 
 
 def test_a_base_with_one_more_layer_is_refused(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_base_with_one_more_layer_is_refused(tmp_path: Path) -> None:
     facts, _ = trained(base, tmp_path / "model", "lora", "float32")
     save(tiny("Llama", num_hidden_layers=3), base)
     with pytest.raises(ModelError, match="other weights"):
-        open_model(tmp_path / "model", facts, False)
+        open_model(tmp_path / "model", facts, False, kernels=False)
 
 
 def test_a_fingerprint_is_of_the_weights() -> None:

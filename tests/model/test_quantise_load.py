@@ -75,7 +75,7 @@ def test_what_is_opened_is_what_was_trained(tmp_path: Path) -> None:
     policy.model.save_pretrained(tmp_path / "model")
     facts = {"base": str(base), "from_scratch": False, "seed": 0, "adapter": "lora", "dtype": "bfloat16"}
     facts |= {"quantise": "nf4", "base_fingerprint": quantised(base, torch.bfloat16).fingerprint}
-    opened = open_model(tmp_path / "model", facts, False)
+    opened = open_model(tmp_path / "model", facts, False, kernels=False)
     with torch.no_grad():
         assert torch.equal(Policy(opened.model).logprobs(grove()), policy.logprobs(grove()))
     assert load_file(tmp_path / "model" / "adapter_model.safetensors").keys() == {
@@ -89,7 +89,7 @@ def test_the_same_adapter_over_the_unquantised_base_is_refused(tmp_path: Path) -
     facts = {"base": str(base), "from_scratch": False, "seed": 0, "adapter": "lora", "dtype": "bfloat16"}
     facts |= {"base_fingerprint": quantised(base, torch.bfloat16).fingerprint}
     with pytest.raises(ModelError, match="other weights"):
-        open_model(tmp_path / "model", facts, False)
+        open_model(tmp_path / "model", facts, False, kernels=False)
 
 
 def edit(folder: Path, change) -> None:

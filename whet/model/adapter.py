@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from whet.errors import ModelError
+from whet.model.fused.adapted import install_adapted
 from whet.model.quantise import quantised_linears
-from whet.model.quantised_linear import install_quantised
 from whet.recipe.schema import Full, Lora
 
 
@@ -82,12 +82,12 @@ def load_adapter(model: Any, folder: Path) -> Any:
 
 
 def _settle(adapted: Any) -> None:
-    """Adapter weights in the dtype of the base, and 4-bit layers computed without a full copy that stays."""
+    """Adapter weights in the dtype of the base, each adapted layer as one function."""
     dtype = next(causal_lm(adapted).parameters()).dtype
     for name, parameter in adapted.named_parameters():  # not adapted.to(dtype): that would round rotary frequencies too
         if "lora_" in name:
             parameter.data = parameter.data.to(dtype)
-    install_quantised(adapted)
+    install_adapted(adapted)
 
 
 def _misfit(folder: Path, what: str) -> ModelError:

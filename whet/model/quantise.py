@@ -45,12 +45,15 @@ def nf4_config(dtype: torch.dtype) -> Any:
     )
 
 
+def is_quantised(module: Any) -> bool:
+    """Is this a 4-bit layer?"""
+    package = sys.modules.get("bitsandbytes")  # where nobody has imported it, nobody has made a layer of it
+    return package is not None and isinstance(module, package.nn.Linear4bit)
+
+
 def quantised_linears(model: nn.Module) -> dict[str, Any]:
     """The 4-bit layers of a model by name, those under an adapter too."""
-    package = sys.modules.get("bitsandbytes")
-    if package is None:  # then nobody has made a layer of it
-        return {}
-    return {name: module for name, module in model.named_modules() if isinstance(module, package.nn.Linear4bit)}
+    return {name: module for name, module in model.named_modules() if is_quantised(module)}
 
 
 def keep_weights_unpacked(model: nn.Module) -> None:

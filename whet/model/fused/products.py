@@ -18,6 +18,8 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from whet.model.quantise import dequantised, is_quantised
+
 Gradients = dict[int, Tensor]
 """Gradients by the id of the parameter they belong to."""
 
@@ -27,7 +29,7 @@ class Product:
 
     __slots__ = ("down", "layer", "scale", "up", "wrapper")
 
-    def __init__(self, layer: nn.Linear, wrapper: Any = None) -> None:
+    def __init__(self, layer: Any, wrapper: Any = None) -> None:
         self.layer, self.wrapper = layer, wrapper
         self.down: nn.Parameter | None = None
         self.up: nn.Parameter | None = None
@@ -44,7 +46,13 @@ class Product:
 
     @property
     def weight_OD(self) -> Tensor:
-        return self.layer.weight
+        """The weight; of a 4-bit layer a fresh tensor, to be let go of after use."""
+        return dequantised(self.layer)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the product is computed in."""
+        return self.layer.compute_dtype if is_quantised(self.layer) else self.layer.weight.dtype
 
     def parameters(self) -> list[Tensor]:
         """What may be trained here."""
@@ -57,9 +65,9 @@ class Product:
 
 def read_product(module: Any) -> Product | None:
     """The layer as a Product, or None where it computes something else (dropout, DoRA, merged, other classes)."""
-    if type(module) is nn.Linear:
+    if _is_linear(module):
         return Product(module)
-    if not isinstance(module, LoraLayer) or type(module.base_layer) is not nn.Linear:
+    if not isinstance(module, LoraLayer) or not _is_linear(module.base_layer):
         return None
     names = list(module.active_adapters)
     if len(names) != 1 or module.merged or names[0] not in module.lora_A:
@@ -68,6 +76,11 @@ def read_product(module: Any) -> Product | None:
     plain = not module.lora_variant and isinstance(module.lora_dropout[name], nn.Identity)
     has_bias = module.lora_A[name].bias is not None or module.lora_B[name].bias is not None
     return Product(module.base_layer, module) if plain and not has_bias else None
+
+
+def _is_linear(module: Any) -> bool:
+    """torch's own layer or a 4-bit one, and no subclass that may compute something else."""
+    return type(module) is nn.Linear or is_quantised(module)
 
 
 def apply(
