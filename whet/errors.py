@@ -8,6 +8,7 @@
     |  `- RunFolderError   a run folder that is missing, foreign or damaged
     `- RunError            exit code 1: the input was fine, the work failed
        |- NonFiniteError   a loss or a gradient that is not a number
+       |- OutOfMemoryError the largest step does not fit; nothing was trained yet
        |- DiskFullError    nothing half-written is left behind
        `- ProofError       two paths that must agree did not
 """
@@ -60,6 +61,10 @@ class RunError(WhetError):
 
 class NonFiniteError(RunError):
     pass
+
+
+class OutOfMemoryError(RunError):
+    exit_code = 2
 
 
 class DiskFullError(RunError):

@@ -57,7 +57,7 @@ def test_run_folder_holds_what_the_docs_say(tuned: tuple[Path, dict[str, Any]]) 
         "model/adapter_model.safetensors", "model/tokenizer.json", "model/whet.json",
     ):  # fmt: skip
         assert (run / name).is_file(), name
-    assert json.loads((run / "selfcheck.json").read_text())["path"] == "forest"
+    assert json.loads((run / "selfcheck.json").read_text())["path"] == "fused"
     page = (run / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "") and "<script" not in page
 

@@ -43,7 +43,7 @@ def test_it_learns(tuned: tuple[Path, dict[str, Any]]) -> None:
     losses = validation_losses(run)
     assert losses[-1] < 0.8 * losses[0]
     assert result["tuned"]["nll_per_token"] < result["base"]["nll_per_token"]
-    assert json.loads((run / "selfcheck.json").read_text())["path"] == "forest"
+    assert json.loads((run / "selfcheck.json").read_text())["path"] == "fused"
 
 
 def validation_losses(run: Path) -> list[float]:

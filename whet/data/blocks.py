@@ -157,6 +157,10 @@ class BlockLoader:
         numbers = [int(self._order(place // self.blocks)[place % self.blocks]) for place in wanted]
         return [self._batch(numbers[at : at + self.per_micro]) for at in range(0, len(numbers), self.per_micro)]
 
+    def largest(self) -> Batch:
+        """All blocks are equal, so any full micro-batch."""
+        return self._batch(range(min(self.per_micro, self.blocks)))
+
     def in_order(self) -> Iterator[Batch]:
         """Every block once, in the order of the text."""
         for at in range(0, self.blocks, self.per_micro):

@@ -108,6 +108,19 @@ class Loader:
     def _plan_uncached(self, epoch: int) -> list[np.ndarray]:
         return plan_epoch(self.forest.lengths, self.batch_tokens, self.seed, epoch)
 
+    def largest(self) -> Batch:
+        """The longest rows together, and shorter ones while there is room: what takes most memory in any epoch."""
+        lengths = self.forest.lengths
+        longest_step = max(int(lengths[trees].sum()) for trees in self._plan(0))
+        room, chosen = min(self.micro_batch_tokens, longest_step), []
+        for tree in self.forest.longest_first(np.arange(len(lengths))):
+            if not chosen or lengths[tree] <= room:
+                chosen.append(tree)
+                room -= int(lengths[tree])
+            if room < 2:
+                break
+        return self.forest.batch(chosen)
+
     def step(self, step: int) -> list[Batch]:
         """The micro-batches of optimiser step `step` (from 0, over all epochs), rows of similar length together."""
         epoch, number = divmod(step, self.steps_per_epoch)

@@ -13,6 +13,8 @@ from whet.types import Batch, LossOut
 class BatchSource(Protocol):
     def step(self, step: int) -> list[Batch]: ...
 
+    def largest(self) -> Batch: ...
+
 
 @dataclass(slots=True)
 class NextToken:

@@ -32,6 +32,7 @@ from whet.train.material import Material, gather
 from whet.train.methods import NextToken
 from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
+from whet.train.rehearse import rehearse
 from whet.train.release import save_model
 from whet.train.selfcheck import SelfCheck, self_check
 from whet.types import Batch, Segment
@@ -175,6 +176,8 @@ def train(session: Session, observer: Observer) -> Trained:
         policy.compile_layers()
     if recipe.recompute:
         policy.recompute_layers()
+
+    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None))
 
     method = NextToken(policy, loader)
     optimizer = MasterOptimizer(

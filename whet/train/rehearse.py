@@ -1,0 +1,56 @@
+"""The worst step first: what a run needs at its largest it must get before it starts, not at hour three.
+
+The largest micro-batch that the data can make goes forwards and backwards once, beside room for the optimiser's state
+that the first real step will make, and the longest validation rows are read. Nothing that a run depends on changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from whet.errors import OutOfMemoryError
+from whet.loss.sft import sft_loss
+from whet.model.policy import Policy
+from whet.types import Batch
+
+STATES = 2
+"""Float32 numbers that the optimiser will keep for each trained one, beside its original: AdamW's two moments."""
+
+
+def rehearse(policy: Policy, largest: Batch, validation: Batch | None) -> None:
+    """Raises OutOfMemoryError, with what to change, where the machine cannot hold the worst step."""
+    trained = list(policy.trainable().values())
+    state = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    with torch.random.fork_rng(devices=[]), _explained(largest):
+        room = [torch.zeros(STATES * p.numel(), device=p.device) for p in trained]
+        out = sft_loss(policy.logprobs(largest), largest.weight_N)
+        (out.total / max(largest.weight, 1.0)).backward()
+        for parameter in trained:
+            parameter.grad = None
+        del room
+        if validation is not None:
+            with torch.no_grad():
+                policy.logprobs(validation)
+    if state is not None:
+        torch.cuda.set_rng_state(state)
+
+
+@contextmanager
+def _explained(largest: Batch) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        text = str(error)
+        short = "memory" in text.lower() and any(word in text.lower() for word in ("alloc", "out of"))
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not short:
+            raise
+        raise OutOfMemoryError(
+            f"the largest step ({len(largest.ids_T):,} tokens, {len(largest.lengths)} rows) does not fit in memory: "
+            f"{text.splitlines()[0] if text else type(error).__name__}",
+            where="before the first step",
+            fix="set recompute: true; or lower micro_batch_tokens (the result stays the same) or max_tokens; "
+            "`whet plan` shows what takes the memory",
+        ) from error
