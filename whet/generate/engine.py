@@ -10,7 +10,6 @@ from whet.errors import InputError
 from whet.generate.continuous import Writer
 from whet.generate.decoder import Decoder
 from whet.generate.proof import adapters_off, fast_reader, has_adapter, prove_decoding
-from whet.generate.reader import Reader
 from whet.generate.record import Record
 from whet.generate.sampling import Chooser, Sampling
 from whet.generate.weights import room_for_copy
@@ -40,9 +39,10 @@ def generate(
 ) -> list[Answer]:
     """`samples` answers a prompt, in the order of the prompts. A batch holds at most `batch_tokens` tokens.
 
-    `adapters` says for each prompt whether the model's adapter reads and answers it, or its base does. Log-probabilities
-    are the model's own, before temperature and top_p. Raises InputError for an empty prompt, one that leaves no room
-    for an answer in the context, and adapters that the model has not; ModelError for a model that cannot write batches.
+    `adapters` says for each prompt whether the model's adapter reads and answers it, or its base does.
+    Log-probabilities are the model's own, before temperature and top_p. Raises InputError for an empty prompt, one that
+    leaves no room for an answer in the context, and adapters that the model has not; ModelError for a model that cannot
+    write batches.
     """
     _refuse_unusable(prompts, context)
     on = _switches(model, prompts, samples, adapters)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from whet.generate.cache import SlotCache
-from whet.generate.prompts import Grove, Prompt, plant
+from whet.generate.prompts import Prompt, plant
 from whet.generate.weights import Joined
 from whet.model.adapter import causal_lm
 from whet.model.attention import TOKEN_GRAIN, layout_of, round_up

@@ -77,7 +77,8 @@ class Chooser:
 
     def _uniform(self, answer: int) -> float:
         if answer not in self.generators:
-            self.generators[answer] = torch.Generator().manual_seed(self.sampling.seed * 1_000_003 + self.streams[answer])
+            seed = self.sampling.seed * 1_000_003 + self.streams[answer]
+            self.generators[answer] = torch.Generator().manual_seed(seed)
             self.draws[answer] = []
         if not self.draws[answer]:
             self.draws[answer] = torch.rand(DRAWS, generator=self.generators[answer], dtype=torch.float64).tolist()
