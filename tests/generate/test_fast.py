@@ -1,4 +1,4 @@
-"""The reader of its own writes what transformers writes, whoever shares the batch, and is left out where it does not."""
+"""The fast reader writes what transformers writes, whoever shares the batch, and is left out where it does not."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ class SlotCache:
         self.slots_S1 = torch.arange(slots, device=like.device)[:, None]
         self.live = 0
 
+    @torch.inference_mode()
     def take(self, length: int) -> int:
         """A slot for a prompt of this length."""
         slot, self.live = self.live, self.live + 1
@@ -31,6 +32,7 @@ class SlotCache:
         self.bias_SC[slot, length:] = float("-inf")
         return slot
 
+    @torch.inference_mode()
     def release(self, slot: int) -> int:
         """Let a slot go; the last live one moves into its place. Returns which one moved (maybe itself)."""
         last = self.live - 1
@@ -44,6 +46,7 @@ class SlotCache:
         self.live = last
         return last
 
+    @torch.inference_mode()
     def grow(self, rows: int) -> tuple[Tensor, Tensor, int]:
         """Make room for one more token in slots 0 .. rows-1: its place (rows, 1), the bias, and the longest length."""
         places = self.lengths[:rows]
