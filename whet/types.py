@@ -135,7 +135,12 @@ class Answer:
     ids: list[int]
     text: str
     finished: bool
-    """True when a stop token ended it, False when the token limit did."""
+    """True when a stop token or a stop string ended it, False when the token limit did. `text` ends before a stop
+    string, `ids` with the token that completed it."""
     logprobs: list[float] = field(default_factory=list)
+    """One for each of `ids`, before temperature and top_p. That of the stop token is `stop_logprob`."""
     prompt_tokens: int = 0
     seconds: float = 0.0
+    stop_id: int | None = None
+    """The stop token that ended it; it is not part of `ids`. None where a stop string or the limit did."""
+    stop_logprob: float | None = None

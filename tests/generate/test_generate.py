@@ -10,8 +10,8 @@ import torch
 from tests.tiny_models import tiny, tiny_tokenizer
 from whet.data.forest import build_batch
 from whet.errors import InputError
-from whet.generate.decoder import nucleus
 from whet.generate.engine import Sampling, generate, stream
+from whet.generate.sampling import nucleus
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
 from whet.model.policy import Policy

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from whet.errors import InputError
-from whet.generate.decoder import Decoder, Sampling
-from whet.generate.proof import prove_decoding
+from whet.generate.continuous import Writer
+from whet.generate.decoder import Decoder
+from whet.generate.proof import adapters_off, fast_reader, has_adapter, prove_decoding
+from whet.generate.record import Record
+from whet.generate.sampling import Chooser, Sampling
+from whet.generate.weights import room_for_copy
 from whet.types import Answer
+
+MOST_SLOTS = 128
+"""Answers written at once at most: beyond it, a processor gains nothing."""
+FULL = 32
+"""Slots that fill a processor: prompts of unlike lengths share a cache as long as so many fit into it."""
+COPY_STEPS = 16
+"""From so many steps on, laying the weights out anew costs less than it gains."""
+
+__all__ = ["Sampling", "generate", "stream"]
 
 
 def generate(
@@ -22,29 +34,31 @@ def generate(
     batch_tokens: int = 16_384,
     context: int | None = None,
     progress: Callable[[int], None] | None = None,
+    samples: int = 1,
+    adapters: Sequence[bool] | None = None,
 ) -> list[Answer]:
-    """One answer a prompt, in the order of the prompts. A batch holds prompts of similar length.
+    """`samples` answers a prompt, in the order of the prompts. A batch holds at most `batch_tokens` tokens.
 
-    Log-probabilities are the model's own, before temperature and top_p. Raises InputError for an empty prompt or one
-    that leaves no room for an answer in the context, ModelError for a model that cannot write batches with a cache.
+    `adapters` says for each prompt whether the model's adapter reads and answers it, or its base does.
+    Log-probabilities are the model's own, before temperature and top_p. Raises InputError for an empty prompt, one that
+    leaves no room for an answer in the context, and adapters that the model has not; ModelError for a model that cannot
+    write batches.
     """
     _refuse_unusable(prompts, context)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    on = _switches(model, prompts, samples, adapters)
+    given = [prompt for prompt in prompts for _ in range(samples)]
+    record = Record(tokenizer, given, stop_ids, sampling, context)
+    chooser = Chooser(sampling, range(len(given)))
     answers: dict[int, Answer] = {}
     with _evaluating(model):
-        prove_decoding(model)
-        for group in _groups(order, prompts, sampling.max_new_tokens, batch_tokens):
-            began = time.perf_counter()
-            batch = Decoder(model, [prompts[i] for i in group], stop_ids, sampling, context, group)
-            for index, (token_ids, logprobs, finished) in zip(group, batch.run(), strict=True):
-                text = tokenizer.decode(token_ids, skip_special_tokens=True)
-                answers[index] = Answer(token_ids, text, finished, logprobs, len(prompts[index]))
-            seconds = (time.perf_counter() - began) / len(group)
-            for index in group:
-                answers[index].seconds = seconds
-            if progress:
-                progress(len(answers))
-    return [answers[i] for i in range(len(prompts))]
+        for writer, switch in _writers(model, record, chooser, on, batch_tokens):
+            with switch():
+                while writer.alive:
+                    ended = writer.advance()
+                    answers |= {index: record.answer(index, seconds) for index, seconds in ended}
+                    if progress and ended:
+                        progress(len(answers))
+    return [answers[index] for index in range(len(given))]
 
 
 def stream(
@@ -57,17 +71,76 @@ def stream(
 ) -> Iterator[str]:
     """Text of one answer, piece by piece; a piece never ends inside a character. Raises as `generate` does."""
     _refuse_unusable([prompt], context)
+    record = Record(tokenizer, [prompt], stop_ids, sampling, context)
     with _evaluating(model):
-        prove_decoding(model)
-        decoder = Decoder(model, [prompt], stop_ids, sampling, context, [0])
+        ((writer, _),) = _writers(model, record, Chooser(sampling, [0]), [True], 1)
         written = ""
-        while decoder.alive:
-            decoder.advance()
-            text = tokenizer.decode(decoder.kept(0), skip_special_tokens=True)
-            if text.endswith("\ufffd") and decoder.alive:
+        while writer.alive:
+            writer.advance()
+            text = record.text(0)
+            if writer.alive:
+                text = record.certain(text)
+            if text.endswith("\ufffd") and writer.alive:
                 continue
             yield text[len(written) :]
             written = text
+
+
+Switch = Callable[[], Any]
+
+
+def _writers(
+    model: Any, record: Record, chooser: Chooser, on: list[bool], batch_tokens: int
+) -> Iterator[tuple[Writer | Decoder, Switch]]:
+    """What writes all answers of the record, part by part, and the adapter's state that each part needs."""
+    order = sorted(range(len(on)), key=lambda i: len(record.prompts[i]))
+    if not order:
+        return
+    reader = fast_reader(model, _copies(model, record))
+    if reader is not None:
+        for group, slots in _caches(order, record, batch_tokens):
+            yield Writer(reader, record, chooser, group, on, slots), nullcontext
+        return
+    prove_decoding(model)
+    for flag in (True, False):
+        switch: Switch = nullcontext if flag else lambda: adapters_off(model)
+        for group in _groups([i for i in order if on[i] == flag], record, batch_tokens):
+            yield Decoder(model, record, chooser, group), switch
+
+
+def _copies(model: Any, record: Record) -> bool:
+    """Is it worth it, and is there room, to lay the weights out anew for this call?"""
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    steps = max(record.limits) * -(-len(record.prompts) // MOST_SLOTS)
+    return steps >= COPY_STEPS and room_for_copy(size)
+
+
+def _caches(order: list[int], record: Record, batch_tokens: int) -> Iterator[tuple[list[int], int]]:
+    """Answers that share a cache, and its slots: all of them if enough fit, else those of like length."""
+    rest = sorted(order, key=lambda i: -_need(record, i))
+    while rest:
+        capacity = _need(record, rest[0])
+        slots = max(1, min(batch_tokens // capacity, MOST_SLOTS))
+        enough = slots >= min(len(rest), FULL)
+        group = rest if enough else [i for i in rest if 2 * _need(record, i) > capacity]
+        yield group, slots
+        rest = rest[len(group) :]
+
+
+def _need(record: Record, answer: int) -> int:
+    return len(record.prompts[answer]) + record.limits[answer]
+
+
+def _groups(order: list[int], record: Record, batch_tokens: int) -> Iterator[list[int]]:
+    """Cut the length-sorted order so that prompts and answers of a batch stay within `batch_tokens`."""
+    group: list[int] = []
+    for index in order:
+        if group and (len(group) + 1) * _need(record, index) > batch_tokens:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
 
 
 @contextmanager
@@ -81,18 +154,17 @@ def _evaluating(model: Any) -> Iterator[None]:
         model.train(training)
 
 
-def _groups(
-    order: list[int], prompts: Sequence[list[int]], new_tokens: int, batch_tokens: int
-) -> Iterator[list[int]]:
-    """Cut the length-sorted order so that prompts and answers of a batch stay within `batch_tokens`."""
-    group: list[int] = []
-    for index in order:
-        if group and (len(group) + 1) * (len(prompts[index]) + new_tokens) > batch_tokens:
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+def _switches(model: Any, prompts: Sequence[list[int]], samples: int, adapters: Sequence[bool] | None) -> list[bool]:
+    """For each answer: does the adapter write it? All True where nothing was asked for."""
+    if samples < 1:
+        raise InputError("at least one answer a prompt must be asked for", where="samples", value=samples)
+    if adapters is None:
+        return [True] * (len(prompts) * samples)
+    if len(adapters) != len(prompts):
+        raise InputError(f"there are {len(prompts)} prompts", where="adapters", value=f"{len(adapters)} of them")
+    if any(adapters) and not has_adapter(model):
+        raise InputError("the model has no adapter that is switched on", where="adapters", fix="leave it out")
+    return [bool(flag) for flag in adapters for _ in range(samples)]
 
 
 def _refuse_unusable(prompts: Sequence[list[int]], context: int | None) -> None:

@@ -1,0 +1,102 @@
+"""How the next token is chosen: greedy, or drawn at a temperature from the nucleus, one random stream an answer.
+
+Shapes: B answers being written, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from whet.errors import InputError
+
+NUCLEUS_FIRST = 512
+"""Candidates looked at before the whole vocabulary is sorted: a nucleus seldom holds more."""
+DRAWS = 64
+"""Random numbers drawn at once from an answer's stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 is greedy; an answer also ends where its text holds a stop string.
+
+    Raises InputError for numbers that mean nothing and for an empty stop string.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop_strings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise InputError("at least one token must be asked for", where="max_new_tokens", value=self.max_new_tokens)
+        if not 0 <= self.temperature < float("inf"):
+            raise InputError("it must be 0 (greedy) or more", where="temperature", value=self.temperature)
+        if not 0 < self.top_p <= 1:
+            raise InputError("it must be above 0 and at most 1", where="top_p", value=self.top_p)
+        if "" in self.stop_strings:
+            raise InputError("an empty string would stop every answer at once", where="stop_strings")
+
+
+class Chooser:
+    """Chooses tokens. Answer i draws from a stream named by `streams[i]` alone, whatever batch it is written in."""
+
+    def __init__(self, sampling: Sampling, streams: Sequence[int]) -> None:
+        self.sampling, self.streams = sampling, streams
+        self.generators: dict[int, torch.Generator] = {}
+        self.draws: dict[int, list[float]] = {}
+
+    def choose(self, logits_BV: Tensor, answers: Sequence[int]) -> tuple[list[int], list[float]]:
+        """A token for each of `answers` (one a row), and its log-probability before temperature and top_p."""
+        logprobs_BV = logits_BV.float().log_softmax(-1)
+        if self.sampling.temperature == 0:
+            picked_B, chosen_B = logprobs_BV.max(-1)
+            return chosen_B.tolist(), picked_B.tolist()
+        chosen_B = self._drawn(logprobs_BV, answers)
+        return chosen_B.tolist(), logprobs_BV.gather(1, chosen_B[:, None]).squeeze(1).tolist()
+
+    def forget(self, answer: int) -> None:
+        """The answer is written: its stream is needed no more."""
+        self.generators.pop(answer, None)
+        self.draws.pop(answer, None)
+
+    def _drawn(self, logprobs_BV: Tensor, answers: Sequence[int]) -> Tensor:
+        """The token at which the summed probability passes a uniform draw, in float64."""
+        probabilities_BV = (logprobs_BV / self.sampling.temperature).softmax(-1)
+        if self.sampling.top_p < 1:
+            probabilities_BV = nucleus(probabilities_BV, self.sampling.top_p)
+        reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
+        uniform_B1 = torch.tensor([[self._uniform(i)] for i in answers], dtype=torch.float64, device=reached_BV.device)
+        chosen_B1 = torch.searchsorted(reached_BV, uniform_B1 * reached_BV[:, -1:], right=True)
+        return chosen_B1.squeeze(1).clamp_(max=logprobs_BV.shape[1] - 1)
+
+    def _uniform(self, answer: int) -> float:
+        if answer not in self.generators:
+            seed = self.sampling.seed * 1_000_003 + self.streams[answer]
+            self.generators[answer] = torch.Generator().manual_seed(seed)
+            self.draws[answer] = []
+        if not self.draws[answer]:
+            self.draws[answer] = torch.rand(DRAWS, generator=self.generators[answer], dtype=torch.float64).tolist()
+        return self.draws[answer].pop(0)
+
+
+def nucleus(probabilities_BV: Tensor, top_p: float) -> Tensor:
+    """Zero everything outside the smallest set of tokens that holds `top_p` (Holtzman et al. 2020, section 3.1)."""
+    first = min(NUCLEUS_FIRST, probabilities_BV.shape[1])
+    sorted_BV, order_BV = probabilities_BV.topk(first, dim=-1)
+    kept_BV = torch.zeros_like(probabilities_BV).scatter_(1, order_BV, _within(sorted_BV, top_p))
+    wider_B = sorted_BV.sum(-1) < top_p if first < probabilities_BV.shape[1] else None
+    if wider_B is not None and bool(wider_B.any()):
+        sorted_WV, order_WV = probabilities_BV[wider_B].sort(-1, descending=True)
+        kept_BV[wider_B] = torch.zeros_like(sorted_WV).scatter_(1, order_WV, _within(sorted_WV, top_p))
+    return kept_BV
+
+
+def _within(sorted_BV: Tensor, top_p: float) -> Tensor:
+    outside_BV = sorted_BV.cumsum(-1) - sorted_BV >= top_p
+    return sorted_BV.masked_fill(outside_BV, 0.0)
