@@ -164,8 +164,8 @@ def _over_spans(layer: Layer, q_THK: Tensor, kv_TJK: Tensor, spans: list[Span]) 
     """What every token's heads see along its path (T, heads * K)."""
     q_JTGK = q_THK.unflatten(1, (layer.key_heads, -1)).transpose(0, 1).contiguous()
     k_JTK, v_JTK = (part.transpose(0, 1).contiguous() for part in kv_TJK.chunk(2, 1))
-    o_TH, _ = attention.forward(q_JTGK, k_JTK, v_JTK, spans, Attention(layer.scale, None))
-    return o_TH
+    o_JTGK, _ = attention.forward(q_JTGK, k_JTK, v_JTK, spans, Attention(layer.scale, None))
+    return o_JTGK.transpose(0, 1).reshape(len(q_THK), -1)
 
 
 def read_model(model: Any) -> list[FusedLayer] | str:
