@@ -30,12 +30,11 @@ Write = Callable[[list[list[int]], int], list[list[int]]]
 def whet_writer(folder: Path, task: Task) -> tuple[Write, str]:
     from bench.material import base_name
     from whet.generate.engine import Sampling, generate
-    from whet.model.base import load_base
+    from whet.model.base import load_base, load_config
     from whet.model.precision import choose_dtype
 
     name = base_name(folder, task.model)
-    base = load_base(name, torch.float32)
-    dtype, reason = choose_dtype("auto", base.hidden_size, torch.device("cpu"))
+    dtype, _ = choose_dtype("auto", load_config(name).hidden_size, torch.device("cpu"))
     base = load_base(name, dtype)
 
     def write(prompts: list[list[int]], new_tokens: int) -> list[list[int]]:

@@ -35,11 +35,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "trl-best": {"gradient_checkpointing": False, "model_init_kwargs": {"dtype": "bfloat16"}},
 }
 BEST_OF_SFT: dict[str, Any] = {"padding_free": True, "max_length": None}
-"""DPOTrainer 1.16 has no padding_free: it says so, and pads."""
+"""Not for DPO: DPOTrainer 1.16 has no padding_free, it says so and pads. Not for nano: one flat row makes attention
+quadratic in the whole batch, which in a model that small costs more than the padding (README.md has the numbers)."""
 
 
 def arguments(task: Task, side: str, output: str) -> dict[str, Any]:
-    best = BEST_OF_SFT if side == "trl-best" and task.method == "sft" else {}
+    flat = side == "trl-best" and task.method == "sft" and task.model != "nano"
+    best = BEST_OF_SFT if flat else {}
     return (
         SETTINGS[side]
         | best
