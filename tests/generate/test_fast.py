@@ -89,10 +89,9 @@ def test_a_new_adapter_is_proved_anew() -> None:
 @pytest.mark.parametrize("slots", [1, 2, 3, 5])
 def test_answers_that_enter_later_are_those_written_alone(slots: int) -> None:
     model = model_of("Qwen3")
-    stops = frozenset(range(3, 12))  # so that answers end at many different steps
-    alone = [write(model, [prompt], stop=stops)[0] for prompt in prompts() * 3]
-    assert len({len(answer.ids) for answer in alone}) > 3
-    together = write(model, prompts() * 3, stop=stops, batch_tokens=slots * (max(LENGTHS) + NEW))
+    alone = [write(model, [prompt], context=20)[0] for prompt in prompts() * 3]
+    assert len({len(answer.ids) for answer in alone}) > 3, "answers end at different steps"
+    together = write(model, prompts() * 3, context=20, batch_tokens=slots * (max(LENGTHS) + 3))
     assert ids_of(together) == ids_of(alone)
     for one, other in zip(together, alone, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
@@ -189,7 +188,7 @@ def test_second_tokens_come_as_often_as_their_probability_says(top_p: float) -> 
     model, prompt = model_of("Llama"), prompts()[1]
     draws = write(model, [prompt], samples=4_000, batch_tokens=200_000, max_new_tokens=2, top_p=top_p)
     assert len({tuple(answer.ids) for answer in draws}) == 1, "greedy, whatever top_p is"
-    draws = write(model, [prompt], samples=4_000, batch_tokens=200_000, max_new_tokens=2, temperature=0.5, top_p=top_p)
+    draws = write(model, [prompt], samples=4_000, batch_tokens=200_000, max_new_tokens=2, temperature=1.5, top_p=top_p)
     first_V = _distribution(model, prompt, top_p)
     expected = torch.zeros(VOCABULARY, VOCABULARY)
     for token in first_V.nonzero().flatten().tolist():
@@ -207,7 +206,7 @@ def test_second_tokens_come_as_often_as_their_probability_says(top_p: float) -> 
 def _distribution(model: Any, ids: list[int], top_p: float) -> torch.Tensor:
     """By definition: sort, sum up, cut, renormalise."""
     with torch.no_grad():
-        p_V = (model(input_ids=torch.tensor([ids])).logits[0, -1] / 0.5).softmax(-1)
+        p_V = (model(input_ids=torch.tensor([ids])).logits[0, -1] / 1.5).softmax(-1)
     kept, total = torch.zeros_like(p_V), 0.0
     for token in p_V.argsort(descending=True).tolist():
         if total >= top_p:
@@ -222,14 +221,15 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
     assert not isinstance(layers, str)
     reader = Reader(model, layers, copies=True)
     cache: SlotCache = reader.cache(7, 40)
-    cache.kv_NSJCK.fill_(1e4)
+    with torch.inference_mode():
+        cache.kv_NSJCK.fill_(1e4)
     given = prompts()[:5]
     logits = reader.prefill([Prompt(ids) for ids in given], cache)
     tokens = logits.argmax(-1).tolist()
     cache.release(1)
     moved = [tokens[0], tokens[4], tokens[2], tokens[3]]
     texts = [given[0], given[4], given[2], given[3]]
-    ours = reader.step(moved + [], [True] * 4, cache)
+    ours = reader.step(moved, [True] * 4, cache)
     cache.release(0)
     ours_next = reader.step([3, 3, 3], [True] * 3, cache)
     with torch.no_grad():
