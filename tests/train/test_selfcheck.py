@@ -74,7 +74,7 @@ WRONG: dict[str, tuple[str, Any]] = {
     ),
     "positions that are twice as far": (
         "whet.model.fused.pointwise.rotate",
-        lambda x, cos, sin, out, back=False: ROTATE(x, cos, 2 * sin, out, back),
+        lambda x, rotary, back=False: ROTATE(x, replace(rotary, sin_TH=2 * rotary.sin_TH), back),
     ),
 }
 WRONG_BACKWARD = {

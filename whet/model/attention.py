@@ -53,6 +53,8 @@ class Layout:
     """The masks made so far, by sliding window: every layer of a kind shares one."""
     spans: dict[int, Any] = field(default_factory=dict)
     """How the fused layers cut this forest, by number of heads (whet/model/fused/spans.py)."""
+    rotary: dict[tuple[int, int, int], Any] = field(default_factory=dict)
+    """The angles of its tokens as the fused layers want them."""
 
     def mask(self, window: int | None) -> Tensor | None:
         """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""

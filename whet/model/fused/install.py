@@ -19,8 +19,8 @@ from torch.utils.checkpoint import checkpoint
 
 from whet.model.attention import Layout, active_forest, forest
 from whet.model.fused.attention import Attention
-from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, Rotary, attention_half, mlp_half
-from whet.model.fused.pointwise import ACTIVATIONS
+from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, attention_half, mlp_half
+from whet.model.fused.pointwise import ACTIVATIONS, Rotary
 from whet.model.fused.products import Product, read_product
 from whet.model.fused.spans import spans_of
 
@@ -49,7 +49,8 @@ class FusedLayer:
         heads = self.attention.query.weight_OD.shape[0] // self.attention.size
         spans = spans_of(layout, x_TD.shape[0], heads)
         how = Attention(self.scale, _window_of(layout, kwargs.get("attention_mask")))
-        y_TD = attention_half(x_TD, self.attention, _angles(rotary), spans, how, self.light)
+        turn = _rotary(layout, rotary, heads, self.attention.size)
+        y_TD = attention_half(x_TD, self.attention, turn, spans, how, self.light)
         return mlp_half(y_TD, self.mlp, self.light)[None]
 
     def _computes(self) -> bool:
@@ -149,10 +150,14 @@ def _read_activation(module: nn.Module, attention: Any) -> str | None:
     return name if name in ACTIVATIONS else None
 
 
-def _angles(position_embeddings: tuple[Tensor, Tensor]) -> Rotary:
-    """transformers repeats the angles for both halves: (1, T, 2 * half)."""
-    cos, sin = (x[0, :, : x.shape[-1] // 2] for x in position_embeddings)
-    return Rotary(cos, sin)
+def _rotary(layout: Layout, position_embeddings: tuple[Tensor, Tensor], heads: int, size: int) -> Rotary:
+    """transformers repeats each angle for both halves, (1, T, 2 * half). All layers of a kind share one table."""
+    cos, sin = position_embeddings
+    key = (id(cos), heads, size)
+    if key not in layout.rotary:
+        half = cos.shape[-1] // 2
+        layout.rotary[key] = (cos, Rotary.of(cos[0, :, :half], sin[0, :, :half], heads, size))  # cos keeps its id
+    return layout.rotary[key][1]
 
 
 def _window_of(layout: Layout, mask: Tensor | None) -> int | None:

@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 
 from whet.model.fused import attention, pointwise, products
 from whet.model.fused.attention import Attention
+from whet.model.fused.pointwise import Rotary
 from whet.model.fused.products import Gradients, Product
 from whet.model.fused.spans import Span
 
@@ -44,14 +45,6 @@ class Norm:
 
     def parameters(self) -> list[Tensor]:
         return [self.weight_D] if self.weight_D.requires_grad else []
-
-
-@dataclass(frozen=True, slots=True)
-class Rotary:
-    """Angles of each token of T, each once: (T, half)."""
-
-    cos: Tensor
-    sin: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +103,8 @@ def _attend(half: AttentionHalf, x_TD: Tensor, rotary: Rotary, spans: Sequence[S
     k_TJK, v_TJK = (z.view(tokens, heads, half.size) for z in (k_TH, v_TH))
     q_normed = half.query_norm(q_TJGK) if half.query_norm else q_TJGK
     k_normed = half.key_norm(k_TJK) if half.key_norm else k_TJK
-    cos, sin = rotary.cos, rotary.sin
-    q_JTGK = torch.empty_like(q_normed.transpose(0, 1), memory_format=torch.contiguous_format)
-    k_JTK = torch.empty_like(k_normed.transpose(0, 1), memory_format=torch.contiguous_format)
-    pointwise.rotate(q_normed.transpose(0, 1), cos[:, None], sin[:, None], q_JTGK)
-    pointwise.rotate(k_normed.transpose(0, 1), cos, sin, k_JTK)
+    q_JTGK = pointwise.rotate(q_normed.flatten(1, 2), rotary).view_as(q_TJGK).transpose(0, 1).contiguous()
+    k_JTK = pointwise.rotate(k_normed, rotary).view_as(k_TJK).transpose(0, 1).contiguous()
     v_JTK = v_TJK.transpose(0, 1)
     o_JTGK, kept = attention.forward(q_JTGK, k_JTK, v_JTK, spans, how)
     o_TH = o_JTGK.transpose(0, 1).reshape(tokens, -1)
@@ -153,9 +143,7 @@ class _AttentionFunction(torch.autograd.Function):
         do_JTGK = do_TH.view(saved.q_JTGK.transpose(0, 1).shape).transpose(0, 1).contiguous()
         d_JTGK = attention.backward(do_JTGK, saved.q_JTGK, saved.k_JTK, saved.v_JTK, saved.kept, spans, how)
         dq, dk, dv = (d.transpose(0, 1) for d in d_JTGK)
-        cos, sin = rotary.cos[:, None, None], rotary.sin[:, None, None]
-        dq = pointwise.rotate(dq, cos, sin, torch.empty(dq.shape, dtype=dq.dtype), back=True)
-        dk = pointwise.rotate(dk, cos, sin, torch.empty(dk.shape, dtype=dk.dtype), back=True)
+        dq, dk = (pointwise.rotate(d.flatten(1, 2), rotary, back=True).view(d.shape) for d in (dq, dk))
         if half.query_norm and saved.q_TJGK is not None:
             dq = half.query_norm.backward(dq, saved.q_TJGK, sink)
         if half.key_norm and saved.k_TJK is not None:

@@ -6,6 +6,7 @@ Each forward has its backward beside it. Shapes: T tokens, D hidden size, K head
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -34,23 +35,35 @@ def rms_norm_backward(
     return gw_TD.addcmul_(x_TD, dot_T1.to(x_TD.dtype)), dweight_D
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor, back: bool = False) -> Tensor:
-    """Rotary positions on the last axis in halves (Su et al. 2021, equation 34): (a, b) -> (a c - b s, b c + a s).
+@dataclass(frozen=True, slots=True)
+class Rotary:
+    """Cosines and signed sines of every token, laid out as its heads are: (T, H * K), so that products run flat."""
 
-    `cos` and `sin` broadcast against `x` and hold each angle once; axes of `x` beyond the angles pass unchanged.
+    cos_TH: Tensor
+    sin_TH: Tensor
+    half: int
+    """Half of the rotated numbers of a head; the others have cosine 1 and sine 0."""
+
+    @staticmethod
+    def of(cos_TF: Tensor, sin_TF: Tensor, heads: int, size: int) -> Rotary:
+        """From each angle once, F = half."""
+        still = cos_TF.new_zeros(len(cos_TF), size - 2 * cos_TF.shape[-1])
+        cos_TK = torch.cat((cos_TF, cos_TF, still + 1), -1)
+        sin_TK = torch.cat((-sin_TF, sin_TF, still), -1)
+        return Rotary(cos_TK.repeat(1, heads), sin_TK.repeat(1, heads), cos_TF.shape[-1])
+
+
+def rotate(x_THK: Tensor, rotary: Rotary, back: bool = False) -> Tensor:
+    """Rotary positions in halves (Su et al. 2021, equation 34): (a, b) -> (a c - b s, b c + a s); (T, H * K).
+
     `back` turns by the opposite angle, which is the backward pass.
     """
-    half = cos.shape[-1]
-    a, b = x[..., :half], x[..., half : 2 * half]
-    out_a, out_b = out[..., :half], out[..., half : 2 * half]
-    sign = -1.0 if back else 1.0
-    torch.mul(a, cos, out=out_a)
-    out_a.addcmul_(b, sin, value=-sign)
-    torch.mul(b, cos, out=out_b)
-    out_b.addcmul_(a, sin, value=sign)
-    if 2 * half < x.shape[-1]:
-        out[..., 2 * half :] = x[..., 2 * half :]
-    return out
+    half = rotary.half
+    a, b, still = x_THK[..., :half], x_THK[..., half : 2 * half], x_THK[..., 2 * half :]
+    swapped_TH = torch.cat((b, a, still), -1).flatten(1)
+    width = swapped_TH.shape[1]
+    turned_TH = x_THK.reshape(swapped_TH.shape) * rotary.cos_TH[:, :width]
+    return turned_TH.addcmul_(swapped_TH, rotary.sin_TH[:, :width], value=-1 if back else 1)
 
 
 Slope = Callable[[Tensor, Tensor], Tensor]
