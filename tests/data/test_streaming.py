@@ -201,7 +201,7 @@ def test_trees_of_segments_come_back_with_their_parents(tmp_path: Path) -> None:
     for row in range(40):
         root = len(made)
         made.append(Segment([1, 2, row], [0.0, 0.0, 0.0], row))
-        made += [Segment([7, row + n], [1.0, 0.5 * n], row, parent=root) for n in range(row % 3)]
+        made += [Segment([7, row + n], [1.0, 1.0 - 0.5 * n], row, parent=root) for n in range(row % 3)]
     writer = SegmentWriter(tmp_path)
     middle = next(n for n, segment in enumerate(made) if segment.row == 20)
     for begin, piece in ((0, made[:middle]), (middle, made[middle:])):
