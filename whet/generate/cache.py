@@ -29,7 +29,6 @@ class SlotCache:
         slot, self.live = self.live, self.live + 1
         self.lengths[slot] = length
         self.bias_SC[slot, :length] = 0
-        self.bias_SC[slot, length:] = float("-inf")
         return slot
 
     @torch.inference_mode()
