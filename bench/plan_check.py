@@ -25,7 +25,7 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
 
     from whet.model.adapter import add_adapter
     from whet.model.attention import FOREST
-    from whet.model.fused.install import install
+    from whet.model.fit import fuse
     from whet.model.memory import keep_freed_memory
     from whet.model.policy import Policy
     from whet.recipe.schema import Full, Lora, Optimizer, Schedule
@@ -34,7 +34,8 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     from whet.train.optim import MasterOptimizer
 
     keep_freed_memory()
-    method, light = combination["method"].split()[0], combination["method"].endswith("light")
+    process = status("VmRSS")
+    method, _, light = combination["method"].partition(", ")
     base = combination.get("config") or LLAMA_SHAPE(combination["shape"])
     torch.set_default_dtype(getattr(torch, combination["dtype"]))
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**base))
@@ -43,19 +44,19 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     adapter = Full() if method == "full" else Lora(rank=RANK, alpha=32.0)
     policy = Policy(add_adapter(model, adapter, 0))
     policy.model.train()
-    taken = install(policy.trunk)
-    for layer in policy.trunk.layers:  # type: ignore[union-attr]
-        layer.forward.light = light
-    ready = status("VmRSS")
+    refusal = fuse(policy.model)
+    if light:
+        policy.recompute_layers()
     batch = worst_batch(base["vocab_size"], combination["length"], combination["batch"])
 
     class Same:
         def step(self, step: int) -> list[Any]:
             return [batch]
 
+    seconds: list[float] = []
     optimizer = MasterOptimizer(policy.trainable(), Optimizer(), 1e-3, STEPS, Schedule())
-    train_loop(NextToken(policy, Same()), optimizer, STEPS, lambda step, facts: None)
-    return {"peak": status("VmHWM"), "ready": ready, "taken": taken}
+    train_loop(NextToken(policy, Same()), optimizer, STEPS, lambda step, facts: seconds.append(facts["seconds"]))
+    return {"peak": status("VmHWM"), "process": process, "seconds": min(seconds), "path": refusal or "fused"}
 
 
 def LLAMA_SHAPE(name: str) -> dict[str, Any]:

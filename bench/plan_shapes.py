@@ -22,20 +22,20 @@ COMBINATIONS: list[dict[str, Any]] = [
     for shape, method, length, batch, dtype in (
         ("3M", "lora", 128, 64, "bfloat16"),
         ("3M", "full", 512, 16, "bfloat16"),
-        ("3M", "lora light", 1024, 8, "bfloat16"),
+        ("3M", "lora, recompute", 1024, 8, "bfloat16"),
         ("3M", "full", 256, 16, "float32"),
         ("30M", "lora", 256, 16, "bfloat16"),
         ("30M", "full", 1024, 4, "bfloat16"),
-        ("30M", "full light", 512, 8, "bfloat16"),
+        ("30M", "full, recompute", 512, 8, "bfloat16"),
         ("30M", "lora", 128, 16, "float32"),
         ("135M", "lora", 512, 4, "bfloat16"),
-        ("135M", "lora light", 512, 4, "bfloat16"),
+        ("135M", "lora, recompute", 512, 4, "bfloat16"),
         ("135M", "full", 128, 8, "bfloat16"),
         ("135M", "lora", 1024, 1, "float32"),
         ("360M", "lora", 256, 4, "bfloat16"),
-        ("360M", "lora light", 1024, 1, "bfloat16"),
+        ("360M", "lora, recompute", 1024, 1, "bfloat16"),
         ("360M", "full", 128, 2, "bfloat16"),
-        ("360M", "full light", 256, 2, "float32"),
+        ("360M", "full, recompute", 256, 2, "float32"),
     )
 ]
 """method, tokens of a row, rows of a micro-batch."""

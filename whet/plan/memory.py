@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from whet.plan.shape import Shape
+from whet.plan.shape import Linear, Shape
 
 FLOAT = 4
 """Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
@@ -25,11 +25,12 @@ CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
 LEAST_CHUNK = 32
 KEPT, QUERIES = 8 * 1024 * 1024, 512
 """Most attention probabilities that a layer keeps, and queries of a block (model/fused/attention.py)."""
+PLAIN_SCORES = 32 * 1024 * 1024
+"""Most attention scores that are computed without SDPA outside of the fused kernels (model/attend.py)."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
 """T and the length of a row are rounded up to these (model/attention.py)."""
 FUSED = {"llama", "mistral", "qwen2", "qwen3"}
 """Families whose layers the fused kernels compute (model/fused/install.py)."""
-ALLOCATOR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Setting:
     bytes_a_number: int = 2
     """Of weights and activations: 2 in bfloat16, 4 in float32."""
     quantised: bool = False
-    light: bool = False
+    recompute: bool = False
     """Only the input of each half layer is kept (activation checkpointing)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -78,19 +79,146 @@ class Memory:
 
 def predict(shape: Shape, setting: Setting) -> Memory:
     """Peak memory of training this shape. Raises ModelError where the adapter's targets are unknown."""
-    trained = trained_numbers(shape, setting)
-    number = setting.bytes_a_number
+    trained, number = trained_numbers(shape, setting), setting.bytes_a_number
     weights = weight_bytes(shape, setting)
     adapter = trained * number if setting.rank else 0
     optimizer = trained * (0 if number == FLOAT else FLOAT) + moment_bytes(shape, setting)
     kept, working = kept_bytes(shape, setting), layer_bytes(shape, setting)
-    first = trained * number
+    tail, logits = tail_bytes(shape, setting), logit_bytes(shape, setting)
+    table = 0 if setting.rank else shape.table
+    gradients = trained * number + (table * number if shape.tied else 0)  # a tied table gets two before they are added
+    forward = kept + tail
+    first_layer = kept // shape.layers + working
     moments = (
-        Memory(weights, adapter, 0, optimizer, kept + tail_bytes(shape, setting), logit_bytes(shape, setting),
-               setting.process, "the loss"),
-        Memory(weights, adapter, first if setting.light else table_gradient(shape, setting), optimizer,
-               kept + working, 0, setting.process, "the backward pass"),
-        Memory(weights, adapter, first, optimizer, working, 0, setting.process, "the end of the backward pass"),
-        Memory(weights, adapter, trained * FLOAT, optimizer, 0, 0, setting.process, "the update"),
-    )  # fmt: skip
-    return max(moments, key=lambda memory: memory.total)
+        ("the loss", table * (number + FLOAT), forward, logits),
+        ("the start of the backward pass", table * number, forward + working, 0),
+        ("the end of the backward pass", gradients, first_layer, 0),
+        ("the update", trained * FLOAT, 0, 0),
+    )
+    name, gradient, activations, logit = max(moments, key=lambda moment: sum(moment[1:]))
+    return Memory(weights, adapter, gradient, optimizer, activations, logit, setting.process, name)
+
+
+def trained_numbers(shape: Shape, setting: Setting) -> int:
+    return shape.adapter(setting.rank, setting.targets) if setting.rank else shape.parameters
+
+
+def weight_bytes(shape: Shape, setting: Setting) -> int:
+    """The base: in the working dtype, or its linear layers in NF4 and the rest in the working dtype."""
+    if not setting.quantised:
+        return shape.parameters * setting.bytes_a_number
+    rest = shape.parameters - shape.quantised
+    return round(shape.quantised * NF4_BITS / 8) + rest * setting.bytes_a_number
+
+
+def moment_bytes(shape: Shape, setting: Setting) -> int:
+    """AdamW keeps two moments; Muon keeps one, for matrices inside of layers only (train/optim.py)."""
+    trained = trained_numbers(shape, setting)
+    if setting.optimizer == "adamw":
+        return 2 * FLOAT * trained
+    matrices = trained if setting.rank else shape.layers * sum(linear.weights for linear in shape.linears)
+    return FLOAT * matrices + 2 * FLOAT * (trained - matrices)
+
+
+def kept_bytes(shape: Shape, setting: Setting) -> int:
+    """What all layers keep from the forward pass for the backward pass."""
+    tokens = round_up(setting.tokens, TOKEN_GRAIN)
+    ranks = _ranks(shape.adapted(setting.targets), setting.rank)
+    if is_fused(shape, setting):
+        numbers = _fused_halves(shape, ranks) * tokens
+        if not setting.recompute:
+            numbers += _fused_insides(shape, ranks) * tokens + _kept_probabilities(shape, setting)
+    else:
+        numbers = shape.hidden * tokens
+        if not setting.recompute:
+            numbers = _plain_insides(shape, ranks) * tokens + _plain_probabilities(shape, setting)
+    return shape.layers * numbers * setting.bytes_a_number
+
+
+def is_fused(shape: Shape, setting: Setting) -> bool:
+    return shape.family in FUSED and setting.device == "cpu" and not setting.quantised
+
+
+def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:
+    """Always kept, a token: the input of each half, and what the adapters of its last map read."""
+    return 2 * shape.hidden + ranks.get("o_proj", 0) + ranks.get("down_proj", 0)
+
+
+def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
+    """Queries, keys, values and outputs of attention (twice where normed), gate and up, what adapters read."""
+    keys = shape.key_heads * shape.head_size
+    normed = shape.attended + keys if shape.head_norms else 0
+    inner = sum(ranks.get(f"{name}_proj", 0) for name in ("q", "k", "v", "gate", "up"))
+    return 2 * shape.attended + 2 * keys + normed + 2 * shape.width + inner
+
+
+def _plain_insides(shape: Shape, ranks: dict[str, int]) -> int:
+    """transformers' own layers under autograd, a token: two norms (input and its float32 copy, output), queries and
+    repeated keys and values, the output of attention, and four stages of the MLP."""
+    return 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
+
+
+def _ranks(linears: list[Linear], rank: int | None) -> dict[str, int]:
+    return {linear.name: rank * linear.ranks for linear in linears} if rank else {}
+
+
+def _scores(shape: Shape, setting: Setting) -> int:
+    """Attention scores of one layer: for long rows in blocks of queries, each against the keys up to its end."""
+    length = round_up(setting.longest, LENGTH_GRAIN)
+    rows = -(-setting.tokens // setting.longest)
+    blocks = range(0, length, QUERIES)
+    pairs = sum((min(begin + QUERIES, length) - begin) * min(begin + QUERIES, length) for begin in blocks)
+    return rows * shape.heads * pairs
+
+
+def _whole_scores(shape: Shape, setting: Setting) -> int:
+    length = round_up(setting.longest, LENGTH_GRAIN)
+    return -(-setting.tokens // setting.longest) * shape.heads * length**2
+
+
+def _kept_probabilities(shape: Shape, setting: Setting) -> int:
+    return _scores(shape, setting) if _whole_scores(shape, setting) <= KEPT else 0
+
+
+def _plain_probabilities(shape: Shape, setting: Setting) -> int:
+    """Kept where the plain formula is faster than SDPA, which keeps none (model/attend.py)."""
+    plain = setting.device == "cpu" and setting.bytes_a_number == 2 and _whole_scores(shape, setting) <= PLAIN_SCORES
+    return _whole_scores(shape, setting) if plain else 0
+
+
+def layer_bytes(shape: Shape, setting: Setting) -> int:
+    """Working buffers of the backward pass of one half layer, the larger of the two."""
+    tokens = round_up(setting.tokens, TOKEN_GRAIN)
+    keys = shape.key_heads * shape.head_size
+    length = round_up(setting.longest, LENGTH_GRAIN)
+    rows = -(-setting.tokens // setting.longest)
+    block = rows * shape.heads * min(length, QUERIES) * length
+    again = 0 if _kept_probabilities(shape, setting) and not setting.recompute else block
+    mlp = 3 * shape.width + 4 * shape.hidden
+    attention = 4 * shape.attended + 3 * keys + 4 * shape.hidden
+    if setting.recompute:
+        mlp += 2 * shape.width
+        attention += 2 * shape.attended + 2 * keys
+        again += _kept_probabilities(shape, setting) - block if _kept_probabilities(shape, setting) else 0
+    return max(mlp * tokens, attention * tokens + 2 * block + again) * setting.bytes_a_number
+
+
+def tail_bytes(shape: Shape, setting: Setting) -> int:
+    """After the last layer: the last norm in float32, hidden states of supervised tokens and their gradient."""
+    tokens, number = round_up(setting.tokens, TOKEN_GRAIN), setting.bytes_a_number
+    normed = 0 if setting.rank else number
+    return tokens * shape.hidden * (FLOAT + normed + 2 * number)
+
+
+def logit_bytes(shape: Shape, setting: Setting) -> int:
+    """The buffers of one chunk: in the working dtype and in float32, which are one where these are the same.
+
+    A trained output layer adds the gradient of the chunk, in the working dtype.
+    """
+    rows = min(setting.tokens, max(LEAST_CHUNK, CHUNK_ELEMENTS[setting.device] // shape.vocabulary))
+    number = setting.bytes_a_number
+    return rows * shape.vocabulary * (FLOAT if number == FLOAT else FLOAT + number)
+
+
+def round_up(value: int, grain: int) -> int:
+    return -(-value // grain) * grain
