@@ -10,10 +10,15 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.plan_shapes import COMBINATIONS, SHAPES
+from bench.plan_shapes import COMBINATIONS, LLAMA, SHAPES
+from whet.plan.machine import Calibration, read_calibration
+from whet.plan.memory import Memory, Setting, predict
+from whet.plan.shape import read_shape
+from whet.plan.time import step_seconds
 
 STEPS, RANK = 3, 16
 
@@ -36,7 +41,7 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     keep_freed_memory()
     process = status("VmRSS")
     method, _, light = combination["method"].partition(", ")
-    base = combination.get("config") or LLAMA_SHAPE(combination["shape"])
+    base = config_of(combination)
     torch.set_default_dtype(getattr(torch, combination["dtype"]))
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**base))
     torch.set_default_dtype(torch.float32)
@@ -59,10 +64,8 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     return {"peak": status("VmHWM"), "process": process, "seconds": min(seconds), "path": refusal or "fused"}
 
 
-def LLAMA_SHAPE(name: str) -> dict[str, Any]:
-    from bench.plan_shapes import LLAMA
-
-    return LLAMA | SHAPES[name]
+def config_of(combination: dict[str, Any]) -> dict[str, Any]:
+    return LLAMA | SHAPES[combination["shape"]]
 
 
 def worst_batch(vocabulary: int, length: int, rows: int) -> Any:
@@ -82,25 +85,66 @@ def status(key: str) -> int:
 
 
 def in_a_process(combination: dict[str, Any]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.plan_check", "--one", json.dumps(combination)], capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "bench.plan_check", "--one", json.dumps(combination)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{combination}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def prediction(combination: dict[str, Any], calibration: Calibration) -> tuple[Memory, float]:
+    """Memory, and seconds of a step."""
+    method, _, light = combination["method"].partition(", ")
+    tokens = combination["length"] * combination["batch"]
+    setting = Setting(
+        tokens=tokens,
+        longest=combination["length"],
+        rank=None if method == "full" else RANK,
+        bytes_a_number=4 if combination["dtype"] == "float32" else 2,
+        recompute=bool(light),
+        process=calibration.process,
+    )
+    shape = read_shape(config_of(combination))
+    return predict(shape, setting), step_seconds(shape, setting, tokens, calibration)
+
+
+def table(found: Sequence[dict[str, Any]], calibration: Calibration) -> str:
+    """Markdown: one line a combination."""
+    lines = [
+        "| shape | method | dtype | row x rows | predicted | measured | error | step predicted | measured |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for one in found:
+        memory, seconds = prediction(one, calibration)
+        error = 100 * (memory.total / one["peak"] - 1)
+        size = f"{memory.total / 1e6:,.0f} MB | {one['peak'] / 1e6:,.0f} MB | {error:+.1f}%"
+        names = f"{one['shape']} | {one['method']} | {one['dtype']} | {one['length']} x {one['batch']}"
+        lines.append(f"| {names} | {size} | {seconds:.2f} s | {one['seconds']:.2f} s |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", help="Measure this combination, given as JSON, and print what was measured.")
     parser.add_argument("--rows", default=":", help="Which combinations, as a slice: 0:4.")
+    parser.add_argument("--measured", type=Path, help="JSON lines: measured ones are read from it and added to it.")
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(json.loads(options.one))))
         return
     begin, _, end = options.rows.partition(":")
-    for combination in COMBINATIONS[int(begin or 0) : int(end) if end else None]:
-        print(json.dumps(combination | in_a_process(combination)), flush=True)
+    wanted = COMBINATIONS[int(begin or 0) : int(end) if end else None]
+    file: Path | None = options.measured
+    known = [json.loads(line) for line in file.read_text("utf-8").splitlines()] if file and file.exists() else []
+    for combination in wanted:
+        if not any(combination.items() <= one.items() for one in known):
+            known.append(combination | in_a_process(combination))
+            if file:
+                file.write_text("".join(json.dumps(one) + "\n" for one in known), "utf-8")
+    calibration = read_calibration()
+    if calibration is None:
+        raise SystemExit("measure this machine first, with as many threads: whet plan DATA --calibrate")
+    print(table([one for c in wanted for one in known if c.items() <= one.items()], calibration))
 
 
 if __name__ == "__main__":

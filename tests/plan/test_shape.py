@@ -44,3 +44,25 @@ def test_the_adapter_has_the_size_that_peft_gives_it(name: str) -> None:
 def test_every_family_is_tested() -> None:
     tested = {config_of(name).model_type for name in KNOWN}
     assert set(FAMILIES) - tested <= {"gemma", "smollm3"}
+
+
+def test_a_vision_models_text_config_is_what_counts() -> None:
+    config = config_of("Gemma3").to_dict()
+    assert read_shape({"model_type": "gemma3", "text_config": config}) == read_shape(config)
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ModelError, match="did you mean 'qwen2'"):
+        read_shape({"model_type": "qwen"})
+
+
+def test_a_config_without_a_size_is_refused() -> None:
+    config = config_of("Llama").to_dict()
+    del config["intermediate_size"]
+    with pytest.raises(ModelError, match="intermediate_size"):
+        read_shape(config)
+
+
+def test_a_target_that_no_map_is_called_is_refused() -> None:
+    with pytest.raises(ModelError, match="no linear layer has this name"):
+        read_shape(config_of("Llama").to_dict()).adapter(4, ["q_proj", "c_attn"])

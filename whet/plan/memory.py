@@ -73,8 +73,10 @@ class Memory:
         held = self.weights + self.adapter + self.gradients + self.optimizer
         return held + self.activations + self.logits + self.process
 
-    def facts(self) -> dict[str, int | str]:
-        return asdict(self) | {"total": self.total}
+    def facts(self) -> dict[str, int]:
+        """Bytes by cause, and their sum."""
+        causes = {key: value for key, value in asdict(self).items() if key != "moment"}
+        return causes | {"total": self.total}
 
 
 def predict(shape: Shape, setting: Setting) -> Memory:
@@ -187,20 +189,38 @@ def _plain_probabilities(shape: Shape, setting: Setting) -> int:
 
 
 def layer_bytes(shape: Shape, setting: Setting) -> int:
-    """Working buffers of the backward pass of one half layer, the larger of the two."""
-    tokens = round_up(setting.tokens, TOKEN_GRAIN)
-    keys = shape.key_heads * shape.head_size
-    length = round_up(setting.longest, LENGTH_GRAIN)
-    rows = -(-setting.tokens // setting.longest)
-    block = rows * shape.heads * min(length, QUERIES) * length
-    again = 0 if _kept_probabilities(shape, setting) and not setting.recompute else block
+    """Working buffers of the backward pass of one layer."""
+    numbers = _fused_working(shape, setting) if is_fused(shape, setting) else _plain_working(shape, setting)
+    if setting.quantised:  # one weight at a time is back in full for its product
+        numbers += max(linear.weights for linear in shape.linears if linear.module)
+    return numbers * setting.bytes_a_number
+
+
+def _fused_working(shape: Shape, setting: Setting) -> int:
+    """The larger of the two halves. MLP: its gradient and those of gate and up. Attention: gradients of outputs,
+    queries, keys and values, before and after turning back; of each block of scores, and of its probabilities. Both:
+    norm, its gradient, and two products inside of the norm's. With `recompute`, what was not kept is there as well."""
+    tokens, keys = round_up(setting.tokens, TOKEN_GRAIN), shape.key_heads * shape.head_size
+    length, kept = round_up(setting.longest, LENGTH_GRAIN), _kept_probabilities(shape, setting)
+    block = -(-setting.tokens // setting.longest) * shape.heads * min(length, QUERIES) * length
     mlp = 3 * shape.width + 4 * shape.hidden
     attention = 4 * shape.attended + 3 * keys + 4 * shape.hidden
+    scores = 2 * block + (0 if kept else block)
     if setting.recompute:
         mlp += 2 * shape.width
         attention += 2 * shape.attended + 2 * keys
-        again += _kept_probabilities(shape, setting) - block if _kept_probabilities(shape, setting) else 0
-    return max(mlp * tokens, attention * tokens + 2 * block + again) * setting.bytes_a_number
+        scores += kept
+    return max(mlp * tokens, attention * tokens + scores)
+
+
+def _plain_working(shape: Shape, setting: Setting) -> int:
+    """Gradients of the MLP's stages; with `recompute`, what the layer keeps as well."""
+    tokens = round_up(setting.tokens, TOKEN_GRAIN)
+    working = (3 * shape.width + 4 * shape.hidden) * tokens + 2 * _plain_probabilities(shape, setting)
+    if setting.recompute:
+        ranks = _ranks(shape.adapted(setting.targets), setting.rank)
+        working += _plain_insides(shape, ranks) * tokens + _plain_probabilities(shape, setting)
+    return working
 
 
 def tail_bytes(shape: Shape, setting: Setting) -> int:

@@ -32,8 +32,8 @@ def _decoder(
     tied: bool = False, **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
     sizes = {"vocab_size": vocabulary, "hidden_size": hidden, "num_hidden_layers": layers, "intermediate_size": width}
-    heads_ = {"num_attention_heads": heads, "num_key_value_heads": key_heads}
-    return {"model_type": kind, **sizes, **heads_, "max_position_embeddings": context, "tie_word_embeddings": tied} | more
+    sizes |= {"num_attention_heads": heads, "num_key_value_heads": key_heads, "max_position_embeddings": context}
+    return {"model_type": kind, "tie_word_embeddings": tied} | sizes | more
 
 
 def _gpt2(hidden: int, layers: int, heads: int, context: int) -> dict[str, Any]:

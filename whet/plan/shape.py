@@ -86,7 +86,8 @@ class Shape:
     @property
     def passed(self) -> int:
         """Weights that one token is multiplied with: experts count where they are used, the embedding not at all."""
-        return self.layers * sum(linear.weights // linear.copies * _used(linear) for linear in self.linears) + self.table
+        layer = sum(linear.weights // linear.copies * _used(linear) for linear in self.linears)
+        return self.layers * layer + self.table
 
     @property
     def attended(self) -> int:
