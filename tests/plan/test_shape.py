@@ -52,8 +52,8 @@ def test_a_vision_models_text_config_is_what_counts() -> None:
 
 
 def test_an_unknown_family_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(ModelError, match="did you mean 'qwen2'"):
-        read_shape({"model_type": "qwen"})
+    with pytest.raises(ModelError, match="did you mean 'gpt_neox'"):
+        read_shape({"model_type": "gpt-neox"})
 
 
 def test_a_config_without_a_size_is_refused() -> None:
