@@ -164,7 +164,7 @@ def _setting(
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     source = material.source
     if isinstance(source, Prepared):
-        longest = max((len(segment.ids) for segment in source.train), default=1)
+        longest = source.longest
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
@@ -172,6 +172,7 @@ def _setting(
         tokens=max(longest, min(recipe.micro_batch_tokens, material.tokens)),
         longest=longest,
         bytes_a_number=2 if _dtype(recipe, shape, target, calibration) == "bfloat16" else 4,
+        quantised=recipe.quantise is not None,
         recompute=recipe.recompute,
         optimizer=recipe.optimizer.kind,
         device=target.device,
