@@ -20,7 +20,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that was measured before, so that no test measures."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     speeds = {"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}}
-    write_calibration(Calibration(machine_facts(), 5 * 10**8, speeds, 1e10))  # type: ignore[arg-type]
+    write_calibration(Calibration(machine_facts(), 5 * 10**8, speeds, {"float32": 1e10, "bfloat16": 5e9}))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -22,7 +22,10 @@ from whet.plan.public import PUBLIC
 from whet.plan.time import operations, rate, step_seconds
 
 MEASURED = Calibration(
-    machine_facts(), 5 * 10**8, {"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}}, 1e10
+    machine_facts(),
+    process=5 * 10**8,
+    products={"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}},
+    bandwidth={"float32": 1e10, "bfloat16": 5e9},
 )
 
 

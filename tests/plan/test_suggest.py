@@ -8,7 +8,7 @@ import pytest
 
 from whet.plan.memory import Setting, predict
 from whet.plan.public import PUBLIC
-from whet.plan.suggest import MARGIN, as_override, smallest, suggest
+from whet.plan.suggest import MARGIN, as_override, ladder, smallest, suggest
 from whet.recipe.load import load_recipe
 
 SHAPE = PUBLIC["llama-2-7b"].shape
@@ -57,9 +57,9 @@ def test_what_is_suggested_fits_with_a_tenth_to_spare(size: int) -> None:
     assert found is None or found.memory.total * MARGIN <= gb(size)
 
 
-def test_rows_are_never_cut() -> None:
-    found = suggest(SHAPE, LORA, gb(8))
-    assert found and found.keys.get("micro_batch_tokens", 4096) >= 1024
+@pytest.mark.parametrize("asked", [LORA, FULL])
+def test_rows_are_never_cut(asked: Setting) -> None:
+    assert min(setting.tokens for setting in ladder(asked)) == asked.longest
 
 
 def test_nothing_is_suggested_where_nothing_fits_and_the_least_is_known() -> None:

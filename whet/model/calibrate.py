@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch.nn.functional import silu
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from whet.data.forest import build_batch
@@ -19,7 +20,7 @@ from whet.types import Segment
 
 ROWS, SIZES, ROUNDS = 1024, (192, 384, 768, 1536), 5
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
-MOVED = 32 * 1024 * 1024
+MOVED = 16 * 1024 * 1024
 """Numbers of an element-wise trial: larger than any cache."""
 
 
@@ -28,7 +29,7 @@ def calibrate() -> Calibration:
     _train_once()
     process = resident_bytes()
     products = {dtype: {size: _product_rate(dtype, size) for size in SIZES} for dtype in DTYPES}
-    return Calibration(machine_facts(), process, products, _bandwidth())
+    return Calibration(machine_facts(), process, products, {dtype: _bandwidth(dtype) for dtype in DTYPES})
 
 
 def _train_once() -> None:
@@ -59,9 +60,10 @@ def _product_rate(dtype: Dtype, size: int) -> float:
     return 2 * ROWS * size * size / _best(lambda: torch.mm(left, right)) / 1e9
 
 
-def _bandwidth() -> float:
-    numbers = torch.ones(MOVED, dtype=torch.bfloat16)
-    return 2 * MOVED * numbers.element_size() / _best(lambda: numbers.neg_())
+def _bandwidth(dtype: Dtype) -> float:
+    """Of the activation, which stands for the other element-wise operations: in bfloat16 they wait for arithmetic."""
+    numbers = torch.ones(MOVED, dtype=getattr(torch, dtype))
+    return 2 * MOVED * numbers.element_size() / _best(lambda: silu(numbers, inplace=True))
 
 
 def _best(work: Callable[[], object]) -> float:

@@ -33,7 +33,7 @@ class Calibration:
     """Bytes of the program with everything imported, before any model."""
     products: dict[Dtype, dict[int, float]]
     """Matrix products of (1024, size) x (size, size), in 10^9 operations a second, by size."""
-    bandwidth: float
+    bandwidth: dict[Dtype, float]
     """Bytes a second that an element-wise operation reads and writes."""
 
 
@@ -54,7 +54,7 @@ def read_calibration(file: Path | None = None) -> Calibration | None:
     try:
         found = json.loads((file or cache_file()).read_text("utf-8"))
         products = {dtype: {int(size): rate for size, rate in of.items()} for dtype, of in found["products"].items()}
-        known = Calibration(found["machine"], int(found["process"]), products, float(found["bandwidth"]))
+        known = Calibration(found["machine"], int(found["process"]), products, dict(found["bandwidth"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return known if known.machine == machine_facts() else None

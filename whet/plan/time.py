@@ -9,21 +9,23 @@ from __future__ import annotations
 import math
 
 from whet.plan.machine import Calibration, Dtype
-from whet.plan.memory import FLOAT, Setting, trained_numbers
+from whet.plan.memory import FLOAT, QUERIES, Setting, trained_numbers
 from whet.plan.shape import Shape
 
-PASSES = 30
-"""Reads and writes of one number of a layer's insides outside of matrix products, forwards and backwards."""
-UPDATE_PASSES = 9
-"""The update reads and writes gradient, original and two moments, clips, and writes the working weight."""
+HIDDEN_PASSES, HEAD_PASSES, WIDTH_PASSES, SCORE_PASSES, LOGIT_PASSES = 38, 16, 19, 9, 12
+"""Reads and writes of a number outside of products, forwards and backwards, counted in model/fused and logprob.py: of hidden states (two norms, their backward passes, residuals), of all heads' outputs (rotary positions,
+transposing), of the MLP's width (the gated activation), of attention scores and of logits (softmax and its gradient)."""
+UPDATE_PASSES = 12
+"""Of a float32 number of what is trained: gradient made, measured and clipped; original and moments; weight written."""
 
 
 def step_seconds(shape: Shape, setting: Setting, tokens: int, calibration: Calibration) -> float:
     """Seconds of an optimiser step over so many tokens, all of them supervised, in rows of `setting.longest`."""
     dtype: Dtype = "float32" if setting.bytes_a_number == FLOAT else "bfloat16"
     products = operations(shape, setting) * tokens / (1e9 * rate(calibration, dtype, shape.hidden))
-    moved = elementwise_bytes(shape, setting) * tokens + UPDATE_PASSES * FLOAT * trained_numbers(shape, setting)
-    return products + moved / calibration.bandwidth
+    between = elementwise_bytes(shape, setting) * tokens / calibration.bandwidth[dtype]
+    update = UPDATE_PASSES * FLOAT * trained_numbers(shape, setting) / calibration.bandwidth["float32"]
+    return products + between + update
 
 
 def operations(shape: Shape, setting: Setting) -> float:
@@ -32,16 +34,23 @@ def operations(shape: Shape, setting: Setting) -> float:
     passes = 2 + (0 if setting.rank else 1) + (1 if setting.recompute else 0)
     adapter = 3 * trained_numbers(shape, setting) if setting.rank else 0
     head = 2 + (0 if setting.rank else 2)  # a trained output layer computes its logits again in the backward pass
-    pairs = shape.layers * shape.attended * setting.longest  # queries meet every key of their block
+    pairs = shape.layers * shape.attended * _keys(setting)
     attention = 2 + 4 + (2 if setting.recompute else 0)
     return 2 * (passes * layers + adapter + head * shape.table + attention * pairs)
 
 
 def elementwise_bytes(shape: Shape, setting: Setting) -> float:
     """Bytes a token that operations between the matrix products read and write."""
-    inside = 4 * shape.hidden + 3 * shape.attended + 3 * shape.width + shape.heads * setting.longest
-    logits = 6 * shape.vocabulary * FLOAT
-    return shape.layers * inside * setting.bytes_a_number * PASSES / 10 + logits
+    layer = HIDDEN_PASSES * shape.hidden + HEAD_PASSES * shape.attended + WIDTH_PASSES * shape.width
+    scores = SCORE_PASSES * shape.heads * _keys(setting)
+    again = 4 / 3 if setting.recompute else 1  # a forward pass is about a third of both
+    logits = LOGIT_PASSES * shape.vocabulary * FLOAT * (1 if setting.rank else 1.5)
+    return shape.layers * (layer + scores) * again * setting.bytes_a_number + logits
+
+
+def _keys(setting: Setting) -> float:
+    """Keys that a query meets on average: long rows go in blocks of queries, each up to its own end."""
+    return setting.longest if setting.longest <= QUERIES else (setting.longest + QUERIES) / 2
 
 
 def rate(calibration: Calibration, dtype: Dtype, hidden: int) -> float:
