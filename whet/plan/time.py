@@ -13,8 +13,9 @@ from whet.plan.memory import FLOAT, QUERIES, Setting, trained_numbers
 from whet.plan.shape import Shape
 
 HIDDEN_PASSES, HEAD_PASSES, WIDTH_PASSES, SCORE_PASSES, LOGIT_PASSES = 38, 16, 19, 9, 12
-"""Reads and writes of a number outside of products, forwards and backwards, counted in model/fused and logprob.py: of hidden states (two norms, their backward passes, residuals), of all heads' outputs (rotary positions,
-transposing), of the MLP's width (the gated activation), of attention scores and of logits (softmax and its gradient)."""
+"""Reads and writes of a number outside of products, forwards and backwards, counted in model/fused and logprob.py:
+of hidden states (two norms, their backward passes, residuals), of all heads' outputs (rotary positions, transposing),
+of the MLP's width (the gated activation), of attention scores and of logits (softmax and its gradient)."""
 UPDATE_PASSES = 12
 """Of a float32 number of what is trained: gradient made, measured and clipped; original and moments; weight written."""
 
