@@ -29,6 +29,11 @@ PLAIN_SCORES = 32 * 1024 * 1024
 """Most attention scores that are computed without SDPA outside of the fused kernels (model/attend.py)."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
 """T and the length of a row are rounded up to these (model/attention.py)."""
+HOLES = 0.25
+"""Of what comes and goes in a step, the share that lies idle between live blocks: freed memory stays in the process
+(model/memory.py), in pieces that do not fit every block. Measured on the combinations of docs/planning.md: 0.1 to 0.5."""
+KERNELS = 45 * 10**6
+"""Matrix kernels that oneDNN compiles for a model's sizes, with their buffers; measured: 41 MB after two steps."""
 FUSED = {"llama", "mistral", "qwen2", "qwen3"}
 """Families whose layers the fused kernels compute (model/fused/install.py)."""
 
@@ -98,7 +103,11 @@ def predict(shape: Shape, setting: Setting) -> Memory:
         ("the update", trained * FLOAT, 0, 0),
     )
     name, gradient, activations, logit = max(moments, key=lambda moment: sum(moment[1:]))
-    return Memory(weights, adapter, gradient, optimizer, activations, logit, setting.process, name)
+    process = setting.process
+    if setting.device == "cpu":
+        activations += round(HOLES * (activations + logit))
+        process += KERNELS
+    return Memory(weights, adapter, gradient, optimizer, activations, logit, process, name)
 
 
 def trained_numbers(shape: Shape, setting: Setting) -> int:
@@ -198,14 +207,15 @@ def layer_bytes(shape: Shape, setting: Setting) -> int:
 
 def _fused_working(shape: Shape, setting: Setting) -> int:
     """The larger of the two halves. MLP: its gradient and those of gate and up. Attention: gradients of outputs,
-    queries, keys and values, before and after turning back; of each block of scores, and of its probabilities. Both:
-    norm, its gradient, and two products inside of the norm's. With `recompute`, what was not kept is there as well."""
+    queries, keys and values, before and after turning back; of each block of scores, and of its probabilities, which
+    live on until those of the next block are there. Both: norm, its gradient, and two products inside of the norm's.
+    With `recompute`, what was not kept is there as well."""
     tokens, keys = round_up(setting.tokens, TOKEN_GRAIN), shape.key_heads * shape.head_size
     length, kept = round_up(setting.longest, LENGTH_GRAIN), _kept_probabilities(shape, setting)
     block = -(-setting.tokens // setting.longest) * shape.heads * min(length, QUERIES) * length
     mlp = 3 * shape.width + 4 * shape.hidden
     attention = 4 * shape.attended + 3 * keys + 4 * shape.hidden
-    scores = 2 * block + (0 if kept else block)
+    scores = (4 if length > QUERIES else 2) * block + (0 if kept else block)
     if setting.recompute:
         mlp += 2 * shape.width
         attention += 2 * shape.attended + 2 * keys
