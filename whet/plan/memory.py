@@ -31,7 +31,7 @@ TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
 """T and the length of a row are rounded up to these (model/attention.py)."""
 HOLES = 0.25
 """Of what comes and goes in a step, the share that lies idle between live blocks: freed memory stays in the process
-(model/memory.py), in pieces that do not fit every block. Measured on the combinations of docs/planning.md: 0.1 to 0.5."""
+(model/memory.py), in pieces that do not fit every block. Measured on docs/planning.md's combinations: 0.1 to 0.5."""
 KERNELS = 45 * 10**6
 """Matrix kernels that oneDNN compiles for a model's sizes, with their buffers; measured: 41 MB after two steps."""
 FUSED = {"llama", "mistral", "qwen2", "qwen3"}
