@@ -147,7 +147,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
 
 
 def is_fused(shape: Shape, setting: Setting) -> bool:
-    return shape.family in FUSED and setting.device == "cpu" and not setting.quantised
+    return shape.family in FUSED and setting.device == "cpu"
 
 
 def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:
