@@ -29,9 +29,10 @@ PLAIN_SCORES = 32 * 1024 * 1024
 """Most attention scores that are computed without SDPA outside of the fused kernels (model/attend.py)."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
 """T and the length of a row are rounded up to these (model/attention.py)."""
-HOLES = 0.25
-"""Of what comes and goes in a step, the share that lies idle between live blocks: freed memory stays in the process
-(model/memory.py), in pieces that do not fit every block. Measured on docs/planning.md's combinations: 0.1 to 0.5."""
+IDLE_KEPT, IDLE_WORKING = 0.22, 0.6
+"""What lies idle on a processor's heap at the peak, as shares of what is kept and of working buffers: freed memory
+stays in the process (model/memory.py) in pieces that do not fit every block, and the two halves of a layer need pieces
+of other sizes. Fitted to the 16 combinations of docs/planning.md; all other numbers here are counted."""
 KERNELS = 45 * 10**6
 """Matrix kernels that oneDNN compiles for a model's sizes, with their buffers; measured: 41 MB after two steps."""
 FUSED = {"llama", "mistral", "qwen2", "qwen3"}
@@ -96,17 +97,16 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     gradients = trained * number + (table * number if shape.tied else 0)  # a tied table gets two before they are added
     forward = kept + tail
     first_layer = kept // shape.layers + working
+    on_heap = setting.device == "cpu"
+    idle = round(IDLE_KEPT * forward + IDLE_WORKING * max(working, logits)) if on_heap else 0
     moments = (
-        ("the loss", table * (number + FLOAT), forward, logits),
-        ("the start of the backward pass", table * number, forward + working, 0),
-        ("the end of the backward pass", gradients, first_layer, 0),
+        ("the loss", table * (number + FLOAT), forward + idle, logits),
+        ("the start of the backward pass", table * number, forward + working + idle, 0),
+        ("the end of the backward pass", gradients, first_layer + idle, 0),
         ("the update", trained * FLOAT, 0, 0),
     )
     name, gradient, activations, logit = max(moments, key=lambda moment: sum(moment[1:]))
-    process = setting.process
-    if setting.device == "cpu":
-        activations += round(HOLES * (activations + logit))
-        process += KERNELS
+    process = setting.process + (KERNELS if on_heap else 0)
     return Memory(weights, adapter, gradient, optimizer, activations, logit, process, name)
 
 
