@@ -19,7 +19,7 @@ WHET = ROOT / "whet"
 ORDER = (
     "errors types recipe store demo data doctor plan model generate loss train evaluate release serve monitor api cli"
 ).split()
-LIGHT = ["errors", "types", "recipe", "store", "demo", "cli"]
+LIGHT = ["errors", "types", "recipe", "store", "demo", "plan", "cli"]
 HEAVY = {"torch", "transformers", "numpy"}
 MOST_LINES = 400
 VAGUE = re.compile(r"(utils?|helpers?|common|misc|experimental|extras|v\d+)(\.py)?", re.IGNORECASE)

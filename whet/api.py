@@ -37,6 +37,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.train.forecast import forecast, target_of
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -104,6 +105,22 @@ def evaluate(
         result = _evaluated(session, _effort_so_far(found), observer)
         found.set_status("done")
         observer.done()
+    return result
+
+
+def plan(
+    data: Input,
+    memory: str | None = None,
+    gpu: str | None = None,
+    calibrate: bool = False,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here."""
+    recipe, observer = _recipe(data, overrides), observer or Silent()
+    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate)
+    observer.done()
     return result
 
 

@@ -1,0 +1,67 @@
+"""Memory by cause follows from the shape: each rule against a count by hand, or against the code it describes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from whet.model import attend, attention, logprob
+from whet.model.fused import attention as fused
+from whet.plan import memory
+from whet.plan.memory import Setting, moment_bytes, predict, weight_bytes
+from whet.plan.public import PUBLIC
+
+SHAPE = PUBLIC["smollm2-135m"].shape
+LORA = Setting(tokens=1024, longest=256, rank=16)
+FULL = Setting(tokens=1024, longest=256)
+
+
+def test_numbers_copied_from_rooms_below_are_still_theirs() -> None:
+    assert memory.CHUNK_ELEMENTS == logprob.CHUNK_ELEMENTS
+    assert (memory.KEPT, memory.QUERIES) == (fused.KEPT, fused.QUERIES)
+    assert (memory.TOKEN_GRAIN, memory.LENGTH_GRAIN) == (attention.TOKEN_GRAIN, attention.LENGTH_GRAIN)
+    assert memory.PLAIN_SCORES == attend.PLAIN_SCORES
+
+
+def test_causes_add_up() -> None:
+    facts = predict(SHAPE, LORA).facts()
+    assert facts.pop("total") == sum(facts.values())
+    assert set(facts) == {"weights", "adapter", "gradients", "optimizer", "activations", "logits", "process"}
+
+
+def test_full_fine_tuning_in_bfloat16_costs_18_bytes_a_parameter_at_the_update() -> None:
+    """2 for the weight, 12 for its original and moments, 4 for the gradient."""
+    small = predict(SHAPE, replace(FULL, tokens=16, longest=16))
+    assert small.moment == "the update" and small.total - small.process == 18 * SHAPE.parameters
+
+
+def test_in_float32_there_is_no_second_copy() -> None:
+    in_float = replace(FULL, bytes_a_number=4)
+    assert moment_bytes(SHAPE, in_float) == predict(SHAPE, in_float).optimizer == 8 * SHAPE.parameters
+
+
+def test_muon_keeps_one_moment_of_matrices() -> None:
+    matrices = SHAPE.quantised
+    saved = moment_bytes(SHAPE, FULL) - moment_bytes(SHAPE, replace(FULL, optimizer="muon"))
+    assert saved == 4 * matrices
+
+
+def test_nf4_takes_little_more_than_half_a_byte_of_each_linear_weight() -> None:
+    """Dettmers et al. 2023, section 3: 4 bits and 0.127 for the scales."""
+    size = weight_bytes(SHAPE, replace(LORA, quantised=True))
+    rest = 2 * (SHAPE.parameters - SHAPE.quantised)
+    assert (size - rest) * 8 / SHAPE.quantised == pytest.approx(4.127, abs=1e-3)
+
+
+@pytest.mark.parametrize("family", ["smollm2-135m", "gpt2", "qwen3-0.6b", "phi-3-mini"])
+def test_memory_grows_with_tokens_and_shrinks_with_recomputing(family: str) -> None:
+    shape = PUBLIC[family].shape
+    asked, longer, again = (
+        predict(shape, setting).total for setting in (LORA, replace(LORA, tokens=2048), replace(LORA, recompute=True))
+    )
+    assert longer > asked > again
+
+
+def test_an_adapter_needs_less_than_all_weights() -> None:
+    assert predict(SHAPE, LORA).total < predict(SHAPE, FULL).total

@@ -1,0 +1,68 @@
+"""Parameter counts from a config alone are those of transformers' own models, and of the adapters that PEFT makes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from tests.tiny_models import CONFIGS, config_of
+from whet.errors import ModelError
+from whet.plan.shape import FAMILIES, read_shape
+
+KNOWN = [name for name in CONFIGS if name != "Cohere"]
+VARIANTS = [
+    ("Llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}),
+    ("Llama", {"head_dim": 16, "num_key_value_heads": 1}),
+    ("Qwen3", {"attention_bias": True}),
+    ("GPT2", {"n_inner": 72, "tie_word_embeddings": False}),
+    ("GPTNeoX", {"attention_bias": False, "tie_word_embeddings": True}),
+    ("Mixtral", {"num_local_experts": 3, "tie_word_embeddings": True}),
+]
+
+
+def on_meta(config: object) -> torch.nn.Module:
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config)
+
+
+@pytest.mark.parametrize(("name", "changes"), [(name, {}) for name in KNOWN] + VARIANTS)
+def test_the_count_is_that_of_transformers(name: str, changes: dict[str, object]) -> None:
+    config = config_of(name, **changes)
+    assert read_shape(config.to_dict()).parameters == sum(p.numel() for p in on_meta(config).parameters())
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_adapter_has_the_size_that_peft_gives_it(name: str) -> None:
+    config = config_of(name)
+    adapted = get_peft_model(on_meta(config), LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM"))
+    made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert read_shape(config.to_dict()).adapter(3) == made
+
+
+def test_every_family_is_tested() -> None:
+    tested = {config_of(name).model_type for name in KNOWN}
+    assert set(FAMILIES) - tested <= {"gemma", "smollm3"}
+
+
+def test_a_vision_models_text_config_is_what_counts() -> None:
+    config = config_of("Gemma3").to_dict()
+    assert read_shape({"model_type": "gemma3", "text_config": config}) == read_shape(config)
+
+
+def test_an_unknown_family_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ModelError, match="did you mean 'gpt_neox'"):
+        read_shape({"model_type": "gpt-neox"})
+
+
+def test_a_config_without_a_size_is_refused() -> None:
+    config = config_of("Llama").to_dict()
+    del config["intermediate_size"]
+    with pytest.raises(ModelError, match="intermediate_size"):
+        read_shape(config)
+
+
+def test_a_target_that_no_map_is_called_is_refused() -> None:
+    with pytest.raises(ModelError, match="no linear layer has this name"):
+        read_shape(config_of("Llama").to_dict()).adapter(4, ["q_proj", "c_attn"])

@@ -1,0 +1,106 @@
+"""What this machine has: memory that is free, and its speed as measured once (whet/model/calibrate.py measures)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from whet.errors import InputError, nearest
+from whet.store.atomic import write_text
+from whet.store.environment import cpu_name, memory_bytes, package_version
+
+Dtype = Literal["float32", "bfloat16"]
+UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+GPUS = {
+    "t4": 16, "v100-16gb": 16, "v100-32gb": 32, "rtx-3090": 24, "rtx-4090": 24, "rtx-5090": 32, "l4": 24, "a10": 24,
+    "a40": 48, "rtx-a6000": 48, "l40s": 48, "a100-40gb": 40, "a100-80gb": 80, "h100": 80, "h200": 141,
+}  # fmt: skip
+"""Memory in GB (10^9 bytes), from the makers' data sheets; what is usable is about that in the decimal unit."""
+GPU_PROCESS = 600 * 10**6
+"""CUDA context and library workspaces; a usual figure, not measured by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Measured on this machine, with these versions."""
+
+    machine: dict[str, Any]
+    process: int
+    """Bytes of the program with everything imported, before any model."""
+    products: dict[Dtype, dict[int, float]]
+    """Matrix products of (1024, size) x (size, size), in 10^9 operations a second, by size."""
+    bandwidth: dict[Dtype, float]
+    """Bytes a second that an element-wise operation reads and writes."""
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a measurement depends on: processor, cores this process may use, threads, versions."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = {name: package_version(name) for name in ("torch", "transformers", "peft")}
+    return {"cpu": cpu_name(), "cores": cores, "threads": os.environ.get("OMP_NUM_THREADS"), **versions}
+
+
+def cache_file() -> Path:
+    """In the user's cache folder (XDG base directories)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whet" / "calibration.json"
+
+
+def read_calibration(file: Path | None = None) -> Calibration | None:
+    """What was measured on this machine, or None where nothing was, or something that another machine measured."""
+    try:
+        found = json.loads((file or cache_file()).read_text("utf-8"))
+        products = {dtype: {int(size): rate for size, rate in of.items()} for dtype, of in found["products"].items()}
+        known = Calibration(found["machine"], int(found["process"]), products, dict(found["bandwidth"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return known if known.machine == machine_facts() else None
+
+
+def write_calibration(calibration: Calibration, file: Path | None = None) -> None:
+    file = file or cache_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(asdict(calibration), indent=1) + "\n")
+
+
+def available_memory() -> int | None:
+    """Bytes that a new process may take now: what the system calls available, within a container's limit."""
+    found = [value for value in (_meminfo(), _container()) if value is not None]
+    return min(found) if found else memory_bytes()
+
+
+def _meminfo() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _container() -> int | None:
+    """What is left of the memory limit of control groups, version 2."""
+    try:
+        limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return max(0, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else None
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of `24GB`, `80 GiB` or `512MB`. Raises InputError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)\s*", text.lower())
+    if not match or float(match[1]) <= 0:
+        raise InputError("this is no amount of memory", where="--memory", value=text, fix="as in: --memory 24GB")
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def gpu_memory(name: str) -> int:
+    """Bytes of a GPU by name. Raises InputError for one that is not known."""
+    key = name.lower().replace(" ", "-")
+    if key not in GPUS:
+        what = f"this GPU is not known here{nearest(key, GPUS)}"
+        raise InputError(what, where="--gpu", value=name, fix=f"one of {', '.join(GPUS)}; or --memory 24GB")
+    return GPUS[key] * 10**9
