@@ -16,6 +16,10 @@ from whet.recipe.schema import Optimizer as Settings
 from whet.recipe.schema import Schedule
 
 
+PART = 16 * 1024 * 1024
+"""Numbers whose float32 gradients exist at once: 64 MB."""
+
+
 def learning_rate_at(step: int, total: int, peak: float, schedule: Schedule) -> float:
     """Learning rate of a step counted from 0: linear warm-up, then the schedule down to floor x peak."""
     warmup = max(1, round(schedule.warmup * total)) if schedule.warmup else 0
@@ -36,19 +40,14 @@ class MasterOptimizer:
         self.masters = {name: _master(p) for name, p in named.items()}
         self.settings, self.peak, self.total, self.schedule = settings, peak, total, schedule
         self.optimizers = _build(self.masters, settings, peak)
+        self.parts = _parts(named)
 
     def step(self, step: int) -> tuple[float, float]:
         """One clipped update from the gradients in the working weights; returns (gradient norm, learning rate).
 
         Raises NonFiniteError, before anything is changed, when the gradient is not finite.
         """
-        for name, parameter in self.working.items():
-            master = self.masters[name]
-            if master is not parameter:
-                master.grad = None if parameter.grad is None else parameter.grad.float()
-                parameter.grad = None
-        masters = list(self.masters.values())
-        norm = float(nn.utils.clip_grad_norm_(masters, self.settings.clip))
+        norm = self._norm()
         if not math.isfinite(norm):
             raise NonFiniteError(
                 "the gradient is not finite; the weights were left as they were",
@@ -60,10 +59,28 @@ class MasterOptimizer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        scale = min(1.0, self.settings.clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
+        for names in self.parts:
+            self._update(names, scale)
         self._publish()
         return norm, rate
+
+    def _norm(self) -> float:
+        """Of all gradients together, summed in float32."""
+        grads = [p.grad for p in self.working.values() if p.grad is not None]
+        norms = [torch.linalg.vector_norm(grad, dtype=torch.float32) for grad in grads]
+        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+
+    def _update(self, names: list[str], scale: float) -> None:
+        """Step the masters of some weights: their float32 gradients exist only meanwhile."""
+        for name in names:
+            working, master = self.working[name], self.masters[name]
+            gradient, working.grad = working.grad, None
+            master.grad = None if gradient is None else gradient.float().mul_(scale)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for name in names:
+            self.masters[name].grad = None
 
     @torch.no_grad()
     def _publish(self) -> None:
@@ -96,6 +113,19 @@ class MasterOptimizer:
 
     def _name_of(self, wanted: Tensor) -> str:
         return next(name for name, master in self.masters.items() if master is wanted)
+
+
+def _parts(named: dict[str, nn.Parameter]) -> list[list[str]]:
+    """Names in parts of about `PART` numbers."""
+    parts: list[list[str]] = [[]]
+    room = PART
+    for name, parameter in named.items():
+        if parts[-1] and parameter.numel() > room:
+            parts.append([])
+            room = PART
+        parts[-1].append(name)
+        room -= parameter.numel()
+    return parts
 
 
 def _master(parameter: nn.Parameter) -> nn.Parameter:
