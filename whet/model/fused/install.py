@@ -66,11 +66,14 @@ def read_layer(module: nn.Module) -> FusedLayer | None:
     """The layer as the kernels see it, or None where its parts are others than theirs."""
     if {name for name, _ in module.named_children()} != LAYER:
         return None
-    attention, mlp = module.self_attn, module.mlp
+    attention: Any = module.self_attn
+    mlp: Any = module.mlp
+    first: Any = module.input_layernorm
+    second: Any = module.post_attention_layernorm
     parts = {name for name, _ in attention.named_children()} - {"rotary_emb"}
     if parts - {"q_norm", "k_norm"} != ATTENTION or {name for name, _ in mlp.named_children()} != MLP:
         return None
-    norms = [_read_norm(module.input_layernorm), _read_norm(module.post_attention_layernorm)]
+    norms = [_read_norm(first), _read_norm(second)]
     head_norms = [_read_norm(getattr(attention, name)) if name in parts else None for name in ("q_norm", "k_norm")]
     found: list[Product | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
     found += [read_product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj")]

@@ -142,7 +142,7 @@ def backward(
 
 
 def _downs(adapted: Sequence[Product]) -> Tensor:
-    downs = [product.down for product in adapted if product.down is not None]
+    downs: list[Tensor] = [product.down for product in adapted if product.down is not None]
     return downs[0] if len(downs) == 1 else torch.cat(downs)
 
 
