@@ -2,7 +2,7 @@
 
     the loss        everything kept for the backward pass, and the buffers of one chunk of logits
     backward        everything kept, and the working buffers of one layer; gradients of the output layer
-    the update      float32 gradients beside float32 originals and moments; nothing is kept any more
+    the update      gradients, some of them in float32, beside originals and moments; nothing is kept any more
 
 Weights, adapter, optimiser and the process itself are there at all three. What a layer keeps, and its working buffers,
 are counted from the code that computes it; each number below says where it comes from.
@@ -20,6 +20,8 @@ FLOAT = 4
 """Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Bits of a weight in NF4: 4, an 8-bit scale for 64 weights, a 32-bit one for 256 of these (QLoRA, section 3)."""
+PART = 16 * 1024 * 1024
+"""Numbers whose float32 gradients exist at once, or a whole weight where it is larger (train/optim.py)."""
 CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
 """Logits alive at once (model/logprob.py), and the fewest rows of a chunk."""
 LEAST_CHUNK = 32
@@ -103,7 +105,7 @@ def predict(shape: Shape, setting: Setting) -> Memory:
         ("the loss", table * (number + FLOAT), forward + idle, logits),
         ("the start of the backward pass", table * number, forward + working + idle, 0),
         ("the end of the backward pass", gradients, first_layer + idle, 0),
-        ("the update", trained * FLOAT, 0, 0),
+        ("the update", trained * number + _part(shape, setting) * (FLOAT - number), 0, 0),
     )
     name, gradient, activations, logit = max(moments, key=lambda moment: sum(moment[1:]))
     process = setting.process + (KERNELS if on_heap else 0)
@@ -120,6 +122,11 @@ def weight_bytes(shape: Shape, setting: Setting) -> int:
         return shape.parameters * setting.bytes_a_number
     rest = shape.parameters - shape.quantised
     return round(shape.quantised * NF4_BITS / 8) + rest * setting.bytes_a_number
+
+
+def _part(shape: Shape, setting: Setting) -> int:
+    largest = PART if setting.rank else max(PART, shape.table)
+    return min(trained_numbers(shape, setting), largest)
 
 
 def moment_bytes(shape: Shape, setting: Setting) -> int:

@@ -15,7 +15,6 @@ from whet.errors import NonFiniteError
 from whet.recipe.schema import Optimizer as Settings
 from whet.recipe.schema import Schedule
 
-
 PART = 16 * 1024 * 1024
 """Numbers whose float32 gradients exist at once: 64 MB."""
 
