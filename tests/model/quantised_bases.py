@@ -20,9 +20,10 @@ HEADS = {"Gemma3": {"head_dim": 16}, "Qwen3": {"head_dim": 16}}
 
 
 def saved(folder: Path, name: str = "Llama", shard: str = "50GB", seed: int = 0, **changes: Any) -> Path:
-    """A random base in its folder, in shards of at most `shard`."""
+    """A random base in its folder, in float32 unless `dtype` says otherwise, in shards of at most `shard`."""
+    dtype = changes.pop("dtype", torch.float32)
     model = tiny(name, seed, **{**(GPT2 if name == "GPT2" else WIDE), **HEADS.get(name, {}), **changes})
-    model.save_pretrained(folder, max_shard_size=shard)
+    model.to(dtype).save_pretrained(folder, max_shard_size=shard)
     tiny_tokenizer().save_pretrained(folder)
     return folder
 

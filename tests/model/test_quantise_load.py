@@ -164,11 +164,11 @@ print(json.dumps({"peak": status("VmHWM") - before, "kept": kept}))
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak of a process")
 def test_the_peak_of_loading_is_the_quantised_model_and_one_shard(tmp_path: Path) -> None:
     """A shard here is 128 MiB; what quantising one tensor of 4 million weights takes for an instant is less."""
-    shape = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 16}
+    shape = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "dtype": torch.bfloat16}
     warm = saved(tmp_path / "warm")
     large = saved(tmp_path / "large", shard="134MB", **shape)
     shards = [file.stat().st_size for file in large.glob("*.safetensors")]
     run = subprocess.run([sys.executable, "-c", MEASURE, warm, large], capture_output=True, text=True, check=True)
     measured = json.loads(run.stdout)
-    assert len(shards) >= 8 and measured["kept"] < sum(shards) / 6
+    assert len(shards) >= 5 and measured["kept"] < sum(shards) / 3
     assert measured["peak"] < measured["kept"] + max(shards)

@@ -7,7 +7,6 @@ own weight, and a tied one is the embedding.
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any
 
@@ -19,7 +18,6 @@ from whet.errors import ModelError
 BLOCK = 64
 """Weights that share a scale. bitsandbytes 0.50 dequantises a weight wrongly on a processor with AVX-512 where rows of
 32 (mod 64) numbers break across blocks; so rows must be whole blocks."""
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it reports the absence of a kernel that is not used here
 
 
 def bitsandbytes() -> Any:
