@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,14 +27,10 @@ def whet(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[st
     )
 
 
-def test_help_is_quick_and_loads_no_torch() -> None:
-    best = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        done = whet("--help")
-        best = min(best, time.perf_counter() - start)
-        assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
-    assert best < 0.6, f"whet --help took {best:.2f} s"
+def test_help_names_every_verb_and_loads_no_torch() -> None:
+    """Which is what keeps it quick; how quick is measured by the benchmark, not here."""
+    done = whet("--help")
+    assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
     code = "import sys; from whet.cli.main import run; run(['--help']); "
     code += "sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
