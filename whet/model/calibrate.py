@@ -28,7 +28,9 @@ def calibrate() -> Calibration:
     """Measure on the processor. What a training imports beyond the model, the caller must have imported."""
     _train_once()
     process = resident_bytes()
-    products: dict[Dtype, dict[int, float]] = {dtype: {size: _product_rate(dtype, size) for size in SIZES} for dtype in DTYPES}
+    products: dict[Dtype, dict[int, float]] = {}
+    for dtype in DTYPES:
+        products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
     return Calibration(machine_facts(), process, products, {dtype: _bandwidth(dtype) for dtype in DTYPES})
 
 
