@@ -37,6 +37,10 @@ class AgreedSteps:
     def __init__(self, segments: Sequence[Segment], rows: int, micro_batch_tokens: int) -> None:
         self.segments, self.rows, self.micro_batch_tokens = segments, rows, micro_batch_tokens
 
+    def largest(self) -> Batch:
+        steps = (self.step(number) for number in range(len(self.segments) // self.rows))
+        return max((batch for step in steps for batch in step), key=lambda batch: len(batch.ids_T))
+
     def step(self, step: int) -> list[Batch]:
         chosen = [self.segments[i] for i in range(step * self.rows, (step + 1) * self.rows)]
         lengths = [len(segment.ids) for segment in chosen]

@@ -39,6 +39,8 @@ from whet.types import Batch, Segment
 
 CHECK_ROWS = 8
 """Rows of the first batch that the self-check compares: enough to mix lengths, cheap for a large model."""
+CHECK_LOGITS = 16 * 1024 * 1024
+"""Most logits of the plain path that they are compared with; two rows are read in any case."""
 
 
 @dataclass(slots=True)
@@ -169,7 +171,7 @@ def train(session: Session, observer: Observer) -> Trained:
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
-    check = self_check(policy, head_of(first, CHECK_ROWS), wanted)
+    check = self_check(policy, sample_of(first, base.model.config.get_text_config().vocab_size), wanted)
     run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
@@ -234,16 +236,16 @@ def _refuse_broken(policy: Policy, batch: Batch) -> None:
         raise NonFiniteError("the loss after the last step is not finite", where="last step", value=loss, fix=fix)
 
 
-def head_of(batch: Batch, rows: int) -> Batch:
-    """The first `rows` trees of a batch, as a batch of their own."""
+def sample_of(batch: Batch, vocabulary: int) -> Batch:
+    """Short trees of a batch as a batch of their own: few enough that the plain path's full logits stay small."""
     weights = [0.0] * int(batch.ids_T.shape[0])
     for source, weight in zip(batch.source_N.tolist(), batch.weight_N.tolist(), strict=True):
         weights[source + 1] = weight
-    ids = batch.ids_T.tolist()
-    segments = [
-        Segment(ids[start : start + length], weights[start : start + length], row)
-        for start, length, row in list(zip(batch.starts, batch.lengths, batch.rows, strict=True))[:rows]
-    ]
-    return build_batch(segments)
-
-
+    ids, chosen = batch.ids_T.tolist(), []
+    for number in sorted(range(len(batch.lengths)), key=lambda number: batch.lengths[number]):
+        start, length = batch.starts[number], batch.lengths[number]
+        too_many = (len(chosen) + 1) * length * vocabulary > CHECK_LOGITS
+        if len(chosen) == CHECK_ROWS or (too_many and len(chosen) >= 2):
+            break
+        chosen.append(Segment(ids[start : start + length], weights[start : start + length], batch.rows[number]))
+    return build_batch(chosen)
