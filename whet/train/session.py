@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from whet.data.forest import build_batch
+from whet.data.forest import build_batch, pick, trees
+from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.model.adapter import add_adapter
@@ -22,16 +23,17 @@ from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.schema import Dpo, Pretrain, Recipe
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
-from whet.train.hooks import Checkpointer, Validator, mean_nll
-from whet.train.loop import train_loop
-from whet.train.material import Material, gather
-from whet.train.methods import NextToken
+from whet.train.hooks import Checkpointer, Validator, mean_loss
+from whet.train.loop import Method, train_loop
+from whet.train.material import Material, gather, settle_method
+from whet.train.methods import BatchSource, NextToken
 from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
+from whet.train.preference import Preference, first_reading, key_of, references
 from whet.train.release import save_model
 from whet.train.selfcheck import SelfCheck, self_check
 from whet.types import Batch, Segment
@@ -80,9 +82,10 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
     for note in material.notes:
         observer.note(note)
+    recipe, choices = settle_method(recipe, material)
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
-        _resolve(session, config.hidden_size, observer)
+        _resolve(session, config.hidden_size, choices, observer)
     return session
 
 
@@ -91,7 +94,7 @@ def _clock(run: Run) -> datetime:
     return datetime.fromisoformat(run.read_json("run.json")["created"])
 
 
-def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
+def _resolve(session: Session, hidden_size: int, before: list[Choice], observer: Observer) -> None:
     """Fill in what the rules decide, and write it down with the reasons."""
     recipe, run = session.recipe, session.run
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
@@ -100,7 +103,7 @@ def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
     if recipe.dtype == "auto":
         session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
-    run.write_json("choices.json", [dataclasses.asdict(choice) for choice in choices])
+    run.write_json("choices.json", [dataclasses.asdict(choice) for choice in [*before, *choices]])
     run.write_recipe(session.recipe)
 
 
@@ -176,7 +179,7 @@ def train(session: Session, observer: Observer) -> Trained:
     if recipe.recompute:
         policy.recompute_layers()
 
-    method = NextToken(policy, loader)
+    method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
@@ -190,6 +193,7 @@ def train(session: Session, observer: Observer) -> Trained:
 
     validator = Validator(
         policy,
+        method.loss,
         lambda: session.material.validation(recipe),
         run,
         progress,
@@ -217,15 +221,32 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
-    _refuse_broken(policy, first)
+    _refuse_broken(policy, method, first)
     save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
 
-def _refuse_broken(policy: Policy, batch: Batch) -> None:
+def method_of(
+    session: Session, base: Base, policy: Policy, loader: BatchSource, path: str, observer: Observer
+) -> Method:
+    """The recipe's method. The policy must still be as it was before the first step: dpo reads the base through it."""
+    recipe, run, material = session.recipe, session.run, session.material
+    if not isinstance(recipe.method, Dpo):
+        return NextToken(policy, loader)
+    assert isinstance(loader, Loader) and recipe.steps
+    observer.phase("reading what the base says of the answers")
+    key = key_of(
+        recipe, base.fingerprint, session.renderer.fingerprint, material.ledger.rows_jsonl(), path, str(policy.device)
+    )
+    batches = first_reading(loader, material.validation(recipe), recipe.steps)
+    found = references(run.folder / "reference", key, policy, batches)
+    return Preference(policy, loader, recipe.method, found)
+
+
+def _refuse_broken(policy: Policy, method: Method, batch: Batch) -> None:
     """The last update can break the weights where no validation follows it. Raises NonFiniteError."""
-    loss = mean_nll(policy, [batch])
+    loss = mean_loss(policy, method.loss, [batch])
     if loss is None or not math.isfinite(loss):
         fix = "lower learning_rate, or set dtype: float32"
         raise NonFiniteError("the loss after the last step is not finite", where="last step", value=loss, fix=fix)
@@ -233,14 +254,14 @@ def _refuse_broken(policy: Policy, batch: Batch) -> None:
 
 def head_of(batch: Batch, rows: int) -> Batch:
     """The first `rows` trees of a batch, as a batch of their own."""
-    weights = [0.0] * int(batch.ids_T.shape[0])
-    for source, weight in zip(batch.source_N.tolist(), batch.weight_N.tolist(), strict=True):
-        weights[source + 1] = weight
+    weights = [[0.0] * length for length in batch.lengths]
+    supervised = (batch.source_N.tolist(), batch.weight_N.tolist(), batch.segment_N.tolist())
+    for source, weight, number in zip(*supervised, strict=True):
+        offset = source + 1 - batch.starts[number]
+        weights[number][offset if 0 < offset < batch.lengths[number] else 0] = weight  # else: the parent predicts it
     ids = batch.ids_T.tolist()
     segments = [
-        Segment(ids[start : start + length], weights[start : start + length], row)
-        for start, length, row in list(zip(batch.starts, batch.lengths, batch.rows, strict=True))[:rows]
+        Segment(ids[start : start + length], weights[number], batch.rows[number], batch.parents[number])
+        for number, (start, length) in enumerate(zip(batch.starts, batch.lengths, strict=True))
     ]
-    return build_batch(segments)
-
-
+    return build_batch(pick(segments, trees(segments)[:rows]))
