@@ -56,7 +56,7 @@ def preference_loss(policy_2P: Tensor, reference_2P: Tensor, tokens_2P: Tensor, 
         "reward_chosen": rewards_2P[0].sum(),
         "reward_rejected": rewards_2P[1].sum(),
     }
-    return LossOut(total, {name: (float(value), pairs) for name, value in seen.items()})
+    return LossOut(total, {name: (value.item(), pairs) for name, value in seen.items()})
 
 
 def sigmoid(margin_P: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -114,7 +114,8 @@ def _stored(path: Path, key: str) -> References | None:
             if (file.metadata() or {}).get("key") != key:
                 return None
             rows = file.get_tensor("rows").tolist()
-            return References(file.get_tensor("logprobs"), {row: place for place, row in enumerate(rows)})
+            logprobs_2R = file.get_tensor("logprobs").clone()  # not the mapped file, which may be replaced
+            return References(logprobs_2R, {row: place for place, row in enumerate(rows)})
     except SafetensorError:
         return None
 
