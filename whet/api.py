@@ -22,7 +22,7 @@ from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
-from whet.data.show import coloured
+from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rows
@@ -141,7 +141,8 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
             "supervised": segment.supervised,
             "pieces": coloured(segment, tokenizer),
         }
-        for segment in source.segments[:rows]
+        | ({"answer": answer} if answer else {})
+        for answer, segment in first_paths(source.segments, rows)
     ]
     return {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
 

@@ -27,6 +27,8 @@ class Row:
     where: str
     """For messages to people: `tickets.jsonl:812`."""
     messages: list[Message] = field(default_factory=list)
+    rejected: list[Message] | None = None
+    """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     tools: list[dict[str, Any]] | None = None
     text: str | None = None
     label: str | None = None
@@ -42,9 +44,19 @@ class Row:
 
     @property
     def prompt(self) -> list[Message]:
-        """The conversation up to, and without, a last assistant turn, be it words or a tool call."""
+        """The conversation up to, and without, a last assistant turn, be it words or a tool call; of a pair, what
+        both conversations begin with."""
+        if self.rejected is not None:
+            return self.messages[: self.shared]
         answered = self.messages and self.messages[-1].get("role") == "assistant"
         return self.messages[:-1] if answered else self.messages
+
+
+    @property
+    def shared(self) -> int:
+        """Messages that both conversations of a pair begin with."""
+        pairs = zip(self.messages, self.rejected or [], strict=False)
+        return next((n for n, (one, other) in enumerate(pairs) if one != other), len(self.messages))
 
 
 @dataclass(slots=True)
@@ -82,7 +94,7 @@ class Batch:
     """Segment of each supervised token."""
     rows: list[int]
     weight: float
-    """Sum of weight_N: what a step's loss is divided by."""
+    """What a step's loss is divided by: the sum of weight_N, or the number of trees where each is one example."""
 
 
 @dataclass(slots=True)

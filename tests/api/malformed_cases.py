@@ -85,7 +85,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
         jsonl([{"prompt": "x " * 1_000_000, "completion": "y"}]),
         "1000006 tokens, but the longest",
     ),
-    "preferences": ("a.jsonl", jsonl([{"prompt": "a", "chosen": "b", "rejected": "c"}] * 9), "preference pairs"),
+    "answers alone": ("a.jsonl", jsonl([{"chosen": "b", "rejected": "c"}] * 9), "nothing stands before the answers"),
     "unknown format": ("a.xls", b"x", "neither a recipe"),
 }
 """Name of the file, its bytes, words of the message."""

@@ -218,7 +218,7 @@ def test_a_rate_that_breaks_the_weights_is_stopped(more: list[str], refused: Ref
 
 
 def test_weights_that_the_last_step_broke_make_no_model(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whet.train.session, "mean_nll", lambda policy, batches: float("nan"))
+    monkeypatch.setattr(whet.train.session, "mean_loss", lambda policy, loss, batches: float("nan"))
     refused("train", "d.jsonl", "--set", "steps=1", "--set", "split.validation=0", words="not finite", code=1)
     assert not (Path("runs") / runs()[0] / "model").exists()
 

@@ -17,7 +17,8 @@ from whet.model.load import open_model
 from whet.model.policy import Policy
 from whet.model.quantise import quantised_linears
 from whet.store.run import Run
-from whet.train.hooks import mean_nll
+from whet.train.hooks import mean_loss
+from whet.train.methods import NextToken
 from whet.train.observer import Silent
 from whet.train.release import read_facts
 from whet.train.session import open_session
@@ -64,8 +65,10 @@ def test_what_is_opened_has_the_loss_of_the_end_of_training(tuned: tuple[Path, d
     opened = open_model(run.model, read_facts(run.model), False)
     assert quantised_linears(opened.model)
     session = open_session(run.recipe, run, Silent())
+    policy = Policy(opened.model, opened.use_forest)
     with torch.no_grad():
-        loss = mean_nll(Policy(opened.model, opened.use_forest), session.material.validation(run.recipe))
+        method = NextToken(policy, session.material.loader(run.recipe))
+        loss = mean_loss(policy, method.loss, session.material.validation(run.recipe))
     assert loss == pytest.approx(min(validation_losses(folder)), rel=1e-6)
 
 

@@ -184,7 +184,7 @@ def test_a_column_that_a_question_depends_on_is_not_left_out() -> None:
 
 def test_preference_and_kto_data_are_not_learned_by_mistake() -> None:
     with pytest.raises(DataError, match="preference pairs"):
-        convert({"prompt": "a", "chosen": "b", "rejected": "c"})
+        convert({"prompt": "a", "chosen": "b", "rejected": "c"}, method={"kind": "sft"})
     chosen = convert(
         {"prompt": "Hi", "chosen": "Hello", "rejected": "c"}, columns={"prompt": "prompt", "completion": "chosen"}
     )

@@ -30,7 +30,7 @@ FILES: list[tuple[str, dict[str, Any], str, int]] = [
     ("mbpp/mbpp.jsonl", {}, "prompt-completion", 974),
     ("medquad/medquad.jsonl", {}, "prompt-completion", 2811),
     ("raschka/instruction-data.json", {}, "alpaca", 1100),
-    ("raschka/instruction-data-with-preference.json", {}, "alpaca", 1100),
+    ("raschka/instruction-data-with-preference.json", {"format": "alpaca"}, "alpaca", 1100),
     ("raschka/instruction-data-with-response.json", {}, "alpaca", 110),
     ("raschka/eval-example-data.json", {}, "alpaca", 100),
     ("raschka/the-verdict.txt", {}, "text", 1),
@@ -81,8 +81,6 @@ def test_a_real_file_goes_the_whole_way(
     ("name", "words"),
     [
         ("formats/kto_en_demo.json", "good or bad"),
-        ("formats/dpo_en_demo.json", "preference pairs"),
-        ("hh_rlhf/harmless-base-test.jsonl.gz", "preference pairs"),
         ("gsm8k/example_model_solutions.jsonl", "cannot tell what to learn"),
         ("stories260K/tok512.bin", "cannot tell the format"),
     ],

@@ -32,13 +32,17 @@ class OneWeight:
         return {"w": self.weight}
 
 
+def no_loss(batch: Batch) -> LossOut:
+    raise AssertionError("the losses of these tests are given")
+
+
 def validator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> tuple[Validator, OneWeight]:
     (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     run = Run.create(tmp_path / "runs", load_recipe(tmp_path / "d.jsonl"), "r")
     policy = OneWeight()
     found = iter(losses)
-    monkeypatch.setattr(hooks, "mean_nll", lambda policy, batches: next(found))
-    made = Validator(policy, list, run, Progress(), Silent(), 1, 100, 3, True)  # type: ignore[arg-type]
+    monkeypatch.setattr(hooks, "mean_loss", lambda policy, loss, batches: next(found))
+    made = Validator(policy, no_loss, list, run, Progress(), Silent(), 1, 100, 3, True)  # type: ignore[arg-type]
     return made, policy
 
 

@@ -13,14 +13,18 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-ROWS = [{"prompt": f"Say the code {n * 37 % 1000}.", "completion": f"The code is {n * 37 % 1000}."} for n in range(60)]
+CODES = [n * 37 % 1000 for n in range(60)]
+ROWS = {
+    "sft": [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES],
+    "dpo": [{"prompt": f"Say the code {n}.", "chosen": f"The code is {n}.", "rejected": "No."} for n in CODES],
+}
 SETTINGS = ["steps=12", "batch_tokens=256", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false"]
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=ROWS)
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("resume") / "codes.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS[request.param]))
     return path
 
 

@@ -71,7 +71,8 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     path = os.path.relpath(data, out.parent) if Path(data).exists() else data
     first = dump_recipe(Recipe(data=path)).splitlines()[0]
-    method, adapter = ("pretrain", "full") if kind == "text" else ("sft", "lora")
+    method = {"text": "pretrain", "preference": "dpo"}.get(kind, "sft")
+    adapter = "full" if method == "pretrain" else "lora"
     fields = Recipe.model_fields
 
     def line(key: str, value: str, comment: str | None = None) -> str:
@@ -79,7 +80,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     set_lines = [
         line("base", "nano"),
-        line("method", f"{{kind: {method}}}", "pretrain or sft"),
+        line("method", f"{{kind: {method}}}", "pretrain, sft or dpo"),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
         line("seed", "0"),
     ]

@@ -29,7 +29,8 @@ def show(
     for row in view["rows"]:
         share = 100 * row["supervised"] / max(1, row["tokens"])
         learned = f"{row['supervised']} of {row['tokens']} tokens are learned ({share:.0f}%)"
-        screen.say(f"\n{row['where']}  {learned}", style="cyan")
+        answer = f"  {row['answer']}:" if row.get("answer") else ""
+        screen.say(f"\n{row['where']}{answer}  {learned}", style="cyan")
         colour = screen.console.is_terminal and not screen.console.no_color
         screen.show(render.pieces(row["pieces"])) if colour else screen.say(render.marked(row["pieces"]))
     colour = screen.console.is_terminal and not screen.console.no_color

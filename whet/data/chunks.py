@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from whet.data.convert import to_row
+from whet.data.pairs import pair_segments
 from whet.data.refuse import RowRefused
 from whet.data.segments import Packed, pack, root_of
 from whet.data.shape import Shape
@@ -56,13 +57,21 @@ class Preparer:
         for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
-                rendered = self._fit(renderer.render(row), raw)
+                tree = self._tree(row, raw, renderer, len(segments))
             except RowRefused as refusal:
                 refused.append((raw.index, refusal.code, str(refusal)))
             else:
                 rows.append(row)
-                segments.append(root_of(rendered, raw.index))
+                segments += tree
         return Outcome(describe(rows, self.recipe.split.near_duplicates), pack(segments), refused)
+
+    def _tree(self, row: Row, raw: RawRow, renderer: Renderer, position: int) -> list[Segment]:
+        """The segments of a row; the first will stand at `position`."""
+        rendered = self._fit(renderer.render(row), raw)
+        if row.rejected is None:
+            return [root_of(rendered, raw.index)]
+        other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw)
+        return pair_segments(rendered, other, raw.index, position)
 
     def _fit(self, rendered: Rendered, raw: RawRow) -> Rendered:
         if self.limit is None or len(rendered.ids) <= self.limit:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from whet.data.fields import answer_of, assistant, is_missing, side, text_of, user
 from whet.data.messages import clean_messages, clean_tools
+from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
@@ -25,8 +25,10 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
         if row.text is None:
-            _add_system(row, raw, shape, recipe)
-            _refuse_empty(row)
+            for messages in (row.messages, row.rejected):
+                if messages is not None:
+                    _add_system(messages, raw, shape, recipe)
+                    _refuse_empty(messages)
         return row
     except RowRefused as refusal:
         raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
@@ -37,92 +39,45 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
     if isinstance(value, str):
         if shape.kind != "text" or shape.columns:
             raise RowRefused("wrong-form", "a plain text among rows of columns", value=value, fix="remove the row")
-        return Row(raw.index, raw.where, text=_text(value, "text"))
+        return Row(raw.index, raw.where, text=text_of(value, "text"))
     missing = [name for role, name in shape.columns.items() if name not in value and role not in ("system", "input")]
     if missing or not shape.columns:
         name = missing[0] if missing else "text"
         raise RowRefused("missing-column", f"the column {name!r} is missing", value=sorted(value), fix=f"add {name!r}")
     field = {role: value.get(name) for role, name in shape.columns.items()}
     if shape.kind == "text":
-        return Row(raw.index, raw.where, text=_text(field["text"], shape.columns["text"]))
+        return Row(raw.index, raw.where, text=text_of(field["text"], shape.columns["text"]))
     row = Row(raw.index, raw.where)
-    if shape.kind in ("chat", "sharegpt"):
+    if shape.kind == "preference":
+        row.messages, row.rejected, row.tools = both_sides(value, shape)
+    elif shape.kind in ("chat", "sharegpt"):
         row.messages = clean_messages(field["messages"])
         row.tools = clean_tools(value.get("tools") or value.get("functions"))
     elif shape.kind == "label":
         row.label = _label(field["label"])
-        row.messages = [_user(_text(field["text"], shape.columns["text"])), _assistant(row.label)]
+        row.messages = [user(text_of(field["text"], shape.columns["text"])), assistant(row.label)]
     elif shape.kind == "alpaca":
-        prompt = _text(field["prompt"], shape.columns["prompt"])
+        prompt = text_of(field["prompt"], shape.columns["prompt"])
         extra = field.get("input")
         if extra is not None and not isinstance(extra, str):
             raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
         prompt += f"\n\n{extra}" if extra and extra.strip() else ""
-        row.messages = [_user(prompt), _assistant(_answer(field["completion"], shape.columns["completion"]))]
+        row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
     else:
-        row.messages = _side(field["prompt"], shape.columns["prompt"], "user")
-        row.messages += _side(field["completion"], shape.columns["completion"], "assistant")
+        row.messages = side(field["prompt"], shape.columns["prompt"], "user")
+        row.messages += side(field["completion"], shape.columns["completion"], "assistant")
         row.tools = clean_tools(value.get("tools"))
     return row
 
 
-def _side(value: Any, name: str, role: str) -> list[Message]:
-    """One side of a prompt-completion row: a text, a message, or a list of messages."""
-    single = isinstance(value, Mapping) and ("role" in value or "from" in value)
-    if single or (isinstance(value, list) and value and isinstance(value[0], Mapping) and _is_message(value[0])):
-        return clean_messages([value] if single else value)
-    if role == "user":
-        return [_user(_text(value, name))]
-    return [_assistant(_answer(value, name))]
-
-
-def _is_message(value: Mapping[str, Any]) -> bool:
-    return "role" in value or "from" in value
-
-
-def _text(value: Any, name: str) -> str:
-    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
-        raise RowRefused("empty-text", f"{name!r} is empty", value=value, fix="fill it or remove the row")
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise RowRefused("wrong-type", f"{name!r} must be a text", value=value, fix="write it as a text")
-
-
-def _is_missing(value: Any) -> bool:
-    """Nothing, or the not-a-number that a table (Parquet) holds where a number is missing."""
-    return value is None or (isinstance(value, float) and not math.isfinite(value))
-
-
-def _answer(value: Any, name: str) -> str:
-    """The text to learn. An object or a list is learned as JSON, keys in the order of the file."""
-    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
-        raise RowRefused("empty-answer", f"{name!r} is empty", value=value, fix="fill it or remove the row")
-    if isinstance(value, dict | list | bool):
-        try:
-            return json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:  # from Parquet: dates, bytes, not-a-number
-            raise RowRefused("wrong-type", f"{name!r} is not JSON: {error}", value=value, fix="write texts") from error
-    return _text(value, name)
-
-
 def _label(value: Any) -> str:
-    if _is_missing(value) or str(value).strip() == "" or isinstance(value, dict | list):
+    if is_missing(value) or str(value).strip() == "" or isinstance(value, dict | list):
         raise RowRefused("empty-answer", "the label is missing", value=value, fix="label the row or remove it")
     return str(value).strip()
 
 
-def _user(content: str) -> Message:
-    return {"role": "user", "content": content}
-
-
-def _assistant(content: str) -> Message:
-    return {"role": "assistant", "content": content}
-
-
-def _add_system(row: Row, raw: RawRow, shape: Shape, recipe: Recipe) -> None:
-    if row.messages and row.messages[0]["role"] in ("system", "developer"):
+def _add_system(messages: list[Message], raw: RawRow, shape: Shape, recipe: Recipe) -> None:
+    if messages and messages[0]["role"] in ("system", "developer"):
         return
     column = shape.columns.get("system")
     own = raw.value.get(column) if column and isinstance(raw.value, Mapping) else None
@@ -130,13 +85,13 @@ def _add_system(row: Row, raw: RawRow, shape: Shape, recipe: Recipe) -> None:
         raise RowRefused("wrong-type", "the system prompt must be a text", value=own, fix="write it as a text")
     system = own if own and own.strip() else recipe.system
     if system:
-        row.messages.insert(0, {"role": "system", "content": system})
+        messages.insert(0, {"role": "system", "content": system})
 
 
-def _refuse_empty(row: Row) -> None:
-    if not row.messages:
+def _refuse_empty(messages: list[Message]) -> None:
+    if not messages:
         raise RowRefused("empty-text", "the conversation has no messages", fix="fill it or remove the row")
-    for number, message in enumerate(row.messages):
+    for number, message in enumerate(messages):
         content = message.get("content")
         if (isinstance(content, str) and content.strip()) or (isinstance(content, list) and content):
             continue
@@ -146,5 +101,5 @@ def _refuse_empty(row: Row) -> None:
             )
         if message["role"] == "user":
             raise RowRefused("empty-text", f"message {number + 1} (user) is empty", fix="fill it or remove the row")
-    if not any(message["role"] == "assistant" for message in row.messages):
+    if not any(message["role"] == "assistant" for message in messages):
         raise RowRefused("no-answer", "there is no assistant message to learn", fix="add one or remove the row")

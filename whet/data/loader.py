@@ -6,6 +6,7 @@ So a resumed run needs nothing but the step number to go on with exactly the bat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -63,10 +64,11 @@ def fill(order: Iterable[int], lengths: Sequence[int] | np.ndarray, budget: int)
 
 
 class Forest:
-    """Segments grouped by tree, G trees, in the order of their roots: numbers only, no segment is read."""
+    """Segments grouped by tree, G trees, in the order of their roots: numbers only, no segment is read. With
+    `per_tree` a batch weighs as much as it has trees, else what its tokens weigh."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._segments = segments
+    def __init__(self, segments: Sequence[Segment], per_tree: bool = False) -> None:
+        self._segments, self._per_tree = segments, per_tree
         length_S, parent_S = layout(segments)
         self._order_S: np.ndarray | None = None
         self.lengths = length_S
@@ -81,7 +83,9 @@ class Forest:
 
     def batch(self, trees: Iterable[int]) -> Batch:
         """The batch of these trees."""
-        return build_batch(pick(self._segments, [self._members(tree) for tree in trees]))
+        members = [self._members(tree) for tree in trees]
+        batch = build_batch(pick(self._segments, members))
+        return replace(batch, weight=float(len(members))) if self._per_tree else batch
 
     def longest_first(self, trees: np.ndarray) -> list[int]:
         """Trees by length, ties by number."""
@@ -97,11 +101,18 @@ class Forest:
 class Loader:
     """Serves the micro-batches of any step. Segments of one tree always travel together."""
 
-    def __init__(self, segments: Sequence[Segment], batch_tokens: int, micro_batch_tokens: int, seed: int) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        batch_tokens: int,
+        micro_batch_tokens: int,
+        seed: int,
+        per_tree: bool = False,
+    ) -> None:
         if not segments:
             raise ValueError("a loader needs at least one segment")
         self.batch_tokens, self.micro_batch_tokens, self.seed = batch_tokens, micro_batch_tokens, seed
-        self.forest = Forest(segments)
+        self.forest = Forest(segments, per_tree)
         self._plan = lru_cache(maxsize=2)(self._plan_uncached)
         self.steps_per_epoch = len(self._plan(0))
 
@@ -128,9 +139,9 @@ class Loader:
         return [self.forest.batch(run) for run in fill(order, self.forest.lengths, self.micro_batch_tokens)]
 
 
-def in_order(segments: Sequence[Segment], micro_batch_tokens: int) -> Iterator[Batch]:
+def in_order(segments: Sequence[Segment], micro_batch_tokens: int, per_tree: bool = False) -> Iterator[Batch]:
     """Every segment exactly once, longest first: for validation and evaluation. Sums do not depend on the cut."""
-    forest = Forest(segments)
+    forest = Forest(segments, per_tree)
     order = forest.longest_first(np.arange(len(forest.lengths)))
     for run in fill(order, forest.lengths, micro_batch_tokens):
         yield forest.batch(run)

@@ -19,7 +19,7 @@ from whet.data.chunks import Preparer, chunks_of
 from whet.data.convert import to_row
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.segments import SegmentFile, Segments, SegmentWriter
-from whet.data.shape import Shape
+from whet.data.shape import Shape, refuse_other_method
 from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
 from whet.data.survey import Survey, survey
@@ -242,6 +242,8 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
     )
     ledger.enforce_budget(recipe.drop_budget)
     shapes = [_shape(stored) for stored in facts["shapes"]]
+    for shape in shapes:
+        refuse_other_method(shape, recipe)
     file = SegmentFile(folder, columns)
     fate_S = ledger.columns()["fate"][file.row_S]
     train, validation, test = (

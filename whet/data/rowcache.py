@@ -37,8 +37,9 @@ LARGEST = 4_000_000_000
 """Bytes of all row folders in a cache; the newest one stays however large it is."""
 DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
-ROW_KEYS = {"format", "columns", "system", "method", "split", "seed", "too_long"}
-"""Keys of the recipe that change which rows there are, what they hold, or which part they are in."""
+ROW_KEYS = {"format", "columns", "system", "split", "seed", "too_long"}
+"""Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method: the
+form of the rows does not depend on it, and one that does not fit them is refused."""
 FACTS, SEAL, COLUMNS, TEST_ROWS = "facts.json", "facts.sha256", "columns.npz", "test_rows.jsonl"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from whet.errors import DataError, nearest, shorten
 from whet.recipe.schema import Columns, Recipe
 
-Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"]
+Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"]
 
 MESSAGES = ("messages", "conversations", "conversation")
 PAIRS = (
@@ -33,6 +33,9 @@ PAIRS = (
 TEXTS = ("text", "content", "document")
 LABELS = ("label", "category", "intent", "class")
 ALPACA_ANSWERS = ("output", "response")
+ANSWERS = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
+"""The columns of a preference pair; the second two are OpenAI's."""
+PROMPTS = ("prompt", *MESSAGES, "instruction", "question", "query", "input")
 CONTEXTS = ("context", "passage", "choices", "options", "input")
 """Columns that belong to a question: to leave them out without being told to would be silently wrong."""
 MOST_LISTED = 20
@@ -109,7 +112,27 @@ class Detector:
         for error in (*self._left_out.values(), self._other):
             if error is not None:
                 raise error
+        refuse_other_method(self._shape, self._recipe)
         return self._shape
+
+
+def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
+    """Raises DataError for pairs that are not to be learned as pairs, and for dpo without pairs."""
+    method, paired = recipe.method.kind, shape.kind == "preference"
+    if paired and method not in ("auto", "dpo"):
+        prompt, chosen = shape.columns.get("prompt"), shape.columns["chosen"]
+        columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
+        raise DataError(
+            f"these are preference pairs (chosen, rejected), which {method} does not learn from",
+            value=shape.describe(),
+            fix=f"set method: dpo; or, to learn the chosen answers alone, set columns: {columns}",
+        )
+    if method == "dpo" and not paired:
+        raise DataError(
+            "dpo learns from preference pairs, and these rows hold none",
+            value=shape.describe(),
+            fix="name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft",
+        )
 
 
 def _fits(value: Mapping[str, Any] | str, shape: Shape) -> bool:
@@ -146,6 +169,8 @@ def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str,
         return recipe.format
     if "messages" in explicit:
         return _message_kind(value[explicit["messages"]]) or "chat"
+    if "chosen" in explicit or "rejected" in explicit:
+        return "preference"
     if "prompt" in explicit or "completion" in explicit:
         return "prompt-completion"
     if "label" in explicit:
@@ -162,8 +187,12 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
         "alpaca": [{"prompt": "instruction", "completion": answer} for answer in ALPACA_ANSWERS],
         "label": [{"text": text, "label": label} for text in TEXTS for label in LABELS],
         "text": [{"text": name} for name in TEXTS],
+        "preference": [{"chosen": chosen, "rejected": rejected} for chosen, rejected in ANSWERS],
     }
     optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
+    if kind == "preference":
+        optional = [*(("prompt", name) for name in PROMPTS), ("input", "input")]
+        explicit = {"prompt": explicit["messages"], **explicit} if "messages" in explicit else explicit
     for usual in choices[kind]:
         wanted = {role: explicit.get(role) or names.get(usual[role]) for role in usual}
         columns = {role: name for role, name in wanted.items() if name}
@@ -179,15 +208,18 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
 def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> tuple[Kind, dict[str, str]] | None:
     if recipe.method.kind == "pretrain" and any(name in names for name in TEXTS):
         return _with_kind("text", {}, names)
+    pair = _with_kind("preference", {}, names)
+    if pair:
+        return pair
     messages = next((names[name] for name in MESSAGES if name in names), None)
     kind = _message_kind(value[messages]) if messages else None
     if kind:
-        _refuse_preferences(names, value)
+        _refuse_marked(names, value)
         return _with_kind(kind, {"messages": messages or ""}, names)
     alpaca = _with_kind("alpaca", {}, names)
     if alpaca:
         return alpaca
-    _refuse_preferences(names, value)
+    _refuse_marked(names, value)
     kinds: tuple[Kind, ...] = ("prompt-completion", "label", "text")
     return next((found for kind in kinds if (found := _with_kind(kind, {}, names))), None)
 
@@ -200,15 +232,7 @@ def _message_kind(value: Any) -> Kind | None:
     return "chat" if "role" in first else "sharegpt" if "from" in first else None
 
 
-def _refuse_preferences(names: dict[str, str], value: Mapping[str, Any]) -> None:
-    if "chosen" in names and "rejected" in names:
-        prompt = next((names[name] for name in ("prompt", *MESSAGES) if name in names), None)
-        columns = f"{{prompt: {prompt}, completion: chosen}}" if prompt else "{text: chosen}, which learns them whole"
-        raise DataError(
-            "these are preference pairs (chosen, rejected), which sft does not learn from",
-            value=sorted(value),
-            fix=f"to learn the chosen answers, set columns: {columns}",
-        )
+def _refuse_marked(names: dict[str, str], value: Mapping[str, Any]) -> None:
     if any(name in names for name in MESSAGES) and isinstance(value.get(names.get("label", "")), bool):
         raise DataError(
             "these are conversations marked good or bad (a true/false label); sft would learn the bad ones too",

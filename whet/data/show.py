@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from whet.data.template import Rendered
@@ -9,6 +10,22 @@ from whet.types import Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, Segment]]:
+    """("", row) of the first rows; of a pair ("chosen", prompt and answer), then ("rejected", prompt and answer)."""
+    root, answers = None, 0
+    for segment in segments:
+        if segment.parent is None:
+            if rows == 0:
+                return
+            root, answers, rows = segment, 0, rows - 1
+            if segment.supervised:
+                yield "", segment
+        elif root is not None:
+            path = Segment(root.ids + segment.ids, root.weights + segment.weights, root.row)
+            yield ("chosen", "rejected")[answers], path
+            answers += 1
 
 
 def coloured(rendered: Rendered | Segment, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:

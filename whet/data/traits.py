@@ -165,16 +165,21 @@ def content_hash(row: Row) -> str:
     """sha256 over everything that is learned or shown: equal for equal rows, wherever they stand in the file."""
     messages = [sorted(message.items(), key=lambda item: item[0]) for message in row.messages]
     content = repr((row.text, messages, row.tools, row.label))
+    if row.rejected is not None:
+        content += repr([sorted(message.items(), key=lambda item: item[0]) for message in row.rejected])
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _words_and_prompt(row: Row) -> tuple[list[str], list[str]]:
-    """The row's words without the system prompt, and the words of everything before the last message."""
-    found = [_message_words(message) for message in row.messages]
-    prompt = [word for words in found[:-1] for word in words]
+    """The row's words without the system prompt, and the words of everything before the last message; of a pair, the
+    words of both answers, and of what stands before them."""
+    messages = row.messages if row.rejected is None else row.messages + row.rejected[row.shared :]
+    found = [_message_words(message) for message in messages]
+    before = len(found) - 1 if row.rejected is None else row.shared
+    prompt = [word for words in found[: max(0, before)] for word in words]
     if row.text is not None:
         return _WORD.findall(row.text.casefold()), prompt
-    pairs = zip(row.messages, found, strict=True)
+    pairs = zip(messages, found, strict=True)
     return [word for message, words in pairs if message["role"] != "system" for word in words], prompt
 
 

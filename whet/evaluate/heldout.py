@@ -12,6 +12,7 @@ from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
+from whet.evaluate.pairs import PAIR_REASON, against, prefers, read_pairs
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
@@ -34,6 +35,8 @@ def measure_rows(
     rows, renderer = prepared.test_rows, prepared.renderer
     if not rows:
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    if prepared.shape.kind == "preference":
+        return measure_pairs(base, tuned, prepared, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
@@ -55,6 +58,21 @@ def measure_rows(
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
     return facts, _answer_lines(rows, scores, texts)
+
+
+def measure_pairs(
+    base: Side, tuned: Side, prepared: Prepared, seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """For preference pairs: how often each side finds the chosen answer likelier. Nothing is generated."""
+    rows = prepared.test_rows
+    read = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
+    scores = {side: [prefers(found[row.index]) for row in rows] for side, found in read.items()}
+    facts = _verdict("preference-accuracy", PAIR_REASON, scores, rows, seed)
+    for side, found in read.items():
+        tokens = sum(pair.chosen_tokens for pair in found.values())
+        facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
+    facts["tuned"] |= against(read["base"], read["tuned"])
+    return facts, _answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 
 def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@
     rouge-l      F1 of the longest common subsequence of words (Lin 2004, aclanthology.org/W04-1013)
     chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
+    preference-accuracy   1 when the chosen answer of a pair is the likelier one (whet/evaluate/pairs.py)
 
 An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it.
 """

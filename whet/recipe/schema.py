@@ -33,7 +33,24 @@ class Sft(Strict):
     kind: Literal["sft"] = "sft"
 
 
-Method = Annotated[Pretrain | Sft, Field(discriminator="kind")]
+class Dpo(Strict):
+    """Direct preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
+
+    kind: Literal["dpo"] = "dpo"
+    beta: float = Field(default=0.1, gt=0, description="How strongly the model is held to its base; lower moves more.")
+    loss: Literal["sigmoid", "ipo", "hinge"] = Field(default="sigmoid", description="sigmoid is DPO itself.")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round (sigmoid only)."
+    )
+
+
+class Auto(Strict):
+    """What the rows ask for: dpo for preference pairs, sft for everything else."""
+
+    kind: Literal["auto"] = "auto"
+
+
+Method = Annotated[Auto | Pretrain | Sft | Dpo, Field(discriminator="kind")]
 
 
 class Lora(Strict):
@@ -64,6 +81,8 @@ class Columns(Strict):
     messages: str | None = Field(default=None, description="Column with the list of messages.")
     prompt: str | None = Field(default=None, description="Column with the input.")
     completion: str | None = Field(default=None, description="Column with the answer to learn.")
+    chosen: str | None = Field(default=None, description="Column with the preferred answer of a pair.")
+    rejected: str | None = Field(default=None, description="Column with the other answer of a pair.")
     system: str | None = Field(default=None, description="Column with a system prompt.")
     text: str | None = Field(default=None, description="Column with plain text.")
     label: str | None = Field(default=None, description="Column with the class; becomes the answer.")
@@ -102,7 +121,9 @@ class Optimizer(Strict):
 class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
-    metric: Literal["auto", "exact-match", "json", "accuracy", "final-answer", "rouge-l", "chrf", "nll"] = "auto"
+    metric: Literal[
+        "auto", "exact-match", "json", "accuracy", "final-answer", "rouge-l", "chrf", "nll", "preference-accuracy"
+    ] = "auto"
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
     early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
@@ -118,12 +139,12 @@ class Recipe(Strict):
     )
     test: Name | None = Field(default=None, description="Your own test file; the data is then split in two only.")
     base: Name = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
-    method: Method = Field(default_factory=Sft, description="How the model learns.")
+    method: Method = Field(default_factory=Auto, description="How the model learns; auto: by the form of the rows.")
     adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
-    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label"] = "auto"
+    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     split: Split = Field(default_factory=Split)

@@ -15,17 +15,17 @@ from whet.store.run import Run
 from whet.train.checkpoint import Progress, save_best, save_last
 from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
-from whet.types import Batch
+from whet.types import Batch, LossOut
 
 
-def mean_nll(policy: Policy, batches: Iterable[Batch]) -> float | None:
-    """Sum of NLL over sum of weights, in nats: does not depend on how the rows are batched. None without rows."""
+def mean_loss(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> float | None:
+    """Sum of a method's loss over sum of weights: does not depend on how the rows are batched. None without rows."""
     total = weight = 0.0
     training = policy.model.training
     policy.model.eval()
     with torch.no_grad():
         for batch in batches:
-            total -= float((policy.logprobs(batch) * batch.weight_N).sum())
+            total += float(loss(batch).total)
             weight += batch.weight
     policy.model.train(training)
     return total / weight if weight else None
@@ -36,6 +36,7 @@ class Validator:
     """Measures the validation loss, keeps the best weights, and says in words why it stops."""
 
     policy: Policy
+    loss: Callable[[Batch], LossOut]
     batches: Callable[[], Iterable[Batch]]
     run: Run
     progress: Progress
@@ -53,7 +54,7 @@ class Validator:
         return self.early_stop and self._should_stop(step)
 
     def measure(self, step: int) -> None:
-        validation = mean_nll(self.policy, self.batches())
+        validation = mean_loss(self.policy, self.loss, self.batches())
         if validation is None:
             self._without_rows(step)
             return

@@ -15,8 +15,9 @@ from whet.data.ledger import Ledger
 from whet.data.loader import Loader, in_order
 from whet.data.prepare import Prepared, prepare
 from whet.data.template import Renderer
-from whet.errors import DataError
-from whet.recipe.schema import Pretrain, Recipe
+from whet.errors import DataError, RecipeError
+from whet.recipe.rules import Choice
+from whet.recipe.schema import Auto, Dpo, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
 from whet.types import Batch
@@ -59,14 +60,15 @@ class Material:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
         if isinstance(self.source, Prepared):
-            return Loader(self.source.train, *sizes)
+            return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo))
         return BlockLoader(self.source.train, block_length(recipe, self.source.train), *sizes)
 
     def validation(self, recipe: Recipe) -> Iterable[Batch]:
         """The validation part, every token once, in a fixed order."""
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):
-            return in_order(self.source.validation, recipe.micro_batch_tokens)
+            per_tree = isinstance(recipe.method, Dpo)
+            return in_order(self.source.validation, recipe.micro_batch_tokens, per_tree)
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         return read_through(self.source.validation, recipe.method.context, recipe.micro_batch_tokens)
 
@@ -77,6 +79,26 @@ def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
     if len(tokens) < 8:
         raise DataError("there is hardly any text to train on", where=str(recipe.data), value=f"{len(tokens)} tokens")
     return min(recipe.method.context, len(tokens))
+
+
+def settle_method(recipe: Recipe, material: Material) -> tuple[Recipe, list[Choice]]:
+    """The recipe with `method: auto` replaced by what the rows ask for, and why. Raises RecipeError for a metric that
+    the rows cannot be measured with."""
+    paired = isinstance(material.source, Prepared) and material.source.shape.kind == "preference"
+    metric = recipe.evaluate.metric
+    if metric != "auto" and paired != (metric == "preference-accuracy"):
+        what = "preference pairs are compared by the probability of their answers" if paired else "this needs pairs"
+        raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
+    if not isinstance(recipe.method, Auto):
+        return recipe, []
+    recipe = recipe.model_copy(deep=True)
+    recipe.method = Dpo() if paired else Sft()
+    reason = (
+        "The rows are pairs of a chosen and a rejected answer."
+        if paired
+        else "The rows are examples to learn from (not preference pairs)."
+    )
+    return recipe, [Choice("method", recipe.method.kind, reason)]
 
 
 def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from whet.data.forest import build_batch
+from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.model.adapter import add_adapter
@@ -22,25 +22,21 @@ from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.schema import Dpo, Pretrain, Recipe
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
-from whet.train.hooks import Checkpointer, Validator, mean_nll
-from whet.train.loop import train_loop
-from whet.train.material import Material, gather
-from whet.train.methods import NextToken
+from whet.train.hooks import Checkpointer, Validator, mean_loss
+from whet.train.loop import Method, train_loop
+from whet.train.material import Material, gather, settle_method
+from whet.train.methods import BatchSource, NextToken
 from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
+from whet.train.preference import Preference, first_reading, key_of, references
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
-from whet.train.selfcheck import SelfCheck, self_check
-from whet.types import Batch, Segment
-
-CHECK_ROWS = 8
-"""Rows of the first batch that the self-check compares: enough to mix lengths, cheap for a large model."""
-CHECK_LOGITS = 16 * 1024 * 1024
-"""Most logits of the plain path that they are compared with; two rows are read in any case."""
+from whet.train.selfcheck import SelfCheck, sample_of, self_check
+from whet.types import Batch
 
 
 @dataclass(slots=True)
@@ -83,9 +79,10 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
     for note in material.notes:
         observer.note(note)
+    recipe, choices = settle_method(recipe, material)
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
-        _resolve(session, config.hidden_size, observer)
+        _resolve(session, config.hidden_size, choices, observer)
     return session
 
 
@@ -94,7 +91,7 @@ def _clock(run: Run) -> datetime:
     return datetime.fromisoformat(run.read_json("run.json")["created"])
 
 
-def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
+def _resolve(session: Session, hidden_size: int, before: list[Choice], observer: Observer) -> None:
     """Fill in what the rules decide, and write it down with the reasons."""
     recipe, run = session.recipe, session.run
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
@@ -103,7 +100,7 @@ def _resolve(session: Session, hidden_size: int, observer: Observer) -> None:
     if recipe.dtype == "auto":
         session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
-    run.write_json("choices.json", [dataclasses.asdict(choice) for choice in choices])
+    run.write_json("choices.json", [dataclasses.asdict(choice) for choice in [*before, *choices]])
     run.write_recipe(session.recipe)
 
 
@@ -181,7 +178,7 @@ def train(session: Session, observer: Observer) -> Trained:
 
     rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None))
 
-    method = NextToken(policy, loader)
+    method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
@@ -195,6 +192,7 @@ def train(session: Session, observer: Observer) -> Trained:
 
     validator = Validator(
         policy,
+        method.loss,
         lambda: session.material.validation(recipe),
         run,
         progress,
@@ -222,30 +220,32 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
-    _refuse_broken(policy, first)
+    _refuse_broken(policy, method, first)
     save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
 
-def _refuse_broken(policy: Policy, batch: Batch) -> None:
+def method_of(
+    session: Session, base: Base, policy: Policy, loader: BatchSource, path: str, observer: Observer
+) -> Method:
+    """The recipe's method. The policy must still be as it was before the first step: dpo reads the base through it."""
+    recipe, run, material = session.recipe, session.run, session.material
+    if not isinstance(recipe.method, Dpo):
+        return NextToken(policy, loader)
+    assert isinstance(loader, Loader) and recipe.steps
+    observer.phase("reading what the base says of the answers")
+    key = key_of(
+        recipe, base.fingerprint, session.renderer.fingerprint, material.ledger.rows_jsonl(), path, str(policy.device)
+    )
+    batches = first_reading(loader, material.validation(recipe), recipe.steps)
+    found = references(run.folder / "reference", key, policy, batches)
+    return Preference(policy, loader, recipe.method, found)
+
+
+def _refuse_broken(policy: Policy, method: Method, batch: Batch) -> None:
     """The last update can break the weights where no validation follows it. Raises NonFiniteError."""
-    loss = mean_nll(policy, [batch])
+    loss = mean_loss(policy, method.loss, [batch])
     if loss is None or not math.isfinite(loss):
         fix = "lower learning_rate, or set dtype: float32"
         raise NonFiniteError("the loss after the last step is not finite", where="last step", value=loss, fix=fix)
-
-
-def sample_of(batch: Batch, vocabulary: int) -> Batch:
-    """Short trees of a batch as a batch of their own: few enough that the plain path's full logits stay small."""
-    weights = [0.0] * int(batch.ids_T.shape[0])
-    for source, weight in zip(batch.source_N.tolist(), batch.weight_N.tolist(), strict=True):
-        weights[source + 1] = weight
-    ids, chosen = batch.ids_T.tolist(), []
-    for number in sorted(range(len(batch.lengths)), key=lambda number: batch.lengths[number]):
-        start, length = batch.starts[number], batch.lengths[number]
-        too_many = (len(chosen) + 1) * length * vocabulary > CHECK_LOGITS
-        if len(chosen) == CHECK_ROWS or (too_many and len(chosen) >= 2):
-            break
-        chosen.append(Segment(ids[start : start + length], weights[start : start + length], batch.rows[number]))
-    return build_batch(chosen)

@@ -1,0 +1,67 @@
+"""Preference pairs on one side of a verdict: which answer is likelier, and how far it moved from the base.
+
+Likelier means a higher mean log-probability a token: by the plain sum the shorter answer would win nearly always,
+whatever it says. A tie counts half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from whet.data.loader import in_order
+from whet.evaluate.metric import RowScore
+from whet.evaluate.sides import READ_TOKENS, Side
+from whet.loss.preference import answer_sums, answers_of
+from whet.types import Segment
+
+PAIR_REASON = "the rows are preference pairs, so it is counted how often the chosen answer is likelier, token for token"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPair:
+    """Log-probabilities in nats, summed over the tokens of each answer."""
+
+    chosen: float
+    rejected: float
+    chosen_tokens: float
+    rejected_tokens: float
+
+    @property
+    def margin(self) -> float:
+        """Nats a token by which the chosen answer is likelier."""
+        return self.chosen / self.chosen_tokens - self.rejected / self.rejected_tokens
+
+
+@torch.no_grad()
+def read_pairs(side: Side, segments: Sequence[Segment]) -> dict[int, ReadPair]:
+    """What a side says of each pair, by input row."""
+    found = {}
+    with side.acting():
+        for batch in in_order(segments, READ_TOKENS):
+            sums_2P = answer_sums(side.policy.logprobs(batch), batch)
+            tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
+            rows = [batch.rows[number] for number in answers_of(batch)[0].tolist()]
+            for row, *values in zip(rows, *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
+                found[row] = ReadPair(*values)
+    return found
+
+
+def prefers(pair: ReadPair) -> RowScore:
+    """1 where the chosen answer is the likelier one, 0 where the other is, 0.5 where neither."""
+    value = 0.5 if pair.margin == 0 else float(pair.margin > 0)
+    return RowScore(value, {"margin": pair.margin})
+
+
+def against(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> dict[str, Any]:
+    """`reward_accuracy`: share of the pairs whose chosen answer gained more probability than the rejected one, which is
+    what dpo trains; `chosen_gain`, `rejected_gain`: mean change of an answer's log-probability, in nats."""
+    gains = [(tuned[row].chosen - base[row].chosen, tuned[row].rejected - base[row].rejected) for row in base]
+    return {
+        "reward_accuracy": sum(chosen > rejected for chosen, rejected in gains) / len(gains),
+        "chosen_gain": sum(chosen for chosen, _ in gains) / len(gains),
+        "rejected_gain": sum(rejected for _, rejected in gains) / len(gains),
+    }
