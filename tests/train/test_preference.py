@@ -23,7 +23,8 @@ from whet.store.run import Run
 from whet.train.hooks import mean_loss
 from whet.train.observer import Silent
 from whet.train.preference import Preference, first_reading, read_references, references
-from whet.train.session import head_of, open_session, train
+from whet.train.selfcheck import sample_of
+from whet.train.session import open_session, train
 from whet.types import Segment
 
 PAIRS = 12
@@ -137,12 +138,19 @@ def test_references_are_read_once_and_again_where_the_key_or_the_file_changed(tm
     assert torch.equal(read("a"), stored)
 
 
-def test_the_head_of_a_batch_keeps_whole_trees() -> None:
+def test_the_sample_of_a_batch_keeps_whole_trees_the_shortest_first() -> None:
     batch = build_batch(pairs(6))
-    head, expected = head_of(batch, 2), build_batch(pairs(6)[:6])
-    for name in ("ids_T", "positions_T", "source_N", "target_N", "weight_N", "segment_N"):
-        assert torch.equal(getattr(head, name), getattr(expected, name)), name
-    assert (head.parents, head.starts, head.rows) == (expected.parents, expected.starts, expected.rows)
+    sample = sample_of(batch, vocabulary=10**9)  # so large that two trees are the most
+    sizes = sorted(sum(batch.lengths[n : n + 3]) for n in range(0, 18, 3))
+    assert sample.parents == [None, 0, 0, None, 3, 3]
+    assert [sum(sample.lengths[:3]), sum(sample.lengths[3:])] == sizes[:2]
+    for tree in (0, 3):
+        row = sample.rows[tree]
+        first = batch.rows.index(row)
+        assert sample.lengths[tree : tree + 3] == batch.lengths[first : first + 3]
+        mine, theirs = sample.segment_N // 3 == tree // 3, batch.segment_N // 3 == first // 3
+        assert torch.equal(sample.target_N[mine], batch.target_N[theirs])
+        assert torch.equal(sample.weight_N[mine], batch.weight_N[theirs])
 
 
 def test_a_run_on_pairs_picks_dpo_says_why_and_starts_at_ln_2(tmp_path: Path) -> None:
