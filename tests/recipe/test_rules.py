@@ -114,3 +114,12 @@ def test_pretraining_from_scratch_follows_kaplan_and_chinchilla() -> None:
     assert resolved.epochs == 4
     assert choices["method.context"].value == 1024
     assert chosen(recipe, facts(tokens=20_000_000))[0].epochs == 1
+
+
+def test_pairs_are_learned_once_and_at_a_thirtieth_of_the_rate() -> None:
+    """For a large model that is the published range: LoRA 5e-6 to 1e-5, all weights 5e-7 to 1e-6."""
+    for adapter, low, high in (("lora", 5e-6, 1e-5), ("full", 5e-7, 1e-6)):
+        recipe = load_recipe({"data": "a", "method": "dpo", "adapter": adapter})
+        resolved, choices = chosen(recipe, facts(hidden_size=4096))
+        assert resolved.learning_rate is not None and low <= resolved.learning_rate <= high
+        assert resolved.epochs == 1 and "preference pairs" in choices["learning_rate"].reason
