@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.tiny_models import segments_of, tiny
-from whet.data.forest import build_batch, path_to
+from whet.data.forest import build_batch, path_to, pick, trees
 from whet.data.loader import Loader, in_order
 from whet.loss.preference import answer_sums, answers_of
 from whet.model.adapter import add_adapter
@@ -23,7 +23,8 @@ from whet.store.run import Run
 from whet.train.hooks import mean_loss
 from whet.train.observer import Silent
 from whet.train.preference import Preference, first_reading, read_references, references
-from whet.train.session import head_of, open_session, train
+from whet.train.selfcheck import sample_of
+from whet.train.session import open_session, train
 from whet.types import Segment
 
 PAIRS = 12
@@ -137,12 +138,13 @@ def test_references_are_read_once_and_again_where_the_key_or_the_file_changed(tm
     assert torch.equal(read("a"), stored)
 
 
-def test_the_head_of_a_batch_keeps_whole_trees() -> None:
-    batch = build_batch(pairs(6))
-    head, expected = head_of(batch, 2), build_batch(pairs(6)[:6])
+def test_the_sample_of_the_self_check_keeps_whole_trees() -> None:
+    segments = pairs(6)
+    by_length = sorted(trees(segments), key=lambda tree: sum(len(segments[number].ids) for number in tree))
+    sample, expected = sample_of(build_batch(segments), 61), build_batch(pick(segments, by_length))
     for name in ("ids_T", "positions_T", "source_N", "target_N", "weight_N", "segment_N"):
-        assert torch.equal(getattr(head, name), getattr(expected, name)), name
-    assert (head.parents, head.starts, head.rows) == (expected.parents, expected.starts, expected.rows)
+        assert torch.equal(getattr(sample, name), getattr(expected, name)), name
+    assert (sample.parents, sample.starts, sample.rows) == (expected.parents, expected.starts, expected.rows)
 
 
 def test_a_run_on_pairs_picks_dpo_says_why_and_starts_at_ln_2(tmp_path: Path) -> None:
