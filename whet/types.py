@@ -27,14 +27,14 @@ class Row:
     where: str
     """For messages to people: `tickets.jsonl:812`."""
     messages: list[Message] = field(default_factory=list)
-    rejected: list[Message] | None = None
-    """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     tools: list[dict[str, Any]] | None = None
     text: str | None = None
     label: str | None = None
     """The class, where the data has label columns: stratifies the split and chooses the metric."""
     group: str | None = None
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
+    rejected: list[Message] | None = None
+    """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
 
     @property
     def reference(self) -> str:
