@@ -11,7 +11,7 @@ import pytest
 
 from whet.cli.main import run
 from whet.recipe.load import load_recipe
-from whet.recipe.schema import Lora, Recipe
+from whet.recipe.schema import Lora, Recipe, Sft
 from whet.store.registry import find_run
 
 Capture = pytest.CaptureFixture[str]
