@@ -59,7 +59,8 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
 def test_init_writes_a_recipe_that_loads_and_is_not_overwritten(capsys: Capture) -> None:
     assert run(["init", "tickets.jsonl"]) == 0
     text = Path("tickets.yaml").read_text()
-    assert load_recipe("tickets.yaml") == Recipe(data="tickets.jsonl", method=Sft()) and "# The data is prompt-completion" in text
+    assert load_recipe("tickets.yaml") == Recipe(data="tickets.jsonl", method=Sft())
+    assert "# The data is prompt-completion" in text
     assert run(["init", "tickets.jsonl"]) == 2
     assert "this file exists" in capsys.readouterr().err
     commented = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ") and ":" in line]
