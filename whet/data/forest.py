@@ -74,13 +74,17 @@ def path_to(segments: Sequence[Segment], number: int) -> list[int]:
 
 def trees(segments: Sequence[Segment]) -> list[list[int]]:
     """Positions grouped by root, each group with parents before children: what must stay in one batch."""
-    groups: dict[int, list[int]] = {}
+    return trees_of([segment.parent for segment in segments])
+
+
+def trees_of(parents: list[int | None]) -> list[list[int]]:
+    """Segments grouped by their root, in order."""
     root_of: list[int] = []
-    for number, segment in enumerate(segments):
-        root = number if segment.parent is None else root_of[segment.parent]
-        root_of.append(root)
-        groups.setdefault(root, []).append(number)
-    return list(groups.values())
+    members: dict[int, list[int]] = {}
+    for segment, parent in enumerate(parents):
+        root_of.append(segment if parent is None else root_of[parent])
+        members.setdefault(root_of[-1], []).append(segment)
+    return list(members.values())
 
 
 def pick(segments: Sequence[Segment], groups: Sequence[Sequence[int]]) -> list[Segment]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 from whet.errors import InputError
@@ -13,6 +13,8 @@ from whet.generate.proof import adapters_off, fast_reader, has_adapter, prove_de
 from whet.generate.record import Record
 from whet.generate.sampling import Chooser, Sampling
 from whet.generate.weights import room_for_copy
+from whet.model.policy import evaluating
+from whet.model.quantise import quantised_linears
 from whet.types import Answer
 
 MOST_SLOTS = 128
@@ -50,7 +52,7 @@ def generate(
     record = Record(tokenizer, given, stop_ids, sampling, context)
     chooser = Chooser(sampling, range(len(given)))
     answers: dict[int, Answer] = {}
-    with _evaluating(model):
+    with evaluating(model):
         for writer, switch in _writers(model, record, chooser, on, batch_tokens):
             with switch():
                 while writer.alive:
@@ -72,7 +74,7 @@ def stream(
     """Text of one answer, piece by piece; a piece never ends inside a character. Raises as `generate` does."""
     _refuse_unusable([prompt], context)
     record = Record(tokenizer, [prompt], stop_ids, sampling, context)
-    with _evaluating(model):
+    with evaluating(model):
         ((writer, _),) = _writers(model, record, Chooser(sampling, [0]), [True], 1)
         written = ""
         while writer.alive:
@@ -109,7 +111,9 @@ def _writers(
 
 
 def _copies(model: Any, record: Record) -> bool:
-    """Is it worth it, and is there room, to lay the weights out anew for this call?"""
+    """Is it worth it, and is there room, to lay the weights out anew for this call? Never in full for a 4-bit base."""
+    if quantised_linears(model):
+        return False
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     steps = max(record.limits) * -(-len(record.prompts) // MOST_SLOTS)
     return steps >= COPY_STEPS and room_for_copy(size)
@@ -141,17 +145,6 @@ def _groups(order: list[int], record: Record, batch_tokens: int) -> Iterator[lis
         group.append(index)
     if group:
         yield group
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Without dropout, whatever state the caller left the model in."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def _switches(model: Any, prompts: Sequence[list[int]], samples: int, adapters: Sequence[bool] | None) -> list[bool]:

@@ -76,7 +76,7 @@ def has_adapter(model: Any) -> bool:
 def adapters_off(model: Any) -> Iterator[None]:
     """Within this block the model answers as its base."""
     switched = [module for module in model.modules() if isinstance(module, LoraLayer) and not module.disable_adapters]
-    needing = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    needing = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     for module in switched:
         module.enable_adapters(False)
     try:
@@ -85,7 +85,7 @@ def adapters_off(model: Any) -> Iterator[None]:
         for module in switched:
             module.enable_adapters(True)
         for parameter in model.parameters():  # PEFT's switch freezes and thaws on its own
-            parameter.requires_grad_(any(parameter is kept for kept in needing))
+            parameter.requires_grad_(id(parameter) in needing)
 
 
 def _refusal(model: Any, reader: Reader, adapted: bool) -> str | None:

@@ -44,8 +44,8 @@ class Layer:
         self.expand, self.contract = Joined([mlp.gate, mlp.up], copies), Joined([mlp.down], copies)
         self.norms, self.head_norms = (half.norm, mlp.norm), (half.query_norm, half.key_norm)
         self.size, self.scale = half.size, fused.scale
-        self.key_heads = half.key.weight_OD.shape[0] // half.size
-        self.heads = half.query.weight_OD.shape[0] // half.size
+        self.key_heads = half.key.outputs // half.size
+        self.heads = half.query.outputs // half.size
         self.activation = ACTIVATIONS[mlp.activation][0]
 
     def attend_to(self, x_MD: Tensor, angles: Angles, switch_M1: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -189,5 +189,5 @@ def read_model(model: Any) -> list[FusedLayer] | str:
     layers = [layer for layer in map(read_layer, trunk.layers) if layer is not None]
     if len(layers) < len(trunk.layers):
         return f"{kind} has layers that are not the known decoder layer"
-    heads = {(layer.attention.size, layer.attention.key.weight_OD.shape[0]) for layer in layers}
+    heads = {(layer.attention.size, layer.attention.key.outputs) for layer in layers}
     return layers if len(heads) == 1 else f"{kind} has layers of different shapes"

@@ -25,12 +25,11 @@ class Joined:
     """Layers that read the same input. With `copies` their weights are joined once, else read where they lie."""
 
     def __init__(self, products: Sequence[Product], copies: bool) -> None:
-        weights = [product.weight_OD for product in products]
-        self.parts = [(product.weight_OD, product.layer.bias) for product in products]
+        self.products = products
         self.bias_O = _joined_bias(products)
-        self.weight_OD = (torch.cat(weights) if len(weights) > 1 else weights[0]) if copies else None
+        self.weight_OD = _joined_weight(products) if copies else None
         self.packed: Tensor | None = None
-        if copies and can_pack(weights[0]):
+        if self.weight_OD is not None and can_pack(self.weight_OD):
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight_OD, ROWS_HINT)
             self.weight_OD = None
         self.down_DR, self.up_RO = _joined_adapters(products)
@@ -54,7 +53,7 @@ class Joined:
         if self.weight_OD is not None:
             y_MO = functional.linear(x_MD, self.weight_OD, self.bias_O)
         else:
-            found = [functional.linear(x_MD, weight, bias) for weight, bias in self.parts]
+            found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
             y_MO = found[0] if len(found) == 1 else torch.cat(found, -1)
         return y_MO if residual_MO is None else y_MO.add_(residual_MO)
 
@@ -72,11 +71,18 @@ def room_for_copy(model_bytes: int) -> bool:
     return model_bytes * 2 <= os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def _joined_weight(products: Sequence[Product]) -> Tensor:
+    weights = [product.weight_OD for product in products]
+    return torch.cat(weights) if len(weights) > 1 else weights[0]
+
+
 def _joined_bias(products: Sequence[Product]) -> Tensor | None:
     if all(product.layer.bias is None for product in products):
         return None
-    given = ((product.weight_OD, product.layer.bias) for product in products)
-    return torch.cat([weight.new_zeros(weight.shape[0]) if bias is None else bias for weight, bias in given])
+    given = [product.layer.bias for product in products]
+    some = next(bias for bias in given if bias is not None)
+    filled = [some.new_zeros(p.outputs) if bias is None else bias for p, bias in zip(products, given, strict=True)]
+    return torch.cat(filled)
 
 
 def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor | None]:
@@ -85,12 +91,12 @@ def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor
     if not adapted:
         return None, None
     down_RD = torch.cat([product.down for product in adapted if product.down is not None])
-    up_RO = down_RD.new_zeros(down_RD.shape[0], sum(product.weight_OD.shape[0] for product in products))
+    up_RO = down_RD.new_zeros(down_RD.shape[0], sum(product.outputs for product in products))
     row = column = 0
     for product in products:
         if product.adapted and product.up is not None:
             outputs, rank = product.up.shape
             up_RO[row : row + rank, column : column + outputs] = product.up.T.float() * product.scale
             row += rank
-        column += product.weight_OD.shape[0]
+        column += product.outputs
     return down_RD.T.contiguous(), up_RO

@@ -23,6 +23,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from whet.data.forest import trees_of
 from whet.errors import ModelError
 from whet.model.attend import attend
 from whet.types import Batch
@@ -122,16 +123,6 @@ def layout_of(batch: Batch) -> Layout:
     positions_RL = batch.positions_T[gather_RL]
     family_RLL = None if single else family(batch.parents, segment_RL, positions_RL)
     return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
-
-
-def trees_of(parents: list[int | None]) -> list[list[int]]:
-    """Segments grouped by their root, in order."""
-    root_of: list[int] = []
-    members: dict[int, list[int]] = {}
-    for segment, parent in enumerate(parents):
-        root_of.append(segment if parent is None else root_of[parent])
-        members.setdefault(root_of[-1], []).append(segment)
-    return list(members.values())
 
 
 def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:

@@ -2,13 +2,12 @@
 
 `prove_head`: hidden states and output layer must give the model's own logits. `forest_refusal`: a small forest must
 give the hidden states of the plain rows; whatever mixes neighbours (recurrent layers, convolutions over the line,
-masks of its own) is found here, whichever rows the data begins with.
+masks of its own) is found here, whichever rows the data begins with. `fuse`: fused layers must give the hidden states
+of the layers that they replace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from whet.errors import ModelError
 from whet.model.adapter import causal_lm, stirred
 from whet.model.attention import FOREST
 from whet.model.fused import install as fused
-from whet.model.policy import Policy
+from whet.model.policy import Policy, evaluating
 from whet.types import Batch, Segment
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
@@ -50,7 +49,7 @@ def fuse(model: Any) -> str | None:
         return "the fused layers were written and measured for processors only"
     trunk, batch = inner.base_model, _trial_batch(inner)
     fused.uninstall(trunk)
-    with _quiet(inner), torch.no_grad(), stirred(model):
+    with evaluating(inner), torch.no_grad(), stirred(model):
         own = Policy(model).hidden(batch)
         if not fused.install(trunk):
             return f"{inner.config.model_type} has no layer that the fused kernels compute"
@@ -68,7 +67,7 @@ def unfuse(model: Any) -> None:
 
 def prove_head(model: Any, name: str) -> None:
     """Raise ModelError when trunk and output layer, read as Whet reads them, do not give the model's own logits."""
-    with _quiet(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         ids_1T = _trial_batch(model).ids_T[None].to(next(model.parameters()).device)
         try:
             own = model(input_ids=ids_1T, use_cache=False).logits[0]
@@ -105,7 +104,7 @@ def _trial(model: Any) -> str | None:
     """Hidden states of every token of a small forest, against one padded row a path."""
     batch = _trial_batch(model)
     before = model.config._attn_implementation
-    with _quiet(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         plain = Policy(model, use_forest=False).hidden(batch)
         try:
             model.set_attn_implementation(FOREST)
@@ -133,14 +132,3 @@ def _distance(left_ND: Tensor, right_ND: Tensor) -> float:
     """Largest relative difference over the N vectors; not a number where one of them is not."""
     left_ND, right_ND = left_ND.float(), right_ND.float()
     return float(((left_ND - right_ND).norm(dim=-1) / right_ND.norm(dim=-1).clamp_min(1e-12)).max())
-
-
-@contextmanager
-def _quiet(model: Any) -> Iterator[None]:
-    """Without dropout."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

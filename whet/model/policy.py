@@ -6,6 +6,8 @@ plain path reads one example a row, right-padded, through the architecture's own
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,6 +81,17 @@ class Policy:
         ids_RL, mask_RL = pad_rows(rows, batch.ids_T)
         out = self.trunk(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False)
         return out.last_hidden_state.flatten(0, 1).index_select(0, slot_T[batch.source_N])
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Within this block there is no dropout, whatever state the caller left the model in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def placed(batch: Batch, device: torch.device) -> Batch:

@@ -26,9 +26,9 @@ from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
 from whet.plan.time import rate, step_seconds
-from whet.recipe.rules import Facts, resolve
-from whet.recipe.schema import Lora, Pretrain, Recipe
-from whet.train.material import Material, block_length, gather
+from whet.recipe.rules import resolve
+from whet.recipe.schema import Lora, Recipe
+from whet.train.material import Material, block_length, gather, settle_method
 from whet.train.observer import Observer
 from whet.train.session import device, with_context
 
@@ -71,7 +71,8 @@ def forecast(
     notes: list[str] = []
     shape, config = _shape_of(recipe, notes)
     recipe, material = _material(recipe, config, cache, notes, observer)
-    recipe, _ = resolve(recipe, _facts(recipe, shape, material))
+    recipe, _ = settle_method(recipe, material)
+    recipe, _ = resolve(recipe, material.facts(recipe, shape.hidden, shape.parameters, shape.context))
     calibration = measured(observer, measure_anew)
     setting = _setting(recipe, shape, material, target, calibration)
     memory = predict(shape, setting)
@@ -144,18 +145,6 @@ def _material(
         )
     recipe = with_context(recipe, config)
     return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer)
-
-
-def _facts(recipe: Recipe, shape: Shape, material: Material) -> Facts:
-    return Facts(
-        rows=material.rows,
-        tokens=material.tokens,
-        supervised_tokens=material.supervised_tokens,
-        hidden_size=shape.hidden,
-        parameters=shape.parameters,
-        context=shape.context,
-        from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
-    )
 
 
 def _setting(

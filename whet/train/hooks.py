@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from whet.errors import NonFiniteError
-from whet.model.policy import Policy
+from whet.model.policy import Policy, evaluating
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, save_best, save_last
 from whet.train.observer import Observer
@@ -21,13 +21,10 @@ from whet.types import Batch, LossOut
 def mean_loss(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> float | None:
     """Sum of a method's loss over sum of weights: does not depend on how the rows are batched. None without rows."""
     total = weight = 0.0
-    training = policy.model.training
-    policy.model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(policy.model):
         for batch in batches:
             total += float(loss(batch).total)
             weight += batch.weight
-    policy.model.train(training)
     return total / weight if weight else None
 
 

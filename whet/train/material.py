@@ -16,7 +16,7 @@ from whet.data.loader import Loader, in_order
 from whet.data.prepare import Prepared, prepare
 from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
-from whet.recipe.rules import Choice
+from whet.recipe.rules import Choice, Facts
 from whet.recipe.schema import Auto, Dpo, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
@@ -55,6 +55,18 @@ class Material:
     @property
     def supervised_tokens(self) -> int:
         return len(self.source.train) if isinstance(self.source, Corpus) else self.source.supervised_tokens
+
+    def facts(self, recipe: Recipe, hidden_size: int, parameters: int, context: int) -> Facts:
+        """What the rules look at: these rows, and a base of this shape."""
+        return Facts(
+            rows=self.rows,
+            tokens=self.tokens,
+            supervised_tokens=self.supervised_tokens,
+            hidden_size=hidden_size,
+            parameters=parameters,
+            context=context,
+            from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+        )
 
     def loader(self, recipe: Recipe) -> BatchSource:
         assert recipe.batch_tokens and recipe.micro_batch_tokens

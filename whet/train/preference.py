@@ -19,7 +19,7 @@ from torch import Tensor
 from whet.data.loader import Loader
 from whet.loss.preference import answer_sums, answers_of, preference_loss
 from whet.model.adapter import is_adapted, without_adapter
-from whet.model.policy import Policy
+from whet.model.policy import Policy, evaluating
 from whet.recipe.schema import Dpo, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Batch, LossOut
@@ -95,13 +95,11 @@ def read_references(policy: Policy, batches: Iterable[Batch]) -> References:
     """What the base says of the answers in `batches`."""
     rows: list[int] = []
     sums: list[Tensor] = []
-    training = policy.model.training
-    policy.model.eval()
-    with without_adapter(policy.model) if is_adapted(policy.model) else nullcontext():
+    base = without_adapter(policy.model) if is_adapted(policy.model) else nullcontext()
+    with base, evaluating(policy.model):
         for batch in batches:
             sums.append(answer_sums(policy.logprobs(batch), batch))
             rows += rows_of(batch)
-    policy.model.train(training)
     return References(torch.cat(sums, dim=1), {row: place for place, row in enumerate(rows)})
 
 

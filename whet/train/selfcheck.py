@@ -16,7 +16,7 @@ from whet.data.forest import build_batch, pick, trees
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
-from whet.model.policy import Policy, reference_logprobs
+from whet.model.policy import Policy, evaluating, reference_logprobs
 from whet.types import Batch, Segment
 
 TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.float16: (1e-2, 5e-2)}
@@ -79,12 +79,9 @@ def self_check(policy: Policy, batch: Batch, wanted: str) -> SelfCheck:
     if wanted == "plain" or refusal:
         policy.use_forest = False
         return SelfCheck("plain", refusal or "asked for in the recipe")
-    training = policy.model.training
-    policy.model.eval()  # dropout would make the two passes differ
-    with stirred(policy.model):
+    with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
         plain = _loss_and_gradient(policy, batch, lambda b: reference_logprobs(causal_lm(policy.model), b))
         check = _first_that_agrees(policy, batch, wanted, plain)
-    policy.model.train(training)
     policy.use_forest = check.path != "plain"
     return check
 

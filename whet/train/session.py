@@ -14,7 +14,7 @@ import torch
 from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
-from whet.model.adapter import add_adapter
+from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
 from whet.model.memory import keep_freed_memory
@@ -96,12 +96,17 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     recipe, run = session.recipe, session.run
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(recipe, dtype, observer)
-    session.recipe, choices = resolve(recipe, facts_of(session.material, session.base, recipe))
+    session.recipe, choices = resolve(recipe, _facts(session, session.base))
     if recipe.dtype == "auto":
         session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
     run.write_json("choices.json", [dataclasses.asdict(choice) for choice in [*before, *choices]])
     run.write_recipe(session.recipe)
+
+
+def _facts(session: Session, base: Base) -> Facts:
+    parameters = sum(p.numel() for p in base.model.parameters())
+    return session.material.facts(session.recipe, base.hidden_size, parameters, base.context)
 
 
 def with_context(recipe: Recipe, config: Any) -> Recipe:
@@ -126,18 +131,6 @@ def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recip
 
 def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def facts_of(material: Material, base: Base, recipe: Recipe) -> Facts:
-    return Facts(
-        rows=material.rows,
-        tokens=material.tokens,
-        supervised_tokens=material.supervised_tokens,
-        hidden_size=base.hidden_size,
-        parameters=sum(p.numel() for p in base.model.parameters()),
-        context=base.context,
-        from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
-    )
 
 
 def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:
@@ -167,29 +160,14 @@ def train(session: Session, observer: Observer) -> Trained:
 
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
-    wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
-    check = self_check(policy, sample_of(first, base.model.config.get_text_config().vocab_size), wanted)
-    run.write_json("selfcheck.json", check.facts())
-    observer.note(f"self-check: {check.path} path, {check.reason}")
-    if recipe.compile:
-        policy.compile_layers()
-    if recipe.recompute:
-        policy.recompute_layers()
-
+    check = _proved_path(session, policy, first, observer)
     rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None))
 
     method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
-    progress = load_last(run.checkpoint("last"), optimizer) or Progress()
-    if progress.step > recipe.steps:
-        what = f"the checkpoint is of step {progress.step}, but the run has only {recipe.steps} steps"
-        raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
-    run.truncate_metrics(progress.step)
-    if progress.step:
-        observer.note(f"resumed at step {progress.step}")
-
+    progress = _resumed(run, optimizer, recipe.steps, observer)
     validator = Validator(
         policy,
         method.loss,
@@ -224,6 +202,33 @@ def train(session: Session, observer: Observer) -> Trained:
     save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
+
+
+def _proved_path(session: Session, policy: Policy, first: Batch, observer: Observer) -> SelfCheck:
+    """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks."""
+    recipe = session.recipe
+    wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
+    vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
+    check = self_check(policy, sample_of(first, vocabulary), wanted)
+    session.run.write_json("selfcheck.json", check.facts())
+    observer.note(f"self-check: {check.path} path, {check.reason}")
+    if recipe.compile:
+        policy.compile_layers()
+    if recipe.recompute:
+        policy.recompute_layers()
+    return check
+
+
+def _resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> Progress:
+    """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
+    progress = load_last(run.checkpoint("last"), optimizer) or Progress()
+    if progress.step > steps:
+        what = f"the checkpoint is of step {progress.step}, but the run has only {steps} steps"
+        raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
+    run.truncate_metrics(progress.step)
+    if progress.step:
+        observer.note(f"resumed at step {progress.step}")
+    return progress
 
 
 def method_of(

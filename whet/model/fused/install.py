@@ -27,6 +27,8 @@ from whet.model.fused.spans import spans_of
 LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
 MLP = {"gate_proj", "up_proj", "down_proj", "act_fn"}
+UNKNOWN = -1
+"""No sliding window."""
 
 
 @dataclass(slots=True)
@@ -45,10 +47,13 @@ class FusedLayer:
         rotary = kwargs.get("position_embeddings")
         if layout is None or rotary is None or not self._computes():
             return self.own(hidden_states, *args, **kwargs)
+        window = _window_of(layout, kwargs.get("attention_mask"))
+        if window == UNKNOWN:
+            return self.own(hidden_states, *args, **kwargs)  # which refuses a mask that is not the forest's
         x_TD = hidden_states[0]
-        heads = self.attention.query.weight_OD.shape[0] // self.attention.size
+        heads = self.attention.query.outputs // self.attention.size
         spans = spans_of(layout, x_TD.shape[0], heads)
-        how = Attention(self.scale, _window_of(layout, kwargs.get("attention_mask")))
+        how = Attention(self.scale, window)
         turn = _rotary(layout, rotary, heads, self.attention.size)
         y_TD = attention_half(x_TD, self.attention, turn, spans, how, self.light)
         return mlp_half(y_TD, self.mlp, self.light)[None]
@@ -164,8 +169,8 @@ def _rotary(layout: Layout, position_embeddings: tuple[Tensor, Tensor], heads: i
 
 
 def _window_of(layout: Layout, mask: Tensor | None) -> int | None:
-    """The sliding window that transformers asked for when it took this mask."""
+    """The sliding window that transformers asked for when it took this mask; UNKNOWN for a mask of somebody else."""
     for window, known in layout.masks.items():
         if known is mask:
             return window
-    return None
+    return None if mask is None else UNKNOWN

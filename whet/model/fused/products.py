@@ -50,6 +50,11 @@ class Product:
         return dequantised(self.layer)
 
     @property
+    def outputs(self) -> int:
+        """O, without making the weight."""
+        return self.layer.out_features
+
+    @property
     def dtype(self) -> torch.dtype:
         """What the product is computed in."""
         return self.layer.compute_dtype if is_quantised(self.layer) else self.layer.weight.dtype
