@@ -43,11 +43,15 @@ class Steps:
         self.stamps.append(time.perf_counter())
         self.losses.append(loss)
 
-    def rate(self, tokens: Sequence[int]) -> float:
-        """Tokens a second from the end of the first step to the end of the last; `tokens` has one count a step."""
+    def rate(self, tokens: Sequence[int], beforehand: float = 0.0) -> float:
+        """Tokens a second from the end of the first step to the end of the last; `tokens` has one count a step.
+
+        `beforehand` are seconds of work done for all steps before the first; the timed steps are charged their share.
+        """
         if len(self.stamps) != len(tokens) or len(tokens) < 2:
             raise ValueError(f"{len(self.stamps)} steps were stamped, but {len(tokens)} were asked for (at least 2)")
-        return sum(tokens[1:]) / (self.stamps[-1] - self.stamps[0])
+        charged = beforehand * sum(tokens[1:]) / sum(tokens)
+        return sum(tokens[1:]) / (self.stamps[-1] - self.stamps[0] + charged)
 
 
 def digest(rows: Iterable[tuple[Sequence[int], Sequence[bool]]]) -> str:

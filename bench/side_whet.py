@@ -12,40 +12,39 @@ from __future__ import annotations
 import dataclasses
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.material import ALPHA, RANK, base_name, read_facts
 from bench.measure import Steps, digest, finish
 from bench.tasks import BY_NAME, Task
-from whet.data.forest import build_batch
-from whet.data.loader import fill
+from whet.data.loader import Loader
 from whet.data.prepare import Prepared
+from whet.data.show import first_paths
 from whet.recipe.load import load_recipe
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Dpo, Recipe
 from whet.store.run import Run
 from whet.train.material import Material
 from whet.train.observer import Silent
-from whet.train.session import open_session, train
-from whet.types import Batch, Segment
+from whet.train.session import READING_REFERENCES, open_session, train
+from whet.types import Segment
 
 
-class AgreedSteps:
-    """Steps of `rows` rows each in the order of the file, cut into micro-batches as Whet's loader cuts them."""
+class AgreedSteps(Loader):
+    """Steps of `rows` rows (or pairs) each in the order of the file; micro-batches as Whet's loader cuts them."""
 
-    def __init__(self, segments: Sequence[Segment], rows: int, micro_batch_tokens: int) -> None:
-        self.segments, self.rows, self.micro_batch_tokens = segments, rows, micro_batch_tokens
+    def __init__(self, segments: Sequence[Segment], rows: int, recipe: Recipe) -> None:
+        assert recipe.batch_tokens and recipe.micro_batch_tokens
+        self.rows = rows
+        paired = isinstance(recipe.method, Dpo)
+        super().__init__(segments, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, per_tree=paired)
 
-    def largest(self) -> Batch:
-        steps = (self.step(number) for number in range(len(self.segments) // self.rows))
-        return max((batch for step in steps for batch in step), key=lambda batch: len(batch.ids_T))
-
-    def step(self, step: int) -> list[Batch]:
-        chosen = [self.segments[i] for i in range(step * self.rows, (step + 1) * self.rows)]
-        lengths = [len(segment.ids) for segment in chosen]
-        order = sorted(range(len(chosen)), key=lambda i: -lengths[i])
-        return [build_batch([chosen[i] for i in run]) for run in fill(order, lengths, self.micro_batch_tokens)]
+    def _plan_uncached(self, epoch: int) -> list[np.ndarray]:
+        return list(np.arange(len(self.forest.lengths)).reshape(-1, self.rows))
 
 
 class AgreedMaterial(Material):
@@ -54,15 +53,23 @@ class AgreedMaterial(Material):
     rows_of_a_step = 0
 
     def loader(self, recipe: Recipe) -> AgreedSteps:
-        assert isinstance(self.source, Prepared) and recipe.micro_batch_tokens
-        return AgreedSteps(self.source.train, self.rows_of_a_step, recipe.micro_batch_tokens)
+        assert isinstance(self.source, Prepared)
+        return AgreedSteps(self.source.train, self.rows_of_a_step, recipe)
 
 
 class Stamps(Silent):
-    """Hears the end of every step; reading the data reports steps too, but without a loss."""
+    """Hears the end of every step (reading the data reports steps too, but without a loss), and how long the base was
+    asked about pairs before the first: a peer asks it within each step, so that time has to count."""
 
     def __init__(self) -> None:
         self.steps = Steps()
+        self.beforehand = 0.0
+        self._reading_since: float | None = None
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        if self._reading_since is not None:
+            self.beforehand += time.perf_counter() - self._reading_since
+        self._reading_since = time.perf_counter() if name == READING_REFERENCES else None
 
     def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
         if "loss" in facts:
@@ -79,6 +86,7 @@ def recipe_of(folder: Path, task: Task) -> Recipe:
         {
             "data": str(folder / f"{task.name}.jsonl"),
             "base": base_name(folder, task.model),
+            "method": {"kind": task.method},
             "adapter": lora if task.adapter == "lora" else {"kind": "full"},
             "split": {"validation": 0, "test": 0},
             "learning_rate": task.rate,
@@ -105,12 +113,13 @@ def measure(folder: Path, task: Task) -> None:
             AgreedMaterial.rows_of_a_step = task.batch
             source = session.material.source
             assert isinstance(source, Prepared)
-            found = digest((segment.ids, [weight > 0 for weight in segment.weights]) for segment in source.train)
+            paths = first_paths(source.train, task.steps * task.batch)
+            found = digest((path.ids, [weight > 0 for weight in path.weights]) for _, path in paths)
             trained = train(session, stamps)
         resolved = session.recipe
     micro = f"micro-batches of {resolved.micro_batch_tokens:,} tokens"
     finish(
-        tokens_per_second=stamps.steps.rate(read_facts(folder, task)["tokens"]),
+        tokens_per_second=stamps.steps.rate(read_facts(folder, task)["tokens"], stamps.beforehand),
         losses=stamps.steps.losses,
         first_step_seconds=stamps.steps.first_step_seconds,
         digest=found,

@@ -86,7 +86,7 @@ TASKS = (
         "dpo",
         "DPO with LoRA, 135M",
         "train",
-        PEERS,
+        TRAINERS,
         method="dpo",
         steps=4,
         rate=5e-5,
@@ -135,7 +135,7 @@ TRIALS = (
         steps=3,
         batch=4,
     ),
-    Task("tiny-dpo", "DPO with LoRA, a tiny model", "train", PEERS, model="tiny", method="dpo", steps=3, batch=4),
+    Task("tiny-dpo", "DPO with LoRA, a tiny model", "train", TRAINERS, model="tiny", method="dpo", steps=3, batch=4),
     Task("tiny-generate", "generation, a tiny model", "generate", WRITERS, model="tiny", batch=3, new_tokens=5),
 )
 """Seconds long: they show that the sides work, and their times mean nothing. Run only when named."""

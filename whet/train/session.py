@@ -39,6 +39,9 @@ from whet.train.selfcheck import SelfCheck, sample_of, self_check
 from whet.types import Batch
 
 
+READING_REFERENCES = "reading what the base says of the answers"
+
+
 @dataclass(slots=True)
 class Session:
     """Everything a run needs, ready to train."""
@@ -239,7 +242,7 @@ def method_of(
     if not isinstance(recipe.method, Dpo):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps
-    observer.phase("reading what the base says of the answers")
+    observer.phase(READING_REFERENCES)
     key = key_of(
         recipe, base.fingerprint, session.renderer.fingerprint, material.ledger.rows_jsonl(), path, str(policy.device)
     )
