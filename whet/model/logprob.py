@@ -15,9 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
 
 CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
 """Logits alive at once: 32 MB in float32, about a processor's cache; more where launches cost."""
+ROW_GRAIN = 32
+"""Rows of a chunk come in multiples of this: a processor's matrix kernels are made afresh, and kept, for every shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Head:
     @property
     def chunk(self) -> int:
         elements = CHUNK_ELEMENTS.get(self.weight_VD.device.type, CHUNK_ELEMENTS["cuda"])
-        return max(32, elements // self.weight_VD.shape[0])
+        return max(1, elements // self.weight_VD.shape[0] // ROW_GRAIN) * ROW_GRAIN
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -51,7 +54,10 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 def token_logprobs(hidden_ND: Tensor, head: Head, target_N: Tensor) -> Tensor:
     """log p(target_n | hidden_n) in float32, shape (N,); differentiable (once) in hidden and in the head."""
-    return _TokenLogprobs.apply(hidden_ND, head.weight_VD, head.bias_V, target_N, head.scale, head.softcap)
+    rows, added = len(hidden_ND), -len(hidden_ND) % ROW_GRAIN
+    if added:
+        hidden_ND, target_N = pad(hidden_ND, (0, 0, 0, added)), pad(target_N, (0, added))
+    return _TokenLogprobs.apply(hidden_ND, head.weight_VD, head.bias_V, target_N, head.scale, head.softcap)[:rows]
 
 
 def kl_sum(hidden_a_ND: Tensor, head_a: Head, hidden_b_ND: Tensor, head_b: Head) -> float:

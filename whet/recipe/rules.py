@@ -38,7 +38,7 @@ EPOCHS, SMALL_ROWS, LARGE_ROWS, MOST_EPOCHS = 3, 100, 25_000, 25
 TOKENS_PER_PARAMETER, MOST_REPEATS = 20, 4
 """Chinchilla's 20 tokens a parameter; up to 4 passes are nearly as good as new text (Muennighoff et al. 2023)."""
 VALIDATIONS, CHECKPOINTS = 10, 20
-MICRO_NUMBERS, LEAST_MICRO, LARGEST_MICRO = 2**21, 512, 8192
+MICRO_NUMBERS, LEAST_MICRO, LARGEST_MICRO = 2**20, 512, 8192
 """Numbers in one layer's hidden states of a micro-batch, and its bounds in tokens."""
 
 

@@ -17,7 +17,7 @@ from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
-from whet.model.memory import keep_freed_memory
+from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
@@ -68,6 +68,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
 
     A run that was resolved before keeps its choices: a resumed run must not depend on a new measurement.
     """
+    keep_few_kernels()
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
     run.set_status("preparing")
