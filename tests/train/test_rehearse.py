@@ -9,6 +9,7 @@ from tests.tiny_models import roots, segments_of, tiny
 from whet.data.loader import Loader, in_order
 from whet.errors import OutOfMemoryError
 from whet.model.policy import Policy
+from whet.recipe.schema import Optimizer
 from whet.train.rehearse import rehearse
 
 
@@ -32,7 +33,7 @@ def test_it_leaves_nothing_behind() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    rehearse(policy, roots(9, 4), next(iter(in_order(segments_of((5, None)), 100))))
+    rehearse(policy, roots(9, 4), next(iter(in_order(segments_of((5, None)), 100))), Optimizer())
     assert torch.equal(torch.rand(3), expected)
     assert all(p.grad is None and torch.equal(before[name], p) for name, p in policy.trainable().items())
 
@@ -48,7 +49,7 @@ def test_too_little_memory_is_said_before_the_first_step(error: Exception, monke
 
     monkeypatch.setattr(Policy, "logprobs", short)
     with pytest.raises(OutOfMemoryError, match="micro_batch_tokens"):
-        rehearse(Policy(tiny("Llama")), roots(9), None)
+        rehearse(Policy(tiny("Llama")), roots(9), None, Optimizer())
 
 
 def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,4 +58,4 @@ def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Policy, "logprobs", broken)
     with pytest.raises(RuntimeError, match="shapes"):
-        rehearse(Policy(tiny("Llama")), roots(9), None)
+        rehearse(Policy(tiny("Llama")), roots(9), None, Optimizer())

@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
 """Logits alive at once: 32 MB in float32, about a processor's cache; more where launches cost."""
 ROW_GRAIN = 32
-"""Rows of a chunk come in multiples of this: a processor's matrix kernels are made afresh, and kept, for every shape."""
+"""Rows of a chunk come in multiples of this: a processor makes and keeps new matrix kernels for every shape."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from whet.plan.shape import Linear, Shape
 
-FLOAT = 4
+BFLOAT, FLOAT = 2, 4
 """Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Bits of a weight in NF4: 4, an 8-bit scale for 64 weights, a 32-bit one for 256 of these (QLoRA, section 3)."""
@@ -58,6 +58,8 @@ class Setting:
     recompute: bool = False
     """Only the input of each half layer is kept (activation checkpointing)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
+    lean: bool = False
+    """The optimiser's state in bfloat16, without float32 originals (train/lean.py)."""
     device: Literal["cpu", "cuda"] = "cpu"
     process: int = 0
     """Bytes of the program itself; measured (plan/machine.py)."""
@@ -92,7 +94,8 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     trained, number = trained_numbers(shape, setting), setting.bytes_a_number
     weights = weight_bytes(shape, setting)
     adapter = trained * number if setting.rank else 0
-    optimizer = trained * (0 if number == FLOAT else FLOAT) + moment_bytes(shape, setting)
+    originals = 0 if number == FLOAT or setting.lean else FLOAT
+    optimizer = trained * originals + moment_bytes(shape, setting)
     kept, working = kept_bytes(shape, setting), layer_bytes(shape, setting)
     tail, logits = tail_bytes(shape, setting), logit_bytes(shape, setting)
     table = 0 if setting.rank else shape.table
@@ -125,6 +128,9 @@ def weight_bytes(shape: Shape, setting: Setting) -> int:
 
 
 def _part(shape: Shape, setting: Setting) -> int:
+    """Numbers whose gradients are widened for the update; without originals nothing is (a few MB at a time)."""
+    if setting.lean:
+        return 0
     largest = PART if setting.rank else max(PART, shape.table)
     return min(trained_numbers(shape, setting), largest)
 
@@ -133,7 +139,7 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
     """AdamW keeps two moments; Muon keeps one, for matrices inside of layers only (train/optim.py)."""
     trained = trained_numbers(shape, setting)
     if setting.optimizer == "adamw":
-        return 2 * FLOAT * trained
+        return 2 * (BFLOAT if setting.lean else FLOAT) * trained
     matrices = trained if setting.rank else shape.layers * sum(linear.weights for linear in shape.linears)
     return FLOAT * matrices + 2 * FLOAT * (trained - matrices)
 

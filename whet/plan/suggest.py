@@ -49,8 +49,12 @@ def smallest(shape: Shape, asked: Setting) -> Memory:
 
 
 def ladder(asked: Setting) -> Iterator[Setting]:
-    """As asked, then smaller micro-batches, layers computed twice, a 4-bit base, an adapter, and these together."""
-    adapters = [asked] if asked.rank else [asked, replace(asked, rank=RANK, targets="all-linear")]
+    """As asked, then smaller micro-batches, layers computed twice, the optimiser's state in 16 bits where all weights
+    are trained, a 4-bit base, an adapter, and these together."""
+    adapters = [asked]
+    if not asked.rank:
+        lean = [] if asked.lean or asked.optimizer != "adamw" else [replace(asked, lean=True)]
+        adapters += [*lean, replace(asked, rank=RANK, targets="all-linear")]
     for adapter in adapters:
         for quantised in (False, True) if adapter.rank and not asked.quantised else (asked.quantised,):
             for recompute in (False, True) if not asked.recompute else (True,):
@@ -72,6 +76,8 @@ def changes(asked: Setting, setting: Setting) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     if setting.rank != asked.rank:
         keys["adapter"] = {"kind": "lora", "rank": setting.rank}
+    if setting.lean != asked.lean:
+        keys["optimizer.state"] = "bfloat16"
     if setting.quantised != asked.quantised:
         keys["quantise"] = "nf4"
     if setting.recompute != asked.recompute:

@@ -61,6 +61,9 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     except ValidationError as error:
         raise explain(error, where, places) from error
     refuse_contradictions(recipe, places.get(("quantise",), where))
+    if recipe.optimizer.kind == "muon" and recipe.optimizer.state == "bfloat16":
+        what, place = "muon keeps its state in float32", places.get(("optimizer", "state"), where)
+        raise RecipeError(what, where=place, value="optimizer.state: bfloat16", fix="leave it out, or use kind: adamw")
     return recipe
 
 

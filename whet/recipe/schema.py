@@ -114,6 +114,10 @@ class Optimizer(Strict):
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
     epsilon: float = Field(default=1e-8, gt=0)
+    state: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="bfloat16: moments in 16 bits, no float32 copy of the weights, stochastic rounding (adamw only).",
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled, on matrices only.")
     clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
 

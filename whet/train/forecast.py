@@ -164,6 +164,7 @@ def _setting(
         quantised=recipe.quantise is not None,
         recompute=recipe.recompute,
         optimizer=recipe.optimizer.kind,
+        lean=recipe.optimizer.state == "bfloat16",
         device=target.device,
         process=calibration.process if target.device == "cpu" else GPU_PROCESS,
     )

@@ -1,7 +1,8 @@
 """The optimiser: float32 originals of the trained weights, whatever dtype the forward pass works in.
 
 A bfloat16 weight cannot take a step smaller than 1/256 of itself; so the update happens on a float32 copy that is
-then rounded into the working weight. For float32 weights the copy is the weight itself.
+then rounded into the working weight. For float32 weights the copy is the weight itself, and with `state: bfloat16`
+there is none (lean.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from whet.errors import NonFiniteError
 from whet.recipe.schema import Optimizer as Settings
 from whet.recipe.schema import Schedule
+from whet.train.lean import StochasticAdamW
 
 PART = 16 * 1024 * 1024
 """Numbers whose float32 gradients exist at once: 64 MB."""
@@ -36,7 +38,8 @@ class MasterOptimizer:
 
     def __init__(self, named: dict[str, nn.Parameter], settings: Settings, peak: float, total: int, schedule: Schedule):
         self.working = named
-        self.masters = {name: _master(p) for name, p in named.items()}
+        lean = settings.state == "bfloat16"
+        self.masters = {name: p if lean else _master(p) for name, p in named.items()}
         self.settings, self.peak, self.total, self.schedule = settings, peak, total, schedule
         self.optimizers = _build(self.masters, settings, peak)
         self.parts = _parts(named)
@@ -75,7 +78,7 @@ class MasterOptimizer:
         for name in names:
             working, master = self.working[name], self.masters[name]
             gradient, working.grad = working.grad, None
-            master.grad = None if gradient is None else gradient.float().mul_(scale)
+            master.grad = None if gradient is None else gradient.to(master.dtype).mul_(scale)
         for optimizer in self.optimizers:
             optimizer.step()
         for name in names:
@@ -133,6 +136,13 @@ def _master(parameter: nn.Parameter) -> nn.Parameter:
     return nn.Parameter(parameter.detach().float())
 
 
+def state_bytes(parameter: nn.Parameter, settings: Settings) -> int:
+    """What AdamW keeps for a weight: two moments, and a float32 original where the weight itself is not one."""
+    if settings.state == "bfloat16":
+        return 2 * 2 * parameter.numel()
+    return (2 + (parameter.dtype != torch.float32)) * 4 * parameter.numel()
+
+
 def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) -> list[torch.optim.Optimizer]:
     hidden = [p for name, p in masters.items() if settings.kind == "muon" and p.ndim == 2 and not _is_table(name)]
     rest = [p for p in masters.values() if not any(p is h for h in hidden)]
@@ -142,7 +152,10 @@ def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) ->
     built: list[torch.optim.Optimizer] = []
     if groups:
         betas = (settings.beta1, settings.beta2)
-        built.append(torch.optim.AdamW(groups, lr=peak, betas=betas, eps=settings.epsilon, fused=True))
+        if settings.state == "bfloat16":
+            built.append(StochasticAdamW(groups, peak, betas, settings.epsilon))
+        else:
+            built.append(torch.optim.AdamW(groups, lr=peak, betas=betas, eps=settings.epsilon, fused=True))
     if hidden:
         # match_rms_adamw scales the update so that one learning rate serves both optimisers (arXiv 2502.16982)
         built.append(

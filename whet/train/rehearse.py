@@ -14,18 +14,17 @@ import torch
 from whet.errors import OutOfMemoryError
 from whet.loss.sft import sft_loss
 from whet.model.policy import Policy
+from whet.recipe.schema import Optimizer
+from whet.train.optim import state_bytes
 from whet.types import Batch
 
-STATES = 2
-"""Float32 numbers that the optimiser will keep for each trained one, beside its original: AdamW's two moments."""
 
-
-def rehearse(policy: Policy, largest: Batch, validation: Batch | None) -> None:
+def rehearse(policy: Policy, largest: Batch, validation: Batch | None, settings: Optimizer) -> None:
     """Raises OutOfMemoryError, with what to change, where the machine cannot hold the worst step."""
     trained = list(policy.trainable().values())
     state = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     with torch.random.fork_rng(devices=[]), _explained(largest):
-        room = [torch.zeros(STATES * p.numel(), device=p.device) for p in trained]
+        room = [torch.zeros(state_bytes(p, settings), dtype=torch.uint8, device=p.device) for p in trained]
         out = sft_loss(policy.logprobs(largest), largest.weight_N)
         (out.total / max(largest.weight, 1.0)).backward()
         for parameter in trained:

@@ -38,7 +38,6 @@ from whet.train.release import save_model
 from whet.train.selfcheck import SelfCheck, sample_of, self_check
 from whet.types import Batch
 
-
 READING_REFERENCES = "reading what the base says of the answers"
 
 
@@ -165,7 +164,7 @@ def train(session: Session, observer: Observer) -> Trained:
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
     check = _proved_path(session, policy, first, observer)
-    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None))
+    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None), recipe.optimizer)
 
     method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
