@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-PART = 4 * 1024 * 1024
-"""Numbers that exist in float32 at once: 16 MB a tensor."""
+PART = 256 * 1024
+"""Numbers that exist in float32 at once: 1 MB a tensor, so that all of them stay in a processor's cache."""
 
 
 class StochasticAdamW(torch.optim.Optimizer):
@@ -38,28 +38,45 @@ class StochasticAdamW(torch.optim.Optimizer):
             state["step"] = 0
             state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(weight, dtype=torch.bfloat16) for _ in range(2))
         step = state["step"] = int(state["step"]) + 1
-        random = torch.Generator(weight.device).manual_seed((step << 20) + place)
+        noise = Noise((step << 20) + place, min(weight.numel(), PART), weight.device)
         (beta1, beta2), rate, epsilon = group["betas"], group["lr"], group["eps"]
         assert weight.grad is not None
         for part, gradient, first, second in _parts(weight, weight.grad, state["exp_avg"], state["exp_avg_sq"]):
             g = gradient.float()
             m = first.float().lerp_(g, 1 - beta1)
             v = second.float().mul_(beta2).addcmul_(g, g, value=1 - beta2)
-            _store(first, m, random)
-            _store(second, v, random)
+            noise.store(first, m)
+            noise.store(second, v)
             size = v.div_(1 - beta2**step).sqrt_().add_(epsilon)
             changed = part.float().mul_(1 - rate * group["weight_decay"])
-            _store(part, changed.addcdiv_(m, size, value=-rate / (1 - beta1**step)), random)
+            noise.store(part, changed.addcdiv_(m, size, value=-rate / (1 - beta1**step)))
 
 
-def round_stochastically(x: Tensor, random: torch.Generator) -> Tensor:
-    """float32 to bfloat16: one of the two neighbours, nearer ones more often, so that the mean is x."""
-    noise = torch.randint(0, 1 << 16, x.shape, dtype=torch.int32, device=x.device, generator=random)
+class Noise:
+    """Random bits below the last place of a bfloat16, drawn once for a weight and read from another place each time:
+    every number is rounded by a fresh draw, though not all by independent ones."""
+
+    SPARE = 4096
+
+    def __init__(self, seed: int, numbers: int, device: torch.device) -> None:
+        self.random = torch.Generator().manual_seed(seed)
+        bits = torch.Generator(device).manual_seed(seed)
+        shape = (numbers + self.SPARE,)
+        self.bits = torch.randint(0, 1 << 16, shape, dtype=torch.int32, device=device, generator=bits)
+
+    def store(self, target: Tensor, value: Tensor) -> None:
+        """Round a float32 value into a bfloat16 target; into any other as it is."""
+        if target.dtype != torch.bfloat16:
+            target.copy_(value)
+            return
+        start = int(torch.randint(0, self.SPARE, (), generator=self.random))
+        target.copy_(round_stochastically(value, self.bits[start : start + value.numel()]))
+
+
+def round_stochastically(x: Tensor, noise: Tensor) -> Tensor:
+    """float32 cut off to bfloat16 after up to one unit was added: one of the two neighbours, the nearer one more often,
+    so that the mean is x. `noise` has 16 random bits a number (int32)."""
     return (x.view(torch.int32) + noise).bitwise_and_(-(1 << 16)).view(torch.float32).to(torch.bfloat16)
-
-
-def _store(target: Tensor, value: Tensor, random: torch.Generator) -> None:
-    target.copy_(round_stochastically(value, random) if target.dtype == torch.bfloat16 else value)
 
 
 def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

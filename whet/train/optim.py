@@ -62,8 +62,9 @@ class MasterOptimizer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         scale = min(1.0, self.settings.clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
+        gradients = self._taken()
         for names in self.parts:
-            self._update(names, scale)
+            self._update({name: gradients.pop(name) for name in names if name in gradients}, scale)
         self._publish()
         return norm, rate
 
@@ -73,12 +74,21 @@ class MasterOptimizer:
         norms = [torch.linalg.vector_norm(grad, dtype=torch.float32) for grad in grads]
         return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
-    def _update(self, names: list[str], scale: float) -> None:
-        """Step the masters of some weights: their float32 gradients exist only meanwhile."""
+    def _taken(self) -> dict[str, Tensor]:
+        """The gradients by name, taken from the weights: a weight that is its own original would be stepped with every
+        part."""
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.working.items():
+            if parameter.grad is not None:
+                found[name], parameter.grad = parameter.grad, None
+        return found
+
+    def _update(self, gradients: dict[str, Tensor], scale: float) -> None:
+        """Step the masters of some weights: their float32 gradients exist only meanwhile. Empties `gradients`."""
+        names = list(gradients)
         for name in names:
-            working, master = self.working[name], self.masters[name]
-            gradient, working.grad = working.grad, None
-            master.grad = None if gradient is None else gradient.to(master.dtype).mul_(scale)
+            master = self.masters[name]
+            master.grad = gradients.pop(name).to(master.dtype).mul_(scale)
         for optimizer in self.optimizers:
             optimizer.step()
         for name in names:
