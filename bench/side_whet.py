@@ -91,7 +91,7 @@ def recipe_of(folder: Path, task: Task) -> Recipe:
             "split": {"validation": 0, "test": 0},
             "learning_rate": task.rate,
             "schedule": {"kind": "constant", "warmup": 0},
-            "optimizer": {"beta2": 0.999},
+            "optimizer": {"beta2": 0.999, "state": task.state},
             "batch_tokens": max(read_facts(folder, task)["tokens"]),
             "steps": task.steps,
             "checkpoint_every": task.steps,

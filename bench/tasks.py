@@ -33,6 +33,8 @@ class Task:
     model: Literal["135m", "nano", "tiny"] = "135m"
     method: Literal["sft", "dpo"] = "sft"
     adapter: Literal["lora", "full"] = "lora"
+    state: Literal["float32", "bfloat16"] = "float32"
+    """Of Whet's optimiser."""
     steps: int = 6
     """Optimiser steps; the first is a warm-up and is not timed."""
     batch: int = 8
@@ -81,6 +83,15 @@ TASKS = (
         adapter="full",
         rate=1e-4,
         goals=(faster(2), smaller(0.7)),
+    ),
+    Task(
+        "full-lean",
+        "SFT of all weights, 135M, optimiser state in bfloat16",
+        "train",
+        ("whet",),
+        adapter="full",
+        state="bfloat16",
+        rate=1e-4,
     ),
     Task(
         "dpo",

@@ -18,7 +18,7 @@ from whet.generate.cache import SlotCache
 from whet.generate.prompts import Prompt, plant
 from whet.generate.weights import Joined
 from whet.model.adapter import causal_lm
-from whet.model.attention import TOKEN_GRAIN, layout_of, round_up
+from whet.model.attention import layout_of, round_up
 from whet.model.fused import attention
 from whet.model.fused.attention import Attention
 from whet.model.fused.install import FusedLayer, read_layer
@@ -116,8 +116,7 @@ class Reader:
         grove = plant(prompts)
         slots_P = torch.tensor([cache.take(len(prompt.ids)) for prompt in prompts])
         layout = layout_of(grove.batch)
-        tokens = len(grove.batch.ids_T) if layout.scatter_T is None else round_up(len(grove.batch.ids_T), TOKEN_GRAIN)
-        added = tokens - len(grove.batch.ids_T)
+        added, tokens = layout.added, len(grove.batch.ids_T) + layout.added
         ids_T, positions_T = (functional.pad(x, (0, added)) for x in (grove.batch.ids_T, grove.batch.positions_T))
         switch_T1 = None
         if not bool(grove.adapted_T.all()):

@@ -4,8 +4,9 @@ Goes in through transformers' own registries, so every architecture that uses th
 forest is active the registered function is transformers' SDPA, so the same model object generates as usual.
 
 How: the flat axis T is gathered into one padded row per tree (a view, without a copy, where all trees have the
-same length), and SDPA runs on that. Only attention sees padding; every other operation runs on T. Which layers
-have a sliding window is decided by the mask that transformers asks for, exactly as for its own SDPA.
+same length), and SDPA runs on that. Only attention sees padding; every other operation runs on T. On a GPU
+FlexAttention may run on T itself (flex.py). Which layers have a sliding window is decided by the mask that
+transformers asks for, exactly as for its own SDPA.
 Shapes: R trees, L longest tree, H heads, K head size, S segments.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -26,6 +28,7 @@ from transformers.masking_utils import sdpa_mask
 from whet.data.forest import trees_of
 from whet.errors import ModelError
 from whet.model.attend import attend
+from whet.model.flex import attend_flat, block_mask
 from whet.types import Batch
 
 FOREST = "whet_forest"
@@ -50,14 +53,24 @@ class Layout:
     """Is the key on the query's path, and not after it? None where every tree is a single root: plain causal."""
     positions_RL: Tensor
     batch: Batch
-    masks: dict[int | None, Tensor | None] = field(default_factory=dict)
+    flat: bool = False
+    """FlexAttention on T itself; nothing is gathered."""
+    masks: dict[int | None, Tensor | BlockMask | None] = field(default_factory=dict)
     """The masks made so far, by sliding window: every layer of a kind shares one."""
     spans: dict[int, Any] = field(default_factory=dict)
     """How the fused layers cut this forest, by number of heads (whet/model/fused/spans.py)."""
     rotary: dict[tuple[int, int, int], Any] = field(default_factory=dict)
     """The angles of its tokens as the fused layers want them."""
 
-    def mask(self, window: int | None) -> Tensor | None:
+    @property
+    def added(self) -> int:
+        """Tokens that round T up."""
+        tokens = self.batch.ids_T.shape[0]
+        if self.flat:
+            return round_up(tokens, TOKEN_GRAIN) - tokens
+        return 0 if self.scatter_T is None else self.scatter_T.shape[0] - tokens
+
+    def mask(self, window: int | None) -> Tensor | BlockMask | None:
         """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""
         if window is not None and int(self.positions_RL.max()) < window:
             window = None
@@ -65,7 +78,9 @@ class Layout:
             self.masks[window] = self._build_mask(window)
         return self.masks[window]
 
-    def _build_mask(self, window: int | None) -> Tensor | None:
+    def _build_mask(self, window: int | None) -> Tensor | BlockMask | None:
+        if self.flat:
+            return block_mask(self.batch, self.batch.ids_T.shape[0] + self.added, window)
         if window is None:
             return None if self.family_RLL is None else self.family_RLL[:, None]
         if self.family_RLL is not None:
@@ -98,9 +113,11 @@ def round_up(count: int, grain: int) -> int:
     return -(-count // grain) * grain
 
 
-def layout_of(batch: Batch) -> Layout:
+def layout_of(batch: Batch, flat: bool = False) -> Layout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
+    if flat:
+        return Layout(1, batch.ids_T.shape[0], None, None, None, batch.positions_T[None], batch, flat=True)
     members = trees_of(batch.parents)
     lengths = [sum(batch.lengths[s] for s in group) for group in members]
     trees, longest = len(members), max(lengths)
@@ -139,23 +156,25 @@ def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) 
 
 
 def _forest_attention(
-    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Any,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     layout = _active.get()
     if layout is None:
         return _usual_attention(module, query, key, value, attention_mask, **kwargs)
     _refuse_foreign(module, query, key, attention_mask, layout, kwargs)
     mask = layout.mask(None) if attention_mask is None else attention_mask
+    scale, softcap, dropout = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("dropout", 0.0)
+    if isinstance(mask, BlockMask):
+        if dropout:
+            raise _unfit(module, "drops attention weights")
+        return attend_flat(query, key, value, mask, scale, softcap).transpose(1, 2), None
     query_RHLK, key_RHLK, value_RHLK = (_to_trees(x, layout) for x in (query, key, value))
-    out_RHLK = attend(
-        query_RHLK,
-        key_RHLK,
-        value_RHLK,
-        mask,
-        kwargs.get("scaling"),
-        kwargs.get("softcap"),
-        kwargs.get("dropout", 0.0),
-    )
+    out_RHLK = attend(query_RHLK, key_RHLK, value_RHLK, mask, scale, softcap, dropout)
     out_THK = out_RHLK.transpose(1, 2).reshape(layout.trees * layout.longest, *out_RHLK.shape[1::2])
     if layout.scatter_T is not None:
         out_THK = out_THK.index_select(0, layout.scatter_T)
@@ -186,7 +205,7 @@ def _refuse_foreign(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | BlockMask | None,
     layout: Layout,
     kwargs: dict[str, Any],
 ) -> None:
@@ -204,7 +223,7 @@ def _refuse_foreign(
         raise _unfit(module, "changes its mask")
 
 
-def _forest_mask(*args: Any, local_size: int | None = None, use_vmap: bool = False, **kwargs: Any) -> Tensor | None:
+def _forest_mask(*args: Any, local_size: int | None = None, use_vmap: bool = False, **kwargs: Any) -> Any:
     layout = _active.get()
     if layout is None:
         return sdpa_mask(*args, local_size=local_size, use_vmap=use_vmap, **kwargs)

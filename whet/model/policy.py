@@ -28,6 +28,8 @@ class Policy:
 
     model: Any
     use_forest: bool = True
+    flat: bool = False
+    """Within the forest: FlexAttention on T itself (GPUs)."""
 
     @property
     def device(self) -> torch.device:
@@ -69,9 +71,8 @@ class Policy:
         return logprobs_N.to(batch.weight_N.device)
 
     def _forest_hidden(self, batch: Batch) -> Tensor:
-        layout = layout_of(batch)
-        added = 0 if layout.scatter_T is None else layout.scatter_T.shape[0] - batch.ids_T.shape[0]
-        ids_T, positions_T = (torch.nn.functional.pad(x, (0, added)) for x in (batch.ids_T, batch.positions_T))
+        layout = layout_of(batch, self.flat)
+        ids_T, positions_T = (torch.nn.functional.pad(x, (0, layout.added)) for x in (batch.ids_T, batch.positions_T))
         with forest(layout):
             out = self.trunk(input_ids=ids_T[None], position_ids=positions_T[None], use_cache=False)
         return out.last_hidden_state[0].index_select(0, batch.source_N)

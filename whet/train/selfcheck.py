@@ -6,6 +6,7 @@ log-softmax. On a mismatch the run takes the plain path and says so.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,9 +14,11 @@ import torch
 from torch import Tensor
 
 from whet.data.forest import build_batch, pick, trees
+from whet.errors import ModelError
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
+from whet.model.flex import flex_runs_on
 from whet.model.policy import Policy, evaluating, reference_logprobs
 from whet.types import Batch, Segment
 
@@ -56,7 +59,7 @@ class SelfCheck:
     """What was compared, and what came out; stored in the run."""
 
     path: str
-    """fused: Whet's kernels; forest: the architecture's own layers over packed rows; plain: padded rows."""
+    """fused: Whet's kernels; flex: FlexAttention over packed rows; forest: the same with SDPA; plain: padded rows."""
     reason: str
     tokens: int = 0
     loss_fast: float | None = None
@@ -70,10 +73,11 @@ class SelfCheck:
         return asdict(self)
 
 
-def self_check(policy: Policy, batch: Batch, wanted: str) -> SelfCheck:
+def self_check(policy: Policy, batch: Batch, wanted: str, whole: Batch | None = None) -> SelfCheck:
     """Choose the path for this run and prove it on `batch`; adapters are moved away from zero for the comparison.
 
-    Leaves no gradients behind. Sets `policy.use_forest`, and installs or removes the fused layers.
+    Where two paths are right and neither is always faster (GPUs), both are timed on `whole`, a batch of the run.
+    Leaves no gradients behind. Sets `policy.use_forest` and `policy.flat`, and installs or removes the fused layers.
     """
     refusal = forest_refusal(causal_lm(policy.model))
     if wanted == "plain" or refusal:
@@ -81,20 +85,26 @@ def self_check(policy: Policy, batch: Batch, wanted: str) -> SelfCheck:
         return SelfCheck("plain", refusal or "asked for in the recipe")
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
         plain = _loss_and_gradient(policy, batch, lambda b: reference_logprobs(causal_lm(policy.model), b))
-        check = _first_that_agrees(policy, batch, wanted, plain)
+        check = _first_that_agrees(policy, batch, wanted, plain, whole or batch)
     policy.use_forest = check.path != "plain"
     return check
 
 
-def _first_that_agrees(policy: Policy, batch: Batch, wanted: str, plain: tuple[float, list[Tensor]]) -> SelfCheck:
+def _first_that_agrees(
+    policy: Policy, batch: Batch, wanted: str, plain: tuple[float, list[Tensor]], whole: Batch
+) -> SelfCheck:
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
-    refusal = fuse(policy.model) if wanted == "auto" else "asked for in the recipe"
-    for path in ("forest",) if refusal else ("fused", "forest"):
-        if path == "forest":
-            unfuse(policy.model)
-        loss, gradient = _loss_and_gradient(policy, batch, policy.logprobs)
+    for path in _candidates(policy, wanted):
+        _set_up(policy, path)
+        try:
+            loss, gradient = _loss_and_gradient(policy, batch, policy.logprobs)
+        except (RuntimeError, ModelError) as error:
+            if path != "flex":
+                raise
+            failed = f"FlexAttention does not run here ({str(error).strip().splitlines()[0]}); "
+            continue
         loss_difference = abs(loss - plain[0]) / max(abs(plain[0]), 1e-6)
         gradient_difference = _relative_difference(gradient, plain[1])
         loss_limit, gradient_limit = TOLERANCE[next(policy.model.parameters()).dtype]
@@ -102,9 +112,51 @@ def _first_that_agrees(policy: Policy, batch: Batch, wanted: str, plain: tuple[f
         reason = f"{failed}{compared} (relative; allowed {loss_limit:g} and {gradient_limit:g})"
         check = SelfCheck(path, reason, tokens, loss, plain[0], loss_difference, gradient_difference, not failed)
         if loss_difference <= loss_limit and gradient_difference <= gradient_limit:
-            return check
+            return _faster(policy, check, whole) if path == "flex" else check
         failed = f"{reason} on the {path} path, which was given up; "
+    _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
+
+
+def _candidates(policy: Policy, wanted: str) -> tuple[str, ...]:
+    """Paths over packed rows, the one to try first at the front."""
+    if wanted != "auto":
+        return ("forest",)
+    if flex_runs_on(policy.device):
+        return ("flex", "forest")
+    return ("forest",) if fuse(policy.model) else ("fused", "forest")
+
+
+def _set_up(policy: Policy, path: str) -> None:
+    policy.flat = path == "flex"
+    if path != "fused":
+        unfuse(policy.model)
+
+
+def _faster(policy: Policy, check: SelfCheck, whole: Batch) -> SelfCheck:
+    """The path of `check` (flex), or the same packed rows through SDPA where that takes less time."""
+    flex = _seconds(policy, whole)
+    _set_up(policy, "forest")
+    forest = _seconds(policy, whole)
+    path = "flex" if flex <= forest else "forest"
+    _set_up(policy, path)
+    timed = f"forwards and backwards over {len(whole.ids_T):,} tokens {flex:.3f} s by flex, {forest:.3f} s by forest"
+    return replace(check, path=path, reason=f"{check.reason}; {timed}")
+
+
+def _seconds(policy: Policy, batch: Batch) -> float:
+    """The second of two passes: the first compiles."""
+    _loss_and_gradient(policy, batch, policy.logprobs)
+    _wait_for(policy.device)
+    began = time.perf_counter()
+    _loss_and_gradient(policy, batch, policy.logprobs)
+    _wait_for(policy.device)
+    return time.perf_counter() - began
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _loss_and_gradient(policy: Policy, batch: Batch, logprobs: Any) -> tuple[float, list[Tensor]]:

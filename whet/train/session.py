@@ -212,7 +212,7 @@ def _proved_path(session: Session, policy: Policy, first: Batch, observer: Obser
     recipe = session.recipe
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
     vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
-    check = self_check(policy, sample_of(first, vocabulary), wanted)
+    check = self_check(policy, sample_of(first, vocabulary), wanted, first)
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
