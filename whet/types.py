@@ -35,6 +35,8 @@ class Row:
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
     rejected: list[Message] | None = None
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
+    fields: dict[str, Any] | None = None
+    """The columns as they stand in the file; only for methods whose rewards may ask for them."""
 
     @property
     def reference(self) -> str:

@@ -14,19 +14,17 @@ An answer is scored as it stands: JSON inside a code fence is not JSON for the p
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from whet.errors import DataError, InputError, NonFiniteError, nearest
-from whet.evaluate.json_match import compare_json, parse_object, summarise_json
 from whet.evaluate.rouge import rouge_l
 from whet.evaluate.statistics import mean_interval
+from whet.reward.json_match import compare_json, parse_object, summarise_json
+from whet.reward.text_match import final_answer, normalise
 from whet.types import Row
 
-FINAL = re.compile(r"^[ \t]*####[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 SHORT = 60
 """Characters of a reference that can still be repeated word for word."""
 
@@ -138,6 +136,81 @@ def score_final(answer: str, row: Row) -> RowScore:
     return RowScore(float(expected == given), {"expected": expected, "given": given})
 
 
+SCORERS:
+        hint = "score it with whet.evaluate.metric.likelihood" if name == "nll" else ""
+        raise InputError(f"{name!r} does not score answers{nearest(name, SCORERS)}", fix=hint or known_metrics())
+    if not row.reference.strip():
+        raise DataError("this row has no reference answer to compare with", where=row.where, fix="use metric: nll")
+    return SCORERS[name](answer, row)
+
+
+def likelihood(nll_nats: float, tokens: int) -> RowScore:
+    """For the metric nll: the geometric mean probability of a token. Raises NonFiniteError, DataError."""
+    if tokens < 1:
+        raise DataError("a likelihood needs at least one supervised token", value=tokens)
+    if not math.isfinite(nll_nats):
+        raise NonFiniteError("the negative log-likelihood of a row is not a number", value=nll_nats)
+    return RowScore(min(1.0, math.exp(-nll_nats / tokens)), {"nll": nll_nats, "tokens": tokens})
+
+
+def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
+    """score, low, high (95%: Wilson for 0/1, otherwise bootstrap) and rows; with json: validity, field_f1, fields;
+    with accuracy: macro_f1, labels; with final-answer: format (share of answers that state one); with nll:
+    nll_per_token. Raises DataError when the lengths differ."""
+    if len(scores) != len(rows) or not rows:
+        raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
+    values = [one.value for one in scores]
+    low, high = mean_interval(values)
+    summary: dict[str, Any] = {"score": sum(values) / len(values), "low": low, "high": high, "rows": len(rows)}
+    details = [one.details for one in scores]
+    if name == "json":
+        summary |= summarise_json(details)
+    elif name == "accuracy":
+        summary |= summarise_labels(details)
+    elif name == "final-answer":
+        summary["format"] = sum(d["given"] is not None for d in details) / len(details)
+    elif name == "nll":
+        summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
+    return summary
+
+
+def score_json(answer: str, row: Row) -> RowScore:
+    reference = parse_object(row.reference)
+    if reference is None:
+        raise DataError("the reference is not a JSON object", where=row.where, value=row.reference)
+    value, details = compare_json(reference, answer)
+    return RowScore(value, details)
+
+
+def score_label(answer: str, row: Row) -> RowScore:
+    expected, given = normalise(row.label or row.reference), normalise(answer)
+    return RowScore(float(expected == given), {"expected": expected, "given": given})
+
+
+def score_exact(answer: str, row: Row) -> RowScore:
+    return RowScore(float(normalise(answer) == normalise(row.reference)))
+
+
+def score_rouge(answer: str, row: Row) -> RowScore:
+    return RowScore(rouge_l(row.reference, answer))
+
+
+def score_chrf(answer: str, row: Row) -> RowScore:
+    try:
+        from sacrebleu import sentence_chrf
+    except ImportError as error:
+        raise InputError("the metric chrf needs the package sacrebleu", fix="pip install sacrebleu") from error
+    return RowScore(sentence_chrf(answer, [row.reference]).score / 100)
+
+
+def score_final(answer: str, row: Row) -> RowScore:
+    """The result after the last `####` must be the reference's; the reasoning before it is free."""
+    expected, given = final_answer(row.reference), final_answer(answer)
+    if expected is None:
+        raise DataError("the reference has no final answer after ####", where=row.where, fix="use metric: rouge-l")
+    return RowScore(float(expected == given), {"expected": expected, "given": given})
+
+
 def final_answer(text: str) -> str | None:
     """What follows the last `#### ` up to the end of its line, as GSM8K writes results; commas in numbers removed."""
     found = FINAL.findall(text)
@@ -156,12 +229,6 @@ SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
 
 def known_metrics() -> str:
     return f"use one of: {', '.join(SCORERS)}, nll"
-
-
-def normalise(text: str) -> str:
-    """Unicode NFC, case folded, white space collapsed, one final period removed."""
-    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip().casefold()
-    return text.removesuffix(".").rstrip() if not text.endswith("..") else text
 
 
 def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:

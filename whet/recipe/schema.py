@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
-"""A path or a name: an empty one would mean the current folder."""
+from whet.recipe.rewards import Exact, Function, JsonObject, Judge, Length, Regex, UnitTests
+from whet.recipe.rollouts import Grpo, Rloo
+from whet.recipe.strict import Name, Strict
 
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+__all__ = [
+    "Adapter", "Auto", "Columns", "Dpo", "Evaluate", "Exact", "Full", "Function", "Grpo", "JsonObject", "Judge",
+    "Length", "Lora", "Method", "Optimizer", "Pretrain", "Quantise", "Recipe", "Regex", "Rloo", "Schedule", "Sft",
+    "Split", "Strict", "UnitTests",
+]  # fmt: skip
 
 
 class Pretrain(Strict):
@@ -50,7 +53,7 @@ class Auto(Strict):
     kind: Literal["auto"] = "auto"
 
 
-Method = Annotated[Auto | Pretrain | Sft | Dpo, Field(discriminator="kind")]
+Method = Annotated[Auto | Pretrain | Sft | Dpo | Grpo | Rloo, Field(discriminator="kind")]
 
 
 class Lora(Strict):
@@ -144,7 +147,9 @@ class Recipe(Strict):
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
-    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"] = "auto"
+    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"] = (
+        "auto"
+    )
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     split: Split = Field(default_factory=Split)
