@@ -11,6 +11,7 @@ from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Recipe
 from whet.types import Message, Row
 
@@ -24,11 +25,14 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
+        answered = not isinstance(recipe.method, Rollouts)
+        if not answered and isinstance(raw.value, Mapping):
+            row.fields = dict(raw.value)
         if row.text is None:
             for messages in (row.messages, row.rejected):
                 if messages is not None:
                     _add_system(messages, raw, shape, recipe)
-                    _refuse_empty(messages)
+                    _refuse_empty(messages, answered)
         return row
     except RowRefused as refusal:
         raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
@@ -63,6 +67,9 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
             raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
         prompt += f"\n\n{extra}" if extra and extra.strip() else ""
         row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
+    elif shape.kind == "prompt":
+        row.messages = side(field["prompt"], shape.columns["prompt"], "user")
+        row.tools = clean_tools(value.get("tools"))
     else:
         row.messages = side(field["prompt"], shape.columns["prompt"], "user")
         row.messages += side(field["completion"], shape.columns["completion"], "assistant")
@@ -88,7 +95,8 @@ def _add_system(messages: list[Message], raw: RawRow, shape: Shape, recipe: Reci
         messages.insert(0, {"role": "system", "content": system})
 
 
-def _refuse_empty(messages: list[Message]) -> None:
+def _refuse_empty(messages: list[Message], answered: bool) -> None:
+    """`answered`: there must be an answer, because it is to be learned."""
     if not messages:
         raise RowRefused("empty-text", "the conversation has no messages", fix="fill it or remove the row")
     for number, message in enumerate(messages):
@@ -101,5 +109,5 @@ def _refuse_empty(messages: list[Message]) -> None:
             )
         if message["role"] == "user":
             raise RowRefused("empty-text", f"message {number + 1} (user) is empty", fix="fill it or remove the row")
-    if not any(message["role"] == "assistant" for message in messages):
+    if answered and not any(message["role"] == "assistant" for message in messages):
         raise RowRefused("no-answer", "there is no assistant message to learn", fix="add one or remove the row")

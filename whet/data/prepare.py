@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -130,7 +130,7 @@ class _Work:
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
         shapes = [look.shape for look in looks]
-        test_rows = _read_rows(recipe, shapes, rows.ledger, looks[0].rows)
+        test_rows = _read_rows(recipe, shapes, rows.ledger, looks[0].rows, "test")
         facts = {
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
@@ -218,10 +218,16 @@ class _Rows:
         return column["row"][column["parent"] < 0]
 
 
-def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> list[Row]:
-    """The test rows, read from the data again; `rows` is the number of rows of `recipe.data`. Raises DataError when
-    the data is not what was read before."""
-    wanted = set(np.flatnonzero(ledger.columns()["fate"] == FATES.index("test")).tolist())
+def read_rows(recipe: Recipe, prepared: Prepared, fate: Literal["trained", "validation"]) -> list[Row]:
+    """The rows of a part, read from the data again, in the order of the input. Raises DataError when the data is not
+    what was read before."""
+    return _read_rows(recipe, [prepared.shape], prepared.ledger, 0, fate)
+
+
+def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int, fate: Fate) -> list[Row]:
+    """The rows with this fate, read from the data again; `rows` is the number of rows of `recipe.data`. Raises
+    DataError when the data is not what was read before."""
+    wanted = set(np.flatnonzero(ledger.columns()["fate"] == FATES.index(fate)).tolist())
     found = []
     for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
         for index, where, value in unread_source(data):
@@ -257,7 +263,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         train=train,
         validation=validation,
         test=test,
-        test_rows=_read_rows(recipe, shapes, ledger, facts["rows"]) if test_rows is None else test_rows,
+        test_rows=_read_rows(recipe, shapes, ledger, facts["rows"], "test") if test_rows is None else test_rows,
         ledger=ledger,
         shape=shapes[0],
         renderer=quiet or renderer,

@@ -8,9 +8,10 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from whet.errors import DataError, nearest, shorten
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Columns, Recipe
 
-Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"]
+Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"]
 
 MESSAGES = ("messages", "conversations", "conversation")
 PAIRS = (
@@ -127,6 +128,18 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
             value=shape.describe(),
             fix=f"set method: dpo; or, to learn the chosen answers alone, set columns: {columns}",
         )
+    if isinstance(recipe.method, Rollouts) and shape.kind == "text":
+        raise DataError(
+            f"{method} writes answers to prompts, and these rows are plain text",
+            value=shape.describe(),
+            fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
+        )
+    if shape.kind == "prompt" and not isinstance(recipe.method, Rollouts):
+        raise DataError(
+            f"these rows hold prompts without answers, which {method} cannot learn from",
+            value=shape.describe(),
+            fix="add the answers, or let rewards score the model's own: method: grpo",
+        )
     if method == "dpo" and not paired:
         raise DataError(
             "dpo learns from preference pairs, and these rows hold none",
@@ -158,6 +171,8 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
     explicit = {role: name for role, name in recipe.columns.model_dump().items() if name and role != "group"}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
+    if found is None and isinstance(recipe.method, Rollouts):
+        found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
     used = {*found[1].values(), recipe.columns.group, "tools"}
@@ -188,6 +203,7 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
         "label": [{"text": text, "label": label} for text in TEXTS for label in LABELS],
         "text": [{"text": name} for name in TEXTS],
         "preference": [{"chosen": chosen, "rejected": rejected} for chosen, rejected in ANSWERS],
+        "prompt": [{"prompt": name} for name in PROMPTS if name not in MESSAGES],
     }
     optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
     if kind == "preference":
