@@ -25,7 +25,7 @@ from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
-from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rows
+from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
@@ -34,7 +34,9 @@ from whet.model.base import load_base, load_config, load_tokenizer, saved_tokeni
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype
 from whet.recipe.load import load_recipe
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Pretrain, Recipe
+from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.forecast import forecast, target_of
@@ -271,6 +273,12 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
         prompts: list[list[int]] = []
+    elif isinstance(recipe.method, Rollouts):
+        rewards = build_rewards(recipe.method, run.folder / "judged")
+        measured, lines = measure_rewards(
+            base, tuned, opened.base, source, rewards, recipe, lambda n, of: observer.step(n, of, {})
+        )
+        prompts = [segment.ids for segment in source.test[:KL_PROMPT_ROWS]]
     else:
         measured, lines = measure_rows(
             base, tuned, opened.base, source, recipe.evaluate, recipe.seed, lambda n, of: observer.step(n, of, {})

@@ -10,6 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from whet.recipe.schema import Grpo, Rloo
+from whet.types import LossOut
+
 SMALLEST = 1e-4
 """Added to a standard deviation before it divides, as TRL does."""
 
@@ -69,3 +72,37 @@ def token_weights(tokens_A: Tensor, mean: Literal["tokens", "answers", "constant
     if mean == "answers":
         return 1 / tokens_A.clamp_min(1), float(len(tokens_A))
     return torch.full_like(tokens_A, 1 / limit), float(len(tokens_A))
+
+
+def grpo_loss(
+    policy_N: Tensor,
+    old_N: Tensor,
+    reference_N: Tensor | None,
+    advantage_N: Tensor,
+    weight_N: Tensor,
+    weight: float,
+    settings: Grpo,
+) -> LossOut:
+    """The weighted sum over tokens of the clipped surrogate, plus `kl` times k3; the loop divides by the step's weight,
+    of which `weight` is this batch's share."""
+    loss_N, held_N = clipped(policy_N - old_N, advantage_N, settings.clip, settings.clip_high)
+    tokens = float(len(policy_N))
+    seen = {"clipped": (float(held_N.sum()), tokens), "entropy": (-policy_N.sum().item(), tokens)}
+    if reference_N is not None:
+        kl_N = k3(policy_N, reference_N)
+        loss_N = loss_N + settings.kl * kl_N
+        seen["kl"] = (kl_N.sum().item(), tokens)
+    total = (loss_N * weight_N).sum()
+    return LossOut(total, {"loss": (total.item(), weight)} | seen)
+
+
+def rloo_loss(
+    policy_N: Tensor, old_N: Tensor, answer_N: Tensor, advantage_A: Tensor, weight: float, settings: Rloo
+) -> LossOut:
+    """The sum over answers of the clipped surrogate, where the ratio is that of the whole answer. `answer_N`: whose
+    token it is, among the A answers."""
+    log_ratio_A = torch.zeros_like(advantage_A).index_add(0, answer_N, policy_N - old_N)
+    loss_A, held_A = clipped(log_ratio_A, advantage_A, settings.clip, settings.clip_high)
+    total, answers = loss_A.sum(), float(len(advantage_A))
+    seen = {"clipped": (float(held_A.sum()), answers), "entropy": (-policy_N.sum().item(), float(len(policy_N)))}
+    return LossOut(total, {"loss": (total.item(), weight)} | seen)

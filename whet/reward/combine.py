@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import assert_never
 
 from whet.recipe.rewards import Reward
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Exact, Function, Grpo, JsonObject, Judge, Length, Regex, Rloo, UnitTests
 from whet.reward.exact import ExactReward
 from whet.reward.function import FunctionReward
@@ -56,9 +57,10 @@ class Rewards:
         return Scores(total, parts)
 
 
-def build_rewards(method: Grpo | Rloo, cache: Path | None = None) -> Rewards:
+def build_rewards(method: Rollouts, cache: Path | None = None) -> Rewards:
     """The rewards of a method. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
     a file, a function, a schema, a machine that cannot shut code in."""
+    assert isinstance(method, Grpo | Rloo)
     components: list[Component] = []
     for settings in method.rewards:
         name = settings.kind

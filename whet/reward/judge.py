@@ -52,6 +52,7 @@ class JudgeReward:
                 found = list(pool.map(self._ask, missing))
             self.known |= {self._key(text): points for text, points in zip(missing, found, strict=True)}
             if self.cache is not None:
+                self.cache.parent.mkdir(parents=True, exist_ok=True)
                 write_text(self.cache, json.dumps(self.known))
         return [self.known[self._key(text)] / 10 for text in texts]
 

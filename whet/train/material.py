@@ -17,8 +17,10 @@ from whet.data.prepare import Prepared, prepare
 from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
 from whet.recipe.rules import Choice, Facts
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
+from whet.train.rewarded import prompt_loader
 from whet.train.observer import Observer
 from whet.types import Batch
 
@@ -28,6 +30,12 @@ class Material:
     """Rows for sft, or one long file of tokens for pretrain."""
 
     source: Prepared | Corpus
+
+    @property
+    def prepared(self) -> Prepared:
+        """The rows of any method but pretrain."""
+        assert isinstance(self.source, Prepared)
+        return self.source
 
     @property
     def ledger(self) -> Ledger:
@@ -69,14 +77,19 @@ class Material:
         )
 
     def loader(self, recipe: Recipe) -> BatchSource:
-        assert recipe.batch_tokens and recipe.micro_batch_tokens
+        assert recipe.micro_batch_tokens
+        if isinstance(recipe.method, Rollouts):
+            return prompt_loader(recipe.method, self.prepared.train, recipe.micro_batch_tokens, recipe.seed)
+        assert recipe.batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
         if isinstance(self.source, Prepared):
             return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo))
         return BlockLoader(self.source.train, block_length(recipe, self.source.train), *sizes)
 
     def validation(self, recipe: Recipe) -> Iterable[Batch]:
-        """The validation part, every token once, in a fixed order."""
+        """The validation part, every token once, in a fixed order; nothing where there are only prompts to read."""
+        if isinstance(recipe.method, Rollouts):
+            return []
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):
             per_tree = isinstance(recipe.method, Dpo)

@@ -22,7 +22,9 @@ from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rules import Choice, Facts, resolve
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Dpo, Pretrain, Recipe
+from whet.reward.combine import build_rewards
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
@@ -31,10 +33,12 @@ from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
 from whet.train.methods import BatchSource, NextToken
 from whet.train.observer import Observer
+from whet.train.on_policy import OnPolicy
 from whet.train.optim import MasterOptimizer
 from whet.train.preference import Preference, first_reading, key_of, references
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
+from whet.train.rewarded import rewarded_method
 from whet.train.selfcheck import SelfCheck, sample_of, self_check
 from whet.types import Batch
 
@@ -67,6 +71,8 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     """
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
+    if isinstance(recipe.method, Rollouts):
+        build_rewards(recipe.method)  # nor what is wrong with a reward
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -179,6 +185,7 @@ def train(session: Session, observer: Observer) -> Trained:
         recipe.steps,
         recipe.evaluate.patience,
         recipe.evaluate.early_stop,
+        method.reward if isinstance(method, OnPolicy) and method.validation else None,
     )
     if progress.best_step < 0:
         validator.measure(0)  # the base is checkpoint 0, and may win
@@ -189,6 +196,8 @@ def train(session: Session, observer: Observer) -> Trained:
     def log(step: int, facts: dict[str, float]) -> None:
         nonlocal tokens
         tokens += int(facts["tokens"])
+        if isinstance(method, OnPolicy):
+            facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
         observer.step(step + 1, recipe.steps or 0, facts)
 
@@ -198,7 +207,7 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
-    _refuse_broken(policy, method, first)
+    _refuse_broken(policy, NextToken(policy, loader) if isinstance(method, OnPolicy) else method, first)
     save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
@@ -236,6 +245,8 @@ def method_of(
 ) -> Method:
     """The recipe's method. The policy must still be as it was before the first step: dpo reads the base through it."""
     recipe, run, material = session.recipe, session.run, session.material
+    if isinstance(recipe.method, Rollouts):
+        return rewarded_method(recipe, material.prepared, base, policy, loader, run, observer)
     if not isinstance(recipe.method, Dpo):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps
