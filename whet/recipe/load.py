@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
+from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Full, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
@@ -43,6 +44,7 @@ def load_recipe(
         where = str(path)
         if path.suffix.lower() in RECIPE_SUFFIXES:
             values = beside(values, folder or path.parent)
+            values = rewards_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
     return check(values, where, places)

@@ -17,7 +17,7 @@ from whet.reward.judge import JudgeReward
 from whet.reward.length import LengthReward
 from whet.reward.protocol import Scorer
 from whet.reward.regex import RegexReward
-from whet.reward.unit_tests import TestsReward
+from whet.reward.unit_tests import UnitTestReward
 from whet.types import Message, Row
 
 
@@ -79,7 +79,7 @@ def _scorer(settings: Reward, cache: Path | None) -> Scorer:
         case JsonObject():
             return JsonReward(settings)
         case UnitTests():
-            return TestsReward(settings)
+            return UnitTestReward(settings)
         case Length():
             return LengthReward(settings)
         case Function():

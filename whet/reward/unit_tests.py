@@ -15,7 +15,7 @@ from whet.types import Message, Row
 FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
-class TestsReward:
+class UnitTestReward:
     """1 where answer and tests run to their end without an error. One process an answer, as many as there are cores."""
 
     def __init__(self, settings: UnitTests) -> None:
