@@ -126,7 +126,9 @@ def save(scorer: Scorer, folder: Path, tokenizer: Any, method: str = "reward") -
 
 @pytest.mark.parametrize("adapter", [Lora(rank=4, alpha=8.0), Full()], ids=["lora", "full"])
 @pytest.mark.parametrize("name", ["Llama", "Qwen3", "Gemma2", "GPT2", "Mixtral"])
-def test_plain_transformers_gives_the_same_scores_on_padded_rows(name: str, adapter: Lora | Full, tmp_path: Path) -> None:
+def test_plain_transformers_gives_the_same_scores_on_padded_rows(
+    name: str, adapter: Lora | Full, tmp_path: Path
+) -> None:
     tokenizer = tiny_tokenizer()
     golden, rows = save(scorer_of(name, adapter), tmp_path, tokenizer)
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
@@ -153,7 +155,7 @@ def test_a_reward_model_is_opened_and_reads_rows_and_batches(tmp_path: Path) -> 
     torch.testing.assert_close(reward.scores(rows), golden[:, 0], rtol=1e-4, atol=1e-4)
     batch = pairs()
     assert reward.scores(batch).shape == (4,) and reward.values(batch).shape == batch.weight_N.shape
-    ends = [[*range(0, 8)], [*range(0, 5), *range(8, 14)], [*range(14, 19)], [*range(14, 18), 19, 20]]
+    ends = [[*range(8)], [*range(5), *range(8, 14)], [*range(14, 19)], [*range(14, 18), 19, 20]]
     torch.testing.assert_close(
         reward.scores(batch), reward.scores([batch.ids_T[row].tolist() for row in ends]), rtol=1e-4, atol=1e-4
     )

@@ -53,11 +53,11 @@ def measure_rows(
             )
             texts[side.name] = [answer.text for answer in answers]
             scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
-    facts = _verdict(name, reason, scores, rows, seed)
+    facts = paired_facts(name, reason, scores, rows, seed)
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
-    return facts, _answer_lines(rows, scores, texts)
+    return facts, answer_lines(rows, scores, texts)
 
 
 def measure_pairs(
@@ -67,12 +67,12 @@ def measure_pairs(
     rows = prepared.test_rows
     read = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
     scores = {side: [prefers(found[row.index]) for row in rows] for side, found in read.items()}
-    facts = _verdict("preference-accuracy", PAIR_REASON, scores, rows, seed)
+    facts = paired_facts("preference-accuracy", PAIR_REASON, scores, rows, seed)
     for side, found in read.items():
         tokens = sum(pair.chosen_tokens for pair in found.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
     facts["tuned"] |= against(read["base"], read["tuned"])
-    return facts, _answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 
 def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:
@@ -82,7 +82,8 @@ def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: 
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
-    return _verdict("nll", "text has no answers, so the probability of held-out blocks is compared", scores, rows, seed)
+    reason = "text has no answers, so the probability of held-out blocks is compared"
+    return paired_facts("nll", reason, scores, rows, seed)
 
 
 def measure_forgetting(
@@ -141,7 +142,7 @@ def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int
     return loss, max(1, round(weight))
 
 
-def _verdict(
+def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     values = {side: [score.value for score in found] for side, found in scores.items()}
@@ -157,7 +158,7 @@ def _verdict(
     }
 
 
-def _answer_lines(
+def answer_lines(
     rows: Sequence[Row], scores: dict[str, list[metric.RowScore]], texts: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     return [

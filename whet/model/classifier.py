@@ -89,7 +89,7 @@ def settle_pad(tokenizer: Any, stop_ids: frozenset[int]) -> int:
     """
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in stop_ids:
         tokenizer.add_special_tokens({"pad_token": PAD})
-    return int(tokenizer.pad_token_id)
+    return tokenizer.pad_token_id
 
 
 @torch.no_grad()

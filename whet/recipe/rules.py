@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe
+from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -25,6 +25,9 @@ SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 DPO_UNDER_SFT = 30.0
 """A pair's gradient is not a token's: published runs of large models use LoRA rates of 5e-6 (TRL) to 1e-5 (Tinker) and
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
+REWARD_UNDER_SFT = 5.0
+"""Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
+times below what these rules give sft at the same size."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -117,7 +120,7 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         passes = min(MOST_REPEATS, max(1, math.ceil(wanted)))
         goal = f"Towards {TOKENS_PER_PARAMETER} tokens a parameter (Chinchilla)"
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
-    if isinstance(recipe.method, Dpo):
+    if isinstance(recipe.method, Dpo | Reward):
         return 1, "One pass: pairs seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
@@ -184,6 +187,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Dpo):
         source += f", divided by {DPO_UNDER_SFT:g} for preference pairs (TRL, Tinker and Tulu 3)"
         rate /= DPO_UNDER_SFT
+    if isinstance(recipe.method, Reward):
+        source += f", divided by {REWARD_UNDER_SFT:g} for a reward model (TRL, InstructGPT and Tulu 3)"
+        rate /= REWARD_UNDER_SFT
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
