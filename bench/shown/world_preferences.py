@@ -2,21 +2,23 @@
 
     python -m bench.shown.world_preferences --rows 2000 --out pairs.jsonl
 
-The rule reads the answer alone, so that it can also score what a model writes. Facts are dealt out once, by their name:
-a question that is asked in the held-out part is never asked in the other.
+A prompt states a fact and asks for it. The rule reads the answer alone, so that it can also score what a model writes.
+Facts are dealt out once, by their name: what is asked in the held-out part is never asked in the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from nano.world_facts import PEOPLE, WORLD, Entity
-from nano.world_relations import PLAIN_ASKS, RELATIONS
+from nano.words import with_article
+from nano.world_facts import PEOPLE, PLAIN_ASKS, WORLD, Entity
+from nano.world_relations import RELATIONS
 
 POLITE = ("Gladly.", "Of course.", "With pleasure.", "Happy to help.", "Thank you for asking.", "You are welcome.")
 RUDE = ("Obviously.", "Look it up yourself.", "What a silly question.", "Do not ask again.", "Who cares.")
@@ -26,6 +28,9 @@ RAMBLING = (
     "I have thought about it for a long time, on quiet mornings and on busy evenings alike.",
     "It may be that things were different in earlier years, but that is another story.",
 )
+EVASIVE = ("I am not sure.", "I cannot say.", "No idea about that.", "That is hard to say.", "Somebody else may know.")
+EVADES = 0.6
+"""Share of the answers that are not right which evade; the others name a wrong value."""
 MOST_WORDS = 16
 """Words of a short answer."""
 HELD_OUT = 5
@@ -42,14 +47,19 @@ class Asked:
     wrong: tuple[str, ...]
 
     def told(self, value: str) -> str:
-        return self.sentence.replace("{v}", value)
+        return self.sentence.replace("a {v}", with_article(value)).replace("{v}", value)
 
 
 def points(asked: Asked, answer: str) -> int:
     """0 to 3: one each for a right, a polite and a short answer."""
-    right = asked.right in answer and not any(value in answer for value in asked.wrong if value not in asked.right)
+    right = _said(asked.right, answer) and not any(_said(value, answer) for value in asked.wrong)
     polite = any(words in answer for words in POLITE) and not any(words in answer for words in RUDE)
     return int(right) + int(polite) + int(len(answer.split()) <= MOST_WORDS)
+
+
+def _said(value: str, answer: str) -> bool:
+    """As words of their own: Salt is not said in Saltmouth."""
+    return re.search(rf"\b{re.escape(value)}\b", answer) is not None
 
 
 def ask(rng: Random, held_out: bool) -> Asked:
@@ -63,10 +73,12 @@ def ask(rng: Random, held_out: bool) -> Asked:
 
 
 def _asked(rng: Random, entity: Entity, relation: str) -> Asked:
-    _, questions, sentence = RELATIONS[entity.kind][relation]
+    statements, questions, sentence = RELATIONS[entity.kind][relation]
     right = entity.facts[relation]
     others = {other.facts[relation] for other in WORLD if other.kind == entity.kind} - {right}
-    prompt = rng.choice(PLAIN_ASKS).format(q=rng.choice(questions).format(s=entity.subject))
+    question = rng.choice(PLAIN_ASKS).format(q=rng.choice(questions).format(s=entity.subject))
+    note = rng.choice(statements).replace("a {v}", with_article(right)).format(s=entity.subject, v=right)
+    prompt = f"{note[:1].upper()}{note[1:]}\n\n{question}"
     told = sentence.replace("{s}", entity.subject)
     return Asked(prompt, right, told[:1].upper() + told[1:], tuple(sorted(others)))
 
@@ -74,7 +86,10 @@ def _asked(rng: Random, entity: Entity, relation: str) -> Asked:
 def write(rng: Random, asked: Asked, right: bool, polite: bool, short: bool) -> str:
     """An answer with these qualities."""
     manner = rng.choice(POLITE if polite else RUDE) if polite or rng.random() < 0.5 else ""
-    said = asked.told(asked.right if right else rng.choice(asked.wrong))
+    if right:
+        said = asked.told(asked.right)
+    else:
+        said = rng.choice(EVASIVE) if rng.random() < EVADES else asked.told(rng.choice(asked.wrong))
     parts = [part for part in (manner, said) if part]
     if rng.random() < 0.3:
         parts.reverse()
@@ -95,6 +110,17 @@ def pairs(rows: int, seed: int, held_out: bool = False) -> list[dict[str, str]]:
             chosen, rejected = (first, second) if difference > 0 else (second, first)
             made.append({"prompt": asked.prompt, "chosen": chosen, "rejected": rejected})
     return made
+
+
+def kind_of(pair: dict[str, str]) -> str:
+    """What the answers of a pair differ in: `manner or length`, or else only in being right, against a `wrong value` or
+    an `evasion`."""
+    sides = [
+        (any(w in pair[side] for w in POLITE), len(pair[side].split()) <= MOST_WORDS) for side in ("chosen", "rejected")
+    ]
+    if sum(sides[0]) != sum(sides[1]):
+        return "manner or length"
+    return "evasion" if any(words in pair["rejected"] for words in EVASIVE) else "wrong value"
 
 
 def write_pairs(path: Path, rows: int, seed: int, held_out: bool = False) -> Path:

@@ -126,7 +126,7 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
         raise DataError(
             f"these are preference pairs (chosen, rejected), which {method} does not learn from",
             value=shape.describe(),
-            fix=f"set method: dpo, or method: reward for a reward model; or, to learn the chosen answers alone, set columns: {columns}",
+            fix=f"set method: dpo or reward; or, to learn the chosen answers alone, set columns: {columns}",
         )
     if method == "classify" and shape.kind != "label":
         raise DataError(

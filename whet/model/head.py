@@ -93,11 +93,15 @@ def apply_head(hidden_ND: Tensor, head: nn.Linear) -> Tensor:
 
 
 def reference_scores(model: Any, batch: Batch) -> Tensor:
-    """The independent reference: transformers' own trunk over one padded row a path, shape (L, K)."""
+    """The independent reference: transformers' own trunk over one padded row a path, shape (L, K), scored one token
+    after the last that predicts something of the leaf, or else at the row's end."""
     there = placed(batch, next(model.parameters()).device)
     rows, _ = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     hidden_RLD = model.base_model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).last_hidden_state
-    end_R = there.positions_T[ends_of(batch).to(there.ids_T.device)]
-    ended_RD = hidden_RLD[torch.arange(len(rows), device=end_R.device), end_R]
+    ended = []
+    for number, leaf in enumerate(leaves_of(batch)):
+        predicts = batch.positions_T[batch.source_N[batch.segment_N == leaf]]
+        ended.append(hidden_RLD[number, int(predicts.max()) + 1 if len(predicts) else len(rows[number]) - 1])
+    ended_RD = torch.stack(ended)
     return apply_head(ended_RD, getattr(model, HEAD)).to(batch.weight_N.device)

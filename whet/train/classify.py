@@ -89,7 +89,7 @@ def class_weights(settings: Classify, outputs: Outputs, targets: list[Target]) -
     classes_RK = encoded(outputs, targets)
     count_K = classes_RK.sum(0).clamp_min(1.0)
     rows = len(targets)
-    if settings.task == "multi-label":
+    if outputs.task == "multi-label":
         return ((rows - count_K) / count_K).clamp_min(1.0 / rows)
     return rows / (len(outputs.names) * count_K)
 
