@@ -85,7 +85,7 @@ def test_the_faster_of_two_right_paths_is_taken(monkeypatch: pytest.MonkeyPatch,
     policy = Policy(model)
     monkeypatch.setattr(selfcheck, "flex_runs_on", lambda device: True)
     monkeypatch.setattr(Policy, "_forest_hidden", lambda self, batch: _packed(self, batch))
-    monkeypatch.setattr(selfcheck, "_seconds", lambda policy, batch: 1.0 + (policy.flat == (slower == "flex")))
+    monkeypatch.setattr(selfcheck, "_seconds", lambda policy, reading, batch: 1.0 + (policy.flat == (slower == "flex")))
     check = self_check(policy, roots(5, 9), "auto")
     assert check.path == ("forest" if slower == "flex" else "flex")
     assert policy.flat == (check.path == "flex") and "s by flex" in check.reason

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.data.fields import answer_of, assistant, is_missing, side, text_of, user
+from whet.data.labelled import labelled_row, margin_of
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
-from whet.recipe.schema import Recipe
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
 
 __all__ = ["RowRefused", "Shape", "detect", "to_row"]
@@ -20,15 +22,20 @@ __all__ = ["RowRefused", "Shape", "detect", "to_row"]
 def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
     """Raises RowRefused with `where` set."""
     try:
-        row = _convert(raw, shape)
+        row = labelled_row(raw, shape, recipe.method) if isinstance(recipe.method, Classify) else _convert(raw, shape)
+        if isinstance(recipe.method, Reward):
+            row.target = margin_of(raw.value, recipe.columns.margin)
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
+        answered = not isinstance(recipe.method, Rollouts)
+        if not answered and isinstance(raw.value, Mapping):
+            row.fields = dict(raw.value)
         if row.text is None:
             for messages in (row.messages, row.rejected):
                 if messages is not None:
                     _add_system(messages, raw, shape, recipe)
-                    _refuse_empty(messages)
+                    _refuse_empty(messages, answered)
         return row
     except RowRefused as refusal:
         raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
@@ -63,6 +70,9 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
             raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
         prompt += f"\n\n{extra}" if extra and extra.strip() else ""
         row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
+    elif shape.kind == "prompt":
+        row.messages = side(field["prompt"], shape.columns["prompt"], "user")
+        row.tools = clean_tools(value.get("tools"))
     else:
         row.messages = side(field["prompt"], shape.columns["prompt"], "user")
         row.messages += side(field["completion"], shape.columns["completion"], "assistant")
@@ -88,7 +98,8 @@ def _add_system(messages: list[Message], raw: RawRow, shape: Shape, recipe: Reci
         messages.insert(0, {"role": "system", "content": system})
 
 
-def _refuse_empty(messages: list[Message]) -> None:
+def _refuse_empty(messages: list[Message], answered: bool) -> None:
+    """`answered`: there must be an answer, because it is to be learned."""
     if not messages:
         raise RowRefused("empty-text", "the conversation has no messages", fix="fill it or remove the row")
     for number, message in enumerate(messages):
@@ -101,5 +112,5 @@ def _refuse_empty(messages: list[Message]) -> None:
             )
         if message["role"] == "user":
             raise RowRefused("empty-text", f"message {number + 1} (user) is empty", fix="fill it or remove the row")
-    if not any(message["role"] == "assistant" for message in messages):
+    if answered and not any(message["role"] == "assistant" for message in messages):
         raise RowRefused("no-answer", "there is no assistant message to learn", fix="add one or remove the row")

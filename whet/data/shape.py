@@ -8,9 +8,10 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from whet.errors import DataError, nearest, shorten
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Columns, Recipe
 
-Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"]
+Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"]
 
 MESSAGES = ("messages", "conversations", "conversation")
 PAIRS = (
@@ -83,7 +84,7 @@ class Detector:
             raise DataError(error.what, where=place, value=error.value, fix=error.fix) from error
         self._recipe, self._seen = recipe, 0
         self._other: DataError | None = None
-        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
+        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group", "margin"}).values())
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
         self._left_out: dict[str, DataError | None] = {
             name: None
@@ -117,19 +118,38 @@ class Detector:
 
 
 def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
-    """Raises DataError for pairs that are not to be learned as pairs, and for dpo without pairs."""
+    """Raises DataError for pairs that are not to be learned as pairs, for a method of pairs without them, and for
+    classify without labels."""
     method, paired = recipe.method.kind, shape.kind == "preference"
-    if paired and method not in ("auto", "dpo"):
+    if paired and method not in ("auto", "dpo", "reward"):
         prompt, chosen = shape.columns.get("prompt"), shape.columns["chosen"]
         columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
         raise DataError(
             f"these are preference pairs (chosen, rejected), which {method} does not learn from",
             value=shape.describe(),
-            fix=f"set method: dpo; or, to learn the chosen answers alone, set columns: {columns}",
+            fix=f"set method: dpo or reward; or, to learn the chosen answers alone, set columns: {columns}",
         )
-    if method == "dpo" and not paired:
+    if isinstance(recipe.method, Rollouts) and shape.kind == "text":
         raise DataError(
-            "dpo learns from preference pairs, and these rows hold none",
+            f"{method} writes answers to prompts, and these rows are plain text",
+            value=shape.describe(),
+            fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
+        )
+    if shape.kind == "prompt" and not isinstance(recipe.method, Rollouts):
+        raise DataError(
+            f"these rows hold prompts without answers, which {method} cannot learn from",
+            value=shape.describe(),
+            fix="add the answers, or let rewards score the model's own: method: grpo",
+        )
+    if method == "classify" and shape.kind != "label":
+        raise DataError(
+            "classify learns labels of texts, and these rows hold none",
+            value=shape.describe(),
+            fix="name the columns: columns: {text: ..., label: ...}",
+        )
+    if method in ("dpo", "reward") and not paired:
+        raise DataError(
+            f"{method} learns from preference pairs, and these rows hold none",
             value=shape.describe(),
             fix="name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft",
         )
@@ -155,12 +175,15 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         return Shape("text")
     names = {name.strip().lower(): name for name in value}
     _refuse_unknown_columns(recipe.columns, value)
-    explicit = {role: name for role, name in recipe.columns.model_dump().items() if name and role != "group"}
+    chosen = recipe.columns.model_dump(exclude={"group", "margin"})
+    explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
+    if found is None and isinstance(recipe.method, Rollouts):
+        found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
-    used = {*found[1].values(), recipe.columns.group, "tools"}
+    used = {*found[1].values(), recipe.columns.group, "tools", "margin" if recipe.method.kind == "reward" else None}
     return Shape(found[0], found[1], tuple(name for name in value if name not in used))
 
 
@@ -188,6 +211,7 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
         "label": [{"text": text, "label": label} for text in TEXTS for label in LABELS],
         "text": [{"text": name} for name in TEXTS],
         "preference": [{"chosen": chosen, "rejected": rejected} for chosen, rejected in ANSWERS],
+        "prompt": [{"prompt": name} for name in PROMPTS if name not in MESSAGES],
     }
     optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
     if kind == "preference":

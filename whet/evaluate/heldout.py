@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import fmean as mean
 from typing import Any
 
 from whet.data.blocks import read_through
@@ -19,7 +20,8 @@ from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
-from whet.recipe.schema import Evaluate
+from whet.recipe.schema import Evaluate, Grpo, Recipe, Rloo
+from whet.reward.combine import Rewards
 from whet.types import Answer, Row
 
 Progress = Callable[[int, int], None]
@@ -53,11 +55,11 @@ def measure_rows(
             )
             texts[side.name] = [answer.text for answer in answers]
             scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
-    facts = _verdict(name, reason, scores, rows, seed)
+    facts = paired_facts(name, reason, scores, rows, seed)
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
-    return facts, _answer_lines(rows, scores, texts)
+    return facts, answer_lines(rows, scores, texts)
 
 
 def measure_pairs(
@@ -67,12 +69,48 @@ def measure_pairs(
     rows = prepared.test_rows
     read = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
     scores = {side: [prefers(found[row.index]) for row in rows] for side, found in read.items()}
-    facts = _verdict("preference-accuracy", PAIR_REASON, scores, rows, seed)
+    facts = paired_facts("preference-accuracy", PAIR_REASON, scores, rows, seed)
     for side, found in read.items():
         tokens = sum(pair.chosen_tokens for pair in found.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
     facts["tuned"] |= against(read["base"], read["tuned"])
-    return facts, _answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+
+
+def measure_rewards(
+    base: Side, tuned: Side, origin: Base, prepared: Prepared, rewards: Rewards, recipe: Recipe, progress: Progress
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """For methods that learn from rewards: greedy answers of each side, compared by the first reward of the recipe, or
+    by the metric that it asks for."""
+    rows, renderer, wanted = prepared.test_rows, prepared.renderer, recipe.evaluate
+    if not rows:
+        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    assert isinstance(recipe.method, Grpo | Rloo)
+    tokens = wanted.max_new_tokens or recipe.method.max_new_tokens
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
+    own = wanted.metric == "auto"
+    name = "reward" if own else wanted.metric
+    reason = f"the first reward of the recipe: {rewards.main}" if own else "asked for in the recipe"
+    texts, scores, more = {}, {}, {}
+    for before, side in ((0, base), (len(rows), tuned)):
+        answers = ask(
+            side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
+        )
+        texts[side.name] = [answer.text for answer in answers]
+        given = [answer.text.strip() for answer in answers]
+        found = rewards([row.prompt for row in rows], given, rows)
+        scores[side.name] = [metric.RowScore(value) for value in found.parts[rewards.main]]
+        if not own:
+            scores[side.name] = [metric.score(name, text, row) for text, row in zip(given, rows, strict=True)]
+        more[side.name] = {
+            "rewards": {part: mean(values) for part, values in found.parts.items()},
+            "reward": mean(found.total),
+            "answer_tokens": mean([len(answer.ids) for answer in answers]),
+        }
+    facts = paired_facts(name, reason, scores, rows, recipe.seed)
+    for side, found in more.items():
+        facts[side] |= found
+    return facts, answer_lines(rows, scores, texts)
 
 
 def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:
@@ -82,7 +120,8 @@ def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: 
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
-    return _verdict("nll", "text has no answers, so the probability of held-out blocks is compared", scores, rows, seed)
+    reason = "text has no answers, so the probability of held-out blocks is compared"
+    return paired_facts("nll", reason, scores, rows, seed)
 
 
 def measure_forgetting(
@@ -141,7 +180,7 @@ def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int
     return loss, max(1, round(weight))
 
 
-def _verdict(
+def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     values = {side: [score.value for score in found] for side, found in scores.items()}
@@ -157,7 +196,7 @@ def _verdict(
     }
 
 
-def _answer_lines(
+def answer_lines(
     rows: Sequence[Row], scores: dict[str, list[metric.RowScore]], texts: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     return [

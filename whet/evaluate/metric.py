@@ -14,19 +14,17 @@ An answer is scored as it stands: JSON inside a code fence is not JSON for the p
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from whet.errors import DataError, InputError, NonFiniteError, nearest
-from whet.evaluate.json_match import compare_json, parse_object, summarise_json
 from whet.evaluate.rouge import rouge_l
 from whet.evaluate.statistics import mean_interval
+from whet.reward.json_match import compare_json, parse_object, summarise_json
+from whet.reward.text_match import final_answer, normalise
 from whet.types import Row
 
-FINAL = re.compile(r"^[ \t]*####[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 SHORT = 60
 """Characters of a reference that can still be repeated word for word."""
 
@@ -138,12 +136,6 @@ def score_final(answer: str, row: Row) -> RowScore:
     return RowScore(float(expected == given), {"expected": expected, "given": given})
 
 
-def final_answer(text: str) -> str | None:
-    """What follows the last `#### ` up to the end of its line, as GSM8K writes results; commas in numbers removed."""
-    found = FINAL.findall(text)
-    return normalise(re.sub(r"(?<=\d),(?=\d)", "", found[-1])) if found else None
-
-
 SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
     "json": score_json,
     "accuracy": score_label,
@@ -156,12 +148,6 @@ SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
 
 def known_metrics() -> str:
     return f"use one of: {', '.join(SCORERS)}, nll"
-
-
-def normalise(text: str) -> str:
-    """Unicode NFC, case folded, white space collapsed, one final period removed."""
-    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip().casefold()
-    return text.removesuffix(".").rstrip() if not text.endswith("..") else text
 
 
 def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:

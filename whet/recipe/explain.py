@@ -61,6 +61,13 @@ def kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     return {m.model_fields["kind"].default: m for m in models if "kind" in m.model_fields}
 
 
+def item_kinds(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models that the items of a list are told apart into; empty for anything else."""
+    if get_origin(annotation) is Annotated:
+        return item_kinds(get_args(annotation)[0])
+    return kinds(get_args(annotation)[0]) if get_origin(annotation) is list else {}
+
+
 def submodel(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
@@ -109,17 +116,19 @@ def locate(loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
     """pydantic's location -> (dotted key as the user wrote it, the model that the last key belongs to)."""
     key, owner, inside = "", None, Recipe
     choices: dict[str, type[BaseModel]] = {}
+    items: dict[str, type[BaseModel]] = {}
     for part in loc:
         if choices:
             inside, choices = choices[str(part)], {}
         elif isinstance(part, int):
             key += f"[{part}]"
+            choices, items = items, {}
         elif inside is not None:
             key = f"{key}.{part}" if key else part
             owner = inside
             field = inside.model_fields.get(part)
             annotation = field.annotation if field else None
-            choices, inside = kinds(annotation), None
+            choices, items, inside = kinds(annotation), item_kinds(annotation), None
             if not choices and field:
                 inside = submodel(annotation)
     return key, owner

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
-from whet.recipe.schema import Full, Pretrain, Recipe
+from whet.recipe.reward_files import rewards_beside
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -42,6 +44,7 @@ def load_recipe(
         where = str(path)
         if path.suffix.lower() in RECIPE_SUFFIXES:
             values = beside(values, folder or path.parent)
+            values = rewards_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
     return check(values, where, places)
@@ -69,6 +72,8 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
+    if isinstance(recipe.method, Rollouts):
+        refuse_rollout_contradictions(recipe, recipe.method, where)
     if not recipe.quantise:
         return
     what, fix = "", ""
@@ -76,8 +81,37 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
         what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
     elif isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
+    elif isinstance(recipe.method, HeadMethod):
+        what, fix = "a head is saved with its adapter merged, which 4 bits cannot hold", "use a smaller base"
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
+
+
+def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) -> None:
+    """Raises RecipeError for keys that methods with answers of their own cannot obey."""
+    wrong: list[tuple[bool, str, object, str]] = [
+        (
+            recipe.batch_tokens is not None,
+            "a step is counted in prompts here, not in tokens",
+            f"batch_tokens: {recipe.batch_tokens}",
+            "set method.prompts instead",
+        ),
+        (
+            method.kl > 0 and isinstance(recipe.adapter, Full),
+            "kl holds the model to its base, and adapter: full leaves no base to read",
+            f"kl: {method.kl}",
+            "set method.kl: 0, or use adapter: lora",
+        ),
+        (
+            recipe.checkpoint_every is not None and recipe.checkpoint_every % method.updates != 0,
+            "a run goes on where new answers are written, every `method.updates` steps",
+            f"checkpoint_every: {recipe.checkpoint_every}",
+            f"make checkpoint_every a multiple of {method.updates}",
+        ),
+    ]
+    for found, what, value, fix in wrong:
+        if found:
+            raise RecipeError(what, where=where, value=value, fix=fix)
 
 
 def with_kinds(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -25,6 +26,12 @@ SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 DPO_UNDER_SFT = 30.0
 """A pair's gradient is not a token's: published runs of large models use LoRA rates of 5e-6 (TRL) to 1e-5 (Tinker) and
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
+ROLLOUTS_UNDER_SFT = 12.0
+"""An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
+5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
+REWARD_UNDER_SFT = 5.0
+"""Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
+times below what these rules give sft at the same size."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -82,21 +89,49 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
     passes = recipe.epochs or epochs(recipe, facts)[0]
-    fill(recipe, "", "batch_tokens", batch_tokens(recipe, facts, passes))
-    assert recipe.batch_tokens is not None
-    fill(recipe, "", "micro_batch_tokens", micro_batch_tokens(recipe.batch_tokens, facts))
+    if not isinstance(recipe.method, Rollouts):
+        fill(recipe, "", "batch_tokens", batch_tokens(recipe, facts, passes))
+    fill(recipe, "", "micro_batch_tokens", micro_batch_tokens(step_tokens(recipe, facts), facts))
+    work = work_of(recipe, facts)
     if asked_steps is not None:
-        fill(recipe, "", "epochs", epochs_of(asked_steps, recipe.batch_tokens, facts))
+        fill(recipe, "", "epochs", epochs_of(asked_steps, work))
     else:
         fill(recipe, "", "epochs", epochs(recipe, facts))
-    fill(recipe, "", "steps", steps(passes, recipe.batch_tokens, facts, asked_epochs))
+    fill(recipe, "", "steps", steps(passes, work, asked_epochs))
     fill(recipe, "", "learning_rate", learning_rate(recipe, facts))
     assert recipe.steps is not None
     every = max(1, recipe.steps // VALIDATIONS)
     fill(recipe.evaluate, "evaluate.", "every", (every, f"{VALIDATIONS} validations in a run of {recipe.steps} steps."))
     every = max(1, recipe.steps // CHECKPOINTS)
+    if isinstance(recipe.method, Rollouts):
+        every = recipe.method.updates * max(1, every // recipe.method.updates)
     fill(recipe, "", "checkpoint_every", (every, f"{CHECKPOINTS} checkpoints in a run of {recipe.steps} steps."))
     return recipe, choices
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an epoch consists of and how much of it a step takes: tokens, or prompts where answers are written."""
+
+    whole: int
+    step: float
+    unit: str
+
+
+def work_of(recipe: Recipe, facts: Facts) -> Work:
+    if isinstance(recipe.method, Rollouts):
+        return Work(facts.rows, recipe.method.prompts / recipe.method.updates, "prompts")
+    assert recipe.batch_tokens is not None
+    return Work(facts.tokens, recipe.batch_tokens, "tokens")
+
+
+def step_tokens(recipe: Recipe, facts: Facts) -> int:
+    """Tokens of an optimiser step; of one on the model's own answers the most that there can be."""
+    if not isinstance(recipe.method, Rollouts):
+        assert recipe.batch_tokens is not None
+        return recipe.batch_tokens
+    method, mean = recipe.method, facts.tokens / max(1, facts.rows)
+    return math.ceil(method.prompts * (mean + method.samples * method.max_new_tokens))
 
 
 def rank(facts: Facts) -> tuple[int, str]:
@@ -117,7 +152,9 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         passes = min(MOST_REPEATS, max(1, math.ceil(wanted)))
         goal = f"Towards {TOKENS_PER_PARAMETER} tokens a parameter (Chinchilla)"
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
-    if isinstance(recipe.method, Dpo):
+    if isinstance(recipe.method, Rollouts):
+        return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
+    if isinstance(recipe.method, Dpo | Reward):
         return 1, "One pass: pairs seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
@@ -128,8 +165,8 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     return EPOCHS, f"The usual number of passes over {facts.rows:,} rows (OpenAI's rule)."
 
 
-def epochs_of(steps: int, batch_tokens: int, facts: Facts) -> tuple[float, str]:
-    passes = max(0.01, round(steps * batch_tokens / max(1, facts.tokens), 2))
+def epochs_of(steps: int, work: Work) -> tuple[float, str]:
+    passes = max(0.01, round(steps * work.step / max(1, work.whole), 2))
     return passes, f"Follows from the {steps} steps that you set."
 
 
@@ -161,9 +198,9 @@ def power_of_two(value: float) -> int:
     return 1 << max(4, math.floor(math.log2(max(1.0, value))))
 
 
-def steps(passes: float, batch_tokens: int, facts: Facts, asked_epochs: bool) -> tuple[int, str]:
-    wanted = max(1, math.ceil(facts.tokens * passes / batch_tokens))
-    reason = f"{facts.tokens:,} tokens x {passes:g} epochs / {batch_tokens:,} tokens a step"
+def steps(passes: float, work: Work, asked_epochs: bool) -> tuple[int, str]:
+    wanted = max(1, math.ceil(work.whole * passes / work.step))
+    reason = f"{work.whole:,} {work.unit} x {passes:g} epochs / {work.step:,g} {work.unit} a step"
     if wanted < LEAST_STEPS and not asked_epochs:
         return LEAST_STEPS, f"{reason} would be {wanted}; fewer than {LEAST_STEPS} rarely settle (tinker-cookbook)."
     return wanted, f"{reason}."
@@ -184,6 +221,12 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Dpo):
         source += f", divided by {DPO_UNDER_SFT:g} for preference pairs (TRL, Tinker and Tulu 3)"
         rate /= DPO_UNDER_SFT
+    if isinstance(recipe.method, Rollouts):
+        source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"
+        rate /= ROLLOUTS_UNDER_SFT
+    if isinstance(recipe.method, Reward):
+        source += f", divided by {REWARD_UNDER_SFT:g} for a reward model (TRL, InstructGPT and Tulu 3)"
+        rate /= REWARD_UNDER_SFT
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL

@@ -42,6 +42,9 @@ class Validator:
     total: int
     patience: int
     early_stop: bool
+    reward: Callable[[], float] | None = None
+    """A mean reward on the validation rows, where the method has one: it takes the place of the loss, and more is
+    better. `Progress.best_loss` then holds it with its sign turned."""
 
     def __call__(self, step: int, loss: float) -> bool:
         self.progress.losses.append(loss)
@@ -51,13 +54,14 @@ class Validator:
         return self.early_stop and self._should_stop(step)
 
     def measure(self, step: int) -> None:
-        validation = mean_loss(self.policy, self.loss, self.batches())
+        validation = mean_loss(self.policy, self.loss, self.batches()) if self.reward is None else -self.reward()
         if validation is None:
             self._without_rows(step)
             return
+        name, sign = ("loss", 1) if self.reward is None else ("reward", -1)
         if not math.isfinite(validation):
             raise NonFiniteError(
-                "the validation loss is not finite",
+                f"the validation {name} is not finite",
                 where=f"step {step}",
                 value=validation,
                 fix="lower learning_rate, or set dtype: float32",
@@ -65,11 +69,12 @@ class Validator:
         training = sum(self.progress.losses) / len(self.progress.losses) if self.progress.losses else float("nan")
         self.progress.losses.clear()
         self.progress.validations.append((step, validation, training))
-        self.run.log({"step": step, "validation_loss": validation})
+        self.run.log({"step": step, f"validation_{name}": sign * validation})
         if self.progress.best_loss is None or validation < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = validation, step
             save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
-        self.observer.note(f"step {step}: validation loss {validation:.4f} (best {self.progress.best_loss:.4f})")
+        best = sign * self.progress.best_loss
+        self.observer.note(f"step {step}: validation {name} {sign * validation:.4f} (best {best:.4f})")
 
     def _without_rows(self, step: int) -> None:
         """Nothing is held out for validation, as the recipe asks: the last weights are the ones to keep."""
@@ -83,13 +88,13 @@ class Validator:
         since = [entry for entry in self.progress.validations if entry[0] > self.progress.best_step]
         if len(since) < self.patience or step == self.total:
             return False
-        first, last = since[0], since[-1]
-        falling = last[2] < first[2]
-        cause = "training loss fell: the model is memorising" if falling else "training loss did not fall either"
-        self.progress.stopped = (
-            f"validation loss did not improve for {len(since)} evaluations while {cause}; "
-            f"kept step {self.progress.best_step}"
-        )
+        if self.reward is None:
+            falling = since[-1][2] < since[0][2]
+            cause = "training loss fell: the model is memorising" if falling else "training loss did not fall either"
+            why = f"validation loss did not improve for {len(since)} evaluations while {cause}"
+        else:
+            why = f"validation reward did not improve for {len(since)} evaluations"
+        self.progress.stopped = f"{why}; kept step {self.progress.best_step}"
         self.observer.note(self.progress.stopped)
         return True
 

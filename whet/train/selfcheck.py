@@ -7,6 +7,7 @@ log-softmax. On a mismatch the run takes the plain path and says so.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -54,6 +55,23 @@ def sample_of(batch: Batch, vocabulary: int) -> Batch:
     return build_batch(pick(segments, groups[:taken]))
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number that says how a method reads a batch, differentiable: as the policy reads it, and plainly."""
+
+    fast: Callable[[Batch], Tensor]
+    plain: Callable[[Batch], Tensor]
+
+
+def token_reading(policy: Policy) -> Reading:
+    """The loss of the supervised tokens."""
+
+    def plain(batch: Batch) -> Tensor:
+        return sft_loss(reference_logprobs(causal_lm(policy.model), batch), batch.weight_N).total / batch.weight
+
+    return Reading(lambda batch: sft_loss(policy.logprobs(batch), batch.weight_N).total / batch.weight, plain)
+
+
 @dataclass(slots=True)
 class SelfCheck:
     """What was compared, and what came out; stored in the run."""
@@ -73,25 +91,29 @@ class SelfCheck:
         return asdict(self)
 
 
-def self_check(policy: Policy, batch: Batch, wanted: str, whole: Batch | None = None) -> SelfCheck:
+def self_check(
+    policy: Policy, batch: Batch, wanted: str, reading: Reading | None = None, whole: Batch | None = None
+) -> SelfCheck:
     """Choose the path for this run and prove it on `batch`; adapters are moved away from zero for the comparison.
+    `reading` is that of tokens, unless given.
 
     Where two paths are right and neither is always faster (GPUs), both are timed on `whole`, a batch of the run.
     Leaves no gradients behind. Sets `policy.use_forest` and `policy.flat`, and installs or removes the fused layers.
     """
+    reading = reading or token_reading(policy)
     refusal = forest_refusal(causal_lm(policy.model))
     if wanted == "plain" or refusal:
         policy.use_forest = False
         return SelfCheck("plain", refusal or "asked for in the recipe")
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
-        plain = _loss_and_gradient(policy, batch, lambda b: reference_logprobs(causal_lm(policy.model), b))
-        check = _first_that_agrees(policy, batch, wanted, plain, whole or batch)
+        plain = _loss_and_gradient(policy, batch, reading.plain)
+        check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch)
     policy.use_forest = check.path != "plain"
     return check
 
 
 def _first_that_agrees(
-    policy: Policy, batch: Batch, wanted: str, plain: tuple[float, list[Tensor]], whole: Batch
+    policy: Policy, batch: Batch, wanted: str, reading: Reading, plain: tuple[float, list[Tensor]], whole: Batch
 ) -> SelfCheck:
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
@@ -99,7 +121,7 @@ def _first_that_agrees(
     for path in _candidates(policy, wanted):
         _set_up(policy, path)
         try:
-            loss, gradient = _loss_and_gradient(policy, batch, policy.logprobs)
+            loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
         except (RuntimeError, ModelError) as error:
             if path != "flex":
                 raise
@@ -112,7 +134,7 @@ def _first_that_agrees(
         reason = f"{failed}{compared} (relative; allowed {loss_limit:g} and {gradient_limit:g})"
         check = SelfCheck(path, reason, tokens, loss, plain[0], loss_difference, gradient_difference, not failed)
         if loss_difference <= loss_limit and gradient_difference <= gradient_limit:
-            return _faster(policy, check, whole) if path == "flex" else check
+            return _faster(policy, reading, check, whole) if path == "flex" else check
         failed = f"{reason} on the {path} path, which was given up; "
     _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
@@ -133,23 +155,23 @@ def _set_up(policy: Policy, path: str) -> None:
         unfuse(policy.model)
 
 
-def _faster(policy: Policy, check: SelfCheck, whole: Batch) -> SelfCheck:
+def _faster(policy: Policy, reading: Reading, check: SelfCheck, whole: Batch) -> SelfCheck:
     """The path of `check` (flex), or the same packed rows through SDPA where that takes less time."""
-    flex = _seconds(policy, whole)
+    flex = _seconds(policy, reading, whole)
     _set_up(policy, "forest")
-    forest = _seconds(policy, whole)
+    forest = _seconds(policy, reading, whole)
     path = "flex" if flex <= forest else "forest"
     _set_up(policy, path)
     timed = f"forwards and backwards over {len(whole.ids_T):,} tokens {flex:.3f} s by flex, {forest:.3f} s by forest"
     return replace(check, path=path, reason=f"{check.reason}; {timed}")
 
 
-def _seconds(policy: Policy, batch: Batch) -> float:
+def _seconds(policy: Policy, reading: Reading, batch: Batch) -> float:
     """The second of two passes: the first compiles."""
-    _loss_and_gradient(policy, batch, policy.logprobs)
+    _loss_and_gradient(policy, batch, reading.fast)
     _wait_for(policy.device)
     began = time.perf_counter()
-    _loss_and_gradient(policy, batch, policy.logprobs)
+    _loss_and_gradient(policy, batch, reading.fast)
     _wait_for(policy.device)
     return time.perf_counter() - began
 
@@ -159,15 +181,15 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _loss_and_gradient(policy: Policy, batch: Batch, logprobs: Any) -> tuple[float, list[Tensor]]:
-    """The loss, and the gradient of every trained weight in its own dtype."""
-    out = sft_loss(logprobs(batch), batch.weight_N)
-    (out.total / batch.weight).backward()
+def _loss_and_gradient(policy: Policy, batch: Batch, read: Callable[[Batch], Tensor]) -> tuple[float, list[Tensor]]:
+    """The number, and its gradient for every trained weight in the weight's own dtype."""
+    loss = read(batch)
+    loss.backward()
     pieces = []
     for parameter in policy.trainable().values():
         pieces.append(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
         parameter.grad = None
-    return out.total.item() / batch.weight, pieces
+    return loss.item(), pieces
 
 
 def _relative_difference(ours: list[Tensor], theirs: list[Tensor]) -> float:

@@ -21,21 +21,27 @@ from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Dpo, Pretrain, Recipe
+from whet.recipe.schema import Dpo, HeadMethod, Pretrain, Recipe
+from whet.reward.combine import build_rewards
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
+from whet.train.head_release import save_headed
+from whet.train.heads import add_head_for, head_method, head_reading
 from whet.train.hooks import Checkpointer, Validator, mean_loss
 from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
 from whet.train.methods import BatchSource, NextToken
 from whet.train.observer import Observer
+from whet.train.on_policy import OnPolicy
 from whet.train.optim import MasterOptimizer
 from whet.train.preference import Preference, first_reading, key_of, references
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
-from whet.train.selfcheck import SelfCheck, sample_of, self_check
+from whet.train.rewarded import rewarded_method
+from whet.train.selfcheck import Reading, SelfCheck, sample_of, self_check, token_reading
 from whet.types import Batch
 
 READING_REFERENCES = "reading what the base says of the answers"
@@ -70,6 +76,8 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     keep_few_kernels()
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
+    if isinstance(recipe.method, Rollouts):
+        build_rewards(recipe.method)  # nor what is wrong with a reward
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -159,12 +167,14 @@ def train(session: Session, observer: Observer) -> Trained:
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
+    reading = _reading(session, policy)
     torch.manual_seed(recipe.seed)
 
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
-    check = _proved_path(session, policy, first, observer)
-    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None), recipe.optimizer)
+    check = _proved_path(session, policy, first, reading, observer)
+    longest = next(iter(session.material.validation(recipe)), None)
+    rehearse(policy, loader.largest(), longest, recipe.optimizer, reading.fast)
 
     method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
@@ -182,6 +192,7 @@ def train(session: Session, observer: Observer) -> Trained:
         recipe.steps,
         recipe.evaluate.patience,
         recipe.evaluate.early_stop,
+        method.reward if isinstance(method, OnPolicy) and method.validation else None,
     )
     if progress.best_step < 0:
         validator.measure(0)  # the base is checkpoint 0, and may win
@@ -192,6 +203,8 @@ def train(session: Session, observer: Observer) -> Trained:
     def log(step: int, facts: dict[str, float]) -> None:
         nonlocal tokens
         tokens += int(facts["tokens"])
+        if isinstance(method, OnPolicy):
+            facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
         observer.step(step + 1, recipe.steps or 0, facts)
 
@@ -201,18 +214,31 @@ def train(session: Session, observer: Observer) -> Trained:
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
-    _refuse_broken(policy, method, first)
-    save_model(run, base, policy, session.renderer, recipe)
+    _refuse_broken(policy, NextToken(policy, loader) if isinstance(method, OnPolicy) else method, first)
+    if isinstance(recipe.method, HeadMethod):
+        save_headed(run, base, policy, session.renderer, recipe, session.material)
+    else:
+        save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
 
-def _proved_path(session: Session, policy: Policy, first: Batch, observer: Observer) -> SelfCheck:
+def _reading(session: Session, policy: Policy) -> Reading:
+    """How the method reads a batch; a method with a head gets its head here."""
+    if not isinstance(session.recipe.method, HeadMethod):
+        return token_reading(policy)
+    add_head_for(session.recipe, session.material, policy)
+    return head_reading(policy)
+
+
+def _proved_path(
+    session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer
+) -> SelfCheck:
     """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks."""
     recipe = session.recipe
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
     vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
-    check = self_check(policy, sample_of(first, vocabulary), wanted, first)
+    check = self_check(policy, sample_of(first, vocabulary), wanted, reading, first)
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
@@ -239,6 +265,10 @@ def method_of(
 ) -> Method:
     """The recipe's method. The policy must still be as it was before the first step: dpo reads the base through it."""
     recipe, run, material = session.recipe, session.run, session.material
+    if isinstance(recipe.method, Rollouts):
+        return rewarded_method(recipe, material.prepared, base, policy, loader, run, observer)
+    if isinstance(recipe.method, HeadMethod):
+        return head_method(recipe.method, material, policy, loader)
     if not isinstance(recipe.method, Dpo):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps

@@ -1,0 +1,38 @@
+"""Files that rewards name stand beside the recipe or in a folder there, so that a recipe brings its own code only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.errors import RecipeError
+
+KEYS = ("function", "schema_file")
+"""Keys of a reward that hold a path; behind a colon stands a name in the file."""
+
+
+def rewards_beside(values: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:
+    """The recipe's values with the files of its rewards made to work from the current folder. With `confined` a path
+    that leads out of `folder` is refused with RecipeError."""
+    method = values.get("method")
+    rewards = method.get("rewards") if isinstance(method, dict) else None
+    if not isinstance(rewards, list | dict):
+        return values
+    items = rewards if isinstance(rewards, list) else [rewards]
+    moved = [_moved(item, folder, confined, where) if isinstance(item, dict) else item for item in items]
+    return {**values, "method": {**method, "rewards": moved}}
+
+
+def _moved(reward: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:
+    moved = dict(reward)
+    for key in KEYS:
+        name = reward.get(key)
+        if not isinstance(name, str) or not name:
+            continue  # the schema refuses it
+        file, colon, function = name.partition(".py:")
+        path = folder / f"{file}{'.py' if colon else ''}"
+        if confined and not path.resolve().is_relative_to(folder.resolve()):
+            what = f"{key} leads out of the recipe's folder"
+            raise RecipeError(what, where=where, value=name, fix="put the file beside the recipe")
+        moved[key] = f"{path}{colon.removeprefix('.py')}{function}"
+    return moved

@@ -1,0 +1,109 @@
+"""How answers that the model writes itself are scored: one class a reward. The code is in whet/reward/."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from whet.recipe.strict import Name, Strict
+
+Weight = Annotated[float, Field(description="What it counts for in the sum of all rewards.")]
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise PydanticCustomError("regex", "a regular expression ({why})", {"why": str(error)}) from error
+    return text
+
+
+def _place(text: str) -> str:
+    if not re.fullmatch(r"[^\x00]+\.py:[A-Za-z_]\w*", text):
+        raise PydanticCustomError("place", "a file and a function in it, as in rewards.py:score")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+        raise PydanticCustomError("url", "a URL as far as /v1, as in http://localhost:8000/v1")
+    return text
+
+
+class Exact(Strict):
+    """1 where the answer is the row's reference answer, apart from case, spaces and a final period; else 0."""
+
+    kind: Literal["exact"] = "exact"
+    weight: Weight = 1.0
+    part: Literal["answer", "final"] = Field(
+        default="answer", description="final: only the results after the last #### are compared, as in GSM8K."
+    )
+
+
+class Regex(Strict):
+    """1 where the pattern is found in the answer, else 0."""
+
+    kind: Literal["regex"] = "regex"
+    weight: Weight = 1.0
+    pattern: Annotated[Name, AfterValidator(_pattern)] = Field(
+        description="A regular expression of Python; ^ and $ are the ends of the answer."
+    )
+
+
+class JsonObject(Strict):
+    """0 for what is not a JSON object (of the given schema); else how well it matches the reference."""
+
+    kind: Literal["json"] = "json"
+    weight: Weight = 1.0
+    match: Literal["exact", "fields", "none"] = Field(
+        default="exact",
+        description="exact: 1 for the same object; fields: F1 over fields; none: 1 for any that is valid.",
+    )
+    schema_file: Name | None = Field(default=None, description="A JSON Schema, in a file beside the recipe.")
+
+
+class UnitTests(Strict):
+    """1 where the row's Python tests pass after the answer's code, in a process without network; else 0."""
+
+    kind: Literal["tests"] = "tests"
+    weight: Weight = 1.0
+    column: Name = Field(default="tests", description="The column of the data that holds the test code.")
+    seconds: float = Field(default=5.0, gt=0, le=600, description="Longest time of one answer.")
+    memory_mb: int = Field(default=512, ge=64, description="Most memory of one answer, in megabytes.")
+
+
+class Length(Strict):
+    """1 for an answer of at most `most` characters, then falling to 0 at twice as many."""
+
+    kind: Literal["length"] = "length"
+    weight: Weight = 1.0
+    most: int = Field(ge=1, description="Characters that an answer may have.")
+
+
+class Function(Strict):
+    """A Python function of yours: `def reward(prompts, answers, rows)` returns one number an answer."""
+
+    kind: Literal["function"] = "function"
+    weight: Weight = 1.0
+    function: Annotated[Name, AfterValidator(_place)] = Field(
+        description="`file.py:name`; the file stands beside the recipe or in a folder there."
+    )
+
+
+class Judge(Strict):
+    """A language model behind any OpenAI-compatible URL gives 0 to 10 points; they count as 0 to 1."""
+
+    kind: Literal["judge"] = "judge"
+    weight: Weight = 1.0
+    url: Annotated[Name, AfterValidator(_url)] = Field(description="As far as /v1, as in http://localhost:8000/v1.")
+    model: Name = Field(description="The judge's name there.")
+    question: Name = Field(description="What makes an answer good, in words.")
+    key: Name | None = Field(default=None, description="Environment variable that holds the API key.")
+    seconds: float = Field(default=60.0, gt=0, description="Longest wait for one verdict.")
+    retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
+
+
+AnyReward = Annotated[Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, Field(discriminator="kind")]

@@ -1,0 +1,89 @@
+"""All rewards of a recipe as one: each scores every answer, and their weighted sum is what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from whet.recipe.rewards import AnyReward
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Exact, Function, Grpo, JsonObject, Judge, Length, Regex, Rloo, UnitTests
+from whet.reward.exact import ExactReward
+from whet.reward.function import FunctionReward
+from whet.reward.json_object import JsonReward
+from whet.reward.judge import JudgeReward
+from whet.reward.length import LengthReward
+from whet.reward.protocol import Scorer
+from whet.reward.regex import RegexReward
+from whet.reward.unit_tests import UnitTestReward
+from whet.types import Message, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One reward under the name that the log gives it."""
+
+    name: str
+    weight: float
+    score: Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of some answers: the weighted sum of each, and what each component gave it (unweighted)."""
+
+    total: list[float]
+    parts: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    components: list[Component]
+
+    @property
+    def main(self) -> str:
+        """The component that a verdict compares: the first of the recipe."""
+        return self.components[0].name
+
+    def __call__(
+        self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]
+    ) -> Scores:
+        """Raises what a component raises (whet/reward/protocol.py)."""
+        parts = {one.name: one.score(prompts, answers, rows) for one in self.components}
+        weights = {one.name: one.weight for one in self.components}
+        total = [sum(weights[name] * part[n] for name, part in parts.items()) for n in range(len(answers))]
+        return Scores(total, parts)
+
+
+def build_rewards(method: Rollouts, cache: Path | None = None) -> Rewards:
+    """The rewards of a method. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
+    a file, a function, a schema, a machine that cannot shut code in."""
+    assert isinstance(method, Grpo | Rloo)
+    components: list[Component] = []
+    for settings in method.rewards:
+        name = settings.kind
+        same = sum(other.name.partition("-")[0] == name for other in components)
+        name += f"-{same + 1}" if same else ""
+        components.append(Component(name, settings.weight, _scorer(settings, None if cache is None else cache / name)))
+    return Rewards(components)
+
+
+def _scorer(settings: AnyReward, cache: Path | None) -> Scorer:
+    match settings:
+        case Exact():
+            return ExactReward(settings)
+        case Regex():
+            return RegexReward(settings)
+        case JsonObject():
+            return JsonReward(settings)
+        case UnitTests():
+            return UnitTestReward(settings)
+        case Length():
+            return LengthReward(settings)
+        case Function():
+            return FunctionReward(settings)
+        case Judge():
+            return JudgeReward(settings, None if cache is None else cache.with_suffix(".json"))
+    assert_never(settings)

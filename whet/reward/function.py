@@ -1,0 +1,91 @@
+"""A Python function of the user's, named in the recipe as `file.py:function`.
+
+    def reward(prompts, answers, rows):
+        return [float(row["answer"] in answer) for answer, row in zip(answers, rows)]
+
+`prompts` are lists of messages, `rows` the columns of the data as they stand in the file, as dictionaries.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from whet.errors import RecipeError, RunError, nearest
+from whet.recipe.schema import Function
+from whet.types import Message, Row
+
+ARGUMENTS = ["prompts", "answers", "rows"]
+
+
+class FunctionReward:
+    def __init__(self, settings: Function) -> None:
+        """Imports the file. Raises RecipeError for a file that cannot be imported, or a function of another form."""
+        self.place = settings.function
+        self.function = _load(self.place)
+
+    def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
+        fields = [row.fields or {} for row in rows]
+        try:
+            found = self.function(list(prompts), list(answers), fields)
+        except Exception as error:
+            where = self._first_that_fails(prompts, answers, rows)
+            what = f"the reward {self.place} failed: {type(error).__name__}: {error}"
+            raise RunError(what, where=where, fix="mend the function; the run goes on where it stopped") from error
+        return self._checked(found, rows)
+
+    def _first_that_fails(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> str:
+        """The row that the function cannot score alone; the first of all where each is scored alone."""
+        for prompt, answer, row in zip(prompts, answers, rows, strict=True):
+            try:
+                self.function([prompt], [answer], [row.fields or {}])
+            except Exception:
+                return f"{row.where}, answer {answer[:80]!r}"
+        return f"{rows[0].where} and {len(rows) - 1} more at once"
+
+    def _checked(self, found: Any, rows: Sequence[Row]) -> list[float]:
+        """As many finite numbers as there are rows. Raises RunError."""
+        fix = "return a list with one finite number for each answer"
+        if not isinstance(found, list | tuple) or len(found) != len(rows):
+            got = f"{len(found)} of them" if isinstance(found, list | tuple) else found
+            raise RunError(f"{self.place} must return {len(rows)} numbers", value=got, fix=fix)
+        for value, row in zip(found, rows, strict=True):
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise RunError(f"{self.place} returned no number", where=row.where, value=value, fix=fix)
+        return [float(value) for value in found]
+
+
+def _load(place: str) -> Callable[..., Any]:
+    file, _, name = place.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        siblings = [other.name for other in path.parent.glob("*.py")]
+        what = f"there is no such file{nearest(path.name, siblings)}"
+        raise RecipeError(what, where=place, fix="put it beside the recipe; paths start there")
+    spec = importlib.util.spec_from_file_location(f"whet_reward_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        what = f"the file of the reward cannot be imported: {type(error).__name__}: {error}"
+        raise RecipeError(what, where=place, fix="mend it; try it with python") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        what = f"the file has no function {name!r}{nearest(name, own)}"
+        raise RecipeError(what, where=place, fix=f"define it: def {name}({', '.join(ARGUMENTS)}): ...")
+    _refuse_other_form(function, place, name)
+    return function
+
+
+def _refuse_other_form(function: Callable[..., Any], place: str, name: str) -> None:
+    try:
+        inspect.signature(function).bind(*ARGUMENTS)
+    except (TypeError, ValueError) as error:
+        fix = f"write it as: def {name}({', '.join(ARGUMENTS)}): ..."
+        raise RecipeError(f"the reward takes three arguments: {error}", where=place, fix=fix) from error
