@@ -35,6 +35,8 @@ class Row:
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
     rejected: list[Message] | None = None
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
+    desirable: bool | None = None
+    """Of an answer that was marked: good or bad."""
 
     @property
     def reference(self) -> str:
@@ -69,6 +71,8 @@ class Segment:
     """Index of the Row it came from."""
     parent: int | None = None
     """Position of the parent in the same list of segments; None for a root."""
+    mark: int = 0
+    """Of an answer that was marked good: 1; bad: -1."""
 
     @property
     def supervised(self) -> int:

@@ -95,7 +95,7 @@ def pick(segments: Sequence[Segment], groups: Sequence[Sequence[int]]) -> list[S
     for number in chosen:
         old = segments[number]
         parent = None if old.parent is None else place[old.parent]
-        picked.append(Segment(ids=old.ids, weights=old.weights, row=old.row, parent=parent))
+        picked.append(Segment(ids=old.ids, weights=old.weights, row=old.row, parent=parent, mark=old.mark))
     return picked
 
 

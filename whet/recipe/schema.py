@@ -34,23 +34,42 @@ class Sft(Strict):
 
 
 class Dpo(Strict):
-    """Direct preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
+    """Preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
 
     kind: Literal["dpo"] = "dpo"
-    beta: float = Field(default=0.1, gt=0, description="How strongly the model is held to its base; lower moves more.")
-    loss: Literal["sigmoid", "ipo", "hinge"] = Field(default="sigmoid", description="sigmoid is DPO itself.")
+    loss: Literal["sigmoid", "sigmoid-norm", "ipo", "hinge", "simpo", "orpo"] = Field(
+        default="sigmoid", description="sigmoid is DPO itself; simpo and orpo need no reference."
+    )
+    beta: float | None = Field(
+        default=None, gt=0, description="What a nat is worth; lower moves the model further. Default by the loss."
+    )
+    gamma: float | None = Field(default=None, ge=0, description="simpo: the margin that is asked for; default 0.5.")
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round (sigmoid only)."
+        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round (sigmoid, simpo)."
+    )
+    sft_weight: float | None = Field(
+        default=None, ge=0, description="Weight of the chosen answer's own loss (RPO); default 0, for orpo 1."
     )
 
 
+class Kto(Strict):
+    """Learning from answers marked good or bad, one by one: thumbs up, thumbs down."""
+
+    kind: Literal["kto"] = "kto"
+    beta: float = Field(default=0.1, gt=0, description="What a nat is worth; lower moves the model further.")
+    desirable_weight: float | None = Field(
+        default=None, gt=0, description="Weight of a good answer; default by the number of good and bad ones."
+    )
+    undesirable_weight: float | None = Field(default=None, gt=0, description="Weight of a bad answer; the same.")
+
+
 class Auto(Strict):
-    """What the rows ask for: dpo for preference pairs, sft for everything else."""
+    """What the rows ask for: dpo for preference pairs, kto for answers marked good or bad, sft for everything else."""
 
     kind: Literal["auto"] = "auto"
 
 
-Method = Annotated[Auto | Pretrain | Sft | Dpo, Field(discriminator="kind")]
+Method = Annotated[Auto | Pretrain | Sft | Dpo | Kto, Field(discriminator="kind")]
 
 
 class Lora(Strict):
@@ -83,9 +102,11 @@ class Columns(Strict):
     completion: str | None = Field(default=None, description="Column with the answer to learn.")
     chosen: str | None = Field(default=None, description="Column with the preferred answer of a pair.")
     rejected: str | None = Field(default=None, description="Column with the other answer of a pair.")
+    answers: str | None = Field(default=None, description="Column with a list of answers, best first unless scored.")
+    scores: str | None = Field(default=None, description="Column with the scores of these answers, higher is better.")
     system: str | None = Field(default=None, description="Column with a system prompt.")
     text: str | None = Field(default=None, description="Column with plain text.")
-    label: str | None = Field(default=None, description="Column with the class; becomes the answer.")
+    label: str | None = Field(default=None, description="Column with the class to learn, or with an answer's mark.")
     group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
 
 
@@ -144,7 +165,18 @@ class Recipe(Strict):
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
-    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference"] = "auto"
+    format: Literal[
+        "auto",
+        "chat",
+        "prompt-completion",
+        "alpaca",
+        "sharegpt",
+        "text",
+        "label",
+        "preference",
+        "ranking",
+        "unpaired",
+    ] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     split: Split = Field(default_factory=Split)
