@@ -105,7 +105,7 @@ class SegmentFile:
 
     def __init__(self, folder: Path, columns: dict[str, np.ndarray]) -> None:
         self.length_S, self.row_S, self.parent_S = columns["length"], columns["row"], columns["parent"]
-        self._mark_S = columns["mark"]
+        self.mark_S = columns["mark"]
         self._offset_S = np.concatenate(([0], np.cumsum(self.length_S, dtype=np.int64)))
         self._run_offset_S = np.concatenate(([0], np.cumsum(columns["runs"], dtype=np.int64)))
         self._ids_T = _mapped(folder / IDS, np.dtype(np.int32), int(self._offset_S[-1]))
@@ -119,7 +119,7 @@ class SegmentFile:
             weights[first:last] = [weight] * (last - first)
         parent = int(self.parent_S[number])
         row = int(self.row_S[number])
-        mark = int(self._mark_S[number])
+        mark = int(self.mark_S[number])
         return Segment(self._ids_T[begin:end].tolist(), weights, row, None if parent < 0 else parent, mark)
 
 
@@ -158,10 +158,24 @@ class Segments(Sequence[Segment]):
         return self._file.row_S[self._chosen]
 
     @property
+    def marks(self) -> np.ndarray:
+        """The mark of each segment, 0 where it has none."""
+        return self._file.mark_S[self._chosen]
+
+    @property
     def parents(self) -> np.ndarray:
         """Position of each segment's parent in this list; -1 for a root."""
         parent_S = self._file.parent_S[self._chosen]
         return np.where(parent_S < 0, -1, np.searchsorted(self._chosen, parent_S)).astype(np.int32)
+
+
+def marks_by_row(segments: Sequence[Segment]) -> dict[int, bool]:
+    """Whether the answer of each input row that has a mark is good."""
+    if isinstance(segments, Segments):
+        pairs = zip(segments.rows.tolist(), segments.marks.tolist(), strict=True)
+    else:
+        pairs = ((segment.row, segment.mark) for segment in segments)
+    return {row: mark > 0 for row, mark in pairs if mark}
 
 
 def layout(segments: Sequence[Segment]) -> tuple[np.ndarray, np.ndarray]:

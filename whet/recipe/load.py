@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
-from whet.recipe.schema import Full, Pretrain, Recipe
+from whet.recipe.schema import Dpo, Full, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -66,6 +66,8 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
+    if isinstance(recipe.method, Dpo):
+        refuse_idle(recipe.method, where)
     if not recipe.quantise:
         return
     what, fix = "", ""
@@ -75,6 +77,18 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
         what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
+
+
+def refuse_idle(method: Dpo, where: str) -> None:
+    """Raises RecipeError for a key that the loss does not look at."""
+    for key, value, losses in (
+        ("gamma", method.gamma, ("simpo",)),
+        ("label_smoothing", method.label_smoothing or None, ("sigmoid", "sigmoid-norm", "simpo")),
+    ):
+        if value is not None and method.loss not in losses:
+            fix = f"leave it out, or set method.loss: {' or '.join(losses)}"
+            asked = f"method.{key}: {value}"
+            raise RecipeError(f"the loss {method.loss} has no {key}", where=where, value=asked, fix=fix)
 
 
 def with_kinds(values: dict[str, Any]) -> dict[str, Any]:

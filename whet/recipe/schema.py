@@ -45,7 +45,7 @@ class Dpo(Strict):
     )
     gamma: float | None = Field(default=None, ge=0, description="simpo: the margin that is asked for; default 0.5.")
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round (sigmoid, simpo)."
+        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round; for the sigmoids."
     )
     sft_weight: float | None = Field(
         default=None, ge=0, description="Weight of the chosen answer's own loss (RPO); default 0, for orpo 1."
@@ -143,7 +143,16 @@ class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
     metric: Literal[
-        "auto", "exact-match", "json", "accuracy", "final-answer", "rouge-l", "chrf", "nll", "preference-accuracy"
+        "auto",
+        "exact-match",
+        "json",
+        "accuracy",
+        "final-answer",
+        "rouge-l",
+        "chrf",
+        "nll",
+        "preference-accuracy",
+        "mark-accuracy",
     ] = "auto"
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
