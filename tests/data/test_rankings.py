@@ -110,7 +110,7 @@ def test_a_question_is_never_on_both_sides_of_the_split(make_tokenizer: Maker, t
         prepared = whole(data, make_tokenizer(CHATML), tmp_path, drop_budget=0.1, split={"near_duplicates": False})
         ledger = prepared.ledger.summary()
         assert ledger["rows_in"] == 29 * 3 + 1 and ledger["dropped"] == {"no-ranking": 1}
-        fates: dict[str, set[str]] = {}
+        fates: dict[str, set[str | None]] = {}
         for row in range(ledger["rows_in"]):
             entry = prepared.ledger.entry(row)
             fates.setdefault(entry.where.split(" ")[0], set()).add(entry.fate)
