@@ -20,7 +20,7 @@ IMAGE = Path(__file__).parents[2] / "docs" / "images" / "dpo.svg"
 
 
 def run(
-    folder: Path, start_rows: int = 1500, start_steps: int = 250, rows: int = 1200, prompts: int = 300, **keys: Any
+    folder: Path, start_rows: int = 800, start_steps: int = 150, rows: int = 800, prompts: int = 200, **keys: Any
 ) -> dict[str, Any]:
     """Tune on `rows` pairs and judge `prompts` held-out prompts; `keys` are keys of the recipe."""
     base = manners.start(folder, start_rows, start_steps)

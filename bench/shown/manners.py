@@ -108,7 +108,14 @@ def write(rows: list[dict[str, Any]], path: Path) -> Path:
 def start(folder: Path, count: int, steps: int) -> Path:
     """A folder with the model that knows both manners, and with nano's skill suite, so that losses of skill show."""
     data = write(both_manners(count, 2 * count, seed=1), folder / "both.jsonl")
-    settings: dict[str, Any] = {"adapter": "full", "steps": steps, "dtype": "float32", "learning_rate": 3e-4}
+    settings: dict[str, Any] = {
+        "adapter": "full",
+        "steps": steps,
+        "batch_tokens": 1024,
+        "learning_rate": 3e-4,
+        "dtype": "float32",
+        "split.near_duplicates": "false",
+    }
     run = api.train(str(data), run_root=folder / "runs", name="start", **settings)
     model = Run.open(folder / "runs" / str(run["run"])).model
     shutil.copy(Path(whet.__file__).parent / "model" / "nano" / SUITE, model / SUITE)

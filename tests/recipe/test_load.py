@@ -244,3 +244,16 @@ def test_a_dictionary_and_a_recipe_are_taken_too() -> None:
     recipe = load_recipe({"data": Path("a"), "adapter": "full"}, ["steps=5"])
     assert recipe == Recipe(data="a", adapter=Full(), steps=5)
     assert load_recipe(recipe) == recipe
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ({"kind": "dpo", "gamma": 0.5}, "the loss sigmoid has no gamma"),
+        ({"kind": "dpo", "loss": "ipo", "label_smoothing": 0.1}, "the loss ipo has no label_smoothing"),
+    ],
+)
+def test_a_key_that_the_loss_does_not_look_at_is_refused(method: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=words) as raised:
+        load_recipe({"data": "a", "method": method})
+    assert "leave it out" in raised.value.fix

@@ -34,7 +34,7 @@ GAMMA = 0.5
 """SimPO's margin: TRL's default; its authors' values are 0.3 to 1.6, by model (arXiv 2405.14734)."""
 MOST_DESIRABLE = 4 / 3
 """KTO: good answers should weigh between as much as the bad ones and a third more (arXiv 2402.01306, eq. 8; TRL)."""
-KTO_ROWS = 16
+KTO_ROWS = 8
 """KTO's reference point is a mean over a step: its authors advise 8 rows or more."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
@@ -192,7 +192,7 @@ def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]
         return value, f"About {PRETRAIN_STEPS} steps, {bounds}."
     mean = facts.tokens / max(1, facts.rows)
     rows = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
-    least = KTO_ROWS * mean if isinstance(recipe.method, Kto) else mean
+    least = 2 * KTO_ROWS * mean if isinstance(recipe.method, Kto) else mean  # up to half is rounded away
     value = power_of_two(max(least, min(total / LEAST_STEPS, rows * mean)))
     reason = f"At least {LEAST_STEPS} steps, and at most {rows} rows of {mean:.0f} tokens each"
     if isinstance(recipe.method, Kto):
