@@ -20,7 +20,7 @@ IMAGE = Path(__file__).parents[2] / "docs" / "images" / "kto.svg"
 
 
 def run(
-    folder: Path, start_rows: int = 800, start_steps: int = 150, rows: int = 1200, prompts: int = 200, **keys: Any
+    folder: Path, start_rows: int = 800, start_steps: int = 220, rows: int = 1200, prompts: int = 200, **keys: Any
 ) -> dict[str, Any]:
     """Tune on `rows` marked answers, three good ones to each bad one, and judge `prompts` held-out prompts; `keys` are
     keys of the recipe."""

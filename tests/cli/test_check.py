@@ -61,7 +61,11 @@ def test_a_check_explains_itself(capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["check"], "no data is named"), (["check", "--explain", "lenght"], "length-bias"), (["check", "x.jsonl"], "no such")],
+    [
+        (["check"], "no data is named"),
+        (["check", "--explain", "lenght-bias"], "did you mean 'length-bias'"),
+        (["check", "x.jsonl"], "no such file"),
+    ],
 )
 def test_what_cannot_be_checked_is_one_clear_message(arguments: list[str], words: str, capsys: Capture) -> None:
     assert run(arguments) == 2

@@ -88,6 +88,13 @@ def test_bad_answers_are_never_learned_as_examples() -> None:
     assert detect([{"text": "a", "label": True}], recipe()).kind == "label", "a class that happens to be a boolean"
 
 
+def test_a_mark_that_only_a_later_row_has_is_not_left_out() -> None:
+    rows = [{"messages": [ASKED, GOOD], "label": None}, {"messages": [ASKED, GOOD], "label": False}]
+    with pytest.raises(DataError, match="row 2 has another form than the first row: unpaired instead of chat"):
+        detect(rows, recipe())
+    assert detect(rows, recipe(format="chat")).kind == "chat"
+
+
 def test_the_same_answer_with_two_marks_is_two_rows() -> None:
     good, bad = (row_of(FORMS["trl texts"] | {"label": mark}) for mark in (True, False))
     assert content_hash(good) != content_hash(bad)

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from whet.data.columns import RANK, RANKED_TEXT, SCORE
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape
 from whet.data.source import Unread, read_row
+from whet.data.usual_names import RANK, RANKED_TEXT, SCORE
 
 QUESTION = "the row of this answer"
 """The field of a pair that says which row it came from."""

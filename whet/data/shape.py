@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from whet.data.columns import (
+from whet.data.suited import refuse_other_method
+from whet.data.usual_names import (
     ALPACA_ANSWERS,
     ANSWERS,
     CONTEXTS,
@@ -25,7 +26,6 @@ from whet.data.columns import (
     SCORES,
     TEXTS,
 )
-from whet.data.suited import refuse_other_method
 from whet.errors import DataError, nearest, shorten
 from whet.recipe.schema import Columns, Recipe
 
@@ -83,6 +83,7 @@ class Detector:
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
+        self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
             name: None
             for name in doubtful
@@ -100,7 +101,8 @@ class Detector:
         for name, error in self._left_out.items():
             if error is None and isinstance(value, Mapping) and value.get(name):
                 self._left_out[name] = _left_out(self._shape, name, self._seen, place)
-        if self._other is None and not _fits(value, self._shape):
+        marked = isinstance(value, Mapping) and any(_is_mark(value.get(name)) for name in self._marks)
+        if self._other is None and (marked or not _fits(value, self._shape)):
             other = _try(value, self._recipe)
             if other is not None and other.kind != self._shape.kind:
                 self._other = DataError(
