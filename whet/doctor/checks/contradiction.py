@@ -2,8 +2,8 @@
 
 Why: whatever the model learns, one of the two rows is wrong, so they cap what can be reached, in training and in the
 held-out score alike; and when the split puts one on each side, the score even punishes what was learned. People who
-compare answers agree with each other in 60 to 80% of pairs (Stiennon et al. 2020, arXiv 2009.01325; Ouyang et al. 2022,
-arXiv 2203.02155), so some contradictions are usual where several people compared the same answers.
+compare answers agree with each other in about three of four pairs (73 to 77% in Ouyang et al. 2022, arXiv 2203.02155),
+so some contradictions are usual where several people compared the same answers.
 
 Example:
     {"prompt": "Hi?", "chosen": "Hello!", "rejected": "What."}

@@ -1,8 +1,8 @@
 """One side of the pairs is nearly always the longer one, so that length alone tells the answers apart.
 
 Why: a model then learns the length before anything else, because it is the easiest thing to learn; answers get longer
-and longer (or shorter and shorter), and the preference accuracy looks good all the while. Length explains most of what
-reward models and DPO gained on several public sets (Singhal et al. 2023, arXiv 2310.03716; Park et al. 2024, arXiv
+and longer (or shorter and shorter), and the preference accuracy looks good all the while. Much of what reward models
+and DPO seem to gain on public sets is length (Singhal et al. 2023, arXiv 2310.03716; Park et al. 2024, arXiv
 2403.19159).
 
 What is measured: the share of pairs whose chosen answer is the longer one in characters (pairs of equal length left
