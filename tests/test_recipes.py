@@ -11,6 +11,7 @@ import pytest
 import typer
 import yaml
 
+from bench.shown import manners
 from whet import api
 from whet.cli.main import app
 from whet.demo.support_desk import generate
@@ -55,6 +56,13 @@ def test_the_data_of_the_recipes_is_what_the_generator_makes() -> None:
             found = [(row["message"], row["intent"]) for row in csv.DictReader(table)]
         made = generate(rows, seed)
         assert found == [(row["prompt"], json.loads(row["completion"])["intent"]) for row in made]
+
+
+def test_the_preferences_of_the_recipes_are_what_the_generator_makes() -> None:
+    made = {"manners": manners.pairs(300, seed=2), "thumbs": manners.marked(300, seed=3, good=0.75)}
+    for file, rows in made.items():
+        lines = (ROOT / "recipes" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == rows
 
 
 def shown_recipes() -> list[tuple[str, str]]:

@@ -15,15 +15,18 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
+from whet.data.reading import understood
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
+from whet.doctor.check import examine
+from whet.doctor.registry import all_checks
 from whet.errors import DataError, InputError
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
@@ -68,6 +71,7 @@ def tune(
             return run.read_json("evaluation.json", *RESULT_KEYS)
         session = open_session(run.recipe, run, observer)
         _refuse_without_test(session)
+        _state_findings(session, observer)
         _state_power(session, observer)
         effort = _trained(session, observer)
         result = _evaluated(session, effort, observer)
@@ -111,6 +115,30 @@ def evaluate(
     return result
 
 
+def check(
+    data: Input, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None, **overrides: Any
+) -> dict[str, Any]:
+    """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
+
+    Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this.
+    """
+    recipe, observer = _recipe(data, overrides).model_copy(update={"drop_budget": 1.0}), observer or Silent()
+    source = _gathered(recipe, run_root, observer)
+    ledger = source.ledger.summary()
+    test_rows = ledger["held_out"]["test"]
+    observer.phase("checking the rows")
+    kind = source.shape.kind if isinstance(source, Prepared) else "text"
+    findings = examine(understood(recipe, source.shape), all_checks()) if isinstance(source, Prepared) else []
+    observer.done()
+    return {
+        "rows": ledger["rows_in"],
+        "kind": kind,
+        "findings": [asdict(finding) for finding in findings],
+        "ledger": ledger,
+        "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
+    }
+
+
 def plan(
     data: Input,
     memory: str | None = None,
@@ -132,11 +160,9 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
     recipe = _recipe(data, {})
     if isinstance(recipe.method, Pretrain):
         raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
-    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
-    renderer = Renderer(tokenizer)
-    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
-    source = gather(recipe, tokenizer, renderer, Path(run_root) / "cache", Silent()).source
+    source = _gathered(recipe, run_root, Silent())
     assert isinstance(source, Prepared)
+    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     shown = [
         {
             "where": source.ledger.entry(segment.row).where,
@@ -185,6 +211,14 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     return ChatSession(opened.model, tokenizer, renderer, opened.base.context)
 
 
+def _gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
+    """The data as the recipe's base sees it, without its weights."""
+    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
+    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    observer.phase("reading the data")
+    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / "cache", observer).source
+
+
 def _is_base(model: str) -> bool:
     """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
     folder = Path(model)
@@ -217,6 +251,14 @@ def _refuse_without_test(session: Session) -> None:
             if little
             else "set split.test above 0 or give a test file; or train without a verdict: whet train",
         )
+
+
+def _state_findings(session: Session, observer: Observer) -> None:
+    """Before anything is trained: what is wrong with pairs and marks."""
+    source = session.material.source
+    if isinstance(source, Prepared) and (source.shape.paired or source.shape.kind == "unpaired"):
+        for finding in examine(understood(session.recipe, source.shape), all_checks()):
+            observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
 
 
 def _state_power(session: Session, observer: Observer) -> None:

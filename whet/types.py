@@ -39,6 +39,8 @@ class Row:
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     fields: dict[str, Any] | None = None
     """The columns as they stand in the file; only for methods whose rewards may ask for them."""
+    desirable: bool | None = None
+    """Of an answer that was marked: good or bad."""
 
     @property
     def reference(self) -> str:
@@ -73,6 +75,8 @@ class Segment:
     """Index of the Row it came from."""
     parent: int | None = None
     """Position of the parent in the same list of segments; None for a root."""
+    mark: int = 0
+    """Of an answer that was marked good: 1; bad: -1."""
 
     @property
     def supervised(self) -> int:

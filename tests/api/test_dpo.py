@@ -12,6 +12,7 @@ import whet
 from whet import api
 from whet.errors import RecipeError
 from whet.evaluate.pairs import ReadPair, against, prefers
+from whet.train.observer import Silent
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +30,24 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 @pytest.fixture(scope="module")
-def result(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture(scope="module")
+def result(pairs: Path, tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("runs")
     settings: dict[str, Any] = {"steps": 30, "split.near_duplicates": "false", "evaluate.forgetting": "false"}
-    return whet.tune(str(pairs), run_root=root, **settings)
+    return whet.tune(str(pairs), run_root=root, observer=listener, **settings)
 
 
 def test_the_verdict_is_paired_and_says_better(result: dict[str, Any]) -> None:
@@ -46,6 +60,13 @@ def test_the_verdict_is_paired_and_says_better(result: dict[str, Any]) -> None:
     assert result["tuned"]["chosen_gain"] > result["tuned"]["rejected_gain"]
     assert "reward_accuracy" not in result["base"]
     assert Path(result["report"]).is_file()
+
+
+def test_what_is_wrong_with_the_pairs_is_told_before_the_training(result: dict[str, Any], listener: Listener) -> None:
+    told = [number for number, note in enumerate(listener.notes) if "length alone tells them apart" in note]
+    begun = next(number for number, note in enumerate(listener.notes) if note.startswith("self-check"))
+    assert len(told) == 1 and told[0] < begun
+    assert "100% of 120 pairs" in listener.notes[told[0]] and "--explain length-bias" in listener.notes[told[0]]
 
 
 def test_both_answers_are_shown(pairs: Path, tmp_path: Path) -> None:

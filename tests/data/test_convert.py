@@ -190,5 +190,5 @@ def test_preference_and_kto_data_are_not_learned_by_mistake() -> None:
     )
     assert chosen.messages == PAIR
     with pytest.raises(DataError, match="good or bad"):
-        convert({"messages": PAIR, "label": False})
+        convert({"messages": PAIR, "label": False}, method={"kind": "sft"})
     assert convert({"messages": PAIR, "label": False}, format="chat").messages == PAIR

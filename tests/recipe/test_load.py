@@ -131,7 +131,7 @@ def test_names_for_keys_of_other_tools_exist_and_are_not_keys_themselves() -> No
         ("data: a\nadapter: {dropout: 1.5}", "adapter.dropout must be below 1 (got 1.5)"),
         ("data: a\nschedule: {floor: 2}", "schedule.floor must be at most 1 (got 2)"),
         ("data: a\ncompile: maybe", "compile must be true or false (got 'maybe')"),
-        ("data: a\nmethod: dop", "method must be of kind auto, pretrain, sft, dpo, reward, classify, grpo, rloo (got 'dop')"),
+        ("data: a\nmethod: dop", "method must be of kind auto, pretrain, sft, dpo, kto, reward, classify, grpo, rloo"),
         ("data: a\nmethod: [sft]", "method must be a group of keys (got ['sft'])"),
         ("data: a\ncolumns: 7", "columns must be a group of keys (got 7)"),
         ("data: a\ntoo_long: dorp", "did you mean 'drop'?"),
@@ -244,3 +244,16 @@ def test_a_dictionary_and_a_recipe_are_taken_too() -> None:
     recipe = load_recipe({"data": Path("a"), "adapter": "full"}, ["steps=5"])
     assert recipe == Recipe(data="a", adapter=Full(), steps=5)
     assert load_recipe(recipe) == recipe
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ({"kind": "dpo", "gamma": 0.5}, "the loss sigmoid has no gamma"),
+        ({"kind": "dpo", "loss": "ipo", "label_smoothing": 0.1}, "the loss ipo has no label_smoothing"),
+    ],
+)
+def test_a_key_that_the_loss_does_not_look_at_is_refused(method: dict[str, object], words: str) -> None:
+    with pytest.raises(RecipeError, match=words) as raised:
+        load_recipe({"data": "a", "method": method})
+    assert "leave it out" in raised.value.fix

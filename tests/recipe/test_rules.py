@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from whet.recipe.load import load_recipe
 from whet.recipe.rules import LEAST_STEPS, Choice, Facts, resolve
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Dpo, Kto, Recipe
 
 FILLED = ["learning_rate", "batch_tokens", "micro_batch_tokens", "epochs", "steps", "max_tokens", "checkpoint_every"]
 
@@ -123,3 +123,61 @@ def test_pairs_are_learned_once_and_at_a_thirtieth_of_the_rate() -> None:
         resolved, choices = chosen(recipe, facts(hidden_size=4096))
         assert resolved.learning_rate is not None and low <= resolved.learning_rate <= high
         assert resolved.epochs == 1 and "preference pairs" in choices["learning_rate"].reason
+
+
+@pytest.mark.parametrize(
+    ("loss", "beta", "gamma", "sft_weight"),
+    [
+        ("sigmoid", 0.1, None, 0.0),
+        ("sigmoid-norm", 5.0, None, 0.0),
+        ("simpo", 2.0, 0.5, 0.0),
+        ("orpo", 0.1, None, 1.0),
+    ],
+)
+def test_what_a_preference_loss_wants(loss: str, beta: float, gamma: float | None, sft_weight: float) -> None:
+    resolved, _ = chosen(load_recipe({"data": "a", "method": {"kind": "dpo", "loss": loss}}), facts())
+    assert isinstance(resolved.method, Dpo)
+    assert (resolved.method.beta, resolved.method.gamma, resolved.method.sft_weight) == (beta, gamma, sft_weight)
+    asked = {"kind": "dpo", "loss": loss, "beta": 0.7, "sft_weight": 0.3}
+    resolved, choices = chosen(load_recipe({"data": "a", "method": asked}), facts())
+    assert isinstance(resolved.method, Dpo) and (resolved.method.beta, resolved.method.sft_weight) == (0.7, 0.3)
+    assert "method.beta" not in choices, "what the user set is kept"
+
+
+def test_orpo_is_trained_faster_than_dpo_because_it_is_mostly_sft() -> None:
+    rates = []
+    for method in ("sft", {"kind": "dpo", "loss": "orpo"}, "dpo"):
+        recipe = load_recipe({"data": "a", "method": method, "adapter": "full"})
+        rates.append(chosen(recipe, facts(hidden_size=4096))[0].learning_rate or 0.0)
+    assert rates[0] > 5e-6 <= rates[1] <= 8e-6 < rates[0] and rates[2] < rates[1]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "asked", "expected"),
+    [
+        (500, 500, {}, (1.0, 1.0)),
+        (560, 440, {}, (1.0, 1.0)),
+        (800, 200, {}, (1.0, 3.0)),
+        (200, 800, {}, (4.0, 1.0)),
+        (800, 200, {"undesirable_weight": 1.0}, (1 / 3, 1.0)),
+        (200, 800, {"undesirable_weight": 1.0}, (4.0, 1.0)),
+        (500, 500, {"desirable_weight": 2.0}, (2.0, 1.5)),
+        (500, 500, {"desirable_weight": 3.0, "undesirable_weight": 1.0}, (3.0, 1.0)),
+    ],
+)
+def test_good_answers_together_weigh_as_much_as_bad_ones_to_a_third_more(
+    good: int, bad: int, asked: dict[str, float], expected: tuple[float, float]
+) -> None:
+    recipe = load_recipe({"data": "a", "method": {"kind": "kto", **asked}})
+    resolved, _ = chosen(recipe, facts(rows=good + bad, desirable=good))
+    assert isinstance(resolved.method, Kto)
+    found = (resolved.method.desirable_weight or 0.0, resolved.method.undesirable_weight or 0.0)
+    assert found == pytest.approx(expected, rel=0.02)
+    if len(asked) < 2:
+        assert 0.95 <= found[0] * good / (found[1] * bad) <= 4 / 3 * 1.05
+
+
+def test_a_step_of_kto_has_rows_enough_to_estimate_its_reference_point() -> None:
+    resolved, choices = chosen(load_recipe({"data": "a", "method": "kto"}), facts(rows=100, tokens=5_000))
+    assert resolved.batch_tokens is not None and resolved.batch_tokens >= 8 * 50
+    assert "reference point" in choices["batch_tokens"].reason

@@ -53,12 +53,12 @@ def method(adapter: Lora | Full, settings: Dpo, **sizes: int) -> Preference:
     return Preference(policy, source, settings, read_references(policy, first_reading(source, [], 1000)))
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "hinge", "ipo"])
+@pytest.mark.parametrize("loss", ["sigmoid", "sigmoid-norm", "hinge", "ipo"])
 @pytest.mark.parametrize("adapter", [Lora(rank=4, alpha=8.0), Full()], ids=["lora", "full"])
 def test_the_first_step_begins_at_the_base(adapter: Lora | Full, loss: str) -> None:
     settings = Dpo(loss=loss, beta=0.1)  # type: ignore[arg-type]
     preference = method(adapter, settings)
-    expected = {"sigmoid": math.log(2), "hinge": 1.0, "ipo": (1 / (2 * 0.1)) ** 2}[loss]
+    expected = {"sigmoid": math.log(2), "sigmoid-norm": math.log(2), "hinge": 1.0, "ipo": (1 / (2 * 0.1)) ** 2}[loss]
     seen = 0
     for step in range(preference.source.steps_per_epoch):
         for batch in preference.batches(step):
@@ -96,7 +96,7 @@ def test_a_pair_in_the_forest_is_two_separate_padded_rows() -> None:
 
 
 def test_the_loss_does_not_depend_on_how_the_pairs_are_batched() -> None:
-    preference = method(Lora(rank=4, alpha=8.0), Dpo())
+    preference = method(Lora(rank=4, alpha=8.0), Dpo(beta=0.1))
     with torch.no_grad():
         for name, parameter in preference.policy.trainable().items():
             if "lora_B" in name:
@@ -110,7 +110,7 @@ def test_the_loss_does_not_depend_on_how_the_pairs_are_batched() -> None:
 
 def test_the_base_is_read_through_a_moved_adapter_too() -> None:
     """An adapter that has learned something is switched off for the reading."""
-    preference = method(Lora(rank=4, alpha=8.0), Dpo())
+    preference = method(Lora(rank=4, alpha=8.0), Dpo(beta=0.1))
     before = preference.references.logprobs_2R
     with torch.no_grad():
         for parameter in preference.policy.trainable().values():
@@ -120,7 +120,7 @@ def test_the_base_is_read_through_a_moved_adapter_too() -> None:
 
 
 def test_references_are_read_once_and_again_where_the_key_or_the_file_changed(tmp_path: Path) -> None:
-    preference = method(Full(), Dpo())
+    preference = method(Full(), Dpo(beta=0.1))
 
     def read(key: str) -> torch.Tensor:
         batches = first_reading(preference.source, [], 1000)

@@ -17,6 +17,7 @@ CODES = [n * 37 % 1000 for n in range(60)]
 ROWS = {
     "sft": [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES],
     "dpo": [{"prompt": f"Say the code {n}.", "chosen": f"The code is {n}.", "rejected": "No."} for n in CODES],
+    "kto": [{"prompt": f"Say the code {n}.", "completion": f"It is {n}.", "label": n % 3 > 0} for n in CODES],
 }
 SETTINGS = ["steps=12", "batch_tokens=256", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false"]
 

@@ -71,7 +71,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     path = os.path.relpath(data, out.parent) if Path(data).exists() else data
     first = dump_recipe(Recipe(data=path)).splitlines()[0]
-    method = {"text": "pretrain", "preference": "dpo"}.get(kind, "sft")
+    method = {"text": "pretrain", "preference": "dpo", "ranking": "dpo", "unpaired": "kto"}.get(kind, "sft")
     adapter = "full" if method == "pretrain" else "lora"
     fields = Recipe.model_fields
 
@@ -80,7 +80,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     set_lines = [
         line("base", "nano"),
-        line("method", f"{{kind: {method}}}", "pretrain, sft or dpo"),
+        line("method", f"{{kind: {method}}}", "pretrain, sft, dpo or kto"),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
         line("seed", "0"),
     ]

@@ -20,7 +20,7 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import chat, demo, evaluate, init, models, plan, runs, show, train, tune
+from whet.cli import chat, check, demo, evaluate, init, models, plan, runs, show, train, tune
 from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("init")(init.init)
+app.command("check")(check.check)
 app.command("show")(show.show)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)

@@ -134,8 +134,29 @@ def default_of(field: FieldInfo) -> str:
     return "" if value is None else f"`{value}`"
 
 
+def checks_page() -> str:
+    """Every check of `whet check` with its page."""
+    from whet.doctor.registry import by_code, explain
+
+    intro = "What `whet check` looks for. The same text is printed by `whet check --explain CODE`.\n"
+    sections = [f"## {code}\n\n{fenced(explain(code))}\n" for code in by_code()]
+    return "\n".join([f"{WRITTEN}\n# Checks\n", intro, *sections])
+
+
+def fenced(page: str) -> str:
+    """A page of a check as Markdown: what is indented, the example, becomes a block of code."""
+    lines: list[str] = []
+    inside = False
+    for line in page.splitlines():
+        if line.startswith("    ") != inside:
+            lines.append("```" if inside else "\n```json")
+            inside = not inside
+        lines.append(line.removeprefix("    ") if inside else line)
+    return "\n".join(lines)
+
+
 def pages() -> dict[Path, str]:
-    return {FOLDER / "cli.md": cli_page(), FOLDER / "recipe.md": recipe_page()}
+    return {FOLDER / "cli.md": cli_page(), FOLDER / "recipe.md": recipe_page(), FOLDER / "checks.md": checks_page()}
 
 
 if __name__ == "__main__":

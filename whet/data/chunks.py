@@ -8,8 +8,9 @@ from itertools import islice
 
 from whet.data.convert import to_row
 from whet.data.labelled import text_segment
-from whet.data.pairs import pair_segments
+from whet.data.pairs import marked_segments, pair_segments
 from whet.data.prompts import prompt_segment
+from whet.data.rankings import as_pairs
 from whet.data.refuse import RowRefused
 from whet.data.segments import Packed, pack, root_of
 from whet.data.shape import Shape
@@ -35,9 +36,9 @@ class Outcome:
     refused: list[tuple[int, str, str]]
 
 
-def chunks_of(data: str | list[str], offset: int = 0) -> Iterator[Chunk]:
+def chunks_of(data: str | list[str], shape: Shape, offset: int = 0) -> Iterator[Chunk]:
     """Chunks of CHUNK_ROWS rows, their indices moved by `offset`. Raises DataError."""
-    rows = unread_source(data)
+    rows = as_pairs(unread_source(data), shape)
     while chunk := [(index + offset, where, value) for index, where, value in islice(rows, CHUNK_ROWS)]:
         yield chunk
 
@@ -78,6 +79,8 @@ class Preparer:
         if isinstance(self.recipe.method, Classify):
             return [text_segment(row, renderer, self.limit, self.recipe.too_long)]
         rendered = self._fit(renderer.render(row), raw)
+        if row.desirable is not None:
+            return marked_segments(rendered, row.desirable, raw.index, position)
         if row.rejected is None:
             return [root_of(rendered, raw.index)]
         other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw)

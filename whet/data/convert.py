@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from whet.data import rankings
 from whet.data.fields import answer_of, assistant, is_missing, side, text_of, user
 from whet.data.labelled import labelled_row, margin_of
+from whet.data.marks import marked_answer
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
@@ -28,6 +30,8 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
+        elif isinstance(raw.value, Mapping) and shape.kind == "ranking":
+            row.group = raw.value[rankings.QUESTION]
         answered = not isinstance(recipe.method, Rollouts)
         if not answered and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
@@ -47,6 +51,10 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
         if shape.kind != "text" or shape.columns:
             raise RowRefused("wrong-form", "a plain text among rows of columns", value=value, fix="remove the row")
         return Row(raw.index, raw.where, text=text_of(value, "text"))
+    if shape.kind == "ranking":
+        if rankings.QUESTION not in value:
+            rankings.refuse(value, shape)
+        shape = rankings.pair_shape(shape)
     missing = [name for role, name in shape.columns.items() if name not in value and role not in ("system", "input")]
     if missing or not shape.columns:
         name = missing[0] if missing else "text"
@@ -57,6 +65,9 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
     row = Row(raw.index, raw.where)
     if shape.kind == "preference":
         row.messages, row.rejected, row.tools = both_sides(value, shape)
+    elif shape.kind == "unpaired":
+        row.messages, row.tools, row.desirable = marked_answer(value, shape)
+        row.label = "good" if row.desirable else "bad"
     elif shape.kind in ("chat", "sharegpt"):
         row.messages = clean_messages(field["messages"])
         row.tools = clean_tools(value.get("tools") or value.get("functions"))

@@ -1,4 +1,5 @@
-"""A rendered pair as a tree: the prompt is the root, the two answers are its children, the chosen one first."""
+"""A rendered pair as a tree: the prompt is the root, the two answers are its children, the chosen one first. An answer
+that was marked is such a tree with one child."""
 
 from __future__ import annotations
 
@@ -25,6 +26,13 @@ def pair_segments(chosen: Rendered, rejected: Rendered, row: int, position: int)
     root = Segment(chosen.ids[:border], [0.0] * border, row)
     children = [Segment(side.ids[border:], side.weights[border:], row, position) for side in (chosen, rejected)]
     return [root, *children]
+
+
+def marked_segments(rendered: Rendered, desirable: bool, row: int, position: int) -> list[Segment]:
+    """Root and one child, which is marked. `position` is where the root will stand in the list of segments."""
+    border = _answer_begins(rendered)
+    root = Segment(rendered.ids[:border], [0.0] * border, row)
+    return [root, Segment(rendered.ids[border:], rendered.weights[border:], row, position, 1 if desirable else -1)]
 
 
 def _answer_begins(side: Rendered) -> int:

@@ -26,9 +26,9 @@ Sides = tuple[list[Message], list[Message], list[dict[str, Any]] | None]
 def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
     """(conversation with the chosen answer, with the rejected one, tools). Assistant turns of the prompt have weight
     0. Raises RowRefused."""
-    prompt, tools = _prompt(value, shape)
-    answers = [_answer(value[shape.columns[name]], shape.columns[name]) for name in ("chosen", "rejected")]
-    chosen, rejected = (_joined(prompt, answer) for answer in answers)
+    prompt, tools = prompt_of(value, shape)
+    answers = [answer_messages(value[shape.columns[name]], shape.columns[name]) for name in ("chosen", "rejected")]
+    chosen, rejected = (joined(prompt, answer) for answer in answers)
     if chosen == rejected:
         raise RowRefused("same-answer", "the chosen and the rejected answer are the same", fix="remove the row")
     shared = next((n for n, (one, other) in enumerate(zip(chosen, rejected, strict=False)) if one != other), None)
@@ -42,10 +42,10 @@ def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
             raise RowRefused("other-prompt", what, fix="remove the row")
     if not shared:
         raise RowRefused("no-prompt", "nothing stands before the answers", fix="add a prompt")
-    return _marked(chosen, shared), _marked(rejected, shared), tools
+    return weighed(chosen, shared), weighed(rejected, shared), tools
 
 
-def _prompt(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None]:
+def prompt_of(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None]:
     name = shape.columns.get("prompt")
     tools = clean_tools(value.get("tools"))
     if name is None:
@@ -61,7 +61,7 @@ def _prompt(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list
     return side(prompt, name, "user"), tools
 
 
-def _answer(value: Any, name: str) -> list[Message]:
+def answer_messages(value: Any, name: str) -> list[Message]:
     """An answer, or a whole conversation."""
     if isinstance(value, str) and SPEAKER.match(value):
         return _transcript(value)
@@ -80,7 +80,7 @@ def _transcript(text: str) -> list[Message]:
     return messages[:-1] if messages[-1] == assistant("") else messages
 
 
-def _joined(prompt: list[Message], answer: list[Message]) -> list[Message]:
+def joined(prompt: list[Message], answer: list[Message]) -> list[Message]:
     """Prompt and answer; where the answer is a whole conversation already, the prompt must be in it."""
     if not answer:
         raise RowRefused("empty-answer", "an answer is empty", value=answer, fix="fill it or remove the row")
@@ -96,7 +96,7 @@ def _joined(prompt: list[Message], answer: list[Message]) -> list[Message]:
     return answer
 
 
-def _marked(messages: list[Message], shared: int) -> list[Message]:
+def weighed(messages: list[Message], shared: int) -> list[Message]:
     """The prompt is not learned, and every answer counts as much as the other."""
     marked = []
     for number, message in enumerate(messages):

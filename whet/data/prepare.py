@@ -18,10 +18,12 @@ from whet.data import rowcache, workers
 from whet.data.chunks import Preparer, chunks_of
 from whet.data.convert import to_row
 from whet.data.ledger import FATES, Fate, Ledger
+from whet.data.rankings import as_pairs
 from whet.data.segments import SegmentFile, Segments, SegmentWriter
-from whet.data.shape import Shape, refuse_other_method
+from whet.data.shape import Shape
 from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
+from whet.data.suited import refuse_other_method
 from whet.data.survey import Survey, survey
 from whet.data.template import Renderer
 from whet.data.traits import Traits, content_hash
@@ -149,7 +151,7 @@ class _Work:
         prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit)
         processes = workers.cores() if self.processes is None else self.processes
         total = sum(each.rows for each in looks)
-        chunks = chunks_of(data, looks[0].rows if own else 0)
+        chunks = chunks_of(data, look.shape, looks[0].rows if own else 0)
         for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes if look.rows >= MANY_ROWS else 1):
             for index, where, _ in chunk:
                 rows.ledger.open(index, where)
@@ -235,7 +237,7 @@ def _read_rows(
     numbers = [FATES.index(fate) for fate in fates]
     wanted = set(np.flatnonzero(np.isin(ledger.columns()["fate"], numbers)).tolist())
     for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
-        for index, where, value in unread_source(data):
+        for index, where, value in as_pairs(unread_source(data), shape):
             if index + offset in wanted:
                 row = to_row(read_row((index + offset, where, value)), shape, recipe)
                 if content_hash(row)[:16] != ledger.entry(row.index).hash:

@@ -22,8 +22,8 @@ from whet.store.atomic import storing
 from whet.types import Segment
 
 IDS, RUNS = "ids.bin", "runs.bin"
-SEGMENT_COLUMNS = ("length", "row", "parent", "runs", "supervised")
-"""Tokens, input row, parent (-1 for a root), number of runs, supervised tokens."""
+SEGMENT_COLUMNS = ("length", "row", "parent", "runs", "supervised", "mark")
+"""Tokens, input row, parent (-1 for a root), number of runs, supervised tokens, mark of an answer (1, -1, or 0)."""
 RUN = np.dtype([("begin", np.int32), ("end", np.int32), ("weight", np.float64)])
 
 
@@ -38,6 +38,7 @@ class Packed:
     run: np.ndarray
     runs_S: np.ndarray
     supervised_S: np.ndarray
+    mark_S: np.ndarray
 
 
 def pack(segments: Sequence[Segment]) -> Packed:
@@ -63,6 +64,7 @@ def pack(segments: Sequence[Segment]) -> Packed:
         run,
         np.bincount(owner, minlength=len(segments)).astype(np.int32),
         np.bincount(owner, weights=end - begin, minlength=len(segments)).astype(np.int32),
+        np.array([segment.mark for segment in segments], dtype=np.int32),
     )
 
 
@@ -88,7 +90,7 @@ class SegmentWriter:
             with storing(self._folder / name), (self._folder / name).open("ab") as file:
                 file.write(array.tobytes())
         parent_S = np.where(packed.parent_S < 0, -1, packed.parent_S + self._count)
-        added = (packed.length_S, packed.row_S, parent_S, packed.runs_S, packed.supervised_S)
+        added = (packed.length_S, packed.row_S, parent_S, packed.runs_S, packed.supervised_S, packed.mark_S)
         for name, array in zip(SEGMENT_COLUMNS, added, strict=True):
             self._columns[name].add(array)
         self._count += len(packed.length_S)
@@ -103,6 +105,7 @@ class SegmentFile:
 
     def __init__(self, folder: Path, columns: dict[str, np.ndarray]) -> None:
         self.length_S, self.row_S, self.parent_S = columns["length"], columns["row"], columns["parent"]
+        self.mark_S = columns["mark"]
         self._offset_S = np.concatenate(([0], np.cumsum(self.length_S, dtype=np.int64)))
         self._run_offset_S = np.concatenate(([0], np.cumsum(columns["runs"], dtype=np.int64)))
         self._ids_T = _mapped(folder / IDS, np.dtype(np.int32), int(self._offset_S[-1]))
@@ -116,7 +119,8 @@ class SegmentFile:
             weights[first:last] = [weight] * (last - first)
         parent = int(self.parent_S[number])
         row = int(self.row_S[number])
-        return Segment(self._ids_T[begin:end].tolist(), weights, row, None if parent < 0 else parent)
+        mark = int(self.mark_S[number])
+        return Segment(self._ids_T[begin:end].tolist(), weights, row, None if parent < 0 else parent, mark)
 
 
 class Segments(Sequence[Segment]):
@@ -154,10 +158,24 @@ class Segments(Sequence[Segment]):
         return self._file.row_S[self._chosen]
 
     @property
+    def marks(self) -> np.ndarray:
+        """The mark of each segment, 0 where it has none."""
+        return self._file.mark_S[self._chosen]
+
+    @property
     def parents(self) -> np.ndarray:
         """Position of each segment's parent in this list; -1 for a root."""
         parent_S = self._file.parent_S[self._chosen]
         return np.where(parent_S < 0, -1, np.searchsorted(self._chosen, parent_S)).astype(np.int32)
+
+
+def marks_by_row(segments: Sequence[Segment]) -> dict[int, bool]:
+    """Whether the answer of each input row that has a mark is good."""
+    if isinstance(segments, Segments):
+        pairs = zip(segments.rows.tolist(), segments.marks.tolist(), strict=True)
+    else:
+        pairs = ((segment.row, segment.mark) for segment in segments)
+    return {row: mark > 0 for row, mark in pairs if mark}
 
 
 def layout(segments: Sequence[Segment]) -> tuple[np.ndarray, np.ndarray]:

@@ -7,38 +7,42 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
+from whet.data.suited import refuse_other_method
+from whet.data.usual_names import (
+    ALPACA_ANSWERS,
+    ANSWERS,
+    CONTEXTS,
+    LABELS,
+    MARKED,
+    MARKS,
+    MESSAGES,
+    PAIRS,
+    PROMPTS,
+    RANK,
+    RANKED,
+    RANKS,
+    SCORE,
+    SCORED,
+    SCORES,
+    TEXTS,
+)
 from whet.errors import DataError, nearest, shorten
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Columns, Recipe
 
-Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"]
+Kind = Literal[
+    "chat",
+    "prompt-completion",
+    "alpaca",
+    "sharegpt",
+    "text",
+    "label",
+    "preference",
+    "ranking",
+    "unpaired",
+    "prompt",
+]
 
-MESSAGES = ("messages", "conversations", "conversation")
-PAIRS = (
-    ("prompt", "completion"),
-    ("prompt", "response"),
-    ("prompt", "answer"),
-    ("prompt", "output"),
-    ("question", "answer"),
-    ("question", "response"),
-    ("instruction", "answer"),
-    ("instruction", "completion"),
-    ("query", "response"),
-    ("query", "answer"),
-    ("problem", "solution"),
-    ("input", "output"),
-    ("input", "target"),
-    ("source", "target"),
-    ("text", "code"),
-)
-TEXTS = ("text", "content", "document")
-LABELS = ("label", "category", "intent", "class")
-ALPACA_ANSWERS = ("output", "response")
-ANSWERS = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
-"""The columns of a preference pair; the second two are OpenAI's."""
-PROMPTS = ("prompt", *MESSAGES, "instruction", "question", "query", "input")
-CONTEXTS = ("context", "passage", "choices", "options", "input")
-"""Columns that belong to a question: to leave them out without being told to would be silently wrong."""
 MOST_LISTED = 20
 """Names of columns in a message."""
 
@@ -50,6 +54,11 @@ class Shape:
     kind: Kind
     columns: dict[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        """Whether the rows become preference pairs."""
+        return self.kind in ("preference", "ranking")
 
     def describe(self) -> str:
         """One line for people."""
@@ -86,11 +95,17 @@ class Detector:
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group", "margin"}).values())
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
+        self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
             name: None
             for name in doubtful
             if self._shape.kind == "text" or name.strip().lower() in CONTEXTS
         }
+
+    @property
+    def first(self) -> Shape:
+        """The shape of the first row."""
+        return self._shape
 
     def see(self, value: Mapping[str, Any] | str, place: str = "") -> None:
         """What speaks against the shape is kept for `shape`."""
@@ -98,7 +113,8 @@ class Detector:
         for name, error in self._left_out.items():
             if error is None and isinstance(value, Mapping) and value.get(name):
                 self._left_out[name] = _left_out(self._shape, name, self._seen, place)
-        if self._other is None and not _fits(value, self._shape):
+        marked = isinstance(value, Mapping) and any(_is_mark(value.get(name)) for name in self._marks)
+        if self._other is None and (marked or not _fits(value, self._shape)):
             other = _try(value, self._recipe)
             if other is not None and other.kind != self._shape.kind:
                 self._other = DataError(
@@ -115,44 +131,6 @@ class Detector:
                 raise error
         refuse_other_method(self._shape, self._recipe)
         return self._shape
-
-
-def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
-    """Raises DataError for pairs that are not to be learned as pairs, for a method of pairs without them, and for
-    classify without labels."""
-    method, paired = recipe.method.kind, shape.kind == "preference"
-    if paired and method not in ("auto", "dpo", "reward"):
-        prompt, chosen = shape.columns.get("prompt"), shape.columns["chosen"]
-        columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
-        raise DataError(
-            f"these are preference pairs (chosen, rejected), which {method} does not learn from",
-            value=shape.describe(),
-            fix=f"set method: dpo or reward; or, to learn the chosen answers alone, set columns: {columns}",
-        )
-    if isinstance(recipe.method, Rollouts) and shape.kind == "text":
-        raise DataError(
-            f"{method} writes answers to prompts, and these rows are plain text",
-            value=shape.describe(),
-            fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
-        )
-    if shape.kind == "prompt" and not isinstance(recipe.method, Rollouts):
-        raise DataError(
-            f"these rows hold prompts without answers, which {method} cannot learn from",
-            value=shape.describe(),
-            fix="add the answers, or let rewards score the model's own: method: grpo",
-        )
-    if method == "classify" and shape.kind != "label":
-        raise DataError(
-            "classify learns labels of texts, and these rows hold none",
-            value=shape.describe(),
-            fix="name the columns: columns: {text: ..., label: ...}",
-        )
-    if method in ("dpo", "reward") and not paired:
-        raise DataError(
-            f"{method} learns from preference pairs, and these rows hold none",
-            value=shape.describe(),
-            fix="name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft",
-        )
 
 
 def _fits(value: Mapping[str, Any] | str, shape: Shape) -> bool:
@@ -190,10 +168,14 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
 def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str, Any]) -> Kind | None:
     if recipe.format != "auto":
         return recipe.format
-    if "messages" in explicit:
-        return _message_kind(value[explicit["messages"]]) or "chat"
     if "chosen" in explicit or "rejected" in explicit:
         return "preference"
+    if "answers" in explicit:
+        return "ranking"
+    if "label" in explicit and ("completion" in explicit or "messages" in explicit):
+        return "unpaired"
+    if "messages" in explicit:
+        return _message_kind(value[explicit["messages"]]) or "chat"
     if "prompt" in explicit or "completion" in explicit:
         return "prompt-completion"
     if "label" in explicit:
@@ -212,11 +194,20 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
         "text": [{"text": name} for name in TEXTS],
         "preference": [{"chosen": chosen, "rejected": rejected} for chosen, rejected in ANSWERS],
         "prompt": [{"prompt": name} for name in PROMPTS if name not in MESSAGES],
+        "ranking": [{"answers": name} for name in (*RANKED, *SCORED)],
+        "unpaired": [
+            *({"prompt": prompt, "completion": answer, "label": mark} for mark in MARKS for prompt, answer in MARKED),
+            *({"messages": name, "label": mark} for mark in MARKS for name in MESSAGES),
+        ],
     }
     optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
-    if kind == "preference":
+    if kind == "unpaired":
+        optional = [("input", "input")]
+    if kind in ("preference", "ranking"):
         optional = [*(("prompt", name) for name in PROMPTS), ("input", "input")]
         explicit = {"prompt": explicit["messages"], **explicit} if "messages" in explicit else explicit
+    if kind == "ranking":
+        optional += [*(("scores", name) for name in SCORES), *(("ranks", name) for name in RANKS)]
     for usual in choices[kind]:
         wanted = {role: explicit.get(role) or names.get(usual[role]) for role in usual}
         columns = {role: name for role, name in wanted.items() if name}
@@ -235,15 +226,21 @@ def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) 
     pair = _with_kind("preference", {}, names)
     if pair:
         return pair
+    mark = next((names[name] for name in MARKS if name in names and _is_mark(value[names[name]])), None)
+    marked = _with_kind("unpaired", {"label": mark}, names) if mark else None
+    if marked:
+        return marked
+    known = (name for name in (*RANKED, *SCORED) if name in names)
+    answers = next((names[name] for name in known if _is_ranked(name, names, value)), None)
+    if answers:
+        return _with_kind("ranking", {"answers": answers}, names)
     messages = next((names[name] for name in MESSAGES if name in names), None)
     kind = _message_kind(value[messages]) if messages else None
     if kind:
-        _refuse_marked(names, value)
         return _with_kind(kind, {"messages": messages or ""}, names)
     alpaca = _with_kind("alpaca", {}, names)
     if alpaca:
         return alpaca
-    _refuse_marked(names, value)
     kinds: tuple[Kind, ...] = ("prompt-completion", "label", "text")
     return next((found for kind in kinds if (found := _with_kind(kind, {}, names))), None)
 
@@ -256,13 +253,19 @@ def _message_kind(value: Any) -> Kind | None:
     return "chat" if "role" in first else "sharegpt" if "from" in first else None
 
 
-def _refuse_marked(names: dict[str, str], value: Mapping[str, Any]) -> None:
-    if any(name in names for name in MESSAGES) and isinstance(value.get(names.get("label", "")), bool):
-        raise DataError(
-            "these are conversations marked good or bad (a true/false label); sft would learn the bad ones too",
-            value=sorted(value),
-            fix="keep the rows with label true; or set format: chat to learn all of them",
-        )
+def _is_mark(value: Any) -> bool:
+    """A boolean, as JSON writes it or as a table does."""
+    return isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in ("true", "false"))
+
+
+def _is_ranked(name: str, names: dict[str, str], value: Mapping[str, Any]) -> bool:
+    """Whether this column lists answers of which it is known which are better."""
+    items = value[names[name]]
+    if not isinstance(items, list) or not items or isinstance(items[0], int | float | None):
+        return False
+    beside = any(isinstance(value.get(names.get(other, "")), list) for other in (*SCORES, *RANKS) if other != name)
+    within = isinstance(items[0], Mapping) and any(field in items[0] for field in (*SCORE, *RANK))
+    return name in RANKED or beside or within
 
 
 def _left_out(shape: Shape, name: str, number: int, place: str) -> DataError:

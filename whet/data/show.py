@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+MARKS = {1: "good", -1: "bad"}
+
+
 def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, Segment]]:
-    """("", row) of the first rows; of a pair ("chosen", prompt and answer), then ("rejected", prompt and answer)."""
+    """("", row) of the first rows; of a pair ("chosen", prompt and answer), then ("rejected", prompt and answer); of an
+    answer that was marked ("good", prompt and answer), or "bad"."""
     root, answers = None, 0
     for segment in segments:
         if segment.parent is None:
@@ -24,7 +28,7 @@ def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, S
                 yield "", segment
         elif root is not None:
             path = Segment(root.ids + segment.ids, root.weights + segment.weights, root.row)
-            yield ("chosen", "rejected")[answers], path
+            yield MARKS.get(segment.mark, ("chosen", "rejected")[answers]), path
             answers += 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from whet.data import rankings
 from whet.data.coverage import REASONING, strings_in
 from whet.data.shape import Detector, Shape
 from whet.data.source import read_source
@@ -14,6 +15,7 @@ from whet.recipe.schema import Recipe
 class Survey:
     shape: Shape
     rows: int
+    """Rows, or the pairs that rankings become."""
     reasoning: bool
     """Whether a row holds a thought, between tags or in a field of its own; False where that was not asked."""
 
@@ -24,7 +26,7 @@ def survey(data: str | list[str], recipe: Recipe, look_for_reasoning: bool) -> S
     for raw in read_source(data):
         found = found or Detector(raw.value, recipe, raw.where)
         found.see(raw.value, raw.where)
-        rows += 1
+        rows += rankings.count(raw.value, found.first)
         if look_for_reasoning and not reasoning:  # names of fields are strings too
             reasoning = any("<think>" in text or text in REASONING for text in strings_in(raw.value))
     assert found is not None, "read_source refuses a source without rows"

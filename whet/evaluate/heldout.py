@@ -13,6 +13,7 @@ from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
+from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, prefers, read_pairs
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
@@ -37,8 +38,10 @@ def measure_rows(
     rows, renderer = prepared.test_rows, prepared.renderer
     if not rows:
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
-    if prepared.shape.kind == "preference":
+    if prepared.shape.paired:
         return measure_pairs(base, tuned, prepared, seed)
+    if prepared.shape.kind == "unpaired":
+        return measure_marks(base, tuned, prepared, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
@@ -111,6 +114,19 @@ def measure_rewards(
     for side, found in more.items():
         facts[side] |= found
     return facts, answer_lines(rows, scores, texts)
+
+
+def measure_marks(
+    base: Side, tuned: Side, prepared: Prepared, seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """For marked answers: how often each moved the right way between base and tuned. Nothing is generated."""
+    rows = prepared.test_rows
+    nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
+    gains = [nll["base"][row.index][0] - nll["tuned"][row.index][0] for row in rows]
+    scores = moved_rightly(gains, rows)
+    facts = paired_facts("mark-accuracy", MARK_REASON, scores, rows, seed)
+    facts["tuned"] |= apart(gains, rows)
+    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
 
 
 def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:

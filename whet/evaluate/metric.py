@@ -7,6 +7,7 @@
     chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
     preference-accuracy   1 when the chosen answer of a pair is the likelier one (whet/evaluate/pairs.py)
+    mark-accuracy         1 when a good answer became likelier, or a bad one less likely (whet/evaluate/marks.py)
 
 An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it.
 """

@@ -57,7 +57,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 
 def compares_likelihoods(evaluation: dict[str, Any]) -> bool:
     """True when nothing was generated, so that there are no answers to show."""
-    return (evaluation.get("metric") or {}).get("name") in ("nll", "preference-accuracy")
+    return (evaluation.get("metric") or {}).get("name") in ("nll", "preference-accuracy", "mark-accuracy")
 
 
 def score_view(name: str, side: dict[str, Any]) -> dict[str, Any]:

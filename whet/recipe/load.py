@@ -14,7 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -74,6 +74,8 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
+    if isinstance(recipe.method, Dpo):
+        refuse_idle(recipe.method, where)
     if not recipe.quantise:
         return
     what, fix = "", ""
@@ -112,6 +114,18 @@ def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) 
     for found, what, value, fix in wrong:
         if found:
             raise RecipeError(what, where=where, value=value, fix=fix)
+
+
+def refuse_idle(method: Dpo, where: str) -> None:
+    """Raises RecipeError for a key that the loss does not look at."""
+    for key, value, losses in (
+        ("gamma", method.gamma, ("simpo",)),
+        ("label_smoothing", method.label_smoothing or None, ("sigmoid", "sigmoid-norm", "simpo")),
+    ):
+        if value is not None and method.loss not in losses:
+            fix = f"leave it out, or set method.loss: {' or '.join(losses)}"
+            asked = f"method.{key}: {value}"
+            raise RecipeError(f"the loss {method.loss} has no {key}", where=where, value=asked, fix=fix)
 
 
 def with_kinds(values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
+from whet.recipe.schema import Dpo, Kto, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -32,6 +32,17 @@ ROLLOUTS_UNDER_SFT = 12.0
 REWARD_UNDER_SFT = 5.0
 """Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
 times below what these rules give sft at the same size."""
+ORPO_UNDER_SFT = 4.0
+"""Most of ORPO's loss is the answer's own; its authors trained 7B models at 5e-6 to 8e-6 (arXiv 2403.07691)."""
+BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
+"""By the loss of dpo. The reward of a token is smaller than that of an answer, so losses that take the mean want more:
+5 in Tulu 3 (sigmoid-norm), 2 to 2.5 for SimPO's authors. ORPO's is its lambda, 0.1 in its paper."""
+GAMMA = 0.5
+"""SimPO's margin: TRL's default; its authors' values are 0.3 to 1.6, by model (arXiv 2405.14734)."""
+MOST_DESIRABLE = 4 / 3
+"""KTO: good answers should weigh between as much as the bad ones and a third more (arXiv 2402.01306, eq. 8; TRL)."""
+KTO_ROWS = 8
+"""KTO's reference point is a mean over a step: its authors advise 8 rows or more."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -60,6 +71,8 @@ class Facts:
     parameters: int
     context: int
     from_scratch: bool = False
+    desirable: int = 0
+    """Of answers that are marked: how many are good; the others are bad."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,15 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
         fill(recipe.adapter, "adapter.", "alpha", alpha())
     if isinstance(recipe.method, Pretrain):
         fill(recipe.method, "method.", "context", (min(facts.context, 1024), "The base's context, at most 1024."))
+    if isinstance(recipe.method, Dpo):
+        fill(recipe.method, "method.", "beta", beta(recipe.method))
+        if recipe.method.loss == "simpo":
+            fill(recipe.method, "method.", "gamma", (GAMMA, "TRL's default; its authors took 0.3 to 1.6."))
+        fill(recipe.method, "method.", "sft_weight", sft_weight(recipe.method))
+    if isinstance(recipe.method, Kto):
+        good, bad = weights_of_marks(recipe.method, facts)
+        fill(recipe.method, "method.", "desirable_weight", good)
+        fill(recipe.method, "method.", "undesirable_weight", bad)
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
     passes = recipe.epochs or epochs(recipe, facts)[0]
@@ -144,6 +166,33 @@ def alpha() -> tuple[float, str]:
     return ALPHA, "Constant, so that the best learning rate hardly depends on the rank (LoRA Without Regret)."
 
 
+def beta(method: Dpo) -> tuple[float, str]:
+    sources = {"sigmoid-norm": "Tulu 3", "simpo": "SimPO's authors", "orpo": "ORPO's lambda"}
+    return BETA[method.loss], f"The usual value for {method.loss} ({sources.get(method.loss, 'Rafailov et al. 2023')})."
+
+
+def sft_weight(method: Dpo) -> tuple[float, str]:
+    if method.loss == "orpo":
+        return 1.0, "ORPO is the answer's own loss plus the odds ratio (arXiv 2403.07691, eq. 6)."
+    return 0.0, "The pairs alone; 0.2 to 1 also keeps the chosen answers likely (RPO, arXiv 2404.19733)."
+
+
+def weights_of_marks(method: Kto, facts: Facts) -> tuple[tuple[float, str], tuple[float, str]]:
+    """(weight of a good answer, of a bad one), each with its reason. Of the weights that suit, those nearest to 1; the
+    rarer mark is raised rather than the commoner one lowered. A weight that the user set is kept."""
+    good, bad = max(1, facts.desirable), max(1, facts.rows - facts.desirable)
+    desirable, undesirable = method.desirable_weight, method.undesirable_weight
+    if desirable is None:
+        least = (undesirable or 1.0) * bad / good
+        settled = undesirable is None and good >= bad
+        desirable = 1.0 if settled else min(max(1.0, least), MOST_DESIRABLE * least)
+    most = desirable * good / bad
+    undesirable = min(max(1.0, most / MOST_DESIRABLE), most)
+    reason = f"{facts.desirable} good and {facts.rows - facts.desirable} bad answers: together the good ones should "
+    reason += "weigh 1 to 4/3 of the bad ones (KTO, arXiv 2402.01306, eq. 8)."
+    return (two_digits(desirable), reason), (two_digits(undesirable), reason)
+
+
 def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Pretrain):
         if not facts.from_scratch:
@@ -154,8 +203,8 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
     if isinstance(recipe.method, Rollouts):
         return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
-    if isinstance(recipe.method, Dpo | Reward):
-        return 1, "One pass: pairs seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
+    if isinstance(recipe.method, Dpo | Kto | Reward):
+        return 1, "One pass: preferences seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
         return passes, f"Only {facts.rows} rows: more passes over them (OpenAI's rule for small sets)."
@@ -180,8 +229,11 @@ def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]
         return value, f"About {PRETRAIN_STEPS} steps, {bounds}."
     mean = facts.tokens / max(1, facts.rows)
     rows = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
-    value = power_of_two(max(mean, min(total / LEAST_STEPS, rows * mean)))
+    least = 2 * KTO_ROWS * mean if isinstance(recipe.method, Kto) else mean  # up to half is rounded away
+    value = power_of_two(max(least, min(total / LEAST_STEPS, rows * mean)))
     reason = f"At least {LEAST_STEPS} steps, and at most {rows} rows of {mean:.0f} tokens each"
+    if isinstance(recipe.method, Kto):
+        reason = f"At least {KTO_ROWS} rows of {mean:.0f} tokens, over which kto's reference point is estimated"
     why = " (a LoRA loses from larger batches; LoRA Without Regret)" if rows == LORA_ROWS else ""
     return value, f"{reason}{why}."
 
@@ -218,8 +270,11 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         exponent = EXPONENT_BELOW if hidden < REFERENCE_HIDDEN else EXPONENT_ABOVE
         rate = FULL_RATE * (REFERENCE_HIDDEN / hidden) ** exponent
         source = f"Tinker's rule for hidden size {hidden}"
-    if isinstance(recipe.method, Dpo):
-        source += f", divided by {DPO_UNDER_SFT:g} for preference pairs (TRL, Tinker and Tulu 3)"
+    if isinstance(recipe.method, Dpo) and recipe.method.loss == "orpo":
+        source += f", divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"
+        rate /= ORPO_UNDER_SFT
+    elif isinstance(recipe.method, Dpo | Kto):
+        source += f", divided by {DPO_UNDER_SFT:g} for preference pairs and marks (TRL, Tinker and Tulu 3)"
         rate /= DPO_UNDER_SFT
     if isinstance(recipe.method, Rollouts):
         source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"

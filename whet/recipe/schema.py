@@ -37,14 +37,33 @@ class Sft(Strict):
 
 
 class Dpo(Strict):
-    """Direct preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
+    """Preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
 
     kind: Literal["dpo"] = "dpo"
-    beta: float = Field(default=0.1, gt=0, description="How strongly the model is held to its base; lower moves more.")
-    loss: Literal["sigmoid", "ipo", "hinge"] = Field(default="sigmoid", description="sigmoid is DPO itself.")
-    label_smoothing: float = Field(
-        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round (sigmoid only)."
+    loss: Literal["sigmoid", "sigmoid-norm", "ipo", "hinge", "simpo", "orpo"] = Field(
+        default="sigmoid", description="sigmoid is DPO itself; simpo and orpo need no reference."
     )
+    beta: float | None = Field(
+        default=None, gt=0, description="What a nat is worth; lower moves the model further. Default by the loss."
+    )
+    gamma: float | None = Field(default=None, ge=0, description="simpo: the margin that is asked for; default 0.5.")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round; for the sigmoids."
+    )
+    sft_weight: float | None = Field(
+        default=None, ge=0, description="Weight of the chosen answer's own loss (RPO); default 0, for orpo 1."
+    )
+
+
+class Kto(Strict):
+    """Learning from answers marked good or bad, one by one: thumbs up, thumbs down."""
+
+    kind: Literal["kto"] = "kto"
+    beta: float = Field(default=0.1, gt=0, description="What a nat is worth; lower moves the model further.")
+    desirable_weight: float | None = Field(
+        default=None, gt=0, description="Weight of a good answer; default by the number of good and bad ones."
+    )
+    undesirable_weight: float | None = Field(default=None, gt=0, description="Weight of a bad answer; the same.")
 
 
 class Reward(Strict):
@@ -72,14 +91,14 @@ class Classify(Strict):
 
 
 class Auto(Strict):
-    """What the rows ask for: dpo for preference pairs, sft for everything else."""
+    """What the rows ask for: dpo for preference pairs, kto for answers marked good or bad, sft for everything else."""
 
     kind: Literal["auto"] = "auto"
 
 
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
-Method = Annotated[Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo, Field(discriminator="kind")]
+Method = Annotated[Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo, Field(discriminator="kind")]
 
 
 class Lora(Strict):
@@ -113,9 +132,11 @@ class Columns(Strict):
     chosen: str | None = Field(default=None, description="Column with the preferred answer of a pair.")
     rejected: str | None = Field(default=None, description="Column with the other answer of a pair.")
     margin: str | None = Field(default=None, description="Column with how much better the chosen answer is (reward).")
+    answers: str | None = Field(default=None, description="Column with a list of answers, best first unless scored.")
+    scores: str | None = Field(default=None, description="Column with the scores of these answers, higher is better.")
     system: str | None = Field(default=None, description="Column with a system prompt.")
     text: str | None = Field(default=None, description="Column with plain text.")
-    label: str | None = Field(default=None, description="Column with the class; becomes the answer.")
+    label: str | None = Field(default=None, description="Column with the class to learn, or with an answer's mark.")
     group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
 
 
@@ -156,7 +177,16 @@ class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
     metric: Literal[
-        "auto", "exact-match", "json", "accuracy", "final-answer", "rouge-l", "chrf", "nll", "preference-accuracy"
+        "auto",
+        "exact-match",
+        "json",
+        "accuracy",
+        "final-answer",
+        "rouge-l",
+        "chrf",
+        "nll",
+        "preference-accuracy",
+        "mark-accuracy",
     ] = "auto"
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
@@ -179,7 +209,17 @@ class Recipe(Strict):
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
     format: Literal[
-        "auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"
+        "auto",
+        "chat",
+        "prompt-completion",
+        "alpaca",
+        "sharegpt",
+        "text",
+        "label",
+        "preference",
+        "ranking",
+        "unpaired",
+        "prompt",
     ] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")

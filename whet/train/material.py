@@ -14,11 +14,12 @@ from whet.data.corpus import Corpus, prepare_corpus
 from whet.data.ledger import Ledger
 from whet.data.loader import Loader, in_order
 from whet.data.prepare import Prepared, prepare
+from whet.data.segments import marks_by_row
 from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts
-from whet.recipe.schema import Auto, Classify, Dpo, HeadMethod, Pretrain, Recipe, Sft
+from whet.recipe.schema import Auto, Classify, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
 from whet.train.rewarded import prompt_loader
@@ -74,7 +75,13 @@ class Material:
             parameters=parameters,
             context=context,
             from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+            desirable=sum(marks_by_row(self.source.train).values()) if isinstance(self.source, Prepared) else 0,
         )
+
+    @property
+    def marks(self) -> dict[int, bool]:
+        """Whether each answer that is marked is good, by input row."""
+        return marks_by_row(self.source.segments) if isinstance(self.source, Prepared) else {}
 
     def loader(self, recipe: Recipe) -> BatchSource:
         assert recipe.micro_batch_tokens
@@ -83,7 +90,7 @@ class Material:
         assert recipe.batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
         if isinstance(self.source, Prepared):
-            return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo | HeadMethod))
+            return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo | Kto | HeadMethod))
         return BlockLoader(self.source.train, block_length(recipe, self.source.train), *sizes)
 
     def validation(self, recipe: Recipe) -> Iterable[Batch]:
@@ -92,7 +99,7 @@ class Material:
             return []
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):
-            per_tree = isinstance(recipe.method, Dpo | HeadMethod)
+            per_tree = isinstance(recipe.method, Dpo | Kto | HeadMethod)
             return in_order(self.source.validation, recipe.micro_batch_tokens, per_tree)
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         return read_through(self.source.validation, recipe.method.context, recipe.micro_batch_tokens)
@@ -108,27 +115,48 @@ def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
 
 def settle_method(recipe: Recipe, material: Material) -> tuple[Recipe, list[Choice]]:
     """The recipe with `method: auto` replaced by what the rows ask for, and why. Raises RecipeError for a metric that
-    the rows cannot be measured with."""
-    paired = isinstance(material.source, Prepared) and material.source.shape.kind == "preference"
-    metric = recipe.evaluate.metric
+    the rows cannot be measured with, DataError for marks that are all the same."""
+    kind = material.source.shape.kind if isinstance(material.source, Prepared) else "text"
+    kind = "preference" if kind == "ranking" else kind
     if isinstance(recipe.method, Classify):
-        if metric != "auto":
+        if recipe.evaluate.metric != "auto":
             what = "classify is measured by what it names, as its task asks"
+            metric = recipe.evaluate.metric
             raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
         return recipe, []
-    if metric != "auto" and paired != (metric == "preference-accuracy"):
-        what = "preference pairs are compared by the probability of their answers" if paired else "this needs pairs"
-        raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
+    _refuse_metric(recipe.evaluate.metric, kind)
+    if kind == "unpaired" and isinstance(material.source, Prepared):
+        _refuse_one_mark(recipe, material.source)
     if not isinstance(recipe.method, Auto):
         return recipe, []
     recipe = recipe.model_copy(deep=True)
-    recipe.method = Dpo() if paired else Sft()
-    reason = (
-        "The rows are pairs of a chosen and a rejected answer."
-        if paired
-        else "The rows are examples to learn from (not preference pairs)."
-    )
+    recipe.method, reason = {
+        "preference": (Dpo(), "The rows are pairs of a chosen and a rejected answer."),
+        "unpaired": (Kto(), "The rows are single answers that are marked good or bad."),
+    }.get(kind, (Sft(), "The rows are examples to learn from (not preferences)."))
     return recipe, [Choice("method", recipe.method.kind, reason)]
+
+
+def _refuse_metric(metric: str, kind: str) -> None:
+    own = {"preference": "preference-accuracy", "unpaired": "mark-accuracy"}
+    if metric == "auto" or metric == own.get(kind) or (kind not in own and metric not in own.values()):
+        return
+    what = {
+        "preference": "preference pairs are compared by the probability of their answers",
+        "unpaired": "marked answers are compared by the probability of the answers",
+    }.get(kind, f"this needs {'pairs' if metric == own['preference'] else 'answers marked good or bad'}")
+    raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
+
+
+def _refuse_one_mark(recipe: Recipe, source: Prepared) -> None:
+    marks = set(marks_by_row(source.train).values())
+    if len(marks) < 2:
+        word = "good" if True in marks else "bad"
+        raise DataError(
+            f"every answer to learn from is marked {word}, and kto learns from the difference",
+            where=str(recipe.data),
+            fix=f"add answers marked {'bad' if word == 'good' else 'good'}; or leave the marks out, for sft",
+        )
 
 
 def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:

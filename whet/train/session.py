@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
+from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
@@ -23,10 +25,11 @@ from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Dpo, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Dpo, HeadMethod, Kto, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store.environment import environment
 from whet.store.run import Run
+from whet.train import kto
 from whet.train.checkpoint import Progress, load_best, load_last
 from whet.train.head_release import save_headed
 from whet.train.heads import add_head_for, head_method, head_reading
@@ -37,7 +40,8 @@ from whet.train.methods import BatchSource, NextToken
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
 from whet.train.optim import MasterOptimizer
-from whet.train.preference import Preference, first_reading, key_of, references
+from whet.train.preference import Preference, first_reading, references
+from whet.train.references import key_of
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
 from whet.train.rewarded import rewarded_method
@@ -184,7 +188,7 @@ def train(session: Session, observer: Observer) -> Trained:
     validator = Validator(
         policy,
         method.loss,
-        lambda: session.material.validation(recipe),
+        lambda: _validation(session, method),
         run,
         progress,
         observer,
@@ -263,22 +267,34 @@ def _resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observe
 def method_of(
     session: Session, base: Base, policy: Policy, loader: BatchSource, path: str, observer: Observer
 ) -> Method:
-    """The recipe's method. The policy must still be as it was before the first step: dpo reads the base through it."""
+    """The recipe's method. The policy must still be as it was before the first step: dpo and kto read the base through
+    it."""
     recipe, run, material = session.recipe, session.run, session.material
     if isinstance(recipe.method, Rollouts):
         return rewarded_method(recipe, material.prepared, base, policy, loader, run, observer)
     if isinstance(recipe.method, HeadMethod):
         return head_method(recipe.method, material, policy, loader)
-    if not isinstance(recipe.method, Dpo):
+    if not isinstance(recipe.method, Dpo | Kto):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps
+    if isinstance(recipe.method, Dpo) and not needs_reference(recipe.method):
+        return Preference(policy, loader, recipe.method, None)
     observer.phase(READING_REFERENCES)
     key = key_of(
         recipe, base.fingerprint, session.renderer.fingerprint, material.ledger.rows_jsonl(), path, str(policy.device)
     )
+    folder = run.folder / "reference"
+    if isinstance(recipe.method, Kto):
+        batches = kto.everything_read(loader, list(material.validation(recipe)), recipe.steps)
+        marks = material.marks
+        return kto.Marked(policy, loader, recipe.method, marks, kto.references(folder, key, policy, batches))
     batches = first_reading(loader, material.validation(recipe), recipe.steps)
-    found = references(run.folder / "reference", key, policy, batches)
-    return Preference(policy, loader, recipe.method, found)
+    return Preference(policy, loader, recipe.method, references(folder, key, policy, batches))
+
+
+def _validation(session: Session, method: Method) -> Iterable[Batch]:
+    batches = session.material.validation(session.recipe)
+    return method.validation(list(batches)) if isinstance(method, kto.Marked) else batches
 
 
 def _refuse_broken(policy: Policy, method: Method, batch: Batch) -> None:

@@ -1,0 +1,73 @@
+"""`whet check` finds, explains and refuses, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from whet.cli.main import run
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        {"prompt": f"What of {n} and {n * n}?", "chosen": f"It is {n}, and I am glad to say so.", "rejected": f"{n}."}
+        for n in range(60)
+    ]
+    rows[4] = {"prompt": "Hi?", "chosen": "Hello!", "rejected": "What."}
+    rows[5] = {"prompt": "Hi?", "chosen": "What.", "rejected": "Hello!"}
+    rows[6] = {"prompt": "Ho?", "chosen": "Hello!", "rejected": "Hello!"}
+    Path("pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return "pairs.jsonl"
+
+
+def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, capsys: Capture) -> None:
+    assert run(["check", pairs, "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    assert set(result) == {"rows", "kind", "findings", "ledger", "power"}
+    assert result["rows"] == 60 and result["kind"] == "preference"
+    assert result["ledger"]["dropped"] == {"same-answer": 1}, "more than the drop budget allows, and told all the same"
+    codes = {finding["code"]: finding for finding in result["findings"]}
+    assert set(codes) == {"length-bias", "contradiction", "same-answer"}
+    assert set(codes["contradiction"]) == {"code", "severity", "count", "rows", "message", "fix"}
+    assert codes["contradiction"]["rows"] == [4, 5] and codes["same-answer"]["rows"] == [6]
+    assert result["power"]["test_rows"] == result["ledger"]["held_out"]["test"]
+    for words in ("Where every row went", "dropped: same-answer", "warning  length-bias", "--explain contradiction"):
+        assert words in shown.err
+    assert not (Path("runs") / "pairs").exists()
+
+
+def test_check_finds_nothing_in_clean_rows(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(40)]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(["check", "rows.jsonl"]) == 0
+    assert "No check found anything." in capsys.readouterr().out
+
+
+def test_a_check_explains_itself(capsys: Capture) -> None:
+    assert run(["check", "--explain", "length-bias"]) == 0
+    shown = capsys.readouterr().out
+    assert "Why: a model then learns the length" in shown and "Sure: " in shown
+    assert run(["check", "--explain", "length-bias", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["code"] == "length-bias"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check"], "no data is named"),
+        (["check", "--explain", "lenght-bias"], "did you mean 'length-bias'"),
+        (["check", "x.jsonl"], "no such file"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_clear_message(arguments: list[str], words: str, capsys: Capture) -> None:
+    assert run(arguments) == 2
+    shown = capsys.readouterr()
+    assert words in shown.err and "Traceback" not in shown.err and not shown.out

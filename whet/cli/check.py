@@ -1,0 +1,81 @@
+"""`whet check`: what is wrong with the data, and what its test rows can prove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whet.cli.options import Json, Set
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+
+STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def check(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="A data file or folder, a set on the Hub, or a recipe.")
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="The page of one check, instead of checking.")
+    ] = None,
+    set_: Set = None,
+    json_: Json = False,
+) -> None:
+    """Say what is wrong with the data, where every row would go, and how small a gain its test rows could show.
+
+    Nothing is trained and nothing is changed.
+
+    Example: whet check pairs.jsonl
+    """
+    from whet.cli.render import Screen
+    from whet.errors import InputError
+
+    screen = Screen(json_)
+    if explain is not None:
+        from whet.doctor.registry import explain as page
+
+        text = page(explain)
+        screen.say(text)
+        screen.finish({"code": explain, "page": text})
+    elif data is None:
+        raise InputError("no data is named", fix="as in: whet check pairs.jsonl")
+    else:
+        result = examined(data, set_ or [])
+        show(screen, result)
+        screen.finish(result)
+
+
+def examined(data: str, overrides: list[str]) -> dict[str, Any]:
+    from whet import api
+    from whet.cli.progress import observer
+    from whet.recipe.load import load_recipe
+
+    watch = observer()
+    try:
+        return api.check(load_recipe(data, overrides), observer=watch)
+    finally:
+        watch.done()
+
+
+def show(screen: Screen, result: dict[str, Any]) -> None:
+    from whet.cli import render
+
+    screen.say(f"{result['rows']:,} {result['kind']} rows", style="bold")
+    screen.show(render.ledger(result["ledger"]))
+    screen.say("")
+    for finding in result["findings"]:
+        screen.say(f"{finding['severity']}  {finding['code']}: {finding['message']}", style=STYLES[finding["severity"]])
+        screen.say(f"  fix: {finding['fix']}  (whet check --explain {finding['code']})")
+    if not result["findings"]:
+        screen.say("No check found anything.", style="green")
+    screen.say(power(result["power"]))
+
+
+def power(facts: dict[str, Any]) -> str:
+    if facts["detectable_gain"] is None:
+        return f"{facts['test_rows']} test rows can hardly decide anything; a larger test part would."
+    gain = f"{100 * facts['detectable_gain']:.0f} points or more"
+    return f"{facts['test_rows']} test rows can show a gain of {gain} (80% power)."

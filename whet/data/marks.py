@@ -1,0 +1,47 @@
+"""A raw answer that somebody marked good or bad (KTO's form) to a conversation and its mark.
+
+    prompt + completion + label     texts, messages, or lists of messages
+    messages + label                a conversation whose last turn was marked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whet.data.messages import clean_messages, clean_tools
+from whet.data.preferences import answer_messages, joined, prompt_of, weighed
+from whet.data.refuse import RowRefused
+from whet.data.shape import Shape
+from whet.types import Message
+
+WORDS = {"true": True, "false": False}
+
+
+def marked_answer(
+    value: Mapping[str, Any], shape: Shape
+) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
+    """(conversation, tools, whether its last turn is good). Earlier answers have weight 0. Raises RowRefused."""
+    if "messages" in shape.columns:
+        messages = clean_messages(value[shape.columns["messages"]])
+        tools = clean_tools(value.get("tools") or value.get("functions"))
+    else:
+        prompt, tools = prompt_of(value, shape)
+        name = shape.columns["completion"]
+        messages = joined(prompt, answer_messages(value[name], name))
+    if not messages or messages[-1]["role"] != "assistant":
+        raise RowRefused("no-answer", "the conversation does not end in an answer", fix="remove the row")
+    if len(messages) == 1:
+        raise RowRefused("no-prompt", "nothing stands before the answer", fix="add a prompt")
+    return weighed(messages, len(messages) - 1), tools, desirable(value[shape.columns["label"]])
+
+
+def desirable(value: Any) -> bool:
+    """True or false, as a boolean, a word, or 1 and 0. Raises RowRefused."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in WORDS:
+        return WORDS[value.strip().lower()]
+    raise RowRefused("no-mark", "the mark is neither true nor false", value=value, fix="mark the row or remove it")

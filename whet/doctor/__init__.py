@@ -1,0 +1,1 @@
+"""Is the data good? One file a check, in whet/doctor/checks/."""

@@ -1,0 +1,1 @@
+"""The checks. A new file here joins by itself (whet/doctor/registry.py)."""

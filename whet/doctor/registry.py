@@ -1,0 +1,39 @@
+"""All checks, found in whet/doctor/checks/, and their pages."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from whet.doctor import checks
+from whet.doctor.check import Check
+from whet.errors import InputError, nearest
+
+
+@cache
+def by_code() -> dict[str, type[Check]]:
+    """Every check by its code, in the order of the codes. Raises ValueError where a code stands twice."""
+    found: dict[str, type[Check]] = {}
+    for module in pkgutil.iter_modules(checks.__path__):
+        for value in vars(import_module(f"{checks.__name__}.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Check) and value.__module__.endswith(f".{module.name}"):
+                if value.code in found:
+                    raise ValueError(f"two checks have the code {value.code!r}")
+                found[value.code] = value
+    return dict(sorted(found.items()))
+
+
+def all_checks() -> list[Check]:
+    """A fresh instance of every check, for one examination."""
+    return [check() for check in by_code().values()]
+
+
+def explain(code: str) -> str:
+    """The page of a check. Raises InputError for a code that there is not."""
+    known = by_code()
+    if code not in known:
+        what = f"there is no check with this code{nearest(code, known)}"
+        raise InputError(what, value=code, fix=f"the codes are: {', '.join(known)}")
+    return inspect.cleandoc(inspect.getmodule(known[code]).__doc__ or "")
