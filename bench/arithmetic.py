@@ -14,6 +14,7 @@ Line = dict[str, Any]
 """What one measurement printed, with task, side and repeat."""
 MEASURES = (
     "tokens_per_second",
+    "answers_per_second",
     "peak_memory_bytes",
     "first_step_seconds",
     "import_seconds",

@@ -75,6 +75,9 @@ def prepare(folder: Path, task: Task) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if task.model != "nano" and not (folder / task.model / "config.json").is_file():
         _write_base(folder / task.model, SHAPES[task.model])
+    if task.kind == "rollouts":
+        lines = [{"prompt": row["prompt"]} for row in sft_rows(task.steps * task.batch)]
+        (folder / f"{task.name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     if task.kind == "train":
         if task.adapter == "lora" and not (folder / f"{task.model}-lora").is_dir():
             _write_adapter(folder, task.model)

@@ -24,7 +24,13 @@ from bench.table import CURVES, results
 from bench.tasks import BY_NAME, TASKS, Task
 
 HERE = Path(__file__).parent
-MODULES = {"generate": "side_generate", "start": "side_start", "rows": "side_start", "limit": "side_limit"}
+MODULES = {
+    "rollouts": "side_rollouts",
+    "generate": "side_generate",
+    "start": "side_start",
+    "rows": "side_start",
+    "limit": "side_limit",
+}
 
 
 def module_of(task: Task, side: str) -> str:
@@ -46,7 +52,7 @@ def measure(folder: Path, task: Task, side: str, repeat: int) -> Line:
 
 def prepare(folder: Path, task: Task) -> None:
     """The rows and models of a task, made in a process of its own so that this one never holds a model."""
-    if task.kind in ("train", "generate"):
+    if task.kind in ("train", "rollouts", "generate"):
         subprocess.run([sys.executable, "-m", "bench.material", str(folder), task.name], cwd=HERE.parent, check=True)
 
 

@@ -22,9 +22,9 @@ import torch
 from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig, set_peft_model_state_dict
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, TrainerCallback
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, TrainerCallback
 from transformers.utils import logging
-from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl import DPOConfig, DPOTrainer, RewardConfig, RewardTrainer, SFTConfig, SFTTrainer
 
 from bench.material import ALPHA, RANK, base_path, read_facts, read_rows
 from bench.measure import Steps, digest, finish
@@ -34,6 +34,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "trl-default": {"model_init_kwargs": None},
     "trl-best": {"gradient_checkpointing": False, "model_init_kwargs": {"dtype": "bfloat16"}},
 }
+TRAINERS: dict[str, tuple[Any, Any]] = {
+    "sft": (SFTTrainer, SFTConfig),
+    "dpo": (DPOTrainer, DPOConfig),
+    "reward": (RewardTrainer, RewardConfig),
+}
+LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 BEST_OF_SFT: dict[str, Any] = {"padding_free": True, "max_length": None}
 """Not for DPO: DPOTrainer 1.16 has no padding_free, it says so and pads. Not for nano: one flat row makes attention
 quadratic in the whole batch, which in a model that small costs more than the padding (README.md has the numbers)."""
@@ -42,8 +48,9 @@ quadratic in the whole batch, which in a model that small costs more than the pa
 def arguments(task: Task, side: str, output: str) -> dict[str, Any]:
     flat = side == "trl-best" and task.method == "sft" and task.model != "nano"
     best = BEST_OF_SFT if flat else {}
+    settings = {key: value for key, value in SETTINGS[side].items() if task.method != "reward" or "init" not in key}
     return (
-        SETTINGS[side]
+        settings
         | best
         | {
             "output_dir": output,
@@ -79,6 +86,9 @@ def learned_rows(dataset: Any) -> Iterator[tuple[list[int], list[bool]]]:
     for row in dataset:
         if "labels" in row:
             yield row["input_ids"], [label != -100 for label in row["labels"]]
+        elif "prompt_ids" not in row:  # a reward model learns from whole texts
+            for text in (row["chosen_ids"], row["rejected_ids"]):
+                yield text, [False] * len(text)
         else:
             for answer in (row["chosen_ids"], row["rejected_ids"]):
                 yield row["prompt_ids"] + answer, [False] * len(row["prompt_ids"]) + [True] * len(answer)
@@ -91,13 +101,19 @@ def measure(folder: Path, task: Task, side: str) -> None:
 
     logging.set_verbosity_error()
     disable_progress_bars()
-    trainer_class, config_class = (SFTTrainer, SFTConfig) if task.method == "sft" else (DPOTrainer, DPOConfig)
+    trainer_class, config_class = TRAINERS[task.method]
     path = base_path(folder, task.model)
     tokenizer = AutoTokenizer.from_pretrained(path)
     lora = LoraConfig(r=RANK, lora_alpha=int(ALPHA), target_modules="all-linear", task_type="CAUSAL_LM")
+    model = path
+    if task.method == "reward":
+        lora = LoraConfig(
+            r=RANK, lora_alpha=int(ALPHA), target_modules=LINEARS, task_type="SEQ_CLS", modules_to_save=["score"]
+        )
+        model = with_a_score(path, tokenizer, side)
     with tempfile.TemporaryDirectory() as output:
         trainer = timed(trainer_class)(
-            model=path,
+            model=model,
             args=config_class(**arguments(task, side, output)),
             train_dataset=Dataset.from_list(read_rows(folder, task)),
             processing_class=tokenizer,
@@ -106,6 +122,8 @@ def measure(folder: Path, task: Task, side: str) -> None:
         )
         if task.adapter == "lora":
             first = load_file(folder / f"{task.model}-lora" / "adapter_model.safetensors")
+            if task.method == "reward":
+                first["base_model.model.score.weight"] = torch.zeros(1, trainer.model.config.hidden_size)
             loaded = set_peft_model_state_dict(trainer.model, first)
             assert not loaded.unexpected_keys, loaded.unexpected_keys
         found = digest(learned_rows(trainer.train_dataset))
@@ -116,6 +134,14 @@ def measure(folder: Path, task: Task, side: str) -> None:
         first_step_seconds=trainer.steps.first_step_seconds,
         digest=found,
         settings=describe(trainer),
+    )
+
+
+def with_a_score(path: str, tokenizer: Any, side: str) -> Any:
+    """The base with a scalar head, which `measure` sets to the zeros that Whet's begins with."""
+    given = SETTINGS[side]["model_init_kwargs"] or {"dtype": "float32"}
+    return AutoModelForSequenceClassification.from_pretrained(
+        path, num_labels=1, pad_token_id=tokenizer.pad_token_id, **given
     )
 
 

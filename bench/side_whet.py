@@ -26,7 +26,7 @@ from whet.data.loader import Loader
 from whet.data.prepare import Prepared
 from whet.data.show import first_paths
 from whet.recipe.load import load_recipe
-from whet.recipe.schema import Dpo, Recipe
+from whet.recipe.schema import Dpo, Recipe, Reward
 from whet.store.run import Run
 from whet.train.material import Material
 from whet.train.observer import Silent
@@ -40,7 +40,7 @@ class AgreedSteps(Loader):
     def __init__(self, segments: Sequence[Segment], rows: int, recipe: Recipe) -> None:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
         self.rows = rows
-        paired = isinstance(recipe.method, Dpo)
+        paired = isinstance(recipe.method, Dpo | Reward)
         super().__init__(segments, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, per_tree=paired)
 
     def _plan_uncached(self, epoch: int) -> list[np.ndarray]:
@@ -86,7 +86,7 @@ def recipe_of(folder: Path, task: Task) -> Recipe:
         {
             "data": str(folder / f"{task.name}.jsonl"),
             "base": base_name(folder, task.model),
-            "method": {"kind": task.method},
+            "method": {"kind": task.method} | ({"center": 0} if task.method == "reward" else {}),
             "adapter": lora if task.adapter == "lora" else {"kind": "full"},
             "split": {"validation": 0, "test": 0},
             "learning_rate": task.rate,
@@ -114,7 +114,8 @@ def measure(folder: Path, task: Task) -> None:
             source = session.material.source
             assert isinstance(source, Prepared)
             paths = first_paths(source.train, task.steps * task.batch)
-            found = digest((path.ids, [weight > 0 for weight in path.weights]) for _, path in paths)
+            scored = task.method == "reward"  # a reward model learns from whole texts
+            found = digest((path.ids, [weight > 0 and not scored for weight in path.weights]) for _, path in paths)
             trained = train(session, stamps)
         resolved = session.recipe
     micro = f"micro-batches of {resolved.micro_batch_tokens:,} tokens"

@@ -9,6 +9,7 @@ from bench.tasks import Task
 
 COLUMNS = {
     "tokens_per_second": "tokens/s",
+    "answers_per_second": "answers/s",
     "share_of_limit": "share of limit",
     "peak_memory_bytes": "peak memory, MB",
     "first_step_seconds": "first step after, s",

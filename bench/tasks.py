@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["train", "generate", "start", "rows", "limit"]
+Kind = Literal["train", "rollouts", "generate", "start", "rows", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Task:
     kind: Kind
     sides: tuple[str, ...]
     model: Literal["135m", "nano", "tiny"] = "135m"
-    method: Literal["sft", "dpo"] = "sft"
+    method: Literal["sft", "dpo", "reward", "grpo"] = "sft"
     adapter: Literal["lora", "full"] = "lora"
     state: Literal["float32", "bfloat16"] = "float32"
     """Of Whet's optimiser."""
     steps: int = 6
     """Optimiser steps; the first is a warm-up and is not timed."""
     batch: int = 8
-    """Rows (or pairs) of a step; prompts of a batch where text is generated."""
+    """Rows (or pairs) of a step; prompts of a batch or step where text is generated."""
     rate: float = 5e-4
     new_tokens: int = 64
     tolerance: float = 0.005
@@ -104,6 +104,27 @@ TASKS = (
         tolerance=0.01,
         goals=(faster(5),),
     ),
+    Task(
+        "reward",
+        "reward model with LoRA, 135M",
+        "train",
+        TRAINERS,
+        method="reward",
+        steps=4,
+        rate=5e-5,
+        tolerance=0.01,
+    ),
+    Task(
+        "grpo",
+        "GRPO with LoRA, 135M, eight answers of 64 tokens to a prompt",
+        "rollouts",
+        TRAINERS,
+        method="grpo",
+        steps=3,
+        batch=4,
+        rate=5e-5,
+        goals=(Goal("at least 3 x the answers/s", "answers_per_second", 3, against=PEERS),),
+    ),
     Task("sft-nano", "SFT with LoRA, nano", "train", TRAINERS, model="nano", steps=60, rate=2e-3, goals=(faster(3),)),
     _generate("135m", 1, 2),
     _generate("135m", 8, None),
@@ -147,6 +168,27 @@ TRIALS = (
         batch=4,
     ),
     Task("tiny-dpo", "DPO with LoRA, a tiny model", "train", TRAINERS, model="tiny", method="dpo", steps=3, batch=4),
+    Task(
+        "tiny-reward",
+        "reward model with LoRA, a tiny model",
+        "train",
+        TRAINERS,
+        model="tiny",
+        method="reward",
+        steps=3,
+        batch=4,
+    ),
+    Task(
+        "tiny-grpo",
+        "GRPO with LoRA, a tiny model",
+        "rollouts",
+        TRAINERS,
+        model="tiny",
+        method="grpo",
+        steps=2,
+        batch=2,
+        new_tokens=8,
+    ),
     Task("tiny-generate", "generation, a tiny model", "generate", WRITERS, model="tiny", batch=3, new_tokens=5),
 )
 """Seconds long: they show that the sides work, and their times mean nothing. Run only when named."""

@@ -25,7 +25,7 @@ def sides(folder: Path, name: str):
     return task, sides_of(task, [measure(folder, task, side, 0) for side in task.sides])
 
 
-@pytest.mark.parametrize("name", ["tiny-sft", "tiny-full", "tiny-dpo"])
+@pytest.mark.parametrize("name", ["tiny-sft", "tiny-full", "tiny-dpo", "tiny-reward"])
 def test_whet_and_trl_learn_the_same(folder: Path, name: str) -> None:
     """sides_of refuses sides that read other tokens."""
     task, found = sides(folder, name)
@@ -43,3 +43,8 @@ def test_both_write_as_many_tokens_as_asked(folder: Path) -> None:
     task, found = sides(folder, "tiny-generate")
     assert set(found) == set(task.sides)
     assert all(side.spreads["tokens_per_second"].median > 0 for side in found.values())
+
+
+def test_both_write_answers_and_learn_from_them(folder: Path) -> None:
+    _, found = sides(folder, "tiny-grpo")
+    assert all(side.spreads["answers_per_second"].median > 0 for side in found.values())
