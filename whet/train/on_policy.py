@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,11 +16,13 @@ from whet.loss.policy_gradient import overlong_penalty
 from whet.model.adapter import is_adapted, without_adapter
 from whet.model.policy import Policy, evaluating
 from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Grpo, Rloo
 from whet.reward.suspect import suspicions
 from whet.train.observer import Observer
 from whet.train.rollout import Rollout, RolloutBatch, Sampler, plant
 from whet.types import Batch, LossOut, Segment
 
+Settings = TypeVar("Settings", bound=Rollouts)
 SAME = 1e-4
 """Nats by which the sampler's log-probability of a token may differ from the policy's and pass for it."""
 FAR = 0.01
@@ -27,13 +30,15 @@ FAR = 0.01
 
 
 @dataclass
-class OnPolicy(ABC):
+class OnPolicy(ABC, Generic[Settings]):
     """A method of the loop. A rollout serves `updates` steps; the run is resumed only where one begins."""
 
     policy: Policy
     sampler: Sampler
     loader: PromptLoader
-    settings: Rollouts
+    settings: Settings
+    samples: int
+    updates: int
     validation: Sequence[Segment]
     observer: Observer
     current: list[RolloutBatch] = field(default_factory=list)
@@ -46,11 +51,11 @@ class OnPolicy(ABC):
     def loss(self, batch: Batch) -> LossOut: ...
 
     def batches(self, step: int) -> list[Batch]:
-        number, update = divmod(step, self.settings.updates)
+        number, update = divmod(step, self.updates)
         if update == 0:
             self._compare_with_sampler()
             prompts = self.loader.prompts(number)
-            rollout = self.sampler.draw(prompts, self.settings.samples, number)
+            rollout = self.sampler.draw(prompts, self.samples, number)
             if number == 0:
                 self._report(rollout)
             self.current = self.learn_from(rollout)
@@ -93,20 +98,20 @@ class OnPolicy(ABC):
         return policy_N
 
 
-def shaped(rollout: Rollout, settings: Rollouts) -> Tensor:
+def shaped(rollout: Rollout, settings: Grpo | Rloo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""
     if settings.overlong != "penalise":
         return rollout.reward_PG
     return rollout.reward_PG + overlong_penalty(rollout.tokens_A, settings.max_new_tokens).view(-1, rollout.samples)
 
 
-def kept(rollout: Rollout, settings: Rollouts) -> Tensor:
+def kept(rollout: Rollout, settings: Grpo | Rloo) -> Tensor:
     """1 for each answer (A,) that is learned from, 0 for one that was cut off where the recipe leaves such out."""
     masks = settings.overlong == "mask"
     return torch.tensor([float(answer.finished or not masks) for answer in rollout.answers])
 
 
-def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Rollouts) -> list[int]:
+def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo) -> list[int]:
     """Numbers of the answers that can teach something: those kept, of groups whose rewards differ (of all groups where
     the KL to the base teaches, too). Never none, because a step learns from a batch; then the first, which teaches
     nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.prompt_loader import PromptLoader
@@ -26,7 +26,7 @@ def prompt_loader(method: Grpo | Rloo, prompts: Sequence[Segment], micro_batch_t
 
 def rewarded_method(
     recipe: Recipe, prepared: Prepared, base: Base, policy: Policy, loader: object, run: Run, observer: Observer
-) -> OnPolicy:
+) -> OnPolicy[Grpo] | OnPolicy[Rloo]:
     """The recipe's method; reads the rows again, because rewards ask for more than their tokens."""
     method = recipe.method
     assert isinstance(method, Grpo | Rloo) and isinstance(loader, PromptLoader)
@@ -41,10 +41,11 @@ def rewarded_method(
         method.max_new_tokens,
         recipe.seed,
     )
-    shared: tuple[Any, ...] = (policy, sampler, loader)
+    parts = (policy, sampler, loader)
+    rest = (method.samples, method.updates, prepared.validation, observer)
     match method:
         case Grpo():
-            return GroupRelative(*shared, method, prepared.validation, observer)
+            return GroupRelative(*parts, method, *rest)
         case Rloo():
-            return LeaveOneOut(*shared, method, prepared.validation, observer)
+            return LeaveOneOut(*parts, method, *rest)
     assert_never(method)
