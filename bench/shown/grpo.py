@@ -26,7 +26,12 @@ SMOOTH = 10
 
 
 def run(
-    folder: Path, methods: tuple[str, ...] = METHODS, rows: int = 1400, start: int = 18, steps: int = 120, test: int = 200
+    folder: Path,
+    methods: tuple[str, ...] = METHODS,
+    rows: int = 1400,
+    start: int = 18,
+    steps: int = 120,
+    test: int = 200,
 ) -> dict[str, Any]:
     """The share of held-out messages that are answered with exactly the right object: base, start, and each method."""
     data = write_messages(folder / "messages.jsonl", rows)
@@ -36,7 +41,8 @@ def run(
     found: dict[str, Any] = {"base": began["base"]["score"], "start": began["tuned"]["score"]}
     for method in methods:
         asked = {"method.kind": method, "method.rewards": "json", "method.max_new_tokens": 32, "learning_rate": 1e-3}
-        asked |= {"base": str(Run.open(folder / "runs" / "start").model), "steps": steps, "evaluate.early_stop": "false"}
+        asked |= {"base": str(Run.open(folder / "runs" / "start").model)}
+        asked |= {"steps": steps, "evaluate.early_stop": "false"}
         result = whet.tune(str(data), run_root=folder / "runs", name=method, **shared | asked)
         assert result["base"]["score"] == found["start"]
         found[method] = result["tuned"]["score"]
@@ -65,9 +71,9 @@ def draw(runs: dict[str, Run], path: Path) -> Path:
             for name, run in runs.items()
         }
 
+    key = "validation_reward"
     validation = {
-        f"{name}, validation": [(line["step"], line["validation_reward"]) for line in run.metrics() if "validation_reward" in line]
-        for name, run in runs.items()
+        name: [(line["step"], line[key]) for line in run.metrics() if key in line] for name, run in runs.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     panels = [

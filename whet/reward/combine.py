@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from whet.recipe.schema import Exact, Function, Grpo, JsonObject, Judge, Length, Regex, Rloo, UnitTests
+from whet.recipe.schema import (
+    Exact,
+    Function,
+    Grpo,
+    JsonObject,
+    Judge,
+    LearnedReward,
+    Length,
+    Ppo,
+    Regex,
+    Rloo,
+    UnitTests,
+)  # fmt: skip
 from whet.reward.exact import ExactReward
 from whet.reward.function import FunctionReward
 from whet.reward.json_object import JsonReward
 from whet.reward.judge import JudgeReward
 from whet.reward.length import LengthReward
+from whet.reward.model import ModelReward
 from whet.reward.protocol import Scorer
 from whet.reward.regex import RegexReward
 from whet.reward.unit_tests import UnitTestReward
@@ -55,7 +68,7 @@ class Rewards:
         return Scores(total, parts)
 
 
-def build_rewards(method: Grpo | Rloo, cache: Path | None = None) -> Rewards:
+def build_rewards(method: Grpo | Rloo | Ppo, cache: Path | None = None) -> Rewards:
     """The rewards of a method. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
     a file, a function, a schema, a machine that cannot shut code in."""
     components: list[Component] = []
@@ -68,13 +81,15 @@ def build_rewards(method: Grpo | Rloo, cache: Path | None = None) -> Rewards:
 
 
 def _component(
-    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, name: str, cache: Path | None
+    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward,
+    name: str,
+    cache: Path | None,
 ) -> Component:
     return Component(name, settings.weight, _scorer(settings, cache))
 
 
 def _scorer(
-    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, cache: Path | None
+    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward, cache: Path | None
 ) -> Scorer:
     match settings:
         case Exact():
@@ -91,4 +106,6 @@ def _scorer(
             return FunctionReward(settings)
         case Judge():
             return JudgeReward(settings, cache)
+        case LearnedReward():
+            return ModelReward(settings)
     assert_never(settings)

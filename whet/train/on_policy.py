@@ -16,7 +16,7 @@ from whet.loss.policy_gradient import overlong_penalty
 from whet.model.adapter import is_adapted, without_adapter
 from whet.model.policy import Policy, evaluating
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Grpo, Rloo
+from whet.recipe.schema import Grpo, Ppo, Rloo
 from whet.reward.suspect import suspicions
 from whet.train.observer import Observer
 from whet.train.rollout import Rollout, RolloutBatch, Sampler, plant
@@ -41,7 +41,10 @@ class OnPolicy(ABC, Generic[Settings]):
     updates: int
     validation: Sequence[Segment]
     observer: Observer
+    state: dict[str, float] = field(default_factory=dict)
+    """What a resumed run must know beside the weights; the checkpoint holds it."""
     current: list[RolloutBatch] = field(default_factory=list)
+    warned: bool = False
 
     @abstractmethod
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:
@@ -81,7 +84,8 @@ class OnPolicy(ABC, Generic[Settings]):
         apart = [batch.facts.get("sampler_kl", (0.0, 0.0)) for batch in self.current]
         tokens = sum(count for _, count in apart)
         mean = sum(total for total, _ in apart) / max(1.0, tokens)
-        if mean > FAR:
+        if mean > FAR and not self.warned:
+            self.warned = True
             self.observer.note(
                 f"the model writes with other probabilities than it is trained with ({mean:.3f} nats a token apart; "
                 f"more than {FAR} is known to be unstable): set dtype: float32"
@@ -91,27 +95,34 @@ class OnPolicy(ABC, Generic[Settings]):
         """Of each sampled token under the weights as they are, with gradient. The first update's own are the old ones:
         so the first ratio is exactly 1, whatever the sampler's rounding."""
         policy_N = self.policy.logprobs(batch)
+        self.settle_old(batch, policy_N)
+        return policy_N
+
+    def settle_old(self, batch: RolloutBatch, policy_N: Tensor) -> None:
+        """Keep the first update's log-probabilities as the old ones, and note how far the sampler was from them."""
         if batch.old_N is None:
             batch.old_N = policy_N.detach()
             apart = float((batch.sampled_N - batch.old_N).sum())
             batch.facts["sampler_kl"] = (apart, float(len(policy_N)))
-        return policy_N
+
+    def finish(self) -> None:
+        """Take away from the model what only the training needed."""
 
 
-def shaped(rollout: Rollout, settings: Grpo | Rloo) -> Tensor:
+def shaped(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""
     if settings.overlong != "penalise":
         return rollout.reward_PG
     return rollout.reward_PG + overlong_penalty(rollout.tokens_A, settings.max_new_tokens).view(-1, rollout.samples)
 
 
-def kept(rollout: Rollout, settings: Grpo | Rloo) -> Tensor:
+def kept(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """1 for each answer (A,) that is learned from, 0 for one that was cut off where the recipe leaves such out."""
     masks = settings.overlong == "mask"
     return torch.tensor([float(answer.finished or not masks) for answer in rollout.answers])
 
 
-def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo) -> list[int]:
+def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo | Ppo) -> list[int]:
     """Numbers of the answers that can teach something: those kept, of groups whose rewards differ (of all groups where
     the KL to the base teaches, too). Never none, because a step learns from a batch; then the first, which teaches
     nothing."""
