@@ -13,10 +13,11 @@ from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
 from whet.recipe.rewards import JsonObject as JsonObject
 from whet.recipe.rewards import Judge as Judge
+from whet.recipe.rewards import LearnedReward as LearnedReward
 from whet.recipe.rewards import Length as Length
 from whet.recipe.rewards import Regex as Regex
 from whet.recipe.rewards import UnitTests as UnitTests
-from whet.recipe.rollouts import Grpo, Rloo
+from whet.recipe.rollouts import Grpo, Ppo, Rloo
 from whet.recipe.strict import Name, Strict
 
 
@@ -98,7 +99,9 @@ class Auto(Strict):
 
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
-Method = Annotated[Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo, Field(discriminator="kind")]
+Method = Annotated[
+    Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo | Ppo, Field(discriminator="kind")
+]
 
 
 class Lora(Strict):

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.prompt_loader import PromptLoader
 from whet.model.base import Base
 from whet.model.policy import Policy
-from whet.recipe.schema import Grpo, Recipe, Rloo
+from whet.recipe.schema import Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import build_rewards
 from whet.store.run import Run
 from whet.train.grpo import GroupRelative
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
+from whet.train.ppo import Proximal
 from whet.train.rloo import LeaveOneOut
 from whet.train.rollout import Sampler
 from whet.types import Segment
 
 
-def prompt_loader(method: Grpo | Rloo, prompts: Sequence[Segment], micro_batch_tokens: int, seed: int) -> PromptLoader:
+def prompt_loader(
+    method: Grpo | Rloo | Ppo, prompts: Sequence[Segment], micro_batch_tokens: int, seed: int
+) -> PromptLoader:
     return PromptLoader(prompts, method.prompts, method.max_new_tokens, micro_batch_tokens, seed)
 
 
 def rewarded_method(
     recipe: Recipe, prepared: Prepared, base: Base, policy: Policy, loader: object, run: Run, observer: Observer
-) -> OnPolicy:
+) -> OnPolicy[Grpo] | OnPolicy[Rloo] | OnPolicy[Ppo]:
     """The recipe's method; reads the rows again, because rewards ask for more than their tokens."""
     method = recipe.method
-    assert isinstance(method, Grpo | Rloo) and isinstance(loader, PromptLoader)
+    assert isinstance(method, Grpo | Rloo | Ppo) and isinstance(loader, PromptLoader)
     rows = read_rows(recipe, prepared, ("trained", "validation"))
     sampler = Sampler(
         policy,
@@ -41,10 +44,13 @@ def rewarded_method(
         method.max_new_tokens,
         recipe.seed,
     )
-    shared: tuple[Any, ...] = (policy, sampler, loader)
+    parts = (policy, sampler, loader)
+    rest = (method.samples, method.updates, prepared.validation, observer)
     match method:
         case Grpo():
-            return GroupRelative(*shared, method, prepared.validation, observer)
+            return GroupRelative(*parts, method, *rest)
         case Rloo():
-            return LeaveOneOut(*shared, method, prepared.validation, observer)
+            return LeaveOneOut(*parts, method, *rest)
+        case Ppo():
+            return Proximal(*parts, method, *rest)
     assert_never(method)
