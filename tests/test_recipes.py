@@ -11,6 +11,8 @@ import pytest
 import typer
 import yaml
 
+from bench.shown.moderation import comments
+from bench.shown.world_preferences import pairs
 from whet import api
 from whet.cli.main import app
 from whet.demo.support_desk import generate
@@ -55,6 +57,12 @@ def test_the_data_of_the_recipes_is_what_the_generator_makes() -> None:
             found = [(row["message"], row["intent"]) for row in csv.DictReader(table)]
         made = generate(rows, seed)
         assert found == [(row["prompt"], json.loads(row["completion"])["intent"]) for row in made]
+
+
+def test_pairs_and_comments_are_what_their_generators_make() -> None:
+    for file, made in (("world-preferences", pairs(600, seed=1)), ("comments", comments(600, seed=1))):
+        lines = (ROOT / "recipes" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == made
 
 
 def shown_recipes() -> list[tuple[str, str]]:

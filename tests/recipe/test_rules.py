@@ -123,3 +123,15 @@ def test_pairs_are_learned_once_and_at_a_thirtieth_of_the_rate() -> None:
         resolved, choices = chosen(recipe, facts(hidden_size=4096))
         assert resolved.learning_rate is not None and low <= resolved.learning_rate <= high
         assert resolved.epochs == 1 and "preference pairs" in choices["learning_rate"].reason
+
+
+@pytest.mark.parametrize("method", ["reward", "classify"])
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_head_takes_a_third_of_the_rate(method: str, adapter: str) -> None:
+    words = load_recipe({"data": "a", "method": "sft", "adapter": adapter})
+    head = load_recipe({"data": "a", "method": method, "adapter": adapter})
+    rates = [chosen(recipe, facts(hidden_size=4096))[0].learning_rate for recipe in (words, head)]
+    assert rates[0] and rates[1] == pytest.approx(rates[0] / 3, rel=0.03)
+    _, found = chosen(head, facts(hidden_size=4096))
+    assert "for a head" in found["learning_rate"].reason
+    assert (found["epochs"].value == 1) == (method == "reward")

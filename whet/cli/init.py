@@ -80,7 +80,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     set_lines = [
         line("base", "nano"),
-        line("method", f"{{kind: {method}}}", "pretrain, sft or dpo"),
+        line("method", f"{{kind: {method}}}", "pretrain, sft, dpo, reward or classify"),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
         line("seed", "0"),
     ]

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
+from whet.recipe.schema import Dpo, HeadMethod, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -25,9 +25,10 @@ SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 DPO_UNDER_SFT = 30.0
 """A pair's gradient is not a token's: published runs of large models use LoRA rates of 5e-6 (TRL) to 1e-5 (Tinker) and
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
-REWARD_UNDER_SFT = 5.0
-"""Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
-times below what these rules give sft at the same size."""
+HEAD_UNDER_SFT = 3.0
+"""A head moves every score at once: published reward models use 9e-6 for all weights (InstructGPT, 6B) and 1e-4 for a
+LoRA (TRL), transformers' guide to text classification 2e-5 for all weights of a hidden size of 768, each a third of what
+these rules give sft at that size."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -187,9 +188,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Dpo):
         source += f", divided by {DPO_UNDER_SFT:g} for preference pairs (TRL, Tinker and Tulu 3)"
         rate /= DPO_UNDER_SFT
-    if isinstance(recipe.method, Reward):
-        source += f", divided by {REWARD_UNDER_SFT:g} for a reward model (TRL, InstructGPT and Tulu 3)"
-        rate /= REWARD_UNDER_SFT
+    if isinstance(recipe.method, HeadMethod):
+        source += f", divided by {HEAD_UNDER_SFT:g} for a head (InstructGPT, TRL and transformers)"
+        rate /= HEAD_UNDER_SFT
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
