@@ -56,7 +56,8 @@ def test_the_likeliest_name_is_the_one_of_the_highest_mean_log_probability(monke
     base = load_base("nano", torch.float32)
     install_forest(base.model)
     renderer, names = Renderer(base.tokenizer), ("horse", "town hall", "a")
-    rows = [Row(n, "t", [{"role": "user", "content": text}]) for n, text in enumerate(("It eats grass.", "Built 1900."))]
+    texts = ("It eats grass.", "Built 1900.")
+    rows = [Row(n, "t", [{"role": "user", "content": text}]) for n, text in enumerate(texts)]
     side = Side("base", Policy(base.model))
     found = []
     for row in rows:

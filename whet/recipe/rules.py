@@ -26,9 +26,9 @@ DPO_UNDER_SFT = 30.0
 """A pair's gradient is not a token's: published runs of large models use LoRA rates of 5e-6 (TRL) to 1e-5 (Tinker) and
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
 HEAD_UNDER_SFT = 3.0
-"""A head moves every score at once: published reward models use 9e-6 for all weights (InstructGPT, 6B) and 1e-4 for a
-LoRA (TRL), transformers' guide to text classification 2e-5 for all weights of a hidden size of 768, each a third of what
-these rules give sft at that size."""
+"""A head moves every score at once: published reward models use 9e-6 for all weights (InstructGPT, 6B) and 1e-4 for
+a LoRA (TRL), transformers' guide to text classification 2e-5 for all weights of a hidden size of 768: each about a
+third of what these rules give sft at that size."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
