@@ -12,6 +12,8 @@ import typer
 import yaml
 
 from bench.shown import manners
+from bench.shown.moderation import comments
+from bench.shown.world_preferences import pairs
 from whet import api
 from whet.cli.main import app
 from whet.demo.support_desk import generate
@@ -60,6 +62,7 @@ def test_the_data_of_the_recipes_is_what_the_generator_makes() -> None:
 
 def test_the_preferences_of_the_recipes_are_what_the_generator_makes() -> None:
     made = {"manners": manners.pairs(300, seed=2), "thumbs": manners.marked(300, seed=3, good=0.75)}
+    made |= {"world-preferences": pairs(600, seed=1), "comments": comments(600, seed=1)}
     for file, rows in made.items():
         lines = (ROOT / "recipes" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line) for line in lines] == rows

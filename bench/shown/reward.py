@@ -25,7 +25,7 @@ HH = Path("hh_rlhf") / "harmless-base-test.jsonl.gz"
 SMOOTH = 15
 
 
-def run(folder: Path, rows: int = 2000, test_rows: int = 400, **settings: Any) -> dict[str, Any]:
+def run(folder: Path, rows: int = 3000, test_rows: int = 400, **settings: Any) -> dict[str, Any]:
     """A reward model from `rows` pairs of the small world: accuracy on held-out pairs, whole and by kind of pair."""
     data = write_pairs(folder / "train.jsonl", rows, seed=0)
     test = write_pairs(folder / "test.jsonl", test_rows, seed=0, held_out=True)

@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 import whet
 from bench.shown.moderation import write_comments
+from whet import api
 from whet.errors import DataError, ProofError, RecipeError
 from whet.store.run import Run
 
@@ -106,7 +107,7 @@ def test_thresholds_of_other_rows_are_refused(comments: tuple[dict[str, Any], Ru
     path.write_text(json.dumps(facts))
     try:
         with pytest.raises(ProofError, match="not chosen on the validation rows"):
-            whet.evaluate(run)
+            api.evaluate(run)
     finally:
         path.write_text(kept)
 
@@ -128,10 +129,10 @@ def test_a_number_is_learned_in_its_own_units(tmp_path: Path) -> None:
     words = ("none", "few", "some", "many", "most")
     rows = [{"text": f"There were {words[n % 5]} left, {n}.", "label": 100.0 * (n % 5)} for n in range(150)]
     result, run = tune(
-        write(tmp_path / "n.jsonl", rows), tmp_path / "runs", method="{kind: classify, task: regression}", steps=60
+        write(tmp_path / "n.jsonl", rows), tmp_path / "runs", method="{kind: classify, task: regression}", steps=90
     )
     assert result["metric"]["name"] == "closeness" and result["base"]["kind"] == "median"
-    assert result["tuned"]["mae"] < 40 < 100 < result["base"]["mae"] + 40
+    assert result["tuned"]["mae"] < result["base"]["mae"] / 3
     assert result["verdict"]["word"] == "better" and result["tuned"]["r_squared"] > 0.8
     config = json.loads((run.model / "config.json").read_text())
     model = AutoModelForSequenceClassification.from_pretrained(run.model).eval()

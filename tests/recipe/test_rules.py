@@ -181,3 +181,15 @@ def test_a_step_of_kto_has_rows_enough_to_estimate_its_reference_point() -> None
     resolved, choices = chosen(load_recipe({"data": "a", "method": "kto"}), facts(rows=100, tokens=5_000))
     assert resolved.batch_tokens is not None and resolved.batch_tokens >= 8 * 50
     assert "reference point" in choices["batch_tokens"].reason
+
+
+@pytest.mark.parametrize("method", ["reward", "classify"])
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_head_takes_a_third_of_the_rate(method: str, adapter: str) -> None:
+    words = load_recipe({"data": "a", "method": "sft", "adapter": adapter})
+    head = load_recipe({"data": "a", "method": method, "adapter": adapter})
+    rates = [chosen(recipe, facts(hidden_size=4096))[0].learning_rate for recipe in (words, head)]
+    assert rates[0] and rates[1] == pytest.approx(rates[0] / 3, rel=0.03)
+    _, found = chosen(head, facts(hidden_size=4096))
+    assert "for a head" in found["learning_rate"].reason
+    assert (found["epochs"].value == 1) == (method == "reward")

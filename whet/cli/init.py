@@ -80,7 +80,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     set_lines = [
         line("base", "nano"),
-        line("method", f"{{kind: {method}}}", "pretrain, sft, dpo or kto"),
+        line("method", f"{{kind: {method}}}", "pretrain, sft, dpo, kto, reward, classify, grpo, rloo or ppo"),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
         line("seed", "0"),
     ]

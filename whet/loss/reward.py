@@ -16,8 +16,7 @@ def reward_loss(scores_2P: Tensor, margin_P: Tensor | None = None, center: float
 
     Bradley-Terry (Ouyang et al. 2022, arXiv 2203.02155, eq. 1), with how much better the chosen answer is where the
     data says it (Touvron et al. 2023, arXiv 2307.09288, eq. 2). The second term holds the scores near 0, which the
-    first leaves free to drift (Eisenstein et al. 2023, arXiv 2312.09244). The loop divides by the pairs of the whole
-    step.
+    first leaves free to drift (Eisenstein et al. 2023, arXiv 2312.09244). The loop divides by the pairs of a step.
     """
     difference_P = scores_2P[0] - scores_2P[1]
     loss_P = -logsigmoid(difference_P if margin_P is None else difference_P - margin_P)

@@ -89,7 +89,8 @@ def settle_pad(tokenizer: Any, stop_ids: frozenset[int]) -> int:
     """
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in stop_ids:
         tokenizer.add_special_tokens({"pad_token": PAD})
-    return tokenizer.pad_token_id
+    pad: Any = tokenizer.pad_token_id
+    return int(pad)
 
 
 @torch.no_grad()

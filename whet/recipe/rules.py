@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Dpo, Kto, Lora, Pretrain, Recipe, Reward
+from whet.recipe.schema import Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -29,9 +29,10 @@ full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules gi
 ROLLOUTS_UNDER_SFT = 12.0
 """An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
 5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
-REWARD_UNDER_SFT = 5.0
-"""Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
-times below what these rules give sft at the same size."""
+HEAD_UNDER_SFT = 3.0
+"""A head moves every score at once: published reward models use 9e-6 for all weights (InstructGPT, 6B) and 1e-4 for
+a LoRA (TRL), transformers' guide to text classification 2e-5 for all weights of a hidden size of 768: each about a
+third of what these rules give sft at that size."""
 ORPO_UNDER_SFT = 4.0
 """Most of ORPO's loss is the answer's own; its authors trained 7B models at 5e-6 to 8e-6 (arXiv 2403.07691)."""
 BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
@@ -279,9 +280,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Rollouts):
         source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"
         rate /= ROLLOUTS_UNDER_SFT
-    if isinstance(recipe.method, Reward):
-        source += f", divided by {REWARD_UNDER_SFT:g} for a reward model (TRL, InstructGPT and Tulu 3)"
-        rate /= REWARD_UNDER_SFT
+    if isinstance(recipe.method, HeadMethod):
+        source += f", divided by {HEAD_UNDER_SFT:g} for a head (InstructGPT, TRL and transformers)"
+        rate /= HEAD_UNDER_SFT
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
