@@ -25,6 +25,9 @@ SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 DPO_UNDER_SFT = 30.0
 """A pair's gradient is not a token's: published runs of large models use LoRA rates of 5e-6 (TRL) to 1e-5 (Tinker) and
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
+DPO_UNDER_SFT_SMALL = 120.0
+"""Below a hidden size of 512, where the rate of sft is high: at 2e-4 the pairs of bench/shown/dpo.py drove the bundled
+base away from both answers, at 5e-5 they did not."""
 ORPO_UNDER_SFT = 4.0
 """Most of ORPO's loss is the answer's own; its authors trained 7B models at 5e-6 to 8e-6 (arXiv 2403.07691)."""
 BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
@@ -237,8 +240,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         source += f", divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"
         rate /= ORPO_UNDER_SFT
     elif isinstance(recipe.method, Dpo | Kto):
-        source += f", divided by {DPO_UNDER_SFT:g} for preference pairs and marks (TRL, Tinker and Tulu 3)"
-        rate /= DPO_UNDER_SFT
+        under, whose = (DPO_UNDER_SFT_SMALL, "measured") if hidden < SMALL_HIDDEN else (DPO_UNDER_SFT, "TRL, Tulu 3")
+        source += f", divided by {under:g} for preference pairs and marks ({whose})"
+        rate /= under
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
