@@ -35,7 +35,8 @@ def run(
     base = manners.start(folder, start_rows, start_steps)
     data = manners.write(manners.pairs(rows, seed=2), folder / "pairs.jsonl")
     method = f"{{kind: dpo, sft_weight: {sft_weight}}}"
-    settings = {"base": str(base), "method": method, "dtype": "float32", "split.near_duplicates": "false", **keys}
+    settings: dict[str, Any] = {"base": str(base), "method": method, "learning_rate": 2e-4, "dtype": "float32"}
+    settings |= {"split.near_duplicates": "false", **keys}
     name = f"dpo-{sft_weight:g}"
     result = api.tune(str(data), run_root=folder / "runs", name=name, **settings)
     tuned = Run.open(folder / "runs" / name)

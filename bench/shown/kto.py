@@ -26,7 +26,8 @@ def run(
     keys of the recipe."""
     base = manners.start(folder, start_rows, start_steps)
     data = manners.write(manners.marked(rows, seed=3, good=0.75), folder / "marked.jsonl")
-    settings = {"base": str(base), "dtype": "float32", "split.near_duplicates": "false", **keys}
+    settings: dict[str, Any] = {"base": str(base), "learning_rate": 2e-4, "dtype": "float32"}
+    settings |= {"split.near_duplicates": "false", **keys}
     result = api.tune(str(data), run_root=folder / "runs", name="kto", **settings)
     tuned = Run.open(folder / "runs" / "kto")
     lines = curves(tuned)

@@ -11,7 +11,7 @@ import pytest
 import whet
 from whet import api
 from whet.errors import RecipeError
-from whet.evaluate.pairs import ReadPair, against, prefers
+from whet.evaluate.pairs import ReadPair, against, beware, prefers
 from whet.train.observer import Silent
 
 
@@ -46,7 +46,7 @@ def listener() -> Listener:
 @pytest.fixture(scope="module")
 def result(pairs: Path, tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> dict[str, Any]:
     root = tmp_path_factory.mktemp("runs")
-    settings: dict[str, Any] = {"steps": 30, "split.near_duplicates": "false", "evaluate.forgetting": "false"}
+    settings: dict[str, Any] = {"steps": 100, "split.near_duplicates": "false", "evaluate.forgetting": "false"}
     return whet.tune(str(pairs), run_root=root, observer=listener, **settings)
 
 
@@ -88,6 +88,13 @@ def test_the_likelier_answer_is_likelier_token_for_token() -> None:
     assert prefers(ReadPair(-10.0, -6.0, 10, 5)).value == 1.0, "longer, less likely as a whole, likelier a token"
     assert prefers(ReadPair(-10.0, -6.0, 10, 10)).value == 0.0
     assert prefers(ReadPair(-3.0, -6.0, 1, 2)).value == 0.5
+
+
+def test_a_verdict_says_when_the_chosen_answers_were_lost_too() -> None:
+    base = {1: ReadPair(-10, -10, 10, 10), 2: ReadPair(-5, -5, 5, 5)}
+    lost = {1: ReadPair(-20, -90, 10, 10), 2: ReadPair(-9, -90, 5, 5)}
+    assert beware(base, base) == "" and beware(base, {1: ReadPair(-13, -90, 10, 10), 2: base[2]}) == ""
+    assert "less likely too, by 0.9 nats a token" in beware(base, lost)
 
 
 def test_what_dpo_trains_is_how_far_the_answers_moved_apart() -> None:

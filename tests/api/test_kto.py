@@ -26,7 +26,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_verdict_is_paired_and_says_better(marked: Path, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"steps": 20, "split.near_duplicates": "false", "evaluate.forgetting": "false"}
+    settings: dict[str, Any] = {"steps": 60, "split.near_duplicates": "false", "evaluate.forgetting": "false"}
     result = whet.tune(str(marked), run_root=tmp_path, **settings)
     assert result["method"] == "kto (lora)" and result["metric"]["name"] == "mark-accuracy"
     assert result["base"]["score"] == 0.5 < result["tuned"]["score"]

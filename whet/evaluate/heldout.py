@@ -14,7 +14,7 @@ from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
-from whet.evaluate.pairs import PAIR_REASON, against, prefers, read_pairs
+from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
@@ -77,6 +77,7 @@ def measure_pairs(
         tokens = sum(pair.chosen_tokens for pair in found.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
     facts["tuned"] |= against(read["base"], read["tuned"])
+    facts["verdict"]["sentence"] += beware(read["base"], read["tuned"])
     return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 

@@ -21,6 +21,10 @@ from whet.types import Segment
 PAIR_REASON = "the rows are preference pairs, so it is counted how often the chosen answer is likelier, token for token"
 
 
+MUCH_LOST = 0.5
+"""Nats a token. In bench/shown/dpo.py a model that lost 2 wrote nothing of use any more, one that gained wrote well."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadPair:
     """Log-probabilities in nats, summed over the tokens of each answer."""
@@ -54,6 +58,19 @@ def prefers(pair: ReadPair) -> RowScore:
     """1 where the chosen answer is the likelier one, 0 where the other is, 0.5 where neither."""
     value = 0.5 if pair.margin == 0 else float(pair.margin > 0)
     return RowScore(value, {"margin": pair.margin})
+
+
+def beware(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> str:
+    """A sentence for the verdict where the chosen answers lost too, and much: the model then prefers them to the
+    rejected ones, and writes neither (Pal et al. 2024, arXiv 2402.13228, describe it)."""
+    tokens = sum(pair.chosen_tokens for pair in base.values())
+    lost = sum(base[row].chosen - tuned[row].chosen for row in base) / tokens
+    if lost < MUCH_LOST:
+        return ""
+    return (
+        f" But the chosen answers became less likely too, by {lost:.1f} nats a token: the model may write neither. "
+        "Read what it writes; set method.sft_weight, or lower learning_rate."
+    )
 
 
 def against(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> dict[str, Any]:

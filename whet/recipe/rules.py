@@ -33,6 +33,9 @@ HEAD_UNDER_SFT = 3.0
 """A head moves every score at once: published reward models use 9e-6 for all weights (InstructGPT, 6B) and 1e-4 for
 a LoRA (TRL), transformers' guide to text classification 2e-5 for all weights of a hidden size of 768: each about a
 third of what these rules give sft at that size."""
+DPO_UNDER_SFT_SMALL = 120.0
+"""Below a hidden size of 512, where the rate of sft is high: at 2e-4 the pairs of bench/shown/dpo.py drove the bundled
+base away from both answers, at 5e-5 they did not."""
 ORPO_UNDER_SFT = 4.0
 """Most of ORPO's loss is the answer's own; its authors trained 7B models at 5e-6 to 8e-6 (arXiv 2403.07691)."""
 BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
@@ -275,8 +278,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         source += f", divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"
         rate /= ORPO_UNDER_SFT
     elif isinstance(recipe.method, Dpo | Kto):
-        source += f", divided by {DPO_UNDER_SFT:g} for preference pairs and marks (TRL, Tinker and Tulu 3)"
-        rate /= DPO_UNDER_SFT
+        under, whose = (DPO_UNDER_SFT_SMALL, "measured") if hidden < SMALL_HIDDEN else (DPO_UNDER_SFT, "TRL, Tulu 3")
+        source += f", divided by {under:g} for preference pairs and marks ({whose})"
+        rate /= under
     if isinstance(recipe.method, Rollouts):
         source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"
         rate /= ROLLOUTS_UNDER_SFT
