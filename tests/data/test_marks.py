@@ -11,13 +11,14 @@ import pytest
 from tests.data.conftest import Maker
 from tests.data.test_preferences import ASKED, CHATML, GOOD, recipe, spoken, whole
 from whet.data.convert import RowRefused, detect, to_row
+from whet.data.forest import pick
 from whet.data.segments import layout
 from whet.data.show import first_paths
 from whet.data.source import RawRow, read_source
 from whet.data.traits import content_hash
 from whet.errors import DataError
 from whet.recipe.load import load_recipe
-from whet.types import Row
+from whet.types import Row, Segment
 
 
 def row_of(value: dict[str, Any], first: dict[str, Any] | None = None, **keys: Any) -> Row:
@@ -111,6 +112,12 @@ def test_an_answer_comes_out_of_the_cache_with_its_mark(make_tokenizer: Maker, t
         assert all(prepared.segments[2 * n].supervised == 0 and prepared.segments[2 * n].mark == 0 for n in range(30))
     assert {row.desirable for row in prepared.test_rows} == {True, False}, "both marks are held out in proportion"
     assert [answer for answer, _ in first_paths(prepared.segments, 3)] == ["bad", "good", "good"]
+
+
+def test_a_mark_stays_with_its_segment_when_trees_are_picked() -> None:
+    bad = [Segment([1], [0.0], 0), Segment([2], [1.0], 0, 0, -1)]
+    segments = [*bad, Segment([1], [0.0], 1), Segment([3], [1.0], 1, 2, 1)]
+    assert [segment.mark for segment in pick(segments, [[2, 3], [0, 1]])] == [0, 1, 0, -1]
 
 
 def test_real_marked_answers_are_read(data_dir: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_certain_answer_gives_finite_odds_and_gradients() -> None:
 
 def test_smoothing_is_the_loss_expected_when_some_pairs_are_the_wrong_way_round() -> None:
     policy, reference, tokens = numbers(0)
-    swapped = [x.flip(0) for x in (policy, reference, tokens)]
+    swapped = policy.flip(0), reference.flip(0), tokens.flip(0)
     right = preference_loss(policy, reference, tokens, Dpo(beta=0.1)).total
     wrong = preference_loss(*swapped, Dpo(beta=0.1)).total
     smooth = preference_loss(policy, reference, tokens, Dpo(beta=0.1, label_smoothing=0.2)).total

@@ -111,6 +111,7 @@ def test_the_loss_does_not_depend_on_how_the_pairs_are_batched() -> None:
 def test_the_base_is_read_through_a_moved_adapter_too() -> None:
     """An adapter that has learned something is switched off for the reading."""
     preference = method(Lora(rank=4, alpha=8.0), Dpo(beta=0.1))
+    assert preference.references is not None
     before = preference.references.logprobs_2R
     with torch.no_grad():
         for parameter in preference.policy.trainable().values():
