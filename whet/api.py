@@ -376,11 +376,12 @@ def _register(run: Run, result: dict[str, Any], root: Path, observer: Observer) 
     name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
     facts = {key: result.get(key) for key in ("metric", "verdict")}
     version = registry.register(name, run, facts, root)
-    if result["verdict"]["word"] == "better":
+    if result["verdict"]["word"] == "better" and "caution" not in result:
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
-        observer.note(f"registered as {name}@{version}; not put in use, because it is not proved better")
+        why = "of the warning in its verdict" if "caution" in result else "it is not proved better"
+        observer.note(f"registered as {name}@{version}; not put in use, because {why}")
 
 
 def _peak_memory() -> int:

@@ -12,6 +12,9 @@ import whet
 from whet import api
 from whet.errors import RecipeError
 from whet.evaluate.pairs import ReadPair, against, beware, prefers
+from whet.recipe.load import load_recipe
+from whet.store import registry
+from whet.store.run import Run
 from whet.train.observer import Silent
 
 
@@ -95,6 +98,17 @@ def test_a_verdict_says_when_the_chosen_answers_were_lost_too() -> None:
     lost = {1: ReadPair(-20, -90, 10, 10), 2: ReadPair(-9, -90, 5, 5)}
     assert beware(base, base) == "" and beware(base, {1: ReadPair(-13, -90, 10, 10), 2: base[2]}) == ""
     assert "less likely too, by 0.9 nats a token" in beware(base, lost)
+
+
+@pytest.mark.parametrize("caution", ["", "the model may write neither"])
+def test_a_model_with_a_warning_is_not_put_in_use(tmp_path: Path, caution: str) -> None:
+    recipe = load_recipe({"data": "pairs.jsonl"})
+    facts = {"metric": {"name": "preference-accuracy"}, "verdict": {"word": "better"}}
+    notes = Listener()
+    facts |= {"caution": caution} if caution else {}
+    api._register(Run.create(tmp_path, recipe, "pairs"), facts, tmp_path, notes)
+    (model,) = registry.list_models(tmp_path)
+    assert (model.current is None) == bool(caution), notes.notes
 
 
 def test_what_dpo_trains_is_how_far_the_answers_moved_apart() -> None:

@@ -77,7 +77,9 @@ def measure_pairs(
         tokens = sum(pair.chosen_tokens for pair in found.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
     facts["tuned"] |= against(read["base"], read["tuned"])
-    facts["verdict"]["sentence"] += beware(read["base"], read["tuned"])
+    if warning := beware(read["base"], read["tuned"]):
+        facts["caution"] = warning.strip()
+        facts["verdict"]["sentence"] += warning
     return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 
