@@ -244,3 +244,9 @@ def test_a_dictionary_and_a_recipe_are_taken_too() -> None:
     recipe = load_recipe({"data": Path("a"), "adapter": "full"}, ["steps=5"])
     assert recipe == Recipe(data="a", adapter=Full(), steps=5)
     assert load_recipe(recipe) == recipe
+
+
+def test_margins_are_for_reward_models() -> None:
+    with pytest.raises(RecipeError, match="only a reward model learns from margins"):
+        load_recipe({"data": "a", "method": "dpo", "columns": {"margin": "m"}})
+    assert load_recipe({"data": "a", "method": "reward", "columns": {"margin": "m"}}).columns.margin == "m"

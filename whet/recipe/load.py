@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
-from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe, Reward
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -66,6 +66,9 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
+    if recipe.columns.margin and not isinstance(recipe.method, Reward):
+        what = "only a reward model learns from margins"
+        raise RecipeError(what, where="columns.margin", value=recipe.columns.margin, fix="set method: reward")
     if not recipe.quantise:
         return
     what, fix = "", ""
