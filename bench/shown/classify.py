@@ -28,8 +28,7 @@ SMOOTH = 15
 def run(folder: Path, rows: int = 1500, **settings: Any) -> dict[str, Any]:
     """Which rules a comment breaks: none, one or several of four."""
     data = write_comments(folder / "comments.jsonl", rows, seed=0)
-    chosen = {"method": "{kind: classify, task: multi-label}", "dtype": "float32", "split.test": 0.2}
-    chosen |= {"learning_rate": 4e-3} | settings
+    chosen = {"method": "{kind: classify, task: multi-label}", "dtype": "float32", "split.test": 0.2} | settings
     result = whet.tune(str(data), run_root=folder / "runs", name="moderation", **chosen)
     thresholds = {entry.pop("class"): entry for entry in result["thresholds"]["classes"]}
     return numbers(result) | {"thresholds": thresholds, "chosen_on": result["thresholds"]["chosen_on"]}

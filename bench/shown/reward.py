@@ -29,7 +29,7 @@ def run(folder: Path, rows: int = 3000, test_rows: int = 400, **settings: Any) -
     """A reward model from `rows` pairs of the small world: accuracy on held-out pairs, whole and by kind of pair."""
     data = write_pairs(folder / "train.jsonl", rows, seed=0)
     test = write_pairs(folder / "test.jsonl", test_rows, seed=0, held_out=True)
-    chosen = {"learning_rate": 4e-3, "dtype": "float32"} | settings
+    chosen = {"dtype": "float32"} | settings
     result = whet.tune(str(data), run_root=folder / "runs", name="world", method="reward", test=str(test), **chosen)
     return numbers(result) | {"by_kind": by_kind(Run.open(folder / "runs" / "world"), test_rows)}
 

@@ -55,23 +55,26 @@ def test_errors_of_numbers_are_their_definitions() -> None:
 def test_the_likeliest_name_is_the_one_of_the_highest_mean_log_probability(monkeypatch: pytest.MonkeyPatch) -> None:
     base = load_base("nano", torch.float32)
     install_forest(base.model)
-    renderer, names = Renderer(base.tokenizer), ("horse", "town hall", "a")
+    renderer, names = Renderer(base.tokenizer), ("the old town hall of the river towns", "xq", "z")
     texts = ("It eats grass.", "Built 1900.")
     rows = [Row(n, "t", [{"role": "user", "content": text}]) for n, text in enumerate(texts)]
     side = Side("base", Policy(base.model))
-    found = []
+    found, by_sum = [], []
     for row in rows:
         prompt = renderer.prompt_ids(
             [{"role": "user", "content": likelihoods.ASK.format(text=row.prompt[0]["content"], names=", ".join(names))}]
         )
-        means = []
+        means, sums = [], []
         for name in names:
             answer = answer_ids(renderer, name)
             with torch.no_grad():
                 logits = base.model(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
-            means.append(np.mean([logits[len(prompt) + n - 1, token].item() for n, token in enumerate(answer)]))
+            each = [logits[len(prompt) + n - 1, token].item() for n, token in enumerate(answer)]
+            means.append(np.mean(each))
+            sums.append(np.sum(each))
         found.append(names[int(np.argmax(means))])
-    assert likeliest(side, renderer, rows, names, base.context) == found
+        by_sum.append(names[int(np.argmax(sums))])
+    assert likeliest(side, renderer, rows, names, base.context) == found != by_sum
     monkeypatch.setattr(likelihoods, "READ_TOKENS", 10)
     assert likeliest(side, renderer, rows, names, base.context) == found
     assert answer_ids(renderer, "horse")[-1] in renderer.stop_ids

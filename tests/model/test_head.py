@@ -16,7 +16,7 @@ from whet.model import classifier
 from whet.model.adapter import add_adapter, causal_lm, stirred
 from whet.model.classifier import open_reward_model, open_scorer, refuse_without_class, save_classifier, score_rows
 from whet.model.fit import forest_refusal, fuse, install_forest
-from whet.model.head import Scorer, add_head, ends_of, leaves_of, reference_scores
+from whet.model.head import Scorer, add_head, ends_of, freeze_words, leaves_of, reference_scores
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
 from whet.store.atomic import write_json
@@ -48,6 +48,11 @@ def test_a_leaf_ends_at_its_last_supervised_token() -> None:
     batch = pairs()
     assert leaves_of(batch) == [1, 2, 4, 5]
     assert ends_of(batch).tolist() == [7, 13, 18, 20]
+
+
+def test_an_answer_of_one_token_ends_at_it_though_its_prompt_lies_elsewhere() -> None:
+    segments = segments_of((4, None), (3, 0), (1, 0))
+    assert ends_of(build_batch(segments)).tolist() == [6, 7]
 
 
 def test_a_text_without_supervised_tokens_ends_at_its_last_one() -> None:
@@ -109,9 +114,14 @@ def test_a_fresh_head_gives_zero_and_learns_at_once() -> None:
 
 
 def test_the_words_of_a_model_with_a_head_are_not_trained() -> None:
-    model = add_adapter(tiny("Qwen2"), Full(), seed=0)
-    add_head(model, 1)
-    assert "lm_head.weight" not in Scorer(Policy(model)).policy.trainable()
+    for name, tied in (("Qwen2", False), ("Llama", True)):
+        model = add_adapter(tiny(name), Full(), seed=0)
+        add_head(model, 1)
+        assert tied or "lm_head.weight" in Policy(model).trainable()
+        freeze_words(model)
+        trained = Policy(model).trainable()
+        assert "lm_head.weight" not in trained and "score.weight" in trained
+        assert "model.embed_tokens.weight" in trained
 
 
 def save(scorer: Scorer, folder: Path, tokenizer: Any, method: str = "reward") -> tuple[torch.Tensor, list[list[int]]]:

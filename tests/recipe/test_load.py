@@ -257,3 +257,9 @@ def test_a_key_that_the_loss_does_not_look_at_is_refused(method: dict[str, objec
     with pytest.raises(RecipeError, match=words) as raised:
         load_recipe({"data": "a", "method": method})
     assert "leave it out" in raised.value.fix
+
+
+def test_margins_are_for_reward_models() -> None:
+    with pytest.raises(RecipeError, match="only a reward model learns from margins"):
+        load_recipe({"data": "a", "method": "dpo", "columns": {"margin": "m"}})
+    assert load_recipe({"data": "a", "method": "reward", "columns": {"margin": "m"}}).columns.margin == "m"

@@ -191,5 +191,7 @@ def test_a_head_takes_a_third_of_the_rate(method: str, adapter: str) -> None:
     rates = [chosen(recipe, facts(hidden_size=4096))[0].learning_rate for recipe in (words, head)]
     assert rates[0] and rates[1] == pytest.approx(rates[0] / 3, rel=0.03)
     _, found = chosen(head, facts(hidden_size=4096))
+    small = chosen(head, facts(hidden_size=192))[0].learning_rate
+    assert small == pytest.approx(chosen(words, facts(hidden_size=192))[0].learning_rate / 1.5, rel=0.03)
     assert "for a head" in found["learning_rate"].reason
     assert (found["epochs"].value == 1) == (method == "reward")

@@ -137,10 +137,11 @@ def test_the_self_check_reads_the_head_and_finds_a_wrong_one(monkeypatch: pytest
     assert check.path == "fused" and check.passed and check.loss_plain
     assert float(Scorer(policy).head.weight.detach().norm()) == 0.0, "the head is as it was"
     right = head.ends_of
-    monkeypatch.setattr(head, "ends_of", lambda batch: right(batch) - 1)
-    policy = scorer().policy
-    check = self_check(policy, batch, "auto", head_reading(policy))
-    assert not check.passed and check.path == "plain"
+    for wrong in (lambda batch: right(batch) - 1, lambda batch: right(batch).flip(0)):
+        monkeypatch.setattr(head, "ends_of", wrong)
+        policy = scorer().policy
+        check = self_check(policy, batch, "auto", head_reading(policy))
+        assert not check.passed and check.path == "plain"
 
 
 ROWS: dict[str, list[dict[str, Any]]] = {

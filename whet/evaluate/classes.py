@@ -16,7 +16,7 @@ from whet.data.prepare import Prepared
 from whet.errors import ProofError
 from whet.evaluate.calibration import calibration
 from whet.evaluate.heldout import answer_lines, paired_facts
-from whet.evaluate.likelihoods import likeliest
+from whet.evaluate.likelihoods import MOST_ASKED, likeliest
 from whet.evaluate.metric import RowScore
 from whet.evaluate.numbers import measure_numbers
 from whet.evaluate.rewards import Finish
@@ -115,6 +115,8 @@ def _base(
     kind, reason = "majority", f"the base: {words}, the most common in the training rows, for every row"
     if outputs.task != "single":
         return scores, named, kind, reason
+    if len(rows) * outputs.count > MOST_ASKED:
+        return scores, named, kind, f"{reason}; too many classes to ask the base in words"
     context = context_of(causal_lm(base.policy.model).config.get_text_config())
     asked = [[one] for one in likeliest(base, prepared.renderer, rows, outputs.names, context)]
     found = score_names(outputs.task, wanted, asked)

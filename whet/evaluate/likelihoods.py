@@ -17,6 +17,8 @@ from whet.evaluate.sides import READ_TOKENS, Side
 from whet.types import Row, Segment
 
 ASK = "{text}\n\nWhich of these fits: {names}?"
+MOST_ASKED = 100_000
+"""Rows times names beyond which asking would take longer than training did."""
 LONGEST = 2048
 """Tokens of a question; one that gets longer with the names in it is asked without them."""
 

@@ -21,20 +21,25 @@ from whet.types import Batch
 
 
 def add_head(model: Any, outputs: int) -> nn.Linear:
-    """Hang a trainable head of zeros on a language model, whose own output layer is no longer trained.
+    """Hang a trainable head of zeros on a language model, which goes on to write words as before.
 
     Call it after the adapter was added, or it would get one. Zeros: every score, and every value, begins at exactly 0.
     """
     inner = causal_lm(model)
     first = next(inner.parameters())
-    words = inner.get_output_embeddings().weight
-    if words is not inner.get_input_embeddings().weight:
-        words.requires_grad_(False)
     weight_KD = torch.zeros(outputs, inner.config.get_text_config().hidden_size, dtype=first.dtype, device=first.device)
     head = nn.Linear(weight_KD.shape[1], outputs, bias=False, device="meta")
     head.weight = nn.Parameter(weight_KD)
     setattr(inner, HEAD, head)
     return head
+
+
+def freeze_words(model: Any) -> None:
+    """Stop training the output layer of a model that only gives scores; one that is the embedding, too, goes on."""
+    inner = causal_lm(model)
+    words = inner.get_output_embeddings().weight
+    if words is not inner.get_input_embeddings().weight:
+        words.requires_grad_(False)
 
 
 def leaves_of(batch: Batch) -> list[int]:

@@ -14,7 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
-from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -76,6 +76,9 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):
         refuse_idle(recipe.method, where)
+    if recipe.columns.margin and not isinstance(recipe.method, Reward):
+        what = "only a reward model learns from margins"
+        raise RecipeError(what, where="columns.margin", value=recipe.columns.margin, fix="set method: reward")
     if not recipe.quantise:
         return
     what, fix = "", ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from whet.data.prepare import Prepared
 from whet.model.adapter import causal_lm
 from whet.model.classifier import refuse_without_class
-from whet.model.head import Scorer, add_head, reference_scores
+from whet.model.head import Scorer, add_head, freeze_words, reference_scores
 from whet.model.policy import Policy
 from whet.recipe.schema import Classify, HeadMethod, Recipe, Reward
 from whet.train.classify import Classification, class_weights, outputs_of, targets_of
@@ -23,14 +26,19 @@ def add_head_for(recipe: Recipe, material: Material, policy: Policy) -> None:
     method = recipe.method
     count = outputs_of(method, rows_of(material)).count if isinstance(method, Classify) else 1
     add_head(policy.model, count)
+    freeze_words(policy.model)
 
 
 def head_reading(policy: Policy) -> Reading:
-    """The mean square of all scores of a batch."""
-    scorer = Scorer(policy)
+    """The mean square of all scores of a batch, each leaf with a weight of its own: their order matters, too."""
+
+    def weighed(scores_LK: Tensor) -> Tensor:
+        weight_L = torch.linspace(1, 2, len(scores_LK), dtype=scores_LK.dtype, device=scores_LK.device)
+        return (weight_L[:, None] * scores_LK.square()).mean()
+
     return Reading(
-        lambda batch: scorer.scores(batch).square().mean(),
-        lambda batch: reference_scores(causal_lm(policy.model), batch).square().mean(),
+        lambda batch: weighed(Scorer(policy).scores(batch)),
+        lambda batch: weighed(reference_scores(causal_lm(policy.model), batch)),
     )
 
 
