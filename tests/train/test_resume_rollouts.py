@@ -14,7 +14,7 @@ ROWS = [{"prompt": f"Say the code {n * 37 % 1000}.", "completion": f"{n * 37 % 1
 METHODS = {
     "grpo": "{kind: grpo, rewards: {kind: length, most: 8}, updates: 2, prompts: 4, samples: 3, max_new_tokens: 8}",
     "rloo": "{kind: rloo, rewards: [{kind: regex, pattern: '[0-9]'}], prompts: 4, samples: 3, max_new_tokens: 8}",
-    "ppo": "{kind: ppo, rewards: [{kind: length, most: 3}], updates: 2, prompts: 8, kl_target: 0.01, max_new_tokens: 8}",
+    "ppo": "{kind: ppo, rewards: {kind: length, most: 3}, updates: 2, prompts: 8, kl_target: 0.01, max_new_tokens: 8}",
 }
 SETTINGS = ["steps=12", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.validation=6"]
 WALL = ("seconds", "tokens_per_second")
