@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from whet.model.logprob import Head
+from whet.model.logprob import Head, wide
 
 
 def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
@@ -23,5 +24,8 @@ def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
 
 
 def _entropy(hidden_CD: Tensor, head: Head) -> Tensor:
-    logprob_CV = head.logits(hidden_CD).log_softmax(-1)
+    logits_CV = functional.linear(hidden_CD, head.weight_VD, head.bias_V).to(wide(hidden_CD.dtype)) * head.scale
+    if head.softcap:  # not in place, as Head.logits has it: the backward pass needs what was there
+        logits_CV = head.softcap * (logits_CV / head.softcap).tanh()
+    logprob_CV = logits_CV.log_softmax(-1)
     return -(logprob_CV.exp() * logprob_CV).sum(-1)

@@ -5,6 +5,8 @@ The weight of the KL is the one thing that a rollout hands to the next beside th
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
@@ -19,8 +21,10 @@ from whet.train.rollout import Rollout, RolloutBatch
 from whet.types import Batch, LossOut
 
 
+@dataclass
 class Proximal(OnPolicy[Ppo]):
     settings: Ppo
+    critic: Critic = field(init=False)
 
     def __post_init__(self) -> None:
         add_critic(self.policy)
