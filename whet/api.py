@@ -25,6 +25,7 @@ from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
+from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
@@ -35,7 +36,7 @@ from whet.model.load import open_model
 from whet.model.precision import choose_dtype
 from whet.recipe.load import load_recipe
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.schema import HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
@@ -173,6 +174,9 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
+    if "head" in facts:
+        what = "this model gives scores, not words"
+        raise InputError(what, value=model, fix="use it with transformers: AutoModelForSequenceClassification")
     prove_weights(facts, run.model)
     opened = open_model(run.model, facts, run.recipe.trust_remote_code)
     tokenizer = saved_tokenizer(run.model)
@@ -264,10 +268,27 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     prove_weights(facts, run.model)
     prove_template(facts, session.renderer)
     path = run.read_json("selfcheck.json", "path")["path"]
+    observer.phase("evaluating base and tuned")
+    if isinstance(recipe.method, HeadMethod):
+        assert isinstance(source, Prepared)
+        measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
+    else:
+        measured, lines = _measured_words(session, facts, path, observer)
+    run.write_lines("answers.jsonl", lines)
+    result = _head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
+    result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    result["report"] = str(run.folder / "report.html")
+    run.write_json("evaluation.json", result)
+    write_report(run)
+    return run.read_json("evaluation.json")
+
+
+def _measured_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> Measured:
+    """What a language model writes, or finds likely, beside its base."""
+    run, recipe, source = session.run, session.recipe, session.material.source
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
-    observer.phase("evaluating base and tuned")
     lines: list[dict[str, Any]] = []
     if isinstance(source, Corpus):
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
@@ -289,13 +310,7 @@ def _evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> 
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
         measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
-    run.write_lines("answers.jsonl", lines)
-    result = _head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
-    result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
-    result["report"] = str(run.folder / "report.html")
-    run.write_json("evaluation.json", result)
-    write_report(run)
-    return run.read_json("evaluation.json")
+    return measured, lines
 
 
 def _head(session: Session) -> dict[str, Any]:

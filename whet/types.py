@@ -33,6 +33,8 @@ class Row:
     """The class, where the data has label columns: stratifies the split and chooses the metric."""
     group: str | None = None
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
+    target: float | list[str] | None = None
+    """What a head is to learn: the classes or the number of a text, or the margin of a pair."""
     rejected: list[Message] | None = None
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     fields: dict[str, Any] | None = None

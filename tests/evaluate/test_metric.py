@@ -12,8 +12,8 @@ from sacrebleu import sentence_chrf
 
 from whet.errors import DataError, InputError, NonFiniteError
 from whet.evaluate import metric
-from whet.reward.json_match import parse_object
 from whet.evaluate.rouge import common_subsequence, rouge_l
+from whet.reward.json_match import parse_object
 from whet.types import Row
 
 

@@ -1,4 +1,4 @@
-"""Advantages and losses of answers in groups: TRL's own lines, the papers' formulas in plain Python, and their limits."""
+"""Advantages and losses of answers in groups: TRL's own lines, the papers' formulas in plain Python, their limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from whet.loss.policy_gradient import (
-    clipped, group_advantages, grpo_loss, k3, leave_one_out, overlong_penalty, rloo_loss, token_weights,
+    clipped,
+    group_advantages,
+    grpo_loss,
+    k3,
+    leave_one_out,
+    overlong_penalty,
+    rloo_loss,
+    token_weights,
 )  # fmt: skip
 from whet.recipe.rewards import Exact
 from whet.recipe.schema import Grpo, Rloo

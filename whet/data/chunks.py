@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from whet.data.convert import to_row
+from whet.data.labelled import text_segment
 from whet.data.pairs import pair_segments
 from whet.data.prompts import prompt_segment
 from whet.data.refuse import RowRefused
@@ -16,7 +17,7 @@ from whet.data.source import RawRow, Unread, read_row, unread_source
 from whet.data.template import Rendered, Renderer
 from whet.data.traits import Described, describe
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Classify, Recipe
 from whet.types import Row, Segment
 
 CHUNK_ROWS = 256
@@ -74,6 +75,8 @@ class Preparer:
         """The segments of a row; the first will stand at `position`."""
         if isinstance(self.recipe.method, Rollouts):
             return [prompt_segment(row, renderer, self.limit, self.recipe.method.max_new_tokens)]
+        if isinstance(self.recipe.method, Classify):
+            return [text_segment(row, renderer, self.limit, self.recipe.too_long)]
         rendered = self._fit(renderer.render(row), raw)
         if row.rejected is None:
             return [root_of(rendered, raw.index)]

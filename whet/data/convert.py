@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from whet.data.fields import answer_of, assistant, is_missing, side, text_of, user
+from whet.data.labelled import labelled_row, margin_of
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
 
 __all__ = ["RowRefused", "Shape", "detect", "to_row"]
@@ -21,7 +22,9 @@ __all__ = ["RowRefused", "Shape", "detect", "to_row"]
 def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
     """Raises RowRefused with `where` set."""
     try:
-        row = _convert(raw, shape)
+        row = labelled_row(raw, shape, recipe.method) if isinstance(recipe.method, Classify) else _convert(raw, shape)
+        if isinstance(recipe.method, Reward):
+            row.target = margin_of(raw.value, recipe.columns.margin)
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)

@@ -7,10 +7,10 @@ files. What the split needs to know stays in memory until it is made; what stays
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from whet.data.survey import Survey, survey
 from whet.data.template import Renderer
 from whet.data.traits import Traits, content_hash
 from whet.errors import DataError
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import HeadMethod, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Progress = Callable[[int, int], None]
+Target = float | list[str]
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
@@ -57,6 +58,8 @@ class Prepared:
     supervised_tokens: int = 0
     longest: int = 0
     """Tokens of the longest segment of all parts."""
+    targets: dict[int, Target] = field(default_factory=dict)
+    """For methods with a head: what it is to learn of each usable row, by the row's index; only rows that say it."""
     notes: list[str] = field(default_factory=list)
     """What was decided about the data, in sentences for people."""
 
@@ -130,7 +133,7 @@ class _Work:
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
         shapes = [look.shape for look in looks]
-        test_rows = _read_rows(recipe, shapes, rows.ledger, looks[0].rows, "test")
+        test_rows = list(_read_rows(recipe, shapes, rows.ledger, looks[0].rows, ("test",)))
         facts = {
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
@@ -218,25 +221,26 @@ class _Rows:
         return column["row"][column["parent"] < 0]
 
 
-def read_rows(recipe: Recipe, prepared: Prepared, fate: Literal["trained", "validation"]) -> list[Row]:
-    """The rows of a part, read from the data again, in the order of the input. Raises DataError when the data is not
-    what was read before."""
-    return _read_rows(recipe, [prepared.shape], prepared.ledger, 0, fate)
+def read_rows(recipe: Recipe, prepared: Prepared, fates: tuple[Fate, ...]) -> Iterator[Row]:
+    """The rows of some fates but the test, read from the data again, in the order of the input. Raises DataError when
+    the data is not what was read before."""
+    return _read_rows(recipe, [prepared.shape], prepared.ledger, 0, fates)
 
 
-def _read_rows(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int, fate: Fate) -> list[Row]:
-    """The rows with this fate, read from the data again; `rows` is the number of rows of `recipe.data`. Raises
-    DataError when the data is not what was read before."""
-    wanted = set(np.flatnonzero(ledger.columns()["fate"] == FATES.index(fate)).tolist())
-    found = []
+def _read_rows(
+    recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int, fates: tuple[Fate, ...]
+) -> Iterator[Row]:
+    """The rows of some fates, read from the data again; `rows` is the number of rows of `recipe.data`. Raises DataError
+    when the data is not what was read before."""
+    numbers = [FATES.index(fate) for fate in fates]
+    wanted = set(np.flatnonzero(np.isin(ledger.columns()["fate"], numbers)).tolist())
     for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
         for index, where, value in unread_source(data):
             if index + offset in wanted:
                 row = to_row(read_row((index + offset, where, value)), shape, recipe)
                 if content_hash(row)[:16] != ledger.entry(row.index).hash:
                     raise DataError("the data changed while it was read", where=where, fix="run it again")
-                found.append(row)
-    return found
+                yield row
 
 
 def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
@@ -257,21 +261,31 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         for fate in ("trained", "validation", "test")
     )
     quiet = renderer.without_thinking() if facts["quiet"] else None
+    if test_rows is None:
+        test_rows = list(_read_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
     summary = ledger.summary()
     return Prepared(
         segments=Segments(file, np.arange(len(file.row_S), dtype=np.int32)),
         train=train,
         validation=validation,
         test=test,
-        test_rows=_read_rows(recipe, shapes, ledger, facts["rows"], "test") if test_rows is None else test_rows,
+        test_rows=test_rows,
         ledger=ledger,
         shape=shapes[0],
         renderer=quiet or renderer,
         tokens=summary["tokens"],
         supervised_tokens=summary["supervised_tokens"],
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
+        targets=_targets(recipe, shapes, ledger, facts["rows"]),
         notes=[NO_THINKING] if quiet else [],
     )
+
+
+def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:
+    if not isinstance(recipe.method, HeadMethod):
+        return {}
+    found = _read_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
+    return {row.index: row.target for row in found if row.target is not None}
 
 
 def _shape(stored: dict[str, Any]) -> Shape:

@@ -30,7 +30,7 @@ import tokenizers
 from whet.data.source import fingerprint, labels
 from whet.data.template import Renderer
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import HeadMethod, Recipe
 from whet.store.atomic import remove, sha256_file, write_json, write_text
 from whet.types import Row
 
@@ -39,9 +39,9 @@ LARGEST = 4_000_000_000
 DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
 ROW_KEYS = {"format", "columns", "system", "split", "seed", "too_long"}
-"""Keys of the recipe that change which rows there are, what they hold, or which part they are in. Of the method only
-whether the model writes the answers itself, and how much room they need: the form of the rows does not depend on the
-rest, and one that does not fit them is refused."""
+"""Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
+but for those with a head or with answers of the model's own: the form of the rows does not depend on it, and one that
+does not fit them is refused."""
 FACTS, SEAL, COLUMNS, TEST_ROWS = "facts.json", "facts.sha256", "columns.npz", "test_rows.jsonl"
 
 
@@ -56,6 +56,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         str(limit),
         *([f"answers of {recipe.method.max_new_tokens}"] if isinstance(recipe.method, Rollouts) else []),
         renderer.fingerprint,
+        recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
         _code(),
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),
     ]

@@ -84,7 +84,7 @@ class Detector:
             raise DataError(error.what, where=place, value=error.value, fix=error.fix) from error
         self._recipe, self._seen = recipe, 0
         self._other: DataError | None = None
-        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group"}).values())
+        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group", "margin"}).values())
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
         self._left_out: dict[str, DataError | None] = {
             name: None
@@ -118,15 +118,16 @@ class Detector:
 
 
 def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
-    """Raises DataError for pairs that are not to be learned as pairs, and for dpo without pairs."""
+    """Raises DataError for pairs that are not to be learned as pairs, for a method of pairs without them, and for
+    classify without labels."""
     method, paired = recipe.method.kind, shape.kind == "preference"
-    if paired and method not in ("auto", "dpo"):
+    if paired and method not in ("auto", "dpo", "reward"):
         prompt, chosen = shape.columns.get("prompt"), shape.columns["chosen"]
         columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
         raise DataError(
             f"these are preference pairs (chosen, rejected), which {method} does not learn from",
             value=shape.describe(),
-            fix=f"set method: dpo; or, to learn the chosen answers alone, set columns: {columns}",
+            fix=f"set method: dpo or reward; or, to learn the chosen answers alone, set columns: {columns}",
         )
     if isinstance(recipe.method, Rollouts) and shape.kind == "text":
         raise DataError(
@@ -140,9 +141,15 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
             value=shape.describe(),
             fix="add the answers, or let rewards score the model's own: method: grpo",
         )
-    if method == "dpo" and not paired:
+    if method == "classify" and shape.kind != "label":
         raise DataError(
-            "dpo learns from preference pairs, and these rows hold none",
+            "classify learns labels of texts, and these rows hold none",
+            value=shape.describe(),
+            fix="name the columns: columns: {text: ..., label: ...}",
+        )
+    if method in ("dpo", "reward") and not paired:
+        raise DataError(
+            f"{method} learns from preference pairs, and these rows hold none",
             value=shape.describe(),
             fix="name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft",
         )
@@ -168,14 +175,15 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         return Shape("text")
     names = {name.strip().lower(): name for name in value}
     _refuse_unknown_columns(recipe.columns, value)
-    explicit = {role: name for role, name in recipe.columns.model_dump().items() if name and role != "group"}
+    chosen = recipe.columns.model_dump(exclude={"group", "margin"})
+    explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
     if found is None and isinstance(recipe.method, Rollouts):
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
-    used = {*found[1].values(), recipe.columns.group, "tools"}
+    used = {*found[1].values(), recipe.columns.group, "tools", "margin" if recipe.method.kind == "reward" else None}
     return Shape(found[0], found[1], tuple(name for name in value if name not in used))
 
 

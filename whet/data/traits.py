@@ -165,6 +165,8 @@ def content_hash(row: Row) -> str:
     """sha256 over everything that is learned or shown: equal for equal rows, wherever they stand in the file."""
     messages = [sorted(message.items(), key=lambda item: item[0]) for message in row.messages]
     content = repr((row.text, messages, row.tools, row.label))
+    if row.target is not None:
+        content += repr(row.target)
     if row.rejected is not None:
         content += repr([sorted(message.items(), key=lambda item: item[0]) for message in row.rejected])
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

@@ -55,11 +55,11 @@ def measure_rows(
             )
             texts[side.name] = [answer.text for answer in answers]
             scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
-    facts = _verdict(name, reason, scores, rows, seed)
+    facts = paired_facts(name, reason, scores, rows, seed)
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
-    return facts, _answer_lines(rows, scores, texts)
+    return facts, answer_lines(rows, scores, texts)
 
 
 def measure_pairs(
@@ -69,12 +69,12 @@ def measure_pairs(
     rows = prepared.test_rows
     read = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
     scores = {side: [prefers(found[row.index]) for row in rows] for side, found in read.items()}
-    facts = _verdict("preference-accuracy", PAIR_REASON, scores, rows, seed)
+    facts = paired_facts("preference-accuracy", PAIR_REASON, scores, rows, seed)
     for side, found in read.items():
         tokens = sum(pair.chosen_tokens for pair in found.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
     facts["tuned"] |= against(read["base"], read["tuned"])
-    return facts, _answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 
 def measure_rewards(
@@ -93,7 +93,9 @@ def measure_rewards(
     reason = f"the first reward of the recipe: {rewards.main}" if own else "asked for in the recipe"
     texts, scores, more = {}, {}, {}
     for before, side in ((0, base), (len(rows), tuned)):
-        answers = ask(side, origin, prompts, renderer, tokens, lambda n, so_far=before: progress(so_far + n, 2 * len(rows)))
+        answers = ask(
+            side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
+        )
         texts[side.name] = [answer.text for answer in answers]
         given = [answer.text.strip() for answer in answers]
         found = rewards([row.prompt for row in rows], given, rows)
@@ -105,10 +107,10 @@ def measure_rewards(
             "reward": mean(found.total),
             "answer_tokens": mean([len(answer.ids) for answer in answers]),
         }
-    facts = _verdict(name, reason, scores, rows, recipe.seed)
+    facts = paired_facts(name, reason, scores, rows, recipe.seed)
     for side, found in more.items():
         facts[side] |= found
-    return facts, _answer_lines(rows, scores, texts)
+    return facts, answer_lines(rows, scores, texts)
 
 
 def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:
@@ -118,7 +120,8 @@ def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: 
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
-    return _verdict("nll", "text has no answers, so the probability of held-out blocks is compared", scores, rows, seed)
+    reason = "text has no answers, so the probability of held-out blocks is compared"
+    return paired_facts("nll", reason, scores, rows, seed)
 
 
 def measure_forgetting(
@@ -177,7 +180,7 @@ def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int
     return loss, max(1, round(weight))
 
 
-def _verdict(
+def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     values = {side: [score.value for score in found] for side, found in scores.items()}
@@ -193,7 +196,7 @@ def _verdict(
     }
 
 
-def _answer_lines(
+def answer_lines(
     rows: Sequence[Row], scores: dict[str, list[metric.RowScore]], texts: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     return [

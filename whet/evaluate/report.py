@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from whet.errors import RunFolderError
+from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
-from whet.evaluate import samples
 from whet.evaluate.chart import brief
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
@@ -66,6 +66,8 @@ def gather(folder: Path) -> dict[str, Any]:
         "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
         "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
+        "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
+        "thresholds": guarded("evaluation.json", folder, head_view.thresholds_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),

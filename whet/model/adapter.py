@@ -14,6 +14,9 @@ from whet.model.fused.adapted import install_adapted
 from whet.model.quantise import quantised_linears
 from whet.recipe.schema import Full, Lora
 
+HEAD = "score"
+"""What transformers calls the head of its sequence classifiers, and so its name in checkpoints and in a release."""
+
 
 def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
     """Return the model ready to train: adapters injected over a frozen base, or every weight trainable.
@@ -102,6 +105,17 @@ def _refuse_adapted_head(model: Any) -> None:
         )
 
 
+@torch.no_grad()
+def merge_adapter(model: Any) -> Any:
+    """The model inside with every adapter added to its weights, once and in float32. Changes it in place."""
+    if not is_adapted(model):
+        return model
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+    return model.merge_and_unload()
+
+
 @contextmanager
 def without_adapter(model: Any) -> Iterator[None]:
     """Within this block the model answers as its base (only for models with an adapter)."""
@@ -111,11 +125,12 @@ def without_adapter(model: Any) -> Iterator[None]:
 
 @contextmanager
 def stirred(model: Any, size: float = 0.02) -> Iterator[None]:
-    """Within this block every adapter's B holds small random numbers instead of its own.
+    """Within this block every adapter's B, and a head, holds small random numbers instead of its own.
 
-    A fresh B is zero: whatever multiplies it, the adapter's whole part and A's gradient, could be wrong unnoticed.
+    A fresh B is zero: whatever multiplies it, the adapter's whole part and A's gradient, could be wrong unnoticed. So
+    is a fresh head, behind which no gradient would reach the model at all.
     """
-    ups = [p for name, p in model.named_parameters() if "lora_B" in name]
+    ups = [p for name, p in model.named_parameters() if "lora_B" in name or name.endswith(f"{HEAD}.weight")]
     kept = [p.detach().clone() for p in ups]
     generator = torch.Generator().manual_seed(2)
     try:

@@ -14,7 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Full, Pretrain, Recipe
+from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -78,6 +78,8 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
         what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
     elif isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
+    elif isinstance(recipe.method, HeadMethod):
+        what, fix = "a head is saved with its adapter merged, which 4 bits cannot hold", "use a smaller base"
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
 

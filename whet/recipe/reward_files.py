@@ -1,4 +1,4 @@
-"""Files that rewards name: they stand beside the recipe or in a folder there, so that a recipe brings its own code only."""
+"""Files that rewards name stand beside the recipe or in a folder there, so that a recipe brings its own code only."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ class JsonObject(Strict):
     kind: Literal["json"] = "json"
     weight: Weight = 1.0
     match: Literal["exact", "fields", "none"] = Field(
-        default="exact", description="exact: 1 for the same object; fields: F1 over fields; none: 1 for any that is valid."
+        default="exact",
+        description="exact: 1 for the same object; fields: F1 over fields; none: 1 for any that is valid.",
     )
     schema_file: Name | None = Field(default=None, description="A JSON Schema, in a file beside the recipe.")
 
@@ -105,4 +106,4 @@ class Judge(Strict):
     retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
 
 
-Reward = Annotated[Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, Field(discriminator="kind")]
+AnyReward = Annotated[Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, Field(discriminator="kind")]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from whet.recipe.rewards import Reward
+from whet.recipe.rewards import AnyReward
 from whet.recipe.strict import Strict
 
 
@@ -20,7 +20,7 @@ class Rollouts(Strict):
     """What these methods share. Answers are drawn at temperature 1 from all tokens: what is learned is what was
     sampled only then."""
 
-    rewards: Annotated[list[Reward], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    rewards: Annotated[list[AnyReward], BeforeValidator(_as_list), Field(min_length=1)] = Field(
         description="What scores an answer; the first one is what the verdict compares."
     )
     prompts: int = Field(default=16, ge=1, description="Prompts of a step.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe
+from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -29,6 +29,9 @@ full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules gi
 ROLLOUTS_UNDER_SFT = 12.0
 """An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
 5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
+REWARD_UNDER_SFT = 5.0
+"""Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
+times below what these rules give sft at the same size."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -151,7 +154,7 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
     if isinstance(recipe.method, Rollouts):
         return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
-    if isinstance(recipe.method, Dpo):
+    if isinstance(recipe.method, Dpo | Reward):
         return 1, "One pass: pairs seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
@@ -221,6 +224,9 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, Rollouts):
         source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"
         rate /= ROLLOUTS_UNDER_SFT
+    if isinstance(recipe.method, Reward):
+        source += f", divided by {REWARD_UNDER_SFT:g} for a reward model (TRL, InstructGPT and Tulu 3)"
+        rate /= REWARD_UNDER_SFT
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL

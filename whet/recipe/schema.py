@@ -9,15 +9,15 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from whet.recipe.rewards import Exact, Function, JsonObject, Judge, Length, Regex, UnitTests
+from whet.recipe.rewards import Exact as Exact
+from whet.recipe.rewards import Function as Function
+from whet.recipe.rewards import JsonObject as JsonObject
+from whet.recipe.rewards import Judge as Judge
+from whet.recipe.rewards import Length as Length
+from whet.recipe.rewards import Regex as Regex
+from whet.recipe.rewards import UnitTests as UnitTests
 from whet.recipe.rollouts import Grpo, Rloo
 from whet.recipe.strict import Name, Strict
-
-__all__ = [
-    "Adapter", "Auto", "Columns", "Dpo", "Evaluate", "Exact", "Full", "Function", "Grpo", "JsonObject", "Judge",
-    "Length", "Lora", "Method", "Optimizer", "Pretrain", "Quantise", "Recipe", "Regex", "Rloo", "Schedule", "Sft",
-    "Split", "Strict", "UnitTests",
-]  # fmt: skip
 
 
 class Pretrain(Strict):
@@ -47,13 +47,39 @@ class Dpo(Strict):
     )
 
 
+class Reward(Strict):
+    """A reward model: a score for every answer, learned from pairs of a better and a worse one (Bradley-Terry)."""
+
+    kind: Literal["reward"] = "reward"
+    center: float = Field(
+        default=0.01, ge=0, description="Weight of the term that holds the mean of a pair's two scores near 0."
+    )
+
+
+class Classify(Strict):
+    """A head that names a class of a text, several classes, or a number, without writing a word."""
+
+    kind: Literal["classify"] = "classify"
+    task: Literal["single", "multi-label", "regression"] = Field(
+        default="single", description="One class a row, a list of classes, or a number."
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: rare classes count as much as frequent ones."
+    )
+    thresholds: Literal["tuned", "half"] = Field(
+        default="tuned", description="From which probability a class is named: tuned on the validation rows, or 0.5."
+    )
+
+
 class Auto(Strict):
     """What the rows ask for: dpo for preference pairs, sft for everything else."""
 
     kind: Literal["auto"] = "auto"
 
 
-Method = Annotated[Auto | Pretrain | Sft | Dpo | Grpo | Rloo, Field(discriminator="kind")]
+HeadMethod = Reward | Classify
+"""Methods that put a head in the place of words."""
+Method = Annotated[Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo, Field(discriminator="kind")]
 
 
 class Lora(Strict):
@@ -86,6 +112,7 @@ class Columns(Strict):
     completion: str | None = Field(default=None, description="Column with the answer to learn.")
     chosen: str | None = Field(default=None, description="Column with the preferred answer of a pair.")
     rejected: str | None = Field(default=None, description="Column with the other answer of a pair.")
+    margin: str | None = Field(default=None, description="Column with how much better the chosen answer is (reward).")
     system: str | None = Field(default=None, description="Column with a system prompt.")
     text: str | None = Field(default=None, description="Column with plain text.")
     label: str | None = Field(default=None, description="Column with the class; becomes the answer.")
@@ -147,9 +174,9 @@ class Recipe(Strict):
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
-    format: Literal["auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"] = (
-        "auto"
-    )
+    format: Literal[
+        "auto", "chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"
+    ] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     split: Split = Field(default_factory=Split)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from whet.recipe.rewards import Reward
+from whet.recipe.rewards import AnyReward
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Exact, Function, Grpo, JsonObject, Judge, Length, Regex, Rloo, UnitTests
 from whet.reward.exact import ExactReward
@@ -70,7 +70,7 @@ def build_rewards(method: Rollouts, cache: Path | None = None) -> Rewards:
     return Rewards(components)
 
 
-def _scorer(settings: Reward, cache: Path | None) -> Scorer:
+def _scorer(settings: AnyReward, cache: Path | None) -> Scorer:
     match settings:
         case Exact():
             return ExactReward(settings)

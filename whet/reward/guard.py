@@ -1,4 +1,4 @@
-"""The program in which an answer's code runs: `python -I -S guard.py SECONDS BYTES answer.py`. It imports nothing of Whet.
+"""The program in which an answer's code runs: `python -I -S guard.py SECONDS BYTES answer.py`, without Whet itself.
 
 It takes from itself, for good, everything but computing and reading: limits of time and memory, and a seccomp filter
 that allows the calls to the kernel listed here and answers all others with EPERM. So there is no network, no other
@@ -22,28 +22,22 @@ X32 = 0x40000000
 OPEN = {"x86_64": {2: 24, 257: 32}, "aarch64": {56: 32}}
 """open and openat: where their flags lie in struct seccomp_data."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CALLS = """
+access 21 -; arch_prctl 158 -; brk 12 214; chdir 80 49; clock_getres 229 114; clock_gettime 228 113;
+clock_nanosleep 230 115; close 3 57; dup 32 23; dup2 33 -; dup3 292 24; exit 60 93; exit_group 231 94; faccessat
+- 48; fcntl 72 25; fstat 5 80; futex 202 98; getcwd 79 17; getdents64 217 61; getegid 108 177; geteuid 107 175;
+getgid 104 176; getpid 39 172; getppid 110 173; getrandom 318 278; getrlimit 97 163; getrusage 98 165; gettid
+186 178; gettimeofday 96 169; getuid 102 174; ioctl 16 29; lseek 8 62; lstat 6 -; madvise 28 233; mmap 9 222;
+mprotect 10 226; mremap 25 216; munmap 11 215; nanosleep 35 101; newfstatat 262 79; poll 7 -; ppoll 271 73;
+pread64 17 67; pselect6 270 72; read 0 63; readlink 89 -; readlinkat 267 78; readv 19 65; rseq 334 293;
+rt_sigaction 13 134; rt_sigprocmask 14 135; rt_sigreturn 15 139; sched_getaffinity 204 123; sched_yield 24 124;
+select 23 -; set_robust_list 273 99; set_tid_address 218 96; sigaltstack 131 132; stat 4 -; statx 332 291;
+sysinfo 99 179; time 201 -; times 100 153; uname 63 160; write 1 64; writev 20 66
+"""
+"""Name, and number on x86_64 and on aarch64 (Linux, asm/unistd.h; - where there is none)."""
 ALLOWED = {
-    "x86_64": (
-        *(0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 23, 24, 25, 28, 32, 33, 35, 39, 60),
-        # read write close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction rt_sigprocmask rt_sigreturn
-        # ioctl pread64 readv writev access select sched_yield mremap madvise dup dup2 nanosleep getpid exit
-        *(63, 72, 79, 80, 89, 96, 97, 98, 99, 100, 102, 104, 107, 108, 110, 131, 158, 186, 201, 202, 204, 217, 218, 228),
-        # uname fcntl getcwd chdir readlink gettimeofday getrlimit getrusage sysinfo times getuid getgid geteuid getegid
-        # getppid sigaltstack arch_prctl gettid time futex sched_getaffinity getdents64 set_tid_address clock_gettime
-        *(229, 230, 231, 262, 267, 270, 271, 273, 292, 318, 332, 334),
-        # clock_getres clock_nanosleep exit_group newfstatat readlinkat pselect6 ppoll set_robust_list dup3 getrandom
-        # statx rseq
-    ),
-    "aarch64": (
-        *(17, 23, 24, 25, 29, 48, 49, 57, 61, 62, 63, 64, 65, 66, 67, 72, 73, 78, 79, 80, 93, 94, 96, 98, 99, 101, 113),
-        # getcwd dup dup3 fcntl ioctl faccessat chdir close getdents64 lseek read write readv writev pread64 pselect6
-        # ppoll readlinkat newfstatat fstat exit exit_group set_tid_address futex set_robust_list nanosleep clock_gettime
-        *(114, 115, 123, 124, 132, 134, 135, 139, 153, 160, 163, 165, 169, 172, 173, 174, 175, 176, 177, 178, 179),
-        # clock_getres clock_nanosleep sched_getaffinity sched_yield sigaltstack rt_sigaction rt_sigprocmask rt_sigreturn
-        # times uname getrlimit getrusage gettimeofday getpid getppid getuid geteuid getgid getegid gettid sysinfo
-        *(214, 215, 216, 222, 226, 233, 278, 291, 293),
-        # brk munmap mremap mmap mprotect madvise getrandom statx rseq
-    ),
+    machine: [int(call.split()[column]) for call in CALLS.split(";") if call.split()[column] != "-"]
+    for column, machine in ((1, "x86_64"), (2, "aarch64"))
 }
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050001, 0x80000000

@@ -16,12 +16,12 @@ from whet.data.loader import Loader, in_order
 from whet.data.prepare import Prepared, prepare
 from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
-from whet.recipe.rules import Choice, Facts
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Auto, Dpo, Pretrain, Recipe, Sft
+from whet.recipe.rules import Choice, Facts
+from whet.recipe.schema import Auto, Classify, Dpo, HeadMethod, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
-from whet.train.rewarded import prompt_loader
 from whet.train.observer import Observer
+from whet.train.rewarded import prompt_loader
 from whet.types import Batch
 
 
@@ -83,7 +83,7 @@ class Material:
         assert recipe.batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
         if isinstance(self.source, Prepared):
-            return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo))
+            return Loader(self.source.train, *sizes, per_tree=isinstance(recipe.method, Dpo | HeadMethod))
         return BlockLoader(self.source.train, block_length(recipe, self.source.train), *sizes)
 
     def validation(self, recipe: Recipe) -> Iterable[Batch]:
@@ -92,7 +92,7 @@ class Material:
             return []
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):
-            per_tree = isinstance(recipe.method, Dpo)
+            per_tree = isinstance(recipe.method, Dpo | HeadMethod)
             return in_order(self.source.validation, recipe.micro_batch_tokens, per_tree)
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         return read_through(self.source.validation, recipe.method.context, recipe.micro_batch_tokens)
@@ -111,6 +111,11 @@ def settle_method(recipe: Recipe, material: Material) -> tuple[Recipe, list[Choi
     the rows cannot be measured with."""
     paired = isinstance(material.source, Prepared) and material.source.shape.kind == "preference"
     metric = recipe.evaluate.metric
+    if isinstance(recipe.method, Classify):
+        if metric != "auto":
+            what = "classify is measured by what it names, as its task asks"
+            raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
+        return recipe, []
     if metric != "auto" and paired != (metric == "preference-accuracy"):
         what = "preference pairs are compared by the probability of their answers" if paired else "this needs pairs"
         raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")

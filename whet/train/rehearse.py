@@ -6,34 +6,38 @@ that the first real step will make, and the longest validation rows are read. No
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from whet.errors import OutOfMemoryError
-from whet.loss.sft import sft_loss
 from whet.model.policy import Policy
+from whet.train.selfcheck import token_reading
 from whet.types import Batch
 
 STATES = 2
 """Float32 numbers that the optimiser will keep for each trained one, beside its original: AdamW's two moments."""
 
 
-def rehearse(policy: Policy, largest: Batch, validation: Batch | None) -> None:
-    """Raises OutOfMemoryError, with what to change, where the machine cannot hold the worst step."""
+def rehearse(
+    policy: Policy, largest: Batch, validation: Batch | None, read: Callable[[Batch], Tensor] | None = None
+) -> None:
+    """Raises OutOfMemoryError, with what to change, where the machine cannot hold the worst step. `read` gives the
+    number that the method makes of a batch (`Reading.fast`); that of tokens, unless given."""
+    read = read or token_reading(policy).fast
     trained = list(policy.trainable().values())
     state = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     with torch.random.fork_rng(devices=[]), _explained(largest):
         room = [torch.zeros(STATES * p.numel(), device=p.device) for p in trained]
-        out = sft_loss(policy.logprobs(largest), largest.weight_N)
-        (out.total / max(largest.weight, 1.0)).backward()
+        read(largest).backward()
         for parameter in trained:
             parameter.grad = None
         del room
         if validation is not None:
             with torch.no_grad():
-                policy.logprobs(validation)
+                read(validation)
     if state is not None:
         torch.cuda.set_rng_state(state)
 

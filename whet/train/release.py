@@ -23,26 +23,27 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
         policy.model.save_pretrained(folder, safe_serialization=True)
         base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)
-        if isinstance(recipe.method, Pretrain):
-            golden: list[int] = []
-        else:
-            golden = renderer.prompt_ids(GOLDEN, None)
-        facts = {
-            "base": _lasting_name(recipe.base, base.path),
-            "base_fingerprint": base.fingerprint,
-            "quantise": recipe.quantise,
-            "adapter": recipe.adapter.kind,
-            "method": recipe.method.kind,
-            "seed": recipe.seed,
-            "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
-            "dtype": str(next(policy.model.parameters()).dtype).removeprefix("torch."),
-            "clock": renderer.clock.isoformat(),
-            "golden_prompt": GOLDEN,
-            "golden_ids": golden,
-            "stop_ids": sorted(renderer.stop_ids),
-            "weights_sha256": {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))},
-        }
-        write_json(folder / "whet.json", facts)
+        write_facts(folder, base, str(next(policy.model.parameters()).dtype), renderer, recipe)
+
+
+def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe: Recipe, **more: Any) -> None:
+    """whet.json of a model folder that has its weights already."""
+    facts = {
+        "base": _lasting_name(recipe.base, base.path),
+        "base_fingerprint": base.fingerprint,
+        "quantise": recipe.quantise,
+        "adapter": recipe.adapter.kind,
+        "method": recipe.method.kind,
+        "seed": recipe.seed,
+        "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+        "dtype": dtype.removeprefix("torch."),
+        "clock": renderer.clock.isoformat(),
+        "golden_prompt": GOLDEN,
+        "golden_ids": [] if isinstance(recipe.method, Pretrain) else renderer.prompt_ids(GOLDEN, None),
+        "stop_ids": sorted(renderer.stop_ids),
+        "weights_sha256": {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))},
+    }
+    write_json(folder / "whet.json", facts | more)
 
 
 def _lasting_name(name: str, path: str) -> str:

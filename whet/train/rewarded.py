@@ -30,7 +30,7 @@ def rewarded_method(
     """The recipe's method; reads the rows again, because rewards ask for more than their tokens."""
     method = recipe.method
     assert isinstance(method, Grpo | Rloo) and isinstance(loader, PromptLoader)
-    rows = [*read_rows(recipe, prepared, "trained"), *read_rows(recipe, prepared, "validation")]
+    rows = read_rows(recipe, prepared, ("trained", "validation"))
     sampler = Sampler(
         policy,
         base.tokenizer,

@@ -6,6 +6,7 @@ log-softmax. On a mismatch the run takes the plain path and says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -51,6 +52,23 @@ def sample_of(batch: Batch, vocabulary: int) -> Batch:
     return build_batch(pick(segments, groups[:taken]))
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number that says how a method reads a batch, differentiable: as the policy reads it, and plainly."""
+
+    fast: Callable[[Batch], Tensor]
+    plain: Callable[[Batch], Tensor]
+
+
+def token_reading(policy: Policy) -> Reading:
+    """The loss of the supervised tokens."""
+
+    def plain(batch: Batch) -> Tensor:
+        return sft_loss(reference_logprobs(causal_lm(policy.model), batch), batch.weight_N).total / batch.weight
+
+    return Reading(lambda batch: sft_loss(policy.logprobs(batch), batch.weight_N).total / batch.weight, plain)
+
+
 @dataclass(slots=True)
 class SelfCheck:
     """What was compared, and what came out; stored in the run."""
@@ -70,23 +88,27 @@ class SelfCheck:
         return asdict(self)
 
 
-def self_check(policy: Policy, batch: Batch, wanted: str) -> SelfCheck:
+def self_check(policy: Policy, batch: Batch, wanted: str, reading: Reading | None = None) -> SelfCheck:
     """Choose the path for this run and prove it on `batch`; adapters are moved away from zero for the comparison.
+    `reading` is that of tokens, unless given.
 
     Leaves no gradients behind. Sets `policy.use_forest`, and installs or removes the fused layers.
     """
+    reading = reading or token_reading(policy)
     refusal = forest_refusal(causal_lm(policy.model))
     if wanted == "plain" or refusal:
         policy.use_forest = False
         return SelfCheck("plain", refusal or "asked for in the recipe")
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
-        plain = _loss_and_gradient(policy, batch, lambda b: reference_logprobs(causal_lm(policy.model), b))
-        check = _first_that_agrees(policy, batch, wanted, plain)
+        plain = _loss_and_gradient(policy, batch, reading.plain)
+        check = _first_that_agrees(policy, batch, wanted, reading, plain)
     policy.use_forest = check.path != "plain"
     return check
 
 
-def _first_that_agrees(policy: Policy, batch: Batch, wanted: str, plain: tuple[float, Tensor]) -> SelfCheck:
+def _first_that_agrees(
+    policy: Policy, batch: Batch, wanted: str, reading: Reading, plain: tuple[float, Tensor]
+) -> SelfCheck:
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
@@ -94,7 +116,7 @@ def _first_that_agrees(policy: Policy, batch: Batch, wanted: str, plain: tuple[f
     for path in ("forest",) if refusal else ("fused", "forest"):
         if path == "forest":
             unfuse(policy.model)
-        loss, gradient = _loss_and_gradient(policy, batch, policy.logprobs)
+        loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
         loss_difference = abs(loss - plain[0]) / max(abs(plain[0]), 1e-6)
         gradient_difference = float((gradient - plain[1]).norm() / plain[1].norm().clamp_min(1e-12))
         loss_limit, gradient_limit = TOLERANCE[next(policy.model.parameters()).dtype]
@@ -107,12 +129,12 @@ def _first_that_agrees(policy: Policy, batch: Batch, wanted: str, plain: tuple[f
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
 
 
-def _loss_and_gradient(policy: Policy, batch: Batch, logprobs: Any) -> tuple[float, Tensor]:
-    out = sft_loss(logprobs(batch), batch.weight_N)
-    (out.total / batch.weight).backward()
+def _loss_and_gradient(policy: Policy, batch: Batch, read: Callable[[Batch], Tensor]) -> tuple[float, Tensor]:
+    loss = read(batch)
+    loss.backward()
     pieces = []
     for parameter in policy.trainable().values():
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.detach()
         pieces.append(gradient.float().flatten())
         parameter.grad = None
-    return out.total.item() / batch.weight, torch.cat(pieces)
+    return loss.item(), torch.cat(pieces)

@@ -21,13 +21,15 @@ from whet.model.memory import keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
-from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Dpo, Pretrain, Recipe
+from whet.recipe.rules import Choice, Facts, resolve
+from whet.recipe.schema import Dpo, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, load_last
+from whet.train.head_release import save_headed
+from whet.train.heads import add_head_for, head_method, head_reading
 from whet.train.hooks import Checkpointer, Validator, mean_loss
 from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
@@ -39,7 +41,7 @@ from whet.train.preference import Preference, first_reading, key_of, references
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
 from whet.train.rewarded import rewarded_method
-from whet.train.selfcheck import SelfCheck, sample_of, self_check
+from whet.train.selfcheck import Reading, SelfCheck, sample_of, self_check, token_reading
 from whet.types import Batch
 
 
@@ -162,12 +164,13 @@ def train(session: Session, observer: Observer) -> Trained:
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
+    reading = _reading(session, policy)
     torch.manual_seed(recipe.seed)
 
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
-    check = _proved_path(session, policy, first, observer)
-    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None))
+    check = _proved_path(session, policy, first, reading, observer)
+    rehearse(policy, loader.largest(), next(iter(session.material.validation(recipe)), None), reading.fast)
 
     method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
@@ -208,17 +211,30 @@ def train(session: Session, observer: Observer) -> Trained:
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
     _refuse_broken(policy, NextToken(policy, loader) if isinstance(method, OnPolicy) else method, first)
-    save_model(run, base, policy, session.renderer, recipe)
+    if isinstance(recipe.method, HeadMethod):
+        save_headed(run, base, policy, session.renderer, recipe, session.material)
+    else:
+        save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
 
-def _proved_path(session: Session, policy: Policy, first: Batch, observer: Observer) -> SelfCheck:
+def _reading(session: Session, policy: Policy) -> Reading:
+    """How the method reads a batch; a method with a head gets its head here."""
+    if not isinstance(session.recipe.method, HeadMethod):
+        return token_reading(policy)
+    add_head_for(session.recipe, session.material, policy)
+    return head_reading(policy)
+
+
+def _proved_path(
+    session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer
+) -> SelfCheck:
     """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks."""
     recipe = session.recipe
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
     vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
-    check = self_check(policy, sample_of(first, vocabulary), wanted)
+    check = self_check(policy, sample_of(first, vocabulary), wanted, reading)
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
@@ -247,6 +263,8 @@ def method_of(
     recipe, run, material = session.recipe, session.run, session.material
     if isinstance(recipe.method, Rollouts):
         return rewarded_method(recipe, material.prepared, base, policy, loader, run, observer)
+    if isinstance(recipe.method, HeadMethod):
+        return head_method(recipe.method, material, policy, loader)
     if not isinstance(recipe.method, Dpo):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps

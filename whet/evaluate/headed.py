@@ -1,0 +1,55 @@
+"""A model with a head on the sealed rows, against what its base can do without one."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whet.data.prepare import Prepared
+from whet.errors import DataError, ModelError
+from whet.evaluate.classes import measure_classes
+from whet.evaluate.rewards import measure_rewards
+from whet.evaluate.sides import Side
+from whet.model.base import load_base
+from whet.model.classifier import open_scorer
+from whet.model.fit import forest_refusal, fuse, install_forest
+from whet.model.policy import Policy
+from whet.recipe.schema import Recipe, Reward
+from whet.train.session import device
+
+Measured = tuple[dict[str, Any], list[dict[str, Any]]]
+
+
+def measure_headed(folder: Path, facts: dict[str, Any], recipe: Recipe, prepared: Prepared, kernels: bool) -> Measured:
+    """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl.
+
+    Base and tuned model are in memory one after the other. Raises DataError without test rows, and as `open_scorer`.
+    """
+    if not prepared.test_rows:
+        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    scorer, _, _ = open_scorer(folder, kernels)
+    if isinstance(recipe.method, Reward):
+        finish = measure_rewards(scorer, prepared, recipe.seed)
+    else:
+        finish = measure_classes(scorer, facts["head"], prepared, recipe.seed)
+    del scorer
+    gc.collect()
+    return finish(base_side(facts, recipe.trust_remote_code, kernels))
+
+
+def base_side(facts: dict[str, Any], trust_remote_code: bool, kernels: bool) -> Side:
+    """The base that the model was trained on, as a language model. Raises ModelError where it is another one by now."""
+    base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
+    if base.fingerprint != facts["base_fingerprint"]:
+        what = f"the base {facts['base']!r} has other weights than when this model was trained on it"
+        raise ModelError(what, fix="restore the base of that time, or train again")
+    model = base.model.to(device())
+    use_forest = forest_refusal(model) is None
+    if use_forest:
+        install_forest(model)
+        if kernels:
+            fuse(model)
+    return Side("base", Policy(model, use_forest))
