@@ -12,7 +12,7 @@ from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
 
@@ -28,7 +28,7 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
-        answered = not isinstance(recipe.method, Rollouts)
+        answered = not isinstance(recipe.method, OwnAnswers)
         if not answered and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
         if row.text is None:

@@ -57,6 +57,20 @@ def build_batch(segments: Sequence[Segment]) -> Batch:
     )
 
 
+def segments_of(batch: Batch) -> list[Segment]:
+    """The segments that a batch was built from."""
+    weights = [[0.0] * length for length in batch.lengths]
+    supervised = (batch.source_N.tolist(), batch.weight_N.tolist(), batch.segment_N.tolist())
+    for source, weight, number in zip(*supervised, strict=True):
+        offset = source + 1 - batch.starts[number]
+        weights[number][offset if 0 < offset < batch.lengths[number] else 0] = weight  # else: the parent predicts it
+    ids = batch.ids_T.tolist()
+    return [
+        Segment(ids[start : start + length], weights[number], batch.rows[number], batch.parents[number])
+        for number, (start, length) in enumerate(zip(batch.starts, batch.lengths, strict=True))
+    ]
+
+
 def pack_rows_plain(segments: Sequence[Segment]) -> list[list[int]]:
     """The paths from a root to each leaf, as positions in `segments`: what the plain, padded path runs one by one."""
     parents = {segment.parent for segment in segments}

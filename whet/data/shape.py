@@ -8,8 +8,8 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from whet.errors import DataError, nearest, shorten
-from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Columns, Recipe
+from whet.recipe.rollouts import OwnAnswers
+from whet.recipe.schema import Bake, Columns, Recipe
 
 Kind = Literal["chat", "prompt-completion", "alpaca", "sharegpt", "text", "label", "preference", "prompt"]
 
@@ -129,13 +129,13 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
             value=shape.describe(),
             fix=f"set method: dpo or reward; or, to learn the chosen answers alone, set columns: {columns}",
         )
-    if isinstance(recipe.method, Rollouts) and shape.kind == "text":
+    if isinstance(recipe.method, OwnAnswers | Bake) and shape.kind == "text":
         raise DataError(
-            f"{method} writes answers to prompts, and these rows are plain text",
+            f"{method} needs prompts, and these rows are plain text",
             value=shape.describe(),
             fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
         )
-    if shape.kind == "prompt" and not isinstance(recipe.method, Rollouts):
+    if shape.kind == "prompt" and not isinstance(recipe.method, OwnAnswers):
         raise DataError(
             f"these rows hold prompts without answers, which {method} cannot learn from",
             value=shape.describe(),
@@ -179,7 +179,7 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
     explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
-    if found is None and isinstance(recipe.method, Rollouts):
+    if found is None and isinstance(recipe.method, OwnAnswers):
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)

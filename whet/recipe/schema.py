@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from whet.recipe.distillation import Bake, Distil
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
 from whet.recipe.rewards import JsonObject as JsonObject
@@ -79,7 +80,9 @@ class Auto(Strict):
 
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
-Method = Annotated[Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo, Field(discriminator="kind")]
+Method = Annotated[
+    Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo | Bake | Distil, Field(discriminator="kind")
+]
 
 
 class Lora(Strict):

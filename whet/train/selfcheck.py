@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whet.data.forest import build_batch, pick, trees
+from whet.data.forest import build_batch, pick, segments_of, trees
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
 from whet.model.policy import Policy, evaluating, reference_logprobs
-from whet.types import Batch, Segment
+from whet.types import Batch
 
 TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.float16: (1e-2, 5e-2)}
 """Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%."""
@@ -32,16 +32,7 @@ LOGITS = 16 * 1024 * 1024
 
 def sample_of(batch: Batch, vocabulary: int) -> Batch:
     """Short trees of a batch as a batch of their own: few enough that the plain path's full logits stay small."""
-    weights = [[0.0] * length for length in batch.lengths]
-    supervised = (batch.source_N.tolist(), batch.weight_N.tolist(), batch.segment_N.tolist())
-    for source, weight, number in zip(*supervised, strict=True):
-        offset = source + 1 - batch.starts[number]
-        weights[number][offset if 0 < offset < batch.lengths[number] else 0] = weight  # else: the parent predicts it
-    ids = batch.ids_T.tolist()
-    segments = [
-        Segment(ids[start : start + length], weights[number], batch.rows[number], batch.parents[number])
-        for number, (start, length) in enumerate(zip(batch.starts, batch.lengths, strict=True))
-    ]
+    segments = segments_of(batch)
     groups = sorted(trees(segments), key=lambda group: sum(batch.lengths[number] for number in group))
     taken, logits = 0, 0
     for group in groups[:ROWS]:
