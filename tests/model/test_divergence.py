@@ -25,7 +25,9 @@ def made(*shape: int, seed: int, size: float = 1.0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * size
 
 
-def plain_logits(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, scale: float, cap: float | None) -> Tensor:
+def plain_logits(
+    hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, scale: float, cap: float | None
+) -> Tensor:
     logits_NV = (hidden_ND @ weight_VD.T + (0 if bias_V is None else bias_V)) * scale
     return cap * torch.tanh(logits_NV / cap) if cap else logits_NV
 

@@ -19,7 +19,7 @@ def collect(
     out: Annotated[Path, typer.Option(metavar="FILE", help="A .jsonl file; one that is there is continued.")],
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model's name at the URL.")] = None,
     system: Annotated[
-        str | None, typer.Option(metavar="TEXT-or-@FILE", help="System prompt for the teacher; the rows stay without it.")
+        str | None, typer.Option(metavar="TEXT-or-@FILE", help="System prompt for the teacher; rows are without it.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Answers to each prompt.")] = 1,
     temperature: Annotated[float, typer.Option(min=0.0, metavar="T", help="0 takes the likeliest token.")] = 0.0,
