@@ -275,7 +275,7 @@ def _trained(session: Session, observer: Observer) -> dict[str, Any]:
         "reason": trained.progress.stopped,
         "step": trained.progress.step,
         "best_step": trained.progress.best_step,
-        "best_validation_loss": trained.progress.best_loss,
+        **_best(session.recipe, trained.progress.best_loss),
     }
     effort = {
         "stopped": stopped,
@@ -288,6 +288,13 @@ def _trained(session: Session, observer: Observer) -> dict[str, Any]:
     del trained
     gc.collect()
     return effort
+
+
+def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
+    """The best validation: a loss, or a reward, whose sign the loop turns."""
+    if isinstance(recipe.method, Rollouts):
+        return {"best_validation_reward": None if value is None else -value}
+    return {"best_validation_loss": value}
 
 
 def _effort_so_far(run: Run) -> dict[str, Any]:

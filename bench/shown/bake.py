@@ -83,17 +83,18 @@ def parsed(text: str) -> Any:
         return None
 
 
-def draw(made: Run, found: dict[str, Any], path: Path) -> Path:
-    """The divergence over the steps, its last part closer, and the shares that are right."""
+def draw(made: Run, path: Path) -> Path:
+    """The divergence over the steps, and its last part closer."""
     metrics = made.metrics()
     training = smoothed([(line["step"] + 1, line["loss"]) for line in metrics if "loss" in line], 8)
     validation = [(line["step"], line["validation_loss"]) for line in metrics if "validation_loss" in line]
+    both = {"training": training, "validation": validation}
     late = {"training": training[10:], "validation": [point for point in validation if point[0] > 10]}
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_svg(
         path,
         [
-            Panel("KL to the prompted base (nats a token)", "step", {"training": training, "validation": validation}, 0.0),
+            Panel("KL to the prompted base (nats a token)", "step", both, 0.0),
             Panel("The same from step 11 on", "step", late, 0.0),
         ],
     )
@@ -103,7 +104,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found = run(folder)
-        draw(Run.open(folder / "runs" / "bake"), found, IMAGE)
+        draw(Run.open(folder / "runs" / "bake"), IMAGE)
         json.dump(found, sys.stdout, indent=1)
 
 

@@ -68,11 +68,12 @@ def draw(made: Run, path: Path) -> Path:
         return smoothed([(line["step"] + 1, line[key]) for line in metrics if key in line], 5)
 
     validation = [(line["step"], line["validation_loss"]) for line in metrics if "validation_loss" in line]
+    both = {"training": series("loss"), "validation": validation}
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_svg(
         path,
         [
-            Panel("KL to the teacher (nats a token)", "step", {"training": series("loss"), "validation": validation}, 0.0),
+            Panel("KL to the teacher (nats a token)", "step", both, 0.0),
             Panel("Tokens of an answer", "step", {"training": series("answer_tokens")}, 0.0),
         ],
     )

@@ -131,7 +131,7 @@ def test_names_for_keys_of_other_tools_exist_and_are_not_keys_themselves() -> No
         ("data: a\nadapter: {dropout: 1.5}", "adapter.dropout must be below 1 (got 1.5)"),
         ("data: a\nschedule: {floor: 2}", "schedule.floor must be at most 1 (got 2)"),
         ("data: a\ncompile: maybe", "compile must be true or false (got 'maybe')"),
-        ("data: a\nmethod: dop", "rloo, bake, distil (got 'dop')"),
+        ("data: a\nmethod: dop", "method must be of kind auto, pretrain, sft, dpo, reward"),
         ("data: a\nmethod: [sft]", "method must be a group of keys (got ['sft'])"),
         ("data: a\ncolumns: 7", "columns must be a group of keys (got 7)"),
         ("data: a\ntoo_long: dorp", "did you mean 'drop'?"),

@@ -28,6 +28,8 @@ def describe(facts: dict[str, Any]) -> str:
     parts = []
     if facts.get("loss") is not None:
         parts.append(f"loss {facts['loss']:.3f}")
+    if facts.get("reward") is not None:
+        parts.append(f"reward {facts['reward']:.3f}")
     if facts.get("validation_loss") is not None:
         parts.append(f"validation {facts['validation_loss']:.3f}")
     if facts.get("tokens_per_second"):

@@ -20,7 +20,7 @@ from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
-from whet.recipe.schema import Evaluate, Grpo, Recipe, Rloo
+from whet.recipe.schema import Evaluate, Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import Rewards
 from whet.types import Answer, Row
 
@@ -85,7 +85,7 @@ def measure_rewards(
     rows, renderer, wanted = prepared.test_rows, prepared.renderer, recipe.evaluate
     if not rows:
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
-    assert isinstance(recipe.method, Grpo | Rloo)
+    assert isinstance(recipe.method, Grpo | Rloo | Ppo)
     tokens = wanted.max_new_tokens or recipe.method.max_new_tokens
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     own = wanted.metric == "auto"

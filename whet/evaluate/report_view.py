@@ -153,11 +153,20 @@ def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart
     best = stopped.get("best_step")
     marks = [(best, f"best, step {best:,}")] if best is not None else []
     others = (
+        ("kl", "KL to the base, nats"),
+        ("entropy", "Entropy of what was sampled, nats a token"),
+        ("answer_tokens", "Tokens an answer"),
         ("learning_rate", "Learning rate"),
         ("grad_norm", "Gradient norm"),
         ("tokens_per_second", "Tokens a second"),
     )
-    made = [chart.chart("Loss", lines, marks, wide=True)]
+    reward = series(metrics, "reward")
+    rewards = [
+        chart.Line("each step", "raw", reward),
+        chart.Line("sampled answers", "train", chart.smooth(reward, max(1, len(reward) // 20))),
+        chart.Line("validation, greedy answers", "validation", series(metrics, "validation_reward")),
+    ]
+    made = [chart.chart("Reward", rewards, marks, wide=True), chart.chart("Loss", lines, marks, wide=True)]
     made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in others]
     return [one for one in made if one]
 

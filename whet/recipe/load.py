@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Full, HeadMethod, Pretrain, Recipe
 from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
@@ -96,6 +96,12 @@ def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) 
             "kl holds the model to its base, and adapter: full leaves no base to read",
             f"kl: {method.kl}",
             "set method.kl: 0, or use adapter: lora",
+        ),
+        (
+            isinstance(method, Ppo) and method.critic == "frozen" and isinstance(recipe.adapter, Full),
+            "a frozen critic reads the base, and adapter: full leaves no base to read",
+            "critic: frozen",
+            "set method.critic: shared, or use adapter: lora",
         ),
         (
             recipe.checkpoint_every is not None and recipe.checkpoint_every % method.updates != 0,

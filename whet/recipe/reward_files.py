@@ -16,7 +16,7 @@ def rewards_beside(values: dict[str, Any], folder: Path, confined: bool, where: 
     that leads out of `folder` is refused with RecipeError."""
     method = values.get("method")
     rewards = method.get("rewards") if isinstance(method, dict) else None
-    if not isinstance(rewards, list | dict):
+    if not isinstance(method, dict) or not isinstance(rewards, list | dict):
         return values
     items = rewards if isinstance(rewards, list) else [rewards]
     moved = [_moved(item, folder, confined, where) if isinstance(item, dict) else item for item in items]

@@ -106,4 +106,15 @@ class Judge(Strict):
     retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
 
 
-AnyReward = Annotated[Exact | Regex | JsonObject | UnitTests | Length | Function | Judge, Field(discriminator="kind")]
+class LearnedReward(Strict):
+    """What a reward model of yours, a run with method: reward, says of the answer."""
+
+    kind: Literal["model"] = "model"
+    weight: Weight = 1.0
+    model: Name = Field(description="The folder of the run, or its model/ folder.")
+
+
+AnyReward = Annotated[
+    Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward,
+    Field(discriminator="kind"),
+]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.recipe.rollouts import OwnAnswers, Rollouts
-from whet.recipe.schema import Distil, Dpo, Lora, Pretrain, Recipe, Reward
+from whet.recipe.schema import Dpo, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -132,7 +132,6 @@ def step_tokens(recipe: Recipe, facts: Facts) -> int:
         assert recipe.batch_tokens is not None
         return recipe.batch_tokens
     method, mean = recipe.method, facts.tokens / max(1, facts.rows)
-    assert isinstance(method, Rollouts | Distil)
     return math.ceil(method.prompts * (mean + method.samples * method.max_new_tokens))
 
 

@@ -14,10 +14,11 @@ from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
 from whet.recipe.rewards import JsonObject as JsonObject
 from whet.recipe.rewards import Judge as Judge
+from whet.recipe.rewards import LearnedReward as LearnedReward
 from whet.recipe.rewards import Length as Length
 from whet.recipe.rewards import Regex as Regex
 from whet.recipe.rewards import UnitTests as UnitTests
-from whet.recipe.rollouts import Grpo, Rloo
+from whet.recipe.rollouts import Grpo, Ppo, Rloo
 from whet.recipe.strict import Name, Strict
 
 
@@ -81,7 +82,7 @@ class Auto(Strict):
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
 Method = Annotated[
-    Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo | Bake | Distil, Field(discriminator="kind")
+    Auto | Pretrain | Sft | Dpo | Reward | Classify | Grpo | Rloo | Ppo | Bake | Distil, Field(discriminator="kind")
 ]
 
 

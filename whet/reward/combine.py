@@ -7,14 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from whet.recipe.rewards import AnyReward
-from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Exact, Function, Grpo, JsonObject, Judge, Length, Regex, Rloo, UnitTests
+from whet.recipe.schema import (
+    Exact,
+    Function,
+    Grpo,
+    JsonObject,
+    Judge,
+    LearnedReward,
+    Length,
+    Ppo,
+    Regex,
+    Rloo,
+    UnitTests,
+)  # fmt: skip
 from whet.reward.exact import ExactReward
 from whet.reward.function import FunctionReward
 from whet.reward.json_object import JsonReward
 from whet.reward.judge import JudgeReward
 from whet.reward.length import LengthReward
+from whet.reward.model import ModelReward
 from whet.reward.protocol import Scorer
 from whet.reward.regex import RegexReward
 from whet.reward.unit_tests import UnitTestReward
@@ -57,20 +68,29 @@ class Rewards:
         return Scores(total, parts)
 
 
-def build_rewards(method: Rollouts, cache: Path | None = None) -> Rewards:
+def build_rewards(method: Grpo | Rloo | Ppo, cache: Path | None = None) -> Rewards:
     """The rewards of a method. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
     a file, a function, a schema, a machine that cannot shut code in."""
-    assert isinstance(method, Grpo | Rloo)
     components: list[Component] = []
     for settings in method.rewards:
         name = settings.kind
         same = sum(other.name.partition("-")[0] == name for other in components)
         name += f"-{same + 1}" if same else ""
-        components.append(Component(name, settings.weight, _scorer(settings, None if cache is None else cache / name)))
+        components.append(_component(settings, name, None if cache is None else cache / f"{name}.json"))
     return Rewards(components)
 
 
-def _scorer(settings: AnyReward, cache: Path | None) -> Scorer:
+def _component(
+    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward,
+    name: str,
+    cache: Path | None,
+) -> Component:
+    return Component(name, settings.weight, _scorer(settings, cache))
+
+
+def _scorer(
+    settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward, cache: Path | None
+) -> Scorer:
     match settings:
         case Exact():
             return ExactReward(settings)
@@ -85,5 +105,7 @@ def _scorer(settings: AnyReward, cache: Path | None) -> Scorer:
         case Function():
             return FunctionReward(settings)
         case Judge():
-            return JudgeReward(settings, None if cache is None else cache.with_suffix(".json"))
+            return JudgeReward(settings, cache)
+        case LearnedReward():
+            return ModelReward(settings)
     assert_never(settings)

@@ -118,9 +118,17 @@ def _refuse_unknown(schema: Any, where: str) -> None:
         if word not in KEYWORDS | WORDS:
             what = f"the keyword {word!r} of JSON Schema is not supported{nearest(word, KEYWORDS)}"
             raise RecipeError(what, where=where, fix=f"use {', '.join(sorted(KEYWORDS))}")
-        names = [wanted] if isinstance(wanted, str) else wanted
-        if word == "type" and not (isinstance(names, list) and all(name in TYPES for name in names)):
+        types = [wanted] if isinstance(wanted, str) else wanted
+        if word == "type" and not (isinstance(types, list) and all(name in TYPES for name in types)):
             raise RecipeError("this is no type", where=where, value=wanted, fix=f"use {', '.join(TYPES)}")
-        inner = wanted.values() if word == "properties" else wanted if word in LISTS else ()
-        for one in [*inner, *([wanted] if word in ("items", "additionalProperties", "not") else [])]:
+        for one in _inner(word, wanted):
             _refuse_unknown(one, where)
+
+
+def _inner(word: str, wanted: Any) -> list[Any]:
+    """The schemas inside a keyword."""
+    if word == "properties" and isinstance(wanted, dict):
+        return list(wanted.values())
+    if word in LISTS and isinstance(wanted, list):
+        return wanted
+    return [wanted] if word in ("items", "additionalProperties", "not") else []

@@ -27,6 +27,8 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     """Training losses since the last validation."""
     stopped: str | None = None
+    state: dict[str, float] = field(default_factory=dict)
+    """What a method must remember beside the weights."""
 
 
 def save_last(folder: Path, progress: Progress, optimizer: MasterOptimizer) -> None:

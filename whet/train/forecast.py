@@ -26,7 +26,8 @@ from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
 from whet.plan.time import rate, step_seconds
-from whet.recipe.rules import resolve
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.rules import resolve, step_tokens
 from whet.recipe.schema import Lora, Recipe
 from whet.train.material import Material, block_length, gather, settle_method
 from whet.train.observer import Observer
@@ -72,15 +73,19 @@ def forecast(
     shape, config = _shape_of(recipe, notes)
     recipe, material = _material(recipe, config, cache, notes, observer)
     recipe, _ = settle_method(recipe, material)
-    recipe, _ = resolve(recipe, material.facts(recipe, shape.hidden, shape.parameters, shape.context))
+    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context)
+    recipe, _ = resolve(recipe, facts)
     calibration = measured(observer, measure_anew)
     setting = _setting(recipe, shape, material, target, calibration)
     memory = predict(shape, setting)
     suggestion = suggest(shape, setting, target.memory)
-    assert recipe.steps and recipe.batch_tokens
+    assert recipe.steps
     seconds = None
-    if target.here and target.device == "cpu":
-        seconds = recipe.steps * step_seconds(shape, setting, recipe.batch_tokens, calibration)
+    batch_tokens = step_tokens(recipe, facts)
+    if isinstance(recipe.method, Rollouts):
+        notes.append("the time is not known beforehand: the model writes the answers that it learns from")
+    elif target.here and target.device == "cpu":
+        seconds = recipe.steps * step_seconds(shape, setting, batch_tokens, calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
@@ -99,7 +104,7 @@ def forecast(
             "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
-            "batch_tokens": recipe.batch_tokens,
+            "batch_tokens": batch_tokens,
             "steps": recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
@@ -153,12 +158,13 @@ def _setting(
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     source = material.source
     if isinstance(source, Prepared):
-        longest = source.longest
+        longest = source.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, Rollouts) else 0)
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
+    largest = recipe.micro_batch_tokens if isinstance(recipe.method, Rollouts) else material.tokens
     setting = Setting(
-        tokens=max(longest, min(recipe.micro_batch_tokens, material.tokens)),
+        tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
         longest=longest,
         bytes_a_number=2 if _dtype(recipe, shape, target, calibration) == "bfloat16" else 4,
         quantised=recipe.quantise is not None,

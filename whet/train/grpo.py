@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from whet.loss.policy_gradient import group_advantages, grpo_loss, token_weights
 from whet.recipe.schema import Grpo
 from whet.train.on_policy import OnPolicy, answers_to_learn, kept, learned_batches, read_base, shaped
@@ -11,8 +9,7 @@ from whet.train.rollout import Rollout, RolloutBatch
 from whet.types import Batch, LossOut
 
 
-@dataclass
-class GroupRelative(OnPolicy):
+class GroupRelative(OnPolicy[Grpo]):
     settings: Grpo
 
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:

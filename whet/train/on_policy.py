@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,11 +16,13 @@ from whet.loss.policy_gradient import overlong_penalty
 from whet.model.adapter import is_adapted, without_adapter
 from whet.model.policy import Policy, evaluating
 from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Grpo, Ppo, Rloo
 from whet.reward.suspect import suspicions
 from whet.train.observer import Observer
 from whet.train.rollout import Rollout, RolloutBatch, Sampler, plant
 from whet.types import Batch, LossOut, Segment
 
+Settings = TypeVar("Settings", bound=Rollouts)
 SAME = 1e-4
 """Nats by which the sampler's log-probability of a token may differ from the policy's and pass for it."""
 FAR = 0.01
@@ -27,16 +30,21 @@ FAR = 0.01
 
 
 @dataclass
-class OnPolicy(ABC):
+class OnPolicy(ABC, Generic[Settings]):
     """A method of the loop. A rollout serves `updates` steps; the run is resumed only where one begins."""
 
     policy: Policy
     sampler: Sampler
     loader: PromptLoader
-    settings: Rollouts
+    settings: Settings
+    samples: int
+    updates: int
     validation: Sequence[Segment]
     observer: Observer
+    state: dict[str, float] = field(default_factory=dict)
+    """What a resumed run must know beside the weights; the checkpoint holds it."""
     current: list[RolloutBatch] = field(default_factory=list)
+    warned: bool = False
 
     @abstractmethod
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:
@@ -46,11 +54,11 @@ class OnPolicy(ABC):
     def loss(self, batch: Batch) -> LossOut: ...
 
     def batches(self, step: int) -> list[Batch]:
-        number, update = divmod(step, self.settings.updates)
+        number, update = divmod(step, self.updates)
         if update == 0:
             self._compare_with_sampler()
             prompts = self.loader.prompts(number)
-            rollout = self.sampler.draw(prompts, self.settings.samples, number)
+            rollout = self.sampler.draw(prompts, self.samples, number)
             if number == 0:
                 self._report(rollout)
             self.current = self.learn_from(rollout)
@@ -76,7 +84,8 @@ class OnPolicy(ABC):
         apart = [batch.facts.get("sampler_kl", (0.0, 0.0)) for batch in self.current]
         tokens = sum(count for _, count in apart)
         mean = sum(total for total, _ in apart) / max(1.0, tokens)
-        if mean > FAR:
+        if mean > FAR and not self.warned:
+            self.warned = True
             self.observer.note(
                 f"the model writes with other probabilities than it is trained with ({mean:.3f} nats a token apart; "
                 f"more than {FAR} is known to be unstable): set dtype: float32"
@@ -86,27 +95,34 @@ class OnPolicy(ABC):
         """Of each sampled token under the weights as they are, with gradient. The first update's own are the old ones:
         so the first ratio is exactly 1, whatever the sampler's rounding."""
         policy_N = self.policy.logprobs(batch)
+        self.settle_old(batch, policy_N)
+        return policy_N
+
+    def settle_old(self, batch: RolloutBatch, policy_N: Tensor) -> None:
+        """Keep the first update's log-probabilities as the old ones, and note how far the sampler was from them."""
         if batch.old_N is None:
             batch.old_N = policy_N.detach()
             apart = float((batch.sampled_N - batch.old_N).sum())
             batch.facts["sampler_kl"] = (apart, float(len(policy_N)))
-        return policy_N
+
+    def finish(self) -> None:
+        """Take away from the model what only the training needed."""
 
 
-def shaped(rollout: Rollout, settings: Rollouts) -> Tensor:
+def shaped(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""
     if settings.overlong != "penalise":
         return rollout.reward_PG
     return rollout.reward_PG + overlong_penalty(rollout.tokens_A, settings.max_new_tokens).view(-1, rollout.samples)
 
 
-def kept(rollout: Rollout, settings: Rollouts) -> Tensor:
+def kept(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """1 for each answer (A,) that is learned from, 0 for one that was cut off where the recipe leaves such out."""
     masks = settings.overlong == "mask"
     return torch.tensor([float(answer.finished or not masks) for answer in rollout.answers])
 
 
-def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Rollouts) -> list[int]:
+def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo | Ppo) -> list[int]:
     """Numbers of the answers that can teach something: those kept, of groups whose rewards differ (of all groups where
     the KL to the base teaches, too). Never none, because a step learns from a batch; then the first, which teaches
     nothing."""

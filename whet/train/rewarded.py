@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.prompt_loader import PromptLoader
 from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.rollouts import OwnAnswers
-from whet.recipe.schema import Grpo, Recipe, Rloo
+from whet.recipe.schema import Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import build_rewards
 from whet.store.run import Run
 from whet.train.grpo import GroupRelative
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
+from whet.train.ppo import Proximal
 from whet.train.rloo import LeaveOneOut
 from whet.train.rollout import Sampler
 from whet.types import Segment
@@ -27,10 +28,10 @@ def prompt_loader(method: OwnAnswers, prompts: Sequence[Segment], micro_batch_to
 
 def rewarded_method(
     recipe: Recipe, prepared: Prepared, base: Base, policy: Policy, loader: object, run: Run, observer: Observer
-) -> OnPolicy:
+) -> OnPolicy[Grpo] | OnPolicy[Rloo] | OnPolicy[Ppo]:
     """The recipe's method; reads the rows again, because rewards ask for more than their tokens."""
     method = recipe.method
-    assert isinstance(method, Grpo | Rloo) and isinstance(loader, PromptLoader)
+    assert isinstance(method, Grpo | Rloo | Ppo) and isinstance(loader, PromptLoader)
     rows = read_rows(recipe, prepared, ("trained", "validation"))
     sampler = Sampler(
         policy,
@@ -42,10 +43,13 @@ def rewarded_method(
         method.max_new_tokens,
         recipe.seed,
     )
-    shared: tuple[Any, ...] = (policy, sampler, loader)
+    parts = (policy, sampler, loader)
+    rest = (method.samples, method.updates, prepared.validation, observer)
     match method:
         case Grpo():
-            return GroupRelative(*shared, method, prepared.validation, observer)
+            return GroupRelative(*parts, method, *rest)
         case Rloo():
-            return LeaveOneOut(*shared, method, prepared.validation, observer)
+            return LeaveOneOut(*parts, method, *rest)
+        case Ppo():
+            return Proximal(*parts, method, *rest)
     assert_never(method)

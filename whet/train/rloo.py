@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -14,8 +12,7 @@ from whet.train.rollout import Rollout, RolloutBatch
 from whet.types import Batch, LossOut
 
 
-@dataclass
-class LeaveOneOut(OnPolicy):
+class LeaveOneOut(OnPolicy[Rloo]):
     settings: Rloo
 
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:

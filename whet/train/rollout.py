@@ -70,6 +70,11 @@ class RolloutBatch(Batch):
     """Its log-probability under the base."""
     old_N: Tensor | None = None
     """Its log-probability under the weights that the first update begins with."""
+    advantage_N: Tensor | None = None
+    """Of each token, where a value head tells them apart (ppo)."""
+    old_value_N: Tensor | None = None
+    return_N: Tensor | None = None
+    """The reward from each token on that the value head learns to expect."""
     facts: dict[str, tuple[float, float]] = field(default_factory=dict)
     """What the step's log says of the rollout; in one batch of it."""
 

@@ -179,6 +179,8 @@ def train(session: Session, observer: Observer) -> Trained:
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
     progress = _resumed(run, optimizer, recipe.steps, observer)
+    if isinstance(method, OnPolicy):
+        method.state = progress.state
     validator = Validator(
         policy,
         method.loss,
@@ -213,6 +215,8 @@ def train(session: Session, observer: Observer) -> Trained:
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
     _refuse_broken(policy, NextToken(policy, loader) if isinstance(method, OnPolicy) else method, first)
+    if isinstance(method, OnPolicy):
+        method.finish()
     if isinstance(recipe.method, HeadMethod):
         save_headed(run, base, policy, session.renderer, recipe, session.material)
     else:

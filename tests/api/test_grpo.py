@@ -1,0 +1,117 @@
+"""A file of prompts and a reward go from a recipe to a paired verdict; what cannot work is refused at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet
+import whet.api
+from whet.errors import DataError, RecipeError
+from whet.store.run import Run
+
+SHORT: dict[str, Any] = {
+    "steps": 4, "method.prompts": 4, "method.samples": 4, "method.max_new_tokens": 6, "dtype": "float32",
+    "evaluate.early_stop": "false", "split.near_duplicates": "false", "split.test": 12, "split.validation": 6,
+    "evaluate.forgetting": "false",
+}  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = [{"prompt": f"What is {a} + {b}?", "completion": str(a + b)} for a in range(8) for b in range(7)]
+    return write(tmp_path_factory.mktemp("grpo") / "sums.jsonl", rows)
+
+
+@pytest.fixture(scope="module")
+def result(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("runs")
+    rewards = "[exact, {kind: length, most: 3, weight: 0.1}]"
+    found = whet.tune(str(sums), run_root=root, name="g", **SHORT | {"method.kind": "grpo", "method.rewards": rewards})
+    return Run.open(root / "g"), found
+
+
+def test_the_verdict_compares_greedy_answers_by_the_first_reward(result: tuple[Run, dict[str, Any]]) -> None:
+    run, found = result
+    assert found["method"] == "grpo (lora)"
+    assert found["metric"] == {"name": "reward", "reason": "the first reward of the recipe: exact"}
+    assert found["difference"]["rows"] == 12 and found["difference"]["test"] == "exact McNemar"
+    for side in ("base", "tuned"):
+        assert found[side]["score"] == found[side]["rewards"]["exact"]
+        expected = found[side]["rewards"]["exact"] + 0.1 * found[side]["rewards"]["length"]
+        assert found[side]["reward"] == pytest.approx(expected)
+    lines = [json.loads(line) for line in (run.folder / "answers.jsonl").read_text().splitlines()]
+    assert len(lines) == 12
+    assert all(line["base_score"] == float(line["base"].strip(" .\n") == line["reference"]) for line in lines)
+    assert "Reward" in Path(found["report"]).read_text()
+
+
+def test_every_component_and_both_times_are_logged_apart(result: tuple[Run, dict[str, Any]]) -> None:
+    run, _ = result
+    steps = [line for line in run.metrics() if "reward" in line]
+    assert len(steps) == 4
+    for line in steps:
+        assert line["reward"] == pytest.approx(line["reward/exact"] + 0.1 * line["reward/length"])
+        assert line["seconds"] == pytest.approx(line["rollout_seconds"] + line["update_seconds"])
+        assert line["rollout_seconds"] > 0 < line["update_seconds"]
+        assert abs(line["sampler_kl"]) < 1e-4 and line["clipped"] == 0
+    assert [line["validation_reward"] for line in run.metrics() if "validation_reward" in line]
+    reasons = {choice["key"]: choice["reason"] for choice in run.read_json("choices.json")}
+    assert "Tinker" in reasons["learning_rate"] and "batch_tokens" not in reasons
+
+
+def test_prompts_without_answers_are_enough_for_a_reward_that_needs_none(tmp_path: Path) -> None:
+    code = "def short(prompts, answers, rows):\n    return [row['goal'] - len(a) for a, row in zip(answers, rows)]\n"
+    (tmp_path / "score.py").write_text(code)
+    write(tmp_path / "asks.jsonl", [{"prompt": f"Tell me about number {n}.", "goal": 1.0} for n in range(40)])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: asks.jsonl\nmethod: {kind: rloo, rewards: {kind: function, function: 'score.py:short'}}\n")
+    found = whet.tune(str(recipe), run_root=tmp_path / "runs", name="r", **SHORT)
+    assert found["method"] == "rloo (lora)" and found["metric"]["reason"].endswith("function")
+    assert found["ledger"]["supervised_tokens"] == 0
+    assert found["base"]["score"] < 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"batch_tokens": 512}, "counted in prompts"),
+        ({"adapter": "full", "method.kl": 0.1}, "leaves no base"),
+        ({"method.updates": 2, "checkpoint_every": 3}, "a multiple of 2"),
+        ({"method.rewards": "[]"}, "a list with something in it"),
+        ({"method.rewards": "{kind: function, function: 'no.py:f'}"}, "no such file"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_read(
+    sums: Path, tmp_path: Path, keys: dict[str, Any], said: str
+) -> None:
+    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact"} | keys
+    with pytest.raises(RecipeError, match=said):
+        whet.tune(str(sums), run_root=tmp_path, name="r", **asked)
+
+
+def test_rows_that_a_reward_cannot_score_are_one_error_with_the_row(tmp_path: Path) -> None:
+    data = write(tmp_path / "asks.jsonl", [{"prompt": f"Tell me about number {n}."} for n in range(40)])
+    with pytest.raises(DataError, match=r"asks\.jsonl:\d+: the reward 'exact' compares with a reference answer"):
+        whet.tune(str(data), run_root=tmp_path, **SHORT | {"method.kind": "grpo", "method.rewards": "exact"})
+
+
+def test_prompts_that_leave_no_room_for_an_answer_are_dropped_with_a_reason(sums: Path, tmp_path: Path) -> None:
+    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact", "max_tokens": 16}
+    with pytest.raises(DataError, match="no room for an answer of 6 within 16"):
+        whet.tune(str(sums), run_root=tmp_path, **asked)
+
+
+def test_a_plan_says_what_a_rollout_needs(sums: Path, tmp_path: Path) -> None:
+    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact"}
+    found = whet.api.plan(str(sums), memory="2GB", run_root=tmp_path, **asked)
+    assert found["seconds"] is None and any("writes the answers" in note for note in found["notes"])
+    assert found["settings"]["batch_tokens"] > 4 * 4 * 6 and found["fits"]
