@@ -40,7 +40,7 @@ def messages(count: int) -> dict[str, dict[str, Any]]:
     return {notice.message: json.loads(answer_of(notice, notices[0].wanted, "plain")) for notice in notices}
 
 
-def run(folder: Path, rows: int = 900, **settings: Any) -> dict[str, Any]:
+def run(folder: Path, rows: int = 700, **settings: Any) -> dict[str, Any]:
     """Collect, bake, measure: against the prompted base's own answers (as every run does), and against the truth."""
     truth = messages(rows)
     prompts = folder / "prompts.jsonl"
@@ -49,7 +49,7 @@ def run(folder: Path, rows: int = 900, **settings: Any) -> dict[str, Any]:
     collected = whet.collect(prompts, "nano", answers, system=PROMPT, max_tokens=ANSWER_TOKENS)
     prompt = json.dumps(PROMPT)
     method = f"{{kind: bake, prompt: {prompt}}}"
-    chosen = {"method": method, "dtype": "float32", "steps": 150} | settings
+    chosen = {"method": method, "dtype": "float32", "steps": 100, "learning_rate": 2e-3} | settings
     result = whet.tune(str(answers), run_root=folder / "runs", name="bake", **chosen)
     lines = [json.loads(line) for line in (folder / "runs" / "bake" / "answers.jsonl").read_text("utf-8").splitlines()]
     found = result["bake"]

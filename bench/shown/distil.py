@@ -24,17 +24,17 @@ TEACHER, STUDENT = "teacher", "student"
 
 
 def run(
-    folder: Path, teacher_rows: int = 1500, prompts: int = 2000, test_rows: int = 150,
+    folder: Path, teacher_rows: int = 1000, prompts: int = 800, test_rows: int = 100,
     teacher_settings: dict[str, Any] | None = None, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the teacher, distil it, and measure base, student and teacher on the same rows."""
-    quick = {"dtype": "float32", "evaluate.forgetting": "false"}
+    quick = {"dtype": "float32", "steps": 90, "evaluate.forgetting": "false"}
     desk = written(folder / "desk.jsonl", generate(teacher_rows, seed=0))
     taught = whet.tune(str(desk), run_root=folder, name=TEACHER, **quick | (teacher_settings or {}))
     asked = [{"prompt": row["prompt"]} for row in generate(prompts, seed=1)]
     test = written(folder / "test.jsonl", generate(test_rows, seed=2))
     method = f"{{kind: distil, teacher: {TEACHER}, max_new_tokens: 80}}"
-    chosen = {"method": method, "test": str(test), "dtype": "float32", "steps": 120, "drop_budget": 1.0} | settings
+    chosen = {"method": method, "test": str(test), "dtype": "float32", "steps": 70, "drop_budget": 1.0} | settings
     data = written(folder / "prompts.jsonl", asked)
     result = whet.tune(str(data), run_root=folder, name=STUDENT, **chosen)
     found = result["distil"]

@@ -66,13 +66,19 @@ def test_a_prompt_on_the_command_line(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_teachers_folder_is_looked_for_beside_the_recipe(tmp_path: Path) -> None:
-    (tmp_path / "big").mkdir()
+    for name in ("big", "nano", "my-run"):
+        (tmp_path / name).mkdir()
+    for name in ("big", "nano"):
+        (tmp_path / name / "config.json").write_text("{}")
     path = write(tmp_path, "data: x.jsonl\nmethod: {kind: distil, teacher: big}\n")
     method = load_recipe(path).method
     assert isinstance(method, Distil) and method.teacher == str(tmp_path / "big")
     path = write(tmp_path, "data: x.jsonl\nmethod: {kind: distil, teacher: my-run}\n")
     method = load_recipe(path).method
     assert isinstance(method, Distil) and method.teacher == "my-run" and method.samples == 1
+    path = write(tmp_path, "data: x.jsonl\nmethod: {kind: distil, teacher: nano}\n")
+    method = load_recipe(path).method
+    assert isinstance(method, Distil) and method.teacher == "nano", "the bundled one"
 
 
 BAKE = {"data": "x.jsonl", "method": {"kind": "bake", "prompt": "p"}}

@@ -23,9 +23,14 @@ def teacher_beside(values: dict[str, Any], folder: Path, confined: bool, where: 
     prompt, teacher = found.get("prompt"), found.get("teacher")
     if found.get("kind") == "bake" and isinstance(prompt, str) and names_a_file(prompt):
         found["prompt"] = text_of(prompt, folder, confined, where)
-    if isinstance(teacher, str) and not Path(teacher).is_absolute() and (folder / teacher).is_dir():
+    if isinstance(teacher, str) and teacher not in ("", "nano") and holds_a_model(folder / teacher):
         found["teacher"] = str(folder / teacher)
     return {**values, "method": found}
+
+
+def holds_a_model(folder: Path) -> bool:
+    """A model as transformers saves it, or a run; a run is otherwise known by its name."""
+    return any((folder / name).is_file() for name in ("config.json", "run.json"))
 
 
 def names_a_file(prompt: str) -> bool:
