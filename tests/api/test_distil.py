@@ -22,7 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = generate(120, seed=0)
     (folder / "desk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": row["prompt"]}) + "\n" for row in rows))
-    settings = QUICK | {"steps": 20, "split.max_test": 4}
+    settings: dict[str, Any] = QUICK | {"steps": 20, "split.max_test": 4}
     whet.tune(str(folder / "desk.jsonl"), run_root=folder, name="teacher", **settings)
     return folder
 

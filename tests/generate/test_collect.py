@@ -175,6 +175,17 @@ def test_the_key_is_sent_and_never_written_or_said(
     assert all(SECRET not in path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file())
 
 
+def test_the_key_follows_no_redirection(
+    server: Server, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHET_API_KEY", SECRET)
+    server.headers = {"Location": server.url + "/elsewhere"}
+    server.reply = lambda number: (302, {})
+    with pytest.raises(InputError, match="302"):
+        go(server, prompts, tmp_path / "a.jsonl")
+    assert len(server.asked) == 1
+
+
 def test_without_a_key_none_is_sent(server: Server, prompts: Path, tmp_path: Path) -> None:
     server.reply = lambda number: (200, answered("ok"))
     go(server, prompts, tmp_path / "a.jsonl")
@@ -230,7 +241,8 @@ def test_a_file_of_other_settings_is_refused(
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    for text in ('{"prompt": "a", "completion": "b"}\n', "no json\n"):
+    lost = {"messages": [], "provenance": {**Asking("t", "m").shared, "request": "1", "usage": {"tokens": 3}}}
+    for text in ('{"prompt": "a", "completion": "b"}\n', "no json\n", json.dumps(lost) + "\n"):
         (tmp_path / "a.jsonl").write_text(text)
         with pytest.raises(DataError):
             Collected(tmp_path / "a.jsonl", Asking("t", "m"))

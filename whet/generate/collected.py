@@ -115,8 +115,10 @@ class Collected:
                 what = f"this row was collected with another {key}, {provenance.get(key)!r}"
                 raise DataError(what, where=where, value=value, fix=fix)
         self.keys.add(provenance["request"])
-        usage = provenance.get("usage") or {}
-        self.usage += Usage(int(usage["prompt_tokens"]), int(usage["answer_tokens"]), bool(usage["estimated"]))
+        try:
+            self.usage += Usage(**provenance["usage"])
+        except (KeyError, TypeError) as error:
+            raise DataError("this row does not say what it cost", where=where, fix=fix) from error
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

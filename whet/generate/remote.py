@@ -24,6 +24,16 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before the second try, doubled each time; a server's own Retry-After goes first."""
 
 
+class _StaysHere(urllib.request.HTTPRedirectHandler):
+    """A redirection would take the key to another server, and the request without its body."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_StaysHere)
+
+
 class WrongAnswer(RunError):
     """The server answered, and not in the form that was asked for."""
 
@@ -86,7 +96,7 @@ class Remote:
 
     def _once(self, body: bytes) -> Any:
         request = urllib.request.Request(f"{self.url.rstrip('/')}/chat/completions", body, self._headers())
-        with urllib.request.urlopen(request, timeout=self.seconds) as response:
+        with _OPENER.open(request, timeout=self.seconds) as response:
             return json.loads(response.read())
 
     def _headers(self) -> dict[str, str]:
