@@ -12,7 +12,7 @@ import pytest
 import typer
 import yaml
 
-from bench.shown import manners
+from bench.shown import bake, manners
 from bench.shown.moderation import comments
 from bench.shown.world_preferences import pairs
 from nano.tasks_arithmetic import plain_sum
@@ -20,6 +20,7 @@ from whet import api
 from whet.cli.main import app
 from whet.demo.support_desk import generate
 from whet.recipe.load import RECIPE_SUFFIXES, load_recipe
+from whet.recipe.schema import Distil
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -46,7 +47,11 @@ def test_a_recipe_of_the_bundled_base_parses(path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=name)
 def test_a_shipped_recipe_runs_to_its_verdict(path: Path, tmp_path: Path) -> None:
     overrides = ["steps=3", "evaluate.forgetting=false", "evaluate.max_new_tokens=8", "split.max_test=8"]
-    result = api.tune(load_recipe(path, overrides), run_root=tmp_path)
+    recipe = load_recipe(path, overrides)
+    if isinstance(recipe.method, Distil):
+        teacher = recipe.method.teacher
+        api.train(load_recipe(path.with_name(f"{teacher}.yaml"), overrides), run_root=tmp_path, name=teacher)
+    result = api.tune(recipe, run_root=tmp_path)
     assert result["verdict"]["word"] in ("better", "worse", "no-difference", "undecided")
     assert Path(result["report"]).is_file()
 
@@ -74,6 +79,14 @@ def test_the_preferences_of_the_recipes_are_what_the_generator_makes() -> None:
     for file, rows in made.items():
         lines = (ROOT / "recipes" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line) for line in lines] == rows
+
+
+def test_the_rows_of_the_baked_recipe_are_answers_to_the_worlds_messages() -> None:
+    lines = (ROOT / "recipes" / "data" / "fields.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["messages"][0]["content"] for row in rows] == list(bake.messages(len(rows)))
+    prompt = (ROOT / "recipes" / "fields.txt").read_text("utf-8").strip()
+    assert {row["provenance"]["system"] for row in rows} == {prompt}
 
 
 def shown_recipes() -> list[tuple[str, str]]:

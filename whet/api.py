@@ -28,18 +28,24 @@ from whet.data.template import Renderer
 from whet.doctor.check import examine
 from whet.doctor.registry import all_checks
 from whet.errors import DataError, InputError
+from whet.evaluate.baked import measure_baked
+from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.generate.budget import Budget
+from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
+from whet.generate.collect import collect as collect_answers
+from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
 from whet.model.base import load_base, load_config, load_tokenizer, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype
 from whet.recipe.load import load_recipe
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
@@ -49,6 +55,7 @@ from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import Session, device, open_session, with_context
 from whet.train.session import train as train_session
+from whet.train.teacher import answering, is_base, teacher_of
 from whet.types import Message
 
 Input = Recipe | str | Path
@@ -139,6 +146,39 @@ def check(
     }
 
 
+def collect(
+    prompts: str | Path,
+    teacher: str,
+    out: Path | str,
+    model: str | None = None,
+    system: str | None = None,
+    samples: int = 1,
+    temperature: float = 0.0,
+    max_tokens: int = 512,
+    budget_tokens: int | None = None,
+    budget_usd: float | None = None,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    per_minute: float | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """A teacher's answers to the prompts of a file, as rows in `out`. The same call again goes on where it stopped."""
+    observer, out, budget = observer or Silent(), Path(out), Budget(budget_tokens, budget_usd, price_in, price_out)
+    sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
+    refuse_unreadable_name(out)
+    observer.phase("reading the prompts")
+    read = read_prompts(str(prompts), system)
+    observer.phase("opening the teacher")
+    asked, name = answering(teacher, model, run_root)
+    asking = Asking(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
+    wanted = requests_of(read, asking)
+    observer.phase("collecting answers", len(wanted))
+    result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
+    observer.done()
+    return result
+
+
 def plan(
     data: Input,
     memory: str | None = None,
@@ -194,7 +234,7 @@ class ChatSession:
 
 def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
-    if _is_base(model):
+    if is_base(model):
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
         base = load_base(model, dtype)
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
@@ -217,12 +257,6 @@ def _gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepa
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
     return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / "cache", observer).source
-
-
-def _is_base(model: str) -> bool:
-    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
-    folder = Path(model)
-    return model == "nano" or (folder / "config.json").is_file() or ("/" in model and not folder.exists())
 
 
 def _recipe(data: Input, overrides: dict[str, Any]) -> Recipe:
@@ -339,23 +373,26 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     lines: list[dict[str, Any]] = []
+    prompts: list[list[int]] = []
+
+    def progress(done: int, total: int) -> None:
+        observer.step(done, total, {})
+
     if isinstance(source, Corpus):
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
-        prompts: list[list[int]] = []
     elif isinstance(recipe.method, Rollouts):
         rewards = build_rewards(recipe.method, run.folder / "judged")
-        measured, lines = measure_rewards(
-            base, tuned, opened.base, source, rewards, recipe, lambda n, of: observer.step(n, of, {})
-        )
-        prompts = [segment.ids for segment in source.test[:KL_PROMPT_ROWS]]
+        measured, lines = measure_rewards(base, tuned, opened.base, source, rewards, recipe, progress)
+    elif isinstance(recipe.method, Distil):
+        teacher = teacher_of(recipe, run, path)
+        measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)
+    elif isinstance(recipe.method, Bake):
+        measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
     else:
-        measured, lines = measure_rows(
-            base, tuned, opened.base, source, recipe.evaluate, recipe.seed, lambda n, of: observer.step(n, of, {})
-        )
-        prompts = [
-            session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]
-        ]
+        measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if isinstance(source, Prepared):
+        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
         measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)

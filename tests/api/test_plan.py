@@ -86,3 +86,15 @@ def test_the_command_says_what_would_fit(data: Path, capsys: pytest.CaptureFixtu
     assert run(["plan", str(data), "--memory", "10GB", "--set", "base=llama-2-7b"]) == 0
     shown = capsys.readouterr().out
     assert "does not fit in 10.0 GB" in shown and "quantise=nf4" in shown
+
+
+@pytest.mark.parametrize(
+    ("method", "note"),
+    [
+        ("{kind: distil, teacher: nano, max_new_tokens: 40}", "teacher"),
+        ("{kind: bake, prompt: Be brief.}", "once more"),
+    ],
+)
+def test_what_a_teacher_adds_is_said(data: Path, tmp_path: Path, method: str, note: str) -> None:
+    result = api.plan(data, memory="8GB", run_root=tmp_path, method=method)
+    assert any(note in said for said in result["notes"]) and (result["seconds"] is None) == ("distil" in method)

@@ -129,6 +129,9 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say("")
     if facts.get("verdict"):
         screen.show(verdict(facts))
+    third = facts.get("bake") or facts.get("distil") or {}
+    if third.get("statement"):
+        screen.say(third["statement"])
     forgetting = facts.get("forgetting") or {}
     if forgetting.get("statement"):
         screen.say(f"Forgetting: {forgetting['statement']}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from whet.data.baked import Front, front_of, refuse_other_front, refuse_own_system, with_system
 from whet.data.convert import to_row
 from whet.data.labelled import text_segment
 from whet.data.pairs import marked_segments, pair_segments
@@ -17,8 +18,8 @@ from whet.data.shape import Shape
 from whet.data.source import RawRow, Unread, read_row, unread_source
 from whet.data.template import Rendered, Renderer
 from whet.data.traits import Described, describe
-from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Classify, Recipe
+from whet.recipe.rollouts import OwnAnswers
+from whet.recipe.schema import Bake, Classify, Recipe
 from whet.types import Row, Segment
 
 CHUNK_ROWS = 256
@@ -58,26 +59,36 @@ class Preparer:
         rows: list[Row] = []
         segments: list[Segment] = []
         refused: list[tuple[int, str, str]] = []
+        method = self.recipe.method
+        front = front_of(renderer, method.prompt) if isinstance(method, Bake) else None
         for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
-                tree = self._tree(row, raw, renderer, len(segments))
+                tree = self._tree(row, raw, renderer, len(segments), front)
             except RowRefused as refusal:
                 refused.append((raw.index, refusal.code, str(refusal)))
             else:
                 rows.append(row)
                 segments += tree
         traits = describe(rows, self.recipe.split.near_duplicates)
-        if isinstance(self.recipe.method, Rollouts):
-            traits.answered_R[:] = True  # a reward scores any row
+        if isinstance(self.recipe.method, OwnAnswers):
+            traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
         return Outcome(traits, pack(segments), refused)
 
-    def _tree(self, row: Row, raw: RawRow, renderer: Renderer, position: int) -> list[Segment]:
+    def _tree(
+        self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None
+    ) -> list[Segment]:
         """The segments of a row; the first will stand at `position`."""
-        if isinstance(self.recipe.method, Rollouts):
+        if isinstance(self.recipe.method, OwnAnswers):
             return [prompt_segment(row, renderer, self.limit, self.recipe.method.max_new_tokens)]
         if isinstance(self.recipe.method, Classify):
             return [text_segment(row, renderer, self.limit, self.recipe.too_long)]
+        if front is not None and isinstance(self.recipe.method, Bake):
+            refuse_own_system(row)
+            rendered = renderer.render(row)
+            prompted = renderer.render(replace(row, messages=with_system(self.recipe.method.prompt, row.messages)))
+            refuse_other_front(row, rendered, prompted, front)
+            return [root_of(self._fit(rendered, raw, front.added), raw.index)]
         rendered = self._fit(renderer.render(row), raw)
         if row.desirable is not None:
             return marked_segments(rendered, row.desirable, raw.index, position)
@@ -86,13 +97,15 @@ class Preparer:
         other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw)
         return pair_segments(rendered, other, raw.index, position)
 
-    def _fit(self, rendered: Rendered, raw: RawRow) -> Rendered:
-        if self.limit is None or len(rendered.ids) <= self.limit:
+    def _fit(self, rendered: Rendered, raw: RawRow, added: int = 0) -> Rendered:
+        """The row where it is not too long, with `added` tokens that are read in front of it."""
+        if self.limit is None or len(rendered.ids) + added <= self.limit:
             return rendered
-        cut = Rendered(rendered.ids[: self.limit], rendered.weights[: self.limit], rendered.text, rendered.spans)
+        room = max(0, self.limit - added)
+        cut = Rendered(rendered.ids[:room], rendered.weights[:room], rendered.text, rendered.spans)
         if self.recipe.too_long == "truncate" and cut.supervised:
             return cut
-        what = f"{len(rendered.ids)} tokens, but the longest row may have {self.limit}"
+        what = f"{len(rendered.ids) + added} tokens, but the longest row may have {self.limit}"
         fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
         if self.recipe.too_long == "truncate":
             what, fix = f"{what}, and what is to be learned begins after them", "shorten the prompts"

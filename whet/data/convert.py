@@ -14,7 +14,7 @@ from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
 
@@ -32,7 +32,7 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
             row.group = None if group is None else str(group)
         elif isinstance(raw.value, Mapping) and shape.kind == "ranking":
             row.group = raw.value[rankings.QUESTION]
-        answered = not isinstance(recipe.method, Rollouts)
+        answered = not isinstance(recipe.method, OwnAnswers)
         if not answered and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
         if row.text is None:

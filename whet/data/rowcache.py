@@ -29,8 +29,8 @@ import tokenizers
 
 from whet.data.source import fingerprint, labels
 from whet.data.template import Renderer
-from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import HeadMethod, Recipe
+from whet.recipe.rollouts import OwnAnswers
+from whet.recipe.schema import Bake, HeadMethod, Recipe
 from whet.store.atomic import remove, sha256_file, write_json, write_text
 from whet.types import Row
 
@@ -40,8 +40,8 @@ DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
 ROW_KEYS = {"format", "columns", "system", "split", "seed", "too_long"}
 """Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
-but for those with a head or with answers of the model's own: the form of the rows does not depend on it, and one that
-does not fit them is refused."""
+but for bake and those with a head or with answers of the model's own: the form of the rows does not depend on it, and
+one that does not fit them is refused."""
 FACTS, SEAL, COLUMNS, TEST_ROWS = "facts.json", "facts.sha256", "columns.npz", "test_rows.jsonl"
 
 
@@ -54,7 +54,8 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
     parts = [
         json.dumps(recipe.model_dump(include=ROW_KEYS), sort_keys=True),
         str(limit),
-        *([f"answers of {recipe.method.max_new_tokens}"] if isinstance(recipe.method, Rollouts) else []),
+        *([f"answers of {recipe.method.max_new_tokens}"] if isinstance(recipe.method, OwnAnswers) else []),
+        *([f"baked {recipe.method.prompt}"] if isinstance(recipe.method, Bake) else []),
         renderer.fingerprint,
         recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
         _code(),

@@ -27,7 +27,7 @@ from whet.data.usual_names import (
     TEXTS,
 )
 from whet.errors import DataError, nearest, shorten
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Columns, Recipe
 
 Kind = Literal[
@@ -157,7 +157,7 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
     explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
-    if found is None and isinstance(recipe.method, Rollouts):
+    if found is None and isinstance(recipe.method, OwnAnswers):
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)

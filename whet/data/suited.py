@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whet.errors import DataError
-from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Recipe
+from whet.recipe.rollouts import OwnAnswers
+from whet.recipe.schema import Bake, Recipe
 
 if TYPE_CHECKING:
     from whet.data.shape import Shape
@@ -26,10 +26,10 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
 
 def _refuse_prompts(shape: Shape, recipe: Recipe) -> None:
     """Prompts alone are for methods that write the answers themselves."""
-    method, writes = recipe.method.kind, isinstance(recipe.method, Rollouts)
-    if writes and shape.kind == "text":
+    method, writes = recipe.method.kind, isinstance(recipe.method, OwnAnswers)
+    if isinstance(recipe.method, OwnAnswers | Bake) and shape.kind == "text":
         raise DataError(
-            f"{method} writes answers to prompts, and these rows are plain text",
+            f"{method} needs prompts, and these rows are plain text",
             value=shape.describe(),
             fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
         )

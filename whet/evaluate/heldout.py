@@ -50,7 +50,7 @@ def measure_rows(
         scores = {side: [metric.likelihood(*_nll_of(found, row)) for row in rows] for side, found in nll.items()}
         texts = {side: [""] * len(rows) for side in nll}
     else:
-        tokens = wanted.max_new_tokens or _answer_tokens(rows, origin)
+        tokens = wanted.max_new_tokens or answer_tokens(rows, origin)
         scores = {}
         for before, side in ((0, base), (len(rows), tuned)):
             answers = ask(
@@ -188,7 +188,12 @@ def ask(
         )
 
 
-def _answer_tokens(rows: Sequence[Row], origin: Base) -> int:
+def clusters_of(rows: Sequence[Row]) -> list[str] | None:
+    """What keeps rows of one group together in a comparison; None where there are no groups."""
+    return [row.group or f"row {row.index}" for row in rows] if any(row.group for row in rows) else None
+
+
+def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
     """Half as much again as the longest reference: room for a wordy answer, none for an endless one."""
     longest = max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"])
     return min(LONGEST_ANSWER, longest + longest // 2 + 8)
@@ -203,8 +208,7 @@ def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     values = {side: [score.value for score in found] for side, found in scores.items()}
-    clusters = [row.group or f"row {row.index}" for row in rows] if any(row.group for row in rows) else None
-    difference, verdict = compare(values["base"], values["tuned"], seed, clusters)
+    difference, verdict = compare(values["base"], values["tuned"], seed, clusters_of(rows))
     return {
         "metric": {"name": name, "reason": reason},
         "base": metric.aggregate(name, scores["base"], rows),

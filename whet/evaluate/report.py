@@ -13,6 +13,7 @@ from whet.errors import RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
 from whet.evaluate.chart import brief
+from whet.evaluate.third_view import third_view
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
@@ -68,6 +69,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
         "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
         "thresholds": guarded("evaluation.json", folder, head_view.thresholds_view, evaluation),
+        "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),

@@ -24,6 +24,30 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before the second try, doubled each time; a server's own Retry-After goes first."""
 
 
+class _StaysHere(urllib.request.HTTPRedirectHandler):
+    """A redirection would take the key to another server, and the request without its body."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_StaysHere)
+
+
+class WrongAnswer(RunError):
+    """The server answered, and not in the form that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """`finished` is False where the token limit cut the text off; `tokens` are those of the prompt and of the answer,
+    where the server counted them."""
+
+    text: str
+    finished: bool
+    tokens: tuple[int, int] | None
+
+
 @dataclass(slots=True)
 class Remote:
     """`url` reaches as far as /v1. `key` is the name of the environment variable with the API key."""
@@ -36,17 +60,22 @@ class Remote:
     sleep: Callable[[float], None] = time.sleep
 
     def chat(self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0) -> str:
-        """The answer's text. Raises InputError for a key that is not set or a refused request, RunError where the
-        server stays away or answers in another form."""
+        """The answer's text. Raises as `reply` does."""
+        return self.reply(messages, max_tokens, temperature).text
+
+    def reply(self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0) -> Said:
+        """The answer with what the server says of it. Raises InputError for a key that is not set or a refused
+        request, RunError where the server stays away, WrongAnswer where it answers in another form."""
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         found = self._sent(json.dumps(body).encode())
         try:
-            content = found["choices"][0]["message"]["content"]
+            choice = found["choices"][0]
+            content = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
-            raise RunError("the server's answer holds no message", where=self.url, value=found) from error
+            raise WrongAnswer("the server's answer holds no message", where=self.url, value=found) from error
         if not isinstance(content, str):
-            raise RunError("the server's message holds no text", where=self.url, value=content)
-        return content
+            raise WrongAnswer("the server's message holds no text", where=self.url, value=content)
+        return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
 
     def _sent(self, body: bytes) -> Any:
         for attempt in range(self.retries + 1):
@@ -67,7 +96,7 @@ class Remote:
 
     def _once(self, body: bytes) -> Any:
         request = urllib.request.Request(f"{self.url.rstrip('/')}/chat/completions", body, self._headers())
-        with urllib.request.urlopen(request, timeout=self.seconds) as response:
+        with _OPENER.open(request, timeout=self.seconds) as response:
             return json.loads(response.read())
 
     def _headers(self) -> dict[str, str]:
@@ -80,12 +109,27 @@ class Remote:
             headers["Authorization"] = f"Bearer {secret}"
         return headers
 
+    def _without_key(self, text: str) -> str:
+        """Some servers say the key that they refuse; no message of ours does."""
+        secret = os.environ.get(self.key, "") if self.key else ""
+        return text.replace(secret, "***") if secret else text
+
     def _refused(self, error: urllib.error.HTTPError, attempt: int) -> InputError | RunError:
-        said = shorten(error.read().decode("utf-8", "replace"), 200)
+        said = shorten(self._without_key(error.read().decode("utf-8", "replace")), 200)
         what = f"the server answers {error.code} {error.reason}: {said}"
         if error.code in AGAIN:
             return RunError(f"{what}, after {attempt + 1} tries", where=self.url, fix="try later; the run resumes")
         return InputError(what, where=self.url, fix="check the URL, the model's name and the key")
+
+
+def _counted(usage: Any) -> tuple[int, int] | None:
+    """(prompt tokens, answer tokens) of a server's usage, where it makes sense."""
+    if not isinstance(usage, dict):
+        return None
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if isinstance(read, int) and isinstance(written, int) and read >= 0 and written >= 0:
+        return read, written
+    return None
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float | None:

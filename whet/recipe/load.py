@@ -15,6 +15,7 @@ from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
@@ -45,8 +46,10 @@ def load_recipe(
         if path.suffix.lower() in RECIPE_SUFFIXES:
             values = beside(values, folder or path.parent)
             values = rewards_beside(values, folder or path.parent, folder is None, where)
+            values = teacher_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
+    values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     return check(values, where, places)
 
 
@@ -72,6 +75,7 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
+    refuse_teacher_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):
@@ -95,12 +99,6 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
 def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) -> None:
     """Raises RecipeError for keys that methods with answers of their own cannot obey."""
     wrong: list[tuple[bool, str, object, str]] = [
-        (
-            recipe.batch_tokens is not None,
-            "a step is counted in prompts here, not in tokens",
-            f"batch_tokens: {recipe.batch_tokens}",
-            "set method.prompts instead",
-        ),
         (
             method.kl > 0 and isinstance(recipe.adapter, Full),
             "kl holds the model to its base, and adapter: full leaves no base to read",

@@ -16,16 +16,21 @@ def _as_list(value: Any) -> Any:
     return [{"kind": item} if isinstance(item, str) else item for item in items]
 
 
-class Rollouts(Strict):
+class OwnAnswers(Strict):
+    """A step is some prompts, and answers that the model writes to them."""
+
+    prompts: int = Field(default=16, ge=1, description="Prompts of a step.")
+    samples: int = Field(default=8, ge=1, description="Answers to each prompt.")
+    max_new_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
+
+
+class Rollouts(OwnAnswers):
     """What these methods share. Answers are drawn at temperature 1 from all tokens: what is learned is what was
     sampled only then."""
 
     rewards: Annotated[list[AnyReward], BeforeValidator(_as_list), Field(min_length=1)] = Field(
         description="What scores an answer; the first one is what the verdict compares."
     )
-    prompts: int = Field(default=16, ge=1, description="Prompts of a step.")
-    samples: int = Field(default=8, ge=1, description="Answers to each prompt.")
-    max_new_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
     updates: int = Field(default=1, ge=1, description="Optimiser steps on the same answers; above 1 off-policy.")
     kl: float = Field(default=0.0, ge=0, description="How strongly the model is held to its base.")
     clip: float = Field(default=0.2, gt=0, lt=1, description="How far a probability ratio may fall below 1.")

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward
 
 LORA_OVER_FULL = 10.0
@@ -118,7 +118,7 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
     passes = recipe.epochs or epochs(recipe, facts)[0]
-    if not isinstance(recipe.method, Rollouts):
+    if not isinstance(recipe.method, OwnAnswers):
         fill(recipe, "", "batch_tokens", batch_tokens(recipe, facts, passes))
     fill(recipe, "", "micro_batch_tokens", micro_batch_tokens(step_tokens(recipe, facts), facts))
     work = work_of(recipe, facts)
@@ -148,15 +148,16 @@ class Work:
 
 
 def work_of(recipe: Recipe, facts: Facts) -> Work:
-    if isinstance(recipe.method, Rollouts):
-        return Work(facts.rows, recipe.method.prompts / recipe.method.updates, "prompts")
+    if isinstance(recipe.method, OwnAnswers):
+        updates = recipe.method.updates if isinstance(recipe.method, Rollouts) else 1
+        return Work(facts.rows, recipe.method.prompts / updates, "prompts")
     assert recipe.batch_tokens is not None
     return Work(facts.tokens, recipe.batch_tokens, "tokens")
 
 
 def step_tokens(recipe: Recipe, facts: Facts) -> int:
     """Tokens of an optimiser step; of one on the model's own answers the most that there can be."""
-    if not isinstance(recipe.method, Rollouts):
+    if not isinstance(recipe.method, OwnAnswers):
         assert recipe.batch_tokens is not None
         return recipe.batch_tokens
     method, mean = recipe.method, facts.tokens / max(1, facts.rows)
@@ -208,7 +209,7 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         passes = min(MOST_REPEATS, max(1, math.ceil(wanted)))
         goal = f"Towards {TOKENS_PER_PARAMETER} tokens a parameter (Chinchilla)"
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
-    if isinstance(recipe.method, Rollouts):
+    if isinstance(recipe.method, OwnAnswers):
         return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
     if isinstance(recipe.method, Dpo | Kto | Reward):
         return 1, "One pass: preferences seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from whet.recipe.distillation import Bake, Distil
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
 from whet.recipe.rewards import JsonObject as JsonObject
@@ -100,7 +101,8 @@ class Auto(Strict):
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
 Method = Annotated[
-    Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo | Ppo, Field(discriminator="kind")
+    Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo | Ppo | Bake | Distil,
+    Field(discriminator="kind"),
 ]
 
 

@@ -26,9 +26,9 @@ from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
 from whet.plan.time import rate, step_seconds
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import resolve, step_tokens
-from whet.recipe.schema import Lora, Recipe
+from whet.recipe.schema import Bake, Distil, Lora, Recipe
 from whet.train.material import Material, block_length, gather, settle_method
 from whet.train.observer import Observer
 from whet.train.session import device, with_context
@@ -82,13 +82,14 @@ def forecast(
     assert recipe.steps
     seconds = None
     batch_tokens = step_tokens(recipe, facts)
-    if isinstance(recipe.method, Rollouts):
+    if isinstance(recipe.method, OwnAnswers):
         notes.append("the time is not known beforehand: the model writes the answers that it learns from")
     elif target.here and target.device == "cpu":
         seconds = recipe.steps * step_seconds(shape, setting, batch_tokens, calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    notes += _of_the_teacher(recipe)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -112,6 +113,15 @@ def forecast(
         },
         "notes": notes,
     }
+
+
+def _of_the_teacher(recipe: Recipe) -> list[str]:
+    """What a method that reads a teacher needs beside what is counted."""
+    if isinstance(recipe.method, Distil):
+        return [f"the weights of the teacher {recipe.method.teacher!r} are in memory, too, and are not counted here"]
+    if isinstance(recipe.method, Bake):
+        return ["the base reads every batch once more, with the prompt and no gradient: that time is not counted"]
+    return []
 
 
 def measured(observer: Observer, anew: bool = False) -> Calibration:
@@ -158,11 +168,11 @@ def _setting(
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     source = material.source
     if isinstance(source, Prepared):
-        longest = source.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, Rollouts) else 0)
+        longest = source.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else 0)
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
-    largest = recipe.micro_batch_tokens if isinstance(recipe.method, Rollouts) else material.tokens
+    largest = recipe.micro_batch_tokens if isinstance(recipe.method, OwnAnswers) else material.tokens
     setting = Setting(
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
         longest=longest,

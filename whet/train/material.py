@@ -17,7 +17,7 @@ from whet.data.prepare import Prepared, prepare
 from whet.data.segments import marks_by_row
 from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
-from whet.recipe.rollouts import Rollouts
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import Choice, Facts
 from whet.recipe.schema import Auto, Classify, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
 from whet.train.methods import BatchSource
@@ -85,7 +85,7 @@ class Material:
 
     def loader(self, recipe: Recipe) -> BatchSource:
         assert recipe.micro_batch_tokens
-        if isinstance(recipe.method, Rollouts):
+        if isinstance(recipe.method, OwnAnswers):
             return prompt_loader(recipe.method, self.prepared.train, recipe.micro_batch_tokens, recipe.seed)
         assert recipe.batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
@@ -95,7 +95,7 @@ class Material:
 
     def validation(self, recipe: Recipe) -> Iterable[Batch]:
         """The validation part, every token once, in a fixed order; nothing where there are only prompts to read."""
-        if isinstance(recipe.method, Rollouts):
+        if isinstance(recipe.method, OwnAnswers):
             return []
         assert recipe.micro_batch_tokens
         if isinstance(self.source, Prepared):

@@ -25,12 +25,14 @@ from whet.model.precision import choose_dtype
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Dpo, HeadMethod, Kto, Pretrain, Recipe
+from whet.recipe.schema import Bake, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
 from whet.train.checkpoint import Progress, load_best, load_last
+from whet.train.distil import Distilling
+from whet.train.distilled import baking_method, distilling_method
 from whet.train.head_release import save_headed
 from whet.train.heads import add_head_for, head_method, head_reading
 from whet.train.hooks import Checkpointer, Validator, mean_loss
@@ -209,7 +211,7 @@ def train(session: Session, observer: Observer) -> Trained:
     def log(step: int, facts: dict[str, float]) -> None:
         nonlocal tokens
         tokens += int(facts["tokens"])
-        if isinstance(method, OnPolicy):
+        if isinstance(method, OnPolicy | Distilling):
             facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
         observer.step(step + 1, recipe.steps or 0, facts)
@@ -276,6 +278,10 @@ def method_of(
     recipe, run, material = session.recipe, session.run, session.material
     if isinstance(recipe.method, Rollouts):
         return rewarded_method(recipe, material.prepared, base, policy, loader, run, observer)
+    if isinstance(recipe.method, Bake):
+        return baking_method(recipe.method, material.prepared, policy, loader)
+    if isinstance(recipe.method, Distil):
+        return distilling_method(recipe, material.prepared, base, policy, loader, run, path, observer)
     if isinstance(recipe.method, HeadMethod):
         return head_method(recipe.method, material, policy, loader)
     if not isinstance(recipe.method, Dpo | Kto):
@@ -297,6 +303,8 @@ def method_of(
 
 
 def _validation(session: Session, method: Method) -> Iterable[Batch]:
+    if isinstance(method, Distilling):
+        return method.held_out()
     batches = session.material.validation(session.recipe)
     return method.validation(list(batches)) if isinstance(method, kto.Marked) else batches
 
