@@ -12,16 +12,18 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from whet.recipe import schema
+from whet.recipe import rewards, rollouts, schema
 
 Types = frozenset[type[BaseModel]]
 Reads = set[tuple[str, str]]
 NONE: Types = frozenset()
 PARTS: dict[str, Types] = {
     name: frozenset({value})
-    for name, value in vars(schema).items()
+    for module in (schema, rollouts, rewards)
+    for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, schema.Strict) and value is not schema.Strict
 }
+KINDS = frozenset(kind for kinds in PARTS.values() for kind in kinds)
 
 
 def models_in(annotation: object) -> Types:
@@ -42,7 +44,7 @@ class Reader(ast.NodeVisitor):
         self.reads: Reads = set()
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module == "whet.recipe.schema":
+        if (node.module or "").startswith("whet.recipe."):
             self.parts |= {alias.asname or alias.name: PARTS.get(alias.name, NONE) for alias in node.names}
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -72,8 +74,8 @@ class Reader(ast.NodeVisitor):
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
             for model in self.type_of(node.value):
-                if node.attr in model.model_fields:
-                    self.reads.add((model.__name__, node.attr))
+                if node.attr in model.model_fields:  # read through a base: read for every class that inherits it
+                    self.reads |= {(kind.__name__, node.attr) for kind in KINDS if issubclass(kind, model)}
                 elif model is schema.Columns and node.attr == "model_dump":  # columns are read role by role
                     self.reads |= {(model.__name__, role) for role in model.model_fields}
         self.generic_visit(node)
@@ -117,5 +119,6 @@ def keys() -> Reads:
         for name, models in PARTS.items()
         for model in models
         for key, field in model.model_fields.items()
-        if not (key == "kind" and len(get_args(field.annotation)) == 1)
+        if not any(issubclass(kind, model) and kind is not model for kind in KINDS)  # its keys are its heirs' keys
+        and not (key == "kind" and len(get_args(field.annotation)) == 1)
     }

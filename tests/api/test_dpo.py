@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet import api
+from whet import api, stages
 from whet.errors import RecipeError
 from whet.evaluate.pairs import ReadPair, against, beware, prefers
 from whet.recipe.load import load_recipe
@@ -106,7 +106,7 @@ def test_a_model_with_a_warning_is_not_put_in_use(tmp_path: Path, caution: str) 
     facts = {"metric": {"name": "preference-accuracy"}, "verdict": {"word": "better"}}
     notes = Listener()
     facts |= {"caution": caution} if caution else {}
-    api._register(Run.create(tmp_path, recipe, "pairs"), facts, tmp_path, notes)
+    stages.register(Run.create(tmp_path, recipe, "pairs"), facts, tmp_path, notes)
     (model,) = registry.list_models(tmp_path)
     assert (model.current is None) == bool(caution), notes.notes
 

@@ -1,0 +1,192 @@
+"""The stages of a tune, one after the other: what is said before it, training, evaluation, the register of models."""
+
+from __future__ import annotations
+
+import gc
+import re
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from whet.data.corpus import Corpus
+from whet.data.prepare import Prepared
+from whet.data.reading import understood
+from whet.doctor.check import examine
+from whet.doctor.registry import all_checks
+from whet.errors import DataError
+from whet.evaluate.baked import measure_baked
+from whet.evaluate.distilled import measure_distilled
+from whet.evaluate.headed import Measured, measure_headed
+from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
+from whet.evaluate.power import detectable_gain
+from whet.evaluate.report import write_report
+from whet.evaluate.sides import sides_of
+from whet.model.load import open_model
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
+from whet.reward.combine import build_rewards
+from whet.store import registry
+from whet.store.run import Run
+from whet.train.observer import Observer
+from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.session import Session, train
+from whet.train.teacher import teacher_of
+
+KL_PROMPT_ROWS = 100
+
+
+def refuse_without_test(session: Session) -> None:
+    """Before anything is trained: without held-out rows there can be no verdict. Raises DataError."""
+    source = session.material.source
+    held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
+    if not held_out:
+        little = session.recipe.test is not None or session.recipe.split.test > 0
+        raise DataError(
+            "nothing is held out for the test, so tune could not say whether the model got better",
+            where=str(session.recipe.data),
+            fix="bring more text"
+            if little
+            else "set split.test above 0 or give a test file; or train without a verdict: whet train",
+        )
+
+
+def state_findings(session: Session, observer: Observer) -> None:
+    """Before anything is trained: what is wrong with pairs and marks."""
+    source = session.material.source
+    if isinstance(source, Prepared) and (source.shape.paired or source.shape.kind == "unpaired"):
+        for finding in examine(understood(session.recipe, source.shape), all_checks()):
+            observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
+
+
+def state_power(session: Session, observer: Observer) -> None:
+    """Before anything is trained: what the test rows will be able to show."""
+    if isinstance(session.material.source, Corpus):
+        return  # held-out text counts in blocks, of which there are many or the run was refused
+    held_out = session.material.ledger.summary()["held_out"]["test"]
+    gain = detectable_gain(held_out) if held_out else None
+    if gain is None:
+        observer.note(f"{held_out} test rows can hardly decide anything; a larger test part would")
+    else:
+        observer.note(f"{held_out} test rows can show a gain of {100 * gain:.0f} points or more (80% power)")
+
+
+def trained(session: Session, observer: Observer) -> dict[str, Any]:
+    """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
+    if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
+        observer.note("trained already; the same recipe and data give the same weights")
+        return effort_so_far(session.run)
+    done = train(session, observer)
+    stopped = {
+        "reason": done.progress.stopped,
+        "step": done.progress.step,
+        "best_step": done.progress.best_step,
+        **_best(session.recipe, done.progress.best_loss),
+    }
+    effort = {
+        "stopped": stopped,
+        "seconds": done.seconds,
+        "tokens_per_second": done.tokens_per_second,
+        "peak_memory_bytes": _peak_memory(),
+    }
+    session.run.write_json("training.json", effort)
+    session.base = None
+    del done
+    gc.collect()
+    return effort
+
+
+def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
+    """The best validation: a loss, or a reward, whose sign the loop turns."""
+    if isinstance(recipe.method, Rollouts):
+        return {"best_validation_reward": None if value is None else -value}
+    return {"best_validation_loss": value}
+
+
+def effort_so_far(run: Run) -> dict[str, Any]:
+    return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
+
+
+def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    run, recipe, source = session.run, session.recipe, session.material.source
+    began = time.perf_counter()
+    run.set_status("evaluating")
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    prove_template(facts, session.renderer)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    observer.phase("evaluating base and tuned")
+    if isinstance(recipe.method, HeadMethod):
+        assert isinstance(source, Prepared)
+        measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
+    else:
+        measured, lines = _measured_words(session, facts, path, observer)
+    run.write_lines("answers.jsonl", lines)
+    result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
+    result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    result["report"] = str(run.folder / "report.html")
+    run.write_json("evaluation.json", result)
+    write_report(run)
+    return run.read_json("evaluation.json")
+
+
+def _measured_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> Measured:
+    """What a language model writes, or finds likely, beside its base."""
+    run, recipe, source = session.run, session.recipe, session.material.source
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    use_forest = opened.use_forest and path != "plain"
+    base, tuned = sides_of(opened.model, use_forest, opened.base_model)
+    lines: list[dict[str, Any]] = []
+    prompts: list[list[int]] = []
+
+    def progress(done: int, total: int) -> None:
+        observer.step(done, total, {})
+
+    if isinstance(source, Corpus):
+        assert isinstance(recipe.method, Pretrain) and recipe.method.context
+        measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
+    elif isinstance(recipe.method, Rollouts):
+        rewards = build_rewards(recipe.method, run.folder / "judged")
+        measured, lines = measure_rewards(base, tuned, opened.base, source, rewards, recipe, progress)
+    elif isinstance(recipe.method, Distil):
+        teacher = teacher_of(recipe, run, path)
+        measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)
+    elif isinstance(recipe.method, Bake):
+        measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
+    else:
+        measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if isinstance(source, Prepared):
+        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
+    if recipe.evaluate.forgetting:
+        observer.phase("measuring what was forgotten")
+        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
+    return measured, lines
+
+
+def head(session: Session) -> dict[str, Any]:
+    return {
+        "run": session.run.name,
+        "model": session.recipe.base,
+        "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
+        "ledger": session.material.ledger.summary(),
+    }
+
+
+def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
+    """Every finished tune becomes a version of a named model; it is put in use only when it is better."""
+    name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
+    facts = {key: result.get(key) for key in ("metric", "verdict")}
+    version = registry.register(name, run, facts, root)
+    if result["verdict"]["word"] == "better" and "caution" not in result:
+        registry.promote(name, version, root)
+        observer.note(f"registered and in use as {name}@{version}")
+    else:
+        why = "of the warning in its verdict" if "caution" in result else "it is not proved better"
+        observer.note(f"registered as {name}@{version}; not put in use, because {why}")
+
+
+def _peak_memory() -> int:
+    """Bytes; the largest this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
