@@ -25,7 +25,7 @@ from whet.store.run import Run
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "ppo.svg"
 RULE = f"{Path(__file__).resolve()}:rule"
-KLS = {"kl 0.05": 0.05, "kl 0": 0.0}
+KLS = {"kl 0.4": 0.4, "kl 0": 0.0}
 BEST = 3
 """Points of an answer that is right, polite and short."""
 SMOOTH = 10
@@ -54,7 +54,7 @@ def run(
     for name, kl in KLS.items():
         settings = {"kind": "ppo", "rewards": rewards, "kl": kl, "prompts": 32, "max_new_tokens": 48}
         keys = {"base": str(Run.open(folder / "runs" / "start").model), "method": json.dumps(settings), "steps": steps}
-        keys |= {"test": str(asked), "split.validation": 40, "evaluate.early_stop": "false", "learning_rate": 1e-3}
+        keys |= {"test": str(asked), "split.validation": 40, "evaluate.early_stop": "false", "learning_rate": 5e-4}
         result = whet.api.tune(str(learned), run_root=folder / "runs", name=name.replace(" ", "-"), **shared | keys)
         found["start"] = result["base"]["rewards"]
         found[name] = result["tuned"]["rewards"] | {"verdict": result["verdict"]["word"], "seconds": result["seconds"]}

@@ -23,7 +23,7 @@ def test_the_rule_tells_a_right_polite_and_short_answer() -> None:
 @pytest.mark.slow
 def test_the_true_rate_at_least_doubles_with_the_kl_term(tmp_path: Path) -> None:
     found = ppo.run(tmp_path)
-    held = found["kl 0.05"]
+    held = found["kl 0.4"]
     assert held["model"] > found["start"]["model"] and held["function"] >= 2 * found["start"]["function"], found
     assert held["kl_answer"] < found["kl 0"]["kl_answer"], found
     runs = {name: Run.open(tmp_path / "runs" / name.replace(" ", "-")) for name in ppo.KLS}
