@@ -24,7 +24,7 @@ TEACHER, STUDENT = "teacher", "student"
 
 
 def run(
-    folder: Path, teacher_rows: int = 1000, prompts: int = 800, test_rows: int = 100,
+    folder: Path, teacher_rows: int = 1000, prompts: int = 1600, test_rows: int = 100,
     teacher_settings: dict[str, Any] | None = None, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the teacher, distil it, and measure base, student and teacher on the same rows."""
@@ -34,7 +34,7 @@ def run(
     asked = [{"prompt": row["prompt"]} for row in generate(prompts, seed=1)]
     test = written(folder / "test.jsonl", generate(test_rows, seed=2))
     method = f"{{kind: distil, teacher: {TEACHER}, max_new_tokens: 80}}"
-    chosen = {"method": method, "test": str(test), "dtype": "float32", "steps": 70, "drop_budget": 1.0} | settings
+    chosen = {"method": method, "test": str(test), "dtype": "float32", "steps": 200, "drop_budget": 1.0} | settings
     data = written(folder / "prompts.jsonl", asked)
     result = whet.tune(str(data), run_root=folder, name=STUDENT, **chosen)
     found = result["distil"]
