@@ -6,12 +6,14 @@ import csv
 import json
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 import typer
 import yaml
 
 from bench.shown import bake
+from nano.tasks_arithmetic import plain_sum
 from whet import api
 from whet.cli.main import app
 from whet.demo.support_desk import generate
@@ -56,6 +58,12 @@ def test_the_data_of_the_recipes_is_what_the_generator_makes() -> None:
     folder = ROOT / "recipes" / "data"
     lines = (folder / "support-desk.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line) for line in lines] == generate(400, seed=1)
+    rng, sums = Random("sums"), {}
+    while len(sums) < 800:
+        question, answer = plain_sum(rng)
+        sums.setdefault(question, answer)
+    lines = (folder / "sums.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == [{"prompt": q, "completion": a} for q, a in sums.items()]
     for file, rows, seed in (("routing.csv", 400, 2), ("routing-test.csv", 150, 3)):
         with (folder / file).open(newline="", encoding="utf-8") as table:
             found = [(row["message"], row["intent"]) for row in csv.DictReader(table)]

@@ -208,9 +208,14 @@ class Run:
         return read_lines(self.folder / "metrics.jsonl")
 
     def truncate_metrics(self, step: int) -> None:
-        """Drops the lines of `step` and later ones: a resumed run writes them again."""
-        kept = [line for line in self.metrics() if line.get("step", -1) < step]
+        """Drops the lines of `step` and later ones: a resumed run writes them again. The validation after so many steps
+        stands before the checkpoint, and stays."""
+        kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _is_validation(line: dict[str, Any]) -> bool:
+    return any(key.startswith("validation_") for key in line)
 
 
 def check_name(name: str) -> None:
