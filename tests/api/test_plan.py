@@ -90,7 +90,10 @@ def test_the_command_says_what_would_fit(data: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     ("method", "note"),
-    [("{kind: distil, teacher: nano, max_new_tokens: 40}", "teacher"), ("{kind: bake, prompt: Be brief.}", "once more")],
+    [
+        ("{kind: distil, teacher: nano, max_new_tokens: 40}", "teacher"),
+        ("{kind: bake, prompt: Be brief.}", "once more"),
+    ],
 )
 def test_what_a_teacher_adds_is_said(data: Path, tmp_path: Path, method: str, note: str) -> None:
     result = api.plan(data, memory="8GB", run_root=tmp_path, method=method)
