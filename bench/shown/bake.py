@@ -49,7 +49,7 @@ def run(folder: Path, rows: int = 700, **settings: Any) -> dict[str, Any]:
     collected = whet.collect(prompts, "nano", answers, system=PROMPT, max_tokens=ANSWER_TOKENS)
     prompt = json.dumps(PROMPT)
     method = f"{{kind: bake, prompt: {prompt}}}"
-    chosen = {"method": method, "dtype": "float32", "steps": 160, "learning_rate": 3e-3} | settings
+    chosen = {"method": method, "dtype": "float32", "steps": 100, "learning_rate": 2e-3} | settings
     result = whet.tune(str(answers), run_root=folder / "runs", name="bake", **chosen)
     lines = [json.loads(line) for line in (folder / "runs" / "bake" / "answers.jsonl").read_text("utf-8").splitlines()]
     found = result["bake"]

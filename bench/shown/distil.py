@@ -1,9 +1,11 @@
-"""On-policy distillation shown to work: a tuned model of the support desk teaches the plain base.
+"""On-policy distillation shown to work: a tuned model of the support desk teaches another.
 
-    python -m bench.shown.distil    prints the numbers and writes docs/images/distil.svg
+    python -m bench.shown.distil [cold]    prints the numbers; without `cold` writes docs/images/distil.svg
 
-The teacher is the bundled base after `sft` on made-up messages to a support desk, the demo's task. The student is the
-bundled base as it is; it sees other messages, never an answer, and is measured on the true answers of a third set.
+The teacher is the bundled base after `sft` on made-up messages to a support desk, the demo's task. The student has seen
+a few of these answers, enough to begin as the teacher does; then it sees other messages, never an answer, and is
+measured on the true answers of a third set. `cold` leaves the few answers out: the student is the bundled base as it
+is.
 """
 
 from __future__ import annotations
@@ -20,21 +22,29 @@ from whet.demo.support_desk import generate
 from whet.store.run import Run
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "distil.svg"
-TEACHER, STUDENT = "teacher", "student"
+TEACHER, WARM, STUDENT = "teacher", "warm", "student"
+WARM_STEPS = 25
 
 
 def run(
-    folder: Path, teacher_rows: int = 1000, prompts: int = 800, test_rows: int = 100,
+    folder: Path, teacher_rows: int = 1000, warm_rows: int = 80, prompts: int = 800, test_rows: int = 100,
     teacher_settings: dict[str, Any] | None = None, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Tune the teacher, distil it, and measure base, student and teacher on the same rows."""
+    """Tune the teacher, warm the student up on `warm_rows` (0: not at all), distil, measure all on the same rows."""
     quick = {"dtype": "float32", "steps": 90, "evaluate.forgetting": "false"}
     desk = written(folder / "desk.jsonl", generate(teacher_rows, seed=0))
     taught = whet.tune(str(desk), run_root=folder, name=TEACHER, **quick | (teacher_settings or {}))
+    base = "nano"
+    if warm_rows:
+        few = written(folder / "few.jsonl", generate(warm_rows, seed=3))
+        warm = {"adapter": "full", "steps": WARM_STEPS, "split.near_duplicates": "false"}
+        whet.tune(str(few), run_root=folder, name=WARM, **quick | warm)
+        base = str(folder / WARM / "model")
     asked = [{"prompt": row["prompt"]} for row in generate(prompts, seed=1)]
     test = written(folder / "test.jsonl", generate(test_rows, seed=2))
     method = f"{{kind: distil, teacher: {TEACHER}, max_new_tokens: 80}}"
-    chosen = {"method": method, "test": str(test), "dtype": "float32", "steps": 70, "drop_budget": 1.0} | settings
+    chosen = {"method": method, "test": str(test), "dtype": "float32", "drop_budget": 1.0, "base": base} | settings
+    chosen = {"steps": 60, "learning_rate": 2e-3} | chosen
     data = written(folder / "prompts.jsonl", asked)
     result = whet.tune(str(data), run_root=folder, name=STUDENT, **chosen)
     found = result["distil"]
@@ -79,13 +89,14 @@ def draw(made: Run, path: Path) -> Path:
     )
 
 
-def main() -> None:
+def main(cold: bool) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        found = run(folder)
-        draw(Run.open(folder / STUDENT), IMAGE)
+        found = run(folder, warm_rows=0, prompts=1600, steps=200, learning_rate=6e-3) if cold else run(folder)
+        if not cold:
+            draw(Run.open(folder / STUDENT), IMAGE)
         json.dump(found, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] == ["cold"])

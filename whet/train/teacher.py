@@ -110,6 +110,14 @@ def refuse_other_tokens(teacher: Teacher, tokenizer: Any) -> None:
         )
 
 
+def refuse_shorter_sight(teacher: Teacher, max_tokens: int) -> None:
+    """Raises ModelError for a teacher that cannot see whole what the student may write."""
+    if teacher.context < max_tokens:
+        what = f"the teacher sees {teacher.context:,} tokens, and a row with its answer may have {max_tokens:,}"
+        fix = f"set max_tokens: {teacher.context}"
+        raise ModelError(what, where="method.teacher", value=teacher.name, fix=fix)
+
+
 def refuse_changed_teacher(run: Run, teacher: Teacher) -> None:
     """The teacher must stay the one that the run began with. Writes it down the first time. Raises RunFolderError."""
     path = run.folder / "teacher.json"
