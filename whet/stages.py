@@ -23,6 +23,7 @@ from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_re
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.evaluate.wins import measure_wins
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
@@ -147,7 +148,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
     elif isinstance(recipe.method, Rollouts):
-        rewards = build_rewards(recipe.method, run.folder / "judged")
+        rewards = build_rewards(recipe.method.rewards, run.folder / "judged")
         measured, lines = measure_rewards(base, tuned, opened.base, source, rewards, recipe, progress)
     elif isinstance(recipe.method, Distil):
         teacher = teacher_of(recipe, run, path)
@@ -156,6 +157,10 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
     else:
         measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if recipe.evaluate.wins and isinstance(source, Prepared):
+        rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
+        measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
+        lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
     if isinstance(source, Prepared):
         prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:

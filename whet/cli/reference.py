@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from whet.cli.main import app
-from whet.recipe.explain import kinds, literal_values
-from whet.recipe.schema import Recipe
+from whet.recipe.explain import item_kinds, kinds, literal_values
+from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
@@ -73,6 +73,10 @@ def recipe_page() -> str:
         for model in models_of(field.annotation):
             title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if kinds(field.annotation) else name
             parts.append(f"## `{title}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+    rewards = item_kinds(Grpo.model_fields["rewards"].annotation)
+    parts.append("## Rewards\n\nThe items of `method.rewards` and `evaluate.wins`.\n")
+    for kind, model in rewards.items():
+        parts.append(f"### `{{kind: {kind}}}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, '')}")
     return "\n".join(parts)
 
 
@@ -85,7 +89,7 @@ def models_of(annotation: Any) -> list[type[BaseModel]]:
 def key_table(model: type[BaseModel], prefix: str) -> str:
     rows = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        if name == "kind" and prefix and len(literal_values(field.annotation)) == 1:
+        if name == "kind" and model is not Recipe and len(literal_values(field.annotation)) == 1:
             continue
         row = (f"`{prefix}{name}`", value_of(field), default_of(field), field.description or "")
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")

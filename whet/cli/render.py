@@ -132,6 +132,8 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
     third = facts.get("bake") or facts.get("distil") or {}
     if third.get("statement"):
         screen.say(third["statement"])
+    if facts.get("wins"):
+        screen.say(facts["wins"]["statement"])
     forgetting = facts.get("forgetting") or {}
     if forgetting.get("statement"):
         screen.say(f"Forgetting: {forgetting['statement']}")

@@ -69,6 +69,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
         "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
         "thresholds": guarded("evaluation.json", folder, head_view.thresholds_view, evaluation),
+        "wins": evaluation.get("wins"),
         "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),

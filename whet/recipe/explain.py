@@ -65,6 +65,8 @@ def item_kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     """The models that the items of a list are told apart into; empty for anything else."""
     if get_origin(annotation) is Annotated:
         return item_kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((found for part in get_args(annotation) if (found := item_kinds(part))), {})
     return kinds(get_args(annotation)[0]) if get_origin(annotation) is list else {}
 
 
@@ -78,6 +80,8 @@ def all_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[tupl
     """Every key of the recipe with its dotted name: `learning_rate`, `adapter.rank`, `evaluate.every`, ..."""
     for name, field in model.model_fields.items():
         yield prefix + name, field
+        if item_kinds(field.annotation):
+            continue  # keys of a list's items have no dotted name
         inner = list(kinds(field.annotation).values()) or [m for m in [submodel(field.annotation)] if m]
         seen: set[str] = set()
         for part in inner:

@@ -7,6 +7,8 @@ from typing import Any
 
 from whet.errors import RecipeError
 
+PLACES = (("method", "rewards"), ("evaluate", "wins"))
+"""Where a recipe holds rewards."""
 KEYS = ("function", "schema_file")
 """Keys of a reward that hold a path; behind a colon stands a name in the file."""
 
@@ -14,13 +16,14 @@ KEYS = ("function", "schema_file")
 def rewards_beside(values: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:
     """The recipe's values with the files of its rewards made to work from the current folder. With `confined` a path
     that leads out of `folder` is refused with RecipeError."""
-    method = values.get("method")
-    rewards = method.get("rewards") if isinstance(method, dict) else None
-    if not isinstance(method, dict) or not isinstance(rewards, list | dict):
-        return values
-    items = rewards if isinstance(rewards, list) else [rewards]
-    moved = [_moved(item, folder, confined, where) if isinstance(item, dict) else item for item in items]
-    return {**values, "method": {**method, "rewards": moved}}
+    for group, key in PLACES:
+        holder = values.get(group)
+        rewards = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and isinstance(rewards, list | dict):
+            items = rewards if isinstance(rewards, list) else [rewards]
+            moved = [_moved(item, folder, confined, where) if isinstance(item, dict) else item for item in items]
+            values = {**values, group: {**holder, key: moved}}
+    return values
 
 
 def _moved(reward: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:

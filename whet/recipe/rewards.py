@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from whet.recipe.strict import Name, Strict
@@ -118,3 +118,12 @@ AnyReward = Annotated[
     Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward,
     Field(discriminator="kind"),
 ]
+
+
+def _as_list(value: Any) -> Any:
+    """`rewards: exact` means `rewards: [{kind: exact}]`."""
+    items = value if isinstance(value, list) else [value]
+    return [{"kind": item} if isinstance(item, str) else item for item in items]
+
+
+SomeRewards = Annotated[list[AnyReward], BeforeValidator(_as_list), Field(min_length=1)]

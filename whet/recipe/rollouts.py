@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from whet.recipe.rewards import AnyReward
+from whet.recipe.rewards import SomeRewards
 from whet.recipe.strict import Strict
-
-
-def _as_list(value: Any) -> Any:
-    """`rewards: exact` means `rewards: [{kind: exact}]`."""
-    items = value if isinstance(value, list) else [value]
-    return [{"kind": item} if isinstance(item, str) else item for item in items]
 
 
 class OwnAnswers(Strict):
@@ -28,7 +22,7 @@ class Rollouts(OwnAnswers):
     """What these methods share. Answers are drawn at temperature 1 from all tokens: what is learned is what was
     sampled only then."""
 
-    rewards: Annotated[list[AnyReward], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    rewards: SomeRewards = Field(
         description="What scores an answer; the first one is what the verdict compares."
     )
     updates: int = Field(default=1, ge=1, description="Optimiser steps on the same answers; above 1 off-policy.")

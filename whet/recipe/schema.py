@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from whet.recipe.distillation import Bake, Distil
+from whet.recipe.rewards import AnyReward as AnyReward
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
 from whet.recipe.rewards import JsonObject as JsonObject
@@ -17,6 +18,7 @@ from whet.recipe.rewards import Judge as Judge
 from whet.recipe.rewards import LearnedReward as LearnedReward
 from whet.recipe.rewards import Length as Length
 from whet.recipe.rewards import Regex as Regex
+from whet.recipe.rewards import SomeRewards
 from whet.recipe.rewards import UnitTests as UnitTests
 from whet.recipe.rollouts import Grpo, Ppo, Rloo
 from whet.recipe.strict import Name, Strict
@@ -197,6 +199,9 @@ class Evaluate(Strict):
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
     early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
     max_new_tokens: int | None = Field(default=None, ge=1, description="Longest answer; default from the references.")
+    wins: SomeRewards | None = Field(
+        default=None, description="What scores the answers of base and tuned for a win rate: rules, a model or a judge."
+    )
     forgetting: bool = Field(default=True, description="Measure what the tune cost in general ability.")
 
 

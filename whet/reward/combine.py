@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import assert_never
 
 from whet.recipe.schema import (
+    AnyReward,
     Exact,
     Function,
-    Grpo,
     JsonObject,
     Judge,
     LearnedReward,
     Length,
-    Ppo,
     Regex,
-    Rloo,
     UnitTests,
 )  # fmt: skip
 from whet.reward.exact import ExactReward
@@ -68,11 +66,11 @@ class Rewards:
         return Scores(total, parts)
 
 
-def build_rewards(method: Grpo | Rloo | Ppo, cache: Path | None = None) -> Rewards:
-    """The rewards of a method. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
+def build_rewards(wanted: Sequence[AnyReward], cache: Path | None = None) -> Rewards:
+    """The rewards of a recipe. `cache` is a folder for what a judge said. Raises InputError for what cannot be used:
     a file, a function, a schema, a machine that cannot shut code in."""
     components: list[Component] = []
-    for settings in method.rewards:
+    for settings in wanted:
         name = settings.kind
         same = sum(other.name.partition("-")[0] == name for other in components)
         name += f"-{same + 1}" if same else ""

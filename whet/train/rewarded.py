@@ -38,7 +38,7 @@ def rewarded_method(
         base.tokenizer,
         prepared.renderer.stop_ids,
         base.context,
-        build_rewards(method, run.folder / "judged"),
+        build_rewards(method.rewards, run.folder / "judged"),
         {row.index: row for row in rows},
         method.max_new_tokens,
         recipe.seed,
