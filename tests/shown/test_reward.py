@@ -30,7 +30,7 @@ def test_no_fact_of_the_held_out_part_is_asked_in_training() -> None:
 def test_a_small_one_is_better_than_its_base(tmp_path: Path) -> None:
     found = reward.run(tmp_path, rows=700, test_rows=120, steps=60, **{"split.near_duplicates": "false"})
     assert found["accuracy"] > found["base"], found
-    assert found["by_kind"]["manner or length"]["accuracy"] > 0.8
+    assert found["by_kind"]["manner or length"]["accuracy"] > 0.7
 
 
 @pytest.mark.slow
