@@ -38,7 +38,7 @@ def rule(prompts: list[Any], answers: list[str], rows: list[dict[str, Any]]) -> 
 
 
 def run(
-    folder: Path, pairs: int = 1500, rows: int = 600, start: int = 40, steps: int = 120, test: int = 120
+    folder: Path, pairs: int = 1500, rows: int = 600, start: int = 160, steps: int = 120, test: int = 120
 ) -> dict[str, Any]:
     """The reward model's score and the true rule's rate on held-out prompts: at the start and after ppo, with the KL
     term and without it."""
