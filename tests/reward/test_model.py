@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import whet
+import whet.api
 from whet.data.template import Renderer
 from whet.errors import RecipeError, RunFolderError
 from whet.model.base import saved_tokenizer
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [{"prompt": f"Where is {n}?", "chosen": f"Gladly: {n} is here.", "rejected": f"No {n}."} for n in range(40)]
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     keys = {"steps": 3, "dtype": "float32", "split.near_duplicates": "false", "learning_rate": 5e-3}
-    whet.train(str(folder / "pairs.jsonl"), run_root=folder / "runs", name="r", method="reward", **keys)
+    whet.api.train(str(folder / "pairs.jsonl"), run_root=folder / "runs", name="r", method="reward", **keys)
     return folder / "runs" / "r"
 
 

@@ -1,4 +1,5 @@
-"""What bake and distil name outside the recipe, a prompt's file and a teacher's folder; and keys they cannot obey."""
+"""What bake and distil name outside the recipe, a prompt's file and a teacher's folder; and keys that they, and all
+methods with answers of their own, cannot obey."""
 
 from __future__ import annotations
 
@@ -68,9 +69,15 @@ def refuse_teacher_contradictions(recipe: Recipe, where: str) -> None:
             "set method.prompts instead",
         ),
         (
-            isinstance(recipe.method, OwnAnswers) and recipe.evaluate.metric == "nll",
-            "answers that the model writes are compared, not probabilities",
-            "evaluate.metric: nll",
+            isinstance(recipe.method, OwnAnswers) and recipe.too_long == "truncate",
+            "a prompt that was cut off asks for something else",
+            "too_long: truncate",
+            "leave too_long out: such prompts are dropped, and counted",
+        ),
+        (
+            isinstance(recipe.method, OwnAnswers) and recipe.evaluate.metric in ("nll", "preference-accuracy"),
+            "answers are compared here, not probabilities",
+            f"evaluate.metric: {recipe.evaluate.metric}",
             "leave evaluate.metric out",
         ),
         (

@@ -76,7 +76,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
     if isinstance(recipe.method, Rollouts):
-        build_rewards(recipe.method)  # nor what is wrong with a reward
+        build_rewards(recipe.method)  # so is what is wrong with a reward
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
