@@ -84,7 +84,8 @@ def test_the_preferences_of_the_recipes_are_what_the_generator_makes() -> None:
 def test_the_rows_of_the_baked_recipe_are_answers_to_the_worlds_messages() -> None:
     lines = (ROOT / "recipes" / "data" / "fields.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    assert [row["messages"][0]["content"] for row in rows] == list(bake.messages(len(rows)))
+    assert len(rows) == 159, "160 messages, of which two are the same"
+    assert {row["messages"][0]["content"] for row in rows} <= bake.messages(160).keys()
     prompt = (ROOT / "recipes" / "fields.txt").read_text("utf-8").strip()
     assert {row["provenance"]["system"] for row in rows} == {prompt}
 

@@ -38,24 +38,26 @@ def rule(prompts: list[Any], answers: list[str], rows: list[dict[str, Any]]) -> 
 
 
 def run(
-    folder: Path, pairs: int = 1500, rows: int = 600, start: int = 40, steps: int = 120, test: int = 120
+    folder: Path, pairs: int = 1500, rows: int = 600, start: int = 160, steps: int = 120, test: int = 120
 ) -> dict[str, Any]:
     """The reward model's score and the true rule's rate on held-out prompts: at the start and after ppo, with the KL
     term and without it."""
     (folder / "reward").mkdir(parents=True, exist_ok=True)
     judged = reward.run(folder / "reward", rows=pairs)
     learned, asked = write_prompts(folder, rows, False), write_prompts(folder, test, True)
-    shared = {"dtype": "float32", "split.near_duplicates": "false", "evaluate.forgetting": "false"}
-    sft = {"adapter": "full", "steps": start, "batch_tokens": 2048, "split.validation": 40, "evaluate.every": start}
-    whet.api.train(str(learned), run_root=folder / "runs", name="start", **shared | sft)
+    shared: dict[str, Any] = {"dtype": "float32", "split.near_duplicates": "false", "evaluate.forgetting": "false"}
+    sft = shared | {"adapter": "full", "steps": start, "batch_tokens": 2048, "split.validation": 40}
+    sft |= {"evaluate.every": start}
+    whet.api.train(str(learned), run_root=folder / "runs", name="start", **sft)
     rewards = [{"kind": "model", "model": str(folder / "reward" / "runs" / "world")}]
     rewards += [{"kind": "function", "function": RULE, "weight": 0.0}]
     found: dict[str, Any] = {"reward_model_accuracy": judged["accuracy"]}
     for name, kl in KLS.items():
         settings = {"kind": "ppo", "rewards": rewards, "kl": kl, "prompts": 32, "max_new_tokens": 48}
-        keys = {"base": str(Run.open(folder / "runs" / "start").model), "method": json.dumps(settings), "steps": steps}
+        keys = shared | {"base": str(Run.open(folder / "runs" / "start").model)}
+        keys |= {"method": json.dumps(settings), "steps": steps}
         keys |= {"test": str(asked), "split.validation": 40, "evaluate.early_stop": "false", "learning_rate": 5e-4}
-        result = whet.api.tune(str(learned), run_root=folder / "runs", name=name.replace(" ", "-"), **shared | keys)
+        result = whet.api.tune(str(learned), run_root=folder / "runs", name=name.replace(" ", "-"), **keys)
         found["start"] = result["base"]["rewards"]
         found[name] = result["tuned"]["rewards"] | {"verdict": result["verdict"]["word"], "seconds": result["seconds"]}
         found[name]["kl_answer"] = last(Run.open(folder / "runs" / name.replace(" ", "-")), "kl_answer")

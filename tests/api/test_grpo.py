@@ -35,7 +35,8 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Any]]:
     root = tmp_path_factory.mktemp("runs")
     rewards = "[exact, {kind: length, most: 3, weight: 0.1}]"
-    found = whet.tune(str(sums), run_root=root, name="g", **SHORT | {"method.kind": "grpo", "method.rewards": rewards})
+    asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": rewards}
+    found = whet.tune(str(sums), run_root=root, name="g", **asked)
     return Run.open(root / "g"), found
 
 
@@ -95,25 +96,26 @@ def test_prompts_without_answers_are_enough_for_a_reward_that_needs_none(tmp_pat
 def test_what_cannot_work_is_refused_before_anything_is_read(
     sums: Path, tmp_path: Path, keys: dict[str, Any], said: str
 ) -> None:
-    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact"} | keys
+    asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": "exact"} | keys
     with pytest.raises(RecipeError, match=said):
         whet.tune(str(sums), run_root=tmp_path, name="r", **asked)
 
 
 def test_rows_that_a_reward_cannot_score_are_one_error_with_the_row(tmp_path: Path) -> None:
     data = write(tmp_path / "asks.jsonl", [{"prompt": f"Tell me about number {n}."} for n in range(40)])
+    asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": "exact"}
     with pytest.raises(DataError, match=r"asks\.jsonl:\d+: the reward 'exact' compares with a reference answer"):
-        whet.tune(str(data), run_root=tmp_path, **SHORT | {"method.kind": "grpo", "method.rewards": "exact"})
+        whet.tune(str(data), run_root=tmp_path, **asked)
 
 
 def test_prompts_that_leave_no_room_for_an_answer_are_dropped_with_a_reason(sums: Path, tmp_path: Path) -> None:
-    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact", "max_tokens": 16}
+    asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": "exact", "max_tokens": 16}
     with pytest.raises(DataError, match="no room for an answer of 6 within 16"):
         whet.tune(str(sums), run_root=tmp_path, **asked)
 
 
 def test_a_plan_says_what_a_rollout_needs(sums: Path, tmp_path: Path) -> None:
-    asked = SHORT | {"method.kind": "grpo", "method.rewards": "exact"}
+    asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": "exact"}
     found = whet.api.plan(str(sums), memory="2GB", run_root=tmp_path, **asked)
     assert found["seconds"] is None and any("writes the answers" in note for note in found["notes"])
     assert found["settings"]["batch_tokens"] > 4 * 4 * 6 and found["fits"]

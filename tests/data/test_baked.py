@@ -12,7 +12,7 @@ from tests.tiny_models import tiny
 from whet.data.baked import Front, front_of, prompted_batch, refuse_other_front, refuse_own_system, with_system
 from whet.data.forest import build_batch, segments_of
 from whet.data.refuse import RowRefused
-from whet.data.template import Renderer
+from whet.data.template import Rendered, Renderer
 from whet.errors import RecipeError
 from whet.model.base import load_tokenizer
 from whet.model.fit import install_forest
@@ -72,6 +72,17 @@ def test_a_template_that_puts_the_prompt_elsewhere_is_refused_row_by_row() -> No
     bare, prompted = (renderer.render(Row(0, "r", m)) for m in (messages, with_system(PROMPT, messages)))
     with pytest.raises(RowRefused, match="more of this row"):
         refuse_other_front(Row(0, "r", messages), bare, prompted, front)
+
+
+@pytest.mark.parametrize("changed", [0, 4, 6])
+def test_one_other_token_is_enough_to_refuse_a_row(changed: int) -> None:
+    front = Front([1], [1, 8, 9])
+    bare = Rendered([1, 2, 3, 4, 5], [0, 0, 0, 1, 1], "", [])
+    prompted = Rendered([1, 8, 9, 2, 3, 4, 5], [0, 0, 0, 0, 0, 1, 1], "", [])
+    refuse_other_front(Row(0, "r"), bare, prompted, front)
+    prompted.ids[changed] = 7
+    with pytest.raises(RowRefused, match="more of this row"):
+        refuse_other_front(Row(0, "r"), bare, prompted, front)
 
 
 @pytest.mark.parametrize(

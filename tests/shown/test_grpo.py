@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,8 @@ def test_a_few_steps_already_raise_a_reward_that_is_easy_to_have(method: str, tm
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     sizes = {"prompts": 8, "samples": 4, "max_new_tokens": 16}
     settings = json.dumps({"kind": method, "rewards": {"kind": "regex", "pattern": "[a-z]"}, **sizes})
-    keys = {"method": settings, "steps": 16}
+    keys: dict[str, Any] = {"method": settings, "steps": 16, "split.validation": 8, "evaluate.every": 16}
     keys |= {"learning_rate": 2e-3, "dtype": "float32", "split.near_duplicates": "false", "split.test": 0}
-    whet.api.train(str(data), run_root=tmp_path, name="r", **keys | {"split.validation": 8, "evaluate.every": 16})
+    whet.api.train(str(data), run_root=tmp_path, name="r", **keys)
     found = [line["validation_reward"] for line in Run.open(tmp_path / "r").metrics() if "validation_reward" in line]
     assert len(found) == 2 and found[1] > found[0] + 0.1, found

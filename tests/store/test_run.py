@@ -117,10 +117,13 @@ def test_metrics_survive_a_torn_line_and_report_a_damaged_one() -> None:
 
 def test_truncating_drops_the_steps_that_a_resumed_run_writes_again() -> None:
     run = Run.create("runs", recipe())
-    for line in ({"step": 0}, {"step": 1}, {"step": 1, "validation_loss": 2.0}, {"step": 2}, {"note": "x"}):
+    before = [{"step": 0, "validation_loss": 3.0}, {"step": 0}, {"step": 1, "validation_loss": 2.0}]
+    for line in (*before, {"step": 1}, {"step": 2, "validation_loss": 1.0}, {"step": 2}, {"note": "x"}):
         run.log(line)
     run.truncate_metrics(1)
-    assert run.metrics() == [{"step": 0}, {"note": "x"}]
+    assert run.metrics() == [*before, {"note": "x"}], "the validation after a step stands before its checkpoint"
+    run.truncate_metrics(0)
+    assert run.metrics() == [{"note": "x"}], "a run without a checkpoint begins anew"
 
 
 def test_status_words() -> None:

@@ -89,6 +89,14 @@ def test_the_step_is_made_of_the_models_own_answers_and_is_the_same_again() -> N
     assert sum(batch.weight for batch in first) == sum(len(batch.target_N) for batch in first) > 0
 
 
+def test_the_same_prompts_are_answered_anew_at_each_step() -> None:
+    distilling = method()
+    same = prompts(3)
+    distilling.loader.prompts = lambda rollout: same  # type: ignore[method-assign]
+    first, second = (distilling.batches(step) for step in (0, 1))
+    assert [b.ids_T.tolist() for b in first] != [b.ids_T.tolist() for b in second]
+
+
 def test_loss_and_gradient_are_those_of_full_logits() -> None:
     distilling = method()
     gradients, values = [], []

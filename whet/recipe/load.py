@@ -100,18 +100,6 @@ def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) 
     """Raises RecipeError for keys that methods with answers of their own cannot obey."""
     wrong: list[tuple[bool, str, object, str]] = [
         (
-            recipe.too_long == "truncate",
-            "a prompt that was cut off asks for something else",
-            "too_long: truncate",
-            "leave too_long out: such prompts are dropped, and counted",
-        ),
-        (
-            recipe.evaluate.metric in ("nll", "preference-accuracy", "mark-accuracy"),
-            "answers are compared here, not probabilities",
-            f"evaluate.metric: {recipe.evaluate.metric}",
-            "leave evaluate.metric out: the first reward is compared",
-        ),
-        (
             method.kl > 0 and isinstance(recipe.adapter, Full),
             "kl holds the model to its base, and adapter: full leaves no base to read",
             f"kl: {method.kl}",

@@ -1,4 +1,5 @@
-"""What bake and distil name outside the recipe, a prompt's file and a teacher's folder; and keys they cannot obey."""
+"""What bake and distil name outside the recipe, a prompt's file and a teacher's folder; and keys that they, and all
+methods with answers of their own, cannot obey."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Bake, Full, Recipe
 
 TEXT_FILES = (".txt", ".md")
+NOT_OF_ANSWERS = ("nll", "preference-accuracy", "mark-accuracy")
+"""Metrics that compare probabilities."""
 LARGEST_PROMPT = 1 << 20
 
 
@@ -68,9 +71,15 @@ def refuse_teacher_contradictions(recipe: Recipe, where: str) -> None:
             "set method.prompts instead",
         ),
         (
-            isinstance(recipe.method, OwnAnswers) and recipe.evaluate.metric == "nll",
-            "answers that the model writes are compared, not probabilities",
-            "evaluate.metric: nll",
+            isinstance(recipe.method, OwnAnswers) and recipe.too_long == "truncate",
+            "a prompt that was cut off asks for something else",
+            "too_long: truncate",
+            "leave too_long out: such prompts are dropped, and counted",
+        ),
+        (
+            isinstance(recipe.method, OwnAnswers) and recipe.evaluate.metric in NOT_OF_ANSWERS,
+            "answers are compared here, not probabilities",
+            f"evaluate.metric: {recipe.evaluate.metric}",
             "leave evaluate.metric out",
         ),
         (

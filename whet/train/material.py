@@ -19,7 +19,20 @@ from whet.data.template import Renderer
 from whet.errors import DataError, RecipeError
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import Choice, Facts
-from whet.recipe.schema import Auto, Classify, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
+from whet.recipe.schema import (
+    Auto,
+    Classify,
+    Distil,
+    Dpo,
+    Grpo,
+    HeadMethod,
+    Kto,
+    Ppo,
+    Pretrain,
+    Recipe,
+    Rloo,
+    Sft,
+)
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
 from whet.train.rewarded import prompt_loader
@@ -85,7 +98,7 @@ class Material:
 
     def loader(self, recipe: Recipe) -> BatchSource:
         assert recipe.micro_batch_tokens
-        if isinstance(recipe.method, OwnAnswers):
+        if isinstance(recipe.method, Grpo | Rloo | Ppo | Distil):
             return prompt_loader(recipe.method, self.prepared.train, recipe.micro_batch_tokens, recipe.seed)
         assert recipe.batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)

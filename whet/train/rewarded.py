@@ -9,8 +9,7 @@ from whet.data.prepare import Prepared, read_rows
 from whet.data.prompt_loader import PromptLoader
 from whet.model.base import Base
 from whet.model.policy import Policy
-from whet.recipe.rollouts import OwnAnswers
-from whet.recipe.schema import Grpo, Ppo, Recipe, Rloo
+from whet.recipe.schema import Distil, Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import build_rewards
 from whet.store.run import Run
 from whet.train.grpo import GroupRelative
@@ -22,7 +21,9 @@ from whet.train.rollout import Sampler
 from whet.types import Segment
 
 
-def prompt_loader(method: OwnAnswers, prompts: Sequence[Segment], micro_batch_tokens: int, seed: int) -> PromptLoader:
+def prompt_loader(
+    method: Grpo | Rloo | Ppo | Distil, prompts: Sequence[Segment], micro_batch_tokens: int, seed: int
+) -> PromptLoader:
     return PromptLoader(prompts, method.prompts, method.max_new_tokens, micro_batch_tokens, seed)
 
 
