@@ -20,7 +20,7 @@ from whet.types import Row
 def rewards(*settings: Any) -> Rewards:
     method = load_recipe({"data": "a", "method": {"kind": "grpo", "rewards": list(settings)}}).method
     assert isinstance(method, Grpo)
-    return build_rewards(method)
+    return build_rewards(method.rewards)
 
 
 def row(reference: str = "", **fields: Any) -> Row:
@@ -187,7 +187,7 @@ def test_a_recipe_finds_its_code_beside_itself_and_nowhere_else(
     recipe.write_text(text % "score.py")
     found = load_recipe(recipe).method
     assert isinstance(found, Grpo)
-    assert build_rewards(found)([[]], ["ab"], [row(n=1)]).total == [3]
+    assert build_rewards(found.rewards)([[]], ["ab"], [row(n=1)]).total == [3]
     for name in ("../outside.py", str(tmp_path / "outside.py"), "link.py"):
         recipe.write_text(text % name)
         with pytest.raises(RecipeError, match=r"leads out of the recipe's folder"):
