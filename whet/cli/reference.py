@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from whet.cli.main import app
-from whet.recipe.explain import kinds, literal_values
+from whet.recipe.explain import item_kinds, kinds, literal_values
 from whet.recipe.schema import Recipe
 from whet.store.atomic import write_text
 
@@ -73,7 +73,22 @@ def recipe_page() -> str:
         for model in models_of(field.annotation):
             title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if kinds(field.annotation) else name
             parts.append(f"## `{title}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
-    return "\n".join(parts)
+    return "\n".join([*parts, *item_sections()])
+
+
+def item_sections() -> list[str]:
+    """What the items of a list may be, each kind once, however many groups have such a list."""
+    lists = {
+        f"{name}.{key}": item_kinds(inner.annotation)
+        for name, field in Recipe.model_fields.items()
+        for model in models_of(field.annotation)
+        for key, inner in model.model_fields.items()
+    }
+    return [
+        f"## `{name}: [{{kind: {kind}}}]`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}"
+        for name, found in lists.items()
+        for kind, model in found.items()
+    ]
 
 
 def models_of(annotation: Any) -> list[type[BaseModel]]:
