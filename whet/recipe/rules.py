@@ -28,7 +28,7 @@ DPO_UNDER_SFT = 30.0
 full rates of 5e-7 to 1e-6 (Tulu 3), some thirty times below what these rules give sft at the same size."""
 ROLLOUTS_UNDER_SFT = 12.0
 """An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
-5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
+5e-4, TRL 1e-5; on the bundled base 5e-4 (bench/shown/ppo.py) and 1e-3 (bench/shown/grpo.py) learned."""
 REWARD_UNDER_SFT = 5.0
 """Published reward models use LoRA rates of 1e-4 (TRL) and full rates of 3e-6 (Tulu 3) to 9e-6 (InstructGPT), some five
 times below what these rules give sft at the same size."""
