@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,13 +27,22 @@ MOVED = 16 * 1024 * 1024
 
 
 def calibrate() -> Calibration:
-    """Measure on the processor. What a training imports beyond the model, the caller must have imported."""
+    """Measure on the processor."""
+    process = _program_bytes()
     _train_once()
-    process = resident_bytes()
     products: dict[Dtype, dict[int, float]] = {}
     for dtype in DTYPES:
         products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
     return Calibration(machine_facts(), process, products, {dtype: _bandwidth(dtype) for dtype in DTYPES})
+
+
+def _program_bytes() -> int:
+    """Of a fresh process that has trained a little: this one may hold anything besides. Raises CalledProcessError."""
+    measured = (
+        "import whet.train.session; from whet.model import calibrate as c; c._train_once(); print(c.resident_bytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=True)
+    return int(done.stdout.splitlines()[-1])
 
 
 def _train_once() -> None:
