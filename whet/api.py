@@ -31,7 +31,7 @@ from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
 from whet.model.base import load_base, load_config, load_tokenizer, saved_tokenizer
 from whet.model.load import open_model
-from whet.model.precision import choose_dtype
+from whet.model.precision import choose_dtype, device
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Pretrain, Recipe
 from whet.stages import (
@@ -50,7 +50,7 @@ from whet.train.forecast import forecast, target_of
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import device, open_session, with_context
+from whet.train.session import open_session, with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
 

@@ -19,7 +19,7 @@ from whet.errors import DataError
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
-from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewards, measure_rows
+from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
@@ -149,7 +149,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
     elif isinstance(recipe.method, Rollouts):
         rewards = build_rewards(recipe.method.rewards, run.folder / "judged")
-        measured, lines = measure_rewards(base, tuned, opened.base, source, rewards, recipe, progress)
+        measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
     elif isinstance(recipe.method, Distil):
         teacher = teacher_of(recipe, run, path)
         measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)

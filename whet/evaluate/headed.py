@@ -17,8 +17,8 @@ from whet.model.base import load_base
 from whet.model.classifier import open_scorer
 from whet.model.fit import forest_refusal, fuse, install_forest
 from whet.model.policy import Policy
+from whet.model.precision import device
 from whet.recipe.schema import Recipe, Reward
-from whet.train.session import device
 
 Measured = tuple[dict[str, Any], list[dict[str, Any]]]
 

@@ -83,7 +83,7 @@ def measure_pairs(
     return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
 
 
-def measure_rewards(
+def measure_rewarded(
     base: Side, tuned: Side, origin: Base, prepared: Prepared, rewards: Rewards, recipe: Recipe, progress: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """For methods that learn from rewards: greedy answers of each side, compared by the first reward of the recipe, or

@@ -38,11 +38,15 @@ def calibrate() -> Calibration:
 
 def _program_bytes() -> int:
     """Of a fresh process that has trained a little: this one may hold anything besides. Raises CalledProcessError."""
-    measured = (
-        "import whet.train.session; from whet.model import calibrate as c; c._train_once(); print(c.resident_bytes())"
-    )
-    done = subprocess.run([sys.executable, "-c", measured], capture_output=True, text=True, check=True)
+    script = "import whet.train.session; from whet.model.calibrate import bytes_after_training as b; print(b())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return int(done.stdout.splitlines()[-1])
+
+
+def bytes_after_training() -> int:
+    """What this process holds once it has trained a little; 0 where the system does not say (outside of Linux)."""
+    _train_once()
+    return resident_bytes()
 
 
 def _train_once() -> None:

@@ -22,6 +22,7 @@ from whet.model.base import UNREADABLE, saved_tokenizer
 from whet.model.fit import forest_refusal, fuse, install_forest, unfuse
 from whet.model.head import Scorer
 from whet.model.policy import Policy, evaluating
+from whet.model.precision import device
 from whet.store.atomic import sha256_file
 from whet.store.run import read_json_file
 from whet.types import Batch, Segment
@@ -146,7 +147,7 @@ def _load(folder: Path, dtype: torch.dtype) -> Any:
     model, report = loaded
     if report["missing_keys"]:
         raise ModelError(f"the tensor {sorted(report['missing_keys'])[0]} is missing", where=str(folder))
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return model.to(device()).eval()
 
 
 def _prove_scores(scorer: Scorer, head: dict[str, Any], folder: Path) -> None:

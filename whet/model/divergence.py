@@ -9,7 +9,6 @@ Shapes: N positions, C positions of a chunk, D hidden size (each model's own), V
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from whet.model.logprob import Head, wide
+from whet.model.logprob import Head, HeadGradients, chunks, wide
 
 Direction = Literal["forward", "reverse"]
 
@@ -76,7 +75,7 @@ class _TokenDivergence(torch.autograd.Function):
         gradient_now = hidden_ND.requires_grad and not trainable_head
         found_N = hidden_ND.new_empty(len(hidden_ND), dtype=wide(hidden_ND.dtype))
         jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
-        for rows in _chunks(len(hidden_ND), head):
+        for rows in chunks(len(hidden_ND), head):
             found_N[rows], slope_CV = _read(head, hidden_ND[rows], teacher, teacher_ND[rows], direction)
             if jacobian_ND is not None:
                 torch.mm(slope_CV.to(weight_VD.dtype), weight_VD, out=jacobian_ND[rows])
@@ -94,24 +93,11 @@ class _TokenDivergence(torch.autograd.Function):
             return (jacobian_ND * grad_N[:, None].to(jacobian_ND.dtype), None, None, *rest)
         hidden_ND, weight_VD, bias_V, teacher_ND = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
-        hidden_grad = torch.empty_like(hidden_ND) if ctx.needs_input_grad[0] else None
-        weight_grad = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if ctx.needs_input_grad[1] else None
-        bias_grad = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype)) if ctx.needs_input_grad[2] else None
-        for rows in _chunks(len(hidden_ND), head):
+        gradients = HeadGradients(hidden_ND, head, ctx.needs_input_grad)
+        for rows in chunks(len(hidden_ND), head):
             _, slope_CV = _read(head, hidden_ND[rows], ctx.teacher, teacher_ND[rows], ctx.direction)
-            slope_CV = (slope_CV * grad_N[rows, None]).to(weight_VD.dtype)
-            if hidden_grad is not None:
-                torch.mm(slope_CV, weight_VD, out=hidden_grad[rows])
-            if weight_grad is not None:
-                weight_grad += slope_CV.T @ hidden_ND[rows]
-            if bias_grad is not None:
-                bias_grad += slope_CV.sum(0, dtype=bias_grad.dtype)
-        return (
-            hidden_grad,
-            None if weight_grad is None else weight_grad.to(weight_VD.dtype),
-            None if bias_grad is None or bias_V is None else bias_grad.to(bias_V.dtype),
-            *rest,
-        )
+            gradients.add(rows, (slope_CV * grad_N[rows, None]).to(weight_VD.dtype))
+        return (*gradients.found(), *rest)
 
 
 def _read(
@@ -131,8 +117,3 @@ def _read(
     if head.softcap:
         slope_CV.mul_(1 - (logits_CV / head.softcap).square_())
     return found_C, slope_CV.mul_(head.scale) if head.scale != 1.0 else slope_CV
-
-
-def _chunks(count: int, head: Head) -> Iterator[slice]:
-    for start in range(0, count, head.chunk):
-        yield slice(start, start + head.chunk)

@@ -10,15 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from whet.model.logprob import Head, wide
+from whet.model.logprob import Head, chunks, wide
 
 
 def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
     """-sum p log p in nats at each position, shape (N,), float32; differentiable. Chunks are computed again in
     backward."""
     parts = [
-        checkpoint(_entropy, hidden_ND[start : start + head.chunk], head, use_reentrant=False)
-        for start in range(0, hidden_ND.shape[0], head.chunk)
+        checkpoint(_entropy, hidden_ND[rows], head, use_reentrant=False) for rows in chunks(len(hidden_ND), head)
     ]
     return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
 

@@ -12,6 +12,7 @@ from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.base import Base, load_base, random_base
 from whet.model.fit import forest_refusal, fuse, install_forest
+from whet.model.precision import device
 
 
 @dataclass(slots=True)
@@ -32,7 +33,6 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
     Raises ModelError when either cannot be loaded, or when the base is not the one that was trained on.
     """
     dtype = getattr(torch, facts["dtype"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if facts["from_scratch"]:
         base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
     else:
@@ -43,7 +43,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
             where=str(folder),
             fix="restore the base of that time, or train again",
         )
-    base.model.to(device)
+    base.model.to(device())
     use_forest = forest_refusal(base.model) is None
     if use_forest:
         install_forest(base.model)
@@ -52,7 +52,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         if use_forest and kernels:
             fuse(model)
         return Opened(base, model, None, use_forest)
-    tuned = load_base(str(folder), dtype, trust_remote_code).model.to(device)
+    tuned = load_base(str(folder), dtype, trust_remote_code).model.to(device())
     if use_forest:
         install_forest(tuned)
     if use_forest and kernels:

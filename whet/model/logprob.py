@@ -8,7 +8,7 @@ Shapes: N supervised tokens, D hidden size, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,7 @@ def kl_sum(hidden_a_ND: Tensor, head_a: Head, hidden_b_ND: Tensor, head_b: Head)
     """Sum over positions of KL(a || b) in nats; both models must share the vocabulary. No gradient."""
     total = 0.0
     with torch.no_grad():
-        for start in range(0, hidden_a_ND.shape[0], head_a.chunk):
-            rows = slice(start, start + head_a.chunk)
+        for rows in chunks(len(hidden_a_ND), head_a):
             log_a = head_a.logits(hidden_a_ND[rows]).log_softmax(-1)
             log_b = head_b.logits(hidden_b_ND[rows]).log_softmax(-1)
             total += (log_a.exp() * (log_a - log_b)).sum().item()
@@ -143,7 +142,7 @@ class _TokenLogprobs(torch.autograd.Function):
         logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=wide(hidden_ND.dtype))
         jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
         chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
-        for rows in _chunks(hidden_ND, head):
+        for rows in chunks(len(hidden_ND), head):
             logprobs_N[rows], p_CV = chunk.read(hidden_ND[rows], target_N[rows])
             if jacobian_ND is not None:
                 torch.mm(chunk.slope(p_CV, target_N[rows]), weight_VD, out=jacobian_ND[rows])
@@ -163,29 +162,47 @@ class _TokenLogprobs(torch.autograd.Function):
             return (jacobian_ND * grad_N[:, None].to(jacobian_ND.dtype), None, None, None, None, None)
         hidden_ND, weight_VD, bias_V, target_N = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
-        hidden_grad = torch.empty_like(hidden_ND) if ctx.needs_input_grad[0] else None
-        weight_grad = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if ctx.needs_input_grad[1] else None
-        bias_grad = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype)) if ctx.needs_input_grad[2] else None
+        gradients = HeadGradients(hidden_ND, head, ctx.needs_input_grad)
         chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
-        for rows in _chunks(hidden_ND, head):
+        for rows in chunks(len(hidden_ND), head):
             _, p_CV = chunk.read(hidden_ND[rows], target_N[rows])
-            slope_CV = chunk.slope(p_CV, target_N[rows], grad_N[rows])
-            if hidden_grad is not None:
-                torch.mm(slope_CV, weight_VD, out=hidden_grad[rows])
-            if weight_grad is not None:
-                weight_grad += slope_CV.T @ hidden_ND[rows]
-            if bias_grad is not None:
-                bias_grad += slope_CV.sum(0, dtype=bias_grad.dtype)
+            gradients.add(rows, chunk.slope(p_CV, target_N[rows], grad_N[rows]))
+        return (*gradients.found(), None, None, None)
+
+
+class HeadGradients:
+    """Gradients of hidden states, weight and bias, summed chunk by chunk from slopes in hidden @ weight.T + bias.
+    `wants` begins with whether each of the three is asked for."""
+
+    def __init__(self, hidden_ND: Tensor, head: Head, wants: Sequence[bool]) -> None:
+        self.hidden_ND, self.head = hidden_ND, head
+        weight_VD, bias_V = head.weight_VD, head.bias_V
+        self.for_hidden = torch.empty_like(hidden_ND) if wants[0] else None
+        self.for_weight = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if wants[1] else None
+        self.for_bias = None
+        if wants[2] and bias_V is not None:
+            self.for_bias = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype))
+
+    def add(self, rows: slice, slope_CV: Tensor) -> None:
+        """One chunk; its slope is in the dtype of the weight."""
+        if self.for_hidden is not None:
+            torch.mm(slope_CV, self.head.weight_VD, out=self.for_hidden[rows])
+        if self.for_weight is not None:
+            self.for_weight += slope_CV.T @ self.hidden_ND[rows]
+        if self.for_bias is not None:
+            self.for_bias += slope_CV.sum(0, dtype=self.for_bias.dtype)
+
+    def found(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """In the dtypes of what they are gradients of."""
+        weight, bias = self.for_weight, self.for_bias
         return (
-            hidden_grad,
-            None if weight_grad is None else weight_grad.to(weight_VD.dtype),
-            None if bias_grad is None or bias_V is None else bias_grad.to(bias_V.dtype),
-            None,
-            None,
-            None,
+            self.for_hidden,
+            None if weight is None else weight.to(self.head.weight_VD.dtype),
+            None if bias is None or self.head.bias_V is None else bias.to(self.head.bias_V.dtype),
         )
 
 
-def _chunks(hidden_ND: Tensor, head: Head) -> Iterator[slice]:
-    for start in range(0, hidden_ND.shape[0], head.chunk):
+def chunks(rows: int, head: Head) -> Iterator[slice]:
+    """Rows whose logits are alive together."""
+    for start in range(0, rows, head.chunk):
         yield slice(start, start + head.chunk)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from whet.data.baked import Front, prompted_batch
 from whet.loss.divergence import divergence_loss
-from whet.model.adapter import without_adapter
 from whet.model.divergence import token_divergence
-from whet.model.policy import Policy, evaluating
+from whet.model.policy import Policy
 from whet.train.methods import BatchSource
+from whet.train.references import speaking_for_the_base
 from whet.types import Batch, LossOut
 
 
@@ -40,8 +39,7 @@ class Baking:
         found_N = token_divergence(self.policy.hidden(batch), head, teacher_ND, head, "forward")
         return found_N.to(batch.weight_N.device)
 
-    @torch.no_grad()
     def _prompted(self, batch: Batch) -> Tensor:
         """What the base with the prompt has in mind before each answer token, shape (N, D)."""
-        with without_adapter(self.policy.model), evaluating(self.policy.model):
+        with speaking_for_the_base(self.policy):
             return self.policy.hidden(prompted_batch(batch, self.front))

@@ -37,12 +37,7 @@ class Distilling:
 
     def batches(self, step: int) -> list[Batch]:
         rollout = self.sampler.draw(self.loader.prompts(step), self.settings.samples, step)
-        answers = float(len(rollout.answers))
-        self.facts = {
-            "answer_tokens": (float(rollout.tokens_A.sum()), answers),
-            "truncated": (float(sum(not answer.finished for answer in rollout.answers)), answers),
-            "rollout_seconds": (rollout.seconds, 1.0),
-        }
+        self.facts = rollout.written()
         return self._planted(rollout)
 
     def held_out(self) -> Iterator[Batch]:

@@ -12,6 +12,7 @@ from whet.data.template import Renderer
 from whet.errors import InputError, ModelError
 from whet.model.base import load_config, load_tokenizer
 from whet.model.calibrate import calibrate
+from whet.model.precision import device
 from whet.plan.machine import (
     GPU_PROCESS,
     Calibration,
@@ -31,7 +32,7 @@ from whet.recipe.rules import resolve, step_tokens
 from whet.recipe.schema import Bake, Distil, Lora, Recipe
 from whet.train.material import Material, block_length, gather, settle_method
 from whet.train.observer import Observer
-from whet.train.session import device, with_context
+from whet.train.session import with_context
 
 FASTER = 0.8
 """bfloat16 is taken where it needs less than this share of float32's time (model/precision.py)."""

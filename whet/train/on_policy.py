@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -13,12 +12,12 @@ from torch import Tensor
 
 from whet.data.prompt_loader import PromptLoader
 from whet.loss.policy_gradient import overlong_penalty
-from whet.model.adapter import is_adapted, without_adapter
 from whet.model.policy import Policy, evaluating
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Grpo, Ppo, Rloo
 from whet.reward.suspect import suspicions
 from whet.train.observer import Observer
+from whet.train.references import speaking_for_the_base
 from whet.train.rollout import Rollout, RolloutBatch, Sampler, plant
 from whet.types import Batch, LossOut, Segment
 
@@ -131,11 +130,9 @@ def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo | 
     return chosen_A.nonzero().flatten().tolist() or [0]
 
 
-@torch.no_grad()
 def read_base(policy: Policy, batches: Sequence[RolloutBatch]) -> None:
     """Fill in what the base says of the answers: the same model with its adapter off."""
-    base = without_adapter(policy.model) if is_adapted(policy.model) else nullcontext()
-    with base, evaluating(policy.model):
+    with speaking_for_the_base(policy):
         for batch in batches:
             batch.reference_N = policy.logprobs(batch)
 

@@ -36,8 +36,8 @@ def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) ->
 
 @contextmanager
 def speaking_for_the_base(policy: Policy) -> Iterator[None]:
-    """Within this block the policy is its base, without dropout and without gradients. It must not have been trained
-    yet: without an adapter its own weights are the base's."""
+    """Within this block the policy is its base, without dropout and without gradients. Without an adapter its own
+    weights are the base's, so then it must not have been trained yet."""
     base = without_adapter(policy.model) if is_adapted(policy.model) else nullcontext()
     with torch.no_grad(), base, evaluating(policy.model):
         yield

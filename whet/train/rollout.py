@@ -50,9 +50,16 @@ class Rollout:
         return {
             "reward": (sum(self.scores.total), answers),
             **(parts if len(parts) > 1 else {}),
+            "groups_alike": (float((reward_PG.amax(1) == reward_PG.amin(1)).sum()), float(len(reward_PG))),
+            **self.written(),
+        }
+
+    def written(self) -> dict[str, tuple[float, float]]:
+        """The part of `facts` that needs no rewards."""
+        answers = float(len(self.answers))
+        return {
             "answer_tokens": (float(self.tokens_A.sum()), answers),
             "truncated": (float(sum(not answer.finished for answer in self.answers)), answers),
-            "groups_alike": (float((reward_PG.amax(1) == reward_PG.amin(1)).sum()), float(len(reward_PG))),
             "rollout_seconds": (self.seconds, 1.0),
         }
 

@@ -21,7 +21,7 @@ from whet.model.base import Base, context_of, load_base, load_config, load_token
 from whet.model.fit import install_forest
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
-from whet.model.precision import choose_dtype
+from whet.model.precision import choose_dtype, device
 from whet.model.quantise import bitsandbytes
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
@@ -146,10 +146,6 @@ def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recip
     if asked is not None and limit is not None and asked > limit:
         what = f"more than the {limit:,} tokens that the base {recipe.base!r} can see"
         raise RecipeError(what, where=key, value=asked, fix=f"set {key}: {limit} or less, or use another base")
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:

@@ -17,7 +17,7 @@ from whet.model.fit import forest_refusal, fuse, install_forest
 from whet.model.identity import fingerprint
 from whet.model.load import open_model
 from whet.model.policy import Policy
-from whet.model.precision import choose_dtype
+from whet.model.precision import choose_dtype, device
 from whet.recipe.schema import Distil, Recipe
 from whet.store import registry
 from whet.store.run import Run
@@ -43,7 +43,7 @@ def open_teacher(
     fused, forest or plain. Raises ModelError or RunFolderError."""
     if is_base(name):
         base = load_base(name, dtype, trust_remote_code)
-        model, tokenizer = base.model.to(_device()), base.tokenizer
+        model, tokenizer = base.model.to(device()), base.tokenizer
         renderer = Renderer(tokenizer)
         carried = forest_refusal(model) is None
         if carried:
@@ -78,7 +78,7 @@ def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTea
         return RemoteTeacher(Remote(name, model, key_name())), model
     if model:
         raise InputError("--model names a model at a URL", where="--model", value=model, fix="leave it out")
-    dtype = choose_dtype("auto", load_config(name).hidden_size, _device())[0] if is_base(name) else torch.float32
+    dtype = choose_dtype("auto", load_config(name).hidden_size, device())[0] if is_base(name) else torch.float32
     teacher = open_teacher(name, runs, dtype)
     inner = LocalTeacher(teacher.policy.model, teacher.tokenizer, teacher.renderer, teacher.context)
     return inner, f"{name} {teacher.identity[:16]}"
@@ -130,7 +130,3 @@ def refuse_changed_teacher(run: Run, teacher: Teacher) -> None:
             value=teacher.name,
             fix="restore that teacher, or remove the run folder to start again",
         )
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
