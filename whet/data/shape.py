@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any, Literal
+from typing import Any
 
 from whet.data.suited import refuse_other_method
 from whet.data.usual_names import (
@@ -28,20 +28,7 @@ from whet.data.usual_names import (
 )
 from whet.errors import DataError, nearest, shorten
 from whet.recipe.rollouts import OwnAnswers
-from whet.recipe.schema import Columns, Recipe
-
-Kind = Literal[
-    "chat",
-    "prompt-completion",
-    "alpaca",
-    "sharegpt",
-    "text",
-    "label",
-    "preference",
-    "ranking",
-    "unpaired",
-    "prompt",
-]
+from whet.recipe.schema import Columns, Kind, Recipe
 
 MOST_LISTED = 20
 """Names of columns in a message."""

@@ -130,6 +130,21 @@ Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
 Quantise = Literal["nf4"]
 
 
+Kind = Literal[
+    "chat",
+    "prompt-completion",
+    "alpaca",
+    "sharegpt",
+    "text",
+    "label",
+    "preference",
+    "ranking",
+    "unpaired",
+    "prompt",
+]
+"""The forms of rows."""
+
+
 class Columns(Strict):
     """Names of your columns, when they are not the usual ones."""
 
@@ -218,19 +233,7 @@ class Recipe(Strict):
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(
         default=None, description="nf4: the frozen base in 4 bits (QLoRA), for an adapter; default: none."
     )
-    format: Literal[
-        "auto",
-        "chat",
-        "prompt-completion",
-        "alpaca",
-        "sharegpt",
-        "text",
-        "label",
-        "preference",
-        "ranking",
-        "unpaired",
-        "prompt",
-    ] = "auto"
+    format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     split: Split = Field(default_factory=Split)
