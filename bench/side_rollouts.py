@@ -1,4 +1,5 @@
-"""GRPO on the same prompts: Whet's session, or TRL's GRPOTrainer, G = 8 answers of 64 tokens to each prompt.
+"""GRPO on the same prompts: Whet's session, or TRL's GRPOTrainer, G = 8 answers of 64 tokens to each prompt. PPO: Whet's
+session alone, because TRL 1.16 has no PPO trainer any more.
 
     python -m bench.side_rollouts build/bench grpo whet
 
@@ -22,13 +23,14 @@ from bench.material import ALPHA, RANK, base_name, base_path, read_rows
 from bench.measure import Steps, finish
 from bench.tasks import BY_NAME, Task
 
-GROUP = 8
 PATTERN = "[Qq]u|ck"
 
 
-def rate(steps: Steps, answers: int) -> float:
-    """Answers a second from the end of the first step to the end of the last."""
-    return answers * (len(steps.stamps) - 1) / (steps.stamps[-1] - steps.stamps[0])
+def rate(steps: Steps, task: Task) -> float:
+    """Answers a second from the end of the first rollout's last step to the end of the last step."""
+    ends = steps.stamps[task.updates - 1 :]
+    rollouts = (len(ends) - 1) // task.updates
+    return task.batch * task.samples * rollouts / (ends[-1] - ends[0])
 
 
 def whet(folder: Path, task: Task) -> None:
@@ -38,10 +40,11 @@ def whet(folder: Path, task: Task) -> None:
     from whet.train.session import open_session, train
 
     method = {
-        "kind": "grpo",
+        "kind": task.method,
         "rewards": [{"kind": "regex", "pattern": PATTERN}],
         "prompts": task.batch,
-        "samples": GROUP,
+        "samples": task.samples,
+        "updates": task.updates,
         "max_new_tokens": task.new_tokens,
     }
     values = {
@@ -64,10 +67,10 @@ def whet(folder: Path, task: Task) -> None:
         with run.at_work():
             session = open_session(recipe, run, stamps)
             trained = train(session, stamps)
-        lines = [line for line in run.metrics() if "rollout_seconds" in line][1:]
-    share = sum(line["rollout_seconds"] for line in lines) / sum(line["seconds"] for line in lines)
+        lines = [line for line in run.metrics() if line["step"] >= task.updates]
+    share = sum(line.get("rollout_seconds", 0.0) for line in lines) / sum(line["seconds"] for line in lines)
     finish(
-        answers_per_second=rate(stamps.steps, task.batch * GROUP),
+        answers_per_second=rate(stamps.steps, task),
         first_step_seconds=stamps.steps.first_step_seconds,
         settings=f"{session.recipe.dtype}, {trained.check.path} path, {share:.0%} of the time writing",
     )
@@ -103,8 +106,8 @@ def trl(folder: Path, task: Task, side: str) -> None:
                 **SETTINGS[side],
                 output_dir=output,
                 use_cpu=True,
-                per_device_train_batch_size=task.batch * GROUP,
-                num_generations=GROUP,
+                per_device_train_batch_size=task.batch * task.samples,
+                num_generations=task.samples,
                 max_completion_length=task.new_tokens,
                 max_steps=task.steps,
                 learning_rate=task.rate,
@@ -122,7 +125,7 @@ def trl(folder: Path, task: Task, side: str) -> None:
         )
         trainer.train()
     finish(
-        answers_per_second=rate(steps, task.batch * GROUP),
+        answers_per_second=rate(steps, task),
         first_step_seconds=steps.first_step_seconds,
         settings=describe(trainer),
     )

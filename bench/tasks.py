@@ -31,7 +31,7 @@ class Task:
     kind: Kind
     sides: tuple[str, ...]
     model: Literal["135m", "nano", "tiny"] = "135m"
-    method: Literal["sft", "dpo", "reward", "grpo"] = "sft"
+    method: Literal["sft", "dpo", "reward", "grpo", "ppo"] = "sft"
     adapter: Literal["lora", "full"] = "lora"
     state: Literal["float32", "bfloat16"] = "float32"
     """Of Whet's optimiser."""
@@ -41,6 +41,10 @@ class Task:
     """Rows (or pairs) of a step; prompts of a batch or step where text is generated."""
     rate: float = 5e-4
     new_tokens: int = 64
+    samples: int = 8
+    """Answers to each prompt of a rollout."""
+    updates: int = 1
+    """Optimiser steps on the answers of a rollout."""
     tolerance: float = 0.005
     """Largest relative difference of two sides' losses at a step. bfloat16 keeps 8 bits: 0.4% a rounding. Seen: 0.03%
     over 6 steps of 135m, 0.19% over 60 steps of nano."""
@@ -125,6 +129,18 @@ TASKS = (
         rate=5e-5,
         goals=(Goal("at least 3 x the answers/s", "answers_per_second", 3, against=PEERS),),
     ),
+    Task(
+        "ppo",
+        "PPO with LoRA, 135M, 32 answers of 64 tokens, four updates on each batch of answers",
+        "rollouts",
+        ("whet",),
+        method="ppo",
+        steps=12,
+        batch=32,
+        rate=5e-5,
+        samples=1,
+        updates=4,
+    ),
     Task("sft-nano", "SFT with LoRA, nano", "train", TRAINERS, model="nano", steps=60, rate=2e-3, goals=(faster(3),)),
     _generate("135m", 1, 2),
     _generate("135m", 8, None),
@@ -188,6 +204,19 @@ TRIALS = (
         steps=2,
         batch=2,
         new_tokens=8,
+    ),
+    Task(
+        "tiny-ppo",
+        "PPO with LoRA, a tiny model",
+        "rollouts",
+        ("whet",),
+        model="tiny",
+        method="ppo",
+        steps=4,
+        batch=2,
+        new_tokens=8,
+        samples=1,
+        updates=2,
     ),
     Task("tiny-generate", "generation, a tiny model", "generate", WRITERS, model="tiny", batch=3, new_tokens=5),
 )

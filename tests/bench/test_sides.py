@@ -45,6 +45,8 @@ def test_both_write_as_many_tokens_as_asked(folder: Path) -> None:
     assert all(side.spreads["tokens_per_second"].median > 0 for side in found.values())
 
 
-def test_both_write_answers_and_learn_from_them(folder: Path) -> None:
-    _, found = sides(folder, "tiny-grpo")
+@pytest.mark.parametrize("name", ["tiny-grpo", "tiny-ppo"])
+def test_answers_are_written_and_learned_from(folder: Path, name: str) -> None:
+    task, found = sides(folder, name)
+    assert set(found) == set(task.sides)
     assert all(side.spreads["answers_per_second"].median > 0 for side in found.values())
