@@ -40,8 +40,10 @@ def test_result_has_the_stable_keys_and_counts_every_row(tuned: tuple[Path, dict
     _, result = tuned
     assert result.keys() >= STABLE_KEYS
     ledger = result["ledger"]
-    assert ledger["rows_in"] == 240 == ledger["trained"] + sum(ledger["held_out"].values()) + sum(
-        ledger["dropped"].values()
+    assert (
+        ledger["rows_in"]
+        == 240
+        == ledger["trained"] + sum(ledger["held_out"].values()) + sum(ledger["dropped"].values())
     )
     assert result["metric"]["name"] == "json"
     assert result["tuned"]["validity"] > result["base"]["validity"]

@@ -15,7 +15,6 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    pytest.importorskip("trl", reason="the benchmark's extra is not installed: make bench")
     return tmp_path_factory.mktemp("bench")
 
 

@@ -78,4 +78,3 @@ def test_the_likeliest_name_is_the_one_of_the_highest_mean_log_probability(monke
     monkeypatch.setattr(likelihoods, "READ_TOKENS", 10)
     assert likeliest(side, renderer, rows, names, base.context) == found
     assert answer_ids(renderer, "horse")[-1] in renderer.stop_ids
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,7 +32,7 @@ def numbers(seed: int) -> tuple[torch.Tensor, ...]:
 
 def by_trl(policy: torch.Tensor, given: tuple[torch.Tensor, ...]) -> torch.Tensor:
     """The very lines of TRL's trainer, from the log-probabilities to the mean loss."""
-    trainer = pytest.importorskip("trl.trainer.kto_trainer")
+    trainer = import_module("trl.trainer.kto_trainer")
     _, reference, good, strangers, before = given
     lines = inspect.getsource(trainer.KTOTrainer._compute_loss).splitlines()
     begin = next(n for n, line in enumerate(lines) if line.strip() == "kl = (KL_logps - ref_KL_logps).mean().detach()")

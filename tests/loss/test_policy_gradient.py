@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import textwrap
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,7 +54,7 @@ class Numbers:
 
 def trl_lines(module: str, owner: str, method: str, first: str, last: str) -> str:
     """The lines of a TRL trainer from one that begins with `first` to the next one that begins with `last`."""
-    trainer = pytest.importorskip(module)
+    trainer = import_module(module)
     lines = inspect.getsource(getattr(getattr(trainer, owner), method)).splitlines()
     begin = next(n for n, line in enumerate(lines) if line.strip().startswith(first))
     end = next(n for n in range(begin, len(lines)) if lines[n].strip().startswith(last))
@@ -61,7 +62,7 @@ def trl_lines(module: str, owner: str, method: str, first: str, last: str) -> st
 
 
 def nanstd(value: Tensor, dim: int | None = None) -> Tensor:
-    return pytest.importorskip("trl.trainer.utils").nanstd(value, dim=dim)
+    return import_module("trl.trainer.utils").nanstd(value, dim=dim)
 
 
 @pytest.mark.parametrize("scale", ["group", "batch", "none"])

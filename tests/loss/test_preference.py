@@ -6,6 +6,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,7 +33,7 @@ def numbers(seed: int) -> Numbers:
 
 def by_trl(kind: str, policy: torch.Tensor, reference: torch.Tensor, tokens: torch.Tensor, beta: float) -> torch.Tensor:
     """The very lines of TRL's trainer, from the log ratios to the mean loss."""
-    trainer = pytest.importorskip("trl.trainer.dpo_trainer")
+    trainer = import_module("trl.trainer.dpo_trainer")
     lines = inspect.getsource(trainer.DPOTrainer._compute_loss).splitlines()
     begin = next(n for n, line in enumerate(lines) if line.strip() == "delta_score = chosen_scores - rejected_scores")
     end = next(n for n, line in enumerate(lines) if "per_sequence_loss.mean() * loss_weight" in line)
@@ -87,7 +88,7 @@ def test_the_loss_and_its_gradient_are_trls(kind: str, beta: float) -> None:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_simpo_and_its_gradient_are_trls(smoothing: float) -> None:
-    trainer = pytest.importorskip("trl.experimental.cpo.cpo_trainer").CPOTrainer
+    trainer = import_module("trl.experimental.cpo.cpo_trainer").CPOTrainer
     for seed in range(4):
         policy, reference, tokens = numbers(seed)
         theirs = policy.clone().requires_grad_(True)
@@ -101,7 +102,7 @@ def test_simpo_and_its_gradient_are_trls(smoothing: float) -> None:
 
 
 def test_orpo_and_its_gradient_are_trls() -> None:
-    trainer = pytest.importorskip("trl.experimental.orpo.orpo_trainer").ORPOTrainer
+    trainer = import_module("trl.experimental.orpo.orpo_trainer").ORPOTrainer
     for seed in range(4):
         policy, reference, tokens = numbers(seed)
         theirs = policy.clone().requires_grad_(True)

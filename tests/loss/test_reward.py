@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import textwrap
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +26,7 @@ def numbers(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def by_trl(scores_2P: torch.Tensor, margin_P: torch.Tensor | None, center: float) -> torch.Tensor:
     """The very lines of TRL's trainer, from the scores to the mean loss."""
-    trainer = pytest.importorskip("trl").RewardTrainer
+    trainer = import_module("trl").RewardTrainer
     lines = inspect.getsource(trainer.compute_loss).splitlines()
     begin = next(n for n, line in enumerate(lines) if "torch.chunk(outputs.logits" in line)
     end = next(n for n, line in enumerate(lines) if "center_rewards_coefficient * torch.mean" in line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -145,8 +146,7 @@ def test_the_log_says_what_was_written_once_a_step() -> None:
 
 
 def test_the_loss_is_that_of_trl_on_the_same_numbers() -> None:
-    pytest.importorskip("trl")
-    gkd = pytest.importorskip("trl.experimental.gkd")
+    gkd = import_module("trl.experimental.gkd")
     random = torch.Generator().manual_seed(0)
     positions, hidden, words = 30, 8, 40
     labels = torch.arange(positions).where(torch.arange(positions) % 4 != 0, torch.tensor(-100))

@@ -180,9 +180,7 @@ def test_stochastic_rounding_is_right_on_average() -> None:
 
 @pytest.mark.parametrize("settings", [Optimizer(), Optimizer(kind="muon"), lean()], ids=["adamw", "muon", "lean"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_step_in_parts_is_one_step(
-    monkeypatch: pytest.MonkeyPatch, settings: Optimizer, dtype: torch.dtype
-) -> None:
+def test_a_step_in_parts_is_one_step(monkeypatch: pytest.MonkeyPatch, settings: Optimizer, dtype: torch.dtype) -> None:
     """A weight that is its own original must not be stepped again with the next part."""
     whole, parts = weights(dtype), weights(dtype)
     optimizers = [MasterOptimizer(whole, settings, 1e-2, 100, CONSTANT)]
