@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from whet.store.run import Run
+
 WIDTH, HEIGHT, MARGIN, HEADER = 420, 240, 48, 44
 COLOURS = ("#1a5fb4", "#e66100", "#2e7d32", "#8e24aa")
 
@@ -22,6 +24,16 @@ class Panel:
     lines: dict[str, Points]
     low: float | None = None
     high: float | None = None
+
+
+def by_step(run: Run) -> dict[str, Points]:
+    """Every metric of a run: (step, value)."""
+    found: dict[str, Points] = {}
+    for facts in run.metrics():
+        for name, value in facts.items():
+            if name != "step":
+                found.setdefault(name, []).append((facts["step"], value))
+    return found
 
 
 def write_svg(path: Path, panels: Sequence[Panel]) -> Path:

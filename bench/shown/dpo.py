@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.shown import manners
-from bench.shown.panels import Panel, curves, write_svg
+from bench.shown.curves import Panel, by_step, write_svg
 from whet import api
 from whet.store.run import Run
 
@@ -41,7 +41,7 @@ def run(
     result = api.tune(str(data), run_root=folder / "runs", name=name, **settings)
     tuned = Run.open(folder / "runs" / name)
     facts = manners.judged(tuned, result, prompts)
-    lines = curves(tuned)
+    lines = by_step(tuned)
     return facts | {
         "first_loss": lines["loss"][0][1],
         "first_margin": lines["margin"][0][1],
@@ -58,12 +58,12 @@ def main() -> None:
     facts, alone = run(folder), run(folder, sft_weight=0.0)
     lines, without = facts.pop("curves"), alone.pop("curves")
     panels = [
-        Panel("loss", {"training": lines["loss"], "validation": lines["validation_loss"]}),
-        Panel("reward", {"chosen": lines["reward_chosen"], "rejected": lines["reward_rejected"]}),
-        Panel("pairs that are right", {"accuracy": lines["accuracy"]}),
-        Panel("chosen: nats a token", {"SFT term": lines["nll_chosen"], "without": without["nll_chosen"]}),
+        Panel("loss", "step", {"training": lines["loss"], "validation": lines["validation_loss"]}),
+        Panel("reward", "step", {"chosen": lines["reward_chosen"], "rejected": lines["reward_rejected"]}),
+        Panel("pairs that are right", "step", {"accuracy": lines["accuracy"]}),
+        Panel("chosen: nats a token", "step", {"SFT term": lines["nll_chosen"], "without": without["nll_chosen"]}),
     ]
-    write_svg(panels, IMAGE)
+    write_svg(IMAGE, panels)
     print(json.dumps({"with the SFT term": facts, "without": alone}, indent=2))
 
 

@@ -1,6 +1,6 @@
 """KTO, shown to work: from a model that is polite half of the time to one that nearly always is, by thumbs alone.
 
-    python -m bench.shown.kto          prints the numbers and writes docs/images/kto.svg
+python -m bench.shown.kto          prints the numbers and writes docs/images/kto.svg
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.shown import manners
-from bench.shown.panels import Panel, curves, write_svg
+from bench.shown.curves import Panel, by_step, write_svg
 from whet import api
 from whet.store.run import Run
 
@@ -30,7 +30,7 @@ def run(
     settings |= {"split.near_duplicates": "false", **keys}
     result = api.tune(str(data), run_root=folder / "runs", name="kto", **settings)
     tuned = Run.open(folder / "runs" / "kto")
-    lines = curves(tuned)
+    lines = by_step(tuned)
     told = ("good_up", "bad_down", "good_gain", "bad_gain", "separation")
     return manners.judged(tuned, result, prompts) | {
         "weights": {key: getattr(tuned.recipe.method, key) for key in ("desirable_weight", "undesirable_weight")},
@@ -45,12 +45,12 @@ def main() -> None:
     facts = run(folder)
     lines = facts.pop("curves")
     panels = [
-        Panel("loss", {"training": lines["loss"], "validation": lines["validation_loss"]}),
-        Panel("reference point (kl), nats", {"kl": lines["kl"]}),
-        Panel("reward", {"good": lines["reward_good"], "bad": lines["reward_bad"]}),
-        Panel("answers that moved rightly", {"accuracy": lines["accuracy"]}),
+        Panel("loss", "step", {"training": lines["loss"], "validation": lines["validation_loss"]}),
+        Panel("reference point (kl), nats", "step", {"kl": lines["kl"]}),
+        Panel("reward", "step", {"good": lines["reward_good"], "bad": lines["reward_bad"]}),
+        Panel("answers that moved rightly", "step", {"accuracy": lines["accuracy"]}),
     ]
-    write_svg(panels, IMAGE)
+    write_svg(IMAGE, panels)
     print(json.dumps(facts, indent=2))
 
 
