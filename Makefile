@@ -30,7 +30,6 @@ test-all: $(VENV)/.test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python

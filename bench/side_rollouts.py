@@ -1,5 +1,5 @@
-"""GRPO on the same prompts: Whet's session, or TRL's GRPOTrainer, G = 8 answers of 64 tokens to each prompt. PPO: Whet's
-session alone, because TRL 1.16 has no PPO trainer any more.
+"""GRPO on the same prompts: Whet's session, or TRL's GRPOTrainer, G = 8 answers of 64 tokens to each prompt.
+PPO: Whet's session alone, because TRL 1.16 has no PPO trainer any more.
 
     python -m bench.side_rollouts build/bench grpo whet
 
