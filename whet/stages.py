@@ -12,9 +12,10 @@ from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
-from whet.data.reading import understood
-from whet.doctor.check import examine
+from whet.doctor.check import Check, Setting
+from whet.doctor.examination import examine_source
 from whet.doctor.registry import all_checks
+from whet.doctor.repair import Repair, repair
 from whet.errors import DataError
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.distilled import measure_distilled
@@ -34,6 +35,7 @@ from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
+from whet.types import Finding
 
 KL_PROMPT_ROWS = 100
 
@@ -57,8 +59,27 @@ def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what is wrong with pairs and marks."""
     source = session.material.source
     if isinstance(source, Prepared) and (source.shape.paired or source.shape.kind == "unpaired"):
-        for finding in examine(understood(session.recipe, source.shape), all_checks()):
+        for finding in found_in(session.recipe, source, all_checks(), observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
+
+
+def found_in(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer) -> list[Finding]:
+    """What the checks find in the data of a recipe whose `max_tokens` is settled."""
+    ledger, renderer = source.ledger, source.renderer
+    observer.phase("checking the rows", len(ledger))
+    setting = Setting(recipe, renderer.tokenizer, recipe.max_tokens, lambda row: ledger.entry(row).fate or "dropped")
+    return examine_source(
+        recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {})
+    )
+
+
+def repaired(
+    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer
+) -> Repair:
+    """A new file without what these checks, which have seen all rows, can repair."""
+    rows = len(source.ledger)
+    observer.phase("writing the repaired rows", rows)
+    return repair(recipe, source.shape, checks, out, lambda done: observer.step(done, rows, {}))
 
 
 def state_power(session: Session, observer: Observer) -> None:
