@@ -22,7 +22,7 @@ from whet.data.template import Renderer
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
-from whet.evaluate.power import detectable_gain
+from whet.doctor.power import detectable_gain
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers

@@ -21,7 +21,7 @@ from whet.evaluate.baked import measure_baked
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
-from whet.evaluate.power import detectable_gain
+from whet.doctor.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
 from whet.evaluate.wins import measure_wins

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.evaluate import forgetting, metric
-from whet.evaluate.power import detectable_gain
+from whet.doctor.power import detectable_gain
 from whet.evaluate.verdict import compare
 from whet.types import Row
 

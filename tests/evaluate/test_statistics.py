@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
-from whet.evaluate.power import mcnemar_p
+from whet.doctor.power import mcnemar_p
 from whet.evaluate.statistics import mean_interval, paired_difference, tango, wilson
 
 

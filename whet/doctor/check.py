@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whet.data.refuse import RowRefused
+from whet.doctor.kin import Kin
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
 
@@ -29,6 +30,10 @@ class Setting:
     """The longest row in tokens that the base can see."""
     part_of: Callable[[int], str]
     """A row's index to "trained", "validation", "test" or "dropped"."""
+    against: tuple[str, ...] = ()
+    """Benchmark files whose rows must not be learned."""
+    kin: Kin = field(default_factory=Kin)
+    """Which rows are nearly the same: found once for all checks."""
 
 
 class Check(ABC):
