@@ -29,6 +29,8 @@ class Setting:
     """The longest row in tokens that the base can see."""
     part_of: Callable[[int], str]
     """A row's index to "trained", "validation", "test" or "dropped"."""
+    reason_of: Callable[[int], str]
+    """A row's index to the reason why it was dropped; empty for the others."""
 
 
 class Check(ABC):
