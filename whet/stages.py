@@ -67,7 +67,13 @@ def found_in(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], obs
     """What the checks find in the data of a recipe whose `max_tokens` is settled."""
     ledger, renderer = source.ledger, source.renderer
     observer.phase("checking the rows", len(ledger))
-    setting = Setting(recipe, renderer.tokenizer, recipe.max_tokens, lambda row: ledger.entry(row).fate or "dropped")
+    setting = Setting(
+        recipe,
+        renderer.tokenizer,
+        recipe.max_tokens,
+        part_of=lambda row: ledger.entry(row).fate or "dropped",
+        reason_of=lambda row: ledger.entry(row).reason,
+    )
     return examine_source(
         recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {})
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whet.data.refuse import RowRefused
+from whet.data.shape import Shape
 from whet.doctor.kin import Kin
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
@@ -30,6 +31,10 @@ class Setting:
     """The longest row in tokens that the base can see."""
     part_of: Callable[[int], str]
     """A row's index to "trained", "validation", "test" or "dropped"."""
+    reason_of: Callable[[int], str]
+    """A row's index to the reason why it was dropped; empty for the others."""
+    shape: Shape | None = None
+    """Of the data; None where its rows are as they stand in the file."""
     against: tuple[str, ...] = ()
     """Benchmark files whose rows must not be learned."""
     kin: Kin = field(default_factory=Kin)
