@@ -19,10 +19,10 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
+from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
-from whet.doctor.power import detectable_gain
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -125,11 +125,13 @@ def check(
     fix: Path | str | None = None,
     only: Collection[str] = (),
     skip: Collection[str] = (),
+    against: Collection[str] = (),
     **overrides: Any,
 ) -> dict[str, Any]:
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
+    `against` names benchmark files that the data must not hold.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this.
     """
     recipe, observer = _recipe(data, overrides).model_copy(update={"drop_budget": 1.0}), observer or Silent()
@@ -141,7 +143,7 @@ def check(
     ledger = source.ledger.summary()
     test_rows = ledger["held_out"]["test"]
     kind = source.shape.kind if isinstance(source, Prepared) else "text"
-    findings = found_in(recipe, source, checks, observer)
+    findings = found_in(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
         "kind": kind,

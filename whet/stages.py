@@ -14,6 +14,7 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
+from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import Repair, repair
 from whet.errors import DataError
@@ -21,7 +22,6 @@ from whet.evaluate.baked import measure_baked
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
-from whet.doctor.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
 from whet.evaluate.wins import measure_wins
@@ -63,7 +63,9 @@ def state_findings(session: Session, observer: Observer) -> None:
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
 
 
-def found_in(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer) -> list[Finding]:
+def found_in(
+    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer, against: tuple[str, ...] = ()
+) -> list[Finding]:
     """What the checks find in the data of a recipe whose `max_tokens` is settled."""
     ledger, renderer = source.ledger, source.renderer
     observer.phase("checking the rows", len(ledger))
@@ -73,6 +75,8 @@ def found_in(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], obs
         recipe.max_tokens,
         part_of=lambda row: ledger.entry(row).fate or "dropped",
         reason_of=lambda row: ledger.entry(row).reason,
+        shape=source.shape,
+        against=against,
     )
     return examine_source(
         recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {})

@@ -31,6 +31,10 @@ def check(
     skip: Annotated[
         str, typer.Option("--skip", metavar="CODE,...", help="All checks but these.", show_default=False)
     ] = "",
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="FILE", help="A benchmark that the data must not hold; may come often."),
+    ] = None,
     set_: Set = None,
     json_: Json = False,
 ) -> None:
@@ -53,7 +57,7 @@ def check(
     elif data is None:
         raise InputError("no data is named", fix="as in: whet check pairs.jsonl")
     else:
-        result = examined(data, set_ or [], fix, codes(only), codes(skip))
+        result = examined(data, set_ or [], fix=fix, only=codes(only), skip=codes(skip), against=against or [])
         show(screen, result)
         screen.finish(result)
 
@@ -62,14 +66,14 @@ def codes(text: str) -> list[str]:
     return [code.strip() for code in text.split(",") if code.strip()]
 
 
-def examined(data: str, overrides: list[str], fix: str | None, only: list[str], skip: list[str]) -> dict[str, Any]:
+def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
     from whet import api
     from whet.cli.progress import observer
     from whet.recipe.load import load_recipe
 
     watch = observer()
     try:
-        return api.check(load_recipe(data, overrides), observer=watch, fix=fix, only=only, skip=skip)
+        return api.check(load_recipe(data, overrides), observer=watch, **chosen)
     finally:
         watch.done()
 

@@ -6,7 +6,8 @@ the training text of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C, who
 What is measured: runs of 8 to 13 words (the 5th percentile of the test rows' length), without case and punctuation. A
 run that more than ten rows have is a common phrase and does not count. A shorter test row counts where a row holds all
 of it. Benchmarks are named with `whet check DATA --against FILE`; the recipe's test file, and the rows held out, are
-always compared. Where rows share 80% or more of the words of a test row, that is an error for your own test rows.
+always compared. Where rows share 80% or more of the words of a row of your own test file, that is an
+error; otherwise it is a warning.
 
 Example: `whet check train.jsonl --against gsm8k_test.jsonl`, and train.jsonl holds a question of it in other clothes.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -30,6 +32,7 @@ from whet.doctor.glance import glance
 from whet.doctor.overlap import Overlap, Overlaps
 from whet.types import Finding, Row, Severity
 
+Kind = Literal["benchmark", "test file", "test part"]
 COVERED = 0.8
 """Share of a test row's words from which it is known as a whole."""
 
@@ -39,17 +42,18 @@ class Contamination(Check):
 
     def __init__(self) -> None:
         self.setting: Setting | None = None
-        self.sources: list[tuple[str, bool, Overlaps]] = []
-        """Name, whether it is the user's own test, and the overlaps with it."""
+        self.sources: list[tuple[str, Kind, Overlaps]] = []
 
     def begin(self, setting: Setting) -> None:
         self.setting = setting
-        named = [(Path(path).name, False, benchmark_texts(path)) for path in setting.against]
+        named: list[tuple[str, Kind, list[str]]] = [
+            (Path(path).name, "benchmark", benchmark_texts(path)) for path in setting.against
+        ]
         if setting.recipe.test:
-            named.append((Path(setting.recipe.test).name, True, benchmark_texts(setting.recipe.test)))
+            named.append((Path(setting.recipe.test).name, "test file", benchmark_texts(setting.recipe.test)))
         else:
-            named.append(("the test part", True, list(_held_out(setting))))
-        self.sources = [(name, own, Overlaps(texts)) for name, own, texts in named if texts]
+            named.append(("the test part", "test part", list(_held_out(setting))))
+        self.sources = [(name, kind, Overlaps(texts)) for name, kind, texts in named if texts]
 
     def see(self, row: Row) -> None:
         if self.sources and self.setting is not None and self.setting.part_of(row.index) == "trained":
@@ -60,19 +64,26 @@ class Contamination(Check):
 
     def findings(self) -> list[Finding]:
         found = []
-        for name, own, overlaps in self.sources:
+        for name, kind, overlaps in self.sources:
             whole, part = _sorted(overlaps.found())
             texts = len(overlaps.lengths)
             if whole:
-                message = f"{len(whole):,} of {texts:,} rows of {name} stand in rows to be learned, to 80% of their words"
-                found.append(self._finding("error" if own else "warning", message, whole))
+                message = (
+                    f"{len(whole):,} of {texts:,} rows of {name} stand in rows to be learned, to 80% of their words"
+                )
+                found.append(self._finding("error" if kind == "test file" else "warning", message, whole))
             if part:
-                message = f"{len(part):,} of {texts:,} rows of {name} share {overlaps.size} words in a row with rows to be learned"
-                found.append(self._finding("info" if own else "warning", message, part))
+                message = (
+                    f"{len(part):,} of {texts:,} rows of {name} share {overlaps.size} words in a row with rows to be "
+                    "learned"
+                )
+                found.append(self._finding("info" if kind == "test part" else "warning", message, part))
         return found
 
     def drops(self) -> list[int]:
-        return sorted({row for _, _, overlaps in self.sources for one in _sorted(overlaps.found())[0] for row in one.rows})
+        return sorted(
+            {row for _, _, overlaps in self.sources for one in _sorted(overlaps.found())[0] for row in one.rows}
+        )
 
     def _finding(self, severity: Severity, message: str, overlaps: list[Overlap]) -> Finding:
         rows = sorted({row for overlap in overlaps for row in overlap.rows})

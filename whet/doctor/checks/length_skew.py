@@ -3,7 +3,8 @@
 Why: the loss is a mean over tokens, so a row weighs by its length; what the longest rows are like is what the model
 becomes (Yu et al. 2025, arXiv 2503.14476, on losses by token). They also set the memory and time of a step.
 
-What is measured: the share of all words of answers that the longest 5% hold, from half on. In most sets it is 10 to 35%.
+What is measured: the share of all words of answers that the longest 5% hold, from half on. In most sets it is
+10 to 35%.
 
 Example: 950 answers of 20 words, and 50 pasted documents of 2,000.
 

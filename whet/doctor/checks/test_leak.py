@@ -40,34 +40,42 @@ class HeldOutLeak(Check):
             self.setting.kin.see(row)
 
     def findings(self) -> list[Finding]:
-        learned, left_out = self._rows("trained"), self._rows("dropped")
+        learned, left_out = self._learned(), self._left_out()
         found = []
         if learned:
-            message = f"{_rows(learned)} to be learned are (nearly) the same as held-out rows: the score measures memory"
+            message = f"{_rows(learned)} to be learned {_are(learned)} (nearly) the same as held-out rows"
             fix = "remove them, or leave split.near_duplicates true, so that such rows stay on one side"
-            found.append(self.finding("error", message, learned, fix))
+            found.append(self.finding("error", f"{message}: the score would measure memory", learned, fix))
         if left_out:
-            message = (
-                f"{_rows(left_out)} of the data are (nearly) the same as rows of the test file; they are left out of "
-                "training, so the score stays honest"
-            )
-            found.append(self.finding("warning", message, left_out, "remove them, or bring other test rows"))
+            message = f"{_rows(left_out)} of the data {_are(left_out)} (nearly) the same as rows of the test file"
+            fix = "remove them, or bring other test rows"
+            found.append(self.finding("warning", f"{message}; training leaves them out", left_out, fix))
         return found
 
     def drops(self) -> list[int]:
-        return sorted(self._rows("trained") + self._rows("dropped"))
+        return sorted(self._learned() + self._left_out())
 
-    def _rows(self, part: str) -> list[int]:
-        """Rows of this part that belong together with a held-out row."""
+    def _left_out(self) -> list[int]:
+        """What the split has dropped for the sake of the test file."""
+        if self.setting is None:
+            return []
+        reason_of = self.setting.reason_of
+        return [index for index in self.setting.kin.indices().tolist() if reason_of(index) == "duplicate-of-test"]
+
+    def _learned(self) -> list[int]:
+        """Rows to be learned that belong together with a held-out row."""
         if self.setting is None:
             return []
         index_R, root_R = self.setting.kin.indices(), self.setting.kin.roots()
         shared_R = np.bincount(root_R, minlength=len(root_R))[root_R] > 1
-        part_of = {int(index): self.setting.part_of(int(index)) for index in index_R[shared_R]}
-        held_out = {int(root) for index, root in zip(index_R, root_R, strict=True) if part_of.get(index) in HELD_OUT}
-        pairs = zip(index_R.tolist(), root_R.tolist(), strict=True)
-        return [index for index, root in pairs if part_of.get(index) == part and root in held_out]
+        pairs = list(zip(index_R[shared_R].tolist(), root_R[shared_R].tolist(), strict=True))
+        held_out = {root for index, root in pairs if self.setting.part_of(index) in HELD_OUT}
+        return [index for index, root in pairs if root in held_out and self.setting.part_of(index) == "trained"]
 
 
 def _rows(rows: list[int]) -> str:
     return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+
+
+def _are(rows: list[int]) -> str:
+    return "is" if len(rows) == 1 else "are"

@@ -49,6 +49,8 @@ class PowerOfTest(Check):
             return []
         what = "cannot show a gain of any size" if gain is None else f"show gains of {100 * gain:.0f} points or more"
         wanted = math.ceil(rows_for_gain(WANTED, DISCORDANCE, POWER))
-        message = f"{self.test_rows:,} test rows {what} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,}"
+        message = (
+            f"{self.test_rows:,} test rows {what} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,}"
+        )
         fix = "hold out more rows (split.test), or bring a test file"
         return [self.finding("warning", message, [], fix)]
