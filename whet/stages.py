@@ -78,14 +78,10 @@ def found_in(
         shape=source.shape,
         against=against,
     )
-    return examine_source(
-        recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {})
-    )
+    return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
 
-def repaired(
-    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer
-) -> Repair:
+def repaired(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer) -> Repair:
     """A new file without what these checks, which have seen all rows, can repair."""
     rows = len(source.ledger)
     observer.phase("writing the repaired rows", rows)

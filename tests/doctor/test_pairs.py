@@ -136,4 +136,3 @@ def test_what_real_files_hold(data_dir: Path, file: str, expected: dict[str, int
     for finding in found:
         counts[finding.code] = counts.get(finding.code, 0) + finding.count
     assert counts == expected
-

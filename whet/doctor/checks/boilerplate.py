@@ -34,9 +34,34 @@ PHRASES = (
     r"if you have any (?:other|more|further|additional) questions, (?:please )?(?:feel free|do not hesitate|don't hes)",
 )
 PATTERN = re.compile("|".join(PHRASES), re.IGNORECASE)
-HINTS = ("an ai", "language model", "artificial int", "my knowledge", "my training", "as of my", "ed by ", "made by ", "gpt",
-         "claude", "i'm bard", "am bard", "gemini", "not have ", "don't have ", "hope this", "feel free", "let me know",
-         "any other", "any more", "any further", "any additional", "sure", "of course", "certainly", "absolutely")
+HINTS = (
+    "an ai",
+    "language model",
+    "artificial int",
+    "my knowledge",
+    "my training",
+    "as of my",
+    "ed by ",
+    "made by ",
+    "gpt",
+    "claude",
+    "i'm bard",
+    "am bard",
+    "gemini",
+    "not have ",
+    "don't have ",
+    "hope this",
+    "feel free",
+    "let me know",
+    "any other",
+    "any more",
+    "any further",
+    "any additional",
+    "sure",
+    "of course",
+    "certainly",
+    "absolutely",
+)
 """One of these stands in every text that the pattern finds: looking for them takes a tenth of the time."""
 
 

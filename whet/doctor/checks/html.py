@@ -33,7 +33,9 @@ ENTITY = re.compile(
 )
 FENCED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 DOCUMENT = re.compile(r"\s*<(?:!doctype|html|svg|\?xml|head|body)\b", re.IGNORECASE)
-BREAK = re.compile(r"[ \t]*<(?:br|hr)\s*/?>[ \t]*\n?|</(?:p|div|li|tr|h[1-6]|table|ul|ol|blockquote)\s*>", re.IGNORECASE)
+BREAK = re.compile(
+    r"[ \t]*<(?:br|hr)\s*/?>[ \t]*\n?|</(?:p|div|li|tr|h[1-6]|table|ul|ol|blockquote)\s*>", re.IGNORECASE
+)
 MEANT = 0.5
 """A share of rows from which on tags are the format of the answers."""
 

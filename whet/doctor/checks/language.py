@@ -4,7 +4,7 @@ Why: rows that slipped in from another language teach to answer in it now and th
 filter of every large corpus (Wenzek et al. 2020, arXiv 1911.00359), and audits show how often files hold other languages
 than they say (Kreutzer et al. 2022, arXiv 2103.12028).
 
-What is looked at: the first 400 characters of what is asked and of what is answered, each by itself, without code and
+What is looked at: the first 400 characters of every question and every answer, each by itself, without code and
 links, where they have at least 40 letters; py3langid (Lui and Baldwin 2012, https://aclanthology.org/P12-3005) names the
 language where it is clearly ahead of the next. Rows are named for a language that fewer than one in twenty have, next to
 one that at least four in five have. A set in several languages is only mentioned.
@@ -50,17 +50,19 @@ class Language(RowCheck):
     def begin(self, setting: Setting) -> None:
         py3langid.rank("loaded here once, so that workers have it from the start")
 
-    def look(self, row: Row) -> tuple[str, str] | None:
+    def look(self, row: Row) -> tuple[set[str], set[str]] | None:
         if row.text is not None:
-            found = "", language_of(row.text)
+            found = set(), {language_of(row.text)}
         else:
-            asked = "\n".join(text for text in (str(m.get("content") or "") for m in row.messages if m["role"] == "user"))
-            found = language_of(asked), language_of("\n".join(answers_of(row)))
+            asked = (str(turn.get("content") or "") for turn in row.messages if turn["role"] == "user")
+            found = {language_of(text) for text in asked}, {language_of(text) for text in answers_of(row)}
+        for languages in found:
+            languages.discard("")
         return found if any(found) else None
 
-    def note(self, index: int, where: str, found: tuple[str, str]) -> None:
-        for side, language in enumerate(found):
-            if language:
+    def note(self, index: int, where: str, found: tuple[set[str], set[str]]) -> None:
+        for side, languages in enumerate(found):
+            for language in languages:
                 self.rows[side][language].append(index)
                 self.first.setdefault((side, language), where)
 

@@ -33,7 +33,9 @@ class RoleOrder(ExampleCheck):
     code = "role-order"
     severity = "warning"
     says = "has|have turns in an order that no conversation has"
-    remedy = "put the lost turns back, join what belongs together, or leave the rows out: whet check DATA --fix OUT.jsonl"
+    remedy = (
+        "put the lost turns back, join what belongs together, or leave the rows out: whet check DATA --fix OUT.jsonl"
+    )
 
     def look(self, row: Row) -> str | None:
         return disorder(row.messages) or disorder(row.rejected or [])
