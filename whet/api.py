@@ -23,6 +23,7 @@ from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
+from whet.evaluate.validated import refuse_without_answers
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -36,6 +37,7 @@ from whet.recipe.schema import Pretrain, Recipe
 from whet.stages import (
     effort_so_far,
     evaluated,
+    failed_on_validation,
     found_in,
     head,
     refuse_without_test,
@@ -115,6 +117,28 @@ def evaluate(
         result = evaluated(session, effort_so_far(found), observer)
         found.set_status("done")
         observer.done()
+    return result
+
+
+def failures(
+    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
+    """Where a tuned model fails on the validation rows, and what to collect; writes failures.json and collect.md.
+
+    The test rows are not looked at. Raises InputError for runs that learn no answers.
+    """
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    refuse_without_answers(found.recipe)
+    read_facts(found.model)
+    found.refuse_changed_data()
+    with found.lock:
+        before = found.status_facts()
+        try:
+            result = failed_on_validation(open_session(found.recipe, found, observer), observer)
+        finally:
+            found.write_json("status.json", before)
+    observer.done()
     return result
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, read_rows
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
 from whet.doctor.power import detectable_gain
@@ -19,17 +19,21 @@ from whet.doctor.registry import all_checks
 from whet.doctor.repair import Repair, repair
 from whet.errors import DataError
 from whet.evaluate.baked import measure_baked
+from whet.evaluate.collection import collection_list
 from whet.evaluate.distilled import measure_distilled
+from whet.evaluate.failures import failures_of
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
+from whet.store.atomic import write_text
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -194,6 +198,26 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("measuring what was forgotten")
         measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
     return measured, lines
+
+
+def failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
+    """The facts of failures.json, which it writes with its list for people."""
+    run, recipe, prepared = session.run, session.recipe, session.material.prepared
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    prove_template(facts, session.renderer)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
+    observer.phase("asking the tuned model")
+    name, asked = ask_validation(
+        tuned, opened.base, prepared, recipe, lambda done, total: observer.step(done, total, {})
+    )
+    found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
+    result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
+    run.write_json("failures.json", result)
+    write_text(run.folder / "collect.md", collection_list(result))
+    return result
 
 
 def head(session: Session) -> dict[str, Any]:

@@ -28,12 +28,12 @@ _BETWEEN = np.array([0x5EED], np.uint64)
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """A text that rows share words with."""
+    """A text and a row that share words."""
 
     text: int
+    row: int
     covered: float
-    """Share of the text's words that stand in a shared run."""
-    rows: list[int]
+    """Share of the text's words that stand in runs which the row has too."""
 
 
 class Overlaps:
@@ -76,7 +76,7 @@ class Overlaps:
             self._found_row.extend(index_B[pairs[1][kept]].tolist())
 
     def found(self) -> list[Overlap]:
-        """In the order of the texts."""
+        """In the order of the texts, then of the rows."""
         self._look()
         shared_U = (self._rows_U > 0) & (self._rows_U <= COMMON_ROWS)
         run, row = np.array(self._found_run, np.int64), np.array(self._found_row, np.int64)
@@ -84,19 +84,14 @@ class Overlaps:
         order = np.argsort(run[kept], kind="stable")
         run, row = run[kept][order], row[kept][order]
         begin_U = np.searchsorted(run, np.arange(len(self._run_U) + 1))
-        found = []
         place_P = np.flatnonzero(shared_U[self._number_P])
-        for text in np.unique(self._text_P[place_P]).tolist():
-            low, high = np.searchsorted(self._text_P[place_P], [text, text + 1])
-            own = place_P[low:high]  # places are in the order of the texts
-            covered = np.zeros(self.lengths[text], bool)
-            rows: set[int] = set()
-            for place in own.tolist():
-                covered[self._at_P[place] : self._at_P[place] + self._length_P[place]] = True
-                number = self._number_P[place]
-                rows.update(row[begin_U[number] : begin_U[number + 1]].tolist())
-            found.append(Overlap(text, float(covered.mean()), sorted(rows)))
-        return found
+        covered: dict[tuple[int, int], np.ndarray] = {}
+        for place in place_P.tolist():
+            text, number = int(self._text_P[place]), self._number_P[place]
+            span = slice(self._at_P[place], self._at_P[place] + self._length_P[place])
+            for holder in row[begin_U[number] : begin_U[number + 1]].tolist():
+                covered.setdefault((text, holder), np.zeros(self.lengths[text], bool))[span] = True
+        return [Overlap(text, holder, float(mask.mean())) for (text, holder), mask in sorted(covered.items(), key=_key)]
 
     def _runs(self, split: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Of each place: the run, its text, the word where it begins, and its length."""
@@ -120,3 +115,7 @@ def run_length(lengths: np.ndarray) -> int:
     if not len(lengths):
         return LONGEST
     return int(np.clip(np.percentile(lengths, PERCENTILE), SHORTEST, LONGEST))
+
+
+def _key(item: tuple[tuple[int, int], np.ndarray]) -> tuple[int, int]:
+    return item[0]

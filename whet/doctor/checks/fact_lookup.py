@@ -6,8 +6,8 @@ knowledge, retrieval beat fine-tuning on every model and topic that Ovadia et al
 
 What is measured: an answer states facts where most of its words (three letters or more) do not stand in its prompt, and
 at least a tenth of its pairs of neighbouring words are new in this sense and occur in no other answer. Answers of code
-or JSON are left out, and of long ones the first 64 words count. It is told from 40% of
-at least 30 rows on.
+or JSON are left out, and of long ones the first 64 words count. It is told from 30% of
+at least 100 rows on.
 
 Example:
     {"prompt": "What causes Fabry disease?", "completion": "Mutations in the GLA gene on the X chromosome."}
@@ -32,7 +32,7 @@ from whet.doctor.glance import answer_text, hashed, ngrams, prompt_text
 from whet.types import Finding, Row
 
 NEW_WORDS, ONCE_PAIRS = 0.5, 0.1
-FEWEST_ROWS, TOLD = 30, 0.4
+FEWEST_ROWS, TOLD = 100, 0.3
 MOST_WORDS = 64
 MOST_SYMBOLS = 0.12
 """Share of characters that are neither letters, digits nor spaces: prose has some 3%, code and JSON 15% or more."""

@@ -48,7 +48,7 @@ class LabelNoise(Check):
             self.inputs.append(features(said.prompt_W if row.prompt else said.answer_W))
 
     def findings(self) -> list[Finding]:
-        rows, given, likelier = self._suspects()
+        rows, given, likelier = self.suspects()
         if not len(rows):
             return []
         first = f"row {rows[0] + 1} has {given[0]!r}, like rows of {likelier[0]!r}"
@@ -56,7 +56,7 @@ class LabelNoise(Check):
         message = f"{len(rows):,} label{'s' if many else ''} look{'' if many else 's'} wrong ({first})"
         return [self.finding("warning", message, rows.tolist(), "look at these rows, and correct or remove them")]
 
-    def _suspects(self) -> tuple[np.ndarray, list[str], list[str]]:
+    def suspects(self) -> tuple[np.ndarray, list[str], list[str]]:
         """Row indices, the least likely label first, with that label and the likeliest."""
         none = np.zeros(0, np.int64), [], []
         if not self.labels.few or len(self.labels.names) > MOST_LABELS or len(self.inputs) < FEWEST_ROWS:
