@@ -65,7 +65,7 @@ def test_what_is_planted_is_found_and_clean_rows_are_not_named(code: str) -> Non
 
 
 def test_copies_that_say_the_same_are_left_out_and_others_are_not() -> None:
-    long = "How do I reset the password of my account on the new web site of your shop in the north, which I last opened on a Sunday in May"
+    long = "How do I reset the password of my account on the web site of your shop in town, last opened on a Sunday in May"
     rows = [
         asked(0, f"{long}?", "Open Settings."),
         asked(1, f"{long}?", "Open Settings."),

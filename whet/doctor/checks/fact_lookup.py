@@ -33,7 +33,7 @@ from whet.types import Finding, Row
 
 NEW_WORDS, ONCE_PAIRS = 0.5, 0.1
 FEWEST_ROWS, TOLD = 100, 0.3
-MOST_WORDS = 64
+MOST_WORDS, MOST_CHARACTERS = 64, 800
 MOST_SYMBOLS = 0.12
 """Share of characters that are neither letters, digits nor spaces: prose has some 3%, code and JSON 15% or more."""
 BUCKETS = 1 << 23
@@ -56,7 +56,7 @@ class FactLookup(Check):
         if row.rejected is not None or row.desirable is not None or not row.prompt:
             return
         position = len(self.indices)
-        answer = answer_text(row)
+        answer = answer_text(row)[:MOST_CHARACTERS]
         said = _WORD.findall(answer.casefold())[:MOST_WORDS]
         known = set(_WORD.findall(prompt_text(row).casefold()))
         pair_P = ngrams(hashed(["", *said, ""]), 2)
