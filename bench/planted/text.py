@@ -243,5 +243,5 @@ PLANTS: dict[str, Plant] = {
     "secrets": in_either(with_secret),
     "system-variants": other_system,
     "tokenizer-gaps": in_answer(spelled),
-    "truncated": in_answer(cut, share=0.08),
+    "truncated": in_answer(cut, share=0.04),
 }

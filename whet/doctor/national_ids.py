@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from stdnum.be import nn as be_nn
 from stdnum.br import cpf
@@ -32,48 +31,49 @@ BEFORE = 40
 """Characters in front of a number in which the word is looked for that says what it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Id:
-    pattern: re.Pattern[str]
-    valid: Callable[[str], bool]
-    word: re.Pattern[str] | None = None
-    """What must stand in front of it; None where the form itself is enough."""
-
-
-def _id(form: str, valid: Callable[[str], bool], words: str = "") -> Id:
-    word = re.compile(rf"\b(?:{words})\b", re.IGNORECASE) if words else None
-    return Id(re.compile(rf"(?<![\w.-]){form}(?![\w-]|\.\d)"), valid, word)
-
-
-IDS = (
-    _id(r"\d{3}-\d{2}-\d{4}", ssn.is_valid),
-    _id(r"\d{9}", ssn.is_valid, "ssn|social security(?: number| no)?"),
-    _id(r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", codicefiscale.is_valid),
-    _id(r"\d{8}-?[A-Z]", dni.is_valid),
-    _id(r"[XYZ]-?\d{7}-?[A-Z]", nie.is_valid),
-    _id(r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", nir.is_valid),
-    _id(r"\d{3}\.\d{3}\.\d{3}-\d{2}", cpf.is_valid),
-    _id(r"756\.\d{4}\.\d{4}\.\d{2}", ch_ssn.is_valid),
-    _id(r"\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]", hetu.is_valid),
-    _id(r"(?:19|20)?\d{6}[-+]\d{4}", personnummer.is_valid),
-    _id(r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}", be_nn.is_valid),
-    _id(r"\d{2} ?\d{3} ?\d{3} ?\d{3}", idnr.is_valid, "steuer-?id(?:nr)?|idnr|tin|steueridentifikationsnummer|tax id"),
-    _id(r"\d{9}", bsn.is_valid, "bsn|burgerservicenummer"),
-    _id(r"\d{11}", pesel.is_valid, "pesel"),
-    _id(r"\d{3}[ -]?\d{3}[ -]?\d{4}", nhs.is_valid, "nhs(?: number| no)?"),
-    _id(r"\d{4} ?\d{4} ?\d{4}", aadhaar.is_valid, "aadhaar|aadhar|uidai"),
-    _id(r"\d{3}[ -]?\d{3}[ -]?\d{3}", sin.is_valid, "sin|social insurance(?: number)?"),
+Valid = Callable[[str], bool]
+FORMS: tuple[tuple[str, Valid], ...] = (
+    (r"\d{3}-\d{2}-\d{4}", ssn.is_valid),
+    (r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", codicefiscale.is_valid),
+    (r"\d{8}-?[A-Z]", dni.is_valid),
+    (r"[XYZ]-?\d{7}-?[A-Z]", nie.is_valid),
+    (r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}", nir.is_valid),
+    (r"\d{3}\.\d{3}\.\d{3}-\d{2}", cpf.is_valid),
+    (r"756\.\d{4}\.\d{4}\.\d{2}", ch_ssn.is_valid),
+    (r"\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y]", hetu.is_valid),
+    (r"(?:19|20)?\d{6}[-+]\d{4}", personnummer.is_valid),
+    (r"\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}", be_nn.is_valid),
 )
-ENOUGH = re.compile(r"\d.?\d.?\d.?\d.?\d")
-"""Stands in every number of the table."""
+"""Numbers that count by themselves."""
+NAMED: tuple[tuple[str, str, Valid], ...] = (
+    ("ssn|social security(?: number| no)?", r"\d{9}", ssn.is_valid),
+    ("steuer-?id(?:nr)?|idnr|tin|steueridentifikationsnummer|tax id", r"\d{2} ?\d{3} ?\d{3} ?\d{3}", idnr.is_valid),
+    ("bsn|burgerservicenummer", r"\d{9}", bsn.is_valid),
+    ("pesel", r"\d{11}", pesel.is_valid),
+    ("nhs(?: number| no)?", r"\d{3}[ -]?\d{3}[ -]?\d{4}", nhs.is_valid),
+    ("aadhaar|aadhar|uidai", r"\d{4} ?\d{4} ?\d{4}", aadhaar.is_valid),
+    ("sin|social insurance(?: number)?", r"\d{3}[ -]?\d{3}[ -]?\d{3}", sin.is_valid),
+)
+"""Words, and the number that counts beside one of them."""
+
+
+def _apart(form: str) -> str:
+    return rf"(?<![\w.-])(?:{form})(?![\w-]|\.\d)"
+
+
+FORMED = re.compile("|".join(f"(?P<form{number}>{_apart(form)})" for number, (form, _) in enumerate(FORMS)))
+WORDS = re.compile(rf"\b(?:{'|'.join(words for words, _, _ in NAMED)})\b", re.IGNORECASE)
+BESIDE = tuple(
+    (re.compile(rf"\b(?:{words})\b", re.IGNORECASE), re.compile(_apart(form)), valid) for words, form, valid in NAMED
+)
 
 
 def national_ids(text: str) -> Iterator[Span]:
     """Every valid number with a form of its own, or beside its name."""
-    for known in IDS:
-        if known.word is not None and not known.word.search(text):
-            continue
-        for match in known.pattern.finditer(text):
-            near = known.word is None or known.word.search(text, max(0, match.start() - BEFORE), match.start())
-            if near and known.valid(match[0]):
+    for match in FORMED.finditer(text):
+        if FORMS[int((match.lastgroup or "").removeprefix("form"))][1](match[0]):
+            yield Span(*match.span(), "ID")
+    for word, form, valid in BESIDE if WORDS.search(text) else ():
+        for match in form.finditer(text):
+            if word.search(text, max(0, match.start() - BEFORE), match.start()) and valid(match[0]):
                 yield Span(*match.span(), "ID")

@@ -18,8 +18,10 @@ from whet.doctor.spans import Span, apart
 
 EMAIL = re.compile(r"(?<![\w.+/@-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b(?!@)")
 FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|py|js|ts|css|html?|md|txt|json|ya?ml)\Z", re.IGNORECASE)
-SEVEN = re.compile(r"\d(?:[ ().\-/]{0,3}\d){6}")
-"""Stands in every telephone number, card and account."""
+EIGHT = re.compile(r"\d(?:[ ().\-/]{0,3}\d){7}")
+"""Stands in every telephone number, card and account, and in most identity numbers."""
+LETTERED = re.compile(r"\b[A-Z]{2}\d\d ?[A-Z0-9]{4}|\b(?:[A-Z]{6}\d\d[A-Z]|[XYZ]-?\d{7})|\d{6}[-+A]\d{3}")
+"""Stands in the accounts and identity numbers that have letters or signs among their digits."""
 ABROAD = re.compile(r"(?<![\w+.,=/#-])(?:\+|00(?=[1-9]))[1-9](?:[ ().\-/]{0,3}\d){6,14}(?![\w]|[.,]\d)")
 AMERICAN = re.compile(
     r"(?<![\w+.,=/#-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d(?(1)\1|-)\d{4}(?![\w-]|[.,]\d)"
@@ -72,7 +74,7 @@ def _found(text: str) -> Iterator[Span]:
         yield from _ipv6(text)
     if text.count(".") >= 3:
         yield from _ipv4(text)
-    if not SEVEN.search(text) and not IBAN.search(text):
+    if not EIGHT.search(text) and not LETTERED.search(text):
         return
     yield from (Span(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
     yield from national_ids(text)

@@ -1,10 +1,9 @@
-"""`--fix`: the data without its faults as a new file, and what was changed as a diff. The data itself is not touched."""
+"""`--fix`: the data without its faults as a new file, and what was changed as a diff. The data itself stays."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,8 @@ class Repair:
     diff: str
     rows_in: int = 0
     rows_out: int = 0
-    mended: Counter[str] = field(default_factory=Counter)
-    left_out: Counter[str] = field(default_factory=Counter)
+    mended: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def diff_of(out: Path) -> Path:
@@ -84,19 +83,24 @@ def _pieces(
         value = unread[2]
         codes = [code for code, dropped in left_out.items() if dropped.issuperset(indices)]
         if codes:
-            done.left_out.update(codes)
+            _count(done.left_out, codes)
             diff.write(f"@@ -{done.rows_in} +{done.rows_out},0 @@ {', '.join(codes)}\n-{_line(value)}\n".encode())
             continue
         mended, codes = _mended(read_row(unread).value, checks)
         done.rows_out += 1
         line = _line(mended if codes else value)
         if codes:
-            done.mended.update(codes)
+            _count(done.mended, codes)
             head = f"@@ -{done.rows_in} +{done.rows_out} @@ {', '.join(codes)}"
             diff.write(f"{head}\n-{_line(value)}\n+{line}\n".encode())
         yield f"{line}\n".encode()
     if not done.rows_out:
         raise DataError("no row would be left", where=done.out, fix="choose fewer checks with --only or --skip")
+
+
+def _count(rows: dict[str, int], codes: list[str]) -> None:
+    for code in codes:
+        rows[code] = rows.get(code, 0) + 1
 
 
 def _line(value: Any) -> str:

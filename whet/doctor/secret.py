@@ -42,7 +42,7 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("eyJ",), r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
 )
 KNOWN = tuple((hints, re.compile(pattern)) for hints, pattern in KEYS)
-IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']{0,64}:(?P<value>[^\s:/@\"']{3,})@[\w.-]+")
+IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']{0,64}:(?![\[<{$])(?P<value>[^\s:/@\"']{3,})@[\w.-]+")
 NAMED = re.compile(
     r"(?:api[_ -]?key|secret[_ -]?(?:access[_ -]?)?key|access[_ -]?key|client[_ -]?secret|secret|auth[_ -]?token|token|passwd|"
     r"password|passwort|pwd|credentials?)(?P<quote>[\"'`]?)\s*(?:=>|:=|=|:|\bis\b|\bwas\b)\s*[\"'`]?"

@@ -4,7 +4,7 @@ Why: a program reads the answers of a model that gives JSON or a label, and one 
 failure in ten. The model learns the mixture as it is: format is what fine-tuning teaches fastest, from few examples
 (Zhou et al. 2023, arXiv 2305.11206), and exact match counts every other form as wrong.
 
-What is looked at: the last answer of each row. It is JSON (with these keys), JSON with words around it, a list, code, a
+What is looked at: the last answer of each row, of a pair the chosen one. It is JSON (with these keys), JSON with words around it, a list, code, a
 number, a label (at most four words, of at most 200 different ones that occur often), or prose. Rows are named where at
 least four in five answers are JSON, numbers or labels and others are not. JSON is also told apart by its keys, where at
 least four in five objects have the same.
@@ -25,7 +25,7 @@ import re
 from collections import Counter, defaultdict
 
 from whet.doctor.check import RowCheck
-from whet.doctor.texts import answers_of, counted
+from whet.doctor.texts import counted
 from whet.types import Finding, Row
 
 MAIN = 0.8
@@ -49,8 +49,8 @@ class MixedFormats(RowCheck):
         self.first: dict[str, str] = {}
 
     def look(self, row: Row) -> tuple[str, str, tuple[str, ...]] | None:
-        answers = answers_of(row)
-        return form_of(answers[-1].strip()) if answers and row.label is None else None
+        answer = row.reference.strip()
+        return form_of(answer) if answer and row.label is None else None
 
     def note(self, index: int, where: str, found: tuple[str, str, tuple[str, ...]]) -> None:
         form, words, keys = found

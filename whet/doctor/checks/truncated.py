@@ -5,7 +5,7 @@ any place is good to stop (Newman et al. 2020, arXiv 2010.07174, on what the end
 those that hit the token limit of the model that wrote them.
 
 What is looked at: JSON that begins and does not parse, a ``` that is not closed, a last word that cannot be the last
-("the", "and", a comma); and, where more than nine of ten answers of some length end with a sign (. ! ? : ) " and the
+("the", "and", a comma); and, where at least nineteen of twenty answers of some length end with a sign (. ! ? : ) " and the
 like), those that end without any.
 
 Example:
@@ -23,12 +23,12 @@ import json
 import re
 
 from whet.doctor.texts import ExampleCheck, answers_of, excerpt
-from whet.types import Row
+from whet.types import Finding, Row
 
 ENDED, OPEN, CUT = "ended", "open", "cut"
 LONG = 60
 """Characters from which on an answer is taken for sentences; shorter ones are labels, names, numbers."""
-RARE = 0.1
+RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
     r"(?:[,(\[{;/&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|than|that|which|who|"
@@ -36,6 +36,10 @@ MIDDLE = re.compile(
     r"your|our|their|its|my|his|her|this|these|those|very|such|und|oder|der|die|das|ein|eine|et|ou|le|la|les|un|une|"
     r"de|du|des|que|y|el|los|las|con|por|para))\Z"
 )
+SENTENCE = re.compile(r"[.!?][\"')]?\s+[\"'(]?[^\W\d_]")
+"""What is written in sentences has the end of one before its own; code, names and lists have none."""
+OTHER_END = re.compile(r"(?:\S*(?:://|@|\w/\w)\S*|\n\s*(?:[-*•]|\d+[.)])\s[^\n]*)\Z")
+"""A link, or an item of a list, needs no sign at its end."""
 LAST = re.compile(r"[\w%°€$£]\Z")
 
 
@@ -69,7 +73,7 @@ class Truncated(ExampleCheck):
         else:
             self.ended += 1
 
-    def findings(self):
+    def findings(self) -> list[Finding]:
         self._judge()
         return super().findings()
 
@@ -95,7 +99,7 @@ def end_of(text: str) -> str:
         return ""
     if MIDDLE.search(text[-20:]):
         return CUT
-    return OPEN if LAST.search(text) else ENDED
+    return OPEN if LAST.search(text) and not OTHER_END.search(text) and SENTENCE.search(text) else ENDED
 
 
 def _whole_json(text: str) -> bool:
