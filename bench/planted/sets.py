@@ -1,4 +1,5 @@
-"""Defects that many rows show together: copies, contradictions, skew, wrong labels, facts to learn by heart.
+"""Defects that many rows show together: copies, contradictions, skew, wrong labels, facts to learn by heart; and those
+of preference pairs.
 
 What depends on the part that a row falls into (leaks, groups, what only the test rows hold) is planted in
 tests/doctor/test_parts.py, where the parts are known.
@@ -96,6 +97,46 @@ def fact_lookup(random: Random, rows: list[Record]) -> tuple[list[Record], set[i
     return rows, bad
 
 
+def contradiction(random: Random, rows: list[Record]) -> tuple[list[Record], set[int]]:
+    """The same pair again, the other way round."""
+    pairs = _pairs(rows)
+    first = sorted(chosen(random, pairs, 0.05))
+    turned = [
+        pairs[index] | {"chosen": pairs[index]["rejected"], "rejected": pairs[index]["chosen"]} for index in first
+    ]
+    return pairs + turned, {*first, *range(len(pairs), len(pairs) + len(turned))}
+
+
+def length_bias(random: Random, rows: list[Record]) -> tuple[list[Record], set[int]]:
+    """Chosen answers that are the longer ones in most of 110 pairs."""
+    pairs = _pairs(rows[:110])
+    bad = chosen(random, pairs, 0.9)
+    for index, pair in enumerate(pairs):
+        shorter, longer = sorted((pair["chosen"], pair["rejected"]), key=len)
+        longer = longer if len(longer) > len(shorter) else f"{longer} Goodbye."
+        pairs[index] |= {"chosen": longer if index in bad else shorter, "rejected": shorter if index in bad else longer}
+    return pairs, bad
+
+
+def same_answer(random: Random, rows: list[Record]) -> tuple[list[Record], set[int]]:
+    """A rejected answer that is the chosen one, or differs in case, spaces and punctuation."""
+    pairs = _pairs(rows)
+    bad = chosen(random, pairs)
+    for index in bad:
+        answer = pairs[index]["chosen"]
+        pairs[index]["rejected"] = random.choice([answer, answer.upper(), f" {answer}!", answer.replace(" ", "  ")])
+    return pairs, bad
+
+
+def _pairs(rows: list[Record]) -> list[Record]:
+    """The answer of each row, and that of the next row as the worse one."""
+    answers = [row["messages"][-1]["content"] for row in rows]
+    return [
+        {"prompt": row["messages"][:-1], "chosen": answers[number], "rejected": answers[(number + 1) % len(rows)]}
+        for number, row in enumerate(rows)
+    ]
+
+
 def _labelled(rows: list[Record]) -> list[Record]:
     """The first question of each row and the machine that it names first."""
     names = re.compile("|".join(THINGS))
@@ -121,4 +162,7 @@ PLANTS: dict[str, Plant] = {
     "length-skew": length_skew,
     "topic-skew": topic_skew,
     "fact-lookup": fact_lookup,
+    "contradiction": contradiction,
+    "length-bias": length_bias,
+    "same-answer": same_answer,
 }

@@ -156,6 +156,11 @@ def test_a_conversation_continued_on_the_other_side_is_found(check: Callable[...
     assert set(finding.rows) == set(bad) and "20 conversations" in finding.message
 
 
+def test_texts_without_questions_are_not_counted_as_test_rows(check: Callable[..., list[Finding]]) -> None:
+    texts = [{"text": row["messages"][1]["content"]} for row in rows_of(count=40)]
+    assert check(PowerOfTest(), texts) == [] and check(Uncovered(), texts) == []
+
+
 def test_what_only_held_out_rows_have_is_found(check: Callable[..., list[Finding]]) -> None:
     rows = rows_of()
     plain = [index for index in HELD_OUT if len(rows[index]["messages"]) == 3]

@@ -17,12 +17,14 @@ from bench.planted.text import PLANTS
 from whet import api
 from whet.doctor.registry import by_code
 
-MEASURED_SETS = ("contradiction", "length-bias", "same-answer")
-"""Preference pairs: planted in bench/planted/sets.py."""
+OF_PARTS = ("contamination", "split-group", "test-leak", "test-power", "uncovered")
+"""What they name depends on the split: planted in tests/doctor/test_parts.py, where the parts are known."""
+OPINIONS = ("label-noise",)
+"""No comparison of texts decides: measured on real rows in tests/doctor/test_label_noise.py."""
 
 
 def test_every_check_has_a_planting_function() -> None:
-    assert set(all_plants()) >= set(by_code()) - set(MEASURED_SETS)
+    assert set(all_plants()) >= set(by_code()) - set(OF_PARTS)
     assert set(all_plants()) <= set(by_code()), "defects are planted for checks that are not there"
 
 
@@ -49,7 +51,8 @@ def test_personal_data_and_secrets_are_told_from_what_looks_alike() -> None:
 @pytest.mark.slow
 def test_every_check_holds_its_goals_on_many_rows() -> None:
     for measured in summed([measure(all_plants(), 900, seed) for seed in range(20, 20 + SEEDS)]):
-        assert measured.recall >= RECALL and measured.false_alarms <= FALSE_ALARMS, measured
+        assert measured.recall >= RECALL or measured.code in OPINIONS, measured
+        assert measured.false_alarms <= FALSE_ALARMS, measured
 
 
 def test_the_page_shows_what_was_measured_of_every_check() -> None:

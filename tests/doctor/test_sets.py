@@ -40,9 +40,16 @@ def asked(index: int, question: str, answer: str, system: str | None = None) -> 
 
 def rows_from(records: list[dict]) -> list[Row]:
     """Records of the planted sets as rows."""
+    if "chosen" in records[0]:
+        return [_pair(index, record) for index, record in enumerate(records)]
     if "text" in records[0]:
         return [asked(index, record["text"], record["label"]) for index, record in enumerate(records)]
     return [Row(index, f"rows.jsonl:{index + 1}", record["messages"]) for index, record in enumerate(records)]
+
+
+def _pair(index: int, record: dict) -> Row:
+    sides = [[*record["prompt"], {"role": "assistant", "content": record[side]}] for side in ("chosen", "rejected")]
+    return Row(index, f"rows.jsonl:{index + 1}", sides[0], rejected=sides[1])
 
 
 def found_in(path: Path, check: Check) -> list[Finding]:
@@ -65,7 +72,9 @@ def test_what_is_planted_is_found_and_clean_rows_are_not_named(code: str) -> Non
 
 
 def test_copies_that_say_the_same_are_left_out_and_others_are_not() -> None:
-    long = "How do I reset the password of my account on the web site of your shop in town, last opened on a Sunday in May"
+    long = (
+        "How do I reset the password of my account on the web site of your shop in town, last opened on a Sunday in May"
+    )
     rows = [
         asked(0, f"{long}?", "Open Settings."),
         asked(1, f"{long}?", "Open Settings."),
@@ -76,6 +85,17 @@ def test_copies_that_say_the_same_are_left_out_and_others_are_not() -> None:
     exact, near = Duplicate(), NearDuplicate()
     assert exact(rows)[0].rows == [1] == exact.drops() and "rows.jsonl:2 is row 1 again" in exact.findings()[0].message
     assert near(rows)[0].rows == [2, 3] and near.drops() == [2]
+
+
+def test_rows_to_classify_have_their_classes_as_answers() -> None:
+    text = "I have lost my card in the city this morning and need to block it at once"
+    rows = [
+        Row(n, f"x:{n + 1}", [{"role": "user", "content": text + more}], target=[label])
+        for n, (more, label) in enumerate([("", "lost"), ("!", "lost"), ("?", "stolen"), (" now", "lost")])
+    ]
+    near = NearDuplicate()
+    assert near(rows)[0].rows == [1, 2, 3] and near.drops() == [1, 3]
+    assert ConflictingAnswers()(rows)[0].rows == [0, 1, 2]
 
 
 def test_the_same_words_under_another_system_prompt_are_no_exact_copy() -> None:

@@ -57,7 +57,7 @@ class ConflictingAnswers(Check):
         if row.rejected is not None or row.desirable is not None or not row.prompt:
             return
         self.rows += 1
-        key, answer = _input(row), digest(answer_text(row))[:8]
+        key, answer = _input(row), digest(glance(row).label or answer_text(row))[:8]
         if self.first.setdefault(key, (row.index, answer))[0] != row.index:
             self.later[key].append((row.index, answer, glance(row).label is not None))
         if self.labels.add(row):

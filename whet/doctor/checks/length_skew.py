@@ -35,6 +35,8 @@ class LengthSkew(Check):
         self.indices, self.words = array("q"), array("q")
 
     def see(self, row: Row) -> None:
+        if not row.prompt:
+            return
         self.indices.append(row.index)
         self.words.append(len(glance(row).answer_W))
 

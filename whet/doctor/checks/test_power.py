@@ -32,17 +32,18 @@ class PowerOfTest(Check):
 
     def __init__(self) -> None:
         self.setting: Setting | None = None
-        self.test_rows = 0
+        self.test_rows, self.rows = 0, 0
 
     def begin(self, setting: Setting) -> None:
         self.setting = setting
 
     def see(self, row: Row) -> None:
-        if self.setting is not None:
+        if self.setting is not None and row.text is None:  # held-out text counts in blocks
+            self.rows += 1
             self.test_rows += self.setting.part_of(row.index) == "test"
 
     def findings(self) -> list[Finding]:
-        if self.setting is None:
+        if not self.rows:
             return []
         gain = detectable_gain(self.test_rows, DISCORDANCE, POWER) if self.test_rows else None
         if gain is not None and gain <= TOLD:
