@@ -22,7 +22,8 @@ def planted_table(measured: list[Measured]) -> str:
         clean = m.rows - m.planted + m.clean
         goal = "" if m.recall >= RECALL and m.false_alarms <= FALSE_ALARMS else " (misses the goal)"
         lines.append(
-            f"| `{m.code}`{goal} | {m.planted} | {m.found} | {m.recall:.3f} | {clean:,} | {m.wrong} | {m.false_alarms:.2%} |"
+            f"| `{m.code}`{goal} | {m.planted} | {m.found} | {m.recall:.3f} | {clean:,} | {m.wrong} | "
+            f"{m.false_alarms:.2%} |"
         )
     return "\n".join(lines)
 
