@@ -6,6 +6,7 @@ code in fences, lists, and emoji.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from bench.planted.form import Record
@@ -154,7 +155,7 @@ def _date(random: Random) -> str:
     return f"{random.randint(2023, 2026)}-{random.randint(1, 12):02d}-{random.randint(1, 28):02d}"
 
 
-def _filled(random: Random, pool: list[str], words: dict[str, object]) -> str:
+def _filled(random: Random, pool: Sequence[str], words: dict[str, object]) -> str:
     return random.choice(pool).format(**words, part=random.choice(PARTS), n=random.randint(2, 40))
 
 

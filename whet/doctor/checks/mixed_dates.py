@@ -38,7 +38,7 @@ STYLES = {
     "April 30, 2026": rf"(?P<month>\b{MONTH} [0-3]?\d(?:st|nd|rd|th)?,? (?:1[89]|20)\d\d\b)",
 }
 PATTERN = re.compile("|".join(STYLES.values()))
-GROUPS = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
+GROUPS: dict[str, str] = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
 YEAR = re.compile(r"\d[/.-]\d|(?:1[89]|20)\d\d")
 """Stands in every text that the pattern finds."""
 
