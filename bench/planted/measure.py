@@ -60,7 +60,8 @@ def named(rows: list[Record], codes: list[str]) -> dict[str, set[int]]:
 
 
 def checked(rows: list[Record], codes: list[str]) -> list[dict[str, Any]]:
-    """The findings of `whet check --only CODES` about these rows. Raises AssertionError where one names not all rows."""
+    """The findings of `whet check --only CODES` about these rows. Raises AssertionError where one names not all "
+    "rows."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

@@ -11,6 +11,8 @@ from stdnum.iso7064 import mod_11_10, mod_97_10
 
 from bench.planted.clean import NAMES, PLACES
 
+CALLS = ("call", "phone:", "mobile", "my number, reach me on")
+HEXADECIMAL = "0123456789abcdef"
 LETTERS = string.ascii_letters + string.digits
 SURNAMES = "Kern Lopez Okafor Nilsen Tanaka Weber Rossi Dubois Novak Murphy Haddad Singh".split()
 
@@ -39,9 +41,7 @@ def phone(random: Random) -> str:
         lambda: american.format("-", "-"),
         lambda: f"({american[:3]}) {american[5:].format('-')}",
         lambda: f"0049171{random.randint(2000000, 9999999)}",
-        lambda: (
-            f"{random.choice(['call', 'phone:', 'mobile', 'my number, reach me on'])} 0171 {random.randint(2000000, 9999999)}"
-        ),
+        lambda: f"{random.choice(CALLS)} 0171 {random.randint(2000000, 9999999)}",
     )
     return random.choice(forms)()
 
@@ -117,7 +117,7 @@ PERSONAL: dict[str, Callable[[Random], str]] = {
 
 
 def secret(random: Random) -> str:
-    upper, hexadecimal = string.ascii_uppercase + "234567", "0123456789abcdef"
+    upper = string.ascii_uppercase + "234567"
     strong = f"{_token(random, 5)}{random.randint(10, 99)}{_token(random, 6)}"
     forms = (
         lambda: f"AKIA{_token(random, 16, upper)}",
@@ -129,13 +129,11 @@ def secret(random: Random) -> str:
         lambda: f"hf_{_token(random, 34)}",
         lambda: f"AIza{_token(random, 35)}",
         lambda: f"sk_live_{_token(random, 24)}",
-        lambda: (
-            f"-----BEGIN RSA PRIVATE KEY-----\n{_token(random, 64)}\n{_token(random, 64)}\n-----END RSA PRIVATE KEY-----"
-        ),
+        lambda: f"-----BEGIN RSA PRIVATE KEY-----\n{_token(random, 64)}\n-----END RSA PRIVATE KEY-----",
         lambda: f"eyJ{_token(random, 20)}.eyJ{_token(random, 40)}.{_token(random, 43)}",
         lambda: f"postgres://admin:{strong}@db.acme.io:5432/main",
         lambda: f"password: {strong}",
-        lambda: f'api_key = "{_token(random, 32, hexadecimal)}"',
+        lambda: f'api_key = "{_token(random, 32, HEXADECIMAL)}"',
         lambda: f"Authorization: Bearer {_token(random, 40)}",
     )
     return random.choice(forms)()
@@ -154,9 +152,7 @@ def looks_personal(random: Random) -> str:
         lambda: f"release {random.randint(10, 40)}.{random.randint(0, 9)}.{random.randint(0, 99)}",
         lambda: f"tracking number 00{_digits(random, 18)}",
         lambda: f"the article {_digits(random, 13)}",
-        lambda: (
-            f"2026-0{random.randint(1, 9)}-1{random.randint(0, 9)} {random.randint(10, 23)}:{random.randint(10, 59)}:{random.randint(10, 59)}"
-        ),
+        lambda: f"2026-0{random.randint(1, 9)}-1{random.randint(0, 9)} 1{_digits(random, 1)}:20:3{_digits(random, 1)}",
         lambda: f"a file of {random.randint(10**7, 10**10)} bytes",
         lambda: f"the coordinates 48.{_digits(random, 6)}, 11.{_digits(random, 6)}",
         lambda: f"the rating {random.randint(1, 5)}/5 @ {random.choice(PLACES)}",
@@ -164,9 +160,9 @@ def looks_personal(random: Random) -> str:
         lambda: f"std::{_token(random, 6, string.ascii_lowercase)}::begin",
         lambda: "the password is wrong every time",
         lambda: "your api key: <your-api-key-here>",
-        lambda: f"commit {_token(random, 40, '0123456789abcdef')}",
+        lambda: f"commit {_token(random, 40, HEXADECIMAL)}",
         lambda: (
-            f"id {_token(random, 8, '0123456789abcdef')}-{_token(random, 4, '0123456789abcdef')}-4{_token(random, 3, '0123456789abcdef')}"
+            f"id {_token(random, 8, HEXADECIMAL)}-{_token(random, 4, HEXADECIMAL)}-4{_token(random, 3, HEXADECIMAL)}"
         ),
         lambda: (
             f"the total of {random.randint(1, 9)},{_digits(random, 3)},{_digits(random, 3)}.{_digits(random, 2)} euros"

@@ -68,8 +68,8 @@ def unseen(random: Random, text: str) -> str:
 
 def marked_up(random: Random, text: str) -> str:
     piece = random.choice(
-        ["<br>", "<br />", "<b>now</b>", '<a href="https://orrin.io/x">here</a>', "&nbsp;", "parts &amp; service", "</p>",
-         "<div class='note'>", "&quot;off&quot;", '<span style="color: red">', "&#39;", "<li>"]
+        ["<br>", "<br />", "<b>now</b>", '<a href="https://orrin.io/x">here</a>', "&nbsp;", "parts &amp; service",
+         "</p>", "<div class='note'>", "&quot;off&quot;", '<span style="color: red">', "&#39;", "<li>"]
     )  # fmt: skip
     return put(random, text, piece)
 
@@ -94,9 +94,9 @@ def stock_phrase(random: Random, text: str) -> str:
 
 def refused(random: Random, text: str) -> str:
     return random.choice(
-        ["I'm sorry, but I can't assist with that request.", "I cannot provide help with this.", "Sorry, I can't help with that.",
-         "I apologize, but I am unable to answer this question.", "I am not able to provide that information.",
-         "Unfortunately, I cannot complete this task.", "I’m sorry, I can’t help you with that."]
+        ["I'm sorry, but I can't assist with that request.", "I cannot provide help with this.",
+         "Sorry, I can't help with that.", "I apologize, but I am unable to answer this question.", 
+         "I am not able to provide that information.", "Unfortunately, I cannot complete this task.", "I’m sorry, I can’t help you with that."]
     )  # fmt: skip
 
 
@@ -108,11 +108,15 @@ def cut(random: Random, text: str) -> str:
 
 
 FOREIGN = (
-    "Bitte ziehen Sie zuerst den Stecker und lassen Sie das Gerät abkühlen. Danach nehmen Sie den Filter heraus und spülen ihn.",
-    "Veuillez d'abord débrancher l'appareil et le laisser refroidir. Ensuite, retirez le filtre et rincez-le à l'eau chaude.",
-    "Primero desenchufe el aparato y déjelo enfriar. Después saque el filtro y enjuáguelo con agua tibia durante un minuto.",
+    "Bitte ziehen Sie zuerst den Stecker und lassen Sie das Gerät abkühlen. Danach nehmen Sie den Filter heraus und "
+    "spülen ihn.",
+    "Veuillez d'abord débrancher l'appareil et le laisser refroidir. Ensuite, retirez le filtre et rincez-le à l'eau "
+    "chaude.",
+    "Primero desenchufe el aparato y déjelo enfriar. Después saque el filtro y enjuáguelo con agua tibia durante un "
+    "minuto.",
     "Scollegate prima l'apparecchio e lasciatelo raffreddare. Poi togliete il filtro e sciacquatelo con acqua tiepida.",
-    "Haal eerst de stekker uit het stopcontact en laat het apparaat afkoelen. Neem daarna de filter eruit en spoel hem af.",
+    "Haal eerst de stekker uit het stopcontact en laat het apparaat afkoelen. Neem daarna de filter eruit en spoel hem "
+    "af.",
     "Najpierw wyjmij wtyczkę z gniazdka i pozwól urządzeniu ostygnąć. Następnie wyjmij filtr i opłucz go ciepłą wodą.",
     "Сначала выньте вилку из розетки и дайте прибору остыть. Затем достаньте фильтр и промойте его тёплой водой.",
     "まずプラグを抜いて、本体が冷めるまでお待ちください。その後フィルターを取り外し、ぬるま湯で洗ってください。元に戻してから、もう一度電源を入れてください。",

@@ -1,6 +1,6 @@
 """KTO, shown to work: from a model that is polite half of the time to one that nearly always is, by thumbs alone.
 
-    python -m bench.shown.kto          prints the numbers and writes docs/images/kto.svg
+python -m bench.shown.kto          prints the numbers and writes docs/images/kto.svg
 """
 
 from __future__ import annotations

@@ -144,9 +144,9 @@ def judged(run: Run, result: dict[str, Any], count: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"prompts": count}
     for side, found in texts.items():
         facts[f"{side}_polite"] = sum(map(polite, found)) / count
-        facts[f"{side}_says_it"] = sum(
-            told.lower() in text.lower() for text, (_, told) in zip(found, held_out, strict=True)
-        ) / count
+        facts[f"{side}_says_it"] = (
+            sum(told.lower() in text.lower() for text, (_, told) in zip(found, held_out, strict=True)) / count
+        )
         facts[f"{side}_words"] = sum(len(text.split()) for text in found) / count
         skills = result["forgetting"]["skills"][side].values()
         facts[f"{side}_skills"] = sum(s["score"] * s["rows"] for s in skills) / sum(s["rows"] for s in skills)

@@ -31,9 +31,11 @@ def test_every_check_has_a_planting_function() -> None:
 def test_a_planting_function_says_which_rows_it_changed() -> None:
     for code, plant in PLANTS.items():
         clean, (rows, bad) = clean_rows(Random(3), 200), plant(Random(4), clean_rows(Random(3), 200))
+        if code == "mixed-formats":
+            continue  # all other rows become JSON, so that those that stay prose are the bad ones
         same = {n for n, (one, other) in enumerate(zip(clean, rows, strict=True)) if one == other}
         assert bad and not bad & same, f"{code}: rows are said to be bad and are as they were"
-        if code not in ("mixed-dates", "mixed-formats"):  # whose clean rows get a date, or become JSON
+        if code != "mixed-dates":  # whose clean rows get a date, too
             assert same | bad == set(range(200)), f"{code}: other rows were changed, too"
 
 

@@ -87,7 +87,11 @@ def test_columns_of_a_table_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_ranking_is_left_out_when_all_of_its_pairs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = [{"prompt": f"Q{n}?", "ranked": [f"Best {n}.", f"Good {n}.", f"Bad {n}."]} for n in range(30)]
-    made[2]["ranked"] = ["As an AI language model, no.", "As an AI language model, yes.", "As an AI language model, so."]
+    made[2]["ranked"] = [
+        "As an AI language model, no.",
+        "As an AI language model, yes.",
+        "As an AI language model, so.",
+    ]
     made[8]["ranked"][2] = "Certainly! Here is one."
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in made))
     assert run(["check", "rows.jsonl", "--only", "boilerplate", "--fix", "out.jsonl"]) == 0
@@ -129,7 +133,12 @@ def test_nothing_is_written_when_no_row_would_be_left(tmp_path: Path, monkeypatc
 def test_what_was_changed_is_said(data: Path, capsys: Capture) -> None:
     assert run(["check", str(data), "--fix", "clean.jsonl"]) == 0
     shown = capsys.readouterr().out
-    for words in ("clean.jsonl: 38 of 40 rows", "clean.diff", "mended    mojibake: 2 rows", "left out  boilerplate: 1 row"):
+    for words in (
+        "clean.jsonl: 38 of 40 rows",
+        "clean.diff",
+        "mended    mojibake: 2 rows",
+        "left out  boilerplate: 1 row",
+    ):
         assert words in shown
 
 

@@ -20,23 +20,28 @@ FAULTS = {
     "control-characters": ["a\u200bb", "a\x07b", "a\u202eb", "\ufeffa", "to\u200dgether", "\x1b[31mred\x1b[0m"],
     "html": ["a<br>b", "<p>Hi</p>", "R&amp;D", 'see <a href="https://x.io">this</a>', "5&nbsp;km"],
     "boilerplate": ["As an AI language model, I cannot eat.", "Certainly! Here are some.", "Yes. I hope this helps!"],
-    "refusal": ["I'm sorry, but I can't assist with that.", "I cannot help with this.", "Unfortunately, I am unable to answer."],
+    "refusal": ["I'm sorry, but I can't assist with that.", "I cannot help with this.",
+                "Unfortunately, I am unable to answer."],
     "personal-data": ["anna@posteo.de", "+49 30 901820", "4111 1111 1111 1111", "DE89370400440532013000", "10.1.2.33"],
-    "secrets": ["AKIAIOSFODNN7EXAMPLE", "mysql://root:h4rdToGuess@db/x", "password: s3cr3tPw9x", "token=ab12cd34ef56gh78"],
-    "truncated": ['{"a": 1, "b": ', "```python\nprint(1)\n", "First you fill the tank with water and vinegar, and then let the"],
+    "secrets": ["AKIAIOSFODNN7EXAMPLE", "mysql://root:h4rdToGuess@db/x", "password: s3cr3tPw9x",
+                "token=ab12cd34ef56gh78"],
+    "truncated": ['{"a": 1, "b": ', "```python\nprint(1)\n",
+                  "First you fill the tank with water and vinegar, and then let the"],
     "missing-answer": ["TODO", "N/A", "[insert answer here]", "..."],
 }  # fmt: skip
 CLEAN = {
     "mojibake": ["déjà vu", "Zoë — “yes”", "naïve café, 5 €", "Ångström", "ÄÖÜ"],
-    "control-characters": ["a\tb\nc\r\n", "👨\u200d👩\u200d👧", "می\u200cخواهم", "\U0001f3f4\U000e0067\U000e0062\U000e007f", "क\u200dष"],
+    "control-characters": ["a\tb\nc\r\n", "👨\u200d👩\u200d👧", "می\u200cخواهم",
+                           "\U0001f3f4\U000e0067\U000e0062\U000e007f", "क\u200dष"],
     "html": ["a < b and c > d", "x<y>z", "`<br>` breaks", "```html\n<p>Hi</p>\n```", "<!DOCTYPE html><p>x</p>", "AT&T"],
     "boilerplate": ["The AI desk is open.", "We trained the staff.", "Surely it helps.", "Feel free to open the lid."],
     "refusal": ["I'm sorry for the delay; it ships today.", "You cannot open it when hot.", "I can help with that."],
     "personal-data": ["version 1.2.3.4", "127.0.0.1", "order 4821312345", "2026-01-02 10:20:30", "icon@2x.png",
                       "git@github.com:a/b", "order number 4111111111111111", "3.141592653589", "std::a::b", "12:30:45"],
-    "secrets": ["the password is incorrect", "api_key: <your-key>", "token = os.environ", "secret = ${SECRET}", "sk-learn",
-                "password: changeme123example"],
-    "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}', "def f(x):\n    return x + 1  # a longer answer with code",
+    "secrets": ["the password is incorrect", "api_key: <your-key>", "token = os.environ", "secret = ${SECRET}",
+                "sk-learn", "password: changeme123example"],
+    "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}',
+                  "def f(x):\n    return x + 1  # a longer answer with code",
                   "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle"],
     "missing-answer": ["Not applicable here.", "The text is missing."],
 }  # fmt: skip
@@ -151,9 +156,15 @@ def test_other_dates_are_told_where_nearly_all_have_one_way() -> None:
 
 def test_variants_of_the_system_prompt_are_named_and_mended() -> None:
     def row(index: int, system: str) -> Row:
-        return Row(index, f"x:{index}", [{"role": "system", "content": system}, *answered(index, "Hi?", "Hello.").messages])
+        return Row(
+            index, f"x:{index}", [{"role": "system", "content": system}, *answered(index, "Hi?", "Hello.").messages]
+        )
 
-    usual, variant, other = "You are a helpful clerk of Orrin.", "You are a helpfull clerk of Orrin", "Translate into German."
+    usual, variant, other = (
+        "You are a helpful clerk of Orrin.",
+        "You are a helpfull clerk of Orrin",
+        "Translate into German.",
+    )
     rows = [row(n, usual) for n in range(40)] + [row(40, variant), row(41, other)]
     check = SystemVariants()
     [finding] = check(rows)

@@ -18,9 +18,7 @@ from whet.store.atomic import write_text
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 CHECKS = FOLDER.parent / "checks.md"
-PAGES = (
-    "<!-- The pages below are written from the checks by `python -m whet.cli.reference`; change the code, not this part. -->"
-)
+PAGES = "<!-- Written by `python -m whet.cli.reference` from here on; change the code, not this part. -->"
 WRITTEN = "<!-- Written by `python -m whet.cli.reference`; change the code, not this page. -->\n"
 EXIT_CODES = """
 | exit code | means |

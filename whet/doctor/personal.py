@@ -28,7 +28,8 @@ AMERICAN = re.compile(
 )
 CALLED = re.compile(
     r"\b(?:tel|phone|telephone|call|mobile|cell|fax|whatsapp|sms|telefon|handy|mobil|t[ée]l[ée]phone|tel[ée]fono|"
-    r"m[óo]vil|reach|ring|text)\b(?:[ \t:.()/-]|\b(?:me|us|them|him|her|at|on|is|number|nr|no|under|unter|our|my|his)\b){1,9}"
+    r"m[óo]vil|reach|ring|text)\b(?:[ \t:.()/-]|\b(?:me|us|them|him|her|at|on|is|number|nr|no|under|unter|our|my|"
+    r"his)\b){1,9}"
     r"(?P<number>\(?\d(?:[ ().\-/]{0,3}\d){8,13})(?![\w]|[.,-]\d)",
     re.IGNORECASE,
 )

@@ -1,8 +1,8 @@
 """Keys, tokens and passwords in a text: where they stand, and what they are.
 
 Keys of known providers are told by their published prefixes and lengths, as the open scanners do (gitleaks, MIT,
-https://github.com/gitleaks/gitleaks; detect-secrets, Apache-2.0); the rest by the word in front of it and by its entropy,
-because a word of a language has less than a random string.
+https://github.com/gitleaks/gitleaks; detect-secrets, Apache-2.0); the rest by the word in front of it and by its
+entropy, because a word of a language has less than a random string.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
 KNOWN = tuple((hints, re.compile(pattern)) for hints, pattern in KEYS)
 IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']{0,64}:(?![\[<{$])(?P<value>[^\s:/@\"']{3,})@[\w.-]+")
 NAMED = re.compile(
-    r"(?:api[_ -]?key|secret[_ -]?(?:access[_ -]?)?key|access[_ -]?key|client[_ -]?secret|secret|auth[_ -]?token|token|passwd|"
+    r"(?:api[_ -]?key|secret[_ -]?(?:access[_ -]?)?key|access[_ -]?key|client[_ -]?secret|secret|auth[_ -]?token|token|"
+    r"passwd|"
     r"password|passwort|pwd|credentials?)(?P<quote>[\"'`]?)\s*(?:=>|:=|=|:|\bis\b|\bwas\b)\s*[\"'`]?"
     r"(?P<value>[^\s\"'`,;<>(){}\[\]$]{8,})",
     re.IGNORECASE,
@@ -52,7 +53,8 @@ NAMED = re.compile(
 BEARER = re.compile(r"\bBearer\s+(?P<value>[A-Za-z0-9._~+/=-]{20,})")
 NAMES = ("key", "secret", "token", "passw", "pwd", "credential")
 PLACE_HOLDER = re.compile(
-    r"your|example|change|placeholder|dummy|sample|redacted|insert|x{4}|\*{3}|\.{3}|1234567|^pass(?:word|wd)?$|^secret$",
+    r"your|example|change|placeholder|dummy|sample|redacted|insert|x{4}|\*{3}|\.{3}|1234567|^pass(?:word|wd)?$|"
+    r"^secret$",
     re.IGNORECASE,
 )
 ENTROPY = 2.8

@@ -1,13 +1,13 @@
 """Answers or questions in another language than nearly all others.
 
 Why: rows that slipped in from another language teach to answer in it now and then. Language identification is the first
-filter of every large corpus (Wenzek et al. 2020, arXiv 1911.00359), and audits show how often files hold other languages
-than they say (Kreutzer et al. 2022, arXiv 2103.12028).
+filter of every large corpus (Wenzek et al. 2020, arXiv 1911.00359), and audits show how often files hold other
+languages than they say (Kreutzer et al. 2022, arXiv 2103.12028).
 
 What is looked at: the first 200 letters and spaces of every question and every answer, each by itself, without code and
-links, where they have at least 40 letters; py3langid (Lui and Baldwin 2012, https://aclanthology.org/P12-3005) names the
-language where it is clearly ahead of the next. Rows are named for a language that fewer than one in twenty have, next to
-one that at least four in five have. A set in several languages is only mentioned.
+links, where they have at least 40 letters; py3langid (Lui and Baldwin 2012, https://aclanthology.org/P12-3005) names
+the language where it is clearly ahead of the next. Rows are named for a language that fewer than one in twenty have,
+next to one that at least four in five have. A set in several languages is only mentioned.
 
 Example:
     {"prompt": "Where is my parcel?", "completion": "Ihr Paket ist unterwegs und kommt voraussichtlich morgen an."}
@@ -38,7 +38,6 @@ SECOND = 0.1
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 NO_WORD = re.compile(r"[\d_=<>{}()\[\];@\\/|]")
 """Stands in links, names of code, formulas and numbers."""
-
 
 
 class Language(RowCheck):

@@ -25,7 +25,10 @@ from whet.types import Finding, Row
 
 MAIN = 0.8
 FEW = 20
-MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|"
+    r"July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
 STYLES = {
     "2026-04-30": r"(?P<iso>(?<![\d-])(?:1[89]|20)\d\d-(?:0[1-9]|1[0-2])-[0-3]\d(?![\d-]))",
     "30/04/2026": r"(?P<slash>(?<![\d/])[0-3]?\d/[0-3]?\d/(?:\d\d){1,2}(?![\d/]))",
@@ -35,7 +38,7 @@ STYLES = {
     "April 30, 2026": rf"(?P<month>\b{MONTH} [0-3]?\d(?:st|nd|rd|th)?,? (?:1[89]|20)\d\d\b)",
 }
 PATTERN = re.compile("|".join(STYLES.values()))
-GROUPS = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
+GROUPS: dict[str, str] = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
 YEAR = re.compile(r"\d[/.-]\d|(?:1[89]|20)\d\d")
 """Stands in every text that the pattern finds."""
 

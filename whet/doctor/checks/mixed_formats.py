@@ -4,10 +4,10 @@ Why: a program reads the answers of a model that gives JSON or a label, and one 
 failure in ten. The model learns the mixture as it is: format is what fine-tuning teaches fastest, from few examples
 (Zhou et al. 2023, arXiv 2305.11206), and exact match counts every other form as wrong.
 
-What is looked at: the last answer of each row, of a pair the chosen one. It is JSON (with these keys), JSON with words around it, a list, code, a
-number, a label (at most four words, of at most 200 different ones that occur often), or prose. Rows are named where at
-least four in five answers are JSON, numbers or labels and others are not. JSON is also told apart by its keys, where at
-least four in five objects have the same.
+What is looked at: the last answer of each row, of a pair the chosen one. It is JSON (with these keys), JSON with words
+around it, a list, code, a number, a label (at most four words, of at most 200 different ones that occur often), or
+prose. Rows are named where at least four in five answers are JSON, numbers or labels and others are not. JSON is also
+told apart by its keys, where at least four in five objects have the same.
 
 Example:
     {"prompt": "Order 17 is broken.", "completion": "{\\"intent\\": \\"refund\\"}"}
@@ -124,7 +124,7 @@ def form_of(text: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _json_form(text: str) -> tuple[str, tuple[str, ...]]:
-    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0))
+    start = min(at for at in (text.find("{"), text.find("[")) if at >= 0)
     try:
         value, end = json.JSONDecoder().raw_decode(text, start)
     except ValueError:

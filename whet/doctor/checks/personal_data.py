@@ -1,13 +1,13 @@
 """Personal data: e-mail addresses, telephone, card, account and identity numbers, addresses of machines.
 
-Why: language models repeat what they were trained on, word for word, and a text that occurs once can be enough (Carlini et
-al. 2021, arXiv 2012.07805); fine-tuned models leak the personal data of their rows, and redaction before training is what
-helps most (Lukas et al. 2023, arXiv 2302.00539).
+Why: language models repeat what they were trained on, word for word, and a text that occurs once can be enough (Carlini
+et al. 2021, arXiv 2012.07805); fine-tuned models leak the personal data of their rows, and redaction before training is
+what helps most (Lukas et al. 2023, arXiv 2302.00539).
 
-What is looked at, each by a validator of its own: e-mail by form; telephone
-numbers by phonenumbers (Google's libphonenumber), with a country code, in the American form, or beside a word such as
-"call"; cards by their issuer's digits and Luhn's sum; IBAN and national numbers of 15 countries by their checksums
-(python-stdnum); IP and MAC addresses, without versions.
+What is looked at, each by a validator of its own: e-mail by form; telephone numbers by phonenumbers (Google's
+libphonenumber), with a country code, in the American form, or beside a word such as "call"; cards by their issuer's
+digits and Luhn's sum; IBAN and national numbers of 15 countries by their checksums (python-stdnum); IP and MAC
+addresses, without versions.
 
 Example:
     {"prompt": "I am anna.kern@posteo.de, where is my parcel?", "completion": "On its way, Anna."}

@@ -21,9 +21,13 @@ from whet.doctor.texts import TextCheck, answers_of, excerpt
 from whet.types import Row
 
 CANNOT = r"(?:can(?:no|')t|can not|am (?:not able|unable) to|'m (?:not able|unable) to|won't|will not|must decline to)"
-DO = r"(?:(?:assist|help)(?: you)?(?: with)?\b|fulfil?l|comply|provide|complete|answer|do that|create|generate|write|discuss|engage|offer|support|continue)"
+DO = (
+    r"(?:(?:assist|help)(?: you)?(?: with)?\b|fulfil?l|comply|provide|complete|answer|do that|"
+    r"create|generate|write|discuss|engage|offer|support|continue)"
+)
 PATTERN = re.compile(
-    rf"^\W*(?:(?:I(?:'m| am) (?:(?:very|so|really) )?sorry|sorry|(?:my )?apologies|I apologi[sz]e|unfortunately)\b[^.\n]{{0,60}}?"
+    rf"^\W*(?:(?:I(?:'m| am) (?:(?:very|so|really) )?sorry|sorry|(?:my )?apologies|I apologi[sz]e|"
+    rf"unfortunately)\b[^.\n]{{0,60}}?"
     rf"\bI {CANNOT} {DO}|I(?: am|'m)?(?: sorry)?,? ?(?:but )?I? ?{CANNOT} {DO})",
     re.IGNORECASE,
 )

@@ -22,7 +22,7 @@ from whet.types import Message, Row
 
 FIRST = ("system", "developer", "functions")
 FOLLOWERS = {
-    **{role: (*FIRST, "user") for role in FIRST},
+    **dict.fromkeys(FIRST, (*FIRST, "user")),
     "user": ("assistant",),
     "assistant": ("user", "tool"),
     "tool": ("tool", "assistant"),

@@ -5,16 +5,16 @@ away keys that stood in their training data (Huang et al. 2023, arXiv 2309.07639
 to wherever the file went, so it is to be revoked in any case.
 
 What is looked at: the published forms of some thirty kinds of keys (AWS, GitHub, GitLab, Slack, OpenAI, Anthropic,
-Hugging Face, Google, Stripe and others), private keys, JSON web tokens, passwords in URLs; and what stands behind a word
-such as `password=` or `api_key:`, where it has letters and digits in an order that no word has.
+Hugging Face, Google, Stripe and others), private keys, JSON web tokens, passwords in URLs; and what stands behind a
+word such as `password=` or `api_key:`, where it has letters and digits in an order that no word has.
 
 Example:
     {"prompt": "Why does it fail?", "completion": "Check the URL: postgres://admin:s3cr3tPw9@db.acme.io/main"}
 
 Fix: revoke them first. `--fix` puts [SECRET] in their place. The diff shows what was taken out: keep it to yourself.
 
-Sure: of known forms, yes; precision and recall on labelled texts stand in docs/checks.md. A password that is a word is not
-found, nor is one without a word that says what it is.
+Sure: of known forms, yes; precision and recall on labelled texts stand in docs/checks.md. A password that is a word is
+not found, nor is one without a word that says what it is.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Why: a model answers differently to prompts that differ in a space or a word (Sc
 what is learned under one prompt is learned a little less under another; the one that will be served should be the one
 that all rows have. Variants come from edits in the course of collecting.
 
-What is looked at: variants that are at least 80% alike (difflib, over words) to one that at least five times as many rows
-have. Prompts that hold a name or a date, different in every row, are none.
+What is looked at: variants that are at least 80% alike (difflib, over words) to one that at least five times as many
+rows have. Prompts that hold a name or a date, different in every row, are none.
 
 Example:
     {"messages": [{"role": "system", "content": "You are a helpful clerk."}, ...]}

@@ -5,11 +5,11 @@ any place is good to stop (Newman et al. 2020, arXiv 2010.07174, on what the end
 those that hit the token limit of the model that wrote them.
 
 What is looked at: JSON that begins and does not parse, a ``` that is not closed, a last word that cannot be the last
-("the", "and", a comma); and, where at least nineteen of twenty answers of some length end with a sign (. ! ? : ) " and the
-like), those that end without any.
+("the", "and", a comma); and, where at least nineteen of twenty answers of some length end with a sign (. ! ? : ) " and
+the like), those that end without any.
 
 Example:
-    {"prompt": "How do I descale it?", "completion": "Fill the tank with equal parts of water and vinegar, then let the"}
+    {"prompt": "How do I descale it?", "completion": "Fill the tank with equal parts of water and vinegar, then"}
 
 Fix: complete the answers or write them anew with a higher limit. `--fix` leaves the rows out.
 
@@ -31,7 +31,8 @@ LONG = 60
 RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
-    r"(?:[,(\[{;/&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|than|that|which|who|"
+    r"(?:[,(\[{;/&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|"
+    r"than|that|which|who|"
     r"whose|because|while|when|where|is|are|was|were|be|been|has|have|had|will|would|can|could|should|may|might|must|"
     r"your|our|their|its|my|his|her|this|these|those|very|such|und|oder|der|die|das|ein|eine|et|ou|le|la|les|un|une|"
     r"de|du|des|que|y|el|los|las|con|por|para))\Z"
