@@ -211,6 +211,16 @@ def test_overlaps_are_those_of_a_plain_search() -> None:
     assert len(found) > 20 and found == pytest.approx(expected)
 
 
+def test_words_of_two_rows_are_no_run() -> None:
+    words = [f"w{n}" for n in range(12)]
+    overlaps = Overlaps([" ".join(words)])
+    for index, part in enumerate((words[:6], words[6:])):
+        overlaps.see(index, glance(asked(index, " ".join(part), "")).prompt_W)
+    assert overlaps.found() == []
+    overlaps.see(2, glance(asked(2, " ".join(["so", *words, "on"]), "")).prompt_W)
+    assert [(one.row, one.covered) for one in overlaps.found()] == [(2, 1.0)]
+
+
 def test_runs_of_words_are_equal_only_where_the_words_are() -> None:
     one, other = np.arange(1, 9, dtype=np.uint64), np.arange(2, 10, dtype=np.uint64)
     assert (ngrams(one, 3)[1:] == ngrams(other, 3)[:-1]).all() and len(ngrams(one, 3)) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -20,7 +21,7 @@ def row(index: int, prompt: str, answer: str) -> Row:
     return Row(index, f"rows.jsonl:{index + 1}", messages)
 
 
-def rows(random: Random, words: list[str], answer: str, count: int, begin: int) -> list[Row]:
+def rows(random: Random, words: Sequence[str], answer: str, count: int, begin: int) -> list[Row]:
     return [row(begin + n, f"buy {' '.join(random.sample(words, 4))} please", answer) for n in range(count)]
 
 

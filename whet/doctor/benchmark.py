@@ -1,4 +1,4 @@
-"""The texts of rows that must not be learned, whatever their shape: question and answer apart, so that one is enough."""
+"""The texts of rows that must not be learned, whatever their shape: question and answer apart; one is enough."""
 
 from __future__ import annotations
 

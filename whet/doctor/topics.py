@@ -36,7 +36,7 @@ def topics(matrix_NF: sparse.csr_matrix, count: int) -> np.ndarray:
         member_KN = sparse.csr_matrix(
             (np.ones(len(topic_N), np.float32), (topic_N, np.arange(len(topic_N)))), (len(centre_KF), len(topic_N))
         )
-        total_KF = np.asarray((member_KN @ matrix_NF).todense())
+        total_KF = sparse.csr_matrix(member_KN @ matrix_NF).toarray()
         length_K1 = np.linalg.norm(total_KF, axis=1, keepdims=True)
         centre_KF = np.divide(total_KF, length_K1, out=centre_KF, where=length_K1 > 0)
     used, size = np.unique(topic_N, return_counts=True)

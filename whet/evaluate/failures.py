@@ -33,7 +33,7 @@ from whet.types import Row
 FAILED = 0.5
 """A score below this is a failure."""
 LIKE, EQUAL = 0.35, 0.95
-MOST_TRAINED = 50_000
+MOST_TRAINED = 20_000
 MOST_TOPICS, SHOWN = 8, 3
 FEWEST, ROUNDED = 10, 5
 """The smallest number of rows that is worth collecting, and what such numbers are rounded up to."""
@@ -88,7 +88,8 @@ def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any
     texts = [prompt_text(one.row) for one in asked]
     matrix_F = _matrix(texts + [prompt_text(row) for row in trained])
     likeness_VT = sparse.csr_matrix(matrix_F[: len(asked)] @ matrix_F[len(asked) :].T)
-    alike_V = np.asarray((likeness_VT >= LIKE).sum(axis=1)).ravel()
+    near = likeness_VT.data >= LIKE
+    alike_V = np.bincount(likeness_VT.tocoo().row[near], minlength=len(asked))
     usual = int(np.median(alike_V[~failed])) if (~failed).any() else FEWEST
     number_V = np.full(len(asked), -1)
     count = max(1, min(MOST_TOPICS, round(math.sqrt(failed.sum()))))
