@@ -9,7 +9,7 @@ Each verb takes a Recipe, the path of a recipe or the path of data, and returns 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,13 @@ from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
-from whet.data.reading import understood
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
-from whet.doctor.check import examine
+from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
+from whet.doctor.repair import refuse_target
 from whet.errors import InputError
-from whet.evaluate.power import detectable_gain
+from whet.evaluate.validated import refuse_without_answers
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -37,9 +37,12 @@ from whet.recipe.schema import Pretrain, Recipe
 from whet.stages import (
     effort_so_far,
     evaluated,
+    failed_on_validation,
+    found_in,
     head,
     refuse_without_test,
     register,
+    repaired,
     state_findings,
     state_power,
     trained,
@@ -117,28 +120,65 @@ def evaluate(
     return result
 
 
+def failures(
+    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
+    """Where a tuned model fails on the validation rows, and what to collect; writes failures.json and collect.md.
+
+    The test rows are not looked at. Raises InputError for runs that learn no answers.
+    """
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    refuse_without_answers(found.recipe)
+    read_facts(found.model)
+    found.refuse_changed_data()
+    with found.lock:
+        before = found.status_facts()
+        try:
+            result = failed_on_validation(open_session(found.recipe, found, observer), observer)
+        finally:
+            found.write_json("status.json", before)
+    observer.done()
+    return result
+
+
 def check(
-    data: Input, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None, **overrides: Any
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+    fix: Path | str | None = None,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    against: Collection[str] = (),
+    **overrides: Any,
 ) -> dict[str, Any]:
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
+    `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
+    `against` names benchmark files that the data must not hold.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this.
     """
     recipe, observer = _recipe(data, overrides).model_copy(update={"drop_budget": 1.0}), observer or Silent()
+    checks = all_checks(only, skip)
+    if fix is not None:
+        refuse_target(Path(fix))
+    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = _gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
     test_rows = ledger["held_out"]["test"]
-    observer.phase("checking the rows")
     kind = source.shape.kind if isinstance(source, Prepared) else "text"
-    findings = examine(understood(recipe, source.shape), all_checks()) if isinstance(source, Prepared) else []
-    observer.done()
-    return {
+    findings = found_in(recipe, source, checks, observer, tuple(against))
+    result = {
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
         "ledger": ledger,
         "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
     }
+    if fix is not None:
+        result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
+    observer.done()
+    return result
 
 
 def collect(

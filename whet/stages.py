@@ -11,29 +11,35 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
-from whet.data.prepare import Prepared
-from whet.data.reading import understood
-from whet.doctor.check import examine
+from whet.data.prepare import Prepared, read_rows
+from whet.doctor.check import Check, Setting
+from whet.doctor.examination import examine_source
+from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
+from whet.doctor.repair import Repair, repair
 from whet.errors import DataError
 from whet.evaluate.baked import measure_baked
+from whet.evaluate.collection import collection_list
 from whet.evaluate.distilled import measure_distilled
+from whet.evaluate.failures import failures_of
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
-from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
+from whet.store.atomic import write_text
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
+from whet.types import Finding
 
 KL_PROMPT_ROWS = 100
 
@@ -57,8 +63,33 @@ def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what is wrong with pairs and marks."""
     source = session.material.source
     if isinstance(source, Prepared) and (source.shape.paired or source.shape.kind == "unpaired"):
-        for finding in examine(understood(session.recipe, source.shape), all_checks()):
+        for finding in found_in(session.recipe, source, all_checks(), observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
+
+
+def found_in(
+    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer, against: tuple[str, ...] = ()
+) -> list[Finding]:
+    """What the checks find in the data of a recipe whose `max_tokens` is settled."""
+    ledger, renderer = source.ledger, source.renderer
+    observer.phase("checking the rows", len(ledger))
+    setting = Setting(
+        recipe,
+        renderer.tokenizer,
+        recipe.max_tokens,
+        part_of=lambda row: ledger.entry(row).fate or "dropped",
+        reason_of=lambda row: ledger.entry(row).reason,
+        shape=source.shape,
+        against=against,
+    )
+    return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
+
+
+def repaired(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer) -> Repair:
+    """A new file without what these checks, which have seen all rows, can repair."""
+    rows = len(source.ledger)
+    observer.phase("writing the repaired rows", rows)
+    return repair(recipe, source.shape, checks, out, lambda done: observer.step(done, rows, {}))
 
 
 def state_power(session: Session, observer: Observer) -> None:
@@ -167,6 +198,26 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("measuring what was forgotten")
         measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
     return measured, lines
+
+
+def failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
+    """The facts of failures.json, which it writes with its list for people."""
+    run, recipe, prepared = session.run, session.recipe, session.material.prepared
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    prove_template(facts, session.renderer)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
+    observer.phase("asking the tuned model")
+    name, asked = ask_validation(
+        tuned, opened.base, prepared, recipe, lambda done, total: observer.step(done, total, {})
+    )
+    found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
+    result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
+    run.write_json("failures.json", result)
+    write_text(run.folder / "collect.md", collection_list(result))
+    return result
 
 
 def head(session: Session) -> dict[str, Any]:

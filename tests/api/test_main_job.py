@@ -86,6 +86,24 @@ def test_evaluation_again_gives_the_same_numbers(tuned: tuple[Path, dict[str, An
         assert again[key] == result[key], key
 
 
+def test_failures_are_of_validation_rows_and_leave_the_run_as_it_was(tuned: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = tuned
+    run = Run.open(result["run"], folder / "runs")
+    before = run.status_facts()
+    facts = whet.api.failures(result["run"], run_root=folder / "runs")
+    entries = [json.loads(line) for line in (run.folder / "rows.jsonl").read_text().splitlines()]
+    fates = {entry["row"]: entry["fate"] for entry in entries}
+    trained = {entry["where"] for entry in entries if entry["fate"] == "trained"}
+    told = [line for kind in facts["kinds"] for line in kind["rows"]]
+    assert facts["failures"] == len(told) > 0, "40 steps do not learn the task"
+    assert {fates[line["row"]] for line in told} == {"validation"}
+    assert {near["where"] for line in told for near in line["nearest"]} <= trained
+    assert all(line["score"] < 0.5 and line["answer"] != line["reference"] for line in told)
+    assert json.loads((run.folder / "failures.json").read_text()) == facts
+    assert (run.folder / "collect.md").read_text().startswith("# What to collect")
+    assert run.status_facts() == before
+
+
 def test_saved_adapter_is_the_one_that_answers_in_plain_peft(tuned: tuple[Path, dict[str, Any]]) -> None:
     """No code of ours: transformers and PEFT load the run's model folder and write the answers of the evaluation."""
     import torch

@@ -14,3 +14,7 @@ def pair(index: int, prompt: str, chosen: str, rejected: str) -> Row:
 def mark(index: int, prompt: str, answer: str, desirable: bool) -> Row:
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     return Row(index, f"marks.jsonl:{index + 1}", messages, desirable=desirable, label="good" if desirable else "bad")
+
+
+def answered(index: int, prompt: str, answer: str) -> Row:
+    return Row(index, f"x:{index}", [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}])

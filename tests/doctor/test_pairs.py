@@ -12,17 +12,18 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.doctor.rows import mark, pair
-from whet.data.reading import understood
 from whet.data.refuse import RowRefused
 from whet.data.survey import survey
 from whet.doctor.check import examine
 from whet.doctor.checks.contradiction import Contradiction
 from whet.doctor.checks.length_bias import LengthBias, sign_test, wilson
 from whet.doctor.checks.same_answer import SameAnswer
+from whet.doctor.examination import examine_source
 from whet.doctor.registry import all_checks
 from whet.recipe.load import load_recipe
 from whet.types import Row
 
+PAIR_CHECKS = ("contradiction", "length-bias", "same-answer")
 WORDS = "amber boat clock dune ember fern gate harp inn jar kite lamp moss nest oak pond quill reed sail tarn".split()
 
 
@@ -34,9 +35,9 @@ def clean(count: int, seed: int = 0) -> list[Row]:
 
 def test_clean_pairs_have_no_findings() -> None:
     for seed in range(5):
-        assert examine(enumerate(clean(400, seed)), all_checks()) == []
-    assert examine(((n, mark(n, f"Q{n}", f"A{n}", n % 2 > 0)) for n in range(50)), all_checks()) == []
-    assert examine(enumerate([Row(0, "x:1", text="plain")]), all_checks()) == []
+        assert examine(enumerate(clean(400, seed)), all_checks(only=PAIR_CHECKS)) == []
+    assert examine(((n, mark(n, f"Q{n}", f"A{n}", n % 2 > 0)) for n in range(50)), all_checks(only=PAIR_CHECKS)) == []
+    assert examine(enumerate([Row(0, "x:1", text="plain")]), all_checks(only=PAIR_CHECKS)) == []
 
 
 def test_answers_that_differ_in_case_or_a_period_are_found() -> None:
@@ -50,7 +51,7 @@ def test_answers_that_differ_in_case_or_a_period_are_found() -> None:
 def test_equal_answers_are_counted_though_they_are_dropped() -> None:
     rows = [(n, row) for n, row in enumerate(clean(20))]
     refused = [(20, RowRefused("same-answer", "the same")), (21, RowRefused("empty-answer", "empty"))]
-    [finding] = examine([*rows, *refused], all_checks())
+    [finding] = examine([*rows, *refused], all_checks(only=PAIR_CHECKS))
     assert finding.code == "same-answer" and finding.rows == [20] and "dropped" in finding.message
 
 
@@ -106,7 +107,7 @@ def test_the_gravest_findings_come_first() -> None:
     rows[1] = pair(1, "Hi?", "Hello!", "What.")
     rows[2] = pair(2, "Hi?", "What.", "Hello!")
     rows[5] = pair(5, "Where?", "Paris.", "paris")
-    found = examine(enumerate(rows), all_checks())
+    found = examine(enumerate(rows), all_checks(only=PAIR_CHECKS))
     assert [finding.code for finding in found] == ["length-bias", "contradiction", "same-answer"]
 
 
@@ -129,7 +130,8 @@ def data_dir() -> Path:
 )
 def test_what_real_files_hold(data_dir: Path, file: str, expected: dict[str, int]) -> None:
     recipe = load_recipe(data_dir / file)
-    found = examine(understood(recipe, survey(recipe.data, recipe, False).shape), all_checks())
+    checks = all_checks(only=PAIR_CHECKS)
+    found = examine_source(recipe, survey(recipe.data, recipe, False).shape, checks)
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.code] = counts.get(finding.code, 0) + finding.count

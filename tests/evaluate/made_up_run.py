@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from whet.doctor.power import detectable_gain
 from whet.evaluate import forgetting, metric
-from whet.evaluate.power import detectable_gain
 from whet.evaluate.verdict import compare
 from whet.types import Row
 

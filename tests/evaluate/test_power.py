@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from whet.doctor.power import detectable_gain, mcnemar_p, mcnemar_power, rejection_limit
 from whet.errors import DataError
-from whet.evaluate.power import detectable_gain, mcnemar_p, mcnemar_power, rejection_limit, rows_needed
+from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import decide
 

@@ -13,9 +13,9 @@ from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from whet.doctor.power import mcnemar_p
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
-from whet.evaluate.power import mcnemar_p
 from whet.evaluate.statistics import mean_interval, paired_difference, tango, wilson
 
 

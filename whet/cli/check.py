@@ -21,12 +21,26 @@ def check(
     explain: Annotated[
         str | None, typer.Option("--explain", metavar="CODE", help="The page of one check, instead of checking.")
     ] = None,
+    fix: Annotated[
+        str | None,
+        typer.Option("--fix", metavar="OUT.jsonl", help="Write the rows without what can be repaired, and a diff."),
+    ] = None,
+    only: Annotated[
+        str, typer.Option("--only", metavar="CODE,...", help="These checks alone.", show_default=False)
+    ] = "",
+    skip: Annotated[
+        str, typer.Option("--skip", metavar="CODE,...", help="All checks but these.", show_default=False)
+    ] = "",
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", metavar="FILE", help="A benchmark that the data must not hold; may come often."),
+    ] = None,
     set_: Set = None,
     json_: Json = False,
 ) -> None:
     """Say what is wrong with the data, where every row would go, and how small a gain its test rows could show.
 
-    Nothing is trained and nothing is changed.
+    Nothing is trained, and the data itself is never changed: --fix writes a new file and a diff beside it.
 
     Example: whet check pairs.jsonl
     """
@@ -43,19 +57,23 @@ def check(
     elif data is None:
         raise InputError("no data is named", fix="as in: whet check pairs.jsonl")
     else:
-        result = examined(data, set_ or [])
+        result = examined(data, set_ or [], fix=fix, only=codes(only), skip=codes(skip), against=against or [])
         show(screen, result)
         screen.finish(result)
 
 
-def examined(data: str, overrides: list[str]) -> dict[str, Any]:
+def codes(text: str) -> list[str]:
+    return [code.strip() for code in text.split(",") if code.strip()]
+
+
+def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
     from whet import api
     from whet.cli.progress import observer
     from whet.recipe.load import load_recipe
 
     watch = observer()
     try:
-        return api.check(load_recipe(data, overrides), observer=watch)
+        return api.check(load_recipe(data, overrides), observer=watch, **chosen)
     finally:
         watch.done()
 
@@ -72,6 +90,9 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     if not result["findings"]:
         screen.say("No check found anything.", style="green")
     screen.say(power(result["power"]))
+    if "fixed" in result:
+        for line in repaired(result["fixed"]):
+            screen.say(line)
 
 
 def power(facts: dict[str, Any]) -> str:
@@ -79,3 +100,15 @@ def power(facts: dict[str, Any]) -> str:
         return f"{facts['test_rows']} test rows can hardly decide anything; a larger test part would."
     gain = f"{100 * facts['detectable_gain']:.0f} points or more"
     return f"{facts['test_rows']} test rows can show a gain of {gain} (80% power)."
+
+
+def repaired(facts: dict[str, Any]) -> list[str]:
+    """What --fix did, in lines."""
+    lines = [f"{facts['out']}: {facts['rows_out']:,} of {facts['rows_in']:,} rows; every change is in {facts['diff']}"]
+    lines += [f"  mended    {code}: {_rows(count)}" for code, count in facts["mended"].items()]
+    lines += [f"  left out  {code}: {_rows(count)}" for code, count in facts["left_out"].items()]
+    return lines if len(lines) > 1 else [*lines, "  nothing could be repaired: the rows are as they were"]
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

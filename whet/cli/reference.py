@@ -17,6 +17,8 @@ from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+CHECKS = FOLDER.parent / "checks.md"
+PAGES = "<!-- Written by `python -m whet.cli.reference` from here on; change the code, not this part. -->"
 WRITTEN = "<!-- Written by `python -m whet.cli.reference`; change the code, not this page. -->\n"
 EXIT_CODES = """
 | exit code | means |
@@ -139,12 +141,11 @@ def default_of(field: FieldInfo) -> str:
 
 
 def checks_page() -> str:
-    """Every check of `whet check` with its page."""
+    """The guide of `whet check`, whose last part is the page of every check."""
     from whet.doctor.registry import by_code, explain
 
-    intro = "What `whet check` looks for. The same text is printed by `whet check --explain CODE`.\n"
-    sections = [f"## {code}\n\n{fenced(explain(code))}\n" for code in by_code()]
-    return "\n".join([f"{WRITTEN}\n# Checks\n", intro, *sections])
+    by_hand = CHECKS.read_text("utf-8").partition(PAGES)[0]
+    return "\n".join([by_hand + PAGES, *(f"\n## {code}\n\n{fenced(explain(code))}" for code in by_code()), ""])
 
 
 def fenced(page: str) -> str:
@@ -160,7 +161,7 @@ def fenced(page: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    return {FOLDER / "cli.md": cli_page(), FOLDER / "recipe.md": recipe_page(), FOLDER / "checks.md": checks_page()}
+    return {FOLDER / "cli.md": cli_page(), FOLDER / "recipe.md": recipe_page(), CHECKS: checks_page()}
 
 
 if __name__ == "__main__":

@@ -23,9 +23,15 @@ STEP = 64
 """Bytes of the words that are compared at a time where the first ones are equal."""
 
 
-def clusters(traits: Traits, chosen: np.ndarray | None = None, near_duplicates: bool = True) -> np.ndarray:
+def clusters(
+    traits: Traits, chosen: np.ndarray | None = None, near_duplicates: bool = True, agreeing: int = 1
+) -> np.ndarray:
     """For each of the `chosen` rows (all, unless given) the smallest position of the rows it belongs together with:
-    its own, where it stands alone. Positions count within `chosen`."""
+    its own, where it stands alone. Positions count within `chosen`.
+
+    Only rows that agree in so many of the BANDS bands are compared. With 1 nothing is missed, but rows from templates
+    cost time: those that share 40% agree in two bands by mean, those that share 70% in eleven.
+    """
     row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
     union = _Union(len(row_R))
     text_R = traits.column("text")[row_R]
@@ -33,7 +39,7 @@ def clusters(traits: Traits, chosen: np.ndarray | None = None, near_duplicates: 
     union.join_equal(text_R)
     union.join_equal(_repeated_prompts(traits.column("prompt")[row_R]))
     if near_duplicates:
-        _join_near(traits, row_R, text_R, union)
+        _join_near(traits, row_R, text_R, union, agreeing)
     return union.roots()
 
 
@@ -74,7 +80,7 @@ class _Union:
             self.join(before, position)
 
 
-def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Union) -> None:
+def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Union, agreeing: int) -> None:
     """Every two neighbours of a run of equal band keys are compared, and every member with the run's first."""
     text, first = np.unique(text_R, return_index=True)
     unique = first[text != b""]  # positions, one for each text
@@ -91,11 +97,12 @@ def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Un
         shared = len(left & right)
         return shared >= SIMILAR * (len(left) + len(right) - shared)
 
+    alike = _Agreement(traits, row_R, agreeing)
     different = np.zeros(0, dtype=np.int64)
     for band in range(BANDS):
         pairs = _candidates(traits.band(band)[row_R[position_U]], position_U)
         root_R = union.roots()
-        pairs = pairs[root_R[pairs[:, 0]] != root_R[pairs[:, 1]]]
+        pairs = alike(pairs[root_R[pairs[:, 0]] != root_R[pairs[:, 1]]])
         code = pairs.min(axis=1) * len(row_R) + pairs.max(axis=1)
         new = np.flatnonzero(~np.isin(code, different))
         apart = []
@@ -108,6 +115,22 @@ def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Un
             else:
                 apart.append(int(code[number]))
         different = np.union1d(different, np.array(apart, dtype=np.int64))[:REMEMBERED]
+
+
+class _Agreement:
+    """Of pairs of positions, those whose bands agree often enough. It keeps two bytes of each band in memory."""
+
+    def __init__(self, traits: Traits, row_R: np.ndarray, agreeing: int) -> None:
+        self._agreeing = agreeing
+        if agreeing > 1:
+            bands = [traits.band(band)[row_R].astype(np.uint16) for band in range(BANDS)]
+            self._key_RB = np.stack(bands, axis=1)
+
+    def __call__(self, pairs: np.ndarray) -> np.ndarray:
+        if self._agreeing == 1:
+            return pairs
+        equal = (self._key_RB[pairs[:, 0]] == self._key_RB[pairs[:, 1]]).sum(axis=1)
+        return pairs[equal >= self._agreeing]
 
 
 def _candidates(key_U: np.ndarray, position_U: np.ndarray) -> np.ndarray:

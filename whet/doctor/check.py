@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from whet.data.refuse import RowRefused
+from whet.data.shape import Shape
+from whet.doctor.kin import Kin
+from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 MOST_ROWS = 100
 """Rows that a finding names; its count says how many there are."""
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a check may ask about beside the rows."""
+
+    recipe: Recipe
+    tokenizer: PreTrainedTokenizerBase
+    context: int | None
+    """The longest row in tokens that the base can see."""
+    part_of: Callable[[int], str]
+    """A row's index to "trained", "validation", "test" or "dropped"."""
+    reason_of: Callable[[int], str]
+    """A row's index to the reason why it was dropped; empty for the others."""
+    shape: Shape | None = None
+    """Of the data; None where its rows are as they stand in the file."""
+    against: tuple[str, ...] = ()
+    """Benchmark files whose rows must not be learned."""
+    kin: Kin = field(default_factory=Kin)
+    """Which rows are nearly the same: found once for all checks."""
 
 
 class Check(ABC):
@@ -22,6 +49,9 @@ class Check(ABC):
 
     code: ClassVar[str]
     """Stable: programs and people look it up."""
+
+    def begin(self, setting: Setting) -> None:  # noqa: B027  most checks look at the rows alone
+        """Called once before the first row, where the whole setting is known; a check must work without it."""
 
     @abstractmethod
     def see(self, row: Row) -> None:
@@ -34,6 +64,14 @@ class Check(ABC):
     def findings(self) -> list[Finding]:
         """What was found in all rows that were seen; empty where nothing is wrong."""
 
+    def drops(self) -> list[int]:
+        """The rows, of those that were seen, that `--fix` leaves out."""
+        return []
+
+    def mend(self, text: str) -> str:
+        """The text without the fault; the same text where nothing is wrong. `--fix` mends every text of every row."""
+        return text
+
     def __call__(self, rows: Iterable[Row]) -> list[Finding]:
         """The findings of these rows."""
         for row in rows:
@@ -42,6 +80,23 @@ class Check(ABC):
 
     def finding(self, severity: Severity, message: str, rows: list[int], fix: str) -> Finding:
         return Finding(self.code, severity, message, rows[:MOST_ROWS], len(rows), fix)
+
+
+class RowCheck(Check):
+    """A check whose work on a row needs no other row: workers do it, and what they found is gathered here, in order."""
+
+    @abstractmethod
+    def look(self, row: Row) -> Any:
+        """What is to be said of the row: small, with a pickle, None for nothing. It must not change the check."""
+
+    @abstractmethod
+    def note(self, index: int, where: str, found: Any) -> None:
+        """Keep what `look` gave for the row with this index and place."""
+
+    def see(self, row: Row) -> None:
+        found = self.look(row)
+        if found is not None:
+            self.note(row.index, row.where, found)
 
 
 def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check]) -> list[Finding]:
@@ -53,5 +108,10 @@ def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check
                 check.see(row)
             else:
                 check.see_refused(index, row)
+    return gravest_first(checks)
+
+
+def gravest_first(checks: Iterable[Check]) -> list[Finding]:
+    """The findings of checks that have seen their rows."""
     found = [finding for check in checks for finding in check.findings()]
     return sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.count))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Collection
 from functools import cache
 from importlib import import_module
 
@@ -25,15 +26,28 @@ def by_code() -> dict[str, type[Check]]:
     return dict(sorted(found.items()))
 
 
-def all_checks() -> list[Check]:
-    """A fresh instance of every check, for one examination."""
-    return [check() for check in by_code().values()]
+def all_checks(only: Collection[str] = (), skip: Collection[str] = ()) -> list[Check]:
+    """A fresh instance of every check for one examination, or of `only` some, without those to `skip`.
+
+    Raises InputError for a code that there is not, and where nothing is left.
+    """
+    for code in (*only, *skip):
+        check_of(code)
+    chosen = [check() for code, check in by_code().items() if (not only or code in only) and code not in skip]
+    if not chosen:
+        raise InputError("no check is left", value=f"--skip {','.join(skip)}", fix="skip fewer")
+    return chosen
 
 
-def explain(code: str) -> str:
-    """The page of a check. Raises InputError for a code that there is not."""
+def check_of(code: str) -> type[Check]:
+    """Raises InputError for a code that there is not."""
     known = by_code()
     if code not in known:
         what = f"there is no check with this code{nearest(code, known)}"
         raise InputError(what, value=code, fix=f"the codes are: {', '.join(known)}")
-    return inspect.cleandoc(inspect.getmodule(known[code]).__doc__ or "")
+    return known[code]
+
+
+def explain(code: str) -> str:
+    """The page of a check. Raises InputError for a code that there is not."""
+    return inspect.cleandoc(inspect.getmodule(check_of(code)).__doc__ or "")

@@ -11,11 +11,11 @@ from whet.data.blocks import read_through
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
+from whet.doctor.power import detectable_gain
 from whet.errors import DataError
 from whet.evaluate import forgetting, metric, skills
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
-from whet.evaluate.power import detectable_gain
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate

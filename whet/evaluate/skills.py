@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whet.evaluate.power import ALPHA
+from whet.doctor.power import ALPHA
 from whet.types import Answer, Difference
 
 SUITE = "skills.jsonl"

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from whet.doctor.power import ALPHA, detectable_gain, mcnemar_p
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
-from whet.evaluate.power import ALPHA, detectable_gain, mcnemar_p, rows_needed
+from whet.evaluate.power import rows_needed
 from whet.types import Difference
 
 __all__ = ["detectable_gain", "mean_interval", "paired_difference", "rows_needed", "tango", "wilson"]

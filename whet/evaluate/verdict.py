@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
+from whet.doctor.power import ALPHA
 from whet.errors import DataError
-from whet.evaluate.power import ALPHA, rows_needed
+from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.types import Difference, Verdict
 

@@ -1,0 +1,109 @@
+"""Failures on validation rows: put in kinds, their training rows found, and what to do about each said rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from whet.evaluate.collection import collection_list
+from whet.evaluate.failures import Asked, Kind, failures_of
+from whet.types import Row
+
+FRUIT = "apple pear plum fig date lime".split()
+TOOLS = "hammer saw drill chisel plane file".split()
+BOATS = "mast keel sail rudder anchor deck".split()
+
+
+def row(index: int, prompt: str, answer: str) -> Row:
+    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return Row(index, f"rows.jsonl:{index + 1}", messages)
+
+
+def rows(random: Random, words: Sequence[str], answer: str, count: int, begin: int) -> list[Row]:
+    return [row(begin + n, f"buy {' '.join(random.sample(words, 4))} please", answer) for n in range(count)]
+
+
+@pytest.fixture
+def made() -> tuple[list[Asked], list[Row]]:
+    """Fruit is learned well; of tools there are two rows; boats are learned with another answer."""
+    random = Random(0)
+    trained = rows(random, FRUIT, "food", 60, 0) + rows(random, TOOLS, "work", 2, 100)
+    trained += rows(random, BOATS, "sport", 60, 200)
+    asked = [Asked(one, "food", 1.0) for one in rows(random, FRUIT, "food", 30, 1000)]
+    asked += [Asked(one, "food", 0.0) for one in rows(random, TOOLS, "work", 14, 2000)]
+    asked += [Asked(one, "sport", 0.0) for one in rows(random, BOATS, "travel", 9, 3000)]
+    random.shuffle(asked)
+    return asked, trained
+
+
+def kinds(facts: dict) -> dict[str, dict]:
+    """The kinds of failure by the list that their words come from."""
+    found: dict[str, dict] = {}
+    for kind in facts["kinds"]:
+        [name] = [name for name, words in (("tools", TOOLS), ("boats", BOATS)) if set(kind["words"]) <= set(words)]
+        merged = found.setdefault(name, {"failures": 0, "causes": set(), "collect": [], "alike": []})
+        merged["failures"] += kind["failures"]
+        merged["causes"].add(kind["cause"])
+        merged["collect"].append(kind["collect"])
+        merged["alike"].append(kind["alike"])
+    return found
+
+
+def test_missing_and_contradicted_rows_are_told_apart(made: tuple[list[Asked], list[Row]]) -> None:
+    facts = failures_of(*made)
+    found = kinds(facts)
+    assert (facts["validation_rows"], facts["failures"]) == (53, 23)
+    assert found["tools"]["failures"] == 14 and found["tools"]["causes"] == {"missing"}
+    assert max(found["tools"]["alike"]) <= 2 and all(30 <= number <= 60 for number in found["tools"]["collect"])
+    assert found["boats"]["failures"] == 9 and found["boats"]["causes"] == {"contradicted"}
+    assert set(found["boats"]["collect"]) == {0}
+
+
+def test_enough_rows_like_them_means_that_more_do_not_help(made: tuple[list[Asked], list[Row]]) -> None:
+    asked, trained = made
+    trained = trained + rows(Random(5), TOOLS, "work", 80, 5000)
+    assert kinds(failures_of(asked, trained))["tools"]["causes"] == {"present"}
+
+
+def test_a_nearly_equal_prompt_with_another_answer_is_a_contradiction(made: tuple[list[Asked], list[Row]]) -> None:
+    _, trained = made
+    trained = [*trained[:60], *(row(9000 + n, f"story number {n * n} of {n}", f"text {n} {n * 7}") for n in range(60))]
+    asked = [Asked(row(8000, "story number 49 of 7", "another text"), "text 7 49", 0.2)]
+    [kind] = failures_of(asked, trained)["kinds"]
+    assert kind["cause"] == "contradicted" and kind["rows"][0]["nearest"][0]["where"] == "rows.jsonl:9008"
+    assert kind["rows"][0]["nearest"][0]["likeness"] == pytest.approx(1)
+
+
+def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[Asked], list[Row]]) -> None:
+    asked, trained = made
+    facts = failures_of(asked, trained)
+    assert facts == failures_of(asked, trained)
+    told = sorted(line["row"] for kind in facts["kinds"] for line in kind["rows"])
+    assert told == sorted(one.row.index for one in asked if one.score < 0.5)
+    assert [kind["failures"] for kind in facts["kinds"]] == sorted(
+        (k["failures"] for k in facts["kinds"]), reverse=True
+    )
+    assert failures_of([one for one in asked if one.score == 1], trained)["kinds"] == []
+    assert failures_of(asked[:5], []) is not None
+
+
+@pytest.mark.parametrize(
+    ("cause", "collect", "ends"),
+    [
+        ("missing", 40, "3 training rows like them; collect about 40"),
+        ("present", 0, "look at the answers, or train longer"),
+    ],
+)
+def test_a_kind_is_said_in_one_sentence(cause: str, collect: int, ends: str) -> None:
+    kind = Kind(["orders", "products"], 14, 3, cause, collect, [])  # type: ignore[arg-type]
+    assert kind.sentence.startswith("14 failures: orders, products; 3 training rows") and kind.sentence.endswith(ends)
+
+
+def test_the_list_is_markdown_that_rows_cannot_break(made: tuple[list[Asked], list[Row]]) -> None:
+    asked = [Asked(row(1, "a `tick`\n# and a heading", "x" * 500), "[link](http://x)", 0.0)]
+    page = collection_list(failures_of(asked, made[1]) | {"metric": "accuracy"})
+    assert page.startswith("# What to collect\n\n1 of 1 validation rows fail (accuracy below 0.5).")
+    assert "\n# and" not in page and "'tick'" in page and "`[link](http://x)`" in page
+    assert all(len(line) < 400 for line in page.splitlines())

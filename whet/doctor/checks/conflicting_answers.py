@@ -1,0 +1,113 @@
+"""The same input, or nearly the same, has different answers.
+
+Why: the model can be right about one of them at most, so the rest is noise in training and a ceiling on the score: in
+ten much-used test sets 3.4% of the labels are wrong, and with that many the better model often seems the worse
+(Northcutt et al. 2021, arXiv 2103.14749).
+
+What is compared: inputs with the same system prompt and tools, apart from case, spaces, the punctuation of sentences
+and words such as "please" and "the". Short answers (up to 8 words) that differ are a warning. Long answers that differ
+are told as well: several good answers are fine where variety is meant. Where the answers are few labels, inputs that
+share 70% of their runs of three words are compared too. An input that more than ten rows and 5% of all share is an
+instruction and is left out.
+
+Example:
+    {"text": "My card was declined.", "label": "card_declined"}
+    {"text": "my card was declined", "label": "card_broken"}
+
+Fix: decide which answer is right and remove the others, or put into the input what makes the difference.
+
+Sure: of the texts, yes; nobody can tell from the data which answer is right. Of nearly the same labelled inputs: often;
+one word can change the label.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from whet.data.clusters import COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE
+from whet.doctor.answers import digest
+from whet.doctor.check import Check
+from whet.doctor.glance import answer_text, glance, prompt_text
+from whet.doctor.kin import Kin
+from whet.doctor.labels import LabelTally
+from whet.types import Finding, Row
+
+FILLERS = frozenset("a an the please kindly hi hello hey thanks thank you".split())
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s.,;:!?'\"…]")
+
+
+class ConflictingAnswers(Check):
+    code = "conflicting-answers"
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.first: dict[bytes, tuple[int, bytes]] = {}
+        """Of each input: its first row and that row's answer."""
+        self.later: dict[bytes, list[tuple[int, bytes, bool]]] = defaultdict(list)
+        """Further rows of an input: index, answer, whether it is short."""
+        self.labels, self.kin = LabelTally(), Kin()
+
+    def see(self, row: Row) -> None:
+        if row.rejected is not None or row.desirable is not None or not row.prompt:
+            return
+        self.rows += 1
+        key, answer = _input(row), digest(glance(row).label or answer_text(row))[:8]
+        if self.first.setdefault(key, (row.index, answer))[0] != row.index:
+            self.later[key].append((row.index, answer, glance(row).label is not None))
+        if self.labels.add(row):
+            self.kin.see(Row(row.index, row.where, text=prompt_text(row)))
+
+    def findings(self) -> list[Finding]:
+        short, long = self._same_input()
+        near = sorted(set(self._near_input()) - set(short))
+        fix = "decide which answer is right and remove the others, or put what makes the difference into the input"
+        found = []
+        if short:
+            message = f"{len(short):,} rows have an input in common and different answers {_places(short)}"
+            found.append(self.finding("warning", message, short, fix))
+        if near:
+            message = f"{len(near):,} rows have nearly the same input as another row and another label {_places(near)}"
+            found.append(self.finding("info", message, near, fix))
+        if long:
+            message = f"{len(long):,} rows have an input in common and long answers that differ {_places(long)}"
+            found.append(self.finding("info", message, long, "keep the best one, unless variety is meant"))
+        return found
+
+    def _same_input(self) -> tuple[list[int], list[int]]:
+        """Rows with conflicting short answers, and with conflicting long ones."""
+        short, long = set[int](), set[int]()
+        common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * self.rows)
+        for key, later in self.later.items():
+            first, answer = self.first[key]
+            if len({answer, *(other for _, other, _ in later)}) > 1 and len(later) < common:
+                side = short if all(brief for _, _, brief in later) else long
+                side.update([first, *(index for index, _, _ in later)])
+        return sorted(short), sorted(long)
+
+    def _near_input(self) -> list[int]:
+        if not self.labels.few:
+            return []
+        root_L, code_L = self.kin.roots(), self.labels.codes()
+        order = np.lexsort((code_L, root_L))
+        new = np.r_[True, (root_L[order][1:] != root_L[order][:-1]) | (code_L[order][1:] != code_L[order][:-1])]
+        kinds = np.bincount(root_L[order][new], minlength=len(root_L))
+        return self.labels.indices()[kinds[root_L] > 1].tolist()
+
+
+def _input(row: Row) -> bytes:
+    """What the answer may depend on."""
+    rules = [message.get("content") for message in row.prompt if message["role"] in ("system", "developer")]
+    said = prompt_text(row)
+    tokens = [token for token in _TOKEN.findall(said.casefold()) if token not in FILLERS] or [said.strip()]
+    text = json.dumps([rules, row.tools, tokens], default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+
+
+def _places(rows: Sequence[int]) -> str:
+    return f"(rows {', '.join(str(row + 1) for row in rows[:4])}{', ...' if len(rows) > 4 else ''})"

@@ -1,0 +1,57 @@
+"""Some labels have far fewer rows than others.
+
+Why: a label with few rows is learned last and predicted least; the harm grows with the ratio between the largest and
+the smallest class and with their number (Buda et al. 2017, arXiv 1710.05381). A score over all rows hides it.
+
+What is measured: rows of each label in the data. It is told where the largest label has ten times the rows of the
+smallest, and is a warning where a label has fewer than ten rows.
+
+Example: 900 rows of `refund`, 95 of `address`, 5 of `complaint`.
+
+Fix: collect rows of the rare labels, or join labels that are treated alike. Read the score of each label, not the
+mean. Copies of rare rows help less than new rows.
+
+Sure: of the counts, yes. Where the use of the model is as skewed as the data, and rare labels matter as little as they
+occur, nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whet.doctor.check import Check
+from whet.doctor.labels import LabelTally
+from whet.types import Finding, Row, Severity
+
+RATIO, FEW = 10, 10
+NAMED = 5
+
+
+class LabelSkew(Check):
+    code = "label-skew"
+
+    def __init__(self) -> None:
+        self.labels = LabelTally()
+
+    def see(self, row: Row) -> None:
+        self.labels.add(row)
+
+    def findings(self) -> list[Finding]:
+        if not self.labels.few:
+            return []
+        code_L = self.labels.codes()
+        count_K = np.bincount(code_L)
+        largest = int(count_K.max())
+        rare_K = count_K * RATIO <= largest
+        if not rare_K.any():
+            return []
+        severity: Severity = "warning" if count_K.min() < FEW else "info"
+        names, order = self.labels.names, np.argsort(count_K, kind="stable")
+        rare = [f"{names[label]!r} {count_K[label]:,}" for label in order[:NAMED] if rare_K[label]]
+        more = f" and {rare_K.sum() - len(rare):,} more" if rare_K.sum() > len(rare) else ""
+        message = (
+            f"{rare_K.sum():,} of {len(count_K):,} labels have a tenth of the rows of {names[order[-1]]!r} "
+            f"({largest:,}) or fewer: {', '.join(rare)}{more}"
+        )
+        rows = self.labels.indices()[rare_K[code_L]].tolist()
+        return [self.finding(severity, message, rows, "collect rows of these labels, or join labels treated alike")]

@@ -1,0 +1,81 @@
+"""Held-out rows that are (nearly) the same as rows to be learned.
+
+Why: the score then measures memory, and the verdict is worth nothing. More than half of the answers in the test sets
+of three question-answering benchmarks stood in their training parts, and models that scored 60% on those scored 30% on
+new questions (Lewis et al. 2020, arXiv 2008.02637).
+
+Whet's own split keeps (nearly) equal rows on one side, so this is about your own test file, and about
+`split: {near_duplicates: false}`. Training rows like a row of the test file are left out of training, which is told as
+a warning. What is like a held-out row and would be learned is an error.
+
+Example: train.jsonl and test.jsonl both hold
+    {"prompt": "Reset my password", "completion": "Go to Settings."}
+
+Fix: take the rows out of the data (`--fix` does), or bring other test rows; leave split.near_duplicates as it is.
+
+Sure: yes; the exact share of common runs of three words decides, from 70% on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whet.doctor.check import Check, Setting
+from whet.types import Finding, Row
+
+HELD_OUT = ("validation", "test")
+
+
+class HeldOutLeak(Check):
+    code = "test-leak"
+
+    def __init__(self) -> None:
+        self.setting: Setting | None = None
+
+    def begin(self, setting: Setting) -> None:
+        self.setting = setting
+
+    def see(self, row: Row) -> None:
+        if self.setting is not None:
+            self.setting.kin.see(row)
+
+    def findings(self) -> list[Finding]:
+        learned, left_out = self._learned(), self._left_out()
+        found = []
+        if learned:
+            message = f"{_rows(learned)} to be learned {_are(learned)} (nearly) the same as held-out rows"
+            fix = "remove them, or leave split.near_duplicates true, so that such rows stay on one side"
+            found.append(self.finding("error", f"{message}: the score would measure memory", learned, fix))
+        if left_out:
+            message = f"{_rows(left_out)} of the data {_are(left_out)} (nearly) the same as rows of the test file"
+            fix = "remove them, or bring other test rows"
+            found.append(self.finding("warning", f"{message}; training leaves them out", left_out, fix))
+        return found
+
+    def drops(self) -> list[int]:
+        return sorted(self._learned() + self._left_out())
+
+    def _left_out(self) -> list[int]:
+        """What the split has dropped for the sake of the test file."""
+        if self.setting is None:
+            return []
+        reason_of = self.setting.reason_of
+        return [index for index in self.setting.kin.indices().tolist() if reason_of(index) == "duplicate-of-test"]
+
+    def _learned(self) -> list[int]:
+        """Rows to be learned that belong together with a held-out row."""
+        if self.setting is None:
+            return []
+        index_R, root_R = self.setting.kin.indices(), self.setting.kin.roots()
+        shared_R = np.bincount(root_R, minlength=len(root_R))[root_R] > 1
+        pairs = list(zip(index_R[shared_R].tolist(), root_R[shared_R].tolist(), strict=True))
+        held_out = {root for index, root in pairs if self.setting.part_of(index) in HELD_OUT}
+        return [index for index, root in pairs if root in held_out and self.setting.part_of(index) == "trained"]
+
+
+def _rows(rows: list[int]) -> str:
+    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+
+
+def _are(rows: list[int]) -> str:
+    return "is" if len(rows) == 1 else "are"

@@ -1,0 +1,52 @@
+"""Rows whose answers are few labels: which label each has, and whether the data is of this kind at all."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+
+from whet.doctor.glance import glance
+from whet.types import Row
+
+FEWEST_ROWS, FEWEST_EACH = 20, 5
+"""Labels are few where so many rows have one, and each label so many rows by mean."""
+LABELLED = 0.9
+"""Share of rows that must have a label."""
+
+
+class LabelTally:
+    """Labels by number, in the order in which they first occur."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._codes, self._indices = array("i"), array("q")
+        self._rows = 0
+
+    def add(self, row: Row) -> bool:
+        """Whether the row has a short answer or a label."""
+        self._rows += 1
+        label = glance(row).label
+        if label is None:
+            return False
+        self._codes.append(self._numbers.setdefault(label, len(self._numbers)))
+        self._indices.append(row.index)
+        return True
+
+    @property
+    def few(self) -> bool:
+        rows, labels = len(self._codes), len(self._numbers)
+        enough = rows >= FEWEST_ROWS and rows >= LABELLED * self._rows
+        return enough and 2 <= labels and labels * FEWEST_EACH <= rows
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._numbers)
+
+    def codes(self) -> np.ndarray:
+        """L label numbers, one for each labelled row."""
+        return np.array(self._codes, np.int64)
+
+    def indices(self) -> np.ndarray:
+        """L row indices."""
+        return np.array(self._indices, np.int64)

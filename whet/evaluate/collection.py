@@ -1,0 +1,36 @@
+"""The collection list: failures.json for people, as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.errors import shorten
+
+SHOWN = 3
+
+
+def collection_list(facts: dict[str, Any]) -> str:
+    """A page with one part for each kind of failure, the most frequent first."""
+    lines = ["# What to collect", "", headline(facts), ""]
+    for kind in facts["kinds"]:
+        lines += [f"## {kind['sentence']}", ""]
+        for row in kind["rows"][:SHOWN]:
+            lines += [f"- {row['where']}: {_code(row['prompt'])}"]
+            lines += [f"  - expected {_code(row['reference'])}, answered {_code(row['answer'])}"]
+            lines += [f"  - near, {near['likeness']:.2f}: {near['where']} {_near(near)}" for near in row["nearest"]]
+        more = len(kind["rows"]) - SHOWN
+        lines += [f"- and {more:,} more in failures.json", ""] if more > 0 else [""]
+    return "\n".join(lines)
+
+
+def headline(facts: dict[str, Any]) -> str:
+    return f"{facts['failures']:,} of {facts['validation_rows']:,} validation rows fail ({facts['metric']} below 0.5)."
+
+
+def _near(near: dict[str, Any]) -> str:
+    return f"{_code(near['prompt'])} with the answer {_code(near['answer'])}"
+
+
+def _code(text: str) -> str:
+    """One line that Markdown leaves as it is."""
+    return "`" + shorten(" ".join(text.split()))[1:-1].replace("`", "'") + "`"
