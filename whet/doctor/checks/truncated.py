@@ -28,6 +28,8 @@ from whet.types import Finding, Row
 ENDED, OPEN, CUT = "ended", "open", "cut"
 LONG = 60
 """Characters from which on an answer is taken for sentences; shorter ones are labels, names, numbers."""
+END = 200
+"""Characters at the end in which a link or an item is looked for: longer ones are no links."""
 RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
@@ -100,7 +102,7 @@ def end_of(text: str) -> str:
         return ""
     if MIDDLE.search(text[-20:]):
         return CUT
-    return OPEN if LAST.search(text) and not OTHER_END.search(text) and SENTENCE.search(text) else ENDED
+    return OPEN if LAST.search(text) and not OTHER_END.search(text[-END:]) and SENTENCE.search(text) else ENDED
 
 
 def _whole_json(text: str) -> bool:
