@@ -22,6 +22,7 @@ from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
+from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
 from whet.evaluate.wins import measure_wins
 from whet.model.load import open_model
@@ -161,6 +162,9 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
         measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
         lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+    if recipe.retrieval and isinstance(source, Prepared):
+        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
+        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, run.folder / "judged" / "support.json")
     if isinstance(source, Prepared):
         prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:

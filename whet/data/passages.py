@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whet.data.refuse import RowRefused
+from whet.recipe.retrieval import TEMPLATE
 from whet.types import Message
 
 PLACES = ("{passages}", "{question}")
-TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
-"""One of the forms that the bundled base was pre-trained on (nano/tasks_passage.py)."""
 
 
 def with_passages(messages: Sequence[Message], texts: Sequence[str], template: str = TEMPLATE) -> list[Message]:
