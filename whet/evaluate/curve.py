@@ -27,7 +27,7 @@ from whet.evaluate.resample import CHUNK, as_units
 from whet.evaluate.statistics import cluster_codes, mean_interval
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
-EXPONENTS = np.geomspace(0.05, 2.0, 60)
+EXPONENTS = np.geomspace(0.05, 2.0, 120)
 """Published exponents lie between 0.07 and 0.5 (Hestness et al.); small sets and easy tasks fall faster."""
 TRAINING_NOISE = 0.01
 """Standard deviation of a score between training runs that differ by chance alone, at least: fine-tunes that differ by
@@ -54,7 +54,7 @@ def fit(rows_S: np.ndarray, errors_BS: np.ndarray, weights_S: np.ndarray) -> tup
     """The best curve for each line of errors, and its weighted sum of squares."""
     last = float(rows_S[-1])
     best_B = np.full(len(errors_BS), np.inf)
-    found = [np.zeros(len(errors_BS)) for _ in range(3)]
+    a_best_B, reach_best_B, c_best_B = (np.zeros(len(errors_BS)) for _ in range(3))
     for c in EXPONENTS:
         shape_S = (rows_S / last) ** -c
         for a_B, reach_B in _candidates(shape_S, errors_BS, weights_S):
@@ -62,9 +62,8 @@ def fit(rows_S: np.ndarray, errors_BS: np.ndarray, weights_S: np.ndarray) -> tup
             squares_B = (weights_S * residual_BS**2).sum(1)
             better_B = (squares_B < best_B - 1e-15) & (a_B >= 0) & (reach_B >= 0)
             best_B[better_B] = squares_B[better_B]
-            for kept_B, value_B in zip(found, (a_B, reach_B, np.full(len(a_B), c)), strict=True):
-                kept_B[better_B] = value_B[better_B]
-    return Fit(*found, last), best_B
+            a_best_B[better_B], reach_best_B[better_B], c_best_B[better_B] = a_B[better_B], reach_B[better_B], c
+    return Fit(a_best_B, reach_best_B, c_best_B, last), best_B
 
 
 def _candidates(
@@ -135,7 +134,7 @@ def _noise(rows_S: np.ndarray, errors_S: np.ndarray, means_BS: np.ndarray) -> fl
     free = max(1, len(rows_S) - 3)
     own_S = (means_BS - means_BS.mean(1, keepdims=True)).var(0)
     excess = float(((errors_S - fitted_S) ** 2).sum()) / free - float(own_S.mean())
-    return max(TRAINING_NOISE, excess, 0.0) if excess <= 0 else max(TRAINING_NOISE, excess**0.5)
+    return max(TRAINING_NOISE, max(0.0, excess) ** 0.5)
 
 
 def _bounds(values_B: np.ndarray, estimate: float) -> dict[str, float]:
