@@ -43,7 +43,7 @@ def test_the_fit_is_scipys(seed: int) -> None:
     own = sum(w * (found.error(n)[0] - e) ** 2 for w, n, e in zip(weights, ROWS, errors, strict=True))
     least, ahead = by_scipy(errors, weights)
     assert squares[0] == pytest.approx(own) and found.a_B[0] >= 0 and found.reach_B[0] >= 0
-    assert least - 1e-9 <= squares[0] <= least + 1e-5
+    assert least - 1e-9 <= squares[0] <= least + 5e-5
     assert found.error(800)[0] == pytest.approx(ahead, abs=0.004), "the grid of exponents is fine enough"
 
 

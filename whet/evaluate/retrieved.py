@@ -10,6 +10,8 @@ from whet.data.raft import Shown
 from whet.evaluate.grounding import REFUSALS, grounding, judged, rate
 from whet.recipe.retrieval import Retrieval
 
+WHERE = {"absent": "lack", "present": "hold"}
+
 
 def measure_retrieved(
     shown: Sequence[Shown], answers: dict[str, list[str]], settings: Retrieval, cache: Path | None
@@ -28,4 +30,21 @@ def measure_retrieved(
             prompts = [row.row.prompt for row in shown]
             rows = [row.row for row in shown]
             facts[side]["judged"] = judged(settings.judge, prompts, given, rows, cache)
-    return facts
+    return facts | {"statement": _statement(facts)}
+
+
+def _statement(facts: dict[str, Any]) -> str:
+    parts = []
+    if facts["found"]:
+        parts.append(f"The retriever found the row's passage for {_range(facts['found'])} of the rows that have one.")
+    for side in ("base", "tuned"):
+        found = facts[side]
+        if found["supported"]:
+            parts.append(f"Of the {side} model's answers {_range(found['supported'])} are supported by their passages.")
+    rates = [(facts["tuned"][f"refusal_where_{where}"], words) for where, words in WHERE.items()]
+    known = [f"{_range(rate)} of the rows whose passages {words} the answer" for rate, words in rates if rate]
+    return " ".join([*parts, *([f"The tuned model refuses {' and '.join(known)}."] if known else [])])
+
+
+def _range(rate: dict[str, Any]) -> str:
+    return f"{100 * rate['mean']:.1f}% ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
