@@ -164,7 +164,8 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
     if recipe.retrieval and isinstance(source, Prepared):
         answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
-        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, run.folder / "judged" / "support.json")
+        cache = run.folder / "judged" / "support.json"
+        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
     if isinstance(source, Prepared):
         prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:

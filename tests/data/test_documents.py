@@ -53,11 +53,6 @@ def test_a_sentence_longer_than_a_passage_is_cut_and_no_word_lost() -> None:
     assert " ".join(pieces(text, 64)).split() == text.split()
 
 
-def test_a_text_that_stands_twice_is_one_passage(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "Same."}\n{"text": "Same."}\n{"text": "Other."}\n')
-    assert [passage.text for passage in read_documents(tmp_path / "a.jsonl")] == ["Same.", "Other."]
-
-
 def test_visible_text_leaves_out_what_nobody_sees() -> None:
     html = "<style>p{}</style><h1>Title</h1>\n<p>One\n two<br>three</p><template>x</template>"
     assert visible_text(html) == "Title\n\nOne two\n\nthree"

@@ -91,6 +91,14 @@ def test_a_named_passage_wins_over_words_and_none_means_no_passage(documents: Pa
         found.learned(question(3, passage="town99"))
 
 
+def test_a_document_that_stands_twice_is_known_by_both_names(documents: Path) -> None:
+    first = json.loads(documents.read_text().splitlines()[7])
+    documents.write_text(documents.read_text() + json.dumps({**first, "id": "again"}) + "\n")
+    shown = lookup(documents, named=True, oracle_share=1.0).learned(question(7, passage="again"))
+    assert [passage.text for passage in shown.passages].count(first["text"]) == 1
+    assert lookup(documents, named=True).asked(question(7, passage="again")).oracle
+
+
 def test_nothing_is_assumed_of_a_row_whose_answer_stands_nowhere(documents: Path) -> None:
     found = lookup(documents, refusal="not stated", oracle_share=0.0)
     shown = found.learned(question(3, answer="An explanation in words of its own."))

@@ -48,9 +48,14 @@ def test_bm25_scores_are_those_of_the_formula(query: str) -> None:
 
 
 def test_a_question_without_a_shared_word_finds_nothing_and_ties_stand_in_order() -> None:
-    retriever = BM25([Passage(f"x#{n}", "same words here", "x") for n in range(5)])
+    retriever = BM25([Passage(f"x#{n}", f"same words here {n}", "x") for n in range(5)])
     assert retriever.search(["zebra", ""], 3) == [[], []]
     assert [hit.passage.id for hit in retriever.search(["words"], 3)[0]] == ["x#0", "x#1", "x#2"]
+
+
+def test_of_equal_texts_the_first_is_found_and_takes_one_place() -> None:
+    passages = [Passage(f"x#{n}", text, "x") for n, text in enumerate(["a b", "a c c", "a b", "a d d d"])]
+    assert [hit.passage.id for hit in BM25(passages).search(["a"], 3)[0]] == ["x#0", "x#1", "x#3"]
 
 
 def test_no_passages_or_passages_without_words_are_refused() -> None:

@@ -48,18 +48,16 @@ def read_documents(path: Path, words: int = WORDS, column: str | None = None) ->
     """Passages of a file, or of all files of a folder that are not hidden, in the order of their names.
 
     `column` names the column of records that holds the text; otherwise it is `text`, `content` or `document`, or the
-    only column with words. A column `id` names the record. A text that stands there twice is one passage.
+    only column with words. A column `id` names the record.
     Raises DataError for a file that is missing, empty, binary or of an unknown form, with its name.
     """
     if words < 8:
         raise DataError("a passage must have room for a sentence", value=words, fix="use 8 words or more")
-    seen: set[str] = set()
-    passages: list[Passage] = []
-    for name, where, text in _documents(path, column):
-        for number, piece in enumerate(pieces(text, words), start=1):
-            if piece not in seen:
-                seen.add(piece)
-                passages.append(Passage(f"{name}#{number}", piece, where))
+    passages = [
+        Passage(f"{name}#{number}", piece, where)
+        for name, where, text in _documents(path, column)
+        for number, piece in enumerate(pieces(text, words), start=1)
+    ]
     if not passages:
         raise DataError("the documents hold no words", where=str(path), fix="point at the texts to look things up in")
     return passages

@@ -5,7 +5,8 @@ the rows gets distractors alone, so that the model also learns what to do withou
 finds for the question and what is not the answer's: the passages that the model will have to tell apart. A row that is
 asked in an evaluation gets what the retriever finds, best first, whether the answer is there or not.
 
-The oracle is the passage that the row names (`columns.passage`); else one that holds the reference word for word. Where
+The oracle is the passage that the row names (`columns.passage`), of a document that it names one with the reference in
+it, if there is one; else any that holds the reference word for word. Where
 rows name their passages, one that names none is answered by none. Otherwise nothing is assumed of a row whose answer
 stands nowhere: it learns with what the retriever finds.
 """
@@ -13,7 +14,7 @@ stands nowhere: it learns with what the retriever finds.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -60,10 +61,14 @@ class Lookup:
         self.passages = read_documents(Path(settings.documents).expanduser(), settings.words, settings.column)
         self.retriever = BM25(self.passages)
         self._words = {passage.id: _spaced(passage.text) for passage in self.passages}
+        twins: dict[str, set[str]] = {}
         self._named: dict[str, set[str]] = {}
         for passage in self.passages:
+            twins.setdefault(passage.text, set()).add(passage.id)
             for name in {passage.id, passage.document, passage.source}:
                 self._named.setdefault(name, set()).add(passage.id)
+        self._same = {passage.id: twins[passage.text] for passage in self.passages}
+        """Ids of the passages with the text of each."""
 
     def learned(self, row: Row) -> Shown:
         """The row with its oracle among distractors, or with distractors alone. Raises RowRefused for a row without a
@@ -103,11 +108,14 @@ class Lookup:
                 fix = f"name a document, or a passage as in {self.passages[0].id}"
                 what = "the row names a passage that is not in the documents"
                 raise RowRefused("no-passage", what, where=row.where, value=row.passage, fix=fix)
-            return self._named[row.passage]
+            named = set().union(*(self._same[name] for name in self._named[row.passage]))
+            return self._holding(row, named) or named
+        return set() if self.named else self._holding(row, self._words)
+
+    def _holding(self, row: Row, among: Iterable[str]) -> set[str]:
+        """Of these passages, those in which the reference stands word for word."""
         wanted = _spaced(row.reference)
-        if self.named or not wanted.strip():
-            return set()
-        return {name for name, text in self._words.items() if wanted in text}
+        return {name for name in among if wanted in self._words[name]} if wanted.strip() else set()
 
     def _search(self, query: str, count: int) -> list[Hit]:
         return self.retriever.search([query], count)[0]

@@ -1,6 +1,7 @@
 """Which passages belong to a question: BM25 over words, or nearness in a sentence encoder's space.
 
-Equal scores stand in the order of the passages, so the same question always finds the same passages.
+Equal scores stand in the order of the passages, so the same question always finds the same passages. Of passages with
+the same text the first one is a hit.
 """
 
 from __future__ import annotations
@@ -90,8 +91,12 @@ def words_of(text: str) -> list[str]:
 
 
 def _best(passages: Sequence[Passage], scores_P: np.ndarray, count: int) -> list[Hit]:
-    order = np.argsort(-scores_P, kind="stable")[:count]
-    return [Hit(passages[place], float(scores_P[place])) for place in order.tolist()]
+    found: dict[str, Hit] = {}
+    for place in np.argsort(-scores_P, kind="stable").tolist():
+        if len(found) == count:
+            break
+        found.setdefault(passages[place].text, Hit(passages[place], float(scores_P[place])))
+    return list(found.values())
 
 
 def _some(passages: Sequence[Passage]) -> list[Passage]:
