@@ -17,6 +17,7 @@ from whet.errors import DataError, RecipeError
 from whet.evaluate.statistics import wilson
 from whet.recipe.load import load_recipe
 from whet.recipe.retrieval import Retrieval
+from whet.store.identity import identity
 from whet.types import Row
 
 TOWNS = [f"town{n}" for n in range(40)]
@@ -170,3 +171,17 @@ def test_documents_are_found_beside_the_recipe(documents: Path, tmp_path: Path) 
     recipe.write_text("data: rows.jsonl\nretrieval: {documents: towns.jsonl}\n")
     loaded = load_recipe(recipe)
     assert loaded.retrieval and Path(loaded.retrieval.documents) == documents
+
+
+def test_a_run_is_named_by_the_bytes_of_its_documents_and_not_by_their_place(documents: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+
+    def name(path: Path) -> tuple[str, str]:
+        return identity(load_recipe({"data": str(tmp_path / "rows.jsonl"), "retrieval": {"documents": str(path)}}))
+
+    before = name(documents)
+    moved = tmp_path / "moved.jsonl"
+    moved.write_bytes(documents.read_bytes())
+    assert name(moved) == before
+    moved.write_text(documents.read_text() + '{"text": "One more."}\n')
+    assert name(moved) != before

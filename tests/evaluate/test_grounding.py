@@ -11,7 +11,7 @@ import pytest
 from tests.chat_server import Server, said, serving
 from whet.errors import DataError
 from whet.evaluate.grounding import grounding, holds_answer, is_refusal, judged, overlap, unsupported
-from whet.recipe.schema import Judge
+from whet.recipe.schema import SupportJudge
 from whet.types import Row
 
 server = pytest.fixture(serving)
@@ -88,11 +88,11 @@ def test_an_answer_is_held_where_it_stands_as_whole_words() -> None:
 
 def test_a_judge_reads_the_passages_and_is_asked_about_support(server: Server) -> None:
     server.reply = lambda number: (200, said("10" if "\nat nine\n" in _text(server, number) else "0"))
-    settings = Judge(url=server.url, model="judge", question="is it polite?")
+    settings = SupportJudge(url=server.url, model="judge")
     prompts = [[{"role": "user", "content": f"{TEXT}\n\nWhen?"}]] * 2
     found = judged(settings, prompts, ["at nine", "at ten"], [Row(0, "a"), Row(1, "b")], None)
     assert found and found["mean"] == 0.5 and found["rows"] == 2
-    assert TEXT in _text(server, 0) and "unsupported" in _text(server, 0) and "polite" not in _text(server, 0)
+    assert TEXT in _text(server, 0) and "unsupported" in _text(server, 0)
 
 
 def _text(server: Server, number: int) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from whet.data.retrieve import words_of
 from whet.errors import DataError
 from whet.evaluate.statistics import mean_interval
-from whet.recipe.schema import Judge
+from whet.recipe.schema import Judge, SupportJudge
 from whet.reward.judge import JudgeReward
 from whet.reward.text_match import normalise
 from whet.types import Message, Row
@@ -130,12 +130,23 @@ def holds_answer(references: Sequence[str], passages: Sequence[Sequence[str]]) -
 
 
 def judged(
-    judge: Judge, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row], cache: Path | None
+    settings: SupportJudge,
+    prompts: Sequence[list[Message]],
+    answers: Sequence[str],
+    rows: Sequence[Row],
+    cache: Path | None,
 ) -> dict[str, Any] | None:
-    """Mean support from 0 to 1 that a judge gives to answers, of which the prompts hold the passages. The judge's own
-    question is replaced by QUESTION."""
-    points = JudgeReward(judge.model_copy(update={"question": QUESTION}), cache)(prompts, answers, rows)
-    return rate(points)
+    """Mean support from 0 to 1 that a judge gives to answers, of which the prompts hold the passages. Verdicts are kept
+    in `cache`. Raises InputError and RunError as the judge does."""
+    asked = Judge(
+        url=settings.url,
+        model=settings.model,
+        question=QUESTION,
+        key=settings.key,
+        seconds=settings.seconds,
+        retries=settings.retries,
+    )
+    return rate(JudgeReward(asked, cache)(prompts, answers, rows))
 
 
 def _runs(text: str, size: int) -> list[tuple[str, ...]]:

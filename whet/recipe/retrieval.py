@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from whet.errors import RecipeError
-from whet.recipe.rewards import Judge
+from whet.recipe.rewards import Url
 from whet.recipe.strict import Name, Strict
 
 TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
@@ -19,6 +19,16 @@ def _whole(template: str) -> str:
     if template.count("{passages}") != 1 or "{question}" not in template:
         raise ValueError("must hold {passages} once, and {question}")
     return template
+
+
+class SupportJudge(Strict):
+    """A language model behind any OpenAI-compatible URL that is asked whether passages support an answer."""
+
+    url: Url = Field(description="As far as /v1, as in http://localhost:8000/v1.")
+    model: Name = Field(description="The judge's name there.")
+    key: Name | None = Field(default=None, description="Environment variable that holds the API key.")
+    seconds: float = Field(default=60.0, gt=0, description="Longest wait for one verdict.")
+    retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
 
 
 class Retrieval(Strict):
@@ -39,7 +49,7 @@ class Retrieval(Strict):
     template: Annotated[Name, AfterValidator(_whole)] = Field(
         default=TEMPLATE, description="How {passages} and {question} stand in the prompt."
     )
-    judge: Judge | None = Field(default=None, description="Says whether answers are supported by their passages.")
+    judge: SupportJudge | None = Field(default=None, description="Says whether passages support the answers.")
 
 
 def documents_beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.retrieval import Retrieval
+from whet.recipe.retrieval import SupportJudge as SupportJudge
 from whet.recipe.rewards import AnyReward as AnyReward
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
