@@ -23,6 +23,10 @@ from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
+from whet.evaluate.curve import SHARES
+from whet.evaluate.curve_picture import svg
+from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
+from whet.evaluate.heldout import clusters_of
 from whet.evaluate.validated import refuse_without_answers
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
@@ -48,6 +52,7 @@ from whet.stages import (
     trained,
 )
 from whet.store import registry
+from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.forecast import forecast, target_of
 from whet.train.material import gather
@@ -70,20 +75,41 @@ def tune(
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result."""
     run, observer = _start(data, run_root, name, observer, overrides)
-    with run.at_work():
-        if run.status == "done" and (run.folder / "evaluation.json").exists():
-            observer.note("this run is finished already; here is its result")
-            return run.read_json("evaluation.json", *RESULT_KEYS)
-        session = open_session(run.recipe, run, observer)
-        refuse_without_test(session)
-        state_findings(session, observer)
-        state_power(session, observer)
-        effort = trained(session, observer)
-        result = evaluated(session, effort, observer)
-        run.set_status("done")
-        observer.done()
-    register(run, result, Path(run_root), observer)
+    result, fresh = _finished(run, observer)
+    if fresh:
+        register(run, result, Path(run_root), observer)
     return result
+
+
+def curve(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Tune on an eighth, a quarter, half and all of the training rows, and forecast what twice as many would bring.
+
+    Each share is a run of its own, and the smaller ones lie in the larger; all are measured on the same test rows. The
+    run of all rows is the one that `tune` makes, and keeps curve.json and curve.svg.
+    """
+    recipe, observer = _recipe(data, overrides), observer or Silent()
+    source = _gathered(recipe, run_root, observer)
+    refuse_no_curve(recipe, source.ledger.summary()["trained"])
+    assert isinstance(source, Prepared)
+    whole = Run.create(Path(run_root), recipe, name)
+    runs = []
+    for share in sorted(SHARES, reverse=True):
+        observer.note(f"training on {share:.3g} of the training rows")
+        part = whole if share == 1 else Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+        result, fresh = _finished(part, observer)
+        runs.append((part, result))
+        if part is whole and fresh:
+            register(whole, result, Path(run_root), observer)
+    facts = measure_curve(runs[::-1], clusters_of(source.test_rows), recipe.seed)
+    whole.write_json("curve.json", facts)
+    write_text(whole.folder / "curve.svg", svg(facts))
+    return facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")}
 
 
 def train(
@@ -284,6 +310,23 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
     prove_template(facts, renderer)
     return ChatSession(opened.model, tokenizer, renderer, opened.base.context)
+
+
+def _finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
+    """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
+    with run.at_work():
+        if run.status == "done" and (run.folder / "evaluation.json").exists():
+            observer.note("this run is finished already; here is its result")
+            return run.read_json("evaluation.json", *RESULT_KEYS), False
+        session = open_session(run.recipe, run, observer)
+        refuse_without_test(session)
+        state_findings(session, observer)
+        state_power(session, observer)
+        effort = trained(session, observer)
+        result = evaluated(session, effort, observer)
+        run.set_status("done")
+        observer.done()
+    return result, True
 
 
 def _gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:

@@ -25,6 +25,7 @@ from whet.evaluate.failures import failures_of
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
 from whet.evaluate.report import write_report
+from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
 from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins
@@ -192,6 +193,10 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
         measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
         lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+    if recipe.retrieval and isinstance(source, Prepared):
+        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
+        cache = run.folder / "judged" / "support.json"
+        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
     if isinstance(source, Prepared):
         prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:

@@ -39,6 +39,8 @@ class Row:
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     fields: dict[str, Any] | None = None
     """The columns as they stand in the file; only for methods whose rewards may ask for them."""
+    passage: str | None = None
+    """The passage or document that holds the answer, where a column names it."""
     desirable: bool | None = None
     """Of an answer that was marked: good or bad."""
 

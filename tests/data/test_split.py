@@ -227,3 +227,22 @@ def test_traits_that_came_in_pieces_are_those_that_came_at_once() -> None:
     assert found_clusters.clusters(pieces).tolist() == clusters(rows)
     some = np.arange(3, 200, 2)
     assert found_clusters.clusters(pieces, some).tolist() == clusters([rows[number] for number in some])
+
+
+def test_a_share_of_the_training_rows_lies_in_every_larger_one_and_leaves_the_rest_as_it_was() -> None:
+    rows = [row(n, f"{WORDS[n]} {WORDS[n + 1]} {n}", group=f"g{n // 3}") for n in range(300)]
+    traits = Traits.of(rows, False)
+    parts = {
+        share: found_split.split(traits, Split(near_duplicates=False, train_share=share), 4)
+        for share in (0.001, 0.125, 0.25, 0.5, 1.0)
+    }
+    whole = parts.pop(1.0)
+    before: set[int] = set()
+    assert not len(whole.left_out)
+    for share, part in parts.items():
+        kept = set(part.train.tolist())
+        assert kept > before and len(kept) == pytest.approx(max(3, share * len(whole.train)), abs=3)
+        assert kept | set(part.left_out.tolist()) == set(whole.train.tolist())
+        assert part.test.tolist() == whole.test.tolist() and part.validation.tolist() == whole.validation.tolist()
+        assert not {rows[n].group for n in kept} & {rows[n].group for n in part.left_out}, "whole groups"
+        before = kept

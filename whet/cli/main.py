@@ -20,7 +20,7 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import chat, check, collect, demo, evaluate, failures, init, models, plan, runs, show, train, tune
+from whet.cli import chat, check, collect, curve, demo, evaluate, failures, init, models, plan, runs, show, train, tune
 from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
@@ -42,6 +42,7 @@ app.command("show")(show.show)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)
 app.command("train")(train.train)
+app.command("curve")(curve.curve)
 app.command("eval")(evaluate.evaluate)
 app.command("failures")(failures.failures)
 app.command("chat")(chat.chat)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from whet.cli.main import app
-from whet.recipe.explain import item_kinds, kinds, literal_values
+from whet.recipe.explain import item_kinds, kinds, literal_values, submodel
 from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
 
@@ -72,9 +72,7 @@ def recipe_page() -> str:
         key_table(Recipe, ""),
     ]
     for name, field in Recipe.model_fields.items():
-        for model in models_of(field.annotation):
-            title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if kinds(field.annotation) else name
-            parts.append(f"## `{title}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+        parts += group_sections(name, field)
     rewards = item_kinds(Grpo.model_fields["rewards"].annotation)
     parts.append("## Rewards\n\nThe items of `method.rewards` and `evaluate.wins`.\n")
     for kind, model in rewards.items():
@@ -82,10 +80,19 @@ def recipe_page() -> str:
     return "\n".join(parts)
 
 
-def models_of(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return list(kinds(annotation).values())
+def group_sections(name: str, field: FieldInfo, depth: int = 2) -> list[str]:
+    """A section for each kind of a group of keys, and for the groups within it."""
+    if item_kinds(field.annotation):
+        return []  # the items of lists have a section of their own
+    found = []
+    told_apart = kinds(field.annotation)
+    for model in told_apart.values() or [each for each in [submodel(field.annotation)] if each]:
+        title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if told_apart else name
+        heading = f"{'#' * depth} `{title}`"
+        found.append(f"{heading}\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+        for inner, inside in model.model_fields.items():
+            found += group_sections(f"{name}.{inner}", inside, depth + 1)
+    return found
 
 
 def key_table(model: type[BaseModel], prefix: str) -> str:
@@ -137,7 +144,7 @@ def default_of(field: FieldInfo) -> str:
         return f"`{getattr(value, 'kind')}`" if kinds(field.annotation) else "see below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return "" if value is None else f"`{value}`"
+    return "" if value is None else f"`{value}`".replace("\n", "\\n")
 
 
 def checks_page() -> str:

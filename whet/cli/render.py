@@ -129,7 +129,7 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say("")
     if facts.get("verdict"):
         screen.show(verdict(facts))
-    third = facts.get("bake") or facts.get("distil") or {}
+    third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
     if third.get("statement"):
         screen.say(third["statement"])
     if facts.get("wins"):

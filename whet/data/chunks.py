@@ -11,6 +11,7 @@ from whet.data.convert import to_row
 from whet.data.labelled import text_segment
 from whet.data.pairs import marked_segments, pair_segments
 from whet.data.prompts import prompt_segment
+from whet.data.raft import Lookup
 from whet.data.rankings import as_pairs
 from whet.data.refuse import RowRefused
 from whet.data.segments import Packed, pack, root_of
@@ -35,6 +36,8 @@ class Outcome:
     traits: Described
     packed: Packed
     refused: list[tuple[int, str, str]]
+    unknown: int = 0
+    """With retrieval: rows of which it is not known which passage holds the answer."""
 
 
 def chunks_of(data: str | list[str], shape: Shape, offset: int = 0) -> Iterator[Chunk]:
@@ -52,6 +55,8 @@ class Preparer:
     shape: Shape
     renderer: Renderer
     limit: int | None
+    lookup: Lookup | None = None
+    """The documents, where prompts hold passages."""
 
     def __call__(self, chunk: Chunk) -> Outcome:
         """What a chunk gives depends on the chunk alone. Raises ModelError for a template that fits no row."""
@@ -61,10 +66,13 @@ class Preparer:
         refused: list[tuple[int, str, str]] = []
         method = self.recipe.method
         front = front_of(renderer, method.prompt) if isinstance(method, Bake) else None
+        unknown = 0
         for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
-                tree = self._tree(row, raw, renderer, len(segments), front)
+                shown = self.lookup.learned(row) if self.lookup else None
+                unknown += shown is not None and shown.oracle is None
+                tree = self._tree(shown.row if shown else row, raw, renderer, len(segments), front)
             except RowRefused as refusal:
                 refused.append((raw.index, refusal.code, str(refusal)))
             else:
@@ -73,7 +81,7 @@ class Preparer:
         traits = describe(rows, self.recipe.split.near_duplicates)
         if isinstance(self.recipe.method, OwnAnswers):
             traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
-        return Outcome(traits, pack(segments), refused)
+        return Outcome(traits, pack(segments), refused, unknown)
 
     def _tree(
         self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None

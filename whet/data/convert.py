@@ -32,6 +32,9 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
             row.group = None if group is None else str(group)
         elif isinstance(raw.value, Mapping) and shape.kind == "ranking":
             row.group = raw.value[rankings.QUESTION]
+        if isinstance(raw.value, Mapping) and recipe.columns.passage:
+            named = raw.value.get(recipe.columns.passage)
+            row.passage = None if is_missing(named) else str(named).strip() or None
         answered = not isinstance(recipe.method, OwnAnswers)
         if not answered and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)

@@ -23,8 +23,9 @@ OPEN = 255
 COLUMNS = {"fate": "B", "reason": "h", "prefix": "i", "number": "i", "tokens": "i", "supervised": "i", "hash": "Q"}
 """Name and type code of each column."""
 
-OWN_DECISIONS = ("duplicate-of-test",)
-"""Drops that protect the measurement. They say nothing against the data, so the drop budget does not count them."""
+OWN_DECISIONS = ("duplicate-of-test", "left-out")
+"""Drops that protect the measurement, or that split.train_share asks for. They say nothing against the data, so the
+drop budget does not count them."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ files. What the split needs to know stays in memory until it is made; what stays
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from whet.data import rowcache, workers
 from whet.data.chunks import Preparer, chunks_of
 from whet.data.convert import to_row
 from whet.data.ledger import FATES, Fate, Ledger
+from whet.data.raft import Lookup, Shown, asked_within
 from whet.data.rankings import as_pairs
 from whet.data.segments import SegmentFile, Segments, SegmentWriter
 from whet.data.shape import Shape
@@ -30,7 +31,7 @@ from whet.data.traits import Traits, content_hash
 from whet.errors import DataError
 from whet.recipe.schema import HeadMethod, Recipe
 from whet.store.atomic import new_folder, recover_folder
-from whet.types import Row
+from whet.types import Row, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,6 +40,9 @@ Progress = Callable[[int, int], None]
 Target = float | list[str]
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
+UNKNOWN = (
+    "{} rows name no passage, and none holds their answer word for word: they learn with what the retriever finds"
+)
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
 
 
@@ -51,7 +55,7 @@ class Prepared:
     """Of all rows that can be rendered, in the order of the input."""
     train: Segments
     validation: Segments
-    test: Segments
+    test: Sequence[Segment]
     test_rows: list[Row]
     ledger: Ledger
     shape: Shape
@@ -64,6 +68,8 @@ class Prepared:
     """For methods with a head: what it is to learn of each usable row, by the row's index; only rows that say it."""
     notes: list[str] = field(default_factory=list)
     """What was decided about the data, in sentences for people."""
+    shown: list[Shown] = field(default_factory=list)
+    """With retrieval: each test row with what the retriever finds for it; `test_rows` are these rows."""
 
 
 def prepare(
@@ -86,13 +92,13 @@ def prepare(
     if cache is None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             work.fill(Path(folder))
-            return _opened(Path(folder), recipe, renderer)
+            return work.asked(_opened(Path(folder), recipe, renderer))
     folder = rowcache.folder_of(cache, recipe, renderer, work.limit)
     recover_folder(folder)
     damage = []
     if folder.exists():
         try:
-            return _opened(folder, recipe, renderer)
+            return work.asked(_opened(folder, recipe, renderer))
         except rowcache.Damaged as error:
             damage.append(f"The cached rows in {folder} are damaged ({error}), so they are made anew.")
     with new_folder(folder) as temporary:
@@ -100,7 +106,7 @@ def prepare(
         if rowcache.folder_of(cache, recipe, renderer, work.limit) != folder:
             raise DataError("the data changed while it was read", where=str(recipe.data), fix="run it again")
     rowcache.make_room(cache, folder)
-    prepared = _opened(folder, recipe, renderer)
+    prepared = work.asked(_opened(folder, recipe, renderer))
     prepared.notes += damage
     return prepared
 
@@ -113,6 +119,17 @@ class _Work:
     ) -> None:
         self.recipe, self.renderer, self.limit = recipe, renderer, limit
         self.progress, self.processes = progress, processes
+        self.lookup = _lookup(recipe)
+
+    def asked(self, prepared: Prepared) -> Prepared:
+        """With the passages that the retriever finds in the test rows: they are not learned, so each gets what it would
+        get in use."""
+        if self.lookup:
+            prepared.shown, prepared.test = asked_within(
+                self.lookup, prepared.test_rows, prepared.renderer, self.limit
+            )
+            prepared.test_rows = [shown.row for shown in prepared.shown]
+        return prepared
 
     def fill(self, folder: Path) -> None:
         """Reads everything, makes the split, writes it all down. Raises DataError."""
@@ -132,6 +149,7 @@ class _Work:
         except DataError as error:
             where = error.where or str(recipe.data)
             raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+        rows.drop(parts.left_out, "left-out", "not in the share of rows that split.train_share asks for")
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
         shapes = [look.shape for look in looks]
@@ -140,6 +158,7 @@ class _Work:
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
             "quiet": quiet is not None,
+            "unknown": rows.unknown,
             "ledger": rows.ledger.words(),
         }
         rowcache.seal(folder, rows.columns(), test_rows, facts)
@@ -148,7 +167,7 @@ class _Work:
         """Renders one source into `rows`; gives the number of its usable rows."""
         own, before = look is not looks[0], len(rows.traits)
         data = (self.recipe.test or "") if own else self.recipe.data
-        prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit)
+        prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit, self.lookup)
         processes = workers.cores() if self.processes is None else self.processes
         total = sum(each.rows for each in looks)
         chunks = chunks_of(data, look.shape, looks[0].rows if own else 0)
@@ -159,6 +178,7 @@ class _Work:
                 rows.ledger.drop(index, reason, message)
             rows.traits.add(outcome.traits)
             rows.writer.add(outcome.packed)
+            rows.unknown += outcome.unknown
             if self.progress:
                 self.progress(len(rows.ledger), total)
         return len(rows.traits) - before
@@ -181,7 +201,7 @@ class _Work:
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
         parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
-        return Parts(parts.train, parts.validation, test[answered])
+        return Parts(parts.train, parts.validation, test[answered], parts.left_out)
 
 
 class _Rows:
@@ -189,6 +209,8 @@ class _Rows:
 
     def __init__(self, folder: Path) -> None:
         self.ledger, self.traits, self.writer = Ledger(), Traits(folder), SegmentWriter(folder)
+        self.unknown = 0
+        """With retrieval: rows of which it is not known which passage holds the answer."""
 
     def drop(self, positions: np.ndarray, reason: str, words: str) -> None:
         """Usable rows that are not to be used after all; positions count usable rows."""
@@ -279,8 +301,12 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         supervised_tokens=summary["supervised_tokens"],
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
-        notes=[NO_THINKING] if quiet else [],
+        notes=[*([NO_THINKING] if quiet else []), *([UNKNOWN.format(facts["unknown"])] if facts["unknown"] else [])],
     )
+
+
+def _lookup(recipe: Recipe) -> Lookup | None:
+    return recipe.retrieval and Lookup(recipe.retrieval, recipe.seed, recipe.columns.passage is not None)
 
 
 def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:

@@ -27,6 +27,7 @@ import jinja2
 import numpy as np
 import tokenizers
 
+from whet.data.documents import documents_fingerprint
 from whet.data.source import fingerprint, labels
 from whet.data.template import Renderer
 from whet.recipe.rollouts import OwnAnswers
@@ -38,7 +39,7 @@ LARGEST = 4_000_000_000
 """Bytes of all row folders in a cache; the newest one stays however large it is."""
 DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
-ROW_KEYS = {"format", "columns", "system", "split", "seed", "too_long"}
+ROW_KEYS = {"format", "columns", "system", "retrieval", "split", "seed", "too_long"}
 """Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
 but for bake and those with a head or with answers of the model's own: the form of the rows does not depend on it, and
 one that does not fit them is refused."""
@@ -58,6 +59,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         *([f"baked {recipe.method.prompt}"] if isinstance(recipe.method, Bake) else []),
         renderer.fingerprint,
         recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
+        documents_fingerprint(Path(recipe.retrieval.documents).expanduser()) if recipe.retrieval else "",
         _code(),
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),
     ]

@@ -30,6 +30,8 @@ from whet.errors import DataError, nearest, shorten
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Columns, Kind, Recipe
 
+BESIDE = {"group", "margin", "passage"}
+"""Roles that say something about a row of any shape, and so do not tell its shape."""
 MOST_LISTED = 20
 """Names of columns in a message."""
 
@@ -80,7 +82,7 @@ class Detector:
             raise DataError(error.what, where=place, value=error.value, fix=error.fix) from error
         self._recipe, self._seen = recipe, 0
         self._other: DataError | None = None
-        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude={"group", "margin"}).values())
+        chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude=BESIDE).values())
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
         self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
@@ -140,7 +142,7 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         return Shape("text")
     names = {name.strip().lower(): name for name in value}
     _refuse_unknown_columns(recipe.columns, value)
-    chosen = recipe.columns.model_dump(exclude={"group", "margin"})
+    chosen = recipe.columns.model_dump(exclude=BESIDE)
     explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
@@ -148,7 +150,8 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
-    used = {*found[1].values(), recipe.columns.group, "tools", "margin" if recipe.method.kind == "reward" else None}
+    beside = (recipe.columns.group, recipe.columns.passage, "margin" if recipe.method.kind == "reward" else None)
+    used = {*found[1].values(), *beside, "tools"}
     return Shape(found[0], found[1], tuple(name for name in value if name not in used))
 
 

@@ -20,6 +20,8 @@ class Parts:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    left_out: np.ndarray
+    """Rows that the recipe does not want to be learned (split.train_share)."""
 
 
 def split(
@@ -42,7 +44,8 @@ def split(
     side_R = np.zeros(rows, dtype=np.int8)
     side_R[np.isin(pool.cluster_R, validation)] = 1
     side_R[np.isin(pool.cluster_R, test)] = 2
-    return Parts(*(row_R[side_R == side] for side in range(3)))
+    side_R[(side_R == 0) & ~pool.first(side_R == 0, settings.train_share)] = 3
+    return Parts(*(row_R[side_R == side] for side in range(4)))
 
 
 def leaks(traits: Traits, train: np.ndarray, test: np.ndarray, near_duplicates: bool = True) -> np.ndarray:
@@ -80,6 +83,15 @@ class _Pool:
         """Every row ends in an answer of words, so that it can be scored."""
         self.label_C = traits.column("label")[row_R][first_C[order]]
         self.label_names = traits.label_names
+
+    def first(self, among_R: np.ndarray, share: float) -> np.ndarray:
+        """Marks the first clusters that hold about `share` of the rows among those marked, at least one: what is marked
+        for a smaller share is marked for a larger one."""
+        rows_C = np.bincount(self.cluster_R[among_R], minlength=self.size)
+        ahead_C = np.cumsum(rows_C) - rows_C / 2  # a cluster is in when most of it is
+        inside_C = ahead_C <= share * rows_C.sum()
+        inside_C[np.flatnonzero(rows_C)[:1]] = True
+        return among_R & inside_C[self.cluster_R]
 
     def take(self, among_C: np.ndarray, wanted: int, rows: int, part: str) -> np.ndarray:
         """About `wanted` rows, in proportion to the labels: whole clusters, of those marked, in their order."""

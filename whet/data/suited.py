@@ -16,6 +16,12 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
     """Raises DataError for rows that the method cannot learn from, or would learn wrongly."""
     _refuse_preferences(shape, recipe)
     _refuse_prompts(shape, recipe)
+    if recipe.retrieval and (shape.paired or shape.kind in ("unpaired", "text")):
+        raise DataError(
+            "retrieval puts passages before questions with answers, and these rows are none",
+            value=shape.describe(),
+            fix="bring questions with answers, or leave retrieval out",
+        )
     if recipe.method.kind == "classify" and shape.kind != "label":
         raise DataError(
             "classify learns labels of texts, and these rows hold none",

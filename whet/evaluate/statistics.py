@@ -17,7 +17,7 @@ from scipy import special
 from whet.doctor.power import ALPHA, detectable_gain, mcnemar_p
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
-from whet.evaluate.power import rows_needed
+from whet.doctor.power import rows_needed
 from whet.types import Difference
 
 __all__ = ["detectable_gain", "mean_interval", "paired_difference", "rows_needed", "tango", "wilson"]

@@ -1,4 +1,4 @@
-"""The third side of bake and distil in the report: the base with the prompt, or the teacher."""
+"""What stands beside base and tuned in the report: the base with the prompt, the teacher, or the passages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Any
 from whet.evaluate import chart
 from whet.evaluate.report_view import percent
 from whet.evaluate.verdict import signed
+
+SHARES = (
+    ("supported", "Answers supported"),
+    ("refusal_where_absent", "Refused where the passages lack it"),
+    ("refusal_where_present", "Refused where they hold it"),
+)
+"""Of an evaluation with passages: keys of each side, and what they are called."""
 
 
 def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
@@ -28,7 +35,26 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
             _distance("Distance from the teacher", distil["divergence"]),
         ]
         return {"title": "Beside the teacher", "statement": distil["statement"], "tiles": tiles}
+    if retrieval := evaluation.get("retrieval"):
+        tiles = [
+            _share("Passage found", retrieval["found"], "of the rows that have one"),
+            *(
+                _share(words, retrieval["tuned"][key], f"tuned; base {_percent(retrieval['base'][key])}")
+                for key, words in SHARES
+            ),
+        ]
+        return {"title": "Answers and their passages", "statement": retrieval["statement"], "tiles": tiles}
     return None
+
+
+def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str, str]:
+    if rate is None:
+        return label, "-", "no row can tell"
+    return label, _percent(rate), f"{percent(rate['low'])} to {percent(rate['high'])}, {rate['rows']} rows; {note}"
+
+
+def _percent(rate: dict[str, Any] | None) -> str:
+    return "-" if rate is None else percent(rate["mean"])
 
 
 def _score(label: str, side: dict[str, Any]) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from whet.doctor.power import ALPHA
 from whet.errors import DataError
-from whet.evaluate.power import rows_needed
+from whet.doctor.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.types import Difference, Verdict
 

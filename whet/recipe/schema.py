@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from whet.recipe.distillation import Bake, Distil
+from whet.recipe.retrieval import Retrieval
+from whet.recipe.retrieval import SupportJudge as SupportJudge
 from whet.recipe.rewards import AnyReward as AnyReward
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
@@ -160,6 +162,9 @@ class Columns(Strict):
     text: str | None = Field(default=None, description="Column with plain text.")
     label: str | None = Field(default=None, description="Column with the class to learn, or with an answer's mark.")
     group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
+    passage: str | None = Field(
+        default=None, description="Column that names the passage or document with the answer (retrieval)."
+    )
 
 
 class Split(Strict):
@@ -170,6 +175,9 @@ class Split(Strict):
     max_validation: int = Field(default=500, ge=1, description="Upper bound in rows for the validation share.")
     max_test: int = Field(default=500, ge=1, description="Upper bound in rows for the test share.")
     near_duplicates: bool = Field(default=True, description="Keep near-duplicates on one side of the split.")
+    train_share: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the training rows that is learned; a smaller lies in a larger."
+    )
 
 
 class Schedule(Strict):
@@ -236,6 +244,7 @@ class Recipe(Strict):
     format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
+    retrieval: Retrieval | None = Field(default=None, description="Passages in every prompt, learned and looked up.")
     split: Split = Field(default_factory=Split)
     max_tokens: int | None = Field(default=None, ge=2, description="Longest row; default: the base's context.")
     too_long: Literal["drop", "truncate"] = Field(default="drop", description="What happens to a longer row.")

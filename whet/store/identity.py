@@ -37,14 +37,15 @@ def _digest(file: Path) -> str:
 
 def identity(recipe: Recipe) -> tuple[str, str]:
     """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do."""
-    asked = recipe.model_dump(mode="json", exclude={"data", "test"})
+    asked = recipe.model_dump(mode="json", exclude={"data": True, "test": True, "retrieval": {"documents"}})
     return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
 
 
 def data_hash(recipe: Recipe) -> str:
-    """sha256 over the data and the test file of a recipe."""
+    """sha256 over the data, the test file and the documents of a recipe."""
     data = data_digest(recipe.data)
-    return data if recipe.test is None else sha256_text(data + data_digest(recipe.test))
+    data = data if recipe.test is None else sha256_text(data + data_digest(recipe.test))
+    return data if recipe.retrieval is None else sha256_text(data + data_digest(recipe.retrieval.documents))
 
 
 def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:

@@ -148,13 +148,15 @@ class Run:
 
     def follow_data(self, recipe: Recipe) -> None:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
-        if (self.recipe.data, self.recipe.test) == (recipe.data, recipe.test):
+        if _places(self.recipe) == _places(recipe):
             return
         self.write_json("run.json", self.read_json("run.json") | {"working_folder": os.getcwd()})
         for name in ("recipe.yaml", "recipe.resolved.yaml"):
             if (self.folder / name).exists():
                 stored = load_recipe(self.folder / name, folder=Path.cwd())
-                moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test})
+                moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test}, deep=True)
+                if moved.retrieval and recipe.retrieval:
+                    moved.retrieval.documents = recipe.retrieval.documents
                 write_text(self.folder / name, dump_recipe(moved))
 
     def refuse_changed_data(self) -> None:
@@ -212,6 +214,11 @@ class Run:
         stands before the checkpoint, and stays."""
         kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def _places(recipe: Recipe) -> tuple[object, ...]:
+    """Where the recipe's files stand."""
+    return recipe.data, recipe.test, recipe.retrieval and recipe.retrieval.documents
 
 
 def _is_validation(line: dict[str, Any]) -> bool:

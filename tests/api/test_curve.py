@@ -1,0 +1,55 @@
+"""A learning curve from four small tunes: nested rows, the same test rows, files in the run, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from whet import api
+from whet.demo.support_desk import generate
+from whet.errors import InputError
+from whet.store.run import Run, read_lines
+
+
+def trained_rows(run: Run) -> set[int]:
+    return {line["row"] for line in read_lines(run.folder / "rows.jsonl") if line["fate"] == "trained"}
+
+
+def test_four_tunes_make_a_curve(tmp_path: Path) -> None:
+    data = tmp_path / "tickets.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(120, seed=5)))
+    keys = {"steps": 2, "evaluate.max_new_tokens": 4, "evaluate.metric": "rouge-l", "dtype": "float32"}
+    facts = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
+    rows = [point["rows"] for point in facts["points"]]
+    assert rows[-1] == 96 and [round(8 * count / 96) for count in rows] == [1, 2, 4, 8]
+    runs = [Run.open(point["run"], tmp_path / "runs") for point in facts["points"]]
+    parts = [trained_rows(run) for run in runs]
+    assert [len(part) for part in parts] == rows
+    assert all(small < large for small, large in zip(parts, parts[1:], strict=False)), "nested"
+    whole = runs[-1]
+    assert whole.name == "tickets" and json.loads((whole.folder / "curve.json").read_text())["word"] == facts["word"]
+    assert Path(facts["picture"]).read_text().startswith("<svg")
+    scores = [line["tuned_score"] for line in read_lines(whole.folder / "answers.jsonl")]
+    assert facts["points"][-1]["score"] == pytest.approx(sum(scores) / len(scores)) and facts["test_rows"] == 12
+    before = {run.name: (run.folder / "evaluation.json").stat().st_mtime_ns for run in runs}
+    again = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
+    assert again == facts, "finished runs are not made again"
+    assert before == {run.name: (run.folder / "evaluation.json").stat().st_mtime_ns for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"method": "{kind: pretrain}"}, "has none"),
+        ({"split.train_share": 0.5}, "all training rows"),
+        ({}, "too few training rows"),
+    ],
+)
+def test_what_has_no_curve_is_refused_before_anything_is_trained(tmp_path: Path, keys: dict, words: str) -> None:
+    data = tmp_path / "few.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(20, seed=5)))
+    with pytest.raises(InputError, match=words):
+        api.curve(str(data), run_root=tmp_path / "runs", **keys)
+    assert not list((tmp_path / "runs").glob("*/run.json"))

@@ -1,0 +1,34 @@
+"""`whet curve`: how the score grew with the training rows, and what twice as many would bring."""
+
+from __future__ import annotations
+
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+
+
+def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Tune on an eighth, a quarter, half and all training rows, and say what twice as many would likely bring.
+
+    Four tunes, measured on the same test rows. A run that is there already is not made again.
+
+    Example: whet curve tickets.jsonl
+    """
+    from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen, table
+    from whet.recipe.load import load_recipe
+
+    screen, watch = Screen(json_), observer()
+    try:
+        facts = api.curve(load_recipe(data, set_ or []), run_root=runs, name=name, observer=watch)
+    finally:
+        watch.done()
+    rows = [(f"{p['rows']:,}", *_percent(p), p["run"]) for p in facts["points"]]
+    rows.append((f"{facts['next']['rows']:,}", *_percent(facts["next"]), "forecast"))
+    screen.show(table(["#training rows", f"#{facts['metric']['name']}", "95% interval", "run"], rows))
+    screen.say(facts["sentence"], style="bold")
+    screen.say(f"Picture: {facts['picture']}")
+    screen.finish(facts)
+
+
+def _percent(point: dict[str, float]) -> tuple[str, str]:
+    return f"{100 * point['score']:.1f}%", f"{100 * point['low']:.1f} to {100 * point['high']:.1f}"

@@ -1,0 +1,59 @@
+"""The runs of a learning curve: which recipes have one, the recipe of a share, and their scores on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from whet.errors import InputError, RunError
+from whet.evaluate.curve import SHARES, forecast
+from whet.recipe.rollouts import OwnAnswers
+from whet.recipe.schema import Classify, Pretrain, Recipe
+from whet.store.run import Run, read_lines
+
+LEAST_ROWS = 32
+"""Training rows: an eighth of fewer is hardly a sample."""
+
+
+def refuse_no_curve(recipe: Recipe, rows: int) -> None:
+    """Before anything is trained. Raises InputError for a recipe whose scores make no learning curve."""
+    if isinstance(recipe.method, Pretrain | OwnAnswers):
+        what = f"a learning curve is drawn over examples with answers, and {recipe.method.kind} has none"
+        raise InputError(what, fix="use it for methods that learn from given answers")
+    if isinstance(recipe.method, Classify) and recipe.method.task == "regression":
+        what = "a learning curve needs scores from 0 to 1, which numbers do not have"
+        raise InputError(what, fix="use it for classes or answers")
+    if recipe.split.train_share < 1:
+        fix = "leave split.train_share out: the curve sets it"
+        raise InputError("a learning curve is drawn over all training rows", value=recipe.split.train_share, fix=fix)
+    if rows < LEAST_ROWS:
+        what = f"too few training rows for a learning curve: {rows}, and an eighth of them is its first point"
+        raise InputError(what, fix=f"bring {LEAST_ROWS} training rows or more")
+
+
+def of_share(recipe: Recipe, share: float) -> Recipe:
+    """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
+    part = recipe.model_copy(deep=True)
+    part.split.train_share, part.evaluate.forgetting = share, False
+    return part
+
+
+def measure_curve(
+    runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
+) -> dict[str, Any]:
+    """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
+    on the same rows."""
+    found = [
+        {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
+        for run, _ in runs
+    ]
+    if any(list(scores) != list(found[0]) for scores in found):
+        names = [run.name for run, _ in runs]
+        fix = "remove these runs and draw the curve again"
+        raise RunError("the runs of the curve were measured on different rows", value=names, fix=fix)
+    rows = [result["ledger"]["trained"] for _, result in runs]
+    facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
+    whole = runs[-1][1]
+    shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
+    points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
+    return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
