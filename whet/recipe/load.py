@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
+from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
@@ -76,6 +77,7 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     refuse_teacher_contradictions(recipe, where)
+    refuse_evaluation_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):
