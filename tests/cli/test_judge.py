@@ -193,7 +193,10 @@ def test_the_file_feeds_into_dpo_and_reward_models(run: Path, tmp_path: Path, me
         sitting.keep(pair, "left" if pair.left == "tuned" else "right")
     keys = {"steps": steps, "evaluate.forgetting": "false", "split.near_duplicates": "false", "split.test": 8}
     result = api.tune(
-        run / people.PREFERENCES, run_root=tmp_path / "later", **keys, **({} if method == "auto" else {"method": method})
+        run / people.PREFERENCES,
+        run_root=tmp_path / "later",
+        **keys,
+        **({} if method == "auto" else {"method": method}),
     )
     assert result["method"].startswith("dpo" if method == "auto" else "reward")
     assert result["ledger"]["rows_in"] == len(sitting.waiting) == 48 and not result["ledger"]["dropped"]

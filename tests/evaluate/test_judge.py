@@ -63,9 +63,9 @@ def test_a_judge_that_always_takes_the_first_says_nothing_but_ties(server: Serve
 
 def test_outcomes_of_all_nine_pairs_of_verdicts() -> None:
     table = {first + second: outcome([first, second]) for first in ("A", "B", "TIE") for second in ("A", "B", "TIE")}
-    assert table == {"AB": "base", "BA": "tuned", "TIETIE": "tie"} | {
-        key: "tie" for key in ("AA", "BB", "ATIE", "BTIE", "TIEA", "TIEB")
-    }
+    assert table == {"AB": "base", "BA": "tuned", "TIETIE": "tie"} | dict.fromkeys(
+        ("AA", "BB", "ATIE", "BTIE", "TIEA", "TIEB"), "tie"
+    )
     assert position([["A", "B"], ["TIE", "TIE"], ["B", "A"], ["A", "TIE"]])["consistent"] == 3
 
 

@@ -146,6 +146,6 @@ def test_a_run_with_scores_of_any_size_is_told_without_percent(here: Path) -> No
 def render_text(panel: Any) -> str:
     from rich.console import Console
 
-    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))
     console.print(panel)
     return console.export_text()

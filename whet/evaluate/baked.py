@@ -82,9 +82,11 @@ def state(facts: dict[str, Any]) -> str:
     difference = bake["kept"]
     scale = difference.get("scale")
     range_ = f"{told_change(difference['low'], scale)} to {told_change(difference['high'], scale)}"
+    prompted, bare, tuned = (
+        told_score(side["score"], scale) for side in (bake["prompted"], facts["base"], facts["tuned"])
+    )
     return (
-        f"With the prompt the base scores {told_score(bake['prompted']['score'], scale)}, without it "
-        f"{told_score(facts['base']['score'], scale)}; tuned, without it, {told_score(facts['tuned']['score'], scale)}: "
+        f"With the prompt the base scores {prompted}, without it {bare}; tuned, without it, {tuned}: "
         f"{told_change(difference['estimate'], scale)}{unit(scale)} against the prompted base (95% interval {range_}). "
         f"A request has {tokens['without']:.0f} tokens instead of {tokens['with']:.0f}: {tokens['saved']:.0f} saved "
         f"({100 * tokens['saved'] / tokens['with']:.0f}%)."

@@ -112,9 +112,12 @@ def state(facts: dict[str, Any]) -> str:
     found, gap = facts["distil"], facts["distil"]["gap"]
     scale = gap.get("scale")
     range_ = f"{told_change(gap['low'], scale)} to {told_change(gap['high'], scale)}"
+    teacher, base, tuned = (
+        told_score(side["score"], scale) for side in (found["teacher"], facts["base"], facts["tuned"])
+    )
     return (
-        f"The teacher scores {told_score(found['teacher']['score'], scale)}, the base {told_score(facts['base']['score'], scale)}, "
-        f"tuned {told_score(facts['tuned']['score'], scale)}: {told_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "
+        f"The teacher scores {teacher}, the base {base}, tuned {tuned}: "
+        f"{told_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "
         f"interval {range_}). Compared with {found['references']}; KL to the teacher, on each one's own answers, "
         f"{found['divergence']['base']:.3f} before and {found['divergence']['tuned']:.3f} nats a token after."
     )

@@ -34,7 +34,7 @@ FAMILIES = {
 def family_of(name: str) -> set[str]:
     """The families that a model's name speaks of; a distilled model may have two. `gpt-4.1-nano` is no `nano`."""
     words = re.findall(r"[a-z]+\d*|\d+", name.lower())
-    stems = {word for word in words} | {word.rstrip("0123456789") for word in words}
+    stems = set(words) | {word.rstrip("0123456789") for word in words}
     found = {family for family, names in FAMILIES.items() if stems & set(names)}
     return found - {"nano"} if len(found) > 1 else found
 

@@ -53,8 +53,8 @@ def measure_rows(
     else:
         tokens = wanted.max_new_tokens or answer_tokens(rows, origin)
         scores = {}
+        total = 2 * len(rows) * wanted.samples
         for before, side in ((0, base), (len(rows), tuned)):
-            total = 2 * len(rows) * wanted.samples
             answers = ask(
                 side,
                 origin,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from scipy.stats import binomtest
@@ -33,7 +33,6 @@ from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import append_line
 from whet.store.run import now, read_lines
 
-Pick = Literal["base", "tuned", "tie"]
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 TRANSCRIPT = "pairs.jsonl"
 AT_ONCE = 8
@@ -85,8 +84,8 @@ def measure_judge(
 
 def judge_pairs(
     lines: Sequence[dict[str, Any]], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
-) -> tuple[dict[str, Any], list[Pick]]:
-    """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each. Two answers that are
+) -> tuple[dict[str, Any], list[str]]:
+    """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie. Two answers that are
     the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and RunError for a judge
     that gives no verdict."""
     remote = Remote(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
@@ -159,16 +158,16 @@ def read_transcript(path: Path) -> dict[str, str]:
     return {line["key"]: line["verdict"] for line in read_lines(path)}
 
 
-def outcome(letters: Sequence[str]) -> Pick:
-    """The verdict of both orders together: `letters` in the order of ORDERS."""
+def outcome(letters: Sequence[str]) -> str:
+    """base, tuned or tie, by both orders together: `letters` in the order of ORDERS."""
     first, second = (
         "tie" if letter == "TIE" else order["AB".index(letter)] for letter, order in zip(letters, ORDERS, strict=True)
     )
-    return first if first == second else "tie"  # type: ignore[return-value]
+    return first if first == second else "tie"
 
 
 def summary(
-    picks: Sequence[Pick], letters: Sequence[Sequence[str]], wanted: PairJudge, contestants: Sequence[str]
+    picks: Sequence[str], letters: Sequence[Sequence[str]], wanted: PairJudge, contestants: Sequence[str]
 ) -> dict[str, Any]:
     """Win rate, position bias and warnings."""
     worth = {"tuned": 1.0, "tie": 0.5, "base": 0.0}

@@ -151,7 +151,7 @@ def result(folder: Path) -> dict[str, Any]:
     are ties, once."""
     answers = {answer["row"]: answer for answer in answers_of(folder)}
     current = [line for line in judgements(folder) if is_current(line, answers)]
-    outcomes, rows, choices = [], [], {choice: 0 for choice in ("decided", "tie", "bad", "skip")}
+    outcomes, rows, choices = [], [], dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
     for line in current:
         choice = line["provenance"]["choice"]
         choices["decided" if choice in ("left", "right") else choice] += 1

@@ -42,9 +42,7 @@ def written(
     tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
     texts: dict[str, list[str]] = {}
     for before, side in ((0, base), (len(rows), tuned)):
-        answers = ask(
-            side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
-        )
+        answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows)))
         texts[side.name] = [answer.text.strip() for answer in answers]
     return texts
 

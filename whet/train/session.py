@@ -15,8 +15,8 @@ import torch
 from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
-from whet.loss.preference import needs_reference
 from whet.generate.remote import secret_of
+from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
