@@ -121,11 +121,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_is_decided_by_it(here: Path) -> None:
     recipe = rows_and_recipe(here, "float(row['wanted'] in answer)")
     result = api.tune(recipe, run_root=here / "runs")
-    assert result["metric"] == {"name": "own.py:closeness", "reason": "asked for in the recipe"}
+    assert result["metric"] == {"name": f"{here}/own.py:closeness", "reason": "asked for in the recipe"}
     assert result["verdict"]["word"] == "better" and result["difference"]["scale"] is None
     assert result["difference"]["test"] == "exact McNemar", "0 and 1 are told by looking at the scores"
     page = Path(result["report"]).read_text("utf-8")
-    assert "own.py:closeness" in page and f"{100 * result['tuned']['score']:.1f}%" in page
+    drawn = page.split('aria-label="Verdict"')[1].split("</section>")[0]
+    assert "own.py:closeness: asked for in the recipe" in drawn and str(here) not in drawn
+    assert f"{100 * result['tuned']['score']:.1f}%" in page
     again = api.evaluate(result["run"], run_root=here / "runs")
     assert again["tuned"]["score"] == result["tuned"]["score"]
 

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from whet.evaluate.units import told_score
+from whet.evaluate.units import told_metric, told_score
 from whet.store.atomic import plain
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
@@ -98,7 +98,7 @@ def verdict(result: dict[str, Any]) -> Panel:
     body = Text(found.get("sentence", ""))
     base, tuned, difference = (result.get(key) or {} for key in ("base", "tuned", "difference"))
     if tuned.get("score") is not None:
-        name = (result.get("metric") or {}).get("name", "score")
+        name = told_metric((result.get("metric") or {}).get("name", "score"))
         body.append(f"\n\n{name}   base ")
         scale = difference.get("scale")
         body.append(score(base.get("score"), scale), style="bold")

@@ -32,6 +32,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     from rich.text import Text
 
     from whet.cli import render
+    from whet.evaluate.units import told_metric
     from whet.store.index import list_runs
 
     screen = render.Screen(json_)
@@ -42,7 +43,8 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     for run in found:
         status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
         scores = (render.score(run.base_score, run.scale), render.score(run.tuned_score, run.scale), run.verdict)
-        rows.append((run.name, status, run.created, run.method, run.base, run.metric, *scores))
+        metric = told_metric(run.metric or "-")
+        rows.append((run.name, status, run.created, run.method, run.base, metric, *scores))
     if rows:
         head = ["run", "status", "created", "method", "base model", "metric", "#base", "#tuned", "verdict"]
         screen.show(render.table(head, rows))

@@ -85,9 +85,9 @@ def measure_judge(
 def judge_pairs(
     lines: Sequence[dict[str, Any]], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
 ) -> tuple[dict[str, Any], list[str]]:
-    """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie. Two answers that are
-    the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and RunError for a judge
-    that gives no verdict."""
+    """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie.
+    Two answers that are the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and
+    RunError for a judge that gives no verdict."""
     remote = Remote(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
     questions = [question for n, line in enumerate(lines) for question in questions_of(n, line, wanted)]
     known = read_transcript(transcript)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from whet.evaluate import chart
-from whet.evaluate.units import bare, points, signed, told_change, told_score, unit
+from whet.evaluate.units import bare, points, signed, told_change, told_metric, told_score, unit
 from whet.evaluate.verdict import EQUIVALENCE
 
 WORDS = {
@@ -36,6 +36,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     title, sign = WORDS[verdict["word"]]
     low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
     estimate, scale = difference["estimate"], difference.get("scale")
+    metric = evaluation.get("metric") or {}
     band, factor = EQUIVALENCE * (scale or 1.0), 100 if scale is None else 1
     reach = (min(low, -1.6 * band), max(high, 1.6 * band))
     start, end = chart.widen(factor * reach[0], factor * reach[1], 0.08)
@@ -56,7 +57,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "ticks": chart.axis(start, end, 6, sign=True),
         "scores": [score_view(name, side, scale, score_range) for name, side in sides.items()],
         "score_ticks": chart.axis(factor * score_range[0], factor * score_range[1], 4),
-        "metric": evaluation.get("metric") or {},
+        "metric": metric | {"name": told_metric(metric.get("name") or "")},
     }
 
 

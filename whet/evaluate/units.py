@@ -34,6 +34,11 @@ def told_size(value: float, scale: float | None) -> str:
     return f"{100 * value:.1f}" if scale is None else bare(value)
 
 
+def told_metric(name: str) -> str:
+    """A function of the user's without the folders before its file; any other name as it is."""
+    return name.rpartition("/")[2] if ".py:" in name else name
+
+
 def unit(scale: float | None) -> str:
     return " points" if scale is None else ""
 
