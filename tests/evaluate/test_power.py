@@ -8,7 +8,7 @@ from scipy import stats
 
 from whet.doctor.power import detectable_gain, mcnemar_p, mcnemar_power, rejection_limit
 from whet.errors import DataError
-from whet.doctor.power import rows_needed
+from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import decide
 

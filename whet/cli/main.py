@@ -20,7 +20,23 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import chat, check, collect, curve, demo, evaluate, failures, init, models, plan, runs, show, train, tune
+from whet.cli import (
+    chat,
+    check,
+    collect,
+    curve,
+    demo,
+    evaluate,
+    failures,
+    init,
+    judge,
+    models,
+    plan,
+    runs,
+    show,
+    train,
+    tune,
+)
 from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
@@ -45,6 +61,7 @@ app.command("train")(train.train)
 app.command("curve")(curve.curve)
 app.command("eval")(evaluate.evaluate)
 app.command("failures")(failures.failures)
+app.command("judge")(judge.judge)
 app.command("chat")(chat.chat)
 app.command("collect")(collect.collect)
 app.add_typer(runs.app, name="runs")

@@ -32,6 +32,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     from rich.text import Text
 
     from whet.cli import render
+    from whet.evaluate.units import told_metric
     from whet.store.index import list_runs
 
     screen = render.Screen(json_)
@@ -41,8 +42,9 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     rows = []
     for run in found:
         status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
-        scores = (render.percent(run.base_score), render.percent(run.tuned_score), run.verdict)
-        rows.append((run.name, status, run.created, run.method, run.base, run.metric, *scores))
+        scores = (render.score(run.base_score, run.scale), render.score(run.tuned_score, run.scale), run.verdict)
+        metric = told_metric(run.metric or "-")
+        rows.append((run.name, status, run.created, run.method, run.base, metric, *scores))
     if rows:
         head = ["run", "status", "created", "method", "base model", "metric", "#base", "#tuned", "verdict"]
         screen.show(render.table(head, rows))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whet.evaluate import chart
-from whet.evaluate.report_view import percent
-from whet.evaluate.verdict import signed
+from whet.evaluate.units import told_change, told_score, unit
 
 SHARES = (
     ("supported", "Answers supported"),
@@ -22,7 +21,7 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         tokens = bake["request_tokens"]
         saved = f"{tokens['without']:.0f} instead of {tokens['with']:.0f}, mean of the test rows"
         tiles = [
-            _score("Base with the prompt", bake["prompted"]),
+            _score("Base with the prompt", bake["prompted"], bake["kept"].get("scale")),
             _difference("Quality kept", "tuned minus the prompted base", bake["kept"]),
             ("Tokens saved a request", f"{tokens['saved']:.0f}", saved),
             _distance("Distance from the prompted base", bake["divergence"]),
@@ -30,7 +29,7 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         return {"title": "What the prompt was worth", "statement": bake["statement"], "tiles": tiles}
     if distil := evaluation.get("distil"):
         tiles = [
-            _score(f"Teacher ({distil['teacher']['name']})", distil["teacher"]),
+            _score(f"Teacher ({distil['teacher']['name']})", distil["teacher"], distil["gap"].get("scale")),
             _difference("Left to the teacher", "tuned minus the teacher", distil["gap"]),
             _distance("Distance from the teacher", distil["divergence"]),
         ]
@@ -50,20 +49,23 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str, str]:
     if rate is None:
         return label, "-", "no row can tell"
-    return label, _percent(rate), f"{percent(rate['low'])} to {percent(rate['high'])}, {rate['rows']} rows; {note}"
+    low, high = told_score(rate["low"], None), told_score(rate["high"], None)
+    return label, _percent(rate), f"{low} to {high}, {rate['rows']} rows; {note}"
 
 
 def _percent(rate: dict[str, Any] | None) -> str:
-    return "-" if rate is None else percent(rate["mean"])
+    return "-" if rate is None else told_score(rate["mean"], None)
 
 
-def _score(label: str, side: dict[str, Any]) -> tuple[str, str, str]:
-    return label, percent(side["score"]), f"{percent(side['low'])} to {percent(side['high'])}"
+def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, str, str]:
+    low, high = told_score(side["low"], scale), told_score(side["high"], scale)
+    return label, told_score(side["score"], scale), f"{low} to {high}"
 
 
 def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str, str, str]:
-    range_ = f"{signed(100 * difference['low'])} to {signed(100 * difference['high'])}"
-    return label, f"{signed(100 * difference['estimate'])} points", f"{what}; 95% interval {range_}"
+    scale = difference.get("scale")
+    estimate, low, high = (told_change(difference[key], scale) for key in ("estimate", "low", "high"))
+    return label, f"{estimate}{unit(scale)}", f"{what}; 95% interval {low} to {high}"
 
 
 def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
+from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
 from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
 from whet.recipe.reward_files import rewards_beside
@@ -78,6 +79,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     refuse_teacher_contradictions(recipe, where)
     refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
+    refuse_evaluation_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from whet.errors import RecipeError
-from whet.recipe.rewards import Url
+from whet.recipe.places import Url
 from whet.recipe.strict import Name, Strict
 
 TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"

@@ -1,0 +1,56 @@
+"""The verdict on data whose truth is known: false verdicts, coverage and power, through the product's own functions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.shown import statistics as shown
+
+LEVEL, COVERAGE, POWER = 5.0, 1.5, 3.0
+"""In percent and points: the goals."""
+
+
+def luck(share: float, simulations: int) -> float:
+    """Three standard errors of a share that was counted in so many simulations, in points."""
+    return 300 * math.sqrt(share / 100 * (1 - share / 100) / simulations)
+
+
+def held(facts: dict[str, Any], allowance: float) -> None:
+    """`allowance` is what fewer simulations than the goals are meant for may be off by, in points."""
+    for row in facts["nulls"]:
+        false = row["better"] + row["worse"]
+        assert row["better"] <= LEVEL and false <= LEVEL + luck(LEVEL, facts["simulations"]), row
+        assert row["covers"] >= 95 - COVERAGE - allowance, row
+    for row in facts["gains"]:
+        assert abs(row["covers"] - 95) <= COVERAGE + allowance, row
+    for row in facts["power"]:
+        assert abs(row["found"] - row["promised"]) <= POWER + 2 * allowance, row
+
+
+def test_a_quick_look_at_every_case(tmp_path: Path) -> None:
+    """With 200 simulations luck is large: this finds what is badly off, and that every case runs."""
+    held(shown.run(tmp_path, simulations=200, most_units=50), allowance=3.0)
+
+
+def test_the_tables_go_where_the_page_wants_them(tmp_path: Path) -> None:
+    facts = {
+        "nulls": [{"case": "a", "units": 10, "better": 1.0, "worse": 2.0, "covers": 97.0}],
+        "gains": [{"case": "b", "units": 10, "better": 50.0, "worse": 0.0, "covers": 95.0}],
+        "power": [{"case": "c", "rows": 10, "promised": 80.0, "found": 81.0}],
+    }
+    page = tmp_path / "page.md"
+    page.write_text("".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in facts))
+    shown.write_tables(facts, page)
+    text = page.read_text()
+    assert "old" not in text and "| a | 10 | 1.0% | 2.0% | 97.0% |" in text and text.count("<!-- end -->") == 3
+    shown.write_tables(facts, page)
+    assert page.read_text() == text
+
+
+@pytest.mark.slow
+def test_chance_is_called_a_gain_at_most_one_time_in_twenty_intervals_cover_and_power_holds(tmp_path: Path) -> None:
+    held(shown.run(tmp_path), allowance=0.0)
