@@ -33,6 +33,9 @@ def _url(text: str) -> str:
     return text
 
 
+Url = Annotated[Name, AfterValidator(_url)]
+
+
 class Exact(Strict):
     """1 where the answer is the row's reference answer, apart from case, spaces and a final period; else 0."""
 
@@ -98,7 +101,7 @@ class Judge(Strict):
 
     kind: Literal["judge"] = "judge"
     weight: Weight = 1.0
-    url: Annotated[Name, AfterValidator(_url)] = Field(description="As far as /v1, as in http://localhost:8000/v1.")
+    url: Url = Field(description="As far as /v1, as in http://localhost:8000/v1.")
     model: Name = Field(description="The judge's name there.")
     question: Name = Field(description="What makes an answer good, in words.")
     key: Name | None = Field(default=None, description="Environment variable that holds the API key.")

@@ -36,8 +36,9 @@ def _digest(file: Path) -> str:
 
 
 def identity(recipe: Recipe) -> tuple[str, str]:
-    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do."""
-    asked = recipe.model_dump(mode="json", exclude={"data", "test"})
+    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do; nor do the rivals
+    that a run is compared with, which change nothing about it."""
+    asked = recipe.model_dump(mode="json", exclude={"data", "test", "compare"})
     return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
 
 
