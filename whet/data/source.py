@@ -76,6 +76,13 @@ def read_row(unread: Unread) -> RawRow:
     return RawRow(index, where, value.parsed() if isinstance(value, Line) else value)
 
 
+def read_text(path: Path, label: str) -> str:
+    """A whole text file of any name. Raises DataError for one that is missing, empty, binary or not UTF-8."""
+    with _os_errors(path, label), path.open("rb") as file:
+        _refuse_binary(file, label)
+        return _decoded(file, label)
+
+
 def fingerprint(data: str | list[str]) -> str:
     """sha256 over the names' order and the bytes of all files: equal for equal data."""
     digest = hashlib.sha256()

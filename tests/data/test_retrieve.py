@@ -1,0 +1,85 @@
+"""BM25 against its formula, dense retrieval with an encoder of ours, and what happens when there is nothing to find."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from whet.data.documents import Passage
+from whet.data.retrieve import BM25, K1, B, Dense, words_of
+from whet.errors import DataError, InputError
+
+TEXTS = [
+    "The blue lamp stands in the kitchen.",
+    "The lamp lamp is red.",
+    "A green chair costs 40 coins, and the old table costs 90 coins.",
+    "The harbour opens at nine.",
+]
+PASSAGES = [Passage(f"d#{n}", text, "d") for n, text in enumerate(TEXTS)]
+
+
+def by_formula(query: str) -> list[float]:
+    """Lucene's BM25, written out: idf = ln(1 + (N - n + 0.5) / (n + 0.5)), without the constant factor k1 + 1."""
+    documents = [Counter(words_of(text)) for text in TEXTS]
+    mean = sum(document.total() for document in documents) / len(documents)
+    scores = [0.0] * len(documents)
+    for word in words_of(query):
+        holding = sum(word in document for document in documents)
+        idf = math.log(1 + (len(documents) - holding + 0.5) / (holding + 0.5))
+        for place, document in enumerate(documents):
+            count = document[word]
+            scores[place] += idf * count / (count + K1 * (1 - B + B * document.total() / mean))
+    return scores
+
+
+@pytest.mark.parametrize("query", ["Where is the red lamp?", "chair costs", "the the harbour", "table"])
+def test_bm25_scores_are_those_of_the_formula(query: str) -> None:
+    expected = by_formula(query)
+    hits = BM25(PASSAGES).search([query], len(PASSAGES))[0]
+    assert {hit.passage.id: hit.score for hit in hits} == pytest.approx(
+        {f"d#{place}": score for place, score in enumerate(expected) if score > 0}, rel=1e-5
+    )
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_a_question_without_a_shared_word_finds_nothing_and_ties_stand_in_order() -> None:
+    retriever = BM25([Passage(f"x#{n}", "same words here", "x") for n in range(5)])
+    assert retriever.search(["zebra", ""], 3) == [[], []]
+    assert [hit.passage.id for hit in retriever.search(["words"], 3)[0]] == ["x#0", "x#1", "x#2"]
+
+
+def test_no_passages_or_passages_without_words_are_refused() -> None:
+    with pytest.raises(DataError, match="no passages"):
+        BM25([])
+    with pytest.raises(DataError, match="no words"):
+        BM25([Passage("a#1", "...", "a")])
+
+
+def test_words_ignore_case_and_punctuation_and_cut_scripts_without_spaces() -> None:
+    assert words_of("It's ＣＡＦÉ-9, don_t 東京!") == ["it", "s", "café", "9", "don", "t", "東", "京"]
+
+
+class Letters:
+    """Encodes a text as its letters' counts."""
+
+    def encode(self, sentences: list[str], **options: Any) -> np.ndarray:
+        return np.array([[text.lower().count(chr(97 + n)) for n in range(26)] for text in sentences], float)
+
+
+def test_dense_retrieval_ranks_by_cosine() -> None:
+    passages = [Passage(name, text, "s") for name, text in (("a#1", "aab"), ("b#1", "bbbb"), ("c#1", "ac"))]
+    hits = Dense(passages, encoder=Letters()).search(["ab"], 2)[0]
+    assert [hit.passage.id for hit in hits] == ["a#1", "b#1"]
+    assert hits[0].score == pytest.approx(3 / math.sqrt(10)) and hits[1].score == pytest.approx(1 / math.sqrt(2))
+
+
+def test_dense_retrieval_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(InputError, match="sentence-transformers") as raised:
+        Dense(PASSAGES, "some-model")
+    assert "whet[dense]" in raised.value.fix
