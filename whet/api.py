@@ -23,6 +23,7 @@ from whet.data.template import Renderer
 from whet.doctor.check import examine
 from whet.doctor.registry import all_checks
 from whet.errors import InputError
+from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_uncomparable
 from whet.evaluate.power import detectable_gain
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
@@ -112,6 +113,36 @@ def evaluate(
     with found.at_work():
         session = open_session(found.recipe, found, observer)
         result = evaluated(session, effort_so_far(found), observer)
+        found.set_status("done")
+        observer.done()
+    return result
+
+
+def compare(
+    data: Input,
+    run: Run | str | Path | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Prompting, examples, retrieval, tuning and other models on the same test rows, and what to do.
+
+    `run` is a finished run of the same data; without it, the run that `tune` makes of this recipe, tuned first where it
+    is not yet. The same call again asks only for answers that are missing.
+    """
+    recipe, observer = _recipe(data, overrides), observer or Silent()
+    refuse_uncomparable(recipe)
+    if run is None:
+        found = Run.create(run_root, recipe, name)
+        if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
+            tune(recipe, run_root, name, observer)
+    else:
+        found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+        refuse_other_recipe(recipe, found)
+    with found.at_work():
+        session = open_session(found.recipe, found, observer)
+        result = compared(session, recipe.compare, observer)
         found.set_status("done")
         observer.done()
     return result

@@ -77,7 +77,7 @@ def recommend(
     rows: int,
     needed: Callable[[str], int | None] = lambda name: None,
 ) -> Advice:
-    """`gaps` has every arm but the best, against the best; `needed` how many rows would decide between an arm and it."""
+    """`gaps` has every arm but the best, against the best; `needed` how many rows would decide between the two."""
     top = best_of(arms)
     if top.score == 0:
         return Advice(None, None, nothing_works(rows))
@@ -178,8 +178,8 @@ def dollars(amount: float) -> str:
 
 def nothing_works(rows: int) -> str:
     return (
-        f"No arm answers one of {count(rows, 'test row')} right: look at the answers before choosing anything; a larger "
-        "base, another metric or other data is needed."
+        f"No arm answers one of {count(rows, 'test row')} right: look at the answers before choosing anything; "
+        "a larger base, another metric or other data is needed."
     )
 
 

@@ -1,4 +1,4 @@
-"""Who is asked: the base or the tuned model on this machine, or a model at a URL. All greedy, all through a transcript."""
+"""Who is asked: base or tuned model on this machine, or a model at a URL. All greedy, all through a transcript."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from whet.data.template import Renderer
-from whet.evaluate.heldout import ask
 from whet.evaluate.framing import Fitted
+from whet.evaluate.heldout import ask
 from whet.evaluate.sides import Side
 from whet.evaluate.transcript import Told, Transcript, key_of
 from whet.generate.budget import worst_case
 from whet.generate.remote import Remote
-from whet.generate.teachers import key_name, refuse_secret_url
 from whet.model.base import Base
 from whet.recipe.comparison import RemoteModel
 from whet.types import Message
@@ -26,7 +25,7 @@ Counted = Callable[[int], None]
 """Told how many answers there are."""
 
 
-class Asked(Protocol):
+class Contestant(Protocol):
     """Answers all prompts, in their order."""
 
     def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]: ...
@@ -43,7 +42,7 @@ class LocalModel:
 
     def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
         keys = [key_of(self.identity, ids, tokens) for ids in prompts.tokens]
-        wanted = {key: ids for key, ids in zip(keys, prompts.tokens, strict=True) if transcript.get(key) is None}
+        wanted = {key: ids for key, ids in zip(keys, prompts.tokens, strict=True) if key not in transcript}
         missing = list(wanted.items())
         known = len(keys) - len(missing)
         done(known)
@@ -52,7 +51,12 @@ class LocalModel:
             began = time.perf_counter()
             before = known + start
             found = ask(
-                self.side, self.origin, [ids for _, ids in chunk], self.renderer, tokens, lambda n, b=before: done(b + n)
+                self.side,
+                self.origin,
+                [ids for _, ids in chunk],
+                self.renderer,
+                tokens,
+                lambda n, b=before: done(b + n),
             )
             seconds = (time.perf_counter() - began) / len(chunk)
             told = [
@@ -60,7 +64,7 @@ class LocalModel:
                 for (_, ids), answer in zip(chunk, found, strict=True)
             ]
             transcript.add(arm, [(key, one) for (key, _), one in zip(chunk, told, strict=True)])
-        return gathered(keys, transcript)
+        return [transcript[key] for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,11 @@ class ModelAtUrl:
     settings: RemoteModel
 
     def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
-        refuse_secret_url(self.settings.url)
-        remote = self._remote()
+        asked = self.settings
+        remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
         who = f"{remote.url} {remote.model}"
         keys = [key_of(who, messages, tokens) for messages in prompts.messages]
-        wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if transcript.get(key) is None}
+        wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if key not in transcript}
         number = len(keys) - len(wanted)
         done(number)
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
@@ -87,11 +91,7 @@ class ModelAtUrl:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return gathered(keys, transcript)
-
-    def _remote(self) -> Remote:
-        asked = self.settings
-        return Remote(asked.url, asked.model, asked.key or key_name(), asked.seconds, asked.retries)
+        return [transcript[key] for key in keys]
 
 
 def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
@@ -101,8 +101,3 @@ def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
     guess = worst_case(messages, tokens)
     read, written = said.tokens or (guess.prompt_tokens, guess.answer_tokens)
     return Told(said.text.strip(), read, written, seconds, said.finished, estimated=said.tokens is None)
-
-
-def gathered(keys: Sequence[str], transcript: Transcript) -> list[Told]:
-    found = [transcript.get(key) for key in keys]
-    return [told for told in found if told is not None]

@@ -19,9 +19,12 @@ from whet.types import Message, Row
 
 
 class Framing(Protocol):
-    """`noun` names the parts, in the plural; empty where there are none."""
+    """A way of making prompts."""
 
-    noun: str
+    @property
+    def noun(self) -> str:
+        """What its parts are called, in the plural; empty where there are none."""
+        ...
 
     def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
         """What could stand beside each row's question, the most useful first."""
@@ -94,6 +97,7 @@ class Passages:
 class Fitted:
     """The prompts of all rows, and what had to be left out of them."""
 
+    noun: str
     messages: list[list[Message]]
     tokens: list[list[int]]
     offered: int
@@ -126,7 +130,7 @@ def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) ->
         offered.append(len(parts))
     fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
     bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
-    return Fitted(messages, tokens, max(offered), fewer, bare, sum(counts) / len(counts))
+    return Fitted(framing.noun, messages, tokens, max(offered), fewer, bare, sum(counts) / len(counts))
 
 
 def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:

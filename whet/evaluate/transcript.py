@@ -37,8 +37,11 @@ class Transcript:
             if all(name in line for name in ("key", *Told.__slots__))
         }
 
-    def get(self, key: str) -> Told | None:
-        return self._known.get(key)
+    def __contains__(self, key: str) -> bool:
+        return key in self._known
+
+    def __getitem__(self, key: str) -> Told:
+        return self._known[key]
 
     def add(self, arm: str, found: Sequence[tuple[str, Told]]) -> None:
         """Keeps answers, all of them or none that counts."""

@@ -51,7 +51,10 @@ class Compare(Strict):
         Field(min_length=1, description="Examples in a few-shot prompt; of several, validation rows choose."),
     ] = [4]
     documents: Name | None = Field(default=None, description="File or folder to look answers up in.")
-    words: int = Field(default=200, ge=5, description="Words of a passage that documents are cut into.")
+    words: int = Field(default=200, ge=8, description="Words of a passage that documents are cut into.")
+    encoder: Name | None = Field(
+        default=None, description="Sentence encoder that finds passages by meaning; default: by words (BM25)."
+    )
     passages: int = Field(default=3, ge=1, description="Passages in a prompt.")
     template: Annotated[str, AfterValidator(_template)] = Field(
         default="{passages}\n\n{question}", description="How passages and the question make a prompt."
