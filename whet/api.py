@@ -23,7 +23,7 @@ from whet.data.template import Renderer
 from whet.doctor.check import examine
 from whet.doctor.registry import all_checks
 from whet.errors import InputError
-from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_uncomparable
+from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.power import detectable_gain
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
@@ -133,6 +133,9 @@ def compare(
     """
     recipe, observer = _recipe(data, overrides), observer or Silent()
     refuse_uncomparable(recipe)
+    source = _gathered(recipe, run_root, observer)
+    assert isinstance(source, Prepared)
+    refuse_too_late(recipe, source)
     if run is None:
         found = Run.create(run_root, recipe, name)
         if needs_training(recipe) and not (found.folder / "evaluation.json").exists():

@@ -17,6 +17,7 @@ from whet.evaluate.arms import Arm, arms_of
 from whet.evaluate.compare_report import write_compare_report
 from whet.evaluate.compared import side_by_side
 from whet.evaluate.framing import Fitted
+from whet.evaluate.retrieve import Passage
 from whet.evaluate.transcript import Told
 from whet.recipe.comparison import Compare, RemoteModel
 from whet.types import Row
@@ -24,7 +25,7 @@ from whet.types import Row
 REMOTE = RemoteModel(model="big-model", url="http://localhost:1/v1", price_in=2.0, price_out=8.0)
 SETTINGS = Compare(documents="handbook", system="Answer in one word.", remote=[REMOTE], price_per_hour=1.2)
 SKILL = {"zero-shot": 0.2, "system": 0.3, "few-shot": 0.6, "few-shot-nearest": 0.71, "retrieval": 0.35, "tuned": 0.93,
-         "tuned-retrieval": 0.92, "big-model": 0.8}  # fmt: skip
+         "tuned-retrieval": 0.83, "big-model": 0.8}  # fmt: skip
 TOKENS = {"few-shot": 520, "few-shot-nearest": 900, "retrieval": 700, "tuned-retrieval": 700}
 WORDS = ["refund", "delivery", "defect", "question", "thanks"]
 
@@ -54,8 +55,12 @@ def asked(arm: Arm, rows: list[Row], skill: float, tokens: int = 60) -> Asked:
         told.append(Told(text, tokens, 3, 0.0004 * tokens, rng.random() < 0.98))
     noun = {"few-shot": "examples", "few-shot-nearest": "examples", "retrieval": "passages"}.get(arm.framing, "")
     offered, reduced = (4 if noun else 0), (7 if arm.name == "few-shot-nearest" else 0)
-    prompts = Fitted(noun, [row.prompt for row in rows], [[0] * tokens] * len(rows), offered, reduced, 0, offered - 0.1)
-    return Asked(arm, prompts, told, [metric.score("accuracy", one.text, row) for one, row in zip(told, rows)])
+    parts = [[Passage("a#1", f"This is about {row.reference}.", "a")] if noun == "passages" else [] for row in rows]
+    messages, ids = [row.prompt for row in rows], [[0] * tokens] * len(rows)
+    prompts = Fitted(noun, messages, ids, parts, offered, reduced, 0, offered - 0.1)
+    return Asked(
+        arm, prompts, told, [metric.score("accuracy", one.text, row) for one, row in zip(told, rows, strict=True)]
+    )
 
 
 def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -18,7 +18,8 @@ server = pytest.fixture(serving)
 
 
 def prompts(*questions: str) -> Fitted:
-    return Fitted("", [[{"role": "user", "content": text}] for text in questions], [[]] * len(questions), 0, 0, 0, 0.0)
+    messages = [[{"role": "user", "content": text}] for text in questions]
+    return Fitted("", messages, [[]] * len(questions), [], 0, 0, 0, 0.0)
 
 
 def settings(server: Server, **more: object) -> RemoteModel:

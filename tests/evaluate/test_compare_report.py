@@ -32,13 +32,20 @@ def test_text_of_rows_is_escaped_and_the_page_holds_no_script(page: str) -> None
 
 def test_shortened_prompts_and_cut_answers_are_said(page: str) -> None:
     assert "7 of 300 prompts did not fit into the context and hold fewer examples than 4" in page
-    assert "answers were cut off at 12 tokens" in page
+    assert "Answers cut off at 12 tokens: " in page
 
 
 def test_the_page_proves_that_nothing_was_chosen_on_test_rows(page: str) -> None:
     assert "2,400 rows were trained on, 300 chose, 300 judged. No row is in two of these parts" in page
     assert "checkpoint of step 120, chosen by its loss on validation rows" in page
     assert "4 examples were chosen on 100 validation rows" in page
+
+
+def test_answers_are_held_against_their_passages(page: str) -> None:
+    said = re.search(r"Retrieval, its answers against their passages: ([\d.]+)% of (\d+) have every", page)
+    assert said and said[2] == "300"
+    right = next(arm["score"] for arm in comparison(300)[0]["arms"] if arm["name"] == "retrieval")
+    assert float(said[1]) == pytest.approx(100 * right, abs=0.06)  # the passage holds the right word and no other
 
 
 def test_missing_prices_are_said() -> None:

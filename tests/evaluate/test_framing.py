@@ -23,7 +23,9 @@ def row(index: int, question: str, answer: str, label: str | None = None, system
     return Row(index, f"rows:{index + 1}", turns, label=label)
 
 
-POOL = [row(n, f"Is {word} a fruit?", "yes" if n < 3 else "no") for n, word in enumerate("apple pear plum stone".split())]
+POOL = [
+    row(n, f"Is {word} a fruit?", "yes" if n < 3 else "no") for n, word in enumerate("apple pear plum stone".split())
+]
 ASKED = row(9, "Is a green pear ripe?", "no")
 
 
@@ -56,9 +58,11 @@ def test_an_instruction_takes_the_place_of_the_rows_own() -> None:
 
 
 def test_passages_go_into_the_template_as_they_are() -> None:
-    found = Passages(BM25([Passage("a#1", "Pears {question} ripen late.", "a")]), 1, "Read: {passages}\nThen: {question}")
+    found = Passages(
+        BM25([Passage("a#1", "Green {question} pears ripen late.", "a")]), 1, "Read: {passages}\nThen: {question}"
+    )
     messages = found.messages(ASKED, found.parts([ASKED])[0])
-    assert messages[-1]["content"] == "Read: Pears {question} ripen late.\nThen: Is a green pear ripe?"
+    assert messages[-1]["content"] == "Read: Green {question} pears ripen late.\nThen: Is a green pear ripe?"
     assert found.messages(ASKED, []) == ASKED.prompt
 
 

@@ -76,7 +76,7 @@ def table_of(result: dict[str, Any]) -> Any:
     chosen = verdict["arm"] or verdict["meanwhile"]
     rows = [
         (
-            ("→ " if arm["name"] == chosen else "  ") + arm["label"],
+            ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
             render.percent(arm["score"]),
             f"{100 * arm['low']:.1f} to {100 * arm['high']:.1f}",
             round(arm["prompt_tokens"]),

@@ -12,7 +12,8 @@ from whet.evaluate import metric
 from whet.evaluate.advice import Advice, Candidate, Gap, best_of, recommend
 from whet.evaluate.arms import Arm
 from whet.evaluate.family import holm
-from whet.evaluate.framing import Fitted
+from whet.evaluate.framing import Fitted, question_of
+from whet.evaluate.grounding import grounding, holds_answer
 from whet.evaluate.heldout import clusters_of
 from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
@@ -82,7 +83,15 @@ def arm_facts(asked: Asked, rows: Sequence[Row], settings: Compare, name: str, c
         "reduced": prompts.reduced,
         "bare": prompts.bare,
         "trained": arm.trained,
+        "grounding": grounding_of(asked, rows) if arm.framing == "retrieval" else None,
     }
+
+
+def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
+    """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
+    passages = [[passage.text for passage in parts] for parts in asked.prompts.parts]
+    answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
+    return grounding(answers, passages, questions, holds_answer([row.reference for row in rows], passages))
 
 
 def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: float) -> float | None:

@@ -27,12 +27,12 @@ class Arm:
 KNOWN: dict[ArmName, Arm] = {
     arm.name: arm  # type: ignore[misc]
     for arm in (
-        Arm("zero-shot", "the base as it is", "zero-shot", False, 0, "use the base as it is"),
+        Arm("zero-shot", "zero-shot", "zero-shot", False, 0, "use the base as it is"),
         Arm("system", "the system prompt", "system", False, 1, "use the system prompt, and do not tune"),
         Arm("few-shot", "few-shot", "few-shot", False, 2, "put the examples into the prompt, and do not tune"),
         Arm(
             "few-shot-nearest",
-            "few-shot with the nearest examples",
+            "few-shot (nearest)",
             "few-shot-nearest",
             False,
             3,
@@ -40,7 +40,7 @@ KNOWN: dict[ArmName, Arm] = {
         ),
         Arm("retrieval", "retrieval", "retrieval", False, 4, "look the answers up in the documents, and do not tune"),
         Arm("tuned", "the tuned model", "zero-shot", True, 5, "fine-tune"),
-        Arm("tuned-retrieval", "the tuned model with retrieval", "retrieval", True, 6, "fine-tune, and use retrieval"),
+        Arm("tuned-retrieval", "tuned + retrieval", "retrieval", True, 6, "fine-tune, and use retrieval"),
     )
 }
 REMOTE_EFFORT = 1
@@ -77,4 +77,4 @@ def remote_arm(remote: RemoteModel, number: int, among: Sequence[RemoteModel]) -
     name = remote.model if alone else f"{remote.model} ({number + 1})"
     beside = "" if remote.prompt == "zero-shot" else f" ({remote.prompt})"
     effort = REMOTE_EFFORT + KNOWN[remote.prompt].effort
-    return Arm(name, name + beside, remote.prompt, False, effort, f"use {name}{beside}", remote)
+    return Arm(name, f"the model {name}{beside}", remote.prompt, False, effort, f"use {name}{beside}", remote)

@@ -16,7 +16,7 @@ from whet.store.run import read_json_file, read_lines
 
 MOST_ROWS = 12
 """Test rows that are shown with the answers of all arms."""
-STANDING = {"best": "best", "good enough": "good enough", "ruled out": "worse", "open": "open"}
+STANDING = {"best": "best", "good enough": "good enough", "ruled out": "worse", "open": "not proved worse"}
 
 
 def write_compare_report(folder: Path) -> Path:
@@ -64,7 +64,7 @@ def headline(verdict: dict[str, Any]) -> str:
 def arm_view(arm: dict[str, Any], standing: dict[str, str], chosen: bool) -> dict[str, Any]:
     """One line of the table, with the interval placed on its axis."""
     return {
-        "label": arm["label"],
+        "label": arm["label"].removeprefix("the "),
         "chosen": chosen,
         "standing": STANDING.get(standing.get(arm["name"], ""), ""),
         "score": percent(arm["score"]),
@@ -98,11 +98,11 @@ def notes(facts: dict[str, Any]) -> list[str]:
                 f"{label}: {arm['reduced']:,} of {arm['rows']:,} prompts did not fit into the context and hold fewer "
                 f"{arm['beside']} than {arm['offered']}{bare}; on average {arm['kept']:.1f}."
             )
-        if arm["cut_off"]:
-            limit = facts["decoding"]["max_new_tokens"]
-            found.append(f"{label}: {arm['cut_off']:,} answers were cut off at {limit:,} tokens.")
         if arm["tokens_estimated"]:
             found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
+    cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
+    if cut:
+        found.append(f"Answers cut off at {facts['decoding']['max_new_tokens']:,} tokens: {', '.join(cut)}.")
     costs = [arm["cost"] is not None for arm in facts["arms"]]
     if not all(costs):
         keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
@@ -147,7 +147,19 @@ def proof(facts: dict[str, Any]) -> list[str]:
             f"The retriever by itself, over {retriever['passages']:,} passages: a passage with the answer is {recall} "
             f"(known for rows by: {retriever['by']}; {retriever['without']:,} rows have none)."
         )
-    return said
+    return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
+
+
+def grounded(arm: dict[str, Any]) -> str:
+    """How far the answers of an arm stand on its passages."""
+    rates = (
+        ("supported", "have every content word in their passages or the question"),
+        ("refusal_where_absent", "are refused where the passages lack the answer"),
+        ("refusal_where_present", "are refused where they hold it"),
+    )
+    known = [(arm["grounding"][key], words) for key, words in rates]
+    shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
+    return f"{capital(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
 
 
 def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:

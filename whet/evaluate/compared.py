@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean as mean
@@ -29,9 +30,18 @@ from whet.evaluate.framing import (
 )
 from whet.evaluate.heldout import answer_tokens
 from whet.evaluate.honest_rows import chosen_checkpoint, prove_apart, rows_by_part
-from whet.evaluate.retrieve import BM25, Dense, Retriever, measure_retriever, passages_with_answer, read_documents
+from whet.evaluate.retrieve import (
+    BM25,
+    Dense,
+    Passage,
+    Retriever,
+    measure_retriever,
+    passages_with_answer,
+    read_documents,
+)
 from whet.evaluate.sides import Side, sides_of
 from whet.evaluate.transcript import Transcript
+from whet.generate.teachers import refuse_secret_url
 from whet.model.fit import forest_refusal, install_forest
 from whet.model.load import open_model
 from whet.model.policy import Policy
@@ -51,11 +61,29 @@ CHOOSING_ROWS = 100
 
 
 def refuse_uncomparable(recipe: Recipe) -> None:
-    """Raises InputError for a method whose model does not write answers."""
+    """Raises InputError for a method whose model does not write answers, and for arms without what they need."""
     if isinstance(recipe.method, HeadMethod | Pretrain):
         what = "compare asks every arm to write an answer, and this method's model gives none"
         raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
     arms_of(recipe.compare)
+
+
+def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
+    """What would stop the comparison after hours of training is told before it. Raises InputError."""
+    metric_of(recipe.evaluate, source)
+    for remote in recipe.compare.remote:
+        refuse_secret_url(remote.url, "compare.remote")
+        if remote.key and not os.environ.get(remote.key):
+            what = "this environment variable, which is to hold the API key, is not set"
+            raise InputError(what, where=remote.key, fix=f"export {remote.key}=...")
+    if any(arm.framing == "retrieval" for arm in arms_of(recipe.compare)):
+        documents_of(recipe.compare)
+
+
+def documents_of(settings: Compare) -> list[Passage]:
+    """The passages to look answers up in. Raises DataError."""
+    assert settings.documents is not None
+    return read_documents(Path(settings.documents), settings.words)
 
 
 def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
@@ -192,9 +220,9 @@ class Comparison:
 
     def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
         """How often the retriever finds a passage that holds the reference answer; None without documents."""
-        if self._retriever is None or self.settings.documents is None:
+        if self._retriever is None:
             return None
-        passages = self._documents()
+        passages = documents_of(self.settings)
         own, by = passages_with_answer([row.reference for row in rows], passages)
         facts: dict[str, Any] = {"passages": len(passages), "by": by, "without": sum(not found for found in own)}
         if not any(own):
@@ -232,14 +260,10 @@ class Comparison:
             self._pool = usable_examples(list(read_rows(self.session.recipe, self.source, ("trained",))))
         return self._pool
 
-    def _documents(self) -> list[Any]:
-        assert self.settings.documents is not None
-        return read_documents(Path(self.settings.documents), self.settings.words)
-
     def _found(self) -> Retriever:
         if self._retriever is None:
-            encoder = self.settings.encoder
-            self._retriever = BM25(self._documents()) if encoder is None else Dense(self._documents(), encoder)
+            passages, encoder = documents_of(self.settings), self.settings.encoder
+            self._retriever = BM25(passages) if encoder is None else Dense(passages, encoder)
         return self._retriever
 
 

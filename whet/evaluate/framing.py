@@ -100,6 +100,8 @@ class Fitted:
     noun: str
     messages: list[list[Message]]
     tokens: list[list[int]]
+    parts: list[list[Any]]
+    """What stands beside each question."""
     offered: int
     """Parts that each prompt was to have."""
     reduced: int
@@ -112,7 +114,7 @@ class Fitted:
 
 def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) -> Fitted:
     """Prompts of at most `room` tokens. Raises InputError where a prompt without any part is longer still."""
-    messages, tokens, counts, offered = [], [], [], []
+    messages, tokens, used, offered = [], [], [], []
     for row, parts in zip(rows, framing.parts(rows), strict=True):
         kept = list(parts)
         asked = framing.messages(row, kept)
@@ -126,11 +128,12 @@ def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) ->
             raise InputError(what, where=row.where, fix="shorten compare.system, or lower evaluate.max_new_tokens")
         messages.append(asked)
         tokens.append(ids)
-        counts.append(len(kept))
+        used.append(kept)
         offered.append(len(parts))
+    counts = [len(kept) for kept in used]
     fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
     bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
-    return Fitted(framing.noun, messages, tokens, max(offered), fewer, bare, sum(counts) / len(counts))
+    return Fitted(framing.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
 
 
 def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
