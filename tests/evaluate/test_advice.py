@@ -97,6 +97,8 @@ def test_intervals_are_widened_for_the_number_of_arms_as_bonferroni_says() -> No
     gap = Gap(0.0, -1.959964, 1.959964, 1.0)
     assert widened_low(gap, 1) == pytest.approx(-1.959964, abs=1e-5)
     assert widened_low(gap, 5) == pytest.approx(-2.575829, abs=1e-5)  # the normal quantile at 1 - 0.05 / 2 / 5
+    near = Gap(0.0, -0.018, 0.018, 1.0)
+    assert stands(near, 0.02, 1) == "good enough" and stands(near, 0.02, 5) == "open"
 
 
 @pytest.mark.slow
