@@ -20,10 +20,11 @@ from whet.evaluate.baked import measure_baked
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
+from whet.evaluate.judge import measure_judge
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
-from whet.evaluate.wins import measure_wins
+from whet.evaluate.wins import measure_wins, written
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
@@ -161,6 +162,12 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
         measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
         lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+    if recipe.evaluate.judge and isinstance(source, Prepared):
+        if not any(line["base"] or line["tuned"] for line in lines):
+            texts = written(base, tuned, opened.base, source, recipe, progress)
+            lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+        observer.phase("judging")
+        measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
     if isinstance(source, Prepared):
         prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
     if recipe.evaluate.forgetting:

@@ -57,7 +57,6 @@ class Row:
         answered = self.messages and self.messages[-1].get("role") == "assistant"
         return self.messages[:-1] if answered else self.messages
 
-
     @property
     def shared(self) -> int:
         """Messages that both conversations of a pair begin with."""
@@ -137,6 +136,8 @@ class Difference:
     discordant: int
     test: str
     """Which test gave p, in words."""
+    scale: float | None = None
+    """None for scores within 0..1, whose differences are told in points; for others the range of all scores seen."""
 
 
 @dataclass(slots=True)

@@ -87,6 +87,16 @@ def test_nothing_is_advised_where_nothing_is_ever_right() -> None:
     assert advice.arm is None and advice.meanwhile is None and advice.sentence.startswith("No arm answers one")
 
 
+def test_scores_outside_0_to_1_are_told_as_they_are_and_the_margin_is_a_share_of_their_range() -> None:
+    few, tuned = replace(FEW, score=-3.0, low=-4.0, high=-2.0), replace(TUNED, score=7.0, low=6.0, high=8.0, tokens=470)
+    gaps = {"few-shot": Gap(-10.0, -12.0, -8.0, 0.0001)}
+    advice = recommend([few, tuned], gaps, 0.02, 200, scale=20.0)
+    assert advice.arm == "tuned" and "reaches -3 ± 1 at 900 prompt tokens; the tuned model 7 ± 1" in advice.sentence
+    close = {"few-shot": Gap(-0.1, -0.3, 0.1, 0.5)}
+    advice = recommend([few, tuned], close, 0.02, 200, scale=20.0)
+    assert advice.arm == "few-shot" and "not more than 0.4 below" in advice.sentence
+
+
 def test_p_alone_never_makes_an_arm_good_enough() -> None:
     assert stands(Gap(-0.03, -0.08, 0.02, 0.4), 0.02, 1) == "open"
     assert stands(Gap(-0.03, -0.05, -0.015, 0.01), 0.02, 1) == "ruled out"

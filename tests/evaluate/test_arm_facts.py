@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from tests.evaluate.made_up_comparison import SETTINGS, SKILL, TOKENS, asked, comparison, rows_of
-from whet.evaluate.arm_facts import all_pairs, between
+from whet.evaluate.arm_facts import all_pairs, between, facts_of
 from whet.evaluate.arms import KNOWN, arms_of
 from whet.evaluate.statistics import paired_difference
 from whet.recipe.comparison import Compare
@@ -63,3 +63,15 @@ def test_the_verdict_says_what_to_do_and_whether_tuning_is_better() -> None:
 def test_few_rows_cannot_tell_and_say_how_many_would() -> None:
     facts, _ = comparison(12)
     assert facts["verdict"]["arm"] is None and facts["verdict"]["rows_needed"] > 12
+
+
+def test_scores_outside_0_to_1_keep_their_scale() -> None:
+    rows = rows_of(60)
+    given = [asked(KNOWN[name], rows, SKILL[name]) for name in ("few-shot", "tuned")]
+    for one in given:
+        for score in one.scores:
+            score.value = 10 * score.value - 5
+    facts = facts_of(given, rows, Compare(), "accuracy", 1024, 0)
+    assert facts["scale"] == 10 and facts["verdict"]["arm"] == "tuned" and "%" not in facts["verdict"]["sentence"]
+    small = facts_of(given, rows, Compare(margin=0.99), "accuracy", 1024, 0)  # 9.9 of 10: anything is good enough
+    assert small["standing"]["few-shot"] == "good enough"

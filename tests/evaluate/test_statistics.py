@@ -103,30 +103,74 @@ def test_swapping_base_and_tuned_mirrors_everything() -> None:
         )
 
 
-def test_bca_is_scipys() -> None:
+def by_hand(sums: np.ndarray, sizes: np.ndarray, resamples: int) -> tuple[float, float]:
+    """The symmetric bootstrap-t, one resample at a time, with the standard errors of statsmodels' weighted mean."""
+    random = np.random.default_rng(99)
+
+    def fit(picks: np.ndarray) -> tuple[float, float]:
+        mean = sums[picks].sum() / sizes[picks].sum()
+        left = sums[picks] - mean * sizes[picks]
+        return mean, np.sqrt(left @ left * picks.size / (picks.size - 1)) / sizes[picks].sum()
+
+    mean, error = fit(np.arange(sums.size))
+    found = (fit(random.integers(0, sums.size, sums.size)) for _ in range(resamples))
+    away = [abs(m - mean) / e if e > 1e-9 else np.inf for m, e in found]
+    reach = np.quantile(away, 0.95, method="higher") * error
+    return mean - reach, mean + reach
+
+
+def test_the_bootstrap_t_is_the_one_by_hand() -> None:
     random = np.random.default_rng(0)
-    base = random.beta(2, 5, 120)
-    tuned = np.clip(base + random.exponential(0.08, 120) - 0.02, 0, 1)
-    ours = paired_difference(base, tuned, seed=1)
-    theirs = stats.bootstrap((tuned - base,), np.mean, n_resamples=20_000, method="BCa", rng=2).confidence_interval
-    width = theirs.high - theirs.low
-    assert ours.low == pytest.approx(theirs.low, abs=0.03 * width)
-    assert ours.high == pytest.approx(theirs.high, abs=0.03 * width)
+    change = random.exponential(0.08, 60) - 0.02
+    groups = np.repeat(np.arange(12), random.integers(1, 9, 12))
+    for sums, sizes in (
+        (change, np.ones(60)),
+        resample.as_units(random.normal(0.2, 0.4, groups.size) + random.normal(0, 0.3, 12)[groups], groups),
+    ):
+        ours, theirs = resample.interval(sums, sizes, 1, (-9, 9)), by_hand(sums, sizes, 10_000)
+        assert ours == pytest.approx(theirs, abs=0.04 * (theirs[1] - theirs[0]))
 
 
-def test_few_rows_get_students_interval() -> None:
-    base, tuned = np.array([0.1, 0.4, 0.3, 0.8, 0.5]), np.array([0.3, 0.5, 0.6, 0.7, 0.9])
-    theirs = stats.ttest_rel(tuned, base).confidence_interval()
-    ours = mean_interval(tuned - base + 0.5)
-    assert ours == pytest.approx((theirs.low + 0.5, theirs.high + 0.5))
+def test_many_units_are_drawn_in_chunks_and_come_out_as_student_says() -> None:
+    random = np.random.default_rng(3)
+    change = random.normal(0.1, 1, 3000)
+    theirs = stats.ttest_1samp(change, 0).confidence_interval()
+    assert resample.interval(change, np.ones(3000), 0, (-9, 9)) == pytest.approx(
+        (theirs.low, theirs.high), abs=0.05 * (theirs.high - theirs.low)
+    )
+    assert sum(map(len, resample.draws(3000, 0))) == sum(map(len, resample.flips(3000, 0))) == resample.RESAMPLES
+    assert all((counts.sum(1) == 3000).all() for counts in resample.draws(3000, 0))
+
+
+def test_few_rows_get_students_interval_and_p() -> None:
+    base, tuned = np.array([0.1, 0.4, 0.3, 0.8]), np.array([0.3, 0.5, 0.6, 0.7])
+    theirs: Any = stats.ttest_rel(tuned, base)
+    ours = resample.spread(tuned - base, np.ones(4), 0, (-1, 1))
+    limits = theirs.confidence_interval()
+    assert (ours.low, ours.high, ours.p) == pytest.approx((limits.low, limits.high, theirs.pvalue))
 
 
 def test_exact_sign_flip_is_scipys_permutation_test() -> None:
     random = np.random.default_rng(6)
-    base, tuned = random.random(12), random.random(12) + 0.2
-    theirs = stats.permutation_test((tuned - base,), np.mean, permutation_type="samples", n_resamples=100_000)
-    ours = paired_difference(base, tuned)
-    assert ours.p == pytest.approx(theirs.pvalue) and ours.test == "exact sign-flip"
+    change = random.random(12) + 0.2 - random.random(12)
+    theirs = stats.permutation_test((change,), np.mean, permutation_type="samples", n_resamples=100_000)
+    assert resample.sign_flip(change, 0) == (pytest.approx(theirs.pvalue), "exact sign-flip")
+
+
+def test_the_p_is_the_larger_of_flips_and_bootstrap() -> None:
+    lopsided = np.array([0.1] * 19 + [-0.3])  # the flips are sure; the bootstrap is not, for one resample in three
+    flips, _ = resample.sign_flip(lopsided, 0)  # has no loss at all
+    found = resample.spread(lopsided, np.ones(20), 0, (-1, 1))
+    difference = paired_difference(np.full(20, 0.5), 0.5 + lopsided)
+    assert flips < 0.01 < 0.05 < found.p == difference.p and difference.low < 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=30), st.integers(1, 4))
+def test_other_scores_have_an_interval_and_a_p_that_agree(change: list[float], size: int) -> None:
+    clusters = [row // size for row in range(len(change))]
+    difference = paired_difference(np.zeros(len(change)), change, clusters=clusters)
+    assert (difference.low > 0 or difference.high < 0) == (difference.p < 0.05)
 
 
 def test_many_rows_get_random_patterns_close_to_the_exact_value() -> None:

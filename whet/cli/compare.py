@@ -71,14 +71,15 @@ def table_of(result: dict[str, Any]) -> Any:
     from whet.cli import render
     from whet.evaluate.advice import dollars
     from whet.evaluate.compare_report import seconds
+    from whet.evaluate.units import told_score
 
-    verdict = result["verdict"]
+    verdict, scale = result["verdict"], result["scale"]
     chosen = verdict["arm"] or verdict["meanwhile"]
     rows = [
         (
             ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
-            render.percent(arm["score"]),
-            f"{100 * arm['low']:.1f} to {100 * arm['high']:.1f}",
+            told_score(arm["score"], scale),
+            f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
             round(arm["prompt_tokens"]),
             round(arm["answer_tokens"]),
             seconds(arm["seconds_per_answer"]),

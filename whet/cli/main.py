@@ -20,7 +20,7 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import chat, check, collect, compare, demo, evaluate, init, models, plan, runs, show, train, tune
+from whet.cli import chat, check, collect, compare, demo, evaluate, init, judge, models, plan, runs, show, train, tune
 from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
@@ -44,6 +44,7 @@ app.command("tune")(tune.tune)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("judge")(judge.judge)
 app.command("chat")(chat.chat)
 app.command("collect")(collect.collect)
 app.add_typer(runs.app, name="runs")

@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from whet.evaluate.units import told_score
 from whet.store.atomic import plain
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
@@ -85,8 +86,8 @@ def shortest(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else text_of(value)
 
 
-def percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
+def score(value: float | None, scale: float | None = None) -> str:
+    return "-" if value is None else told_score(value, scale)
 
 
 def verdict(result: dict[str, Any]) -> Panel:
@@ -99,10 +100,11 @@ def verdict(result: dict[str, Any]) -> Panel:
     if tuned.get("score") is not None:
         name = (result.get("metric") or {}).get("name", "score")
         body.append(f"\n\n{name}   base ")
-        body.append(percent(base.get("score")), style="bold")
+        scale = difference.get("scale")
+        body.append(score(base.get("score"), scale), style="bold")
         body.append("   tuned ")
-        body.append(percent(tuned["score"]), style=style)
-    if difference.get("low") is not None:
+        body.append(score(tuned["score"], scale), style=style)
+    if difference.get("low") is not None and difference.get("scale") is None:
         body.append(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}")
         body.append(f"\n{'-100':<28}{'0':^5}{'+100 points':>28}", style="dim")
     return Panel(body, title=Text(word, style=f"bold {style}"), title_align="left", border_style=style, padding=(1, 2))

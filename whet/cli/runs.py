@@ -41,7 +41,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     rows = []
     for run in found:
         status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
-        scores = (render.percent(run.base_score), render.percent(run.tuned_score), run.verdict)
+        scores = (render.score(run.base_score, run.scale), render.score(run.tuned_score, run.scale), run.verdict)
         rows.append((run.name, status, run.created, run.method, run.base, run.metric, *scores))
     if rows:
         head = ["run", "status", "created", "method", "base model", "metric", "#base", "#tuned", "verdict"]

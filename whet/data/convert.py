@@ -14,6 +14,7 @@ from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow
+from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
@@ -33,7 +34,8 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         elif isinstance(raw.value, Mapping) and shape.kind == "ranking":
             row.group = raw.value[rankings.QUESTION]
         answered = not isinstance(recipe.method, OwnAnswers)
-        if not answered and isinstance(raw.value, Mapping):
+        scored = not answered or is_function(recipe.evaluate.metric)
+        if scored and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
         if row.text is None:
             for messages in (row.messages, row.rejected):

@@ -29,6 +29,7 @@ import tokenizers
 
 from whet.data.source import fingerprint, labels
 from whet.data.template import Renderer
+from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Bake, HeadMethod, Recipe
 from whet.store.atomic import remove, sha256_file, write_json, write_text
@@ -56,6 +57,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         str(limit),
         *([f"answers of {recipe.method.max_new_tokens}"] if isinstance(recipe.method, OwnAnswers) else []),
         *([f"baked {recipe.method.prompt}"] if isinstance(recipe.method, Bake) else []),
+        *(["columns of the rows"] if is_function(recipe.evaluate.metric) else []),
         renderer.fingerprint,
         recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
         _code(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whet.errors import DataError
+from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers
-from whet.recipe.schema import Bake, Recipe
+from whet.recipe.schema import Bake, Evaluate, Recipe
 
 if TYPE_CHECKING:
     from whet.data.shape import Shape
@@ -16,6 +17,7 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
     """Raises DataError for rows that the method cannot learn from, or would learn wrongly."""
     _refuse_preferences(shape, recipe)
     _refuse_prompts(shape, recipe)
+    _refuse_unanswered(shape, recipe.evaluate)
     if recipe.method.kind == "classify" and shape.kind != "label":
         raise DataError(
             "classify learns labels of texts, and these rows hold none",
@@ -39,6 +41,22 @@ def _refuse_prompts(shape: Shape, recipe: Recipe) -> None:
             value=shape.describe(),
             fix="add the answers, or let rewards score the model's own: method: grpo",
         )
+
+
+def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
+    """Pairs, marked answers and plain text are compared by their probabilities: nothing is written that could be drawn
+    at a temperature or scored by a function."""
+    unanswered = shape.paired or shape.kind in ("unpaired", "text")
+    if wanted.judge is not None and shape.kind == "text":
+        what = "a judge compares answers, and plain text asks for none"
+        raise DataError(what, value=shape.describe(), fix="leave evaluate.judge out")
+    for key, asked in (("temperature", wanted.temperature > 0), ("metric", is_function(wanted.metric))):
+        if asked and unanswered:
+            raise DataError(
+                "the test rows are compared by their probabilities, and nothing is written for them",
+                value=f"evaluate.{key} for {shape.describe()}",
+                fix=f"leave evaluate.{key} out",
+            )
 
 
 def _refuse_preferences(shape: Shape, recipe: Recipe) -> None:

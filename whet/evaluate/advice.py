@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from whet.evaluate.power import ALPHA
-from whet.evaluate.verdict import count, points, signed, two_digits
+from whet.evaluate.units import bare, points, told_change, unit
+from whet.evaluate.verdict import count, two_digits
 
 SAME_COST = 1.1
 """Costs within 10% of each other are equal: a few tokens decide nothing."""
@@ -50,7 +51,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """An arm minus the best on the same rows: 95% interval, p after Holm's correction, both in shares."""
+    """An arm minus the best on the same rows: 95% interval, p after Holm's correction."""
 
     estimate: float
     low: float
@@ -76,21 +77,25 @@ def recommend(
     margin: float,
     rows: int,
     needed: Callable[[str], int | None] = lambda name: None,
+    scale: float | None = None,
 ) -> Advice:
-    """`gaps` has every arm but the best, against the best; `needed` how many rows would decide between the two."""
-    top = best_of(arms)
-    if top.score == 0:
+    """`gaps` has every arm but the best, against the best; `needed` how many rows would decide between the two.
+
+    `margin` is a share of `scale`, the range of the scores; None for scores within 0..1.
+    """
+    top, reach = best_of(arms), margin * (scale or 1.0)
+    if scale is None and top.score == 0:
         return Advice(None, None, nothing_works(rows))
     tried = max(1, len(arms) - 1)
-    standing = {arm.name: "best" if arm is top else stands(gaps[arm.name], margin, tried) for arm in arms}
+    standing = {arm.name: "best" if arm is top else stands(gaps[arm.name], reach, tried) for arm in arms}
     winner = cheapest([arm for arm in arms if standing[arm.name] in ("best", "good enough")])
     hopeful = cheapest([arm for arm in arms if standing[arm.name] != "ruled out"])
     if standing[hopeful.name] == "open":
         rows_needed = needed(hopeful.name)
         rows_needed = None if rows_needed is None else two_digits(rows_needed)
-        sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin)
+        sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin, scale)
         return Advice(None, winner.name, sentence, rows_needed, standing)
-    return Advice(winner.name, None, sentence_of(winner, top, arms, margin), None, standing)
+    return Advice(winner.name, None, sentence_of(winner, top, arms, margin, scale), None, standing)
 
 
 def best_of(arms: Sequence[Candidate]) -> Candidate:
@@ -138,38 +143,53 @@ def prices(one: Candidate, other: Candidate) -> tuple[float, float]:
     return one.tokens, other.tokens
 
 
-def sentence_of(winner: Candidate, top: Candidate, arms: Sequence[Candidate], margin: float) -> str:
+def sentence_of(
+    winner: Candidate, top: Candidate, arms: Sequence[Candidate], margin: float, scale: float | None
+) -> str:
     """`few-shot reaches 71% ± 4 at 900 prompt tokens; tuned 93% ± 2 at 60: fine-tune.`"""
     others = [arm for arm in arms if arm is not winner]
     if not others:
-        return f"{capital(said(winner))}: {winner.do}. Nothing was compared with it."
+        return f"{capital(said(winner, scale))}: {winner.do}. Nothing was compared with it."
     if winner is not top:
         return (
-            f"{capital(said(winner))} is not more than {points(margin)} below the best, {said(top, verb='')}, "
+            f"{capital(said(winner, scale))} is not more than {told_margin(margin, scale)} below the best, "
+            f"{said(top, scale, verb='')}, "
             f"and takes less: {winner.do}."
         )
     other_kind = [arm for arm in others if arm.trained != winner.trained]
     rival = best_of(other_kind or others)
-    return f"{capital(said(rival))}; {said(winner, verb='')}: {winner.do}."
+    return f"{capital(said(rival, scale))}; {said(winner, scale, verb='')}: {winner.do}."
 
 
 def cannot_tell(
-    hopeful: Candidate, top: Candidate, winner: Candidate, gap: Gap, rows: int, needed: int | None, margin: float
+    hopeful: Candidate,
+    top: Candidate,
+    winner: Candidate,
+    gap: Gap,
+    rows: int,
+    needed: int | None,
+    margin: float,
+    scale: float | None,
 ) -> str:
-    numbers = f"{signed(100 * gap.estimate)} points, 95% interval {signed(100 * gap.low)} to {signed(100 * gap.high)}"
+    estimate, low, high = (told_change(value, scale) for value in (gap.estimate, gap.low, gap.high))
+    numbers = f"{estimate}{unit(scale)}, 95% interval {low} to {high}"
     more = f" About {needed:,} rows like these would probably decide." if needed else ""
     return (
-        f"{count(rows, 'test row')} cannot tell whether {said(hopeful, verb='with')} is within {points(margin)} of the "
-        f"best, {said(top, verb='')} ({numbers}).{more} Until then: {winner.do}."
+        f"{count(rows, 'test row')} cannot tell whether {said(hopeful, scale, verb='with')} is within "
+        f"{told_margin(margin, scale)} of the best, {said(top, scale, verb='')} ({numbers}).{more} Until then: {winner.do}."
     )
 
 
-def said(arm: Candidate, verb: str = "reaches") -> str:
+def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     """`few-shot reaches 71% ± 4 at 900 prompt tokens`, with its cost where it is known."""
-    reach = 100 * (arm.high - arm.low) / 2
+    reach = (arm.high - arm.low) / 2
+    score = f"{100 * arm.score:.0f}% ± {100 * reach:.0f}" if scale is None else f"{bare(arm.score)} ± {bare(reach)}"
     cost = "" if arm.cost is None else f" and {dollars(arm.cost)} a thousand answers"
-    score = f"{100 * arm.score:.0f}% ± {reach:.0f}"
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
+
+
+def told_margin(margin: float, scale: float | None) -> str:
+    return points(margin) if scale is None else bare(margin * scale)
 
 
 def dollars(amount: float) -> str:

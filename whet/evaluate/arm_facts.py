@@ -49,14 +49,22 @@ def facts_of(
     arms = [arm_facts(one, rows, settings, name, context) for one in asked]
     differences = all_pairs(asked, rows, seed)
     candidates = [candidate(one.arm, facts) for one, facts in zip(asked, arms, strict=True)]
-    advice = advise(asked, candidates, differences, rows, settings.margin)
+    scale = scale_of(asked)
+    advice = advise(asked, candidates, differences, rows, settings.margin, scale)
     pairs = [{"arm": one, "other": other, **asdict(found)} for (one, other), found in differences.items()]
     return {
         "arms": arms,
         "differences": pairs,
         "verdict": verdict_of(advice, candidates, differences),
         "standing": dict(advice.standing or {}),
+        "scale": scale,
     }
+
+
+def scale_of(asked: Sequence[Asked]) -> float | None:
+    """None where all scores lie within 0..1, else their range over all arms."""
+    values = [value for one in asked for value in one.values]
+    return None if 0 <= min(values) and max(values) <= 1 else max(values) - min(values)
 
 
 def arm_facts(asked: Asked, rows: Sequence[Row], settings: Compare, name: str, context: int) -> dict[str, Any]:
@@ -136,6 +144,7 @@ def advise(
     differences: Differences,
     rows: Sequence[Row],
     margin: float,
+    scale: float | None,
 ) -> Advice:
     top = best_of(candidates).name
     values = {one.arm.name: one.values for one in asked}
@@ -146,9 +155,9 @@ def advise(
     clusters = clusters_of(rows)
 
     def needed(name: str) -> int:
-        return rows_needed(values[top], values[name], margin, clusters=clusters)
+        return rows_needed(values[top], values[name], margin * (scale or 1.0), clusters=clusters)
 
-    return recommend(candidates, gaps, margin, len(rows), needed)
+    return recommend(candidates, gaps, margin, len(rows), needed, scale)
 
 
 def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Differences) -> dict[str, Any]:

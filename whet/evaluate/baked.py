@@ -15,7 +15,8 @@ from whet.data.prepare import Prepared
 from whet.evaluate import metric
 from whet.evaluate.heldout import Progress, answer_tokens, ask, clusters_of, measure_rows
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.verdict import compare, signed
+from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.verdict import compare
 from whet.model.base import Base
 from whet.model.logprob import kl_sum
 from whet.recipe.schema import Bake, Recipe
@@ -79,11 +80,12 @@ def state(facts: dict[str, Any]) -> str:
     """Both in one sentence each: the quality kept, and the tokens saved."""
     bake, tokens = facts["bake"], facts["bake"]["request_tokens"]
     difference = bake["kept"]
-    range_ = f"{signed(100 * difference['low'])} to {signed(100 * difference['high'])}"
+    scale = difference.get("scale")
+    range_ = f"{told_change(difference['low'], scale)} to {told_change(difference['high'], scale)}"
     return (
-        f"With the prompt the base scores {100 * bake['prompted']['score']:.1f}%, without it "
-        f"{100 * facts['base']['score']:.1f}%; tuned, without it, {100 * facts['tuned']['score']:.1f}%: "
-        f"{signed(100 * difference['estimate'])} points against the prompted base (95% interval {range_}). "
+        f"With the prompt the base scores {told_score(bake['prompted']['score'], scale)}, without it "
+        f"{told_score(facts['base']['score'], scale)}; tuned, without it, {told_score(facts['tuned']['score'], scale)}: "
+        f"{told_change(difference['estimate'], scale)}{unit(scale)} against the prompted base (95% interval {range_}). "
         f"A request has {tokens['without']:.0f} tokens instead of {tokens['with']:.0f}: {tokens['saved']:.0f} saved "
         f"({100 * tokens['saved'] / tokens['with']:.0f}%)."
     )

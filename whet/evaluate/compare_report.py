@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from whet.evaluate import chart, samples
-from whet.evaluate.advice import capital, dollars
+from whet.evaluate.advice import capital, dollars, told_margin
 from whet.evaluate.report import guarded, template
-from whet.evaluate.report_view import percent, probability
-from whet.evaluate.verdict import points, signed
+from whet.evaluate.report_view import around, percent, probability
+from whet.evaluate.units import told_change, told_score, unit
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
@@ -32,7 +32,8 @@ def write_compare_report(folder: Path) -> Path:
 
 def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that compare.html.j2 needs."""
-    arms, verdict = facts["arms"], facts["verdict"]
+    arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
+    ends, factor = ((0.0, 1.0), 100) if scale is None else (around(arms), 1)
     chosen = verdict["arm"] or verdict["meanwhile"]
     labels = {arm["name"]: arm["label"] for arm in arms}
     return {
@@ -42,8 +43,8 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
         "headline": headline(verdict),
         "sentence": verdict["sentence"],
         "metric": facts["metric"],
-        "arms": [arm_view(arm, facts.get("standing", {}), arm["name"] == chosen) for arm in arms],
-        "ticks": chart.axis(0, 100, 4),
+        "arms": [arm_view(arm, facts["standing"], arm["name"] == chosen, scale, ends) for arm in arms],
+        "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
         "priced": any(arm["cost"] is not None for arm in arms),
         "notes": notes(facts),
         "against": against(facts, labels),
@@ -61,15 +62,17 @@ def headline(verdict: dict[str, Any]) -> str:
     return capital(verdict["do"])
 
 
-def arm_view(arm: dict[str, Any], standing: dict[str, str], chosen: bool) -> dict[str, Any]:
+def arm_view(
+    arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
+) -> dict[str, Any]:
     """One line of the table, with the interval placed on its axis."""
     return {
         "label": arm["label"].removeprefix("the "),
         "chosen": chosen,
         "standing": STANDING.get(standing.get(arm["name"], ""), ""),
-        "score": percent(arm["score"]),
-        "range": f"{percent(arm['low'])} to {percent(arm['high'])}",
-        "span": chart.span(100 * arm["low"], 100 * arm["score"], 100 * arm["high"], 0, 100),
+        "score": told_score(arm["score"], scale),
+        "range": f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
+        "span": chart.span(arm["low"], arm["score"], arm["high"], *ends),
         "prompt_tokens": f"{arm['prompt_tokens']:,.0f}",
         "answer_tokens": f"{arm['answer_tokens']:,.0f}",
         "context": context_of(arm),
@@ -112,12 +115,13 @@ def notes(facts: dict[str, Any]) -> list[str]:
 
 def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, str, str, str]]:
     """(pair, difference, interval, p) of every two arms, the clearest first."""
+    scale = facts["scale"]
     ordered = sorted(facts["differences"], key=lambda pair: (pair["p"], -abs(pair["estimate"])))
     return [
         (
             f"{labels[pair['arm']]} – {labels[pair['other']]}",
-            signed(100 * pair["estimate"]),
-            f"{signed(100 * pair['low'])} to {signed(100 * pair['high'])}",
+            told_change(pair["estimate"], scale) + unit(scale),
+            f"{told_change(pair['low'], scale)} to {told_change(pair['high'], scale)}",
             probability(pair["p"]),
         )
         for pair in ordered
@@ -130,7 +134,7 @@ def proof(facts: dict[str, Any]) -> list[str]:
     said = [
         f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer.",
         f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
-        f"arm is good enough when it is proved to be at most {points(facts['margin'])} below the best.",
+        f"arm is good enough when it is proved to be at most {told_margin(facts['margin'], facts['scale'])} below the best.",
         f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
         f"{honest['same_content']:,} test rows repeat the content of another part.",
@@ -139,7 +143,7 @@ def proof(facts: dict[str, Any]) -> list[str]:
         step = honest["checkpoint"].get("best_step")
         said.append(f"The tuned model is the checkpoint of step {step}, chosen by its loss on validation rows.")
     if shots.get("part"):
-        scores = ", ".join(f"{number}: {percent(score)}" for number, score in shots["scores"].items())
+        scores = ", ".join(f"{number}: {told_score(score, facts['scale'])}" for number, score in shots["scores"].items())
         said.append(f"{shots['chosen']} examples were chosen on {shots['rows']:,} validation rows ({scores}).")
     if retriever and retriever.get("recall"):
         recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())

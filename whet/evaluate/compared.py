@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean as mean
@@ -41,11 +40,13 @@ from whet.evaluate.retrieve import (
 )
 from whet.evaluate.sides import Side, sides_of
 from whet.evaluate.transcript import Transcript
+from whet.generate.remote import secret_of
 from whet.generate.teachers import refuse_secret_url
 from whet.model.fit import forest_refusal, install_forest
 from whet.model.load import open_model
 from whet.model.policy import Policy
 from whet.recipe.comparison import Compare
+from whet.recipe.places import is_function
 from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
 from whet.store.identity import identity
 from whet.store.run import Run
@@ -73,9 +74,8 @@ def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
     metric_of(recipe.evaluate, source)
     for remote in recipe.compare.remote:
         refuse_secret_url(remote.url, "compare.remote")
-        if remote.key and not os.environ.get(remote.key):
-            what = "this environment variable, which is to hold the API key, is not set"
-            raise InputError(what, where=remote.key, fix=f"export {remote.key}=...")
+        if remote.key:
+            secret_of(remote.key)
     if any(arm.framing == "retrieval" for arm in arms_of(recipe.compare)):
         documents_of(recipe.compare)
 
@@ -132,6 +132,8 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
         "report": str(folder / "report.html"),
     }
     result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
+    if recipe.evaluate.temperature:
+        observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
     run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, rows))
     run.write_json(f"{FOLDER}/compare.json", result)
     write_compare_report(folder)
@@ -149,7 +151,7 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
             what, where="evaluate.metric", fix="name a metric that compares with the chosen answer: rouge-l"
         )
     name, reason = (wanted.metric, "asked for in the recipe") if asked else metric.choose(source.test_rows)
-    if name not in metric.SCORERS:
+    if name not in metric.SCORERS and not is_function(name):
         what = f"compare scores written answers, and {name} does not: {reason}"
         raise InputError(what, where="evaluate.metric", fix=metric.known_metrics().removesuffix(", nll"))
     return name, reason

@@ -14,7 +14,8 @@ from whet.errors import DataError
 from whet.evaluate import metric
 from whet.evaluate.heldout import Progress, answer_lines, ask, clusters_of, paired_facts
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.verdict import compare, signed
+from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.verdict import compare
 from whet.model.base import Base
 from whet.model.divergence import same_vocabulary
 from whet.model.logprob import kl_sum
@@ -109,10 +110,11 @@ def divergence(side: Side, teacher: Teacher, prompts: Sequence[list[int]], answe
 def state(facts: dict[str, Any]) -> str:
     """Teacher, base and tuned in one sentence."""
     found, gap = facts["distil"], facts["distil"]["gap"]
-    range_ = f"{signed(100 * gap['low'])} to {signed(100 * gap['high'])}"
+    scale = gap.get("scale")
+    range_ = f"{told_change(gap['low'], scale)} to {told_change(gap['high'], scale)}"
     return (
-        f"The teacher scores {100 * found['teacher']['score']:.1f}%, the base {100 * facts['base']['score']:.1f}%, "
-        f"tuned {100 * facts['tuned']['score']:.1f}%: {signed(100 * gap['estimate'])} points against the teacher (95% "
+        f"The teacher scores {told_score(found['teacher']['score'], scale)}, the base {told_score(facts['base']['score'], scale)}, "
+        f"tuned {told_score(facts['tuned']['score'], scale)}: {told_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "
         f"interval {range_}). Compared with {found['references']}; KL to the teacher, on each one's own answers, "
         f"{found['divergence']['base']:.3f} before and {found['divergence']['tuned']:.3f} nats a token after."
     )

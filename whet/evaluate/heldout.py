@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from statistics import fmean as mean
 from typing import Any
 
@@ -16,6 +16,7 @@ from whet.evaluate import forgetting, metric, skills
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.power import detectable_gain
+from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
@@ -53,12 +54,25 @@ def measure_rows(
         tokens = wanted.max_new_tokens or answer_tokens(rows, origin)
         scores = {}
         for before, side in ((0, base), (len(rows), tuned)):
+            total = 2 * len(rows) * wanted.samples
             answers = ask(
-                side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
+                side,
+                origin,
+                prompts,
+                renderer,
+                tokens,
+                lambda done, n=before * wanted.samples: progress(n + done, total),
+                Drawing(wanted.samples, wanted.temperature, seed),
             )
             texts[side.name] = [answer.text for answer in answers]
-            scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, rows, strict=True)]
-    facts = paired_facts(name, reason, scores, rows, seed)
+            asked = repeated(rows, wanted.samples)
+            scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, asked, strict=True)]
+    if name == "nll" or not wanted.temperature:
+        facts = paired_facts(name, reason, scores, rows, seed)
+    else:
+        facts = sampled_facts(name, reason, scores, rows, wanted, seed)
+        texts = {side: found[:: wanted.samples] for side, found in texts.items()}
+        scores = {side: row_means(found, wanted.samples) for side, found in scores.items()}
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
@@ -99,9 +113,7 @@ def measure_rewarded(
     reason = f"the first reward of the recipe: {rewards.main}" if own else "asked for in the recipe"
     texts, scores, more = {}, {}, {}
     for before, side in ((0, base), (len(rows), tuned)):
-        answers = ask(
-            side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
-        )
+        answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows)))
         texts[side.name] = [answer.text for answer in answers]
         given = [answer.text.strip() for answer in answers]
         found = rewards([row.prompt for row in rows], given, rows)
@@ -172,19 +184,35 @@ def measure_forgetting(
     return facts
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How answers are decoded: greedily, once each, where nothing else is said."""
+
+    samples: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+
+
 def ask(
-    side: Side, origin: Base, prompts: Sequence[list[int]], renderer: Renderer, tokens: int, done: Callable[[int], None]
+    side: Side,
+    origin: Base,
+    prompts: Sequence[list[int]],
+    renderer: Renderer,
+    tokens: int,
+    done: Callable[[int], None],
+    drawing: Drawing = Drawing(),
 ) -> list[Answer]:
-    """Greedy answers of one side."""
+    """`drawing.samples` answers of one side to each prompt, in the order of the prompts."""
     with side.acting():
         return generate(
             causal_lm(side.policy.model),
             origin.tokenizer,
             prompts,
             renderer.stop_ids,
-            Sampling(max_new_tokens=tokens),
+            Sampling(tokens, drawing.temperature, seed=drawing.seed),
             context=origin.context,
             progress=done,
+            samples=drawing.samples,
         )
 
 
@@ -217,6 +245,16 @@ def paired_facts(
         "verdict": asdict(verdict),
         "detectable_gain": detectable_gain(len(rows)),
     }
+
+
+def sampled_facts(
+    name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], wanted: Evaluate, seed: int
+) -> dict[str, Any]:
+    """As paired_facts, of `wanted.samples` answers a row, with the key `sampling`."""
+    means = {side: row_means(found, wanted.samples) for side, found in scores.items()}
+    facts = paired_facts(name, reason, means, rows, seed)
+    facts |= {side: summary(name, found, rows, wanted.samples) for side, found in scores.items()}
+    return facts | {"sampling": sampling_noise(scores, wanted, clusters_of(rows), facts["difference"]["scale"])}
 
 
 def answer_lines(

@@ -8,6 +8,8 @@
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
     preference-accuracy   1 when the chosen answer of a pair is the likelier one (whet/evaluate/pairs.py)
     mark-accuracy         1 when a good answer became likelier, or a bad one less likely (whet/evaluate/marks.py)
+    file.py:function      what a function of the user's says, higher is better, not always within 0..1
+                          (whet/evaluate/own_metric.py)
 
 An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it.
 """
@@ -20,8 +22,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whet.errors import DataError, InputError, NonFiniteError, nearest
+from whet.evaluate.own_metric import own_metric
 from whet.evaluate.rouge import rouge_l
 from whet.evaluate.statistics import mean_interval
+from whet.recipe.places import is_function
 from whet.reward.json_match import compare_json, parse_object, summarise_json
 from whet.reward.text_match import final_answer, normalise
 from whet.types import Row
@@ -62,6 +66,8 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
 
 def score(name: str, answer: str, row: Row) -> RowScore:
     """Scores one answer. Raises InputError for an unknown metric, DataError for a row without a reference."""
+    if is_function(name):
+        return RowScore(own_metric(name)(answer, row))
     if name not in SCORERS:
         hint = "score it with whet.evaluate.metric.likelihood" if name == "nll" else ""
         raise InputError(f"{name!r} does not score answers{nearest(name, SCORERS)}", fix=hint or known_metrics())

@@ -70,6 +70,8 @@ def gather(folder: Path) -> dict[str, Any]:
         "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
         "thresholds": guarded("evaluation.json", folder, head_view.thresholds_view, evaluation),
         "wins": evaluation.get("wins"),
+        "judge": evaluation.get("judge"),
+        "sampling": evaluation.get("sampling"),
         "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from whet.evaluate import chart
-from whet.evaluate.verdict import EQUIVALENCE, points, signed
+from whet.evaluate.units import bare, points, signed, told_change, told_score, unit
+from whet.evaluate.verdict import EQUIVALENCE
 
 WORDS = {
     "better": ("Better", "\u25b2"),
@@ -34,23 +35,27 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         return None
     title, sign = WORDS[verdict["word"]]
     low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
-    reach = (min(low, -1.6 * EQUIVALENCE), max(high, 1.6 * EQUIVALENCE))
-    start, end = chart.widen(100 * reach[0], 100 * reach[1], 0.08)
-    estimate = difference["estimate"]
+    estimate, scale = difference["estimate"], difference.get("scale")
+    band, factor = EQUIVALENCE * (scale or 1.0), 100 if scale is None else 1
+    reach = (min(low, -1.6 * band), max(high, 1.6 * band))
+    start, end = chart.widen(factor * reach[0], factor * reach[1], 0.08)
+    sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
+    score_range = (0.0, 1.0) if scale is None else around(list(sides.values()))
     return {
         "word": verdict["word"],
         "title": title,
         "sign": sign,
         "sentence": verdict["sentence"],
-        "estimate": signed(100 * estimate),
-        "range": f"{signed(100 * low)} to {signed(100 * high)}",
-        "span": chart.span(100 * low, 100 * estimate, 100 * high, start, end),
+        "estimate": told_change(estimate, scale),
+        "unit": unit(scale),
+        "range": f"{told_change(low, scale)} to {told_change(high, scale)}",
+        "span": chart.span(factor * low, factor * estimate, factor * high, start, end),
         "zero": chart.span(0, 0, 0, start, end).centre,
-        "band": chart.span(-100 * EQUIVALENCE, 0, 100 * EQUIVALENCE, start, end),
-        "band_label": f"\u00b1{points(EQUIVALENCE)}",
+        "band": chart.span(-factor * band, 0, factor * band, start, end),
+        "band_label": f"\u00b1{points(EQUIVALENCE) if scale is None else bare(band)}",
         "ticks": chart.axis(start, end, 6, sign=True),
-        "scores": [score_view(name, evaluation[name]) for name in ("base", "tuned") if evaluation.get(name)],
-        "score_ticks": chart.axis(0, 100, 4),
+        "scores": [score_view(name, side, scale, score_range) for name, side in sides.items()],
+        "score_ticks": chart.axis(factor * score_range[0], factor * score_range[1], 4),
         "metric": evaluation.get("metric") or {},
     }
 
@@ -60,14 +65,20 @@ def compares_likelihoods(evaluation: dict[str, Any]) -> bool:
     return (evaluation.get("metric") or {}).get("name") in ("nll", "preference-accuracy", "mark-accuracy")
 
 
-def score_view(name: str, side: dict[str, Any]) -> dict[str, Any]:
+def around(sides: list[dict[str, Any]]) -> tuple[float, float]:
+    """A range that holds the scores of both sides with their intervals, for scores outside 0..1."""
+    ends = [number(side.get(key), side["score"]) for side in sides for key in ("low", "score", "high")]
+    return chart.widen(min(ends), max(ends), 0.1)
+
+
+def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> dict[str, Any]:
     score = side["score"]
     low, high = number(side.get("low"), score), number(side.get("high"), score)
     return {
         "name": name,
-        "score": percent(score),
-        "range": f"{percent(low)} to {percent(high)}",
-        "span": chart.span(100 * low, 100 * score, 100 * high, 0, 100),
+        "score": told_score(score, scale),
+        "range": f"{told_score(low, scale)} to {told_score(high, scale)}",
+        "span": chart.span(low, score, high, *ends),
     }
 
 
@@ -271,9 +282,9 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
+    for word in ("B", "kB", "MB"):
         if count < 999.5:
-            return f"{count:.0f} {unit}"
+            return f"{count:.0f} {word}"
         count /= 1000
     return f"{count:.2f} GB"
 

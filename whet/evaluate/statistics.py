@@ -1,8 +1,12 @@
 """Did the tune beat the base? Paired differences on the same rows, with an interval and a p-value.
 
 Scores of 0 and 1 get the exact McNemar test and Tango's score interval; other scores, and rows in clusters, get
-sign flips and the bootstrap of whet/evaluate/resample.py. A bootstrap is not used for 0/1 scores because it
-shrinks to a point when no row differs, which would look like certainty.
+sign flips and the bootstrap-t of whet/evaluate/resample.py, and the larger p of the two. A bootstrap is not used for
+0/1 scores because it shrinks to a point when no row differs, which would look like certainty.
+
+Rows of one conversation, user or document are not independent: they are one cluster, and clusters are what is drawn
+and flipped (Miller 2024, "Adding error bars to evals", arXiv 2411.00640, section 2.2; Cameron, Gelbach and Miller
+2008, doi:10.1162/rest.90.3.414).
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ def paired_difference(
     """Tuned minus base, scores of the same rows in the same order, with a 95% interval and a two-sided p.
 
     `clusters` names the document, user or template of each row; rows of one cluster are drawn and flipped
-    together. The interval contains 0 whenever p is above 0.05. Raises DataError for lengths that differ or no
+    together. The interval contains 0 exactly where p is 0.05 or more. Raises DataError for lengths that differ or no
     rows, NonFiniteError for a score that is not a number.
     """
     base_N, tuned_N = scores(base, "base"), scores(tuned, "tuned")
@@ -47,13 +51,16 @@ def paired_difference(
     else:
         reach = 1.0 if in_unit(base_N) and in_unit(tuned_N) else float(np.abs([base_N, tuned_N]).max())
         sums_U, sizes_U = resample.as_units(change_N, group_N)
-        low, high = resample.interval(sums_U, sizes_U, seed, (-reach, reach))
+        found = resample.spread(sums_U, sizes_U, seed, (-reach, reach))
+        low, high = found.low, found.high
         p, test = resample.sign_flip(sums_U, seed)
+        p = max(p, found.p)  # the flips alone call lopsided differences of mean 0 a gain too often
         test += "" if group_N is None else f" by {sums_U.size} clusters"
     if p >= ALPHA:  # the exact test does not exclude 0, so neither does the interval
         low, high = min(low, 0.0), max(high, 0.0)
     discordant = int(np.sum(change_N != 0))
-    return Difference(float(change_N.mean()), float(low), float(high), p, base_N.size, discordant, test)
+    scale = None if in_unit(base_N) and in_unit(tuned_N) else float(np.ptp([base_N, tuned_N]))
+    return Difference(float(change_N.mean()), float(low), float(high), p, base_N.size, discordant, test, scale)
 
 
 def tango(losses: int, wins: int, rows: int) -> tuple[float, float]:

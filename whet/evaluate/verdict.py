@@ -2,7 +2,8 @@
 
 better          p < 0.05 and the whole interval lies above the margin (default 0)
 worse           p < 0.05 and the whole interval lies below 0
-no-difference   the whole interval lies within +-equivalence (default 2 points), on at least 20 rows
+no-difference   the whole interval lies within +-equivalence (default 2 points; for scores outside 0..1 2% of the range
+                of all scores seen), on at least 20 rows
 undecided       anything else: the test rows cannot tell, and the verdict says how many probably would
 
 "p > 0.05" alone is never called "no difference": absence of evidence is not evidence of absence.
@@ -17,6 +18,9 @@ from numpy.typing import ArrayLike
 from whet.errors import DataError
 from whet.evaluate.power import ALPHA, rows_needed
 from whet.evaluate.statistics import paired_difference
+from whet.evaluate.units import bare, told_change, told_reach, unit
+from whet.evaluate.units import points as points
+from whet.evaluate.units import signed as signed
 from whet.types import Difference, Verdict
 
 EQUIVALENCE = 0.02
@@ -33,7 +37,8 @@ def compare(
     difference = paired_difference(base, tuned, seed, clusters)
     verdict = decide(difference, margin)
     if verdict.word == "undecided":
-        verdict = decide(difference, margin, needed=rows_needed(base, tuned, clusters=clusters))
+        equivalence = EQUIVALENCE * (difference.scale or 1.0)
+        verdict = decide(difference, margin, needed=rows_needed(base, tuned, equivalence, clusters=clusters))
     return difference, verdict
 
 
@@ -52,10 +57,13 @@ def decide(
         return Verdict("better", f"The tune is better: {numbers}.")
     if significant and difference.high < 0:
         return Verdict("worse", f"The tune is worse: {numbers}.")
-    inside = -equivalence < difference.low and difference.high < equivalence
+    reach = equivalence * (difference.scale or 1.0)
+    inside = -reach < difference.low and difference.high < reach
     if inside and difference.rows >= FEWEST_ROWS:
+        small = told_reach(equivalence, difference.scale)
         return Verdict(
-            "no-difference", f"No difference that matters (less than {points(equivalence)} either way): {numbers}."
+            "no-difference",
+            f"No difference that matters (less than {small} either way): {numbers}.",
         )
     needed = None if needed is None else two_digits(needed)
     return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed), needed)
@@ -70,7 +78,8 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than six "
         why += "can never decide"
     elif difference.p < ALPHA and difference.low > 0:
-        why = f"the gain may be smaller than the margin of {points(margin)}"
+        asked = points(margin) if difference.scale is None else bare(margin)
+        why = f"the gain may be smaller than the margin of {asked}"
     else:
         why = "the test rows cannot tell"
     end = f" About {needed:,} rows like these would probably decide." if needed else ""
@@ -85,26 +94,17 @@ def two_digits(number: int) -> int:
 
 def describe(difference: Difference) -> str:
     """`+12.4 points (95% interval +5.1 to +18.9, p = 0.0007, exact McNemar) on 200 test rows`."""
-    low, high = 100 * difference.low, 100 * difference.high
+    estimate, low, high = (
+        told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
+    )
     return (
-        f"{signed(100 * difference.estimate)} points (95% interval {signed(low)} to {signed(high)}, "
+        f"{estimate}{unit(difference.scale)} (95% interval {low} to {high}, "
         f"{p_text(difference.p)}, {difference.test}) on {count(difference.rows, 'test row')}"
     )
 
 
-def signed(value: float) -> str:
-    """One decimal with a sign; what rounds to zero has none."""
-    text = f"{value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text
-
-
 def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
-
-
-def points(share: float) -> str:
-    value = 100 * share
-    return f"{value:g} point" if value == 1 else f"{value:g} points"
 
 
 def count(number: int, noun: str) -> str:

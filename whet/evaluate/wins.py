@@ -27,18 +27,26 @@ def measure_wins(
     base: Side, tuned: Side, origin: Base, prepared: Prepared, rewards: Rewards, recipe: Recipe, progress: Progress
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The key `wins` of evaluation.json, and the answers of each side by its name."""
+    rows = prepared.test_rows
+    texts = written(base, tuned, origin, prepared, recipe, progress)
+    scores = {side: rewards([row.prompt for row in rows], found, rows).total for side, found in texts.items()}
+    return win_rate(scores["base"], scores["tuned"], rewards.main, recipe.seed), texts
+
+
+def written(
+    base: Side, tuned: Side, origin: Base, prepared: Prepared, recipe: Recipe, progress: Progress
+) -> dict[str, list[str]]:
+    """The greedy answers of each side to the test rows, by its name."""
     rows, renderer = prepared.test_rows, prepared.renderer
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
     texts: dict[str, list[str]] = {}
-    scores: dict[str, list[float]] = {}
     for before, side in ((0, base), (len(rows), tuned)):
         answers = ask(
             side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
         )
         texts[side.name] = [answer.text.strip() for answer in answers]
-        scores[side.name] = rewards([row.prompt for row in rows], texts[side.name], rows).total
-    return win_rate(scores["base"], scores["tuned"], rewards.main, recipe.seed), texts
+    return texts
 
 
 def win_rate(base: Sequence[float], tuned: Sequence[float], by: str, seed: int) -> dict[str, Any]:

@@ -102,11 +102,7 @@ class Remote:
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
         if self.key:
-            secret = os.environ.get(self.key)
-            if not secret:
-                what = "this environment variable, which is to hold the API key, is not set"
-                raise InputError(what, where=self.key, fix=f"export {self.key}=...")
-            headers["Authorization"] = f"Bearer {secret}"
+            headers["Authorization"] = f"Bearer {secret_of(self.key)}"
         return headers
 
     def _without_key(self, text: str) -> str:
@@ -120,6 +116,15 @@ class Remote:
         if error.code in AGAIN:
             return RunError(f"{what}, after {attempt + 1} tries", where=self.url, fix="try later; the run resumes")
         return InputError(what, where=self.url, fix="check the URL, the model's name and the key")
+
+
+def secret_of(key: str) -> str:
+    """What the environment variable holds. Raises InputError where it is not set."""
+    secret = os.environ.get(key)
+    if not secret:
+        what = "this environment variable, which is to hold the API key, is not set"
+        raise InputError(what, where=key, fix=f"export {key}=...")
+    return secret
 
 
 def _counted(usage: Any) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from whet.recipe.rewards import Url
+from whet.recipe.places import Url
 from whet.recipe.strict import Name, Strict
 
 Framing = Literal["zero-shot", "system", "few-shot", "few-shot-nearest", "retrieval"]

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
+from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
@@ -79,6 +80,7 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     refuse_teacher_contradictions(recipe, where)
+    refuse_evaluation_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

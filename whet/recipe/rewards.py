@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 
+from whet.recipe.places import FunctionPlace, Pattern, Url
 from whet.recipe.strict import Name, Strict
 
 Weight = Annotated[float, Field(description="What it counts for in the sum of all rewards.")]
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise PydanticCustomError("regex", "a regular expression ({why})", {"why": str(error)}) from error
-    return text
-
-
-def _place(text: str) -> str:
-    if not re.fullmatch(r"[^\x00]+\.py:[A-Za-z_]\w*", text):
-        raise PydanticCustomError("place", "a file and a function in it, as in rewards.py:score")
-    return text
-
-
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
-        raise PydanticCustomError("url", "a URL as far as /v1, as in http://localhost:8000/v1")
-    return text
-
-
-Url = Annotated[Name, AfterValidator(_url)]
 
 
 class Exact(Strict):
@@ -51,9 +27,7 @@ class Regex(Strict):
 
     kind: Literal["regex"] = "regex"
     weight: Weight = 1.0
-    pattern: Annotated[Name, AfterValidator(_pattern)] = Field(
-        description="A regular expression of Python; ^ and $ are the ends of the answer."
-    )
+    pattern: Pattern = Field(description="A regular expression of Python; ^ and $ are the ends of the answer.")
 
 
 class JsonObject(Strict):
@@ -91,7 +65,7 @@ class Function(Strict):
 
     kind: Literal["function"] = "function"
     weight: Weight = 1.0
-    function: Annotated[Name, AfterValidator(_place)] = Field(
+    function: FunctionPlace = Field(
         description="`file.py:name`; the file stands beside the recipe or in a folder there."
     )
 

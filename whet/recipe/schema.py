@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from whet.recipe.comparison import Compare as Compare
 from whet.recipe.distillation import Bake, Distil
+from whet.recipe.judging import PairJudge
+from whet.recipe.places import FunctionPlace
 from whet.recipe.rewards import AnyReward as AnyReward
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
@@ -199,24 +201,34 @@ class Optimizer(Strict):
 class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
-    metric: Literal[
-        "auto",
-        "exact-match",
-        "json",
-        "accuracy",
-        "final-answer",
-        "rouge-l",
-        "chrf",
-        "nll",
-        "preference-accuracy",
-        "mark-accuracy",
-    ] = "auto"
+    metric: (
+        Literal[
+            "auto",
+            "exact-match",
+            "json",
+            "accuracy",
+            "final-answer",
+            "rouge-l",
+            "chrf",
+            "nll",
+            "preference-accuracy",
+            "mark-accuracy",
+        ]
+        | FunctionPlace
+    ) = Field(default="auto", description="A function of yours: `file.py:name`, beside the recipe.")
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
     early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
     max_new_tokens: int | None = Field(default=None, ge=1, description="Longest answer; default from the references.")
+    temperature: float = Field(
+        default=0.0, ge=0, le=5, description="Of the answers to the test rows; 0 is greedy, and what most rows want."
+    )
+    samples: int = Field(default=1, ge=1, le=1000, description="Answers drawn for each test row, above temperature 0.")
     wins: SomeRewards | None = Field(
         default=None, description="What scores the answers of base and tuned for a win rate: rules, a model or a judge."
+    )
+    judge: PairJudge | None = Field(
+        default=None, description="A language model that compares the answers of base and tuned, pair by pair."
     )
     forgetting: bool = Field(default=True, description="Measure what the tune cost in general ability.")
 

@@ -20,13 +20,14 @@ from whet.recipe.schema import Function
 from whet.types import Message, Row
 
 ARGUMENTS = ["prompts", "answers", "rows"]
+METRIC_ARGUMENTS = ["answer", "reference", "row"]
 
 
 class FunctionReward:
     def __init__(self, settings: Function) -> None:
         """Imports the file. Raises RecipeError for a file that cannot be imported, or a function of another form."""
         self.place = settings.function
-        self.function = _load(self.place)
+        self.function = load_function(self.place, ARGUMENTS, "reward")
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
         fields = [row.fields or {} for row in rows]
@@ -59,33 +60,42 @@ class FunctionReward:
         return [float(value) for value in found]
 
 
-def _load(place: str) -> Callable[..., Any]:
+def load_metric(place: str) -> Callable[..., Any]:
+    """A metric of the user's (whet/evaluate/own_metric.py). Raises RecipeError as load_function does."""
+    return load_function(place, METRIC_ARGUMENTS, "metric")
+
+
+def load_function(place: str, arguments: Sequence[str], role: str) -> Callable[..., Any]:
+    """The function that `file.py:name` names. `role` says in messages what it is. Raises RecipeError for a file that
+    is not there or cannot be imported, and for a function that does not take these arguments."""
     file, _, name = place.rpartition(":")
     path = Path(file)
     if not path.is_file():
         siblings = [other.name for other in path.parent.glob("*.py")]
         what = f"there is no such file{nearest(path.name, siblings)}"
         raise RecipeError(what, where=place, fix="put it beside the recipe; paths start there")
-    spec = importlib.util.spec_from_file_location(f"whet_reward_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"whet_{role}_{path.stem}", path)
     assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        what = f"the file of the reward cannot be imported: {type(error).__name__}: {error}"
+        what = f"the file of the {role} cannot be imported: {type(error).__name__}: {error}"
         raise RecipeError(what, where=place, fix="mend it; try it with python") from error
     function = getattr(module, name, None)
     if not callable(function):
         own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         what = f"the file has no function {name!r}{nearest(name, own)}"
-        raise RecipeError(what, where=place, fix=f"define it: def {name}({', '.join(ARGUMENTS)}): ...")
-    _refuse_other_form(function, place, name)
+        raise RecipeError(what, where=place, fix=f"define it: def {name}({', '.join(arguments)}): ...")
+    _refuse_other_form(function, place, name, arguments, role)
     return function
 
 
-def _refuse_other_form(function: Callable[..., Any], place: str, name: str) -> None:
+def _refuse_other_form(
+    function: Callable[..., Any], place: str, name: str, arguments: Sequence[str], role: str
+) -> None:
     try:
-        inspect.signature(function).bind(*ARGUMENTS)
+        inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:
-        fix = f"write it as: def {name}({', '.join(ARGUMENTS)}): ..."
-        raise RecipeError(f"the reward takes three arguments: {error}", where=place, fix=fix) from error
+        fix = f"write it as: def {name}({', '.join(arguments)}): ..."
+        raise RecipeError(f"the {role} takes three arguments: {error}", where=place, fix=fix) from error

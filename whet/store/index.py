@@ -32,6 +32,8 @@ class RunSummary:
     method: str
     metric: str | None = None
     base_score: float | None = None
+    scale: float | None = None
+    """Of scores outside 0..1: their range; None for shares."""
     tuned_score: float | None = None
     verdict: str | None = None
     problem: str | None = None
@@ -125,6 +127,7 @@ def summarise(folder: Path) -> RunSummary:
 
 def add_scores(row: RunSummary, evaluation: dict[str, Any]) -> None:
     row.metric = (evaluation.get("metric") or {}).get("name")
+    row.scale = (evaluation.get("difference") or {}).get("scale")
     row.base_score = (evaluation.get("base") or {}).get("score")
     row.tuned_score = (evaluation.get("tuned") or {}).get("score")
     row.verdict = (evaluation.get("verdict") or {}).get("word")

@@ -16,6 +16,7 @@ from whet.data.loader import Loader
 from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError
 from whet.loss.preference import needs_reference
+from whet.generate.remote import secret_of
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
 from whet.model.fit import install_forest
@@ -23,10 +24,12 @@ from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantise import bitsandbytes
+from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.schema import Bake, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe
 from whet.reward.combine import build_rewards
+from whet.reward.function import load_metric
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
@@ -86,6 +89,10 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
         build_rewards(recipe.method.rewards)  # so is what is wrong with a reward
     if recipe.evaluate.wins:
         build_rewards(recipe.evaluate.wins)
+    if is_function(recipe.evaluate.metric):
+        load_metric(recipe.evaluate.metric)
+    if recipe.evaluate.judge and recipe.evaluate.judge.key:
+        secret_of(recipe.evaluate.judge.key)
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -214,8 +221,10 @@ def train(session: Session, observer: Observer) -> Trained:
         run.log({"step": step, **facts})
         observer.step(step + 1, recipe.steps or 0, facts)
 
-    done = progress.step if progress.stopped else train_loop(
-        method, optimizer, recipe.steps, log, [validator, saver], progress.step
+    done = (
+        progress.step
+        if progress.stopped
+        else train_loop(method, optimizer, recipe.steps, log, [validator, saver], progress.step)
     )
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())
@@ -239,9 +248,7 @@ def _reading(session: Session, policy: Policy) -> Reading:
     return head_reading(policy)
 
 
-def _proved_path(
-    session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer
-) -> SelfCheck:
+def _proved_path(session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer) -> SelfCheck:
     """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks."""
     recipe = session.recipe
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention

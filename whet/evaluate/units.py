@@ -1,0 +1,43 @@
+"""How scores and their differences are told: scores within 0..1 in percent and points, others as plain numbers."""
+
+from __future__ import annotations
+
+
+def signed(value: float) -> str:
+    """One decimal with a sign; what rounds to zero has none."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
+def points(share: float) -> str:
+    value = 100 * share
+    return f"{value:g} point" if value == 1 else f"{value:g} points"
+
+
+def bare(score: float) -> str:
+    """Three significant digits."""
+    return f"{score:.3g}"
+
+
+def told_score(score: float, scale: float | None) -> str:
+    """`scale` is that of the Difference: None for scores within 0..1."""
+    return f"{100 * score:.1f}%" if scale is None else bare(score)
+
+
+def told_change(value: float, scale: float | None) -> str:
+    """Without the unit, so that an interval can be told with one."""
+    return signed(100 * value) if scale is None else f"{value:+.3g}" if value else "0"
+
+
+def told_size(value: float, scale: float | None) -> str:
+    """A standard error, or another size without a sign."""
+    return f"{100 * value:.1f}" if scale is None else bare(value)
+
+
+def unit(scale: float | None) -> str:
+    return " points" if scale is None else ""
+
+
+def told_reach(share: float, scale: float | None) -> str:
+    """A share of what scores can be, such as the largest difference that does not matter."""
+    return points(share) if scale is None else f"{bare(share * scale)}, {100 * share:g}% of the range of the scores,"
