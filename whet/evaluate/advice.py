@@ -176,7 +176,8 @@ def cannot_tell(
     more = f" About {needed:,} rows like these would probably decide." if needed else ""
     return (
         f"{count(rows, 'test row')} cannot tell whether {said(hopeful, scale, verb='with')} is within "
-        f"{told_margin(margin, scale)} of the best, {said(top, scale, verb='')} ({numbers}).{more} Until then: {winner.do}."
+        f"{told_margin(margin, scale)} of the best, {said(top, scale, verb='')} ({numbers}).{more} "
+        f"Until then: {winner.do}."
     )
 
 

@@ -131,19 +131,22 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, st
 def proof(facts: dict[str, Any]) -> list[str]:
     """How the numbers were made, and that nothing was chosen on the rows that judge."""
     honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
+    margin = told_margin(facts["margin"], facts["scale"])
     said = [
         f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer.",
         f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
-        f"arm is good enough when it is proved to be at most {told_margin(facts['margin'], facts['scale'])} below the best.",
+        f"arm is good enough when it is proved to be at most {margin} below the best.",
         f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
         f"{honest['same_content']:,} test rows repeat the content of another part.",
     ]
     if honest.get("checkpoint"):
         step = honest["checkpoint"].get("best_step")
-        said.append(f"The tuned model is the checkpoint of step {step}, chosen by its loss on validation rows.")
+        by = "reward" if "best_validation_reward" in honest["checkpoint"] else "loss"
+        said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
     if shots.get("part"):
-        scores = ", ".join(f"{number}: {told_score(score, facts['scale'])}" for number, score in shots["scores"].items())
+        told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
+        scores = ", ".join(f"{number}: {score}" for number, score in told.items())
         said.append(f"{shots['chosen']} examples were chosen on {shots['rows']:,} validation rows ({scores}).")
     if retriever and retriever.get("recall"):
         recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
