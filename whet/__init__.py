@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whet.api import chat, check, collect, curve, prepare_view, tune
+    from whet.api import chat, check, collect, compare, curve, prepare_view, tune
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
     from whet.store.run import Run
@@ -23,7 +23,19 @@ __version__ = "0.1.0"
 
 HOMES = {"load_recipe": "whet.recipe.load", "Recipe": "whet.recipe.schema", "Run": "whet.store.run"}
 
-__all__ = ["Recipe", "Run", "__version__", "chat", "check", "collect", "curve", "load_recipe", "prepare_view", "tune"]
+__all__ = [
+    "Recipe",
+    "Run",
+    "__version__",
+    "chat",
+    "check",
+    "collect",
+    "compare",
+    "curve",
+    "load_recipe",
+    "prepare_view",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
+from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
@@ -165,6 +166,39 @@ def failures(
         finally:
             found.write_json("status.json", before)
     observer.done()
+    return result
+
+
+def compare(
+    data: Input,
+    run: Run | str | Path | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Prompting, examples, retrieval, tuning and other models on the same test rows, and what to do.
+
+    `run` is a finished run of the same data; without it, the run that `tune` makes of this recipe, tuned first where it
+    is not yet. The same call again asks only for answers that are missing.
+    """
+    recipe, observer = _recipe(data, overrides), observer or Silent()
+    refuse_uncomparable(recipe)
+    source = _gathered(recipe, run_root, observer)
+    assert isinstance(source, Prepared)
+    refuse_too_late(recipe, source)
+    if run is None:
+        found = Run.create(run_root, recipe, name)
+        if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
+            tune(recipe, run_root, name, observer)
+    else:
+        found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+        refuse_other_recipe(recipe, found)
+    with found.at_work():
+        session = open_session(found.recipe, found, observer)
+        result = compared(session, recipe.compare, observer)
+        found.set_status("done")
+        observer.done()
     return result
 
 

@@ -24,6 +24,7 @@ from whet.cli import (
     chat,
     check,
     collect,
+    compare,
     curve,
     demo,
     evaluate,
@@ -61,6 +62,7 @@ app.command("train")(train.train)
 app.command("curve")(curve.curve)
 app.command("eval")(evaluate.evaluate)
 app.command("failures")(failures.failures)
+app.command("compare")(compare.compare)
 app.command("judge")(judge.judge)
 app.command("chat")(chat.chat)
 app.command("collect")(collect.collect)

@@ -38,7 +38,7 @@ def write_report(run: HasFolder) -> Path:
     return path
 
 
-def template() -> Any:
+def template(name: str = "report.html.j2") -> Any:
     """The compiled template; every value is escaped, and a missing one is an error, not an empty gap."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -48,7 +48,7 @@ def template() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": view.percent, "brief": brief, "places": lambda value: f"{value:.2f}"}
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def gather(folder: Path) -> dict[str, Any]:

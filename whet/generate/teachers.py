@@ -30,12 +30,12 @@ def key_name() -> str | None:
     return next((name for name in KEYS if os.environ.get(name)), None)
 
 
-def refuse_secret_url(url: str) -> None:
+def refuse_secret_url(url: str, where: str = "--teacher") -> None:
     """Raises InputError for a URL that holds a password or a query: it is written into every row."""
     parts = urlsplit(url)
     if parts.username or parts.password or parts.query or not parts.hostname:
-        what = "a teacher's URL is an address as far as /v1, and nothing else"
-        raise InputError(what, where="--teacher", value=parts.hostname, fix=f"put the key into {KEYS[0]}")
+        what = "a model's URL is an address as far as /v1, and nothing else"
+        raise InputError(what, where=where, value=parts.hostname, fix=f"put the key into {KEYS[0]}")
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
+from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
 from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
@@ -49,9 +50,11 @@ def load_recipe(
             values = documents_beside(beside(values, folder or path.parent), folder or path.parent)
             values = rewards_beside(values, folder or path.parent, folder is None, where)
             values = teacher_beside(values, folder or path.parent, folder is None, where)
+            values = comparison_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
+    values = comparison_beside(values, Path(), confined=False, where="compare.system")
     return check(values, where, places)
 
 

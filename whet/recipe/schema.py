@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from whet.recipe.comparison import Compare as Compare
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.judging import PairJudge
 from whet.recipe.places import FunctionPlace
@@ -269,6 +270,7 @@ class Recipe(Strict):
     schedule: Schedule = Field(default_factory=Schedule)
     optimizer: Optimizer = Field(default_factory=Optimizer)
     evaluate: Evaluate = Field(default_factory=Evaluate)
+    compare: Compare = Field(default_factory=Compare)
     checkpoint_every: int | None = Field(
         default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
     )

@@ -36,8 +36,10 @@ def _digest(file: Path) -> str:
 
 
 def identity(recipe: Recipe) -> tuple[str, str]:
-    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do."""
-    asked = recipe.model_dump(mode="json", exclude={"data": True, "test": True, "retrieval": {"documents"}})
+    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do; nor do the rivals
+    that a run is compared with, which change nothing about it."""
+    aside = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
+    asked = recipe.model_dump(mode="json", exclude=aside)
     return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
 
 

@@ -1,0 +1,91 @@
+"""`whet compare`: prompting, retrieval, tuning and other models on the same rows, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+
+TrainedRun = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="A finished run of this data; default: the recipe's own.")
+]
+
+
+def compare(
+    data: DataOrRecipe,
+    set_: Set = None,
+    run: TrainedRun = None,
+    name: Name = None,
+    runs: Runs = RUNS,
+    gate: Gate = False,
+    json_: Json = False,
+) -> None:
+    """Ask prompts, examples, retrieval, the tuned model and other models the same rows, and say what to do.
+
+    Tunes first where there is no run yet. The same command again goes on where it stopped. With --gate, exits with 3
+    when tuning is not proved better than the best arm without it.
+
+    Example: whet compare tickets.jsonl --set compare.shots=8
+    """
+    from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+    from whet.cli.tune import end
+    from whet.recipe.load import load_recipe
+
+    screen = Screen(json_)
+    recipe = load_recipe(data, set_ or [])
+    watch = observer()
+    try:
+        result = api.compare(recipe, run=run, run_root=runs, name=name, observer=watch)
+    finally:
+        watch.done()
+    show(screen, result)
+    end(screen, result, gate)
+
+
+def show(screen: Screen, result: dict[str, Any]) -> None:
+    """The advice, the table, and what must be known to believe it."""
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from whet.evaluate.compare_report import headline, notes
+
+    verdict = result["verdict"]
+    style = "yellow" if verdict["arm"] is None else "green"
+    title = Text(headline(verdict), style=f"bold {style}")
+    screen.show(table_of(result))
+    screen.say("")
+    screen.show(Panel(Text(verdict["sentence"]), title=title, title_align="left", border_style=style, padding=(1, 2)))
+    for note in notes(result):
+        screen.say(note, style="dim")
+    screen.say(f"Report: {result['report']}")
+
+
+def table_of(result: dict[str, Any]) -> Any:
+    from whet.cli import render
+    from whet.evaluate.advice import dollars
+    from whet.evaluate.compare_report import seconds
+    from whet.evaluate.units import told_score
+
+    verdict, scale = result["verdict"], result["scale"]
+    chosen = verdict["arm"] or verdict["meanwhile"]
+    rows = [
+        (
+            ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
+            told_score(arm["score"], scale),
+            f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
+            round(arm["prompt_tokens"]),
+            round(arm["answer_tokens"]),
+            seconds(arm["seconds_per_answer"]),
+            None if arm["cost"] is None else dollars(arm["cost"]),
+        )
+        for arm in result["arms"]
+    ]
+    columns = ["  arm", f"#{result['metric']['name']}", "#95%", "#prompt", "#answer", "#time each", "#per 1,000"]
+    return render.table(columns, rows, title=f"{result['arms'][0]['rows']:,} test rows; tokens are means")

@@ -1,0 +1,103 @@
+"""Who is asked: base or tuned model on this machine, or a model at a URL. All greedy, all through a transcript."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Protocol
+
+from whet.data.template import Renderer
+from whet.evaluate.framing import Fitted
+from whet.evaluate.heldout import ask
+from whet.evaluate.sides import Side
+from whet.evaluate.transcript import Told, Transcript, key_of
+from whet.generate.budget import worst_case
+from whet.generate.remote import Remote
+from whet.model.base import Base
+from whet.recipe.comparison import RemoteModel
+from whet.types import Message
+
+CHUNK = 128
+"""Answers of a local model that are kept together: as many as the engine writes at once."""
+Counted = Callable[[int], None]
+"""Told how many answers there are."""
+
+
+class Contestant(Protocol):
+    """Answers all prompts, in their order."""
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """`identity` names the weights. Seconds are those of a batch, shared by its answers."""
+
+    side: Side
+    origin: Base
+    renderer: Renderer
+    identity: str
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+        keys = [key_of(self.identity, ids, tokens) for ids in prompts.tokens]
+        wanted = {key: ids for key, ids in zip(keys, prompts.tokens, strict=True) if key not in transcript}
+        missing = list(wanted.items())
+        known = len(keys) - len(missing)
+        done(known)
+        for start in range(0, len(missing), CHUNK):
+            chunk = missing[start : start + CHUNK]
+            began = time.perf_counter()
+            before = known + start
+            found = ask(
+                self.side,
+                self.origin,
+                [ids for _, ids in chunk],
+                self.renderer,
+                tokens,
+                lambda n, b=before: done(b + n),
+            )
+            seconds = (time.perf_counter() - began) / len(chunk)
+            told = [
+                Told(answer.text.strip(), len(ids), len(answer.ids) + answer.finished, seconds, answer.finished)
+                for (_, ids), answer in zip(chunk, found, strict=True)
+            ]
+            transcript.add(arm, [(key, one) for (key, _), one in zip(chunk, told, strict=True)])
+        return [transcript[key] for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAtUrl:
+    """Seconds are those of a request, from sending it to its answer."""
+
+    settings: RemoteModel
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+        asked = self.settings
+        remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
+        who = f"{remote.url} {remote.model}"
+        keys = [key_of(who, messages, tokens) for messages in prompts.messages]
+        wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if key not in transcript}
+        number = len(keys) - len(wanted)
+        done(number)
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            waiting = {pool.submit(answered, remote, messages, tokens): key for key, messages in wanted.items()}
+            try:
+                for future in as_completed(waiting):
+                    transcript.add(arm, [(waiting[future], future.result())])
+                    number += 1
+                    done(number)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return [transcript[key] for key in keys]
+
+
+def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
+    began = time.perf_counter()
+    said = remote.reply(messages, tokens)
+    seconds = time.perf_counter() - began
+    guess = worst_case(messages, tokens)
+    read, written = said.tokens or (guess.prompt_tokens, guess.answer_tokens)
+    return Told(said.text.strip(), read, written, seconds, said.finished, estimated=said.tokens is None)

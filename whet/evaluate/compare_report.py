@@ -1,0 +1,183 @@
+"""The page of a comparison: what to do, why, and the numbers behind it. One HTML file without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from whet.evaluate import chart, samples
+from whet.evaluate.advice import capital, dollars, told_margin
+from whet.evaluate.report import guarded, template
+from whet.evaluate.report_view import around, percent, probability
+from whet.evaluate.units import told_change, told_score, unit
+from whet.store.atomic import write_text
+from whet.store.run import read_json_file, read_lines
+
+MOST_ROWS = 12
+"""Test rows that are shown with the answers of all arms."""
+STANDING = {"best": "best", "good enough": "good enough", "ruled out": "worse", "open": "not proved worse"}
+
+
+def write_compare_report(folder: Path) -> Path:
+    """Writes report.html from compare.json and side_by_side.jsonl. Raises RunFolderError for a damaged file."""
+    facts = read_json_file(folder / "compare.json", "arms", "differences", "verdict", "metric")
+    rows = read_lines(folder / "side_by_side.jsonl")
+    values = guarded("compare.json", folder, page, facts, rows)
+    text = guarded("compare.json", folder, template("compare.html.j2").render, values)
+    path = folder / "report.html"
+    write_text(path, samples.HIDDEN.sub("\ufffd", text))
+    return path
+
+
+def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Everything that compare.html.j2 needs."""
+    arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
+    ends, factor = ((0.0, 1.0), 100) if scale is None else (around(arms), 1)
+    chosen = verdict["arm"] or verdict["meanwhile"]
+    labels = {arm["name"]: arm["label"] for arm in arms}
+    return {
+        "name": facts["run"],
+        "facts": [facts["model"], f"{arms[0]['rows']:,} test rows", f"metric: {facts['metric']['name']}"],
+        "word": "undecided" if verdict["arm"] is None else "better",
+        "headline": headline(verdict),
+        "sentence": verdict["sentence"],
+        "metric": facts["metric"],
+        "arms": [arm_view(arm, facts["standing"], arm["name"] == chosen, scale, ends) for arm in arms],
+        "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
+        "priced": any(arm["cost"] is not None for arm in arms),
+        "notes": notes(facts),
+        "against": against(facts, labels),
+        "proof": proof(facts),
+        "prompts": [(labels[name], samples.shown(text)) for name, text in facts.get("prompts", {}).items()],
+        "cards": [card(row, labels) for row in samples.spread(list(rows), MOST_ROWS)],
+        "rows": len(rows),
+    }
+
+
+def headline(verdict: dict[str, Any]) -> str:
+    """What to do, in as few words as there are."""
+    if verdict["arm"] is None:
+        return "The rows cannot tell" if verdict["meanwhile"] else "None of them works"
+    return capital(verdict["do"])
+
+
+def arm_view(
+    arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
+) -> dict[str, Any]:
+    """One line of the table, with the interval placed on its axis."""
+    return {
+        "label": arm["label"].removeprefix("the "),
+        "chosen": chosen,
+        "standing": STANDING.get(standing.get(arm["name"], ""), ""),
+        "score": told_score(arm["score"], scale),
+        "range": f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
+        "span": chart.span(arm["low"], arm["score"], arm["high"], *ends),
+        "prompt_tokens": f"{arm['prompt_tokens']:,.0f}",
+        "answer_tokens": f"{arm['answer_tokens']:,.0f}",
+        "context": context_of(arm),
+        "seconds": seconds(arm["seconds_per_answer"]),
+        "cost": "–" if arm["cost"] is None else dollars(arm["cost"]),
+    }
+
+
+def context_of(arm: dict[str, Any]) -> str:
+    used = f"{arm['context_used']:,}"
+    return used if arm["context"] is None else f"{used} of {arm['context']:,}"
+
+
+def seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def notes(facts: dict[str, Any]) -> list[str]:
+    """What a reader must know before believing the table: what did not fit, what was cut off, what has no price."""
+    found = []
+    for arm in facts["arms"]:
+        label = capital(arm["label"])
+        if arm["reduced"]:
+            bare = f", {arm['bare']:,} of them none" if arm["bare"] else ""
+            found.append(
+                f"{label}: {arm['reduced']:,} of {arm['rows']:,} prompts did not fit into the context and hold fewer "
+                f"{arm['beside']} than {arm['offered']}{bare}; on average {arm['kept']:.1f}."
+            )
+        if arm["tokens_estimated"]:
+            found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
+    cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
+    if cut:
+        found.append(f"Answers cut off at {facts['decoding']['max_new_tokens']:,} tokens: {', '.join(cut)}.")
+    costs = [arm["cost"] is not None for arm in facts["arms"]]
+    if not all(costs):
+        keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
+        found.append(f"Without all prices arms are compared by tokens; for costs set {keys}.")
+    return found
+
+
+def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, str, str, str]]:
+    """(pair, difference, interval, p) of every two arms, the clearest first."""
+    scale = facts["scale"]
+    ordered = sorted(facts["differences"], key=lambda pair: (pair["p"], -abs(pair["estimate"])))
+    return [
+        (
+            f"{labels[pair['arm']]} – {labels[pair['other']]}",
+            told_change(pair["estimate"], scale) + unit(scale),
+            f"{told_change(pair['low'], scale)} to {told_change(pair['high'], scale)}",
+            probability(pair["p"]),
+        )
+        for pair in ordered
+    ]
+
+
+def proof(facts: dict[str, Any]) -> list[str]:
+    """How the numbers were made, and that nothing was chosen on the rows that judge."""
+    honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
+    margin = told_margin(facts["margin"], facts["scale"])
+    said = [
+        f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer.",
+        f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
+        f"arm is good enough when it is proved to be at most {margin} below the best.",
+        f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
+        f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
+        f"{honest['same_content']:,} test rows repeat the content of another part.",
+    ]
+    if honest.get("checkpoint"):
+        step = honest["checkpoint"].get("best_step")
+        by = "reward" if "best_validation_reward" in honest["checkpoint"] else "loss"
+        said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
+    if shots.get("part"):
+        told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
+        scores = ", ".join(f"{number}: {score}" for number, score in told.items())
+        said.append(f"{shots['chosen']} examples were chosen on {shots['rows']:,} validation rows ({scores}).")
+    if retriever and retriever.get("recall"):
+        recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
+        said.append(
+            f"The retriever by itself, over {retriever['passages']:,} passages: a passage with the answer is {recall} "
+            f"(known for rows by: {retriever['by']}; {retriever['without']:,} rows have none)."
+        )
+    return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
+
+
+def grounded(arm: dict[str, Any]) -> str:
+    """How far the answers of an arm stand on its passages."""
+    rates = (
+        ("supported", "have every content word in their passages or the question"),
+        ("refusal_where_absent", "are refused where the passages lack the answer"),
+        ("refusal_where_present", "are refused where they hold it"),
+    )
+    known = [(arm["grounding"][key], words) for key, words in rates]
+    shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
+    return f"{capital(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
+
+
+def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """A test row with what each arm said."""
+    reference = samples.shown(row["reference"])
+    return {
+        "row": row["row"],
+        "prompt": samples.shown(samples.prompt_text(row["prompt"])),
+        "reference": reference,
+        "answers": [
+            (labels[name], chart.brief(found["score"]), samples.marked(samples.shown(found["text"]), reference))
+            for name, found in row["answers"].items()
+        ],
+    }

@@ -1,0 +1,283 @@
+"""A comparison from prompts to facts: the same test rows, the same metric, the same greedy decoding for each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean as mean
+from typing import Any
+
+import torch
+
+from whet.data.prepare import Prepared, read_rows
+from whet.errors import DataError, InputError, RunFolderError
+from whet.evaluate import metric
+from whet.evaluate.arm_facts import Asked, facts_of
+from whet.evaluate.arms import KNOWN, Arm, arms_of
+from whet.evaluate.asking import Contestant, LocalModel, ModelAtUrl
+from whet.evaluate.compare_report import write_compare_report
+from whet.evaluate.framing import (
+    Examples,
+    Framing,
+    Passages,
+    Plain,
+    fit,
+    fixed,
+    nearest,
+    question_of,
+    usable_examples,
+)
+from whet.evaluate.heldout import answer_tokens
+from whet.evaluate.honest_rows import chosen_checkpoint, prove_apart, rows_by_part
+from whet.evaluate.retrieve import (
+    BM25,
+    Dense,
+    Passage,
+    Retriever,
+    measure_retriever,
+    passages_with_answer,
+    read_documents,
+)
+from whet.evaluate.sides import Side, sides_of
+from whet.evaluate.transcript import Transcript
+from whet.generate.remote import secret_of
+from whet.generate.teachers import refuse_secret_url
+from whet.model.fit import forest_refusal, install_forest
+from whet.model.load import open_model
+from whet.model.policy import Policy
+from whet.recipe.comparison import Compare
+from whet.recipe.places import is_function
+from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
+from whet.store.identity import identity
+from whet.store.run import Run
+from whet.train.observer import Observer
+from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.session import Session, load
+from whet.types import Row
+
+FOLDER = "compare"
+"""Inside the run's folder: answers.jsonl, compare.json, rows.json, report.html."""
+CHOOSING_ROWS = 100
+"""Validation rows that choose among numbers of examples."""
+
+
+def refuse_uncomparable(recipe: Recipe) -> None:
+    """Raises InputError for a method whose model does not write answers, and for arms without what they need."""
+    if isinstance(recipe.method, HeadMethod | Pretrain):
+        what = "compare asks every arm to write an answer, and this method's model gives none"
+        raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
+    arms_of(recipe.compare)
+
+
+def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
+    """What would stop the comparison after hours of training is told before it. Raises InputError."""
+    metric_of(recipe.evaluate, source)
+    for remote in recipe.compare.remote:
+        refuse_secret_url(remote.url, "compare.remote")
+        if remote.key:
+            secret_of(remote.key)
+    if any(arm.framing == "retrieval" for arm in arms_of(recipe.compare)):
+        documents_of(recipe.compare)
+
+
+def documents_of(settings: Compare) -> list[Passage]:
+    """The passages to look answers up in. Raises DataError."""
+    assert settings.documents is not None
+    return read_documents(Path(settings.documents), settings.words)
+
+
+def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
+    """With a run that is named, its own recipe says how rows are split and trained on; what is given here may only be
+    the same, or nothing but data and `compare`. Raises RunFolderError."""
+    run.refuse_changed_data()
+    asked, data = identity(recipe)
+    bare, _ = identity(Recipe(data=recipe.data, test=recipe.test))
+    facts = run.read_json("run.json")
+    if data != facts.get("data_sha256"):
+        fix = "give the data of that run, or leave --run out"
+        raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
+    if asked not in (bare, facts.get("recipe_sha256")):
+        fix = "leave out every key but those under compare, or leave --run out"
+        raise RunFolderError("this run was made with another recipe", where=f"run {run.name}", fix=fix)
+
+
+def needs_training(recipe: Recipe) -> bool:
+    return any(arm.trained for arm in arms_of(recipe.compare))
+
+
+def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
+    """Asks every arm, and leaves compare.json and report.html in the run's folder `compare`."""
+    run, recipe, source = session.run, session.recipe, session.material.source
+    assert isinstance(source, Prepared)
+    rows, folder = source.test_rows, run.folder / FOLDER
+    name, reason = metric_of(recipe.evaluate, source)
+    folder.mkdir(exist_ok=True)
+    apart = prove_apart(source.ledger)
+    run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
+    arms = arms_of(settings)
+    comparison = Comparison(session, settings, name, Transcript(folder / "answers.jsonl"), observer)
+    comparison.open(any(arm.trained for arm in arms))
+    shots = comparison.choose_shots(arms)
+    asked = [comparison.ask(arm, rows, shots["chosen"]) for arm in arms]
+    result = {
+        "run": run.name,
+        "model": recipe.base,
+        "metric": {"name": name, "reason": reason},
+        **facts_of(asked, rows, settings, name, comparison.context, recipe.seed),
+        "margin": settings.margin,
+        "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens},
+        "shots": shots,
+        "retriever": comparison.retriever_facts(rows),
+        "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
+        "report": str(folder / "report.html"),
+    }
+    result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
+    if recipe.evaluate.temperature:
+        observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
+    run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, rows))
+    run.write_json(f"{FOLDER}/compare.json", result)
+    write_compare_report(folder)
+    return result
+
+
+def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
+    """The metric that scores written answers, and why. Raises DataError, InputError."""
+    if not source.test_rows:
+        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    asked = wanted.metric != "auto"
+    if not asked and (source.shape.paired or source.shape.kind == "unpaired"):
+        what = "these rows say which answer is better, not what is right, so written answers cannot be scored"
+        raise InputError(
+            what, where="evaluate.metric", fix="name a metric that compares with the chosen answer: rouge-l"
+        )
+    name, reason = (wanted.metric, "asked for in the recipe") if asked else metric.choose(source.test_rows)
+    if name not in metric.SCORERS and not is_function(name):
+        what = f"compare scores written answers, and {name} does not: {reason}"
+        raise InputError(what, where="evaluate.metric", fix=metric.known_metrics().removesuffix(", nll"))
+    return name, reason
+
+
+class Comparison:
+    """The models, the prompts and the transcript of one comparison."""
+
+    def __init__(
+        self, session: Session, settings: Compare, metric_name: str, transcript: Transcript, observer: Observer
+    ) -> None:
+        self.session, self.settings, self.metric = session, settings, metric_name
+        self.transcript, self.observer = transcript, observer
+        self.source = session.material.prepared
+        self._pool: list[Row] | None = None
+        self._retriever: Retriever | None = None
+
+    def open(self, trained: bool) -> None:
+        """Loads the base, and the tuned model where it is asked for."""
+        session, recipe, renderer = self.session, self.session.recipe, self.session.renderer
+        if trained:
+            self.observer.phase("opening base and tuned model")
+            facts = read_facts(session.run.model)
+            prove_weights(facts, session.run.model)
+            prove_template(facts, renderer)
+            path = session.run.read_json("selfcheck.json", "path")["path"]
+            opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+            base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
+            origin = opened.base
+            digest = f"{origin.fingerprint} {facts['dtype']} {sorted(facts['weights_sha256'].items())}"
+            self.tuned: LocalModel | None = LocalModel(tuned, origin, renderer, digest)
+        else:
+            origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
+            use_forest = forest_refusal(origin.model) is None
+            if use_forest:
+                install_forest(origin.model)
+            base, self.tuned = Side("base", Policy(origin.model, use_forest)), None
+        dtype = next(base.policy.model.parameters()).dtype
+        self.base = LocalModel(base, origin, renderer, f"{origin.fingerprint} {dtype}")
+        self.context = origin.context
+        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.source.test_rows, origin)
+
+    def ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
+        """One arm on some rows: prompts that fit, answers, scores."""
+        self.observer.phase(f"asking {arm.label}", len(rows))
+        prompts = fit(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
+        told = self._who(arm)(
+            arm.name, prompts, self.tokens, self.transcript, lambda n: self.observer.step(n, len(rows), {})
+        )
+        scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
+        return Asked(arm, prompts, told, scores)
+
+    def prompt_text(self, asked: Asked) -> str:
+        """What this arm was given for the first row, word for word."""
+        return self.session.renderer.prompt_text(asked.prompts.messages[0], self.source.test_rows[0].tools)
+
+    def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
+        """How many examples: what is asked for, or of several what the base does best with on validation rows."""
+        wanted = sorted(set(self.settings.shots))
+        few = [arm for arm in arms if arm.framing in ("few-shot", "few-shot-nearest")]
+        if len(wanted) == 1 or not few:
+            return {"chosen": wanted[0], "part": None}
+        rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))))[:CHOOSING_ROWS]
+        arm = KNOWN[few[0].framing]
+        scores = {shots: mean(self.ask(arm, rows, shots).values) for shots in wanted}
+        best = max(wanted, key=lambda shots: (scores[shots], -shots))
+        return {"chosen": best, "part": "validation", "rows": len(rows), "by": arm.label, "scores": scores}
+
+    def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
+        """How often the retriever finds a passage that holds the reference answer; None without documents."""
+        if self._retriever is None:
+            return None
+        passages = documents_of(self.settings)
+        own, by = passages_with_answer([row.reference for row in rows], passages)
+        facts: dict[str, Any] = {"passages": len(passages), "by": by, "without": sum(not found for found in own)}
+        if not any(own):
+            return facts | {"recall": None}
+        hits = self._retriever.search([question_of(row) for row in rows], max(10, self.settings.passages))
+        found = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
+        return facts | {"recall": {depth: one.mean for depth, one in found.recall.items()}, "mrr": found.mrr.mean}
+
+    def _who(self, arm: Arm) -> Contestant:
+        if arm.remote is not None:
+            return ModelAtUrl(arm.remote)
+        if not arm.trained:
+            return self.base
+        assert self.tuned is not None
+        return self.tuned
+
+    def _room(self, arm: Arm) -> int:
+        """Tokens of a prompt beside the answer; a server knows its own context."""
+        return self.context - self.tokens if arm.remote is None else 1 << 30
+
+    def _framing(self, arm: Arm, shots: int) -> Framing:
+        settings = self.settings
+        system = None if arm.trained or arm.framing == "zero-shot" else settings.system
+        match arm.framing:
+            case "few-shot":
+                return Examples(fixed(self._examples(), shots, self.session.recipe.seed), system)
+            case "few-shot-nearest":
+                return Examples(nearest(self._examples(), shots), system)
+            case "retrieval":
+                return Passages(self._found(), settings.passages, settings.template, system)
+        return Plain(system)
+
+    def _examples(self) -> list[Row]:
+        if self._pool is None:
+            self._pool = usable_examples(list(read_rows(self.session.recipe, self.source, ("trained",))))
+        return self._pool
+
+    def _found(self) -> Retriever:
+        if self._retriever is None:
+            passages, encoder = documents_of(self.settings), self.settings.encoder
+            self._retriever = BM25(passages) if encoder is None else Dense(passages, encoder)
+        return self._retriever
+
+
+def side_by_side(asked: Sequence[Asked], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A line a row: prompt, reference, and of each arm the answer and its score."""
+    return [
+        {
+            "row": row.index,
+            "where": row.where,
+            "prompt": row.prompt,
+            "reference": row.reference,
+            "answers": {one.arm.name: {"text": one.answers[n].text, "score": one.scores[n].value} for one in asked},
+        }
+        for n, row in enumerate(rows)
+    ]
