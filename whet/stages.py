@@ -16,14 +16,18 @@ from whet.data.reading import understood
 from whet.doctor.check import examine
 from whet.doctor.registry import all_checks
 from whet.errors import DataError
+from whet.evaluate import ship
 from whet.evaluate.baked import measure_baked
+from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.headed import Measured, measure_headed
-from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
+from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.evaluate.suites import measured_prompts
 from whet.evaluate.wins import measure_wins
+from whet.model.base import locate
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
@@ -32,10 +36,9 @@ from whet.store import registry
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.replayed import LEDGER as REPLAY_LEDGER
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
-
-KL_PROMPT_ROWS = 100
 
 
 def refuse_without_test(session: Session) -> None:
@@ -78,7 +81,8 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
         return effort_so_far(session.run)
-    done = train(session, observer)
+    sealed = measured_prompts(session.recipe, session.material.source, locate(session.recipe.base))
+    done = train(session, observer, sealed)
     stopped = {
         "reason": done.progress.stopped,
         "step": done.progress.step,
@@ -126,6 +130,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
     write_report(run)
@@ -162,33 +167,38 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
         lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
     if isinstance(source, Prepared):
-        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
+        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_ROWS]]
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
-        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
+        renderer = session.renderer
+        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, renderer, prompts, recipe, progress)
+        measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
 
 
 def head(session: Session) -> dict[str, Any]:
+    ledger = session.material.ledger.summary()
+    if session.recipe.keep.replay is not None:
+        ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     return {
         "run": session.run.name,
         "model": session.recipe.base,
         "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
-        "ledger": session.material.ledger.summary(),
+        "ledger": ledger,
     }
 
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
-    """Every finished tune becomes a version of a named model; it is put in use only when it is better."""
+    """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
     name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
-    facts = {key: result.get(key) for key in ("metric", "verdict")}
+    facts = {key: result.get(key) for key in ("metric", "verdict", "ship")}
     version = registry.register(name, run, facts, root)
-    if result["verdict"]["word"] == "better" and "caution" not in result:
+    decided = ship.decide(result)
+    if decided["answer"] == "yes":
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
-        why = "of the warning in its verdict" if "caution" in result else "it is not proved better"
-        observer.note(f"registered as {name}@{version}; not put in use, because {why}")
+        observer.note(f"registered as {name}@{version}; not put in use. {decided['sentence']}")
 
 
 def _peak_memory() -> int:

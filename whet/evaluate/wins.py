@@ -33,9 +33,7 @@ def measure_wins(
     texts: dict[str, list[str]] = {}
     scores: dict[str, list[float]] = {}
     for before, side in ((0, base), (len(rows), tuned)):
-        answers = ask(
-            side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows))
-        )
+        answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows)))
         texts[side.name] = [answer.text.strip() for answer in answers]
         scores[side.name] = rewards([row.prompt for row in rows], texts[side.name], rows).total
     return win_rate(scores["base"], scores["tuned"], rewards.main, recipe.seed), texts

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
 from whet.recipe.explain import explain
+from whet.recipe.kept import kept_beside, refuse_keep_contradictions
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
@@ -47,6 +48,7 @@ def load_recipe(
             values = beside(values, folder or path.parent)
             values = rewards_beside(values, folder or path.parent, folder is None, where)
             values = teacher_beside(values, folder or path.parent, folder is None, where)
+            values = kept_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
@@ -76,6 +78,7 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     refuse_teacher_contradictions(recipe, where)
+    refuse_keep_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

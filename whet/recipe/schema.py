@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from whet.recipe.distillation import Bake, Distil
+from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.rewards import AnyReward as AnyReward
 from whet.recipe.rewards import Exact as Exact
 from whet.recipe.rewards import Function as Function
@@ -247,7 +248,9 @@ class Recipe(Strict):
     steps: int | None = Field(default=None, ge=1, description="A cap; wins over epochs.")
     schedule: Schedule = Field(default_factory=Schedule)
     optimizer: Optimizer = Field(default_factory=Optimizer)
+    keep: Keep = Field(default_factory=Keep)
     evaluate: Evaluate = Field(default_factory=Evaluate)
+    forgetting: Forgetting = Field(default_factory=Forgetting)
     checkpoint_every: int | None = Field(
         default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
     )

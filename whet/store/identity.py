@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from whet.errors import DataError
+from whet.recipe.keep import BASE
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
 
@@ -42,9 +43,10 @@ def identity(recipe: Recipe) -> tuple[str, str]:
 
 
 def data_hash(recipe: Recipe) -> str:
-    """sha256 over the data and the test file of a recipe."""
+    """sha256 over the data of a recipe, its test file, and what it replays."""
+    beside = [name for name in (recipe.test, recipe.keep.replay, recipe.keep.prompts) if name and name != BASE]
     data = data_digest(recipe.data)
-    return data if recipe.test is None else sha256_text(data + data_digest(recipe.test))
+    return sha256_text("".join([data, *map(data_digest, beside)])) if beside else data
 
 
 def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:
