@@ -19,7 +19,7 @@ from nano.world import stream_seed
 from whet.store.atomic import write_text
 
 SEED = 23
-PER_SKILL = 90
+PER_SKILL = 180
 OPENINGS = (
     "The", "It was", "When the", "In the", "She", "He had", "They", "There was", "One of", "At the", "My", "For a",
     "After", "Before", "As soon as", "The old", "A man", "A woman", "His", "Her", "I had", "We", "You", "But",

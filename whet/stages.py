@@ -20,6 +20,8 @@ from whet.evaluate import ship
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
+from whet.evaluate.frontier import measure_frontier
+from whet.evaluate.frontier_chart import draw
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.power import detectable_gain
@@ -33,10 +35,12 @@ from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
+from whet.store.atomic import write_text
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
+from whet.train.rescaled import rescale
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
 
@@ -80,6 +84,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
+        scaled(session, observer)
         return effort_so_far(session.run)
     sealed = measured_prompts(session.recipe, session.material.source, locate(session.recipe.base))
     done = train(session, observer, sealed)
@@ -99,7 +104,42 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     session.base = None
     del done
     gc.collect()
+    scaled(session, observer)
     return effort
+
+
+def scaled(session: Session, observer: Observer) -> None:
+    """Bring the saved model nearer to its base, where the recipe asks for it; `auto` chooses on validation rows."""
+    run, scale = session.run, session.recipe.keep.scale
+    if scale == "auto":
+        if "scale" in read_facts(run.model):
+            return
+        found = frontier_of(session, observer)
+        scale = found["scale"]
+        observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {found['why']}")
+    if scale != 1.0:
+        rescale(run.model, scale, session.recipe.trust_remote_code)
+
+
+def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
+    """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
+    run, recipe, source = session.run, session.recipe, session.material.source
+    if not isinstance(source, Prepared):
+        fix = "compare whole runs: whet runs diff ONE OTHER"
+        raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    observer.phase("measuring the way from base to tuned")
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    found = measure_frontier(
+        opened, opened.use_forest and path != "plain", source, session.renderer, recipe,
+        lambda done, total: observer.step(done, total, {}),
+    )  # fmt: skip
+    found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
+    run.write_json("frontier.json", found)
+    write_text(run.folder / "frontier.svg", draw(found))
+    return found
 
 
 def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:

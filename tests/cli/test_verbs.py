@@ -47,6 +47,12 @@ def test_the_gate_opens_only_for_better(api: Any, capsys: Capture, word: str, co
     assert run(["tune", "tickets.jsonl", "--name", "a"]) == 0
 
 
+def test_the_gate_stays_shut_where_something_broke(api: Any, capsys: Capture) -> None:
+    api.broken = ["The base's own skills"]
+    assert run(["tune", "tickets.jsonl", "--gate"]) == 3
+    assert "broke more than its budget allows: the base's own skills" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -> None:
     assert run(["demo", "--rows", "40", "--seed", "7"]) == 0
     data = Path("whet-demo/support-desk-40-7.jsonl")

@@ -20,7 +20,7 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import chat, check, collect, demo, evaluate, init, models, plan, runs, show, train, tune
+from whet.cli import chat, check, collect, demo, evaluate, frontier, init, models, plan, runs, show, train, tune
 from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
@@ -43,6 +43,7 @@ app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command("frontier")(frontier.frontier)
 app.command("chat")(chat.chat)
 app.command("collect")(collect.collect)
 app.add_typer(runs.app, name="runs")

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from whet.evaluate import chart
+from whet.evaluate.ship_view import measure_row, measures
 from whet.evaluate.verdict import EQUIVALENCE, points, signed
 
 WORDS = {
@@ -201,22 +202,14 @@ def ledger_view(ledger: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def forgetting_view(forgetting: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The statement, and its numbers as (label, value, note)."""
-    if not forgetting:
+def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Every measure as a row of a table, and the skills of the base one by one."""
+    found = measures(evaluation)
+    if not found:
         return None
-    nll, kl = forgetting.get("general_nll_per_byte"), forgetting.get("kl_base_tuned_per_token")
-    numbers = []
-    if nll:
-        note = f"nats per byte, base {chart.brief(nll['base'])}, change {nll['change']:+.3f}"
-        numbers.append(("Loss on general text", chart.brief(nll["tuned"]), note))
-    if kl is not None:
-        numbers.append(
-            ("Moved from the base", chart.brief(kl), "KL(base \u2016 tuned), nats per token of the new task")
-        )
-    skills = forgetting.get("skills") or {}
-    before, after = (part_scores(skills.get(side), "score") for side in ("base", "tuned"))
-    return {"statement": forgetting["statement"], "numbers": numbers, "skills": part_rows(before, after)}
+    parts = next((one["details"]["parts"] for one in found if "parts" in (one.get("details") or {})), {})
+    before, after = (part_scores(parts.get(side), "score") for side in ("base", "tuned"))
+    return {"rows": [measure_row(one) for one in found], "skills": part_rows(before, after)}
 
 
 def choices_view(choices: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

@@ -29,6 +29,7 @@ OWN_PROMPTS = "general.jsonl"
 """What a base may bring in its folder."""
 CHAT = Sampling(max_new_tokens=128)
 TEXT = Sampling(max_new_tokens=192, temperature=1.0, seed=1)
+HELD_BACK = 5
 DRAWS = 4
 """Continuations of each beginning of a text."""
 
@@ -42,6 +43,8 @@ class Asked:
     text: bool
     words: str
     """Its last message, or the beginning."""
+    reference: str = ""
+    """The answer that the file gives, where it gives one."""
 
 
 def prompts_file(asked: str | None, base_folder: str) -> Path:
@@ -80,7 +83,19 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked
             ids = renderer.prompt_ids(row.prompt, row.tools)
         except RowRefused as refusal:
             raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
-        yield Asked(raw.where, ids, False, str(row.prompt[-1].get("content") if row.prompt else ""))
+        given = raw.value.get("answer") if isinstance(raw.value, dict) else None
+        words = str(row.prompt[-1].get("content") if row.prompt else "")
+        yield Asked(raw.where, ids, False, words, row.reference or str(given or ""))
+
+
+def rehearsed(asked: list[Asked]) -> list[Asked]:
+    """What may be learned: all but every fifth prompt."""
+    return [one for place, one in enumerate(asked) if place % HELD_BACK]
+
+
+def held_back(asked: list[Asked]) -> list[Asked]:
+    """Every fifth prompt, which is never learned: what a scale is chosen on."""
+    return [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
 
 
 def own_samples(
@@ -90,7 +105,7 @@ def own_samples(
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    asked = [one for one in read_asked(path, renderer, base.tokenizer) if 0 < len(one.ids) < base.context]
+    asked = rehearsed([one for one in read_asked(path, renderer, base.tokenizer) if 0 < len(one.ids) < base.context])
     written = cache / f"own-{_key(base, renderer, path)[:24]}.jsonl"
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
     if not written.is_file():

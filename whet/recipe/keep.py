@@ -20,7 +20,8 @@ class Keep(Strict):
         default=None, description="base: the base's own answers to general prompts; or a file of general rows."
     )
     prompts: Name | None = Field(
-        default=None, description="For replay: base. Rows of prompts and beginnings of texts; default: the base's own."
+        default=None,
+        description="For replay: base and scale: auto. Rows of prompts, or of the beginnings of texts.",
     )
     ratio: float | None = Field(
         default=None, gt=0, lt=1, description="Share of the loss, and about of a step's tokens, that is replay."

@@ -43,10 +43,10 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
     scaled = keep.scale != 1.0
     wrong: list[tuple[bool, str, object, str]] = [
         (
-            keep.prompts is not None and keep.replay != BASE,
-            "prompts are for the base to answer",
+            keep.prompts is not None and keep.replay != BASE and keep.scale != "auto",
+            "nothing asks these general prompts",
             f"keep.prompts: {keep.prompts}",
-            "set keep.replay: base, or leave keep.prompts out",
+            "set keep.replay: base or keep.scale: auto, or leave keep.prompts out",
         ),
         (
             keep.ratio is not None and keep.replay is None,
