@@ -39,6 +39,7 @@ from whet.stages import (
     evaluated,
     frontier_of,
     head,
+    refuse_unmeasurable,
     refuse_without_test,
     register,
     state_findings,
@@ -75,6 +76,7 @@ def tune(
             return run.read_json("evaluation.json", *RESULT_KEYS)
         session = open_session(run.recipe, run, observer)
         refuse_without_test(session)
+        refuse_unmeasurable(session)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)

@@ -22,12 +22,13 @@ from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import measure_frontier
 from whet.evaluate.frontier_chart import draw
+from whet.evaluate.harness import harness
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.power import detectable_gain
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
-from whet.evaluate.suites import measured_prompts
+from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.wins import measure_wins
 from whet.model.base import locate
 from whet.model.load import open_model
@@ -58,6 +59,16 @@ def refuse_without_test(session: Session) -> None:
             if little
             else "set split.test above 0 or give a test file; or train without a verdict: whet train",
         )
+
+
+def refuse_unmeasurable(session: Session) -> None:
+    """Before anything is trained: suites that cannot be asked, and tasks without their package. Raises DataError,
+    InputError."""
+    if session.recipe.evaluate.forgetting:
+        for path in session.recipe.forgetting.suites:
+            read_suite(path)
+        if session.recipe.forgetting.lm_eval:
+            harness()
 
 
 def state_findings(session: Session, observer: Observer) -> None:

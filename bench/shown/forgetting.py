@@ -3,7 +3,8 @@
     python -m bench.shown.forgetting [NAME ...]    prints one line of JSON a variant; all of them without a name
 
 Every variant is one `whet tune` of the bundled base on the same rows, measured by the same suites: nothing is chosen
-afterwards, and the table of docs/forgetting.md is what this prints. All variants together draw docs/images/forgetting.svg.
+afterwards, and the table of docs/forgetting.md is what this prints. All variants together draw
+docs/images/forgetting.svg.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 
 from whet.cli.main import run
 from whet.recipe.load import load_recipe
+from whet.recipe.keep import Keep
 from whet.recipe.schema import Lora, Recipe, Sft
 from whet.store.registry import find_run
 
@@ -57,7 +58,7 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
     assert run(["demo", "--rows", "40", "--seed", "7"]) == 0
     data = Path("whet-demo/support-desk-40-7.jsonl")
     assert len(data.read_text().splitlines()) == 40
-    assert api.recipes == [Recipe(data=str(data))]
+    assert api.recipes == [Recipe(data=str(data), keep=Keep(replay="base", kl=1.0))]
     shown = capsys.readouterr().out
     assert "Where is it?" in shown and "tuned {}" in shown and "whet chat support-desk-40-7-" in shown
 

@@ -35,7 +35,8 @@ def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def command(data: Path, runs: Path) -> list[str]:
-    extra = [setting.replace("general.jsonl", str(data.parent / "general.jsonl")) for setting in EXTRA.get(data.stem, [])]
+    general = str(data.parent / "general.jsonl")
+    extra = [setting.replace("general.jsonl", general) for setting in EXTRA.get(data.stem, [])]
     settings = [word for setting in [*SETTINGS, *extra] for word in ("--set", setting)]
     return [sys.executable, "-m", "whet", "train", str(data), "--runs", str(runs), "--name", "r", *settings]
 

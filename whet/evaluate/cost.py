@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from whet.data.template import Renderer
-from whet.evaluate import forgetting, metric, skills
+from whet.evaluate import forgetting, harness, metric, skills
 from whet.evaluate.budget import Measure, together
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side, kl_by_prompt, text_nll
@@ -40,6 +40,7 @@ def measure_forgetting(
     for suite in suites:
         measures.append(_suite(base, tuned, origin, renderer, suite, recipe, lambda n, b=done: progress(b + n, total)))
         done += 2 * len(suite.rows)
+    measures += _harness(base, tuned, origin, renderer, recipe)
     return together(measures)
 
 
@@ -102,6 +103,19 @@ def _suite(
         scores[side.name] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
     chosen = {"metric": suite.metric, "metric_reason": suite.reason}
     return _scored(f"suite-{suite.name}", f"The suite {suite.name!r}", scores, recipe, **chosen)
+
+
+def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: Recipe) -> Iterator[Measure]:
+    wanted = recipe.forgetting
+    if not wanted.lm_eval:
+        return
+    found = {
+        side.name: harness.run_tasks(side, origin, renderer, wanted.lm_eval, wanted.lm_eval_limit)
+        for side in (base, tuned)
+    }
+    for task, name, before, after in harness.paired(found["base"], found["tuned"]):
+        scores = {"base": before, "tuned": after}
+        yield _scored(f"lm-eval-{task}", f"The lm-eval task {task!r}", scores, recipe, metric=name)
 
 
 def _scored(name: str, what: str, scores: dict[str, list[float]], recipe: Recipe, **details: Any) -> Measure:

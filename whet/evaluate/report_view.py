@@ -73,9 +73,14 @@ def score_view(name: str, side: dict[str, Any]) -> dict[str, Any]:
 
 
 def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(label, value, note) of the key numbers that the run has."""
+    """(label, value, note) of the key numbers that the run has, what it cost first."""
     found: list[tuple[str, str, str]] = []
     difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
+    if evaluation.get("seconds") is not None:
+        rate = evaluation.get("tokens_per_second")
+        found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
+    if evaluation.get("peak_memory_bytes"):
+        found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     if difference:
         note = f"{difference['test']}; {difference['discordant']:,} of {difference['rows']:,} rows differ"
         if "rows" not in difference:
@@ -98,14 +103,9 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
         found.append(
             ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
         )
-    if evaluation.get("seconds") is not None:
-        rate = evaluation.get("tokens_per_second")
-        found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
     if ledger.get("supervised_tokens") is not None:
         note = f"of {ledger['tokens']:,} tokens" if ledger.get("tokens") else ""
         found.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
-    if evaluation.get("peak_memory_bytes"):
-        found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     return found
 
 

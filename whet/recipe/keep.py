@@ -41,8 +41,8 @@ class Forgetting(Strict):
     """What is measured beside the task, and the loss that is accepted: the interval's bad end must stay within it."""
 
     suites: list[Name] = Field(default=[], description="Files of prompts with answers, asked before and after.")
-    lm_eval: list[Name] = Field(default=[], description="Tasks of lm-eval (pip install 'whet[lm-eval]').")
-    lm_eval_limit: int | None = Field(default=None, ge=1, description="Rows of each of these tasks; default: all.")
+    lm_eval: list[Name] = Field(default=[], description="Tasks of lm-eval, by name or as their own YAML files.")
+    lm_eval_limit: int | None = Field(default=None, ge=1, description="Documents of each of these tasks; default: all.")
     text: float | None = Field(default=None, gt=0, description="Budget: rise of the loss on general text, as a share.")
     score: Share | None = Field(default=None, gt=0, description="Budget: fall of a suite's score, 0.02 is 2 points.")
     kl: float | None = Field(

@@ -9,7 +9,7 @@ from whet.errors import RecipeError
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
 
-PLACES = (("keep", "replay"), ("keep", "prompts"), ("forgetting", "suites"))
+PLACES = (("keep", "replay"), ("keep", "prompts"), ("forgetting", "suites"), ("forgetting", "lm_eval"))
 
 
 def kept_beside(values: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:
