@@ -19,23 +19,24 @@ from typing import Any
 import whet
 from nano.skills import skills
 from nano.world import stream_seed
+from whet import api
 from whet.demo.support_desk import generate
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "forgetting.svg"
 GENERAL = "general.jsonl"
 VARIANTS: dict[str, dict[str, Any]] = {
     "nothing": {},
+    "half the way": {"take": 0.5},
+    "the way chosen by whet frontier": {"take": "auto"},
     "all weights": {"adapter": "full"},
     "a third of the rate": {"learning_rate": 2e-3},
-    "half the way": {"keep.scale": 0.5},
-    "scale: auto": {"keep.scale": "auto"},
     "KL on the answers": {"keep.kl": 0.3},
     "replay of general data": {"keep.replay": GENERAL},
     "replay of own words": {"keep.replay": "base"},
     "own words by KL": {"keep.replay": "base", "keep.kl": 1.0},
-    "own words by KL, all three": {"keep.replay": "base", "keep.kl": 2.0, "keep.ratio": 0.3, "keep.scale": "auto"},
+    "more own words by KL": {"keep.replay": "base", "keep.kl": 2.0, "keep.ratio": 0.3},
 }
-"""What each adds to the recipe."""
+"""What each adds to the recipe; `take` is a point of the run with nothing, which must stand in the same folder."""
 
 
 def run(folder: Path, name: str, rows: int = 1500, **settings: Any) -> dict[str, Any]:
@@ -43,10 +44,13 @@ def run(folder: Path, name: str, rows: int = 1500, **settings: Any) -> dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     data = written(folder / "desk.jsonl", generate(rows, 0))
     chosen = dict(VARIANTS[name])
-    if chosen.get("keep.replay") == GENERAL:
-        chosen["keep.replay"] = str(written(folder / GENERAL, general_rows()))
-    run_name = name.replace(" ", "-").replace(":", "").replace(",", "").lower()
-    result = whet.tune(str(data), run_root=folder, name=run_name, **chosen | settings)
+    if "take" in chosen:
+        scale = chosen["take"] if chosen["take"] != "auto" else api.frontier("nothing", run_root=folder)["scale"]
+        result = api.take("nothing", scale, run_root=folder)
+    else:
+        if chosen.get("keep.replay") == GENERAL:
+            chosen["keep.replay"] = str(written(folder / GENERAL, general_rows()))
+        result = whet.tune(str(data), run_root=folder, name=name.replace(" ", "-").lower(), **chosen | settings)
     measures = {one["name"]: one for one in result["forgetting"]["measures"]}
     kept = ("loss", "low", "high", "budget", "word")
     return {
@@ -101,7 +105,8 @@ def draw(found: list[dict[str, Any]], path: Path) -> Path:
 def main(names: list[str]) -> None:
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in names or VARIANTS:
+        taken = any("take" in VARIANTS[name] for name in names)
+        for name in dict.fromkeys([*(["nothing"] if taken else []), *names]) if names else VARIANTS:
             found.append(run(Path(folder), name))
             print(json.dumps(found[-1]), flush=True)
     if not names:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from whet.cli.main import run
+from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.load import load_recipe
-from whet.recipe.keep import Keep
 from whet.recipe.schema import Lora, Recipe, Sft
 from whet.store.registry import find_run
 
@@ -58,7 +58,13 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
     assert run(["demo", "--rows", "40", "--seed", "7"]) == 0
     data = Path("whet-demo/support-desk-40-7.jsonl")
     assert len(data.read_text().splitlines()) == 40
-    assert api.recipes == [Recipe(data=str(data), keep=Keep(replay="base", kl=1.0))]
+    assert api.recipes == [
+        Recipe(
+            data=str(data),
+            keep=Keep(replay="base", ratio=0.3, kl=2),
+            forgetting=Forgetting(score=0.1),
+        )
+    ]
     shown = capsys.readouterr().out
     assert "Where is it?" in shown and "tuned {}" in shown and "whet chat support-desk-40-7-" in shown
 

@@ -23,6 +23,7 @@ def test_every_way_keeps_more_than_nothing_does(tmp_path: Path) -> None:
         assert loss(found[name], "general-text") < loss(plain, "general-text"), name
     assert loss(found["own words by KL"]) < 0.1 and found["own words by KL"]["task"] > 0.85
     assert loss(found["half the way"]) < loss(plain) and found["half the way"]["task"] < plain["task"]
+    assert loss(found["the way chosen by whet frontier"]) <= loss(plain)
     assert forgetting.draw(list(found.values()), tmp_path / "forgetting.svg").is_file()
 
 

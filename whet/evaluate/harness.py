@@ -67,7 +67,8 @@ def _is_file(task: str) -> bool:
 
 def by_document(task: str, samples: Sequence[dict[str, Any]]) -> Sample:
     """The first metric of a task's samples. Raises InputError for a task without documents that have one."""
-    metrics = [name for name in (samples[0].get("metrics") or [] if samples else []) if _is_number(samples[0].get(name))]
+    first = samples[0] if samples else {}
+    metrics = [name for name in first.get("metrics") or [] if _is_number(first.get(name))]
     if not metrics:
         what, fix = "this task scores no single documents, so base and tuned cannot be paired", "name its parts instead"
         raise InputError(what, where="forgetting.lm_eval", value=task, fix=fix)
