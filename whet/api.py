@@ -44,7 +44,9 @@ from whet.stages import (
     evaluated,
     failed_on_validation,
     found_in,
+    frontier_of,
     head,
+    refuse_unmeasurable,
     refuse_without_test,
     register,
     repaired,
@@ -59,6 +61,7 @@ from whet.train.forecast import forecast, target_of
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.rescaled import copy_at_scale
 from whet.train.session import open_session, with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
@@ -200,6 +203,42 @@ def compare(
         found.set_status("done")
         observer.done()
     return result
+
+
+def frontier(
+    run: Run | str | Path,
+    prompts: str | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    if "scale" in read_facts(found.model):
+        what, fix = "this run stands on the way already", "take the run that it was made from"
+        raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
+    found.refuse_changed_data()
+    with found.at_work():
+        session = open_session(found.recipe, found, observer)
+        session.recipe.keep.prompts = prompts or session.recipe.keep.prompts
+        result = frontier_of(session, observer)
+        found.set_status("done")
+        observer.done()
+    return result
+
+
+def take(
+    run: Run | str | Path, scale: float, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
+    """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found.refuse_changed_data()
+    recipe = found.asked.model_copy(deep=True)
+    recipe.keep.scale = scale
+    made = Run.create(run_root, recipe)
+    with made.at_work():
+        copy_at_scale(found, made, scale)
+    return tune(recipe, run_root, observer=observer)
 
 
 def check(
@@ -354,6 +393,7 @@ def _finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
             return run.read_json("evaluation.json", *RESULT_KEYS), False
         session = open_session(run.recipe, run, observer)
         refuse_without_test(session)
+        refuse_unmeasurable(session)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)

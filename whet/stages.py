@@ -18,18 +18,25 @@ from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import Repair, repair
 from whet.errors import DataError
+from whet.evaluate import ship
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.collection import collection_list
+from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.failures import failures_of
+from whet.evaluate.frontier import measure_frontier
+from whet.evaluate.frontier_chart import draw
+from whet.evaluate.harness import harness
 from whet.evaluate.headed import Measured, measure_headed
-from whet.evaluate.heldout import measure_blocks, measure_forgetting, measure_rewarded, measure_rows
+from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
+from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins, written
+from whet.model.base import locate
 from whet.model.load import open_model
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
@@ -39,11 +46,11 @@ from whet.store.atomic import write_text
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.replayed import LEDGER as REPLAY_LEDGER
+from whet.train.rescaled import rescale
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
 from whet.types import Finding
-
-KL_PROMPT_ROWS = 100
 
 
 def refuse_without_test(session: Session) -> None:
@@ -59,6 +66,16 @@ def refuse_without_test(session: Session) -> None:
             if little
             else "set split.test above 0 or give a test file; or train without a verdict: whet train",
         )
+
+
+def refuse_unmeasurable(session: Session) -> None:
+    """Before anything is trained: suites that cannot be asked, and tasks without their package. Raises DataError,
+    InputError."""
+    if session.recipe.evaluate.forgetting:
+        for path in session.recipe.forgetting.suites:
+            read_suite(path)
+        if session.recipe.forgetting.lm_eval:
+            harness()
 
 
 def state_findings(session: Session, observer: Observer) -> None:
@@ -110,8 +127,10 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
+        scaled(session, observer)
         return effort_so_far(session.run)
-    done = train(session, observer)
+    sealed = measured_prompts(session.recipe, session.material.source, locate(session.recipe.base))
+    done = train(session, observer, sealed)
     stopped = {
         "reason": done.progress.stopped,
         "step": done.progress.step,
@@ -128,7 +147,42 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     session.base = None
     del done
     gc.collect()
+    scaled(session, observer)
     return effort
+
+
+def scaled(session: Session, observer: Observer) -> None:
+    """Bring the saved model nearer to its base, where the recipe asks for it; `auto` chooses on validation rows."""
+    run, scale = session.run, session.recipe.keep.scale
+    if scale == "auto":
+        if "scale" in read_facts(run.model):
+            return
+        found = frontier_of(session, observer)
+        scale = found["scale"]
+        observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {found['why']}")
+    if scale != 1.0:
+        rescale(run.model, scale, session.recipe.trust_remote_code)
+
+
+def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
+    """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
+    run, recipe, source = session.run, session.recipe, session.material.source
+    if not isinstance(source, Prepared):
+        fix = "compare whole runs: whet runs diff ONE OTHER"
+        raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    observer.phase("measuring the way from base to tuned")
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    found = measure_frontier(
+        opened, opened.use_forest and path != "plain", source, session.renderer, recipe,
+        lambda done, total: observer.step(done, total, {}),
+    )  # fmt: skip
+    found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
+    run.write_json("frontier.json", found)
+    write_text(run.folder / "frontier.svg", draw(found))
+    return found
 
 
 def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
@@ -159,6 +213,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
     write_report(run)
@@ -205,10 +260,12 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("judging")
         measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
     if isinstance(source, Prepared):
-        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_PROMPT_ROWS]]
+        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_ROWS]]
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
-        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, session.renderer, prompts, recipe.seed)
+        renderer = session.renderer
+        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, renderer, prompts, recipe, progress)
+        measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
 
 
@@ -233,25 +290,28 @@ def failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]
 
 
 def head(session: Session) -> dict[str, Any]:
+    ledger = session.material.ledger.summary()
+    if session.recipe.keep.replay is not None:
+        ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     return {
         "run": session.run.name,
         "model": session.recipe.base,
         "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
-        "ledger": session.material.ledger.summary(),
+        "ledger": ledger,
     }
 
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
-    """Every finished tune becomes a version of a named model; it is put in use only when it is better."""
+    """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
     name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
-    facts = {key: result.get(key) for key in ("metric", "verdict")}
+    facts = {key: result.get(key) for key in ("metric", "verdict", "ship")}
     version = registry.register(name, run, facts, root)
-    if result["verdict"]["word"] == "better" and "caution" not in result:
+    decided = ship.decide(result)
+    if decided["answer"] == "yes":
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
-        why = "of the warning in its verdict" if "caution" in result else "it is not proved better"
-        observer.note(f"registered as {name}@{version}; not put in use, because {why}")
+        observer.note(f"registered as {name}@{version}; not put in use. {decided['sentence']}")
 
 
 def _peak_memory() -> int:

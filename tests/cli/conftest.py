@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import whet
+from whet.evaluate import ship
 from whet.recipe.schema import Recipe
 from whet.store.run import Run
 
@@ -29,7 +30,7 @@ RESULT: dict[str, Any] = {
     "tuned": {"score": 0.8, "low": 0.49, "high": 0.94},
     "difference": {"estimate": 0.8, "low": 0.5, "high": 1.0, "p": 0.008, "discordant": 8, "test": "exact McNemar"},
     "verdict": {"word": "better", "sentence": "The tune is better by 80 points.", "rows_needed": None},
-    "forgetting": {"statement": "No harm was found."},
+    "forgetting": {"word": "kept", "broken": [], "unclear": [], "statement": "No harm was found.", "measures": []},
     "seconds": 12.3,
     "tokens_per_second": 4567.0,
     "peak_memory_bytes": 10**9,
@@ -52,6 +53,7 @@ class FakeApi(ModuleType):
     def __init__(self) -> None:
         super().__init__("whet.api")
         self.word, self.recipes, self.session = "better", [], Session()
+        self.broken: list[str] = []
         self.fault: BaseException | None = None
 
     def tune(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:
@@ -68,15 +70,25 @@ class FakeApi(ModuleType):
         answers = [{"prompt": "Where is it?", "reference": "{}", "base": "no", "tuned": "{}"}]
         (run.folder / "answers.jsonl").write_text("".join(f"{a}\n".replace("'", '"') for a in answers))
         run.set_status("done")
-        verdict = {**RESULT["verdict"], "word": self.word}
-        return {**RESULT, "verdict": verdict, "run": run.name, "report": str(run.folder / "report.html")}
+        return {**self.result(run), "report": str(run.folder / "report.html")}
+
+    def result(self, run: Run) -> dict[str, Any]:
+        """The result with the verdict and the budgets that are set."""
+        forgetting = {**RESULT["forgetting"], "word": "lost" if self.broken else "kept", "broken": self.broken}
+        facts = {
+            **RESULT,
+            "run": run.name,
+            "verdict": {**RESULT["verdict"], "word": self.word},
+            "forgetting": forgetting,
+        }
+        return facts | {"ship": ship.decide(facts)}
 
     def train(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:
         result = self.tune(recipe, run_root, name, observer)
         return {key: result[key] for key in ("run", "model", "method", "ledger", "seconds")}
 
     def evaluate(self, run: Run, observer: Any) -> dict[str, Any]:
-        return {**RESULT, "run": run.name, "verdict": {**RESULT["verdict"], "word": self.word}}
+        return self.result(run)
 
     def prepare_view(self, recipe: Recipe, rows: int) -> dict[str, Any]:
         row = {"where": "a.jsonl:1", "pieces": [["user: [hi]\n", False], ["hello", True]], "tokens": 9, "supervised": 3}

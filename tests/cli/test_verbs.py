@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from whet.cli.main import run
+from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora, Recipe, Sft
 from whet.store.registry import find_run
@@ -47,11 +48,23 @@ def test_the_gate_opens_only_for_better(api: Any, capsys: Capture, word: str, co
     assert run(["tune", "tickets.jsonl", "--name", "a"]) == 0
 
 
+def test_the_gate_stays_shut_where_something_broke(api: Any, capsys: Capture) -> None:
+    api.broken = ["The base's own skills"]
+    assert run(["tune", "tickets.jsonl", "--gate"]) == 3
+    assert "broke more than its budget allows: the base's own skills" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -> None:
     assert run(["demo", "--rows", "40", "--seed", "7"]) == 0
     data = Path("whet-demo/support-desk-40-7.jsonl")
     assert len(data.read_text().splitlines()) == 40
-    assert api.recipes == [Recipe(data=str(data))]
+    assert api.recipes == [
+        Recipe(
+            data=str(data),
+            keep=Keep(replay="base", ratio=0.3, kl=2),
+            forgetting=Forgetting(score=0.1),
+        )
+    ]
     shown = capsys.readouterr().out
     assert "Where is it?" in shown and "tuned {}" in shown and "whet chat support-desk-40-7-" in shown
 

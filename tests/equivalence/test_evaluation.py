@@ -9,7 +9,7 @@ import torch
 
 from tests.tiny_models import segments_of, tiny
 from whet.evaluate import sides
-from whet.evaluate.sides import kl_per_token, sides_of, text_nll
+from whet.evaluate.sides import kl_by_prompt, sides_of, text_nll
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.fit import install_forest
 from whet.model.policy import Policy
@@ -52,17 +52,18 @@ def test_kl_does_not_depend_on_the_batch_and_is_torchs(model: Any, monkeypatch: 
     found = []
     for tokens in READ:
         monkeypatch.setattr(sides, "READ_TOKENS", tokens)
-        found.append(kl_per_token(base, tuned, prompts))
-    assert found == [pytest.approx(found[0], rel=1e-4)] * len(READ)
-    total, count = 0.0, 0
+        found.append(kl_by_prompt(base, tuned, prompts))
+    for each in found:
+        assert [pair[0] for pair in each] == pytest.approx([pair[0] for pair in found[0]], rel=1e-4)
+        assert [pair[1] for pair in each] == [len(ids) - 1 for ids in prompts if len(ids) > 1]
+    expected = []
     with torch.no_grad():
-        for ids in prompts:
+        for ids in (ids for ids in prompts if len(ids) > 1):
             tuned_S = causal_lm(model)(input_ids=torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
             with model.disable_adapter():
                 base_S = causal_lm(model)(input_ids=torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
-            total += torch.nn.functional.kl_div(tuned_S, base_S, reduction="sum", log_target=True).item()
-            count += len(ids) - 1
-    assert found[0] == pytest.approx(total / count, rel=1e-4)
+            expected.append(torch.nn.functional.kl_div(tuned_S, base_S, reduction="sum", log_target=True).item())
+    assert [nats for nats, _ in found[0]] == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_text_longer_than_the_context_is_read_to_its_end(model: Any) -> None:

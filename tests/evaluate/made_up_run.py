@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from whet.doctor.power import detectable_gain
-from whet.evaluate import forgetting, metric
+from whet.evaluate import forgetting, metric, ship
+from whet.evaluate.budget import together
+from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import compare
 from whet.types import Row
 
@@ -99,6 +101,7 @@ def write_run(
             "best_validation_loss": 0.24,
         },
     }
+    evaluation["ship"] = ship.decide(evaluation)
     write_json(folder / "evaluation.json", evaluation)
     write_lines(
         folder / "answers.jsonl",
@@ -165,13 +168,21 @@ def write_run(
 
 
 def made_up_forgetting() -> dict[str, Any]:
+    """General text within its budget; of the skills the rows cannot tell."""
     before = lambda texts: [(len(t) * 1.31 + 9 * math.sin(i), len(t) // 4) for i, t in enumerate(texts)]  # noqa: E731
     after = lambda texts: [(len(t) * 1.318 + 10 * math.sin(i), len(t) // 4) for i, t in enumerate(texts)]  # noqa: E731
-    skills = {
+    parts = {
         "base": {"copying": {"score": 1.0, "rows": 40}, "counting": {"score": 0.55, "rows": 40}},
         "tuned": {"copying": {"score": 0.975, "rows": 40}, "counting": {"score": 0.4, "rows": 40}},
     }
-    return forgetting.measure(before, after, kl_base_tuned_per_token=0.412) | {"skills": skills}
+    base, tuned = [1.0] * 62 + [0.0] * 18, [1.0] * 55 + [0.0] * 25
+    difference = paired_difference(base, tuned)
+    measures = [
+        forgetting.text_measure(before, after),
+        forgetting.kl_measure("task", [(0.4 * n, n) for n in range(9, 40)] + [(9.0, 20)], None),
+        forgetting.score_measure("skills", "The base's own skills", (0.775, 0.6875), difference, None, parts=parts),
+    ]
+    return together(measures)
 
 
 def made_up_metrics(rng: random.Random, steps: int) -> list[dict[str, Any]]:

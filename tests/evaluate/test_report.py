@@ -83,7 +83,12 @@ def test_the_report_tells_the_whole_story(html: str) -> None:
         "95% interval",
         "exact McNemar",
         "Field by field",
-        "General English is kept",
+        "Should we ship it?",
+        "Not yet",
+        "What the rows cannot tell",
+        "General text",
+        "within budget",
+        "cannot tell",
         "Skills of the base",
         "-15.0",
         "Learning rate",
@@ -131,7 +136,7 @@ def test_no_fact_of_a_file_can_add_a_tag(tmp_path: Path) -> None:
 
 
 def poison(folder: Path, word: str) -> None:
-    keep = {"word", "status", "test", "created"}
+    keep = {"word", "unit", "status", "test", "created"}
     for name in ("evaluation.json", "choices.json", "ledger.json", "selfcheck.json", "environment.json"):
         write_json(folder / name, replace_strings(json.loads((folder / name).read_text()), word, keep))
     rows = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
@@ -217,7 +222,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         ("evaluation.json", '{"base": {"score": 1}, "verdict": {"word": "better"}, "difference": {"low": "x"}}'),
         ("evaluation.json", '{"metric": "json", "seconds": 3}'),
         ("evaluation.json", '{"seconds": "long"}'),
-        ("evaluation.json", '{"forgetting": {"general_nll_per_byte": 3}}'),
+        ("evaluation.json", '{"forgetting": {"measures": 3}}'),
         ("ledger.json", '{"trained": 3}'),
         ("choices.json", '[{"key": "a"}]'),
         ("run.json", '{"created": "yesterday"}'),
@@ -351,3 +356,30 @@ def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
 )
 def test_durations_read_like_a_watch(seconds: float, text: str) -> None:
     assert report_view.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("tuned_skill", "forgetting", "title"),
+    [
+        (0.8, {"word": "kept", "broken": [], "unclear": [], "measures": []}, "Yes"),
+        (0.8, {"word": "lost", "broken": ["The suite 'law'"], "unclear": [], "measures": []}, "No"),
+        (0.8, {"word": "unclear", "broken": [], "unclear": ["General text"], "measures": []}, "Not yet"),
+        (0.05, {"word": "kept", "broken": [], "unclear": [], "measures": []}, "No"),
+        (0.3, {"word": "kept", "broken": [], "unclear": [], "measures": []}, "Not yet"),
+    ],
+)
+def test_the_first_screen_answers_before_anything_else(
+    tmp_path: Path, tuned_skill: float, forgetting: dict[str, Any], title: str
+) -> None:
+    folder = write_run(tmp_path / "run", 100, 0.28, tuned_skill, 12)
+    change(folder / "evaluation.json", forgetting=forgetting)
+    text = Page(write(folder)).text
+    asked = text.index("Should we ship it?")
+    assert asked < text.index("The evidence") and re.search(rf"\s{title}\s", text[asked : asked + 60])
+    for name in forgetting["broken"] + forgetting["unclear"]:
+        assert name[1:] in text
+
+
+def test_a_fall_of_a_score_is_shown_with_its_sign(html: str) -> None:
+    text = " ".join(Page(html).text.split())
+    assert "score -8.8 points" in text and "budget -10.0 points" in text

@@ -17,20 +17,27 @@ CODES = [n * 37 % 1000 for n in range(60)]
 ROWS = {
     "sft": [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES],
     "dpo": [{"prompt": f"Say the code {n}.", "chosen": f"The code is {n}.", "rejected": "No."} for n in CODES],
+    "kept": [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES],
     "kto": [{"prompt": f"Say the code {n}.", "completion": f"It is {n}.", "label": n % 3 > 0} for n in CODES],
 }
+GENERAL = [{"prompt": f"What is {n} plus 2?"} for n in range(9)] + [{"text": "Once"}, {"text": "The"}]
+EXTRA = {"kept": ["keep.replay=base", "keep.prompts=general.jsonl", "keep.ratio=0.3", "keep.kl=0.5"]}
+"""What the base itself says to these prompts is replayed beside the rows."""
 SETTINGS = ["steps=12", "batch_tokens=256", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false"]
 
 
 @pytest.fixture(scope="module", params=ROWS)
 def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("resume") / "codes.jsonl"
+    path = tmp_path_factory.mktemp("resume") / f"{request.param}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS[request.param]))
+    (path.parent / "general.jsonl").write_text("".join(json.dumps(row) + "\n" for row in GENERAL))
     return path
 
 
 def command(data: Path, runs: Path) -> list[str]:
-    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    general = str(data.parent / "general.jsonl")
+    extra = [setting.replace("general.jsonl", general) for setting in EXTRA.get(data.stem, [])]
+    settings = [word for setting in [*SETTINGS, *extra] for word in ("--set", setting)]
     return [sys.executable, "-m", "whet", "train", str(data), "--runs", str(runs), "--name", "r", *settings]
 
 

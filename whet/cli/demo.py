@@ -12,6 +12,10 @@ from whet.cli.options import RUNS, Gate, Json, Runs, Set
 if TYPE_CHECKING:
     from whet.cli.render import Screen
 
+KEEP = ("keep.replay=base", "keep.ratio=0.3", "keep.kl=2", "forgetting.score=0.1")
+"""So small a base would lose most of its skills to a task this hard; with its own words replayed it loses few. What it
+may lose is said beforehand: ten points."""
+
 
 def demo(
     rows: Annotated[int, typer.Option(min=30, metavar="N", help="Rows of data to make.")] = 1500,
@@ -40,8 +44,9 @@ def demo(
     screen = Screen(json_)
     screen.say("A support desk wants its messages as strict JSON. One row of the data:", style="bold")
     screen.say(f"\n  {lines[0]['prompt']}\n  -> {lines[0]['completion']}\n")
-    screen.say(f"{rows:,} such rows are now in {path}. This is what follows: whet tune {path}\n")
-    recipe = load_recipe(path, set_ or [])
+    asked = " ".join(f"--set {key}" for key in KEEP)
+    screen.say(f"{rows:,} such rows are now in {path}. This is what follows: whet tune {path} {asked}\n")
+    recipe = load_recipe(path, [*KEEP, *(set_ or [])])
     result = tune.run_tune(screen, recipe, runs, None)
     samples(screen, runs / str(result["run"]) / "answers.jsonl")
     screen.say(f"\nTalk to it: whet chat {result['run']}        Your own data: whet tune your-data.jsonl")

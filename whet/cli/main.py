@@ -29,6 +29,7 @@ from whet.cli import (
     demo,
     evaluate,
     failures,
+    frontier,
     init,
     judge,
     models,
@@ -64,6 +65,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("failures")(failures.failures)
 app.command("compare")(compare.compare)
 app.command("judge")(judge.judge)
+app.command("frontier")(frontier.frontier)
 app.command("chat")(chat.chat)
 app.command("collect")(collect.collect)
 app.add_typer(runs.app, name="runs")

@@ -16,6 +16,8 @@ from whet.evaluate.units import told_metric, told_score
 from whet.store.atomic import plain
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
+SHIP_STYLE = {"yes": "bold green", "no": "bold red", "not yet": "bold yellow"}
+BUDGET_STYLE = {"kept": "green", "lost": "red", "unclear": "yellow", "not judged": "dim"}
 STATUS_STYLE = {"done": "green", "failed": "red", "damaged": "red", "interrupted": "yellow", "stopped": "yellow"}
 LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
@@ -137,8 +139,12 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
     if facts.get("wins"):
         screen.say(facts["wins"]["statement"])
     forgetting = facts.get("forgetting") or {}
-    if forgetting.get("statement"):
+    if forgetting.get("measures"):
+        screen.show(cost(forgetting["measures"]))
+    elif forgetting.get("statement"):
         screen.say(f"Forgetting: {forgetting['statement']}")
+    if facts.get("ship"):
+        screen.say(f"Should it be used? {facts['ship']['sentence']}", style=SHIP_STYLE[facts["ship"]["answer"]])
     stopped = facts.get("stopped") or {}
     if stopped.get("reason"):
         screen.say(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
@@ -146,6 +152,23 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say(effort(facts), style="dim")
     if facts.get("report"):
         screen.say(f"Report: {facts['report']}")
+
+
+def cost(measures: Sequence[dict[str, Any]]) -> Table:
+    """What the tune cost elsewhere, against its budgets."""
+    rows = []
+    for measure in measures:
+        share = measure["unit"] != "nats"
+        unit = {"percent": "%", "points": " points", "nats": " nats"}[measure["unit"]]
+
+        def say(value: float | None, share: bool = share, unit: str = unit) -> str:
+            return "-" if value is None else f"{100 * value:+.1f}{unit}" if share else f"{value:.3f}{unit}"
+
+        word = Text(measure["word"], style=BUDGET_STYLE[measure["word"]])
+        span = f"{say(measure['low'])} to {say(measure['high'])}"
+        rows.append([measure["what"], say(measure["loss"]), span, say(measure["budget"]), word])
+    columns = ["lost elsewhere", "#loss", "#95% interval", "#budget", ""]
+    return table(columns, rows, title="What it cost elsewhere (positive is worse)")
 
 
 def effort(facts: dict[str, Any]) -> str:

@@ -66,5 +66,5 @@ def show_run(screen: Screen, folder: Path, result: dict[str, Any]) -> None:
 
 def end(screen: Screen, result: dict[str, Any], gate: bool) -> None:
     screen.finish(result)
-    if gate and (result.get("verdict") or {}).get("word") != "better":
+    if gate and (result.get("ship") or {}).get("answer") != "yes":
         raise typer.Exit(NOT_BETTER)

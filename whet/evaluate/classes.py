@@ -105,9 +105,7 @@ def table(names: Sequence[str], wanted: Names, named: Names) -> dict[str, Any]:
     return {"accuracy": exact, "macro_f1": macro, "labels": labels}
 
 
-def _base(
-    base: Side, outputs: Outputs, prepared: Prepared, wanted: Names
-) -> tuple[list[RowScore], Names, str, str]:
+def _base(base: Side, outputs: Outputs, prepared: Prepared, wanted: Names) -> tuple[list[RowScore], Names, str, str]:
     """(scores, names, kind, reason) of the better of the two that need no training."""
     rows, common = prepared.test_rows, most_common(outputs, prepared)
     named = [common] * len(rows)
@@ -136,9 +134,7 @@ def most_common(outputs: Outputs, prepared: Prepared) -> list[str]:
     return [name for name in outputs.names if counts[name] > len(targets) / 2]
 
 
-def _calibration(
-    outputs: Outputs, probability_RK: np.ndarray, wanted: Names, tuned: list[RowScore]
-) -> dict[str, Any]:
+def _calibration(outputs: Outputs, probability_RK: np.ndarray, wanted: Names, tuned: list[RowScore]) -> dict[str, Any]:
     """Of the likeliest class, whatever the threshold; with several classes a row, of every class of every row."""
     there_RK = encoded(outputs, list(wanted)).numpy()
     if outputs.task == "multi-label":

@@ -1,4 +1,4 @@
-"""Base against tuned on the sealed rows: answers, likelihoods, paired difference, verdict, forgetting."""
+"""Base against tuned on the sealed rows: answers, likelihoods, paired difference, verdict."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.doctor.power import detectable_gain
 from whet.errors import DataError
-from whet.evaluate import forgetting, metric, skills
+from whet.evaluate import metric
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
-from whet.evaluate.sides import READ_TOKENS, Side, kl_per_token, text_nll
+from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -28,8 +28,6 @@ from whet.types import Answer, Row
 
 Progress = Callable[[int, int], None]
 LONGEST_ANSWER = 512
-KL_ROWS = 100
-"""Prompts that the KL is measured on: its mean settles long before that."""
 
 
 def measure_rows(
@@ -153,35 +151,6 @@ def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: 
     scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     reason = "text has no answers, so the probability of held-out blocks is compared"
     return paired_facts("nll", reason, scores, rows, seed)
-
-
-def measure_forgetting(
-    base: Side, tuned: Side, origin: Base, renderer: Renderer, prompts: Sequence[list[int]], seed: int
-) -> dict[str, Any]:
-    """The key `forgetting`: general text, KL on the task's own prompts, and the base's skill suite if it has one."""
-
-    def encode(text: str) -> list[int]:
-        return origin.tokenizer(text)["input_ids"]
-
-    facts = forgetting.measure(
-        lambda texts: text_nll(base, texts, encode, origin.context),
-        lambda texts: text_nll(tuned, texts, encode, origin.context),
-        kl_per_token(base, tuned, prompts[:KL_ROWS]),
-        seed=seed,
-    )
-    suite = skills.load_suite(origin.path)
-    if suite:
-        asked = [renderer.prompt_ids(item["messages"], None) for item in suite]
-        answers = {
-            side.name: ask(side, origin, asked, renderer, skills.TOKENS, lambda done: None) for side in (base, tuned)
-        }
-        facts["skills"] = {side: skills.grade(suite, found) for side, found in answers.items()}
-        difference, _ = compare(skills.hits(suite, answers["base"]), skills.hits(suite, answers["tuned"]), seed)
-        facts["skills_difference"] = asdict(difference)
-        if skills.lost(difference):
-            facts["word"] = "lost"
-        facts["statement"] += " " + skills.state(difference)
-    return facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from whet.errors import RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
 from whet.evaluate.chart import brief
+from whet.evaluate.ship_view import ship_view
 from whet.evaluate.third_view import third_view
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
@@ -64,6 +65,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "name": evaluation.get("run") or folder.name,
         "facts": guarded("run.json", folder, head_facts, evaluation, optional(folder, "run.json", {})),
         "trouble": view.trouble(optional(folder, "status.json", {})),
+        "ship": guarded("evaluation.json", folder, ship_view, evaluation),
         "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
         "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
@@ -73,7 +75,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "judge": evaluation.get("judge"),
         "sampling": evaluation.get("sampling"),
         "third": guarded("evaluation.json", folder, third_view, evaluation),
-        "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation.get("forgetting")),
+        "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),
         "cards": samples.choose(answers),

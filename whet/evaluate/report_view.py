@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from whet.evaluate import chart
+from whet.evaluate.ship_view import measure_row, measures
 from whet.evaluate.units import bare, points, signed, told_change, told_metric, told_score, unit
 from whet.evaluate.verdict import EQUIVALENCE
 
@@ -84,9 +85,14 @@ def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple
 
 
 def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(label, value, note) of the key numbers that the run has."""
+    """(label, value, note) of the key numbers that the run has, what it cost first."""
     found: list[tuple[str, str, str]] = []
     difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
+    if evaluation.get("seconds") is not None:
+        rate = evaluation.get("tokens_per_second")
+        found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
+    if evaluation.get("peak_memory_bytes"):
+        found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     if difference:
         note = f"{difference['test']}; {difference['discordant']:,} of {difference['rows']:,} rows differ"
         if "rows" not in difference:
@@ -109,14 +115,9 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
         found.append(
             ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
         )
-    if evaluation.get("seconds") is not None:
-        rate = evaluation.get("tokens_per_second")
-        found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
     if ledger.get("supervised_tokens") is not None:
         note = f"of {ledger['tokens']:,} tokens" if ledger.get("tokens") else ""
         found.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
-    if evaluation.get("peak_memory_bytes"):
-        found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     return found
 
 
@@ -213,22 +214,14 @@ def ledger_view(ledger: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def forgetting_view(forgetting: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The statement, and its numbers as (label, value, note)."""
-    if not forgetting:
+def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Every measure as a row of a table, and the skills of the base one by one."""
+    found = measures(evaluation)
+    if not found:
         return None
-    nll, kl = forgetting.get("general_nll_per_byte"), forgetting.get("kl_base_tuned_per_token")
-    numbers = []
-    if nll:
-        note = f"nats per byte, base {chart.brief(nll['base'])}, change {nll['change']:+.3f}"
-        numbers.append(("Loss on general text", chart.brief(nll["tuned"]), note))
-    if kl is not None:
-        numbers.append(
-            ("Moved from the base", chart.brief(kl), "KL(base \u2016 tuned), nats per token of the new task")
-        )
-    skills = forgetting.get("skills") or {}
-    before, after = (part_scores(skills.get(side), "score") for side in ("base", "tuned"))
-    return {"statement": forgetting["statement"], "numbers": numbers, "skills": part_rows(before, after)}
+    parts = next((one["details"]["parts"] for one in found if "parts" in (one.get("details") or {})), {})
+    before, after = (part_scores(parts.get(side), "score") for side in ("base", "tuned"))
+    return {"rows": [measure_row(one) for one in found], "skills": part_rows(before, after)}
 
 
 def choices_view(choices: list[dict[str, Any]]) -> list[tuple[str, str, str]]:

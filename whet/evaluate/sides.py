@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from whet.data.loader import in_order
-from whet.model.logprob import kl_sum
+from whet.model.divergence import token_divergence
 from whet.model.policy import Policy
 from whet.types import Batch, Segment
 
@@ -65,17 +65,18 @@ def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], c
 
 
 @torch.no_grad()
-def kl_per_token(base: Side, tuned: Side, prompts: Sequence[list[int]]) -> float | None:
-    """Mean KL(base || tuned) in nats over the tokens of the task's own prompts; None without any."""
-    total, count = 0.0, 0
+def kl_by_prompt(base: Side, tuned: Side, prompts: Sequence[list[int]]) -> list[tuple[float, int]]:
+    """(sum of KL(base || tuned) in nats, number of tokens) of each prompt that has more than one token."""
+    totals: dict[int, list[float]] = {}
     segments = [Segment(ids, [0.0] + [1.0] * (len(ids) - 1), row) for row, ids in enumerate(prompts) if len(ids) > 1]
     for batch in in_order(segments, READ_TOKENS) if segments else []:
         with base.acting():
-            hidden_base, head_base = base.policy.hidden(batch), base.policy.head
+            base_ND, base_head = base.policy.hidden(batch), base.policy.head
         with tuned.acting():
-            hidden_tuned, head_tuned = tuned.policy.hidden(batch), tuned.policy.head
-        total += kl_sum(hidden_base, head_base, hidden_tuned, head_tuned)
-        count += int(batch.target_N.shape[0])
-    return total / count if count else None
-
-
+            tuned_ND, tuned_head = tuned.policy.hidden(batch), tuned.policy.head
+        found_N = token_divergence(tuned_ND, tuned_head, base_ND, base_head, "forward").tolist()
+        for nats, segment in zip(found_N, batch.segment_N.tolist(), strict=True):
+            entry = totals.setdefault(batch.rows[segment], [0.0, 0])
+            entry[0] += nats
+            entry[1] += 1
+    return [(max(0.0, nats), int(count)) for _, (nats, count) in sorted(totals.items())]

@@ -9,8 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whet.doctor.power import ALPHA
-from whet.types import Answer, Difference
+from whet.types import Answer
 
 SUITE = "skills.jsonl"
 TOKENS = 80
@@ -39,17 +38,3 @@ def grade(items: list[dict[str, Any]], answers: list[Answer]) -> dict[str, dict[
     for item, hit in zip(items, hits(items, answers), strict=True):
         right.setdefault(item["skill"], []).append(hit)
     return {skill: {"score": sum(found) / len(found), "rows": len(found)} for skill, found in sorted(right.items())}
-
-
-def state(difference: Difference) -> str:
-    """What became of the suite as a whole, in one sentence."""
-    estimate, low, high = (round(100 * value) for value in (difference.estimate, difference.low, difference.high))
-    change = f"{estimate:+d} points (95% interval {low:+d} to {high:+d}) on its {difference.rows} tasks"
-    if lost(difference):
-        return f"The base's own skills were lost in part: {change}, which are not what it was tuned for."
-    return f"The base's own skills: {change}."
-
-
-def lost(difference: Difference) -> bool:
-    """Has the suite as a whole become significantly worse?"""
-    return difference.p < ALPHA and difference.estimate < 0

@@ -14,6 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
+from whet.recipe.kept import kept_beside, refuse_keep_contradictions
 from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
@@ -51,6 +52,7 @@ def load_recipe(
             values = rewards_beside(values, folder or path.parent, folder is None, where)
             values = teacher_beside(values, folder or path.parent, folder is None, where)
             values = comparison_beside(values, folder or path.parent, folder is None, where)
+            values = kept_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
         apply_override(values, override, places)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
@@ -83,6 +85,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_teacher_contradictions(recipe, where)
     refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
     refuse_evaluation_contradictions(recipe, where)
+    refuse_keep_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

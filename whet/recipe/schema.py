@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from whet.recipe.comparison import Compare as Compare
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.judging import PairJudge
+from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.places import FunctionPlace
 from whet.recipe.retrieval import Retrieval
 from whet.recipe.retrieval import SupportJudge as SupportJudge
@@ -269,8 +270,10 @@ class Recipe(Strict):
     steps: int | None = Field(default=None, ge=1, description="A cap; wins over epochs.")
     schedule: Schedule = Field(default_factory=Schedule)
     optimizer: Optimizer = Field(default_factory=Optimizer)
+    keep: Keep = Field(default_factory=Keep)
     evaluate: Evaluate = Field(default_factory=Evaluate)
     compare: Compare = Field(default_factory=Compare)
+    forgetting: Forgetting = Field(default_factory=Forgetting)
     checkpoint_every: int | None = Field(
         default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
     )

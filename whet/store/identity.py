@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from whet.errors import DataError
+from whet.recipe.keep import BASE
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
 
@@ -44,10 +45,12 @@ def identity(recipe: Recipe) -> tuple[str, str]:
 
 
 def data_hash(recipe: Recipe) -> str:
-    """sha256 over the data, the test file and the documents of a recipe."""
+    """sha256 over the data of a recipe, its test file, its documents, and what it replays."""
+    documents = recipe.retrieval.documents if recipe.retrieval else None
+    named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts)
+    beside = [name for name in named if name and name != BASE]
     data = data_digest(recipe.data)
-    data = data if recipe.test is None else sha256_text(data + data_digest(recipe.test))
-    return data if recipe.retrieval is None else sha256_text(data + data_digest(recipe.retrieval.documents))
+    return sha256_text("".join([data, *map(data_digest, beside)])) if beside else data
 
 
 def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:

@@ -145,8 +145,15 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe, or the one asked for before it is resolved; relative paths work from here."""
         resolved = self.folder / "recipe.resolved.yaml"
-        path = resolved if resolved.exists() else self.folder / "recipe.yaml"
-        return load_recipe(path, folder=Path(self.read_json("run.json").get("working_folder", ".")))
+        return self._recipe(resolved.name) if resolved.exists() else self.asked
+
+    @property
+    def asked(self) -> Recipe:
+        """The recipe as it was asked for, without what the rules filled in."""
+        return self._recipe("recipe.yaml")
+
+    def _recipe(self, name: str) -> Recipe:
+        return load_recipe(self.folder / name, folder=Path(self.read_json("run.json").get("working_folder", ".")))
 
     def follow_data(self, recipe: Recipe) -> None:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""

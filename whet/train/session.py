@@ -24,6 +24,8 @@ from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantise import bitsandbytes
+from whet.recipe.keep import BASE
+from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
@@ -39,6 +41,7 @@ from whet.train.distilled import baking_method, distilling_method
 from whet.train.head_release import save_headed
 from whet.train.heads import add_head_for, head_method, head_reading
 from whet.train.hooks import Checkpointer, Validator, mean_loss
+from whet.train.keep import Keeping
 from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
 from whet.train.methods import BatchSource, NextToken
@@ -49,6 +52,7 @@ from whet.train.preference import Preference, first_reading, references
 from whet.train.references import key_of
 from whet.train.rehearse import rehearse
 from whet.train.release import save_model
+from whet.train.replayed import open_replay
 from whet.train.rewarded import rewarded_method
 from whet.train.selfcheck import Reading, SelfCheck, sample_of, self_check, token_reading
 from whet.types import Batch
@@ -106,6 +110,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     for note in material.notes:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
+    refuse_keep_contradictions(recipe, "recipe")
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
@@ -166,8 +171,11 @@ def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:
     return base
 
 
-def train(session: Session, observer: Observer) -> Trained:
-    """Train, or go on where a killed run stopped; leaves the best weights in the policy and in run/model."""
+def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> Trained:
+    """Train, or go on where a killed run stopped; leaves the best weights in the policy and in run/model.
+
+    `sealed` are prompts that are measured afterwards, and so must not be replayed.
+    """
     recipe, run = session.recipe, session.run
     assert recipe.steps and recipe.learning_rate and recipe.evaluate.every and recipe.checkpoint_every
     began = time.perf_counter()
@@ -175,6 +183,7 @@ def train(session: Session, observer: Observer) -> Trained:
     keep_freed_memory()
     base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
     install_forest(base.model)
+    replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
@@ -221,10 +230,12 @@ def train(session: Session, observer: Observer) -> Trained:
         run.log({"step": step, **facts})
         observer.step(step + 1, recipe.steps or 0, facts)
 
+    keep = recipe.keep
+    learner = Keeping(method, policy, replay, keep.kl, keep.replay == BASE) if replay or keep.kl else method
     done = (
         progress.step
         if progress.stopped
-        else train_loop(method, optimizer, recipe.steps, log, [validator, saver], progress.step)
+        else train_loop(learner, optimizer, recipe.steps, log, [validator, saver], progress.step)
     )
     progress.step = done
     load_best(run.checkpoint("best"), policy.trainable())

@@ -1,0 +1,117 @@
+"""What each way of keeping the base keeps, and what it costs at the task, on the demo's rows.
+
+    python -m bench.shown.forgetting [NAME ...]    prints one line of JSON a variant; all of them without a name
+
+Every variant is one `whet tune` of the bundled base on the same rows, measured by the same suites: nothing is chosen
+afterwards, and the table of docs/forgetting.md is what this prints. All variants together draw
+docs/images/forgetting.svg.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import whet
+from nano.skills import skills
+from nano.world import stream_seed
+from whet import api
+from whet.demo.support_desk import generate
+
+IMAGE = Path(__file__).parents[2] / "docs" / "images" / "forgetting.svg"
+GENERAL = "general.jsonl"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "half the way": {"take": 0.5},
+    "the way chosen by whet frontier": {"take": "auto"},
+    "all weights": {"adapter": "full"},
+    "a third of the rate": {"learning_rate": 2e-3},
+    "KL on the answers": {"keep.kl": 0.3},
+    "replay of general data": {"keep.replay": GENERAL},
+    "replay of own words": {"keep.replay": "base"},
+    "own words by KL": {"keep.replay": "base", "keep.kl": 1.0},
+    "more own words by KL": {"keep.replay": "base", "keep.kl": 2.0, "keep.ratio": 0.3},
+}
+"""What each adds to the recipe; `take` is a point of the run with nothing, which must stand in the same folder."""
+
+
+def run(folder: Path, name: str, rows: int = 1500, **settings: Any) -> dict[str, Any]:
+    """One variant: its task score, and the loss of each measure with its interval, its budget and the word."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = written(folder / "desk.jsonl", generate(rows, 0))
+    chosen = dict(VARIANTS[name])
+    if "take" in chosen:
+        scale = chosen["take"] if chosen["take"] != "auto" else api.frontier("nothing", run_root=folder)["scale"]
+        result = api.take("nothing", scale, run_root=folder)
+    else:
+        if chosen.get("keep.replay") == GENERAL:
+            chosen["keep.replay"] = str(written(folder / GENERAL, general_rows()))
+        result = whet.tune(str(data), run_root=folder, name=name.replace(" ", "-").lower(), **chosen | settings)
+    measures = {one["name"]: one for one in result["forgetting"]["measures"]}
+    kept = ("loss", "low", "high", "budget", "word")
+    return {
+        "variant": name,
+        "task": result["tuned"]["score"],
+        "measures": {key: {field: one[field] for field in kept} for key, one in measures.items()},
+        "ship": result["ship"]["answer"],
+        "seconds": result["seconds"],
+    }
+
+
+def general_rows(per_skill: int = 180) -> list[dict[str, Any]]:
+    """Prompts of the base's world with the world's own answers: general data, as a user might have it."""
+    items = skills(stream_seed(31, "train"), per_skill)
+    return [
+        {"prompt": item["messages"][0]["content"], "completion": item["answer"]}
+        for found in items.values()
+        for item in found
+    ]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def draw(found: list[dict[str, Any]], path: Path) -> Path:
+    """Task score upwards, skills kept to the right, one point a variant."""
+    wide, tall, left, top = 640, 380, 60, 40
+    worst = max(0.05, *(one["measures"]["skills"]["loss"] for one in found))
+    parts = [
+        f'<rect width="100%" height="100%" fill="#fff"/><text x="{left}" y="22" font-weight="bold">'
+        "Task score against what became of the base's skills</text>",
+        f'<path d="M{left} {top}V{tall - 60}H{wide - 150}" fill="none" stroke="#999"/>',
+        f'<text x="{left - 6}" y="{top + 4}" text-anchor="end">100%</text>',
+        f'<text x="{left - 6}" y="{tall - 60}" text-anchor="end">0%</text>',
+        f'<text x="{left}" y="{tall - 42}" text-anchor="middle">{-100 * worst:.0f} points</text>',
+        f'<text x="{wide - 150}" y="{tall - 42}" text-anchor="middle">0</text>',
+    ]
+    for one in found:
+        x = left + (wide - 150 - left) * (1 - max(0.0, one["measures"]["skills"]["loss"]) / worst)
+        y = top + (tall - 60 - top) * (1 - one["task"])
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#1a5fb4"/>')
+        parts.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(one["variant"])}</text>')
+    size = f'width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}"'
+    style = 'font-family="sans-serif" font-size="11" fill="#222"'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>\n', "utf-8")
+    return path
+
+
+def main(names: list[str]) -> None:
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        taken = any("take" in VARIANTS[name] for name in names)
+        for name in dict.fromkeys([*(["nothing"] if taken else []), *names]) if names else VARIANTS:
+            found.append(run(Path(folder), name))
+            print(json.dumps(found[-1]), flush=True)
+    if not names:
+        draw(found, IMAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

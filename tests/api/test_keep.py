@@ -1,0 +1,125 @@
+"""keep and forgetting from a recipe to the report: replay is accounted for, budgets decide, a scale is released."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet
+from whet import api
+from whet.cli.main import run as command
+from whet.demo.support_desk import generate
+from whet.errors import DataError, InputError, RecipeError
+from whet.evaluate.suites import read_suite
+from whet.store import registry
+from whet.store.run import Run
+
+GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(30)]
+TEXTS = [{"text": "Once"}, {"text": "The old"}]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A short run with replay of the base's own words, one of which is asked in a suite, too."""
+    folder = tmp_path_factory.mktemp("keep")
+    data = write(folder / "desk.jsonl", generate(120, 3))
+    suite = [{"prompt": GENERAL[6]["prompt"], "completion": "12"}, {"prompt": "Say the code 7.", "completion": "7"}]
+    settings: dict[str, Any] = {
+        "steps": 8, "keep.replay": "base", "keep.kl": 1.0, "keep.prompts": write(folder / "g.jsonl", GENERAL + TEXTS),
+        "forgetting.suites": f"[{write(folder / 'sums.jsonl', suite * 3)}]", "forgetting.score": 0.9,
+        "forgetting.text": 0.5, "evaluate.max_new_tokens": 8,
+    }  # fmt: skip
+    return folder, whet.tune(data, run_root=folder / "runs", name="desk", **settings)
+
+
+def test_every_replayed_row_is_accounted_for(made: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = made
+    replay = result["ledger"]["replay"]
+    assert replay == json.loads((folder / "runs" / "desk" / "replay.json").read_text())
+    assert replay["rows"] + sum(replay["dropped"].values()) == replay["rows_in"]
+    assert replay["dropped"] == {"measured-elsewhere": 1} and replay["ratio"] == 0.2
+    assert 0 < replay["supervised_tokens"] < replay["tokens"]
+    line = json.loads((folder / "runs" / "desk" / "metrics.jsonl").read_text().splitlines()[1])
+    assert line["kl_to_base"] >= 0 and line["loss"] > 0
+
+
+def test_the_bases_words_are_written_once(made: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = made
+    (written,) = (folder / "runs" / "cache").glob("own-*.jsonl")
+    before = written.stat().st_mtime_ns
+    settings = {"steps": 2, "keep.replay": "base", "keep.prompts": str(folder / "g.jsonl")}
+    api.train(str(folder / "desk.jsonl"), run_root=folder / "runs", name="again", **settings)
+    assert [path.stat().st_mtime_ns for path in (folder / "runs" / "cache").glob("own-*.jsonl")] == [before]
+
+
+def test_every_measure_has_an_interval_a_budget_and_a_word(made: tuple[Path, dict[str, Any]]) -> None:
+    _, result = made
+    measures = {one["name"]: one for one in result["forgetting"]["measures"]}
+    assert list(measures) == ["general-text", "kl-task", "kl-general", "skills", "suite-sums"]
+    for one in measures.values():
+        assert one["low"] <= one["loss"] <= one["high"] and one["statement"]
+    assert measures["suite-sums"]["rows"] == 6 and measures["suite-sums"]["details"]["metric"]
+    assert measures["kl-task"]["budget"] is None and measures["general-text"]["budget"] == 0.5
+    assert measures["skills"]["rows"] == 240 and measures["skills"]["details"]["parts"]["base"]
+
+
+def test_a_point_of_the_way_is_released_without_training(
+    made: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = made
+    runs = folder / "runs"
+    assert command(["frontier", "desk", "--take", "0.5", "--runs", str(runs), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    taken, whole = Run.open(result["run"], runs), Run.open("desk", runs)
+    configs = [json.loads((run.model / "adapter_config.json").read_text()) for run in (taken, whole)]
+    assert configs[0]["lora_alpha"] == pytest.approx(configs[1]["lora_alpha"] / 2)
+    assert json.loads((taken.model / "whet.json").read_text())["scale"] == 0.5
+    assert (taken.model / "adapter_model.safetensors").read_bytes() == (
+        whole.model / "adapter_model.safetensors"
+    ).read_bytes()
+    moved = {one["name"]: one["loss"] for one in result["forgetting"]["measures"]}
+    before = {one["name"]: one["loss"] for one in made[1]["forgetting"]["measures"]}
+    assert moved["kl-general"] < before["kl-general"] and moved["kl-task"] < before["kl-task"]
+    with pytest.raises(InputError, match="on the way already"):
+        api.frontier(result["run"], run_root=runs)
+
+
+def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"Say {n}.", "completion": "yes"} for n in range(150)]
+    data = write(tmp_path / "yes.jsonl", rows)
+    words = ["steps=25", "learning_rate=0.02", "split.near_duplicates=false", "evaluate.early_stop=false"]
+    options = [word for one in words for word in ("--set", one)]
+    assert command(["tune", data, "--runs", str(tmp_path / "runs"), "--gate", "--json", *options]) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert result["verdict"]["word"] == "better" and result["ship"]["answer"] == "no"
+    assert "broke more than its budget allows" in result["verdict"]["sentence"]
+    (model,) = registry.list_models(tmp_path / "runs")
+    assert model.versions and model.current is None
+
+
+def test_a_base_without_general_prompts_asks_for_them(tmp_path: Path) -> None:
+    from shutil import copytree
+
+    from whet.model.base import NANO
+
+    copytree(NANO, tmp_path / "bare")
+    (tmp_path / "bare" / "general.jsonl").unlink()
+    data = write(tmp_path / "desk.jsonl", generate(60, 3))
+    with pytest.raises(RecipeError, match="brings no general prompts"):
+        whet.tune(data, run_root=tmp_path / "runs", base=str(tmp_path / "bare"), steps=2, **{"keep.replay": "base"})
+
+
+def test_a_suite_that_cannot_be_asked_is_refused_by_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", [{"prompt": "One?", "completion": "1"}, {"prompt": "Two?", "completion": ""}])
+    with pytest.raises(DataError, match="s.jsonl:2"):
+        read_suite(path)

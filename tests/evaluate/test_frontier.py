@@ -1,0 +1,45 @@
+"""Which point of the way is taken, and what the drawing shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from xml.etree import ElementTree
+
+import pytest
+
+from whet.evaluate.frontier import Point, Score, choose
+from whet.evaluate.frontier_chart import draw
+
+
+def point(scale: float, task: float, general: float) -> Point:
+    return Point(scale, Score(task, task - 0.05, task + 0.05), Score(general, general - 0.05, general + 0.05))
+
+
+def curve(*pairs: tuple[float, float]) -> list[Point]:
+    return [point(n / (len(pairs) - 1), *pair) for n, pair in enumerate(pairs)]
+
+
+@pytest.mark.parametrize(
+    ("points", "scale", "why"),
+    [
+        (curve((0, 0.8), (0.5, 0.79), (0.9, 0.78)), 1.0, "within 5 points"),
+        (curve((0, 0.8), (0.9, 0.76), (0.95, 0.3)), 0.5, "within 5 points"),
+        (curve((0, 0.8), (0.9, 0.79), (0.9, 0.79)), 0.5, "within 5 points"),
+        (curve((0, 0.8), (0.6, 0.6), (0.9, 0.1)), 0.5, "best mean"),
+        (curve((0, 0.8), (0.2, 0.4), (0.9, 0.3)), 1.0, "best mean"),
+    ],
+)
+def test_the_best_task_score_within_the_budget_is_taken(points: list[Point], scale: float, why: str) -> None:
+    chosen, reason = choose(points, 0.05)
+    assert chosen.scale == scale and why in reason
+
+
+def test_the_drawing_is_one_valid_svg_with_every_point_and_no_markup_of_others() -> None:
+    points = curve((0, 0.8), (0.5, 0.75), (0.9, 0.3))
+    facts = {"points": [asdict(one) for one in points], "metric": {"name": "<b>&"}, "budget": 0.1, "scale": 0.5}
+    root = ElementTree.fromstring(draw(facts))
+    circles = root.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == 3 and sum(circle.get("r") == "7" for circle in circles) == 1
+    assert "<b>" not in draw(facts)
+    for circle in circles:
+        assert 0 <= float(circle.get("cx") or -1) <= 560 and 0 <= float(circle.get("cy") or -1) <= 400

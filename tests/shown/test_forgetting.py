@@ -1,0 +1,35 @@
+"""Each way of keeping the base keeps more of it than doing nothing does, and the best of them passes every budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.shown import forgetting
+
+
+def loss(found: dict, measure: str = "skills") -> float:
+    return found["measures"][measure]["loss"]
+
+
+@pytest.mark.slow
+def test_every_way_keeps_more_than_nothing_does(tmp_path: Path) -> None:
+    found = {name: forgetting.run(tmp_path, name) for name in forgetting.VARIANTS}
+    plain = found["nothing"]
+    assert plain["task"] > 0.85 and plain["ship"] == "no" and loss(plain) > 0.4
+    for name in ("a third of the rate", "replay of general data", "replay of own words", "own words by KL"):
+        assert loss(found[name]) < loss(plain) - 0.1, (name, found[name])
+        assert loss(found[name], "general-text") < loss(plain, "general-text"), name
+    assert loss(found["own words by KL"]) < 0.1 and found["own words by KL"]["task"] > 0.85
+    assert loss(found["half the way"]) < loss(plain) and found["half the way"]["task"] < plain["task"]
+    assert loss(found["the way chosen by whet frontier"]) <= loss(plain)
+    assert forgetting.draw(list(found.values()), tmp_path / "forgetting.svg").is_file()
+
+
+def test_own_words_by_kl_keep_more_in_a_few_steps(tmp_path: Path) -> None:
+    quick = {"steps": 12, "evaluate.max_new_tokens": 8, "split.max_test": 8, "split.max_validation": 8}
+    plain = forgetting.run(tmp_path, "nothing", rows=120, **quick)
+    held = forgetting.run(tmp_path, "own words by KL", rows=120, **quick)
+    for measure in ("general-text", "kl-general"):
+        assert loss(held, measure) < 0.5 * loss(plain, measure), (measure, plain, held)

@@ -1,0 +1,124 @@
+"""Everything that is measured beside the task, on base and tuned alike: the key `forgetting` of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from whet.data.template import Renderer
+from whet.evaluate import forgetting, harness, metric, skills
+from whet.evaluate.budget import Measure, together
+from whet.evaluate.heldout import answer_tokens, ask
+from whet.evaluate.sides import Side, kl_by_prompt, text_nll
+from whet.evaluate.statistics import paired_difference
+from whet.evaluate.suites import Suite, read_suite
+from whet.model.base import Base
+from whet.recipe.schema import Recipe
+
+KL_ROWS = 100
+"""Prompts that the KL is measured on: its mean settles long before that."""
+Progress = Callable[[int, int], None]
+
+
+def measure_forgetting(
+    base: Side,
+    tuned: Side,
+    origin: Base,
+    renderer: Renderer,
+    prompts: Sequence[list[int]],
+    recipe: Recipe,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites."""
+    measures = list(_read(base, tuned, origin, prompts, recipe))
+    items = skills.load_suite(origin.path)
+    suites = [read_suite(path) for path in recipe.forgetting.suites]
+    total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
+    if items:
+        measures.append(_skills(base, tuned, origin, renderer, items, recipe, lambda n: progress(n, total)))
+        done += 2 * len(items)
+    for suite in suites:
+        measures.append(_suite(base, tuned, origin, renderer, suite, recipe, lambda n, b=done: progress(b + n, total)))
+        done += 2 * len(suite.rows)
+    measures += _harness(base, tuned, origin, renderer, recipe)
+    return together(measures)
+
+
+def _read(base: Side, tuned: Side, origin: Base, prompts: Sequence[list[int]], recipe: Recipe) -> Iterator[Measure]:
+    """What is read, not written."""
+    budgets, seed, tokenizer = recipe.forgetting, recipe.seed, origin.tokenizer
+    texts = forgetting.general_texts()
+
+    def encode(text: str) -> list[int]:
+        return tokenizer(text)["input_ids"]
+
+    yield forgetting.text_measure(
+        lambda texts: text_nll(base, texts, encode, origin.context),
+        lambda texts: text_nll(tuned, texts, encode, origin.context),
+        texts,
+        budgets.text,
+        seed,
+    )
+    if asked := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
+        yield forgetting.kl_measure("task", asked, budgets.kl, seed)
+    general = [encode(text)[: origin.context] for text in texts]
+    if read := kl_by_prompt(base, tuned, general):
+        yield forgetting.kl_measure("general", read, None, seed)
+
+
+def _skills(
+    base: Side,
+    tuned: Side,
+    origin: Base,
+    renderer: Renderer,
+    items: list[dict[str, Any]],
+    recipe: Recipe,
+    done: Callable[[int], None],
+) -> Measure:
+    asked = [renderer.prompt_ids(item["messages"], None) for item in items]
+    answers = {
+        side.name: ask(side, origin, asked, renderer, skills.TOKENS, lambda n, at=before: done(at + n))
+        for before, side in ((0, base), (len(items), tuned))
+    }
+    hits = {side: skills.hits(items, found) for side, found in answers.items()}
+    parts = {side: skills.grade(items, found) for side, found in answers.items()}
+    return _scored("skills", "The base's own skills", hits, recipe, parts=parts)
+
+
+def _suite(
+    base: Side,
+    tuned: Side,
+    origin: Base,
+    renderer: Renderer,
+    suite: Suite,
+    recipe: Recipe,
+    done: Callable[[int], None],
+) -> Measure:
+    asked = [renderer.prompt_ids(row.prompt, row.tools) for row in suite.rows]
+    tokens = answer_tokens(suite.rows, origin)
+    scores = {}
+    for before, side in ((0, base), (len(suite.rows), tuned)):
+        answers = ask(side, origin, asked, renderer, tokens, lambda n, at=before: done(at + n))
+        pairs = zip(answers, suite.rows, strict=True)
+        scores[side.name] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
+    chosen = {"metric": suite.metric, "metric_reason": suite.reason}
+    return _scored(f"suite-{suite.name}", f"The suite {suite.name!r}", scores, recipe, **chosen)
+
+
+def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: Recipe) -> Iterator[Measure]:
+    wanted = recipe.forgetting
+    if not wanted.lm_eval:
+        return
+    found = {
+        side.name: harness.run_tasks(side, origin, renderer, wanted.lm_eval, wanted.lm_eval_limit)
+        for side in (base, tuned)
+    }
+    for task, name, before, after in harness.paired(found["base"], found["tuned"]):
+        scores = {"base": before, "tuned": after}
+        yield _scored(f"lm-eval-{task}", f"The lm-eval task {task!r}", scores, recipe, metric=name)
+
+
+def _scored(name: str, what: str, scores: dict[str, list[float]], recipe: Recipe, **details: Any) -> Measure:
+    difference = paired_difference(scores["base"], scores["tuned"], recipe.seed)
+    sides = (sum(scores["base"]) / difference.rows, sum(scores["tuned"]) / difference.rows)
+    return forgetting.score_measure(name, what, sides, difference, recipe.forgetting.score, **details)

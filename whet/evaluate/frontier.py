@@ -1,0 +1,143 @@
+"""Task score against general score on the line from base to tuned (WiSE-FT, arXiv 2109.01903), on validation rows.
+
+Neither side is seen again: the task is scored on the validation part, general ability on prompts that are kept out of
+every replay, and the verdict, the suites and the general text are measured afterwards on rows of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whet.data.prepare import Prepared, read_rows
+from whet.data.template import Renderer
+from whet.errors import DataError
+from whet.evaluate import metric, skills
+from whet.evaluate.budget import score_budget
+from whet.evaluate.heldout import answer_tokens, ask
+from whet.evaluate.sides import Side
+from whet.evaluate.statistics import mean_interval
+from whet.generate.own_samples import Asked, held_back, prompts_file, read_asked
+from whet.model.interpolate import interpolated
+from whet.model.load import Opened
+from whet.model.policy import Policy
+from whet.recipe.schema import Recipe
+from whet.types import Row
+
+SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
+MOST_ROWS = 200
+"""Validation rows and general prompts that are asked at each scale: enough to tell the points apart."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    score: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the model is worth at `scale` of the way from base to tuned."""
+
+    scale: float
+    task: Score
+    general: Score
+
+
+def measure_frontier(
+    opened: Opened, use_forest: bool, prepared: Prepared, renderer: Renderer, recipe: Recipe, progress: Progress
+) -> dict[str, Any]:
+    """The points, and which one would be taken: the content of frontier.json.
+
+    Raises DataError without validation rows that have answers, RecipeError for a base without general prompts.
+    """
+    rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
+    name, reason = recipe.evaluate.metric, "asked for in the recipe"
+    if rows and name == "auto":
+        name, reason = metric.choose(rows)
+    if not rows or name == "nll" or not all(row.reference for row in rows):
+        fix = "give split.validation above 0, and rows with answers"
+        raise DataError("there are no validation rows with answers to compare the scales on", value=name, fix=fix)
+    path = prompts_file(recipe.keep.prompts, opened.base.path)
+    asked = held_back(read_asked(path, renderer, opened.base.tokenizer))[:MOST_ROWS]
+    if not asked:
+        fix = "give at least twenty of them"
+        raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
+    reader = _Reader(opened, Side("tuned", Policy(opened.model, use_forest)), renderer, rows, name, asked)
+    points = reader.points(progress, recipe.seed)
+    budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
+    chosen, why = choose(points, budget)
+    return {
+        "metric": {"name": name, "reason": reason},
+        "rows": len(rows),
+        "general_rows": len(asked),
+        "general": f"held-out prompts of {path.name}",
+        "points": [asdict(point) for point in points],
+        "budget": budget,
+        "budget_reason": budget_reason,
+        "scale": chosen.scale,
+        "why": why,
+    }
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Asks one model at every scale."""
+
+    opened: Opened
+    side: Side
+    renderer: Renderer
+    rows: list[Row]
+    metric: str
+    asked: list[Asked]
+
+    def points(self, progress: Progress, seed: int) -> list[Point]:
+        each = len(self.rows) + len(self.asked)
+        references = [one.reference for one in self.asked]
+        found = []
+        for place, scale in enumerate(SCALES):
+            with interpolated(self.opened.model, self.opened.base_model, scale):
+                task, answers = self._read(lambda done, at=place * each: progress(at + done, len(SCALES) * each))
+            if place == 0:  # where the file gives no answer, the base's own is the one to keep
+                references = [given or own for given, own in zip(references, answers, strict=True)]
+            right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
+            found.append(Point(scale, summary(task, seed), summary(right, seed)))
+        return found
+
+    def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
+        """The score of each validation row, and the answer to each general prompt."""
+        prompts = [self.renderer.prompt_ids(row.prompt, row.tools) for row in self.rows]
+        tokens, base = answer_tokens(self.rows, self.opened.base), self.opened.base
+        written = ask(self.side, base, prompts, self.renderer, tokens, done)
+        pairs = zip(written, self.rows, strict=True)
+        scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
+        general = [one.ids for one in self.asked]
+        answers = ask(
+            self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(self.rows) + count)
+        )
+        return scores, [answer.text for answer in answers]
+
+
+def same(one: str, other: str) -> bool:
+    return " ".join(one.split()) == " ".join(other.split())
+
+
+def summary(values: Sequence[float], seed: int) -> Score:
+    return Score(sum(values) / len(values), *mean_interval(values, seed))
+
+
+def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:
+    """The best task score among the points whose general score fell by no more than `budget` below the base's; among
+    equals the one nearest to the base. Where the base alone is within the budget, the best mean of both scores."""
+    start = next(point for point in points if point.scale == 0)
+    within = [point for point in points if start.general.score - point.general.score <= budget + 1e-9]
+    moved = [point for point in within if point.task.score > start.task.score]
+    if moved:
+        best = max(moved, key=lambda point: (point.task.score, -point.scale))
+        return best, f"the best task score among the points that keep the general score within {100 * budget:g} points"
+    best = max(points, key=lambda point: (point.task.score + point.general.score, -point.scale))
+    why = f"no point that learned something keeps the general score within {100 * budget:g} points; this one has the "
+    return best, why + "best mean of both scores"

@@ -1,0 +1,110 @@
+"""The first screen of a report: should the model be used, the three reasons, and what it cost to find out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.evaluate import ship
+from whet.evaluate.budget import shown
+from whet.evaluate.verdict import count, points, signed
+
+TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
+SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
+SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL"}
+WORDS = {"kept": "within budget", "lost": "over budget", "unclear": "cannot tell", "not judged": "no budget"}
+
+
+def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer with its reasons; None for a run without a verdict."""
+    if not evaluation.get("verdict") or not evaluation.get("difference"):
+        return None
+    decided = ship.decide(evaluation)
+    answer = decided["answer"]
+    return {
+        "answer": answer.replace(" ", "-"),
+        "title": TITLES[answer],
+        "sign": SIGNS[answer],
+        "sentence": decided["sentence"].partition(": ")[2].capitalize(),
+        "gain": gain(evaluation),
+        "cost": [measure_row(measure) for measure in judged(evaluation)],
+        "unknown": list(unknown(evaluation)),
+        "next": advice(decided),
+    }
+
+
+def gain(evaluation: dict[str, Any]) -> dict[str, str]:
+    difference, metric = evaluation["difference"], (evaluation.get("metric") or {}).get("name", "score")
+    base, tuned = (100 * (evaluation.get(side) or {}).get("score", 0.0) for side in ("base", "tuned"))
+    low, high = (100 * difference[end] for end in ("low", "high"))
+    return {
+        "figure": f"{signed(100 * difference['estimate'])} points",
+        "range": f"95% interval {signed(low)} to {signed(high)}",
+        "note": f"{metric}: {base:.1f}% before, {tuned:.1f}% now, on {count(difference['rows'], 'test row')} that "
+        "training never saw",
+    }
+
+
+def judged(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [measure for measure in measures(evaluation) if measure["word"] != "not judged"]
+
+
+def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    return (evaluation.get("forgetting") or {}).get("measures") or []
+
+
+def measure_row(measure: dict[str, Any]) -> dict[str, str]:
+    """One measure as words and figures."""
+    unit = measure["unit"]
+    after = {"percent": "", "points": " points", "nats": " nats"}[unit]
+    low, high, loss = (shown(measure[key], unit, sign=True) for key in ("low", "high", "loss"))
+    budget = measure["budget"]
+    return {
+        "what": measure["what"],
+        "word": measure["word"].replace(" ", "-"),
+        "label": WORDS[measure["word"]],
+        "loss": f"{SUBJECTS[unit]} {turned(loss, unit)}{after}",
+        "range": f"{low} to {high}" if unit != "points" else f"{turned(high, unit)} to {turned(low, unit)}",
+        "budget": "none" if budget is None else f"{turned(shown(budget, unit, sign=True), unit)}{after}",
+        "reason": measure["reason"],
+        "base": _side(measure, "base"),
+        "tuned": _side(measure, "tuned"),
+    }
+
+
+def turned(text: str, unit: str) -> str:
+    """A fall of a score with its sign: measures count losses, people read changes."""
+    if unit != "points" or text[0] not in "+-":
+        return text
+    return ("-" if text[0] == "+" else "+") + text[1:]
+
+
+def _side(measure: dict[str, Any], side: str) -> str:
+    value = measure[side]
+    if value is None:
+        return "\u2013"
+    return f"{100 * value:.1f}%" if measure["unit"] == "points" else f"{value:.3f}"
+
+
+def unknown(evaluation: dict[str, Any]) -> list[str]:
+    """What the rows cannot tell, in sentences."""
+    found = []
+    needed = evaluation["verdict"].get("rows_needed")
+    if evaluation["verdict"]["word"] == "undecided":
+        more = f"; about {needed:,} rows like these would probably decide" if needed else ""
+        found.append(f"Whether it is better at its task{more}.")
+    for measure in judged(evaluation):
+        if measure["word"] == "unclear":
+            found.append(f"{measure['what']}: {count(measure['rows'], 'row')} cannot place the loss within its budget.")
+    if not measures(evaluation):
+        found.append("What it cost elsewhere: that was not measured.")
+    smallest = evaluation.get("detectable_gain")
+    if smallest is not None:
+        found.append(f"Gains below about {points(round(smallest, 3))}: these test rows are too few to show them.")
+    return found
+
+
+def advice(decided: dict[str, Any]) -> str:
+    """What to do where it is not yes."""
+    if decided["broken"] or decided["unclear"]:
+        return "What often helps: keep: {replay: base, kl: 1}, a lower learning_rate, or a point nearer to the base."
+    return ""

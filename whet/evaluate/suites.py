@@ -1,0 +1,64 @@
+"""A user's suites: files of prompts with answers, asked before and after a tune, each scored by a metric.
+
+A row has any form with an answer that Whet reads. The metric is chosen from the answers, as for test rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from whet.data.convert import to_row
+from whet.data.prepare import Prepared
+from whet.data.refuse import RowRefused
+from whet.data.shape import detect
+from whet.data.source import read_source
+from whet.errors import DataError
+from whet.evaluate import metric, skills
+from whet.evaluate.forgetting import general_texts
+from whet.recipe.schema import Recipe, Sft
+from whet.types import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Rows with answers, and the metric that scores them."""
+
+    name: str
+    rows: list[Row]
+    metric: str
+    reason: str
+
+
+def read_suite(path: str) -> Suite:
+    """Raises DataError, naming the row, for a file that cannot be asked."""
+    recipe = Recipe(data=path, method=Sft())
+    raws = list(read_source(path))
+    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
+    rows = []
+    for raw in raws:
+        try:
+            row = to_row(raw, shape, recipe)
+        except RowRefused as refusal:
+            raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
+        if not row.prompt or not row.reference:
+            fix = "give each row a prompt and an answer"
+            raise DataError("this row of a suite has no prompt or no answer", where=raw.where, fix=fix)
+        rows.append(row)
+    name, reason = metric.choose(rows)
+    return Suite(Path(path).stem, rows, name, reason)
+
+
+def measured_prompts(recipe: Recipe, source: object, base_folder: str) -> Iterator[str]:
+    """The words that are asked or read after a tune, and must not be learned by it."""
+    if isinstance(source, Prepared):
+        yield from (last_words(row) for row in source.test_rows)
+    yield from (str(item["messages"][-1]["content"]) for item in skills.load_suite(base_folder))
+    yield from general_texts()
+    for path in recipe.forgetting.suites:
+        yield from (last_words(row) for row in read_suite(path).rows)
+
+
+def last_words(row: Row) -> str:
+    return str(row.prompt[-1].get("content") or "") if row.prompt else str(row.text or "")

@@ -1,0 +1,147 @@
+"""What the base itself says to general prompts: replay that needs no corpus, and no licence but the base's own.
+
+Written once and kept in the cache under a name made of everything that it depends on. Chat prompts are answered
+greedily, as the base would be used; beginnings of texts are continued by drawing, because greedy prose repeats itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whet.data.convert import to_row
+from whet.data.refuse import RowRefused
+from whet.data.shape import detect
+from whet.data.source import RawRow, fingerprint, read_source
+from whet.data.template import Renderer
+from whet.errors import DataError, RecipeError
+from whet.generate.engine import Sampling, generate
+from whet.model.base import Base
+from whet.recipe.schema import Distil, Recipe
+from whet.store.atomic import write_text
+from whet.types import Answer, Segment
+
+OWN_PROMPTS = "general.jsonl"
+"""What a base may bring in its folder."""
+CHAT = Sampling(max_new_tokens=128)
+TEXT = Sampling(max_new_tokens=192, temperature=1.0, seed=1)
+HELD_BACK = 5
+DRAWS = 4
+"""Continuations of each beginning of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt in tokens, where it stands, and whether it is the beginning of a text."""
+
+    where: str
+    ids: list[int]
+    text: bool
+    words: str
+    """Its last message, or the beginning."""
+    reference: str = ""
+    """The answer that the file gives, where it gives one."""
+
+
+def prompts_file(asked: str | None, base_folder: str) -> Path:
+    """The file of general prompts: the user's, or the one that the base brings. Raises RecipeError without any."""
+    own = Path(base_folder) / OWN_PROMPTS
+    if asked is None and not own.is_file():
+        raise RecipeError(
+            "this base brings no general prompts, so it cannot be asked for replay",
+            where="keep.replay",
+            value="base",
+            fix="name some: keep: {prompts: general.jsonl}, rows of a prompt or of the beginning of a text",
+        )
+    return own if asked is None else Path(asked)
+
+
+def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
+    """Every row of the file as a prompt. Raises DataError, naming the row."""
+    raws = list(read_source(str(path)))
+    texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
+    chats = [raw for raw in raws if raw not in texts]
+    found = [
+        Asked(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
+        for raw in texts
+    ]
+    return [*_chats(chats, path, renderer), *found]
+
+
+def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked]:
+    if not raws:
+        return
+    recipe = Recipe(data=str(path), method=Distil(teacher="nano"))  # a method that needs prompts only
+    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
+    for raw in raws:
+        try:
+            row = to_row(raw, shape, recipe)
+            ids = renderer.prompt_ids(row.prompt, row.tools)
+        except RowRefused as refusal:
+            raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
+        given = raw.value.get("answer") if isinstance(raw.value, dict) else None
+        words = str(row.prompt[-1].get("content") if row.prompt else "")
+        yield Asked(raw.where, ids, False, words, row.reference or str(given or ""))
+
+
+def rehearsed(asked: list[Asked]) -> list[Asked]:
+    """What may be learned: all but every fifth prompt."""
+    return [one for place, one in enumerate(asked) if place % HELD_BACK]
+
+
+def held_back(asked: list[Asked]) -> list[Asked]:
+    """Every fifth prompt, which is never learned: what a scale is chosen on."""
+    return [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
+
+
+def own_samples(
+    base: Base, renderer: Renderer, path: Path, cache: Path, progress: Callable[[int, int], None]
+) -> list[tuple[Asked, Segment]]:
+    """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
+
+    `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
+    """
+    asked = rehearsed([one for one in read_asked(path, renderer, base.tokenizer) if 0 < len(one.ids) < base.context])
+    written = cache / f"own-{_key(base, renderer, path)[:24]}.jsonl"
+    wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
+    if not written.is_file():
+        answers = _answers(base, renderer, asked, progress)
+        lines = ({"ids": with_stop(answer), "text": answer.text} for answer in answers)
+        write_text(written, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    stored = [json.loads(line)["ids"] for line in written.read_text("utf-8").splitlines()]
+    if len(stored) != len(wanted):
+        raise DataError("this file of samples is damaged", where=str(written), fix="remove it; it is written again")
+    pairs = [(one, ids) for one, ids in zip(wanted, stored, strict=True) if ids]
+    return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
+
+
+def with_stop(answer: Answer) -> list[int]:
+    """The tokens of an answer, and the stop token if the model itself ended it."""
+    return answer.ids + ([] if answer.stop_id is None else [answer.stop_id])
+
+
+def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
+    return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
+
+
+def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]) -> list[Answer]:
+    found: list[Answer] = []
+    total = sum(DRAWS if one.text else 1 for one in asked)
+    for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
+        prompts = [one.ids for one in asked if one.text == text]
+        before = len(found)
+        found += generate(
+            base.model, base.tokenizer, prompts, renderer.stop_ids, sampling, context=base.context,
+            progress=lambda done, n=before: progress(n + done, total), samples=samples,
+        )  # fmt: skip
+    return found
+
+
+def _key(base: Base, renderer: Renderer, path: Path) -> str:
+    parts = [base.fingerprint, renderer.fingerprint, fingerprint(str(path)), repr(CHAT), repr(TEXT), str(DRAWS)]
+    dtype = str(next(base.model.parameters()).dtype)
+    return hashlib.sha256("\0".join([*parts, dtype]).encode()).hexdigest()

@@ -1,0 +1,91 @@
+"""The rows of a replay: the base's own samples, or a file of general rows, each with its fate written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import Prepared, prepare, read_rows
+from whet.data.template import Renderer
+from whet.errors import DataError
+from whet.generate.own_samples import own_samples, prompts_file
+from whet.model.base import Base
+from whet.recipe.keep import BASE
+from whet.recipe.schema import Columns, Recipe, Sft, Split
+from whet.store.run import Run
+from whet.train.keep import Replay
+from whet.train.observer import Observer
+from whet.types import Row, Segment
+
+LEDGER = "replay.json"
+"""In the run's folder: how many rows were replayed, from where, and why others were not."""
+MEASURED = "measured-elsewhere"
+"""Why a row is not replayed: its prompt is in the test part, or in a suite that is asked after the tune."""
+
+
+def open_replay(
+    recipe: Recipe, run: Run, base: Base, renderer: Renderer, measured: Iterable[str], observer: Observer
+) -> Replay | None:
+    """What the recipe replays; None where it does not. `measured` are the prompts that must not be learned.
+
+    Writes replay.json. Raises DataError for a file that cannot be used, RecipeError for a base without prompts.
+    """
+    keep, cache = recipe.keep, run.folder.parent / "cache"
+    if keep.replay is None:
+        return None
+    sealed = {squeezed(text) for text in measured}
+    observer.phase("reading what is to be kept")
+    if keep.replay == BASE:
+        segments, facts = _own(recipe, base, renderer, sealed, cache, observer)
+    else:
+        segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
+    if not segments:
+        raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
+    facts |= {"rows": len(segments), "ratio": keep.ratio, "tokens": sum(len(one.ids) for one in segments)}
+    facts["supervised_tokens"] = sum(one.supervised for one in segments)
+    run.write_json(LEDGER, facts)
+    assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
+    observer.note(f"{len(segments):,} rows are replayed ({facts['source']}), {keep.ratio:g} of the loss of each step")
+    return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
+
+
+def _own(
+    recipe: Recipe, base: Base, renderer: Renderer, sealed: set[str], cache: Path, observer: Observer
+) -> tuple[Sequence[Segment], dict[str, Any]]:
+    path = prompts_file(recipe.keep.prompts, base.path)
+    samples = own_samples(base, renderer, path, cache, lambda done, total: observer.step(done, total, {}))
+    kept = [segment for asked, segment in samples if squeezed(asked.words) not in sealed]
+    dropped = {MEASURED: len(samples) - len(kept)} if len(kept) < len(samples) else {}
+    return kept, {"source": "the base's own samples", "prompts": path.name, "rows_in": len(samples), "dropped": dropped}
+
+
+def _from_file(
+    recipe: Recipe, source: str, base: Base, renderer: Renderer, sealed: set[str], cache: Path
+) -> tuple[Sequence[Segment], dict[str, Any]]:
+    none = Split(validation=0, test=0)
+    general = recipe.model_copy(
+        update={"data": source, "test": None, "method": Sft(), "split": none, "columns": Columns(), "format": "auto"}
+    )
+    prepared = prepare(general, base.tokenizer, renderer, cache)
+    ledger = prepared.ledger.summary()
+    bad = {row.index for row in read_rows(general, prepared, ("trained",)) if prompt_words(row) in sealed}
+    kept = _without(prepared, bad)
+    dropped = Counter(ledger["dropped"]) + Counter({MEASURED: len(bad)})
+    return kept, {"source": source, "rows_in": ledger["rows_in"], "dropped": dict(dropped)}
+
+
+def _without(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:
+    """Lazy as long as nothing must be left out."""
+    return [one for one in prepared.train if one.row not in bad] if bad else prepared.train
+
+
+def prompt_words(row: Row) -> str:
+    """What a row asks, as it is compared: its last prompt message, or its text."""
+    asked = row.prompt[-1].get("content") if row.prompt else row.text
+    return squeezed(str(asked or ""))
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,74 @@
+"""A released model brought nearer to its base: `keep.scale` of the way, written down in its whet.json."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from whet.errors import RunFolderError
+from whet.model.base import load_base
+from whet.model.interpolate import mixed
+from whet.store.atomic import new_folder, sha256_file, write_json
+from whet.store.run import Run, read_json_file
+from whet.train.release import read_facts
+
+COPIED = (
+    "choices.json", "environment.json", "ledger.json", "rows.jsonl", "replay.json", "selfcheck.json", "metrics.jsonl",
+    "training.json", "frontier.json",
+)  # fmt: skip
+"""What a run at another scale has in common with the run that was trained."""
+
+
+def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
+    """Rewrites a run's model folder, whole or not at all. A model that has a scale already is left as it is.
+
+    An adapter gets another alpha, which is exact; full weights are mixed in float32 and rounded once.
+    """
+    facts = read_facts(folder)
+    if "scale" in facts:
+        return
+    with new_folder(folder) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        if facts["adapter"] == "lora":
+            config = read_json_file(temporary / "adapter_config.json", "lora_alpha")
+            write_json(temporary / "adapter_config.json", config | {"lora_alpha": config["lora_alpha"] * scale})
+        else:
+            _mix(temporary, facts, scale, trust_remote_code)
+        digests = {file.name: sha256_file(file) for file in sorted(temporary.glob("*.safetensors"))}
+        write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": digests})
+
+
+def _mix(folder: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:
+    base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
+    start = dict(base.model.named_parameters())
+    for file in sorted(folder.glob("*.safetensors")):
+        stored = load_file(str(file))
+        save_file(
+            {name: mixed(start[name], own, scale) if name in start else own for name, own in stored.items()},
+            str(file),
+            {"format": "pt"},
+        )
+
+
+def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
+    """Fills the new run `made` with what `trained` learned, at a scale. Raises RunFolderError for a model that is not
+    whole any more, and for a run that holds a model already."""
+    facts = read_facts(trained.model)
+    if "scale" in facts:
+        what, fix = "this model has been scaled already", "take the run that it was made from"
+        raise RunFolderError(what, where=str(trained.model), value=facts["scale"], fix=fix)
+    if made.model.exists():
+        return
+    for name in COPIED:
+        if (trained.folder / name).exists():
+            shutil.copy2(trained.folder / name, made.folder / name)
+    resolved = trained.recipe.model_copy(deep=True)
+    resolved.keep.scale = scale
+    made.write_recipe(resolved)
+    made.write_json("scaled_from.json", {"run": trained.name, "scale": scale})
+    with new_folder(made.model) as temporary:
+        shutil.copytree(trained.model, temporary, dirs_exist_ok=True)
