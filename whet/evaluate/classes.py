@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from whet.data.prepare import Prepared
+from whet.data.segments import Segments
 from whet.errors import ProofError
 from whet.evaluate.calibration import calibration
 from whet.evaluate.heldout import answer_lines, paired_facts
@@ -35,6 +36,7 @@ Names = list[list[str]]
 def measure_classes(scorer: Scorer, head: dict[str, Any], prepared: Prepared, seed: int) -> Finish:
     """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
+    assert isinstance(prepared.test, Segments)  # retrieval, which makes others, is for answers
     place = {row: number for number, row in enumerate(prepared.test.rows.tolist())}
     order = [place[row.index] for row in prepared.test_rows]
     score_RK = score_segments(scorer, prepared.test)[order]
@@ -148,7 +150,7 @@ def threshold_table(
 ) -> dict[str, Any]:
     """Thresholds with F1 on both parts; proves that they were chosen without the test rows. Raises ProofError."""
     chosen = head["chosen_on"]
-    validation, test = prepared.validation.rows.tolist(), prepared.test.rows.tolist()
+    validation, test = prepared.validation.rows.tolist(), [row.index for row in prepared.test_rows]
     if chosen is not None and (chosen["sha256"] != rows_digest(validation) or set(validation) & set(test)):
         raise ProofError("the thresholds were not chosen on the validation rows of this run", fix="train again")
     there_RK = encoded(outputs, list(wanted)).numpy() > HALF
