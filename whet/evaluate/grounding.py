@@ -3,9 +3,9 @@
     k_precision   share of the answer's words that stand in its passages, counted with repetition: K-Precision of
                   Adlakha et al. 2023 (arXiv 2307.16877), over words as the retriever cuts them, without articles.
     bigrams       the same over pairs of neighbouring words, harder to find by chance; without one-word answers
-    supported     share of answers with content words of which each stands in the passages or in the question. Content words
+    supported     share of answers whose every content word stands in the passages or in the question. Content words
                   are words and numbers but those of STOP_WORDS (English; in other languages every word counts, which
-                  makes the measure strict).
+                  makes the measure strict); an answer without any is left out.
 
 An answer that only refuses claims nothing, so it counts in the refusal rates and nowhere else. Words that agree are
 not yet sentences that agree: "not at nine" is supported by "at nine, not at ten". A judge (`judged`) reads sentences.
@@ -88,13 +88,13 @@ def grounding(
     return {
         "rows": len(answers),
         "refused": sum(refused),
-        "k_precision": _rate(overlap(answers[n], texts[n]) for n in told),
-        "bigrams": _rate(share for share in pairs.values() if share is not None),
-        "supported": _rate(
+        "k_precision": rate(overlap(answers[n], texts[n]) for n in told),
+        "bigrams": rate(share for share in pairs.values() if share is not None),
+        "supported": rate(
             float(not unsupported(answers[n], [*texts[n], questions[n]])) for n in told if unsupported(answers[n], [])
         ),
-        "refusal_where_absent": _rate(float(no) for no, held in zip(refused, holds, strict=True) if held is False),
-        "refusal_where_present": _rate(float(no) for no, held in zip(refused, holds, strict=True) if held),
+        "refusal_where_absent": rate(float(no) for no, held in zip(refused, holds, strict=True) if held is False),
+        "refusal_where_present": rate(float(no) for no, held in zip(refused, holds, strict=True) if held),
     }
 
 
@@ -135,7 +135,7 @@ def judged(
     """Mean support from 0 to 1 that a judge gives to answers, of which the prompts hold the passages. The judge's own
     question is replaced by QUESTION."""
     points = JudgeReward(judge.model_copy(update={"question": QUESTION}), cache)(prompts, answers, rows)
-    return _rate(points)
+    return rate(points)
 
 
 def _runs(text: str, size: int) -> list[tuple[str, ...]]:
@@ -143,7 +143,8 @@ def _runs(text: str, size: int) -> list[tuple[str, ...]]:
     return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
 
 
-def _rate(values: Iterable[float | None]) -> dict[str, Any] | None:
+def rate(values: Iterable[float | None]) -> dict[str, Any] | None:
+    """A mean with its 95% interval and the number of its rows; None without any."""
     found = [value for value in values if value is not None]
     if not found:
         return None
