@@ -117,3 +117,17 @@ def test_the_command_prints_one_object_and_its_gate_holds(
     found = json.loads(out)
     assert code == 3 and {"arms", "verdict", "report"} <= set(found)
     assert "Report:" in err and found["verdict"]["sentence"].split(":")[0] in " ".join(err.split())
+
+
+def test_a_metric_of_ones_own_decides_too(tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("def shortness(answer, reference, row):\n    return -1.0 * len(answer)\n", "utf-8")
+    found = compare(tmp_path, data, **UNTUNED, **{"evaluate.metric": "own.py:shortness"})
+    assert found["metric"]["name"].endswith("own.py:shortness") and found["scale"] > 1
+    assert all(arm["score"] < 0 for arm in found["arms"]) and "%" not in found["verdict"]["sentence"].replace("95%", "")
+
+
+def test_documents_that_are_missing_are_told_before_anything_is_trained(tmp_path: Path, data: str) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        compare(tmp_path, data, **SMALL, **{"compare.documents": str(tmp_path / "nowhere")})
+    assert not (tmp_path / "runs" / "desk").exists()

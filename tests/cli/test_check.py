@@ -34,7 +34,7 @@ def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, 
     assert result["rows"] == 60 and result["kind"] == "preference"
     assert result["ledger"]["dropped"] == {"same-answer": 1}, "more than the drop budget allows, and told all the same"
     codes = {finding["code"]: finding for finding in result["findings"]}
-    assert set(codes) == {"length-bias", "contradiction", "same-answer"}
+    assert set(codes) >= {"length-bias", "contradiction", "same-answer"}
     assert set(codes["contradiction"]) == {"code", "severity", "count", "rows", "message", "fix"}
     assert codes["contradiction"]["rows"] == [4, 5] and codes["same-answer"]["rows"] == [6]
     assert result["power"]["test_rows"] == result["ledger"]["held_out"]["test"]

@@ -20,7 +20,7 @@ from whet.evaluate.statistics import paired_difference
 from whet.evaluate.transcript import Told
 from whet.evaluate.verdict import decide
 from whet.generate.budget import MILLION
-from whet.recipe.comparison import Compare
+from whet.recipe.comparison import Compare, RemoteModel
 from whet.types import Difference, Row
 
 HOUR = 3600
@@ -106,10 +106,13 @@ def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: flo
     """Dollars a thousand answers: by the server's prices, or by the hour of this machine."""
     if arm.remote is None:
         return None if settings.price_per_hour is None else 1000 * seconds * settings.price_per_hour / HOUR
-    price_in, price_out = arm.remote.price_in, arm.remote.price_out
-    if price_in is None or price_out is None:
+    return server_cost(arm.remote, prompt, answer)
+
+
+def server_cost(remote: RemoteModel, prompt: float, answer: float) -> float | None:
+    if remote.price_in is None or remote.price_out is None:
         return None
-    return 1000 * (prompt * price_in + answer * price_out) / MILLION
+    return 1000 * (prompt * remote.price_in + answer * remote.price_out) / MILLION
 
 
 def all_pairs(asked: Sequence[Asked], rows: Sequence[Row], seed: int) -> Differences:

@@ -66,6 +66,10 @@ def refuse_uncomparable(recipe: Recipe) -> None:
     if isinstance(recipe.method, HeadMethod | Pretrain):
         what = "compare asks every arm to write an answer, and this method's model gives none"
         raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
+    if recipe.retrieval is not None:
+        what = "with `retrieval` every row holds passages already, so no arm would be asked without them"
+        fix = "leave `retrieval` out and name the documents in compare.documents"
+        raise InputError(what, where="retrieval", value=recipe.retrieval.documents, fix=fix)
     arms_of(recipe.compare)
 
 
