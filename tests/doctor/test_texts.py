@@ -43,6 +43,7 @@ CLEAN = {
                 "sk-learn", "password: changeme123example"],
     "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}',
                   "def f(x):\n    return x + 1  # a longer answer with code",
+                  "def f(values):\n    total = 0\n    for x in values: total += x;\n    return total;",
                   "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle"],
     "missing-answer": ["Not applicable here.", "The text is missing."],
 }  # fmt: skip

@@ -33,7 +33,7 @@ END = 200
 RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
-    r"(?:[,(\[{;/&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|"
+    r"(?:[,(\[{&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|"
     r"than|that|which|who|"
     r"whose|because|while|when|where|is|are|was|were|be|been|has|have|had|will|would|can|could|should|may|might|must|"
     r"your|our|their|its|my|his|her|this|these|those|very|such|und|oder|der|die|das|ein|eine|et|ou|le|la|les|un|une|"
