@@ -94,10 +94,16 @@ def stock_phrase(random: Random, text: str) -> str:
 
 def refused(random: Random, text: str) -> str:
     return random.choice(
-        ["I'm sorry, but I can't assist with that request.", "I cannot provide help with this.",
-         "Sorry, I can't help with that.", "I apologize, but I am unable to answer this question.", 
-         "I am not able to provide that information.", "Unfortunately, I cannot complete this task.", "I’m sorry, I can’t help you with that."]
-    )  # fmt: skip
+        [
+            "I'm sorry, but I can't assist with that request.",
+            "I cannot provide help with this.",
+            "Sorry, I can't help with that.",
+            "I apologize, but I am unable to answer this question.",
+            "I am not able to provide that information.",
+            "Unfortunately, I cannot complete this task.",
+            "I’m sorry, I can’t help you with that.",
+        ]
+    )
 
 
 def cut(random: Random, text: str) -> str:

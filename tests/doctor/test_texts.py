@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from whet.doctor.check import Setting
 from whet.doctor.checks.system_variants import SystemVariants
 from whet.doctor.checks.tokenizer_gaps import TokenizerGaps
 from whet.doctor.checks.truncated import end_of
-from whet.doctor.registry import check_of
+from whet.doctor.registry import all_checks, check_of
 from whet.recipe.load import load_recipe
 from whet.types import Row
 
@@ -42,6 +43,7 @@ CLEAN = {
                 "sk-learn", "password: changeme123example"],
     "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}',
                   "def f(x):\n    return x + 1  # a longer answer with code",
+                  "def f(values):\n    total = 0\n    for x in values: total += x;\n    return total;",
                   "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle"],
     "missing-answer": ["Not applicable here.", "The text is missing."],
 }  # fmt: skip
@@ -84,6 +86,19 @@ def test_what_only_looks_like_a_fault_is_left_alone(code: str, text: str) -> Non
 )
 def test_mending_gives_the_text_that_was_meant(code: str, text: str, mended: str) -> None:
     assert check_of(code)().mend(text) == mended
+
+
+@pytest.mark.parametrize(
+    "piece", ["x", "1 ", "1", "a@", "a.", "<a ", "&", "-", ":", "1.", "[{", "sk-", "//", "\u200b", "(", "A1"]
+)
+def test_the_time_grows_with_the_length_alone(piece: str) -> None:
+    """What is pasted into a row may be anything, and one such row must not hold up all others."""
+    row = answered(0, "What is it?", "Look. " + piece * (30_000 // len(piece)))
+    for check in all_checks(skip=["language"]):
+        start = time.process_time()
+        check.see(row)
+        check.mend(row.reference)
+        assert time.process_time() - start < 1, check.code
 
 
 def test_messages_do_not_show_secrets_or_personal_data() -> None:
@@ -142,6 +157,7 @@ def test_other_forms_are_told_where_nearly_all_have_one() -> None:
     assert named([*objects, "The intent is a.", 'So: {"intent": "a", "n": 3}', '{"intent": "b"}']) == [60, 61, 62]
     labels = ["refund", "status", "Refund."] * 20
     assert named(labels) == []
+    assert named([*labels, "exchange"]) == [], "a label that occurs once is a label"
     assert named([*labels, "refund, because the customer says that it is broken"]) == [60]
     assert named(["Prose of any kind.", "And more of it, too."] * 30 + ['{"a": 1}']) == []
 

@@ -5,9 +5,9 @@ failure in ten. The model learns the mixture as it is: format is what fine-tunin
 (Zhou et al. 2023, arXiv 2305.11206), and exact match counts every other form as wrong.
 
 What is looked at: the last answer of each row, of a pair the chosen one. It is JSON (with these keys), JSON with words
-around it, a list, code, a number, a label (at most four words, of at most 200 different ones that occur often), or
-prose. Rows are named where at least four in five answers are JSON, numbers or labels and others are not. JSON is also
-told apart by its keys, where at least four in five objects have the same.
+around it, a list, code, a number, a label (at most four words, where few different ones make up most of the short
+answers), or prose. Rows are named where at least four in five answers are JSON, numbers or labels and others are not.
+JSON is also told apart by its keys, where at least four in five objects have the same.
 
 Example:
     {"prompt": "Order 17 is broken.", "completion": "{\\"intent\\": \\"refund\\"}"}
@@ -35,7 +35,7 @@ OFTEN = 2
 FEW = 20
 STRICT = ("JSON", "number", "label")
 NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d.,]*\s?(?:%|[$€£])?")
-NAMES = {"JSON+": "JSON with words around it", "label+": "a label with more behind it"}
+NAMES = {"JSON+": "JSON with words around it"}
 
 
 class MixedFormats(RowCheck):
@@ -75,7 +75,7 @@ class MixedFormats(RowCheck):
             others = sorted(index for form, rows in forms.items() if form != main for index in rows)
             kinds = Counter({form: len(rows) for form, rows in forms.items() if form != main})
             listed = ", ".join(f"{NAMES.get(form, form)} {n:,}" for form, n in kinds.most_common(4))
-            first = self.first[kinds.most_common(1)[0][0].replace("label+", "prose")]
+            first = self.first[kinds.most_common(1)[0][0]]
             says = f"is|are not answered with {_article(main)}, as {100 * count / total:.0f}% are ({listed}; {first})"
             found.append(self.finding("warning", counted(len(others), says), others, "write all answers in one form"))
         return found + self._other_keys()
@@ -83,12 +83,12 @@ class MixedFormats(RowCheck):
     def _forms(self) -> dict[str, list[int]]:
         """Rows by the form of their answer; short answers are labels where there are few different ones."""
         forms = {form: list(rows) for form, rows in self.rows.items()}
-        often = {words for words, rows in self.short.items() if len(rows) >= OFTEN}
-        labels = often if len(often) <= LABELS else set()
-        for words, rows in self.short.items():
-            forms.setdefault("label" if words in labels else "prose", []).extend(rows)
-        if "prose" in forms:
-            self.first.setdefault("prose", self.first.get("label", ""))
+        short = [index for rows in self.short.values() for index in rows]
+        often = [len(rows) for rows in self.short.values() if len(rows) >= OFTEN]
+        labels = len(often) <= LABELS and sum(often) >= MAIN * len(short)
+        if short:
+            forms.setdefault("label" if labels else "prose", []).extend(short)
+            self.first.setdefault("prose", self.first["label"])
         return forms
 
     def _other_keys(self) -> list[Finding]:

@@ -28,10 +28,12 @@ from whet.types import Finding, Row
 ENDED, OPEN, CUT = "ended", "open", "cut"
 LONG = 60
 """Characters from which on an answer is taken for sentences; shorter ones are labels, names, numbers."""
+END = 200
+"""Characters at the end in which a link or an item is looked for: longer ones are no links."""
 RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
-    r"(?:[,(\[{;/&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|"
+    r"(?:[,(\[{&+=-]|(?<![\w'-])(?:a|an|the|and|or|but|nor|of|to|in|on|at|by|for|from|with|without|into|onto|as|if|"
     r"than|that|which|who|"
     r"whose|because|while|when|where|is|are|was|were|be|been|has|have|had|will|would|can|could|should|may|might|must|"
     r"your|our|their|its|my|his|her|this|these|those|very|such|und|oder|der|die|das|ein|eine|et|ou|le|la|les|un|une|"
@@ -100,7 +102,7 @@ def end_of(text: str) -> str:
         return ""
     if MIDDLE.search(text[-20:]):
         return CUT
-    return OPEN if LAST.search(text) and not OTHER_END.search(text) and SENTENCE.search(text) else ENDED
+    return OPEN if LAST.search(text) and not OTHER_END.search(text[-END:]) and SENTENCE.search(text) else ENDED
 
 
 def _whole_json(text: str) -> bool:
