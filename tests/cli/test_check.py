@@ -51,6 +51,21 @@ def test_check_finds_nothing_in_clean_rows(capsys: Capture, tmp_path: Path, monk
     assert "No check found anything." in capsys.readouterr().out
 
 
+def test_a_benchmark_in_the_data_is_found(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    question = "A farmer has {n} cows and {n} hens on a hill; how many legs do all of these animals have together"
+    data = [{"prompt": f"What is {n} and how is it seen?", "completion": f"It is {n}."} for n in range(40)]
+    data[7] = {"prompt": f"Hello! {question.format(n=77).upper()}?", "completion": "Some 462."}
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
+    bench = [{"question": question.format(n=n), "answer": str(6 * n)} for n in range(70, 80)]
+    Path("bench.json").write_text(json.dumps(bench))
+    assert run(["check", "rows.jsonl", "--against", "bench.json", "--only", "contamination", "--json"]) == 0
+    [finding] = json.loads(capsys.readouterr().out)["findings"]
+    assert finding["rows"] == [7] and "rows of bench.json" in finding["message"]
+    assert run(["check", "rows.jsonl", "--against", "bench.jsonl"]) == 2
+    assert "did you mean 'bench.json'?" in capsys.readouterr().err
+
+
 def test_a_check_explains_itself(capsys: Capture) -> None:
     assert run(["check", "--explain", "length-bias"]) == 0
     shown = capsys.readouterr().out
