@@ -34,7 +34,7 @@ def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, 
     assert result["rows"] == 60 and result["kind"] == "preference"
     assert result["ledger"]["dropped"] == {"same-answer": 1}, "more than the drop budget allows, and told all the same"
     codes = {finding["code"]: finding for finding in result["findings"]}
-    assert set(codes) >= {"length-bias", "contradiction", "same-answer"}
+    assert set(codes) == {"length-bias", "contradiction", "same-answer", "test-power"}
     assert set(codes["contradiction"]) == {"code", "severity", "count", "rows", "message", "fix"}
     assert codes["contradiction"]["rows"] == [4, 5] and codes["same-answer"]["rows"] == [6]
     assert result["power"]["test_rows"] == result["ledger"]["held_out"]["test"]
@@ -47,8 +47,23 @@ def test_check_finds_nothing_in_clean_rows(capsys: Capture, tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     rows = [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(40)]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert run(["check", "rows.jsonl"]) == 0
+    assert run(["check", "rows.jsonl", "--skip", "test-power"]) == 0
     assert "No check found anything." in capsys.readouterr().out
+
+
+def test_a_benchmark_in_the_data_is_found(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    question = "A farmer has {n} cows and {n} hens on a hill; how many legs do all of these animals have together"
+    data = [{"prompt": f"What is {n} and how is it seen?", "completion": f"It is {n}."} for n in range(40)]
+    data[7] = {"prompt": f"Hello! {question.format(n=77).upper()}?", "completion": "Some 462."}
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in data))
+    bench = [{"question": question.format(n=n), "answer": str(6 * n)} for n in range(70, 80)]
+    Path("bench.json").write_text(json.dumps(bench))
+    assert run(["check", "rows.jsonl", "--against", "bench.json", "--only", "contamination", "--json"]) == 0
+    [finding] = json.loads(capsys.readouterr().out)["findings"]
+    assert finding["rows"] == [7] and "rows of bench.json" in finding["message"]
+    assert run(["check", "rows.jsonl", "--against", "bench.jsonl"]) == 2
+    assert "did you mean 'bench.json'?" in capsys.readouterr().err
 
 
 def test_a_check_explains_itself(capsys: Capture) -> None:

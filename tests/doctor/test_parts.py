@@ -141,6 +141,7 @@ def test_groups_on_both_sides_are_found_by_their_column(check: Callable[..., lis
     [finding] = found
     both = [index for index in HELD_OUT if part_of(index ^ 1) == "trained"]
     assert set(finding.rows) == set(both[:100]) and finding.count == len(both) and repr(name) in finding.message
+    assert check(SplitGroup(), rows, parts=lambda index: "test" if index % 20 < 2 else "dropped") == []
     assert check(SplitGroup(), [row | {name: f"u{index}"} for index, row in enumerate(rows_of())]) == []
     assert check(SplitGroup(), [row | {name: "web" if index % 3 else "mail"} for index, row in enumerate(rows)]) == []
     assert check(SplitGroup(), rows, **{"columns.group": name}) == [], "the split keeps these groups together"

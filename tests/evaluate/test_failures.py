@@ -74,6 +74,9 @@ def test_a_nearly_equal_prompt_with_another_answer_is_a_contradiction(made: tupl
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "contradicted" and kind["rows"][0]["nearest"][0]["where"] == "rows.jsonl:9008"
     assert kind["rows"][0]["nearest"][0]["likeness"] == pytest.approx(1)
+    asked = [Asked(row(8000, "story number 49 of 7 with a green dragon", "another text"), "text 7 49", 0.2)]
+    [kind] = failures_of(asked, trained)["kinds"]
+    assert kind["cause"] == "missing", "near is not equal: another text may be right"
 
 
 def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[Asked], list[Row]]) -> None:
