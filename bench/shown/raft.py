@@ -1,6 +1,7 @@
 """RAFT shown to work: looking facts up in documents, before and after learning to.
 
     python -m bench.shown.raft             prints the numbers
+    python -m bench.shown.raft short       the same with documents that the base can read without learning to
     python -m bench.shown.raft medquad     the same on medical questions of WHET_DATA/medquad
 
 The documents are made-up passages about people, things and events; each question asks for one fact. All questions about
@@ -32,10 +33,13 @@ QUICK = {"learning_rate": 1e-3, "batch_tokens": 2048, "steps": 120, "evaluate.pa
 """The rule's rate of 6e-3 is too high for rows of four learned tokens: the validation loss rose from the start."""
 
 
-def run(folder: Path, documents: int = 100, **settings: Any) -> dict[str, Any]:
+def run(
+    folder: Path, documents: int = 100, level: int = 2, oracle_share: float = 0.9, **settings: Any
+) -> dict[str, Any]:
     """Scores of base and tuned model with and without passages, on the same test rows."""
-    write_task(folder, documents)
-    return compared(folder, f"{{documents: {folder / 'documents.jsonl'}, oracle_share: 0.9, refusal: {REFUSAL}}}", **settings)
+    write_task(folder, documents, level)
+    keys = f"documents: {folder / 'documents.jsonl'}, oracle_share: {oracle_share}, refusal: {REFUSAL}"
+    return compared(folder, f"{{{keys}}}", **settings)
 
 
 def compared(folder: Path, retrieval: str, **settings: Any) -> dict[str, Any]:
@@ -103,19 +107,20 @@ def read_scores(folder: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def write_task(folder: Path, documents: int, seed: int = 0) -> None:
+def write_task(folder: Path, documents: int, level: int = 2) -> None:
     """documents.jsonl and questions.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file, values in zip(("documents.jsonl", "questions.jsonl"), made_task(documents, seed), strict=True):
+    for file, values in zip(("documents.jsonl", "questions.jsonl"), made_task(documents, level=level), strict=True):
         (folder / file).write_text("".join(json.dumps(value) + "\n" for value in values), "utf-8")
 
 
-def made_task(documents: int, seed: int = 0) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(documents, questions): every fact of every document is asked once, and one document in eight is left out."""
+def made_task(documents: int, seed: int = 0, level: int = 2) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(documents, questions): every fact of every document is asked once, and one document in eight is left out.
+    Documents of level 1 have some 25 words, those of level 2 some 60."""
     rng = Random(seed)
     texts, questions, known = [], [], set()
     while len(texts) < documents:
-        text, facts = task.passage(rng, 2)
+        text, facts = task.passage(rng, level)
         subjects = {subject for _, subject, _, _ in facts}
         if subjects & known:
             continue
@@ -136,6 +141,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         if sys.argv[1:] == ["medquad"]:
             found = run_medquad(Path(made), Path(os.environ["WHET_DATA"]) / "medquad" / "medquad.jsonl")
+        elif sys.argv[1:] == ["short"]:
+            found = run(Path(made), 130, level=1, oracle_share=0.8, steps=80, **{"split.test": 0.25})
         else:
             found = run(Path(made))
     print(json.dumps(found, indent=1))

