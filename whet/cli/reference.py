@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from whet.cli.main import app
 from whet.recipe.explain import item_kinds, kinds, literal_values
+from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
 
@@ -73,6 +74,8 @@ def recipe_page() -> str:
         for model in models_of(field.annotation):
             title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if kinds(field.annotation) else name
             parts.append(f"## `{title}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+    parts.append(f"## `evaluate.judge`\n\n{inspect.cleandoc(PairJudge.__doc__ or '')}\n")
+    parts.append(key_table(PairJudge, "evaluate.judge."))
     rewards = item_kinds(Grpo.model_fields["rewards"].annotation)
     parts.append("## Rewards\n\nThe items of `method.rewards` and `evaluate.wins`.\n")
     for kind, model in rewards.items():
