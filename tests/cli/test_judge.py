@@ -147,6 +147,14 @@ def test_answers_with_control_characters_do_not_reach_the_terminal(run: Path) ->
     assert "\x1b[2J" not in piped(run, "t\n", "--who", "anna").stdout
 
 
+def test_long_answers_are_shown_whole(run: Path) -> None:
+    path = run / "answers.jsonl"
+    path.write_text(
+        path.read_text("utf-8").replace("Of course", "Of course " + "word " * 900 + "THE-MIDDLE " + "word " * 900)
+    )
+    assert "THE-MIDDLE" in piped(run, "t\n", "--who", "anna").stdout
+
+
 def test_judgements_on_older_answers_do_not_count_and_are_asked_again(run: Path) -> None:
     piped(run, "l\n" * ROWS, "--who", "anna")
     path = run / "answers.jsonl"

@@ -73,10 +73,12 @@ def show(screen: Screen, pair: Pair, number: int, total: int) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    from whet.evaluate.samples import shown
+    from whet.evaluate.samples import visible
 
-    screen.show(Panel(Text(shown(pair.request)), title=f"{number} of {total}", title_align="left", border_style="dim"))
-    panels = [Panel(Text(shown(pair.text(side))), title=side, title_align="left") for side in ("left", "right")]
+    screen.show(
+        Panel(Text(visible(pair.request)), title=f"{number} of {total}", title_align="left", border_style="dim")
+    )
+    panels = [Panel(Text(visible(pair.text(side))), title=side, title_align="left") for side in ("left", "right")]
     wide = screen.console.width >= 80
     screen.show(Columns(panels, width=(screen.console.width - 1) // 2, padding=(0, 1)) if wide else Columns(panels))
 

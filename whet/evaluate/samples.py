@@ -107,9 +107,14 @@ def prompt_text(prompt: Any) -> Any:
     return prompt
 
 
+def visible(value: Any) -> str:
+    """The whole text with hidden characters made visible."""
+    return HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", plain(value).replace("\r\n", "\n"))
+
+
 def shown(value: Any) -> str:
     """Text as it can be looked at: hidden characters visible, the middle of a long one left out."""
-    text = HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", plain(value).replace("\r\n", "\n"))
+    text = visible(value)
     if len(text) <= MOST_CHARACTERS:
         return text
     half = MOST_CHARACTERS // 2
