@@ -31,8 +31,8 @@ Sample = tuple[str, dict[str, float]]
 def harness() -> Any:
     """The package. Raises InputError where it is not installed."""
     try:
-        import lm_eval
-        import lm_eval.tasks
+        import lm_eval  # pyright: ignore[reportMissingImports]
+        import lm_eval.tasks  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         fix = "pip install 'whet[lm-eval]', or leave forgetting.lm_eval out"
         raise InputError("tasks of lm-eval need the package lm-eval", where="forgetting.lm_eval", fix=fix) from error
