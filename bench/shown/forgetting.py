@@ -105,8 +105,10 @@ def draw(found: list[dict[str, Any]], path: Path) -> Path:
 def main(names: list[str]) -> None:
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        taken = any("take" in VARIANTS[name] for name in names)
-        for name in dict.fromkeys([*(["nothing"] if taken else []), *names]) if names else VARIANTS:
+        wanted = names or list(VARIANTS)
+        if any("take" in VARIANTS[name] for name in wanted):
+            wanted = list(dict.fromkeys(["nothing", *wanted]))
+        for name in wanted:
             found.append(run(Path(folder), name))
             print(json.dumps(found[-1]), flush=True)
     if not names:

@@ -116,7 +116,8 @@ def test_a_base_without_general_prompts_asks_for_them(tmp_path: Path) -> None:
     (tmp_path / "bare" / "general.jsonl").unlink()
     data = write(tmp_path / "desk.jsonl", generate(60, 3))
     with pytest.raises(RecipeError, match="brings no general prompts"):
-        whet.tune(data, run_root=tmp_path / "runs", base=str(tmp_path / "bare"), steps=2, **{"keep.replay": "base"})
+        settings: dict[str, Any] = {"base": str(tmp_path / "bare"), "steps": 2, "keep.replay": "base"}
+        whet.tune(data, run_root=tmp_path / "runs", **settings)
 
 
 def test_a_suite_that_cannot_be_asked_is_refused_by_row(tmp_path: Path) -> None:

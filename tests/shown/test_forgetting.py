@@ -1,4 +1,4 @@
-"""Each way of keeping the base keeps more of it than doing nothing does, and the best of them passes every budget."""
+"""Each way of keeping the base keeps more of it than doing nothing does, at a task that is still learned."""
 
 from __future__ import annotations
 

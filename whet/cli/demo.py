@@ -1,4 +1,4 @@
-"""`whet demo`: the whole story on the bundled base, offline, in about a minute."""
+"""`whet demo`: the whole story on the bundled base, offline, in a minute or two."""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ def draw(frontier: dict[str, Any]) -> str:
         chosen = point["scale"] == frontier["scale"]
         (x, y), colour, size = place(point), CHOSEN if chosen else LINE, 7 if chosen else 4
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}"/>')
-        parts.append(_text(x + 10, y - 8, f"{point['scale']:g}", "start", colour, bold=chosen))
+        shift, anchor = (10, "start") if point["scale"] else (8, "middle")  # off its neighbour's label
+        lift = -8 if point["scale"] else 16
+        parts.append(_text(x + shift, y + lift, f"{point['scale']:g}", anchor, colour, chosen))
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{INK}">'
     return f'{head}<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
@@ -56,7 +58,7 @@ def _axes(left: float, right: float, bottom: float, top: float, metric: str) -> 
 
 def _range(values: list[float]) -> tuple[float, float]:
     air = max(0.03, 0.08 * (max(values) - min(values)))
-    return max(0.0, min(values) - air), min(1.0, max(values) + air) if max(values) + air < 1.05 else 1.05
+    return max(0.0, min(values) - air), min(1.0, max(values) + air)
 
 
 def _text(x: float, y: float, words: str, anchor: str, colour: str, bold: bool = False) -> str:

@@ -37,6 +37,7 @@ def gain(evaluation: dict[str, Any]) -> dict[str, str]:
     base, tuned = (100 * (evaluation.get(side) or {}).get("score", 0.0) for side in ("base", "tuned"))
     low, high = (100 * difference[end] for end in ("low", "high"))
     return {
+        "word": evaluation["verdict"]["word"],
         "figure": f"{signed(100 * difference['estimate'])} points",
         "range": f"95% interval {signed(low)} to {signed(high)}",
         "note": f"{metric}: {base:.1f}% before, {tuned:.1f}% now, on {count(difference['rows'], 'test row')} that "
