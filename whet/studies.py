@@ -1,0 +1,150 @@
+"""What is asked about runs: would a prompt do, would more rows help, what fails, what did it cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import Prepared
+from whet.errors import InputError
+from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
+from whet.evaluate.curve import SHARES
+from whet.evaluate.curve_picture import svg
+from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
+from whet.evaluate.heldout import clusters_of
+from whet.evaluate.validated import refuse_without_answers
+from whet.job import Input, finished, gathered, recipe_of, tune
+from whet.stages import (
+    failed_on_validation,
+    frontier_of,
+    register,
+)
+from whet.store import registry
+from whet.store.atomic import write_text
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.train.observer import Observer, Silent
+from whet.train.release import read_facts
+from whet.train.rescaled import copy_at_scale
+from whet.train.session import open_session
+
+
+def curve(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Tune on an eighth, a quarter, half and all of the training rows, and forecast what twice as many would bring.
+
+    Each share is a run of its own, and the smaller ones lie in the larger; all are measured on the same test rows. The
+    run of all rows is the one that `tune` makes, and keeps curve.json and curve.svg.
+    """
+    recipe, observer = recipe_of(data, overrides), observer or Silent()
+    source = gathered(recipe, run_root, observer)
+    refuse_no_curve(recipe, source.ledger.summary()["trained"])
+    assert isinstance(source, Prepared)
+    whole = Run.create(Path(run_root), recipe, name)
+    runs = []
+    for share in sorted(SHARES, reverse=True):
+        observer.note(f"training on {share:.3g} of the training rows")
+        part = whole if share == 1 else Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+        result, fresh = finished(part, observer)
+        runs.append((part, result))
+        if part is whole and fresh:
+            register(whole, result, Path(run_root), observer)
+    facts = measure_curve(runs[::-1], clusters_of(source.test_rows), recipe.seed)
+    whole.write_json("curve.json", facts)
+    write_text(whole.folder / "curve.svg", svg(facts))
+    return facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")}
+
+
+def failures(
+    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
+    """Where a tuned model fails on the validation rows, and what to collect; writes failures.json and collect.md.
+
+    The test rows are not looked at. Raises InputError for runs that learn no answers.
+    """
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    refuse_without_answers(found.recipe)
+    read_facts(found.model)
+    found.refuse_changed_data()
+    with found.lock:
+        before = found.status_facts()
+        try:
+            result = failed_on_validation(open_session(found.recipe, found, observer), observer)
+        finally:
+            found.write_json("status.json", before)
+    observer.done()
+    return result
+
+
+def compare(
+    data: Input,
+    run: Run | str | Path | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Prompting, examples, retrieval, tuning and other models on the same test rows, and what to do.
+
+    `run` is a finished run of the same data; without it, the run that `tune` makes of this recipe, tuned first where it
+    is not yet. The same call again asks only for answers that are missing.
+    """
+    recipe, observer = recipe_of(data, overrides), observer or Silent()
+    refuse_uncomparable(recipe)
+    source = gathered(recipe, run_root, observer)
+    assert isinstance(source, Prepared)
+    refuse_too_late(recipe, source)
+    if run is None:
+        found = Run.create(run_root, recipe, name)
+        if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
+            tune(recipe, run_root, name, observer)
+    else:
+        found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+        refuse_other_recipe(recipe, found)
+    with found.at_work():
+        session = open_session(found.recipe, found, observer)
+        result = compared(session, recipe.compare, observer)
+        found.set_status("done")
+        observer.done()
+    return result
+
+
+def frontier(
+    run: Run | str | Path,
+    prompts: str | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> dict[str, Any]:
+    """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    observer = observer or Silent()
+    if "scale" in read_facts(found.model):
+        what, fix = "this run stands on the way already", "take the run that it was made from"
+        raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
+    found.refuse_changed_data()
+    with found.at_work():
+        session = open_session(found.recipe, found, observer)
+        session.recipe.keep.prompts = prompts or session.recipe.keep.prompts
+        result = frontier_of(session, observer)
+        found.set_status("done")
+        observer.done()
+    return result
+
+
+def take(
+    run: Run | str | Path, scale: float, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+) -> dict[str, Any]:
+    """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
+    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found.refuse_changed_data()
+    recipe = found.asked.model_copy(deep=True)
+    recipe.keep.scale = scale
+    made = Run.create(run_root, recipe)
+    with made.at_work():
+        copy_at_scale(found, made, scale)
+    return tune(recipe, run_root, observer=observer)
