@@ -62,6 +62,18 @@ def test_the_diff_is_one_that_patch_understands(data: Path) -> None:
     assert data.read_bytes() == expected
 
 
+def test_the_diff_says_where_each_change_stands_and_why(data: Path) -> None:
+    assert run(["check", str(data), "--fix", "clean.jsonl"]) == 0
+    lines = Path("clean.diff").read_text("utf-8").splitlines()
+    assert lines[:2] == ["--- rows.jsonl", "+++ clean.jsonl"]
+    assert [line for line in lines if line.startswith("@@")] == [
+        "@@ -4 +4 @@ html, mojibake, personal-data",
+        "@@ -6 +5,0 @@ boilerplate",
+        "@@ -10 +8,0 @@ missing-answer",
+        "@@ -12 +10 @@ mojibake",
+    ]
+
+
 def test_lines_without_a_fault_stay_as_they_were_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = [f'{{"prompt":"What is {n}?",  "completion": "It is \\u0041 {n}."}}' for n in range(40)]

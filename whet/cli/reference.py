@@ -152,7 +152,7 @@ def checks_page() -> str:
     from whet.doctor.registry import by_code, explain
 
     by_hand = CHECKS.read_text("utf-8").partition(PAGES)[0]
-    return "\n".join([by_hand + PAGES, *(f"\n## {code}\n\n{fenced(explain(code))}" for code in by_code()), ""])
+    return "\n".join([by_hand + PAGES, *(f"\n### {code}\n\n{fenced(explain(code))}" for code in by_code()), ""])
 
 
 def fenced(page: str) -> str:

@@ -1,11 +1,11 @@
-"""Rows without an answer: none, an empty one, or a place-holder ("tbd", "nan", "[insert answer]").
+"""Rows without an answer: none, an empty one, or a place-holder ("TBD", "nan", "[insert answer]").
 
 Why: a row without an answer teaches nothing and is dropped; a place-holder is learned as the answer. Both come from
 exports that lost a column and from templates that nobody filled in; a well-known instruction set had hundreds of
 them among its 52,000 rows (https://github.com/gururise/AlpacaDataCleaned lists empty and "N/A" outputs).
 
 Example:
-    {"prompt": "How do I reset the router?", "completion": "tbd"}
+    {"prompt": "How do I reset the router?", "completion": "TBD"}
 
 Fix: write the answers, or let `--fix` leave the rows out.
 
