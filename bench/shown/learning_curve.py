@@ -2,8 +2,8 @@
 
     python -m bench.shown.learning_curve    prints the numbers and writes docs/images/learning-curve.svg
 
-The curve of `rows` rows forecasts the score of twice as many training rows; a tune of so many rows, on the same test
-rows, says whether that was right.
+The curve of `rows` rows forecasts the score of twice as many training rows, or says that it cannot; a tune of so many
+rows, on the same test rows, says whether that was right.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from whet.demo.support_desk import generate
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "learning-curve.svg"
 
 
-def run(folder: Path, rows: int = 320, tests: int = 150, **settings: Any) -> dict[str, Any]:
+def run(folder: Path, rows: int = 240, tests: int = 120, **settings: Any) -> dict[str, Any]:
     """The curve over `rows` rows, and what twice as many rows then reached on the same `tests` rows."""
     made = generate(2 * rows + tests, seed=11)
     test = written(folder / "test.jsonl", made[:tests])

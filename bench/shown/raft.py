@@ -2,7 +2,7 @@
 
     python -m bench.shown.raft             prints the numbers
     python -m bench.shown.raft short       the same with documents that the base can read without learning to
-    python -m bench.shown.raft medquad     the same on medical questions of WHET_DATA/medquad
+    python -m bench.shown.raft medquad     the retriever alone, on the medical questions of WHET_DATA/medquad
 
 The documents are made-up passages about people, things and events; each question asks for one fact. All questions about
 a document are on one side of the split, so nothing that was learned by heart helps on the test rows. One question in
@@ -15,12 +15,14 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import whet
 from nano import tasks_passage as task
+from whet.evaluate.retrieve import BM25, DEPTHS, measure_retriever, named_passages, read_documents
 from whet.evaluate.statistics import paired_difference
 from whet.store.run import Run
 
@@ -53,28 +55,19 @@ def compared(folder: Path, retrieval: str, **settings: Any) -> dict[str, Any]:
     return numbers(folder, without, raft)
 
 
-def run_medquad(folder: Path, data: Path, rows: int = 320, **settings: Any) -> dict[str, Any]:
-    """Questions on diseases, to be answered by the beginning of the answer that the institutes gave; the documents are
-    all their answers. All questions on a disease are on one side of the split."""
+def run_medquad(folder: Path, data: Path, rows: int = 500, words: int = 200) -> dict[str, Any]:
+    """The retriever alone, on questions about diseases; the documents are all answers that institutes gave."""
     folder.mkdir(parents=True, exist_ok=True)
     values = [json.loads(line) for line in data.read_text("utf-8").splitlines()]
-    documents = [{"id": f"m{n}", "text": value["answer"]} for n, value in enumerate(values)]
-    chosen = Random(0).sample(range(len(values)), rows)
-    questions = [
-        {"question": values[n]["question"], "answer": beginning(values[n]["answer"]), "subject": values[n]["focus"]}
-        | {"document": f"m{n}"}
-        for n in chosen
-    ]
-    for file, lines in (("documents.jsonl", documents), ("questions.jsonl", questions)):
-        (folder / file).write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    return compared(folder, f"{{documents: {folder / 'documents.jsonl'}, words: 60}}", **settings)
-
-
-def beginning(answer: str, words: int = 30) -> str:
-    """The first words of an answer, up to the end of a sentence where there is one."""
-    first = answer.split()[:words]
-    ends = [place for place, word in enumerate(first, start=1) if word.endswith(".") and place > 5]
-    return " ".join(first[: ends[0] if ends else words])
+    file = folder / "answers.jsonl"
+    file.write_text(
+        "".join(json.dumps({"id": f"m{n}", "text": v["answer"]}) + "\n" for n, v in enumerate(values)), "utf-8"
+    )
+    passages = read_documents(file, words)
+    chosen = Random(0).sample(range(len(values)), min(rows, len(values)))
+    hits = BM25(passages).search([values[n]["question"] for n in chosen], max(DEPTHS))
+    own, by = named_passages([f"m{n}" for n in chosen], passages)
+    return {"passages": len(passages), **asdict(measure_retriever(hits, own, by))}
 
 
 def numbers(folder: Path, without: dict[str, Any], raft: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -27,6 +29,15 @@ def test_the_handbook_of_the_recipes_is_what_the_generator_makes() -> None:
     for file, values in zip(("handbook", "handbook-questions"), raft.made_task(40, seed=1), strict=True):
         lines = (ROOT / "recipes" / "data" / f"{file}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line) for line in lines] == values
+
+
+def test_the_medical_questions_find_their_answers() -> None:
+    data = Path(os.environ.get("WHET_DATA", "")) / "medquad" / "medquad.jsonl"
+    if not data.is_file():
+        pytest.skip("WHET_DATA has no medquad")
+    with TemporaryDirectory() as folder:
+        found = raft.run_medquad(Path(folder), data, rows=100)
+    assert found["rows"] == 100 and found["recall"][1]["mean"] > 0.3 and found["recall"][10]["mean"] > 0.75
 
 
 def test_a_small_one_finds_its_passages(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from whet.errors import DataError
 from whet.evaluate.resample import CHUNK, as_units
@@ -33,6 +34,8 @@ TRAINING_NOISE = 0.01
 """Standard deviation of a score between training runs that differ by chance alone, at least: fine-tunes that differ by
 their seed spread by one to two points (Dodge et al. 2020, arXiv 2002.06305, where none failed)."""
 RESAMPLES = 2000
+MISFIT = 0.05
+"""Points that lie this far off the best curve are on no power law: a skill that appears at some size rises faster."""
 LEAST_GAIN = 0.01
 """A gain of less than a point for twice the rows is called flat."""
 
@@ -83,14 +86,15 @@ def forecast(
 ) -> dict[str, Any]:
     """What is known from the scores of models trained on so many rows, each on the same test rows, from 0 to 1.
 
-    points[{rows, score, low, high}], fit{a, b, c}, noise, next{rows, score, low, high}, gain{estimate, low, high}, word
-    (`helps`, `flat`, `undecided`) and a sentence. Raises DataError for fewer than three sizes or scores outside 0..1.
+    points[{rows, score, low, high}], fit{a, b, c}, noise, last_doubling, next{rows, score, low, high},
+    gain{estimate, low, high}, word (`helps`, `flat`, `undecided`) and a sentence. Where the points lie on no power law
+    there is no forecast: next and gain are None. Raises DataError for fewer than three sizes or scores outside 0..1.
     """
     rows_S, scores = np.asarray(rows, float), np.asarray(scores_SN, float)
     _refuse(rows_S, scores)
     means_BS = _resampled(scores, cluster_codes(clusters, scores.shape[1]), seed)
     errors_S, variance_S = 1 - scores.mean(1), means_BS.var(0)
-    noise = _noise(rows_S, errors_S, means_BS)
+    noise, lawful = _noise(rows_S, errors_S, means_BS)
     weights_S = 1 / (variance_S + noise**2)
     curve, _ = fit(rows_S, errors_S[None], weights_S)
     moved_BS = 1 - means_BS + np.random.default_rng(seed + 1).normal(0, noise, means_BS.shape)
@@ -107,9 +111,12 @@ def forecast(
         "fit": {"a": float(curve.a_B[0]), "b": float(curve.reach_B[0] * curve.last ** curve.c_B[0])}
         | {"c": float(curve.c_B[0])},
         "noise": noise,
-        "next": {"rows": int(ahead), "score": expected, **_bounds(1 - curves.error(ahead), expected)},
-        "gain": gain,
-        "word": word,
+        "last_doubling": float(errors_S[-2] - errors_S[-1]),
+        "next": {"rows": int(ahead), "score": expected, **_bounds(1 - curves.error(ahead), expected)}
+        if lawful
+        else None,
+        "gain": gain if lawful else None,
+        "word": word if lawful else "undecided",
     }
     return facts | {"sentence": _sentence(facts)}
 
@@ -126,15 +133,18 @@ def _resampled(scores_SN: np.ndarray, codes_N: np.ndarray | None, seed: int) -> 
     return np.concatenate(drawn)
 
 
-def _noise(rows_S: np.ndarray, errors_S: np.ndarray, means_BS: np.ndarray) -> float:
+def _noise(rows_S: np.ndarray, errors_S: np.ndarray, means_BS: np.ndarray) -> tuple[float, bool]:
     """The luck of a training run, as a standard deviation: what the points' distance from the curve asks for beyond the
-    test rows, whose error the sizes largely share, and at least TRAINING_NOISE."""
+    test rows, whose error the sizes largely share, and at least TRAINING_NOISE. And whether the points may lie on a
+    power law: not where they are MISFIT off it and farther than chance explains (chi-squared, 5%)."""
     curve, _ = fit(rows_S, errors_S[None], np.ones(len(rows_S)))
     fitted_S = np.array([curve.error(n)[0] for n in rows_S])
     free = max(1, len(rows_S) - 3)
-    own_S = (means_BS - means_BS.mean(1, keepdims=True)).var(0)
-    excess = float(((errors_S - fitted_S) ** 2).sum()) / free - float(own_S.mean())
-    return max(TRAINING_NOISE, max(0.0, excess) ** 0.5)
+    own = float((means_BS - means_BS.mean(1, keepdims=True)).var(0).mean())
+    squares = float(((errors_S - fitted_S) ** 2).sum())
+    noise = max(TRAINING_NOISE, max(0.0, squares / free - own) ** 0.5)
+    chance = float(special.chdtri(free, 0.05)) * (own + TRAINING_NOISE**2)
+    return noise, noise <= MISFIT or squares <= chance
 
 
 def _bounds(values_B: np.ndarray, estimate: float) -> dict[str, float]:
@@ -156,10 +166,14 @@ def _refuse(rows_S: np.ndarray, scores_SN: np.ndarray) -> None:
 
 
 def _sentence(facts: dict[str, Any]) -> str:
-    gain, ahead, last = facts["gain"], facts["next"], facts["points"][-1]
-    likely = f"{100 * gain['estimate']:.1f} points (95% interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f})"
+    gain, before, last = facts["gain"], facts["points"][-2], facts["points"][-1]
     now = f"{last['rows']:,} training rows reach {100 * last['score']:.1f}%"
-    more = f"twice as many ({ahead['rows']:,})"
+    more = f"twice as many ({2 * last['rows']:,})"
+    if gain is None:
+        off = f"The points lie on no power law (about {100 * facts['noise']:.0f} points off the best one)"
+        risen = f"{100 * facts['last_doubling']:+.1f} points against {before['rows']:,}"
+        return f"{off}, so what {more} would bring cannot be forecast: {now}, {risen}."
+    likely = f"{100 * gain['estimate']:.1f} points (95% interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f})"
     if facts["word"] == "helps":
         return f"More data helps: {now}, and {more} would likely bring {likely} more."
     if facts["word"] == "flat":

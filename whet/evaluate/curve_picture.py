@@ -16,8 +16,9 @@ INK, POINTS, FORECAST = "#222", "#1a5fb4", "#b35900"
 def svg(facts: dict[str, Any]) -> str:
     """An SVG of what `forecast` gives. Rows are on a logarithmic axis, so each doubling is one step to the right."""
     points, ahead = facts["points"], facts["next"]
-    first, last, end = points[0]["rows"], points[-1]["rows"], ahead["rows"]
-    bounds = [value for point in [*points, ahead] for value in (point["low"], point["high"])]
+    shown = [*points, *([ahead] if ahead else [])]
+    first, last, end = points[0]["rows"], points[-1]["rows"], shown[-1]["rows"]
+    bounds = [value for point in shown for value in (point["low"], point["high"])]
     low, high = widen(min(bounds), max(bounds), 0.06)
     low, high = max(0.0, low), min(1.0, high)
 
@@ -37,17 +38,17 @@ def svg(facts: dict[str, Any]) -> str:
         height = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * tick.place / 100
         parts.append(f'<path d="M{LEFT} {height:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(LEFT - 8, height + 4, f"{tick.label}%", anchor="end"))
-    for point in [*points, ahead]:
+    for point in shown:
         parts.append(_text(x(point["rows"]), HEIGHT - BOTTOM + 20, f"{point['rows']:,}", anchor="middle"))
     parts.append(
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, "training rows (each step doubles them)", anchor="middle")
     )
-    parts.append(f'<path d="{path(first, last)}" fill="none" stroke="{POINTS}" stroke-width="2"/>')
-    parts.append(
-        f'<path d="{path(last, end)}" fill="none" stroke="{FORECAST}" stroke-width="2" stroke-dasharray="6 4"/>'
-    )
+    if ahead:
+        dashed = f'stroke="{FORECAST}" stroke-width="2" stroke-dasharray="6 4"'
+        parts.append(f'<path d="{path(first, last)}" fill="none" stroke="{POINTS}" stroke-width="2"/>')
+        parts.append(f'<path d="{path(last, end)}" fill="none" {dashed}/>')
+        parts.append(_mark(x(end), y, ahead, FORECAST))
     parts += [_mark(x(point["rows"]), y, point, POINTS) for point in points]
-    parts.append(_mark(x(end), y, ahead, FORECAST))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="sans-serif" font-size="13" fill="{INK}" role="img"><title>Learning curve</title>'
@@ -56,7 +57,8 @@ def svg(facts: dict[str, Any]) -> str:
 
 
 def _legend(facts: dict[str, Any]) -> str:
-    return f"Points: {facts['test_rows']:,} test rows, 95% intervals. Dashed: forecast for twice the rows."
+    law = "Dashed: forecast for twice the rows." if facts["next"] else "They lie on no power law: no forecast."
+    return f"Points: {facts['test_rows']:,} test rows, 95% intervals. {law}"
 
 
 def _mark(x: float, y: Callable[[float], float], point: dict[str, Any], colour: str) -> str:
