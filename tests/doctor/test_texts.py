@@ -13,6 +13,7 @@ from whet.doctor.checks.system_variants import SystemVariants
 from whet.doctor.checks.tokenizer_gaps import TokenizerGaps
 from whet.doctor.checks.truncated import end_of
 from whet.doctor.registry import all_checks, check_of
+from whet.doctor.texts import excerpt
 from whet.recipe.load import load_recipe
 from whet.types import Row
 
@@ -206,3 +207,10 @@ def test_rows_far_longer_than_the_others_are_named() -> None:
     rows[3] = answered(3, "Why?", "word " * 2000)
     [finding] = check_of("long-rows")()(rows)
     assert finding.rows == [3] and "up to 10,0" in finding.message
+
+
+@pytest.mark.parametrize("hidden", ["anna.berger@example-post.org", "ghp_" + "a1B2c3D4e5F6" * 3], ids=["mail", "key"])
+def test_an_excerpt_shows_no_personal_data_and_no_secret(hidden: str) -> None:
+    """Not even what stands in the excerpt of one that goes on beyond it."""
+    shown = excerpt(f"<p>It is {hidden} in full", 0, 3)
+    assert shown in ("<p>It is [EMAIL]...", "<p>It is [SECRET]...")

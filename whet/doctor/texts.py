@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from whet.doctor.check import RowCheck
+from whet.doctor.personal import personal_spans
+from whet.doctor.secret import secret_spans
+from whet.doctor.spans import Span, apart, redacted
 from whet.types import Finding, Message, Row, Severity
 
 EXCERPT = 40
@@ -57,10 +60,14 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def excerpt(text: str, start: int, end: int) -> str:
-    """What stands at a place, with some of what is around it, on one line."""
+    """What stands at a place, with some of what is around it, on one line. Personal data and secrets are redacted, as
+    what is found goes into logs and files."""
     room = max(0, EXCERPT - (end - start)) // 2
     left, right = max(0, start - room), min(len(text), max(end, start) + room)
-    return ("..." if left else "") + " ".join(text[left:right].split()) + ("..." if right < len(text) else "")
+    hidden = apart([*secret_spans(text), *personal_spans(text)])
+    within = [Span(max(s, left) - left, min(e, right) - left, kind) for s, e, kind in hidden if s < right and e > left]
+    shown = redacted(text[left:right], within)
+    return ("..." if left else "") + " ".join(shown.split()) + ("..." if right < len(text) else "")
 
 
 class ExampleCheck(RowCheck):
