@@ -141,6 +141,7 @@ def judged(run: Run, result: dict[str, Any], count: int) -> dict[str, Any]:
     """Of each side: the share of drawn answers that the rule prefers, and of those that say what they must."""
     held_out = requests(count, seed=99)
     texts = drawn(run, [prompt for prompt, _ in held_out])
+    skills = next(one for one in result["forgetting"]["measures"] if one["name"] == "skills")
     facts: dict[str, Any] = {"prompts": count}
     for side, found in texts.items():
         facts[f"{side}_polite"] = sum(map(polite, found)) / count
@@ -148,8 +149,7 @@ def judged(run: Run, result: dict[str, Any], count: int) -> dict[str, Any]:
             sum(told.lower() in text.lower() for text, (_, told) in zip(found, held_out, strict=True)) / count
         )
         facts[f"{side}_words"] = sum(len(text.split()) for text in found) / count
-        skills = result["forgetting"]["skills"][side].values()
-        facts[f"{side}_skills"] = sum(s["score"] * s["rows"] for s in skills) / sum(s["rows"] for s in skills)
+        facts[f"{side}_skills"] = skills[side]
     facts["example"] = {side: found[0] for side, found in texts.items()}
     facts["verdict"] = result["verdict"]["sentence"]
     facts["seconds"] = result["seconds"]

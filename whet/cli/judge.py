@@ -91,16 +91,14 @@ def pressed() -> Iterator[str]:
                 yield line.strip()[:1].lower()
         return
     while True:
-        key = typer_getchar()
+        key = one_key()
         yield ARROWS.get(key, key.lower())
 
 
-def typer_getchar() -> str:
+def one_key() -> str:
     """One key. Raises KeyboardInterrupt for Ctrl-C; the end of the input quits."""
-    import click
-
     try:
-        return click.getchar()
+        return typer.getchar()
     except EOFError:
         return "q"
 

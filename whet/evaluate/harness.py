@@ -32,6 +32,7 @@ def harness() -> Any:
     """The package. Raises InputError where it is not installed."""
     try:
         import lm_eval  # pyright: ignore[reportMissingImports]
+        import lm_eval.api.model  # pyright: ignore[reportMissingImports]
         import lm_eval.tasks  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         fix = "pip install 'whet[lm-eval]', or leave forgetting.lm_eval out"
@@ -81,9 +82,8 @@ def _is_number(value: object) -> bool:
 
 def lm_of(side: Side, origin: Base, renderer: Renderer) -> Any:
     """One side as the harness's LM."""
-    from lm_eval.api.model import LM  # pyright: ignore[reportMissingImports]
 
-    class Whetted(LM):
+    class Whetted(harness().api.model.LM):
         def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
             pairs = [pair_ids(origin, *request.args) for request in requests]
             return likelihoods(side, pairs)
