@@ -11,8 +11,6 @@ from whet.data.traits import Traits, describe
 from whet.doctor.glance import whole_text
 from whet.types import Row
 
-AGREEING = 5
-"""Of 32 bands: a pair at 70% agrees in fewer with probability 0.5%, at 75% 0.03%; most pairs at 40% do."""
 BATCH = 512
 """Rows whose MinHash is computed at a time: all of a row that stays in memory until then."""
 
@@ -42,7 +40,7 @@ class Kin:
         """R positions: of each row, the first row that is (nearly) the same; its own position where it is the first."""
         if self._roots is None:
             self._describe()
-            self._roots = clusters(self._traits, agreeing=AGREEING) if len(self._traits) else np.zeros(0, np.int64)
+            self._roots = clusters(self._traits) if len(self._traits) else np.zeros(0, np.int64)
         return self._roots
 
     def _describe(self) -> None:
