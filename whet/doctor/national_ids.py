@@ -61,7 +61,10 @@ def _apart(form: str) -> str:
     return rf"(?<![\w.-])(?:{form})(?![\w-]|\.\d)"
 
 
-FORMED = re.compile("|".join(f"(?P<form{number}>{_apart(form)})" for number, (form, _) in enumerate(FORMS)))
+FORMED = re.compile(
+    r"(?=[\dXYZ]|[A-Z]{6}\d)"  # how each of them begins: most places of a text are passed over at once
+    + _apart("|".join(f"(?P<form{number}>{form})" for number, (form, _) in enumerate(FORMS)))
+)
 WORDS = re.compile(rf"\b(?:{'|'.join(words for words, _, _ in NAMED)})\b", re.IGNORECASE)
 BESIDE = tuple(
     (re.compile(rf"\b(?:{words})\b", re.IGNORECASE), re.compile(_apart(form)), valid) for words, form, valid in NAMED

@@ -4,7 +4,7 @@ Why: rows that slipped in from another language teach to answer in it now and th
 filter of every large corpus (Wenzek et al. 2020, arXiv 1911.00359), and audits show how often files hold other
 languages than they say (Kreutzer et al. 2022, arXiv 2103.12028).
 
-What is looked at: the first 120 letters and spaces of every question and every answer, each by itself, without code and
+What is looked at: the first 90 letters and spaces of every question and every answer, each by itself, without code and
 links, where they have at least 40 letters; py3langid (Lui and Baldwin 2012, https://aclanthology.org/P12-3005) names
 the language where it is clearly ahead of the next. Rows are named for a language that fewer than one in twenty have,
 next to one that at least four in five have. A set in several languages is only mentioned.
@@ -28,7 +28,7 @@ from whet.doctor.check import RowCheck, Setting
 from whet.doctor.texts import answers_of, counted
 from whet.types import Finding, Row
 
-LOOKED = 120
+LOOKED = 90
 LETTERS = 40
 AHEAD = 10.0
 """Nats by which a language must lead the next."""
