@@ -1,4 +1,4 @@
-"""Validation rows are asked as the model is used, passages and all, and what is measured later is known by its words."""
+"""Validation rows are asked as the model is used, passages and all; a test row is known by its question."""
 
 from __future__ import annotations
 

@@ -24,11 +24,9 @@ from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantise import bitsandbytes
-from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.keep import BASE
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
-from whet.recipe.retrieval import refuse_retrieval_contradictions
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.schema import Bake, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe
@@ -113,8 +111,6 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
-    refuse_evaluation_contradictions(recipe, "recipe")
-    refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, "recipe")
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
