@@ -13,6 +13,7 @@ from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
 from whet.evaluate.heldout import clusters_of
 from whet.evaluate.validated import refuse_without_answers
+from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.stages import (
@@ -45,6 +46,7 @@ def curve(
     source = gathered(recipe, run_root, observer)
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
     assert isinstance(source, Prepared)
+    refuse_other_scale(recipe.evaluate.metric, source.test_rows, "a learning curve is drawn over shares")
     whole = Run.create(Path(run_root), recipe, name)
     runs = []
     for share in sorted(SHARES, reverse=True):

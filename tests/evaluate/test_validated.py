@@ -11,6 +11,7 @@ import pytest
 from whet.data.prepare import Prepared, prepare
 from whet.errors import InputError
 from whet.evaluate import validated
+from whet.evaluate.frontier import task_rows
 from whet.evaluate.suites import measured_prompts
 from whet.model.base import NANO, load_tokenizer
 from whet.recipe.load import load_recipe
@@ -68,3 +69,13 @@ def test_a_test_row_is_known_by_its_question_and_not_by_its_passages(looked_up: 
     recipe, prepared = looked_up
     words = list(measured_prompts(recipe, prepared, str(NANO)))
     assert len([one for one in words if one.startswith("Who is the mayor of town")]) == 8
+
+
+def test_a_metric_on_another_scale_is_told_before_the_training(
+    looked_up: tuple[Recipe, Prepared], tmp_path: Path
+) -> None:
+    recipe, prepared = looked_up
+    (tmp_path / "own.py").write_text("def stars(answer, reference, row):\n    return 5.0 * (answer == reference)\n")
+    recipe.evaluate.metric = f"{tmp_path}/own.py:stars"
+    with pytest.raises(InputError, match="outside 0..1"):
+        task_rows(recipe, prepared)

@@ -20,6 +20,7 @@ from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
 from whet.evaluate.statistics import mean_interval
 from whet.evaluate.suites import measured_prompts
+from whet.evaluate.within_unit import refuse_other_scale, refuse_outside_unit
 from whet.generate.own_samples import Asked, fitting, held_back, prompts_file, read_asked
 from whet.model.base import Base
 from whet.model.interpolate import interpolated
@@ -32,6 +33,7 @@ from whet.types import Row
 SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
 MOST_ROWS = 200
 """Validation rows and general prompts that are asked at each scale: enough to tell the points apart."""
+NO_SHARES = "they cannot be weighed against a share of general prompts"
 Progress = Callable[[int, int], None]
 
 
@@ -82,7 +84,7 @@ def measure_frontier(
 
 
 def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
-    """Validation rows, the metric that scores their answers, and why. Raises DataError."""
+    """Validation rows, the metric that scores their answers, and why. Raises DataError, InputError."""
     rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
     name, reason = recipe.evaluate.metric, "asked for in the recipe"
     if rows and name == "auto":
@@ -90,6 +92,7 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
     if not rows or name == "nll" or not all(row.reference for row in rows):
         fix = "give split.validation above 0, and rows with answers"
         raise DataError("there are no validation rows with answers to compare the scales on", value=name, fix=fix)
+    refuse_other_scale(name, rows, NO_SHARES)
     return rows, name, reason
 
 
@@ -143,6 +146,7 @@ class _Reader:
         written = ask(self.side, base, self.prompts, self.renderer, self.tokens, done)
         pairs = zip(written, self.rows, strict=True)
         scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
+        refuse_outside_unit(self.metric, scores, NO_SHARES)
         general = [one.ids for one in self.asked]
         answers = ask(
             self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(self.rows) + count)

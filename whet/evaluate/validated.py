@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.raft import as_asked
@@ -11,9 +11,11 @@ from whet.evaluate import metric
 from whet.evaluate.failures import Asked
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
-from whet.evaluate.units import told_metric
+from whet.evaluate.within_unit import refuse_outside_unit
 from whet.model.base import Base
 from whet.recipe.schema import Recipe, Sft
+
+NO_FAILURE = "which of them are failures it does not say"
 
 
 def refuse_without_answers(recipe: Recipe) -> None:
@@ -21,15 +23,6 @@ def refuse_without_answers(recipe: Recipe) -> None:
     if not isinstance(recipe.method, Sft):
         fix = "the failures of the others are in answers.jsonl, but those are test rows: do not collect by them"
         raise InputError("failures are looked for in runs of the method sft", value=recipe.method.kind, fix=fix)
-
-
-def refuse_outside_unit(name: str, scores: Sequence[float]) -> None:
-    """A failure is a score below a half, which means nothing on another scale. Raises InputError."""
-    wrong = next((value for value in scores if not 0 <= value <= 1), None)
-    if wrong is not None:
-        what = f"{told_metric(name)} gives scores outside 0..1, and which of them are failures it does not say"
-        fix = "let it return 0 to 1, below 0.5 for a failure"
-        raise InputError(what, where="evaluate.metric", value=wrong, fix=fix)
 
 
 def ask_validation(
@@ -51,5 +44,5 @@ def ask_validation(
     answers = ask(side, origin, prompts, prepared.renderer, tokens, lambda done: progress(done, len(rows)))
     texts = [answer.text.strip() for answer in answers]
     scores = [metric.score(name, text, row).value for text, row in zip(texts, rows, strict=True)]
-    refuse_outside_unit(name, scores)
+    refuse_outside_unit(name, scores, NO_FAILURE)
     return name, [Asked(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
