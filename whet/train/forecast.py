@@ -130,6 +130,8 @@ def _of_the_teacher(recipe: Recipe) -> list[str]:
 def _of_keeping(recipe: Recipe) -> list[str]:
     """What staying near the base needs beside what is counted."""
     notes = []
+    if recipe.keep.replay is not None:
+        notes.append("replayed rows are taken to be no longer than the task's")
     if recipe.keep.replay == BASE:
         notes.append("the base answers its general prompts before the first step, once: that time is not counted")
     if recipe.keep.kl:
@@ -185,7 +187,8 @@ def _setting(
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
-    largest = recipe.micro_batch_tokens if isinstance(recipe.method, OwnAnswers) else material.tokens
+    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replay is not None
+    largest = recipe.micro_batch_tokens if unseen else material.tokens
     setting = Setting(
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
         longest=longest,
