@@ -18,6 +18,7 @@ from whet.stages import (
     refuse_unmeasurable,
     refuse_without_test,
     register,
+    scaled,
     state_findings,
     state_power,
     trained,
@@ -76,6 +77,8 @@ def evaluate(
     found.refuse_changed_data()
     with found.at_work():
         session = open_session(found.recipe, found, observer)
+        if not (found.folder / "evaluation.json").exists():
+            scaled(session, observer)  # a run that was killed after its training may not have been yet
         result = evaluated(session, effort_so_far(found), observer)
         found.set_status("done")
         observer.done()

@@ -24,7 +24,7 @@ from whet.evaluate.collection import collection_list
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.failures import failures_of
-from whet.evaluate.frontier import measure_frontier
+from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
 from whet.evaluate.harness import harness
 from whet.evaluate.headed import Measured, measure_headed
@@ -129,8 +129,8 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         observer.note("trained already; the same recipe and data give the same weights")
         scaled(session, observer)
         return effort_so_far(session.run)
-    sealed = measured_prompts(session.recipe, session.material.source, locate(session.recipe.base))
-    done = train(session, observer, sealed)
+    sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
+    done = train(session, observer, [*sealed, *choosing_prompts(session)])
     stopped = {
         "reason": done.progress.stopped,
         "step": done.progress.step,
@@ -149,6 +149,16 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     gc.collect()
     scaled(session, observer)
     return effort
+
+
+def choosing_prompts(session: Session) -> list[str]:
+    """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
+    whether it can be chosen at all. Raises DataError, RecipeError."""
+    recipe, source = session.recipe, session.material.source
+    if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
+        return []
+    task_rows(recipe, source)
+    return [one.words for one in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
 
 
 def scaled(session: Session, observer: Observer) -> None:

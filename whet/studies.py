@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from whet.data.prepare import Prepared
 from whet.errors import InputError
@@ -13,7 +13,9 @@ from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
 from whet.evaluate.heldout import clusters_of
 from whet.evaluate.validated import refuse_without_answers
+from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
+from whet.recipe.kept import refuse_keep_contradictions
 from whet.stages import (
     failed_on_validation,
     frontier_of,
@@ -44,6 +46,7 @@ def curve(
     source = gathered(recipe, run_root, observer)
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
     assert isinstance(source, Prepared)
+    refuse_other_scale(recipe.evaluate.metric, source.test_rows, "a learning curve is drawn over shares")
     whole = Run.create(Path(run_root), recipe, name)
     runs = []
     for share in sorted(SHARES, reverse=True):
@@ -127,6 +130,7 @@ def frontier(
         what, fix = "this run stands on the way already", "take the run that it was made from"
         raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
     found.refuse_changed_data()
+    refuse_scale(found, "auto")
     with found.at_work():
         session = open_session(found.recipe, found, observer)
         session.recipe.keep.prompts = prompts or session.recipe.keep.prompts
@@ -142,9 +146,19 @@ def take(
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     found.refuse_changed_data()
+    if not 0 < scale <= 1:
+        raise InputError("a point lies above 0, which is the base itself, and at most at 1", value=scale)
     recipe = found.asked.model_copy(deep=True)
     recipe.keep.scale = scale
+    refuse_scale(found, scale)
     made = Run.create(run_root, recipe)
     with made.at_work():
         copy_at_scale(found, made, scale)
     return tune(recipe, run_root, observer=observer)
+
+
+def refuse_scale(run: Run, scale: float | Literal["auto"]) -> None:
+    """Raises RecipeError for a run whose method has no such point on the way from base to tuned."""
+    recipe = run.recipe
+    keep = recipe.keep.model_copy(update={"scale": scale})
+    refuse_keep_contradictions(recipe.model_copy(update={"keep": keep}), f"run {run.name}")

@@ -53,3 +53,12 @@ def test_what_has_no_curve_is_refused_before_anything_is_trained(tmp_path: Path,
     with pytest.raises(InputError, match=words):
         api.curve(str(data), run_root=tmp_path / "runs", **keys)
     assert not list((tmp_path / "runs").glob("*/run.json"))
+
+
+def test_a_metric_on_another_scale_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    data = tmp_path / "tickets.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(120, seed=5)))
+    (tmp_path / "own.py").write_text("def stars(answer, reference, row):\n    return 5.0 * (answer == reference)\n")
+    with pytest.raises(InputError, match="outside 0..1"):
+        api.curve(str(data), run_root=tmp_path / "runs", **{"evaluate.metric": f"{tmp_path}/own.py:stars"})
+    assert not list((tmp_path / "runs").glob("*/run.json"))

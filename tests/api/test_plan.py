@@ -98,3 +98,12 @@ def test_the_command_says_what_would_fit(data: Path, capsys: pytest.CaptureFixtu
 def test_what_a_teacher_adds_is_said(data: Path, tmp_path: Path, method: str, note: str) -> None:
     result = api.plan(data, memory="8GB", run_root=tmp_path, method=method)
     assert any(note in said for said in result["notes"]) and (result["seconds"] is None) == ("distil" in method)
+
+
+def test_replay_takes_its_share_of_the_time_and_what_is_not_counted_is_said(data: Path, tmp_path: Path) -> None:
+    words = {"memory": "8GB", "run_root": tmp_path, "steps": 10}
+    alone = api.plan(data, **words)
+    beside = api.plan(data, **words, **{"keep.replay": "base", "keep.ratio": 0.5, "keep.kl": 1.0})
+    assert 1.5 < beside["seconds"] / alone["seconds"] < 2.0, "half of the tokens are replayed; the update is the same"
+    assert beside["settings"]["steps"] == alone["settings"]["steps"] == 10
+    assert sum("not counted" in note for note in beside["notes"]) == 2

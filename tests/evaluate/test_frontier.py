@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from whet.cli.frontier import show
+from whet.cli.render import Screen
 from whet.evaluate.frontier import Point, Score, choose
 from whet.evaluate.frontier_chart import draw
 
@@ -43,3 +45,14 @@ def test_the_drawing_is_one_valid_svg_with_every_point_and_no_markup_of_others()
     assert "<b>" not in draw(facts)
     for circle in circles:
         assert 0 <= float(circle.get("cx") or -1) <= 560 and 0 <= float(circle.get("cy") or -1) <= 400
+
+
+def test_a_frontier_that_ends_at_the_base_offers_no_release_and_shows_no_folders() -> None:
+    points = [asdict(one) for one in curve((0, 0.8), (0, 0.4), (0, 0.3))]
+    facts = {"points": points, "metric": {"name": "/home/me/own.py:stars"}, "budget": 0.1, "scale": 0.0}
+    more = {"rows": 4, "general_rows": 8, "general": "held-out prompts", "why": "it is the best", "svg": "f.svg"}
+    screen = Screen(True)
+    with screen.console.capture() as said:
+        show(screen, facts | more, "desk")
+    assert "nothing to release" in said.get() and "--take" not in said.get()
+    assert "/home/me" not in said.get() + draw(facts) and "own.py:stars" in draw(facts)

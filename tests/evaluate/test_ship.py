@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from whet.evaluate import ship
+from whet.evaluate.heldout import paired_facts
+from whet.evaluate.metric import RowScore
+from whet.evaluate.ship_view import gain
+from whet.types import Difference, Row
 
 KEPT: dict[str, Any] = {"word": "kept", "broken": [], "unclear": []}
 LOST: dict[str, Any] = {"word": "lost", "broken": ["The base's own skills"], "unclear": ["General text"]}
@@ -47,3 +52,20 @@ def test_what_broke_is_named_in_the_answer_and_in_the_verdict() -> None:
         "nothing that was measured is broken"
         in ship.decide({"verdict": {"word": "better"}, "forgetting": KEPT})["sentence"]
     )
+
+
+def test_scores_outside_0_to_1_are_no_percentages_on_the_first_screen() -> None:
+    difference = asdict(Difference(1.25, 0.5, 2.0, 0.001, 80, 40, "sign-flip", 9.0))
+    facts = {"verdict": {"word": "better"}, "difference": difference, "metric": {"name": "/home/me/own.py:stars"}}
+    shown = gain(facts | {"base": {"score": 3.0}, "tuned": {"score": 4.25}})
+    assert shown["figure"] == "+1.25" and shown["range"] == "95% interval +0.5 to +2"
+    assert shown["note"].startswith("own.py:stars: 3 before, 4.25 now, on 80 test rows")
+
+
+def test_the_gain_that_rows_can_show_is_known_for_shares_only() -> None:
+    rows = [Row(n, f"r:{n}") for n in range(40)]
+    for worth, known in ((1.0, True), (7.0, False)):
+        values = {"base": [0.0] * 40, "tuned": [worth] * 40}
+        scores = {side: [RowScore(value) for value in found] for side, found in values.items()}
+        facts = paired_facts("own.py:stars", "asked for", scores, rows, 0)
+        assert (facts["detectable_gain"] is not None) == known

@@ -288,3 +288,9 @@ def test_wrong_shapes_are_refused() -> None:
             paired_difference(base, tuned)
     with pytest.raises(DataError, match="cluster"):
         paired_difference([1, 0], [1, 0], clusters=["a"])
+
+
+@pytest.mark.parametrize("values", [[5.0] * 10, [5.0] * 9 + [7.0], [5.0], [-3.0, -3.0, -3.0, -3.0, 2.0]])
+def test_scores_outside_0_to_1_that_hardly_differ_have_an_interval_that_can_be_told(values: list[float]) -> None:
+    low, high = mean_interval(values)
+    assert -max(map(abs, values)) <= low < high <= max(map(abs, values)) and low <= np.mean(values) <= high

@@ -55,6 +55,7 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
     from rich.text import Text
 
     from whet.cli.render import table
+    from whet.evaluate.units import told_metric
 
     rows = []
     for point in found["points"]:
@@ -62,12 +63,14 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
         task, general = (interval(point[key]) for key in ("task", "general"))
         style = "bold green" if chosen else ""
         rows.append([Text(cell, style=style) for cell in (f"{point['scale']:g}", task, general, "<" if chosen else "")])
-    columns = ["#scale", f"#task ({found['metric']['name']})", "#general", ""]
+    columns = ["#scale", f"#task ({told_metric(found['metric']['name'])})", "#general", ""]
     title = f"{found['rows']} validation rows, {found['general_rows']} {found['general']}"
     screen.show(table(columns, rows, title=title))
     screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")
     if found["scale"] == 1:
         screen.say("That is the model as it was trained: nothing needs to be done.")
+    elif not found["scale"]:
+        screen.say("That is the base itself: there is nothing to release.")
     else:
         screen.say(f"Release it: whet frontier {run} --take {found['scale']:g}")
     screen.say(f"Drawn in {found['svg']}")

@@ -18,7 +18,7 @@ from whet.data import rowcache, workers
 from whet.data.chunks import Preparer, chunks_of
 from whet.data.convert import to_row
 from whet.data.ledger import FATES, Fate, Ledger
-from whet.data.raft import Lookup, Shown, asked_within
+from whet.data.raft import Shown, asked_within, lookup_of
 from whet.data.rankings import as_pairs
 from whet.data.segments import SegmentFile, Segments, SegmentWriter
 from whet.data.shape import Shape
@@ -119,7 +119,7 @@ class _Work:
     ) -> None:
         self.recipe, self.renderer, self.limit = recipe, renderer, limit
         self.progress, self.processes = progress, processes
-        self.lookup = _lookup(recipe)
+        self.lookup = lookup_of(recipe)
 
     def asked(self, prepared: Prepared) -> Prepared:
         """With the passages that the retriever finds in the test rows: they are not learned, so each gets what it would
@@ -303,10 +303,6 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
         notes=[*([NO_THINKING] if quiet else []), *([UNKNOWN.format(facts["unknown"])] if facts["unknown"] else [])],
     )
-
-
-def _lookup(recipe: Recipe) -> Lookup | None:
-    return recipe.retrieval and Lookup(recipe.retrieval, recipe.seed, recipe.columns.passage is not None)
 
 
 def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:

@@ -27,6 +27,7 @@ from whet.data.segments import root_of
 from whet.data.template import Renderer
 from whet.data.traits import content_hash
 from whet.recipe.retrieval import Retrieval
+from whet.recipe.schema import Recipe
 from whet.types import Row, Segment
 
 DEPTH = 50
@@ -133,6 +134,20 @@ class Lookup:
         row = learned or plain
         messages = with_passages(row.messages, [passage.text for passage in passages], self.settings.template)
         return Shown(plain, replace(row, messages=messages), passages, oracle, bool(own))
+
+
+def lookup_of(recipe: Recipe) -> Lookup | None:
+    """None for a recipe without passages."""
+    return recipe.retrieval and Lookup(recipe.retrieval, recipe.seed, recipe.columns.passage is not None)
+
+
+def as_asked(recipe: Recipe, rows: Sequence[Row], renderer: Renderer) -> list[Row]:
+    """Rows as the data has them, as they are asked in use: with what the retriever finds, where the recipe has
+    passages."""
+    lookup = lookup_of(recipe)
+    if lookup is None:
+        return list(rows)
+    return [shown.row for shown in asked_within(lookup, rows, renderer, recipe.max_tokens)[0]]
 
 
 def asked_within(

@@ -48,7 +48,7 @@ from whet.model.policy import Policy
 from whet.recipe.comparison import Compare
 from whet.recipe.places import is_function
 from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
-from whet.store.identity import identity
+from whet.store.identity import data_hash, identity
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -94,10 +94,11 @@ def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
     """With a run that is named, its own recipe says how rows are split and trained on; what is given here may only be
     the same, or nothing but data and `compare`. Raises RunFolderError."""
     run.refuse_changed_data()
-    asked, data = identity(recipe)
-    bare, _ = identity(Recipe(data=recipe.data, test=recipe.test))
+    refuse_uncomparable(run.recipe.model_copy(update={"compare": recipe.compare}))
+    asked, _ = identity(recipe)
+    bare, data = identity(Recipe(data=recipe.data, test=recipe.test))
     facts = run.read_json("run.json")
-    if data != facts.get("data_sha256"):
+    if data != data_hash(Recipe(data=run.recipe.data, test=run.recipe.test)):
         fix = "give the data of that run, or leave --run out"
         raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
     if asked not in (bare, facts.get("recipe_sha256")):
@@ -186,6 +187,7 @@ class Comparison:
             base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
             origin = opened.base
             digest = f"{origin.fingerprint} {facts['dtype']} {sorted(facts['weights_sha256'].items())}"
+            digest += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
             self.tuned: LocalModel | None = LocalModel(tuned, origin, renderer, digest)
         else:
             origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from whet.data.prepare import Prepared, read_rows
+from whet.data.raft import as_asked
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.evaluate import metric, skills
@@ -18,16 +19,21 @@ from whet.evaluate.budget import score_budget
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
 from whet.evaluate.statistics import mean_interval
-from whet.generate.own_samples import Asked, held_back, prompts_file, read_asked
+from whet.evaluate.suites import measured_prompts
+from whet.evaluate.within_unit import refuse_other_scale, refuse_outside_unit
+from whet.generate.own_samples import Asked, fitting, held_back, prompts_file, read_asked
+from whet.model.base import Base
 from whet.model.interpolate import interpolated
 from whet.model.load import Opened
 from whet.model.policy import Policy
+from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Recipe
 from whet.types import Row
 
 SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
 MOST_ROWS = 200
 """Validation rows and general prompts that are asked at each scale: enough to tell the points apart."""
+NO_SHARES = "they cannot be weighed against a share of general prompts"
 Progress = Callable[[int, int], None]
 
 
@@ -54,19 +60,13 @@ def measure_frontier(
 
     Raises DataError without validation rows that have answers, RecipeError for a base without general prompts.
     """
-    rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
-    name, reason = recipe.evaluate.metric, "asked for in the recipe"
-    if rows and name == "auto":
-        name, reason = metric.choose(rows)
-    if not rows or name == "nll" or not all(row.reference for row in rows):
-        fix = "give split.validation above 0, and rows with answers"
-        raise DataError("there are no validation rows with answers to compare the scales on", value=name, fix=fix)
+    rows, name, reason = task_rows(recipe, prepared)
     path = prompts_file(recipe.keep.prompts, opened.base.path)
-    asked = held_back(read_asked(path, renderer, opened.base.tokenizer))[:MOST_ROWS]
-    if not asked:
-        fix = "give at least twenty of them"
-        raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
-    reader = _Reader(opened, Side("tuned", Policy(opened.model, use_forest)), renderer, rows, name, asked)
+    asked = fitting(general_prompts(recipe, prepared, renderer, opened.base.path), opened.base.context)[:MOST_ROWS]
+    tokens = longest_answer(recipe, rows, opened.base)
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in as_asked(recipe, rows, renderer)]
+    side = Side("tuned", Policy(opened.model, use_forest))
+    reader = _Reader(opened, side, renderer, rows, prompts, tokens, name, asked)
     points = reader.points(progress, recipe.seed)
     budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
     chosen, why = choose(points, budget)
@@ -83,6 +83,37 @@ def measure_frontier(
     }
 
 
+def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
+    """Validation rows, the metric that scores their answers, and why. Raises DataError, InputError."""
+    rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
+    name, reason = recipe.evaluate.metric, "asked for in the recipe"
+    if rows and name == "auto":
+        name, reason = metric.choose(rows)
+    if not rows or name == "nll" or not all(row.reference for row in rows):
+        fix = "give split.validation above 0, and rows with answers"
+        raise DataError("there are no validation rows with answers to compare the scales on", value=name, fix=fix)
+    refuse_other_scale(name, rows, NO_SHARES)
+    return rows, name, reason
+
+
+def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base_folder: str) -> list[Asked]:
+    """Prompts that are neither learned nor asked again after the choice. Raises DataError, RecipeError."""
+    path = prompts_file(recipe.keep.prompts, base_folder)
+    sealed = {squeezed(words) for words in measured_prompts(recipe, prepared, base_folder)}
+    held = held_back(read_asked(path, renderer, renderer.tokenizer))
+    asked = [one for one in held if squeezed(one.words) not in sealed]
+    if not asked:
+        fix = "give at least twenty of them, which no suite and no test row asks"
+        raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
+    return asked
+
+
+def longest_answer(recipe: Recipe, rows: list[Row], base: Base) -> int:
+    """In tokens, as the test will allow."""
+    own = recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else None
+    return recipe.evaluate.max_new_tokens or own or answer_tokens(rows, base)
+
+
 @dataclass(slots=True)
 class _Reader:
     """Asks one model at every scale."""
@@ -91,6 +122,8 @@ class _Reader:
     side: Side
     renderer: Renderer
     rows: list[Row]
+    prompts: list[list[int]]
+    tokens: int
     metric: str
     asked: list[Asked]
 
@@ -109,11 +142,11 @@ class _Reader:
 
     def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
         """The score of each validation row, and the answer to each general prompt."""
-        prompts = [self.renderer.prompt_ids(row.prompt, row.tools) for row in self.rows]
-        tokens, base = answer_tokens(self.rows, self.opened.base), self.opened.base
-        written = ask(self.side, base, prompts, self.renderer, tokens, done)
+        base = self.opened.base
+        written = ask(self.side, base, self.prompts, self.renderer, self.tokens, done)
         pairs = zip(written, self.rows, strict=True)
         scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
+        refuse_outside_unit(self.metric, scores, NO_SHARES)
         general = [one.ids for one in self.asked]
         answers = ask(
             self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(self.rows) + count)
@@ -122,7 +155,11 @@ class _Reader:
 
 
 def same(one: str, other: str) -> bool:
-    return " ".join(one.split()) == " ".join(other.split())
+    return squeezed(one) == squeezed(other)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def summary(values: Sequence[float], seed: int) -> Score:

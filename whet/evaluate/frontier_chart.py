@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from whet.evaluate.units import told_metric
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 400, 64, 32, 56, 56
 INK, LINE, CHOSEN = "#222", "#1a5fb4", "#e66100"
 
@@ -20,7 +22,7 @@ def draw(frontier: dict[str, Any]) -> str:
         wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
         return LEFT + wide * (x - left) / (right - left), TOP + tall * (top - y) / (top - bottom)
 
-    parts = [*_axes(left, right, bottom, top, frontier["metric"]["name"])]
+    parts = [*_axes(left, right, bottom, top, told_metric(frontier["metric"]["name"]))]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, points))
     parts.append(f'<polyline points="{line}" fill="none" stroke="{LINE}" stroke-width="2"/>')
     limit = points[0]["general"]["score"] - frontier["budget"]

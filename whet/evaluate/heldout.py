@@ -212,7 +212,7 @@ def paired_facts(
         "tuned": metric.aggregate(name, scores["tuned"], rows),
         "difference": asdict(difference),
         "verdict": asdict(verdict),
-        "detectable_gain": detectable_gain(len(rows)),
+        "detectable_gain": detectable_gain(len(rows)) if difference.scale is None else None,
     }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from whet.evaluate import ship
 from whet.evaluate.budget import shown
-from whet.evaluate.verdict import count, points, signed
+from whet.evaluate.units import points, told_change, told_metric, told_score, unit
+from whet.evaluate.verdict import count
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
@@ -33,14 +34,15 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def gain(evaluation: dict[str, Any]) -> dict[str, str]:
-    difference, metric = evaluation["difference"], (evaluation.get("metric") or {}).get("name", "score")
-    base, tuned = (100 * (evaluation.get(side) or {}).get("score", 0.0) for side in ("base", "tuned"))
-    low, high = (100 * difference[end] for end in ("low", "high"))
+    difference, metric = evaluation["difference"], told_metric((evaluation.get("metric") or {}).get("name", "score"))
+    scale = difference.get("scale")
+    base, tuned = (told_score((evaluation.get(side) or {}).get("score", 0.0), scale) for side in ("base", "tuned"))
+    low, high = (told_change(difference[end], scale) for end in ("low", "high"))
     return {
         "word": evaluation["verdict"]["word"],
-        "figure": f"{signed(100 * difference['estimate'])} points",
-        "range": f"95% interval {signed(low)} to {signed(high)}",
-        "note": f"{metric}: {base:.1f}% before, {tuned:.1f}% now, on {count(difference['rows'], 'test row')} that "
+        "figure": f"{told_change(difference['estimate'], scale)}{unit(scale)}",
+        "range": f"95% interval {low} to {high}",
+        "note": f"{metric}: {base} before, {tuned} now, on {count(difference['rows'], 'test row')} that "
         "training never saw",
     }
 

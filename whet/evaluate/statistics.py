@@ -113,13 +113,13 @@ def wilson(k: int, n: int) -> tuple[float, float]:
 
 
 def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
-    """95% interval of a mean: Wilson for scores of 0 and 1, otherwise as whet/evaluate/resample.py."""
+    """95% interval of a mean: Wilson for scores of 0 and 1, otherwise as whet/evaluate/resample.py; scores outside 0..1
+    are taken to lie within +-the largest one seen."""
     values_N = scores(values, "these")
     if is_binary(values_N):
         return wilson(int(values_N.sum()), values_N.size)
-    bounds = (0.0, 1.0) if in_unit(values_N) else (-math.inf, math.inf)
-    if values_N.size == 1 and bounds[0] == -math.inf:
-        raise DataError("one score outside 0..1 has no interval", value=float(values_N[0]))
+    reach = float(np.abs(values_N).max())
+    bounds = (0.0, 1.0) if in_unit(values_N) else (-reach, reach)
     return resample.interval(values_N, np.ones(values_N.size), seed, bounds)
 
 

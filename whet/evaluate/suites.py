@@ -53,7 +53,8 @@ def read_suite(path: str) -> Suite:
 def measured_prompts(recipe: Recipe, source: object, base_folder: str) -> Iterator[str]:
     """The words that are asked or read after a tune, and must not be learned by it."""
     if isinstance(source, Prepared):
-        yield from (last_words(row) for row in source.test_rows)
+        asked = [shown.plain for shown in source.shown] or source.test_rows  # passages would hide the question
+        yield from (last_words(row) for row in asked)
     yield from (str(item["messages"][-1]["content"]) for item in skills.load_suite(base_folder))
     yield from general_texts()
     for path in recipe.forgetting.suites:

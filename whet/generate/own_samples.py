@@ -94,8 +94,16 @@ def rehearsed(asked: list[Asked]) -> list[Asked]:
 
 
 def held_back(asked: list[Asked]) -> list[Asked]:
-    """Every fifth prompt, which is never learned: what a scale is chosen on."""
-    return [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
+    """Every fifth prompt, which is never learned: what a scale is chosen on. One that stands elsewhere, too, is left
+    out."""
+    learned = {one.words for one in rehearsed(asked)}
+    fifth = [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
+    return [one for one in fifth if one.words not in learned]
+
+
+def fitting(asked: list[Asked], context: int) -> list[Asked]:
+    """Those with room for an answer. Asked after `rehearsed` and `held_back`, so that both count the same prompts."""
+    return [one for one in asked if 0 < len(one.ids) < context]
 
 
 def own_samples(
@@ -105,7 +113,7 @@ def own_samples(
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    asked = rehearsed([one for one in read_asked(path, renderer, base.tokenizer) if 0 < len(one.ids) < base.context])
+    asked = fitting(rehearsed(read_asked(path, renderer, base.tokenizer)), base.context)
     written = cache / f"own-{_key(base, renderer, path)[:24]}.jsonl"
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
     if not written.is_file():

@@ -27,6 +27,7 @@ from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
 from whet.plan.time import rate, step_seconds
+from whet.recipe.keep import BASE
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import resolve, step_tokens
 from whet.recipe.schema import Bake, Distil, Lora, Recipe
@@ -86,11 +87,12 @@ def forecast(
     if isinstance(recipe.method, OwnAnswers):
         notes.append("the time is not known beforehand: the model writes the answers that it learns from")
     elif target.here and target.device == "cpu":
-        seconds = recipe.steps * step_seconds(shape, setting, batch_tokens, calibration)
+        replayed = 1 / (1 - recipe.keep.ratio) if recipe.keep.replay and recipe.keep.ratio else 1.0
+        seconds = recipe.steps * step_seconds(shape, setting, round(batch_tokens * replayed), calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
-    notes += _of_the_teacher(recipe)
+    notes += _of_the_teacher(recipe) + _of_keeping(recipe)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -123,6 +125,18 @@ def _of_the_teacher(recipe: Recipe) -> list[str]:
     if isinstance(recipe.method, Bake):
         return ["the base reads every batch once more, with the prompt and no gradient: that time is not counted"]
     return []
+
+
+def _of_keeping(recipe: Recipe) -> list[str]:
+    """What staying near the base needs beside what is counted."""
+    notes = []
+    if recipe.keep.replay is not None:
+        notes.append("replayed rows are taken to be no longer than the task's")
+    if recipe.keep.replay == BASE:
+        notes.append("the base answers its general prompts before the first step, once: that time is not counted")
+    if recipe.keep.kl:
+        notes.append("keep.kl has the base read what the KL is taken on, without a gradient: that time is not counted")
+    return notes
 
 
 def measured(observer: Observer, anew: bool = False) -> Calibration:
@@ -173,7 +187,8 @@ def _setting(
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
-    largest = recipe.micro_batch_tokens if isinstance(recipe.method, OwnAnswers) else material.tokens
+    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replay is not None
+    largest = recipe.micro_batch_tokens if unseen else material.tokens
     setting = Setting(
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
         longest=longest,

@@ -65,9 +65,8 @@ def _from_file(
     recipe: Recipe, source: str, base: Base, renderer: Renderer, sealed: set[str], cache: Path
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
     none = Split(validation=0, test=0)
-    general = recipe.model_copy(
-        update={"data": source, "test": None, "method": Sft(), "split": none, "columns": Columns(), "format": "auto"}
-    )
+    task = {"test": None, "split": none, "columns": Columns(), "format": "auto", "system": None, "retrieval": None}
+    general = recipe.model_copy(update={"data": source, "method": Sft(), **task})
     prepared = prepare(general, base.tokenizer, renderer, cache)
     ledger = prepared.ledger.summary()
     bad = {row.index for row in read_rows(general, prepared, ("trained",)) if prompt_words(row) in sealed}
