@@ -53,3 +53,13 @@ def test_what_has_no_curve_is_refused_before_anything_is_trained(tmp_path: Path,
     with pytest.raises(InputError, match=words):
         api.curve(str(data), run_root=tmp_path / "runs", **keys)
     assert not list((tmp_path / "runs").glob("*/run.json"))
+
+
+def test_scores_that_are_no_shares_are_refused_after_the_first_run(tmp_path: Path) -> None:
+    data, metric = tmp_path / "few.jsonl", tmp_path / "length.py"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(60, seed=5)))
+    metric.write_text("def length(answer, reference, row):\n    return 2 + len(answer)\n")
+    keys = {"steps": 1, "evaluate.metric": f"{metric}:length", "evaluate.forgetting": False}
+    with pytest.raises(InputError, match=r"needs scores from 0 to 1, and .*length gives others"):
+        api.curve(str(data), run_root=tmp_path / "runs", **keys)
+    assert len(list((tmp_path / "runs").glob("*/run.json"))) == 1
