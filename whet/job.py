@@ -16,6 +16,7 @@ from whet.stages import (
     evaluated,
     head,
     refuse_unmeasurable,
+    refuse_unreadable,
     refuse_without_test,
     register,
     scaled,
@@ -59,6 +60,8 @@ def train(
     """Train only. The same call again resumes."""
     run, observer = _start(data, run_root, name, observer, overrides)
     with run.at_work():
+        if not (run.model / "whet.json").exists():
+            refuse_unreadable(run.recipe)
         session = open_session(run.recipe, run, observer)
         state_power(session, observer)
         effort = trained(session, observer)
@@ -91,9 +94,11 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
+        refuse_unmeasurable(run.recipe)
+        if not (run.model / "whet.json").exists():
+            refuse_unreadable(run.recipe)
         session = open_session(run.recipe, run, observer)
         refuse_without_test(session)
-        refuse_unmeasurable(session)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)

@@ -12,6 +12,7 @@ from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared, read_rows
+from whet.data.source import read_source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
 from whet.doctor.power import detectable_gain
@@ -38,6 +39,7 @@ from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins, written
 from whet.model.base import locate
 from whet.model.load import open_model
+from whet.recipe.keep import BASE
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
@@ -68,14 +70,26 @@ def refuse_without_test(session: Session) -> None:
         )
 
 
-def refuse_unmeasurable(session: Session) -> None:
-    """Before anything is trained: suites that cannot be asked, and tasks without their package. Raises DataError,
+def refuse_unmeasurable(recipe: Recipe) -> None:
+    """Before anything is decided: suites that cannot be asked, and tasks without their package. Raises DataError,
     InputError."""
-    if session.recipe.evaluate.forgetting:
-        for path in session.recipe.forgetting.suites:
+    if recipe.evaluate.forgetting:
+        for path in recipe.forgetting.suites:
             read_suite(path)
-        if session.recipe.forgetting.lm_eval:
+        if recipe.forgetting.lm_eval:
             harness()
+
+
+def refuse_unreadable(recipe: Recipe) -> None:
+    """Before anything is decided: files to replay from, or to ask, that hold no rows. Raises DataError."""
+    replay = None if recipe.keep.replay == BASE else recipe.keep.replay
+    for key, path in (("replay", replay), ("prompts", recipe.keep.prompts)):
+        if path is not None:
+            try:
+                next(read_source(path))
+            except DataError as error:
+                where = f"keep.{key}, {error.where or path}"
+                raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
 
 
 def state_findings(session: Session, observer: Observer) -> None:

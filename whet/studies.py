@@ -10,12 +10,13 @@ from whet.errors import InputError
 from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
-from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve
+from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores
 from whet.evaluate.heldout import clusters_of
 from whet.evaluate.validated import refuse_without_answers
 from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.recipe.kept import refuse_keep_contradictions
+from whet.recipe.schema import HeadMethod, Recipe
 from whet.stages import (
     failed_on_validation,
     frontier_of,
@@ -56,6 +57,8 @@ def curve(
         runs.append((part, result))
         if part is whole and fresh:
             register(whole, result, Path(run_root), observer)
+        if part is whole:
+            refuse_other_scores(whole, result["metric"]["name"])
     facts = measure_curve(runs[::-1], clusters_of(source.test_rows), recipe.seed)
     whole.write_json("curve.json", facts)
     write_text(whole.folder / "curve.svg", svg(facts))
@@ -74,12 +77,8 @@ def failures(
     refuse_without_answers(found.recipe)
     read_facts(found.model)
     found.refuse_changed_data()
-    with found.lock:
-        before = found.status_facts()
-        try:
-            result = failed_on_validation(open_session(found.recipe, found, observer), observer)
-        finally:
-            found.write_json("status.json", before)
+    with found.looked_into():
+        result = failed_on_validation(open_session(found.recipe, found, observer), observer)
     observer.done()
     return result
 
@@ -109,11 +108,13 @@ def compare(
     else:
         found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
         refuse_other_recipe(recipe, found)
-    with found.at_work():
+    finished_before = (found.folder / "evaluation.json").exists()
+    with found.looked_into() if finished_before else found.at_work():
         session = open_session(found.recipe, found, observer)
         result = compared(session, recipe.compare, observer)
-        found.set_status("done")
-        observer.done()
+        if not finished_before:
+            found.set_status("done")
+    observer.done()
     return result
 
 
@@ -126,18 +127,27 @@ def frontier(
     """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()
+    refuse_no_way(found.recipe, found.name)
+    if prompts is not None and not prompts.strip():
+        raise InputError("the name of the file is empty", where="prompts", fix="name a file of general prompts")
     if "scale" in read_facts(found.model):
         what, fix = "this run stands on the way already", "take the run that it was made from"
         raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
     found.refuse_changed_data()
     refuse_scale(found, "auto")
-    with found.at_work():
+    with found.looked_into():
         session = open_session(found.recipe, found, observer)
-        session.recipe.keep.prompts = prompts or session.recipe.keep.prompts
+        session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
         result = frontier_of(session, observer)
-        found.set_status("done")
-        observer.done()
+    observer.done()
     return result
+
+
+def refuse_no_way(recipe: Recipe, name: str) -> None:
+    """Raises InputError for a run whose model is no base that moved a part of the way."""
+    if isinstance(recipe.method, HeadMethod):
+        what = f"{recipe.method.kind} trains a head on top of the base, and between no head and a head there is no way"
+        raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
 
 
 def take(
@@ -145,9 +155,12 @@ def take(
 ) -> dict[str, Any]:
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
-    found.refuse_changed_data()
+    refuse_no_way(found.recipe, found.name)
     if not 0 < scale <= 1:
-        raise InputError("a point lies above 0, which is the base itself, and at most at 1", value=scale)
+        fix = "give a number above 0, which is the base itself, and at most 1, which is the model as it was trained"
+        raise InputError("there is no such point between base and tuned", where="scale", value=scale, fix=fix)
+    read_facts(found.model)
+    found.refuse_changed_data()
     recipe = found.asked.model_copy(deep=True)
     recipe.keep.scale = scale
     refuse_scale(found, scale)

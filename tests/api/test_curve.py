@@ -62,3 +62,13 @@ def test_a_metric_on_another_scale_is_refused_before_anything_is_trained(tmp_pat
     with pytest.raises(InputError, match="outside 0..1"):
         api.curve(str(data), run_root=tmp_path / "runs", **{"evaluate.metric": f"{tmp_path}/own.py:stars"})
     assert not list((tmp_path / "runs").glob("*/run.json"))
+
+
+def test_scores_that_are_no_shares_are_refused_after_the_first_run(tmp_path: Path) -> None:
+    data, metric = tmp_path / "few.jsonl", tmp_path / "length.py"
+    data.write_text("".join(json.dumps(row) + "\n" for row in generate(60, seed=5)))
+    metric.write_text("def length(answer, reference, row):\n    return 2.0 * (answer != reference)\n")
+    keys = {"steps": 1, "evaluate.metric": f"{metric}:length", "evaluate.forgetting": False}
+    with pytest.raises(InputError, match=r"needs scores from 0 to 1, and .*length gives others"):
+        api.curve(str(data), run_root=tmp_path / "runs", **keys)
+    assert len(list((tmp_path / "runs").glob("*/run.json"))) == 1

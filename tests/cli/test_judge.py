@@ -182,6 +182,19 @@ def test_a_run_without_answers_says_what_to_do(run: Path) -> None:
     assert done.returncode == 2 and json.loads(done.stdout)["error"]["exit_code"] == 2
 
 
+@pytest.mark.parametrize("about", [{"choice": "left"}, {"choice": "left", "who": "anna"}])
+def test_a_judgement_that_does_not_say_who_and_of_which_row_is_refused(run: Path, about: dict[str, Any]) -> None:
+    (run / people.EVEN).write_text(json.dumps({"base": "a", "tuned": "b", "provenance": about}) + "\n")
+    with pytest.raises(RunFolderError, match="judgements-even.jsonl:1: this line is no judgement"):
+        people.sit_down(run, "anna")
+
+
+def test_an_answer_without_its_parts_is_refused(run: Path) -> None:
+    (run / "answers.jsonl").write_text('{"base": "a", "tuned": "b"}\n')
+    with pytest.raises(RunFolderError, match="answers.jsonl:1: this line is no answer"):
+        people.sit_down(run, "anna")
+
+
 def test_a_file_that_holds_something_else_is_refused(run: Path) -> None:
     (run / people.PREFERENCES).write_text('{"chosen": "a", "rejected": "b"}\n')
     with pytest.raises(RunFolderError, match="judgements.jsonl:1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.evaluate.made_up_comparison import comparison, write
 from whet.errors import RunFolderError
 from whet.evaluate.compare_report import headline, notes, write_compare_report
+from whet.evaluate.compare_report import page as page_of
 from whet.recipe.comparison import Compare
 
 
@@ -51,6 +53,15 @@ def test_answers_are_held_against_their_passages(page: str) -> None:
 def test_missing_prices_are_said() -> None:
     facts, _ = comparison(40, Compare())
     assert any("compared by tokens" in note for note in notes(facts))
+
+
+def test_equal_scores_of_any_size_have_no_interval_and_a_page_all_the_same() -> None:
+    facts, rows = comparison(40, Compare())
+    for arm in facts["arms"]:
+        arm |= {"score": 5.0, "low": None, "high": None}
+    found = page_of(facts | {"scale": 0.0}, rows)["arms"]
+    assert {(arm["score"], arm["range"]) for arm in found} == {("5", "no interval")}
+    assert all(math.isfinite(end) for arm in found for end in (arm["span"].left, arm["span"].width))
 
 
 def test_undecided_and_hopeless_have_headlines_of_their_own() -> None:

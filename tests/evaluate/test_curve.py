@@ -126,6 +126,13 @@ def test_a_skill_that_appears_at_some_size_is_not_forecast() -> None:
     assert facts["last_doubling"] == pytest.approx(facts["points"][3]["score"] - facts["points"][2]["score"])
 
 
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_rows_that_all_score_the_same_are_no_flat_curve(score: float) -> None:
+    facts = forecast([6, 12, 24, 48], [[score] * 6] * 4)
+    assert facts["word"] == "undecided" and facts["next"] is None
+    assert f"every one of the 6 test rows scores {100 * score:.1f}%" in facts["sentence"]
+
+
 def test_points_have_the_interval_of_their_score_and_clusters_widen_the_forecast() -> None:
     hardness = (np.arange(60) + 0.5) / 60
     lines = np.repeat((hardness >= (0.6 * (ROWS / 50) ** -0.5)[:, None]).astype(float), 10, axis=1)

@@ -29,6 +29,7 @@ def curve(*pairs: tuple[float, float]) -> list[Point]:
         (curve((0, 0.8), (0.9, 0.79), (0.9, 0.79)), 0.5, "within 5 points"),
         (curve((0, 0.8), (0.6, 0.6), (0.9, 0.1)), 0.5, "best mean"),
         (curve((0, 0.8), (0.2, 0.4), (0.9, 0.3)), 1.0, "best mean"),
+        (curve((0.3, 0.8), (0.3, 0.9), (0.1, 0.3)), 0.0, "no point scores better on the task"),
     ],
 )
 def test_the_best_task_score_within_the_budget_is_taken(points: list[Point], scale: float, why: str) -> None:

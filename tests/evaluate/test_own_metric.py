@@ -34,10 +34,14 @@ def test_a_row_without_an_answer_has_an_empty_reference(tmp_path: Path) -> None:
     assert metric.score(written(tmp_path, "float(reference == '')"), "x", Row(0, "r:1")).value == 1.0
 
 
-@pytest.mark.parametrize("body", ["None", "float('nan')", "'1'", "1 / 0", "row['absent']"])
+@pytest.mark.parametrize("body", ["None", "float('nan')", "'1'", "1 / 0", "row['absent']", "10**400", "exit(0)"])
 def test_what_is_no_number_stops_the_evaluation_and_names_the_row(tmp_path: Path, body: str) -> None:
     with pytest.raises(RunError, match="rows.jsonl:1"):
         metric.score(written(tmp_path, body), "red", ROW)
+
+
+def test_a_number_of_numpys_is_a_number(tmp_path: Path) -> None:
+    assert metric.score(written(tmp_path, "__import__('numpy').float32(0.5)"), "red", ROW).value == 0.5
 
 
 def test_a_function_that_contradicts_itself_is_refused(tmp_path: Path) -> None:

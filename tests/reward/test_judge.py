@@ -54,8 +54,15 @@ def test_a_server_that_stays_away_is_one_clear_error(server: Server) -> None:
     with pytest.raises(RunError, match="after 3 tries"):
         Remote(server.url, "m", retries=2, sleep=lambda seconds: None).chat([], 1)
     assert len(server.asked) == 3
-    with pytest.raises(RunError, match="cannot be reached, after 1 tries"):
+    with pytest.raises(RunError, match="cannot be reached, after 1 try"):
         Remote("http://127.0.0.1:1/v1", "m", retries=0).chat([], 1)
+
+
+def test_an_answer_that_is_no_json_is_not_called_a_server_that_is_away(server: Server) -> None:
+    server.reply = lambda number: (200, b"<html>")
+    with pytest.raises(RunError, match="the server's answer is not JSON, after 1 try") as caught:
+        Remote(server.url, "m", retries=0).chat([], 1)
+    assert "/v1" in caught.value.fix
 
 
 @pytest.mark.parametrize("value", [{}, {"choices": []}, said(None), []])  # type: ignore[arg-type]

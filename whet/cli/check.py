@@ -25,12 +25,8 @@ def check(
         str | None,
         typer.Option("--fix", metavar="OUT.jsonl", help="Write the rows without what can be repaired, and a diff."),
     ] = None,
-    only: Annotated[
-        str, typer.Option("--only", metavar="CODE,...", help="These checks alone.", show_default=False)
-    ] = "",
-    skip: Annotated[
-        str, typer.Option("--skip", metavar="CODE,...", help="All checks but these.", show_default=False)
-    ] = "",
+    only: Annotated[str | None, typer.Option("--only", metavar="CODE,...", help="These checks alone.")] = None,
+    skip: Annotated[str | None, typer.Option("--skip", metavar="CODE,...", help="All checks but these.")] = None,
     against: Annotated[
         list[str] | None,
         typer.Option("--against", metavar="FILE", help="A benchmark that the data must not hold; may come often."),
@@ -57,13 +53,20 @@ def check(
     elif data is None:
         raise InputError("no data is named", fix="as in: whet check pairs.jsonl")
     else:
-        result = examined(data, set_ or [], fix=fix, only=codes(only), skip=codes(skip), against=against or [])
+        chosen = {"only": codes(only, "--only"), "skip": codes(skip, "--skip"), "against": against or []}
+        result = examined(data, set_ or [], fix=fix, **chosen)
         show(screen, result)
         screen.finish(result)
 
 
-def codes(text: str) -> list[str]:
-    return [code.strip() for code in text.split(",") if code.strip()]
+def codes(text: str | None, option: str) -> list[str]:
+    """The codes of an option that was given, at least one; none where it was not given."""
+    from whet.errors import InputError
+
+    found = [code.strip() for code in (text or "").split(",") if code.strip()]
+    if text is not None and not found:
+        raise InputError("no check is named", where=option, value=text, fix=f"as in: {option} mojibake,html")
+    return found
 
 
 def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
@@ -97,9 +100,9 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
 def power(facts: dict[str, Any]) -> str:
     if facts["detectable_gain"] is None:
-        return f"{facts['test_rows']} test rows can hardly decide anything; a larger test part would."
+        return f"{_rows(facts['test_rows'], 'test ')} can hardly decide anything; a larger test part would."
     gain = f"{100 * facts['detectable_gain']:.0f} points or more"
-    return f"{facts['test_rows']} test rows can show a gain of {gain} (80% power)."
+    return f"{facts['test_rows']:,} test rows can show a gain of {gain} (80% power)."
 
 
 def repaired(facts: dict[str, Any]) -> list[str]:
@@ -110,5 +113,5 @@ def repaired(facts: dict[str, Any]) -> list[str]:
     return lines if len(lines) > 1 else [*lines, "  nothing could be repaired: the rows are as they were"]
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def _rows(count: int, kind: str = "") -> str:
+    return f"1 {kind}row" if count == 1 else f"{count:,} {kind}rows"

@@ -71,7 +71,7 @@ def table_of(result: dict[str, Any]) -> Any:
     from whet.cli import render
     from whet.evaluate.advice import dollars
     from whet.evaluate.compare_report import seconds
-    from whet.evaluate.units import told_score
+    from whet.evaluate.units import told_range, told_score
 
     verdict, scale = result["verdict"], result["scale"]
     chosen = verdict["arm"] or verdict["meanwhile"]
@@ -79,7 +79,7 @@ def table_of(result: dict[str, Any]) -> Any:
         (
             ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
             told_score(arm["score"], scale),
-            f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
+            told_range(arm["low"], arm["high"], scale),
             round(arm["prompt_tokens"]),
             round(arm["answer_tokens"]),
             seconds(arm["seconds_per_answer"]),

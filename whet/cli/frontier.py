@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
 def frontier(
     run: RunName,
     prompts: Annotated[
-        Path | None, typer.Option("--prompts", metavar="FILE", help="General prompts; default: the base's own.")
+        str | None, typer.Option("--prompts", metavar="FILE", help="General prompts; default: the base's own.")
     ] = None,
     take: Annotated[
-        float | None, typer.Option("--take", min=0, max=1, metavar="SCALE", help="Make this point a run of its own.")
+        float | None, typer.Option("--take", metavar="SCALE", help="Make this point, above 0 and up to 1, a run.")
     ] = None,
     runs: Runs = RUNS,
     json_: Json = False,
@@ -33,11 +32,15 @@ def frontier(
     from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
+    from whet.errors import InputError
 
+    if take is not None and prompts is not None:
+        fix = "leave one of them out"
+        raise InputError("--prompts is for measuring the way, and --take measures on the test rows", fix=fix)
     screen, watch = Screen(json_), observer()
     try:
         if take is None:
-            result = api.frontier(run, str(prompts) if prompts else None, run_root=runs, observer=watch)
+            result = api.frontier(run, prompts, run_root=runs, observer=watch)
         else:
             result = api.take(run, take, run_root=runs, observer=watch)
     finally:
@@ -67,7 +70,9 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
     title = f"{found['rows']} validation rows, {found['general_rows']} {found['general']}"
     screen.show(table(columns, rows, title=title))
     screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")
-    if found["scale"] == 1:
+    if found["scale"] == 0:
+        screen.say("That is the base: there is nothing to release.")
+    elif found["scale"] == 1:
         screen.say("That is the model as it was trained: nothing needs to be done.")
     elif not found["scale"]:
         screen.say("That is the base itself: there is nothing to release.")

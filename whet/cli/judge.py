@@ -44,7 +44,8 @@ def judge(
     found = registry.find_run(run, runs)
     sitting = people.sit_down(found.folder, name)
     total = len(sitting.waiting)
-    screen.say(f"{total} pairs to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
+    pairs = "1 pair" if total == 1 else f"{total:,} pairs"
+    screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
     for number, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
         sitting.keep(pair, choice)
         screen.say(f"{number} of {total}: {choice}", style="dim")

@@ -126,7 +126,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def stopped(code: int, as_json: bool) -> int:
-    what = "stopped; the same command resumes from the last checkpoint"
+    what = "stopped; the same command resumes from what is saved"
     print(f"\n{what}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": {"type": "Stopped", "what": what, "where": "", "fix": "", "exit_code": code}}))

@@ -119,6 +119,8 @@ def _read(name: str) -> Iterator[tuple[str, Any]]:
 
 def _files(name: str) -> list[tuple[Path, str]]:
     """The files behind a name, each with the label that messages use."""
+    if not name.strip():
+        raise DataError("the name of a data file is empty", value=name, fix="give the path of a file or of a folder")
     path = Path(name).expanduser()
     if path.is_dir():
         inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not _NOT_DATA.match(p.name))

@@ -104,6 +104,9 @@ class _Pool:
         if not taken and len(pool):  # every cluster is larger than the part: the smallest, if most rows are left
             smallest = int(pool[np.argmin(self.rows_C[pool])])
             taken = [smallest] if self.rows_C[smallest] <= rows // 3 else []
+        if not taken and not self.answered_C.any():
+            fix = "give rows with answers; to learn text as it stands, set method: pretrain"
+            raise DataError(f"no rows can be held out for {part}: none ends in an answer", fix=fix)
         if not taken:
             raise DataError(
                 f"no rows can be held out for {part}: all rows are one group or near-duplicates of each other, "

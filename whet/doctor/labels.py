@@ -35,9 +35,17 @@ class LabelTally:
 
     @property
     def few(self) -> bool:
-        rows, labels = len(self._codes), len(self._numbers)
-        enough = rows >= FEWEST_ROWS and rows >= LABELLED * self._rows
-        return enough and 2 <= labels and labels * FEWEST_EACH <= rows
+        labels = len(self._numbers)
+        return self._enough and 2 <= labels and labels * FEWEST_EACH <= len(self._codes)
+
+    @property
+    def one(self) -> bool:
+        """All have the same."""
+        return self._enough and len(self._numbers) == 1 and len(self._codes) == self._rows
+
+    @property
+    def _enough(self) -> bool:
+        return len(self._codes) >= max(FEWEST_ROWS, LABELLED * self._rows)
 
     @property
     def names(self) -> list[str]:

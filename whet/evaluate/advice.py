@@ -15,6 +15,7 @@ Non-inferiority rather than "p > 0.05": Schumi and Wittes 2011, doi:10.1186/1745
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -184,7 +185,9 @@ def cannot_tell(
 def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     """`few-shot reaches 71% ± 4 at 900 prompt tokens`, with its cost where it is known."""
     reach = (arm.high - arm.low) / 2
-    score = f"{100 * arm.score:.0f}% ± {100 * reach:.0f}" if scale is None else f"{bare(arm.score)} ± {bare(reach)}"
+    score = f"{100 * arm.score:.0f}% ± {100 * reach:.0f}" if scale is None else bare(arm.score)
+    if scale is not None and math.isfinite(reach):  # equal scores outside 0..1 have no interval
+        score += f" ± {bare(reach)}"
     cost = "" if arm.cost is None else f" and {dollars(arm.cost)} a thousand answers"
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
 

@@ -9,8 +9,8 @@ from typing import Any
 from whet.evaluate import chart, samples
 from whet.evaluate.advice import capital, dollars, told_margin
 from whet.evaluate.report import guarded, template
-from whet.evaluate.report_view import around, percent, probability
-from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.report_view import around, number, percent, probability
+from whet.evaluate.units import told_change, told_range, told_score, unit
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
@@ -66,13 +66,14 @@ def arm_view(
     arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
 ) -> dict[str, Any]:
     """One line of the table, with the interval placed on its axis."""
+    score = arm["score"]
     return {
         "label": arm["label"].removeprefix("the "),
         "chosen": chosen,
         "standing": STANDING.get(standing.get(arm["name"], ""), ""),
-        "score": told_score(arm["score"], scale),
-        "range": f"{told_score(arm['low'], scale)} to {told_score(arm['high'], scale)}",
-        "span": chart.span(arm["low"], arm["score"], arm["high"], *ends),
+        "score": told_score(score, scale),
+        "range": told_range(arm["low"], arm["high"], scale),
+        "span": chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends),
         "prompt_tokens": f"{arm['prompt_tokens']:,.0f}",
         "answer_tokens": f"{arm['answer_tokens']:,.0f}",
         "context": context_of(arm),

@@ -57,6 +57,7 @@ from whet.types import Row
 
 FOLDER = "compare"
 """Inside the run's folder: answers.jsonl, compare.json, rows.json, report.html."""
+SHOWS_EXAMPLES = {"few-shot", "few-shot-nearest"}
 CHOOSING_ROWS = 100
 """Validation rows that choose among numbers of examples."""
 
@@ -76,11 +77,15 @@ def refuse_uncomparable(recipe: Recipe) -> None:
 def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
     """What would stop the comparison after hours of training is told before it. Raises InputError."""
     metric_of(recipe.evaluate, source)
+    shots, framings = recipe.compare.shots, {arm.framing for arm in arms_of(recipe.compare)}
+    if len(set(shots)) > 1 and framings & SHOWS_EXAMPLES and not source.ledger.summary()["held_out"]["validation"]:
+        what = "validation rows choose among several numbers of examples, and there are none"
+        raise InputError(what, where="compare.shots", value=shots, fix="give one number, or split.validation above 0")
     for remote in recipe.compare.remote:
         refuse_secret_url(remote.url, "compare.remote")
         if remote.key:
             secret_of(remote.key)
-    if any(arm.framing == "retrieval" for arm in arms_of(recipe.compare)):
+    if "retrieval" in framings:
         documents_of(recipe.compare)
 
 
@@ -217,7 +222,7 @@ class Comparison:
     def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
         """How many examples: what is asked for, or of several what the base does best with on validation rows."""
         wanted = sorted(set(self.settings.shots))
-        few = [arm for arm in arms if arm.framing in ("few-shot", "few-shot-nearest")]
+        few = [arm for arm in arms if arm.framing in SHOWS_EXAMPLES]
         if len(wanted) == 1 or not few:
             return {"chosen": wanted[0], "part": None}
         rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))))[:CHOOSING_ROWS]

@@ -87,14 +87,16 @@ def forecast(
     """What is known from the scores of models trained on so many rows, each on the same test rows, from 0 to 1.
 
     points[{rows, score, low, high}], fit{a, b, c}, noise, last_doubling, next{rows, score, low, high},
-    gain{estimate, low, high}, word (`helps`, `flat`, `undecided`) and a sentence. Where the points lie on no power law
-    there is no forecast: next and gain are None. Raises DataError for fewer than three sizes or scores outside 0..1.
+    gain{estimate, low, high}, word (`helps`, `flat`, `undecided`) and a sentence. Where the points lie on no power law,
+    or every row scores the same at every size, there is no forecast: next and gain are None. Raises DataError for fewer
+    than three sizes or scores outside 0..1.
     """
     rows_S, scores = np.asarray(rows, float), np.asarray(scores_SN, float)
     _refuse(rows_S, scores)
     means_BS = _resampled(scores, cluster_codes(clusters, scores.shape[1]), seed)
     errors_S, variance_S = 1 - scores.mean(1), means_BS.var(0)
     noise, lawful = _noise(rows_S, errors_S, means_BS)
+    lawful = lawful and bool(np.ptp(scores) > 0)  # rows drawn again from equal ones say nothing of chance
     weights_S = 1 / (variance_S + noise**2)
     curve, _ = fit(rows_S, errors_S[None], weights_S)
     moved_BS = 1 - means_BS + np.random.default_rng(seed + 1).normal(0, noise, means_BS.shape)
@@ -169,6 +171,9 @@ def _sentence(facts: dict[str, Any]) -> str:
     gain, before, last = facts["gain"], facts["points"][-2], facts["points"][-1]
     now = f"{last['rows']:,} training rows reach {100 * last['score']:.1f}%"
     more = f"twice as many ({2 * last['rows']:,})"
+    if gain is None and facts["noise"] <= MISFIT:
+        alike = f"every one of the {facts['test_rows']:,} test rows scores {100 * last['score']:.1f}% at every size"
+        return f"Nothing can be forecast: {alike}. Look at the answers, train for longer, or bring other test rows."
     if gain is None:
         off = f"The points lie on no power law (about {100 * facts['noise']:.0f} points off the best one)"
         risen = f"{100 * facts['last_doubling']:+.1f} points against {before['rows']:,}"

@@ -31,6 +31,15 @@ def refuse_no_curve(recipe: Recipe, rows: int) -> None:
         raise InputError(what, fix=f"bring {LEAST_ROWS} training rows or more")
 
 
+def refuse_other_scores(run: Run, metric: str) -> None:
+    """After the first run, before the others. Raises InputError for scores that are no shares."""
+    for line in read_lines(run.folder / "answers.jsonl"):
+        if not 0 <= float(line["tuned_score"]) <= 1:
+            fix = "let it return shares, or choose another evaluate.metric"
+            what = f"a learning curve needs scores from 0 to 1, and {metric} gives others"
+            raise InputError(what, where=f"run {run.name}", value=line["tuned_score"], fix=fix)
+
+
 def of_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)

@@ -91,7 +91,8 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
         name, reason = metric.choose(rows)
     if not rows or name == "nll" or not all(row.reference for row in rows):
         fix = "give split.validation above 0, and rows with answers"
-        raise DataError("there are no validation rows with answers to compare the scales on", value=name, fix=fix)
+        what = "there are no validation rows with answers to compare the scales on"
+        raise DataError(what, where=str(recipe.data), value=name if rows else None, fix=fix)
     refuse_other_scale(name, rows, NO_SHARES)
     return rows, name, reason
 
@@ -168,13 +169,16 @@ def summary(values: Sequence[float], seed: int) -> Score:
 
 def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:
     """The best task score among the points whose general score fell by no more than `budget` below the base's; among
-    equals the one nearest to the base. Where the base alone is within the budget, the best mean of both scores."""
+    equals the one nearest to the base. Where none of them learned something, the best mean of both scores; the base
+    where no point at all did."""
     start = next(point for point in points if point.scale == 0)
     within = [point for point in points if start.general.score - point.general.score <= budget + 1e-9]
     moved = [point for point in within if point.task.score > start.task.score]
     if moved:
         best = max(moved, key=lambda point: (point.task.score, -point.scale))
         return best, f"the best task score among the points that keep the general score within {100 * budget:g} points"
+    if all(point.task.score <= start.task.score for point in points):
+        return start, "no point scores better on the task than the base does"
     best = max(points, key=lambda point: (point.task.score + point.general.score, -point.scale))
     why = f"no point that learned something keeps the general score within {100 * budget:g} points; this one has the "
     return best, why + "best mean of both scores"

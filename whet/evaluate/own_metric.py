@@ -10,12 +10,11 @@ Numbers within 0..1 are told in percent, others as they are.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 
 from whet.errors import RunError
-from whet.reward.function import load_metric
+from whet.reward.function import load_metric, number
 from whet.types import Row
 
 ASKED_TWICE = 8
@@ -44,13 +43,11 @@ class OwnMetric:
     def _once(self, answer: str, row: Row) -> float:
         try:
             value = self.function(answer, row.reference, dict(row.fields or {}))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             what = f"the metric {self.place} failed: {type(error).__name__}: {error}"
             where = f"{row.where}, answer {answer[:80]!r}"
             raise RunError(what, where=where, fix="mend the function; whet eval RUN goes on from there") from error
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise RunError(f"{self.place} returned no number", where=row.where, value=value, fix="return one number")
-        return float(value)
+        return number(value, self.place, row.where, "return one number")
 
 
 def own_metric(place: str) -> OwnMetric:

@@ -106,6 +106,9 @@ def sit_down(folder: Path, who: str) -> Sitting:
 def answers_of(folder: Path) -> list[dict[str, Any]]:
     answers = read_lines(folder / "answers.jsonl")
     fix = "judge a run that has been evaluated: whet eval RUN"
+    for number, answer in enumerate(answers, start=1):
+        if not answer.keys() >= {"row", "where", "prompt", "base", "tuned"}:
+            raise RunFolderError("this line is no answer", where=f"{folder / 'answers.jsonl'}:{number}", fix=fix)
     if not answers:
         raise RunFolderError("this run has no answers to judge", where=str(folder / "answers.jsonl"), fix=fix)
     if not any(str(answer.get("base", "")).strip() or str(answer.get("tuned", "")).strip() for answer in answers):
@@ -129,7 +132,8 @@ def judgements(folder: Path) -> list[dict[str, Any]]:
     found = []
     for name in (PREFERENCES, EVEN):
         for number, line in enumerate(read_lines(folder / name), start=1):
-            if not isinstance(line.get("provenance"), dict) or "choice" not in line["provenance"]:
+            about = line.get("provenance")
+            if not isinstance(about, dict) or not about.keys() >= {"row", "who", "choice"}:
                 what = "this line is no judgement"
                 raise RunFolderError(what, where=f"{folder / name}:{number}", fix="move the file elsewhere")
             found.append(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def signed(value: float) -> str:
     """One decimal with a sign; what rounds to zero has none."""
@@ -22,6 +24,13 @@ def bare(score: float) -> str:
 def told_score(score: float, scale: float | None) -> str:
     """`scale` is that of the Difference: None for scores within 0..1."""
     return f"{100 * score:.1f}%" if scale is None else bare(score)
+
+
+def told_range(low: float | None, high: float | None, scale: float | None) -> str:
+    """An interval of a score. Equal scores outside 0..1 have none: nothing says how far others may lie."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return "no interval"
+    return f"{told_score(low, scale)} to {told_score(high, scale)}"
 
 
 def told_change(value: float, scale: float | None) -> str:

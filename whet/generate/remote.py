@@ -23,6 +23,8 @@ AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds before the second try, doubled each time; a server's own Retry-After goes first."""
 
+ANOTHER_SERVER = "check that the URL reaches as far as /v1 of an OpenAI-compatible server; the run resumes"
+
 
 class _StaysHere(urllib.request.HTTPRedirectHandler):
     """A redirection would take the key to another server, and the request without its body."""
@@ -72,9 +74,10 @@ class Remote:
             choice = found["choices"][0]
             content = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
-            raise WrongAnswer("the server's answer holds no message", where=self.url, value=found) from error
+            what = "the server's answer holds no message"
+            raise WrongAnswer(what, where=self.url, value=found, fix=ANOTHER_SERVER) from error
         if not isinstance(content, str):
-            raise WrongAnswer("the server's message holds no text", where=self.url, value=content)
+            raise WrongAnswer("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
         return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
 
     def _sent(self, body: bytes) -> Any:
@@ -88,8 +91,7 @@ class Remote:
                 wait = _retry_after(error)
             except (OSError, http.client.HTTPException, ValueError) as error:  # timeouts and broken JSON, too
                 if last:
-                    what = f"the server cannot be reached, after {attempt + 1} tries: {error}"
-                    raise RunError(what, where=self.url, fix="start it, or correct the URL; the run resumes") from error
+                    raise self._unheard(error, attempt) from error
                 wait = None
             self.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt if wait is None else wait))
         raise AssertionError("the last try returns or raises")
@@ -109,6 +111,13 @@ class Remote:
         """Some servers say the key that they refuse; no message of ours does."""
         secret = os.environ.get(self.key, "") if self.key else ""
         return text.replace(secret, "***") if secret else text
+
+    def _unheard(self, error: Exception, attempt: int) -> RunError:
+        tries = f"after {attempt + 1} {'tries' if attempt else 'try'}"
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            return RunError(f"the server's answer is not JSON, {tries}", where=self.url, fix=ANOTHER_SERVER)
+        what = f"the server cannot be reached, {tries}: {error}"
+        return RunError(what, where=self.url, fix="start it, or correct the URL; the run resumes")
 
     def _refused(self, error: urllib.error.HTTPError, attempt: int) -> InputError | RunError:
         said = shorten(self._without_key(error.read().decode("utf-8", "replace")), 200)

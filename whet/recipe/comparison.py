@@ -18,7 +18,7 @@ Price = Annotated[float | None, Field(ge=0)]
 
 def _template(text: str) -> str:
     if "{passages}" not in text or "{question}" not in text:
-        raise PydanticCustomError("template", "a text with {{passages}} and {{question}} in it")
+        raise PydanticCustomError("template", "a text with {passages} and {question} in it")
     return text
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from whet.errors import RecipeError
 from whet.recipe.places import Url
@@ -17,7 +18,7 @@ TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
 
 def _whole(template: str) -> str:
     if template.count("{passages}") != 1 or "{question}" not in template:
-        raise ValueError("must hold {passages} once, and {question}")
+        raise PydanticCustomError("template", "a text with {passages} once, and {question}")
     return template
 
 

@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class FunctionReward:
         fields = [row.fields or {} for row in rows]
         try:
             found = self.function(list(prompts), list(answers), fields)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = self._first_that_fails(prompts, answers, rows)
             what = f"the reward {self.place} failed: {type(error).__name__}: {error}"
             raise RunError(what, where=where, fix="mend the function; the run goes on where it stopped") from error
@@ -44,7 +45,7 @@ class FunctionReward:
         for prompt, answer, row in zip(prompts, answers, rows, strict=True):
             try:
                 self.function([prompt], [answer], [row.fields or {}])
-            except Exception:
+            except (Exception, SystemExit):
                 return f"{row.where}, answer {answer[:80]!r}"
         return f"{rows[0].where} and {len(rows) - 1} more at once"
 
@@ -54,10 +55,17 @@ class FunctionReward:
         if not isinstance(found, list | tuple) or len(found) != len(rows):
             got = f"{len(found)} of them" if isinstance(found, list | tuple) else found
             raise RunError(f"{self.place} must return {len(rows)} numbers", value=got, fix=fix)
-        for value, row in zip(found, rows, strict=True):
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                raise RunError(f"{self.place} returned no number", where=row.where, value=value, fix=fix)
-        return [float(value) for value in found]
+        return [number(value, self.place, row.where, fix) for value, row in zip(found, rows, strict=True)]
+
+
+def number(value: Any, place: str, where: str, fix: str) -> float:
+    """What a function of the user's returned, numpy's numbers too. Raises RunError where it is not finite."""
+    try:
+        if isinstance(value, Real) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number larger than any float
+        pass
+    raise RunError(f"{place} returned no number", where=where, value="None" if value is None else value, fix=fix)
 
 
 def load_metric(place: str) -> Callable[..., Any]:
@@ -79,7 +87,7 @@ def load_function(place: str, arguments: Sequence[str], role: str) -> Callable[.
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = f"the file of the {role} cannot be imported: {type(error).__name__}: {error}"
         raise RecipeError(what, where=place, fix="mend it; try it with python") from error
     function = getattr(module, name, None)

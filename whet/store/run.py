@@ -141,6 +141,17 @@ class Run:
             if refused:
                 remove(self.folder)
 
+    @contextmanager
+    def looked_into(self) -> Iterator[None]:
+        """Holds the lock for work that asks about a run: whatever becomes of it, the run's status stays what it was."""
+        with self.lock:
+            before = self.status_facts()
+            try:
+                yield
+            finally:
+                with suppress(WhetError):  # the disk may be full; the error itself says so
+                    self.write_json("status.json", before)
+
     @property
     def recipe(self) -> Recipe:
         """The resolved recipe, or the one asked for before it is resolved; relative paths work from here."""

@@ -48,10 +48,9 @@ class PowerOfTest(Check):
         gain = detectable_gain(self.test_rows, DISCORDANCE, POWER) if self.test_rows else None
         if gain is not None and gain <= TOLD:
             return []
-        what = "cannot show a gain of any size" if gain is None else f"show gains of {100 * gain:.0f} points or more"
+        shown = f"can show gains of {100 * gain:.0f} points or more" if gain else "cannot show a gain of any size"
         wanted = math.ceil(rows_for_gain(WANTED, DISCORDANCE, POWER))
-        message = (
-            f"{self.test_rows:,} test rows {what} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,}"
-        )
+        rows = f"{self.test_rows:,} test row{'s' * (self.test_rows != 1)}"
+        message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,}"
         fix = "hold out more rows (split.test), or bring a test file"
         return [self.finding("warning", message, [], fix)]
