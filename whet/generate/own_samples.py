@@ -151,5 +151,5 @@ def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Calla
 
 def _key(base: Base, renderer: Renderer, path: Path) -> str:
     parts = [base.fingerprint, renderer.fingerprint, fingerprint(str(path)), repr(CHAT), repr(TEXT), str(DRAWS)]
-    dtype = str(next(base.model.parameters()).dtype)
-    return hashlib.sha256("\0".join([*parts, dtype]).encode()).hexdigest()
+    kinds = sorted({str(weight.dtype) for weight in base.model.parameters()})  # 4-bit weights are bytes
+    return hashlib.sha256("\0".join([*parts, *kinds]).encode()).hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from whet.errors import DataError
 from whet.recipe.keep import BASE
+from whet.recipe.places import is_function
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
 
@@ -45,9 +46,11 @@ def identity(recipe: Recipe) -> tuple[str, str]:
 
 
 def data_hash(recipe: Recipe) -> str:
-    """sha256 over the data of a recipe, its test file, its documents, and what it replays."""
+    """sha256 over the data of a recipe, its test file, its documents, what it replays, its suites, and the file of a
+    metric of one's own."""
     documents = recipe.retrieval.documents if recipe.retrieval else None
-    named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts)
+    own = recipe.evaluate.metric.rpartition(":")[0] if is_function(recipe.evaluate.metric) else None
+    named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, own)
     beside = [name for name in named if name and name != BASE]
     data = data_digest(recipe.data)
     return sha256_text("".join([data, *map(data_digest, beside)])) if beside else data
