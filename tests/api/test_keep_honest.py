@@ -95,7 +95,7 @@ def test_a_replay_of_general_rows_has_no_passages_and_no_instruction_of_the_task
 
 def test_a_point_of_the_way_lies_on_it(data: str, tmp_path: Path) -> None:
     api.train(data, run_root=tmp_path / "runs", name="desk", **SMALL)
-    with pytest.raises(InputError, match="a point lies above 0"):
+    with pytest.raises(InputError, match="no such point between base and tuned"):
         api.take("desk", 0.0, run_root=tmp_path / "runs")
     assert [path.name for path in (tmp_path / "runs").glob("*/run.json")] == ["run.json"]
 
