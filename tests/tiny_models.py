@@ -12,6 +12,9 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from whet.data.forest import build_batch
+from whet.model.adapter import add_adapter
+from whet.model.fit import install_forest
+from whet.recipe.schema import Lora
 from whet.types import Batch, Segment
 
 VOCABULARY = 61
@@ -55,6 +58,19 @@ def tiny(name: str, seed: int = 0, **changes: Any) -> Any:
                 parameter.normal_(0, 0.3)
             else:
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return model
+
+
+def adapted(moved: bool) -> Any:
+    """A tiny Llama with an adapter that reads forests; `moved`: not where an adapter begins, which is the base."""
+    model = add_adapter(tiny("Llama"), Lora(rank=4, alpha=8.0), seed=0)
+    install_forest(model)
+    if moved:
+        random = torch.Generator().manual_seed(1)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "lora_B" in name:
+                    parameter.normal_(0, 0.1, generator=random)
     return model
 
 

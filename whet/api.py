@@ -28,7 +28,7 @@ from whet.generate.collect import collect as collect_answers
 from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
 from whet.job import Input, evaluate, gathered, recipe_of, train, tune
-from whet.model.base import load_base, load_config, load_tokenizer, saved_tokenizer
+from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.recipe.schema import Pretrain
@@ -158,7 +158,7 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
         raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
     source = gathered(recipe, run_root, Silent())
     assert isinstance(source, Prepared)
-    tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
+    tokenizer = source.renderer.tokenizer
     shown = [
         {
             "where": source.ledger.entry(segment.row).where,

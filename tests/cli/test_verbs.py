@@ -62,7 +62,7 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
         Recipe(
             data=str(data),
             keep=Keep(replay="base", ratio=0.3, kl=2),
-            forgetting=Forgetting(score=0.1),
+            forgetting=Forgetting(score=0.15),
         )
     ]
     shown = capsys.readouterr().out

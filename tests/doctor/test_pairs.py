@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from random import Random
 
@@ -109,14 +108,6 @@ def test_the_gravest_findings_come_first() -> None:
     rows[5] = pair(5, "Where?", "Paris.", "paris")
     found = examine(enumerate(rows), all_checks(only=PAIR_CHECKS))
     assert [finding.code for finding in found] == ["length-bias", "contradiction", "same-answer"]
-
-
-@pytest.fixture
-def data_dir() -> Path:
-    folder = Path(os.environ.get("WHET_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"real data is not here: {folder} (set WHET_DATA)")
-    return folder
 
 
 @pytest.mark.parametrize(

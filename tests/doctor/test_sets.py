@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -169,14 +168,6 @@ def test_the_fact_check_fires_on_medical_questions_and_not_on_tasks(data_dir: Pa
     banking = FactLookup()
     assert found_in(data_dir / "banking77" / "train.csv", banking) == [] and len(banking.facts()) == 0
     assert shares["medquad"] > 0.45 and shares["gsm8k"] < 0.02 and shares["desk"] == 0
-
-
-@pytest.fixture
-def data_dir() -> Path:
-    folder = Path(os.environ.get("WHET_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"real data is not here: {folder} (set WHET_DATA)")
-    return folder
 
 
 def test_sound_sets_show_no_skew(data_dir: Path) -> None:

@@ -7,14 +7,12 @@ import torch
 from torch import Tensor
 
 from tests.data.test_baked import segments_in
-from tests.tiny_models import tiny
+from tests.tiny_models import adapted
 from whet.data.baked import Front
 from whet.data.forest import build_batch
 from whet.data.loader import Loader, in_order
-from whet.model.adapter import add_adapter, causal_lm, without_adapter
-from whet.model.fit import install_forest
+from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
-from whet.recipe.schema import Lora
 from whet.train.bake import Baking
 from whet.train.hooks import mean_loss
 from whet.types import Segment
@@ -23,15 +21,7 @@ FRONT = Front([1], [1, 5, 6, 7, 8])
 
 
 def method(front: Front = FRONT, use_forest: bool = True, moved: bool = True) -> Baking:
-    model = add_adapter(tiny("Llama"), Lora(rank=4, alpha=8.0), seed=0)
-    install_forest(model)
-    if moved:
-        random = torch.Generator().manual_seed(1)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if "lora_B" in name:
-                    parameter.normal_(0, 0.1, generator=random)
-    return Baking(Policy(model, use_forest), Loader(segments_in(front), 40, 20, 0), front)
+    return Baking(Policy(adapted(moved), use_forest), Loader(segments_in(front), 40, 20, 0), front)
 
 
 def full_logits(model: object, ids: list[int]) -> Tensor:

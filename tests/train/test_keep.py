@@ -8,12 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny_models import tiny
+from tests.tiny_models import adapted
 from whet.data.loader import Loader
-from whet.model.adapter import add_adapter, causal_lm, without_adapter
-from whet.model.fit import install_forest
+from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
-from whet.recipe.schema import Lora
 from whet.train.keep import Keeping, Replay, Replayed
 from whet.train.loop import Method
 from whet.train.methods import NextToken
@@ -24,15 +22,7 @@ GENERAL = [Segment([40, n, n + 1, n + 2, 50], [0.0, 0.0, 1.0, 1.0, 1.0], n) for 
 
 
 def policy(moved: bool = True) -> Policy:
-    model = add_adapter(tiny("Llama"), Lora(rank=4, alpha=8.0), seed=0)
-    install_forest(model)
-    if moved:
-        random = torch.Generator().manual_seed(1)
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if "lora_B" in name:
-                    parameter.normal_(0, 0.1, generator=random)
-    return Policy(model)
+    return Policy(adapted(moved))
 
 
 def keeping(policy: Policy, kl: float, ratio: float | None, own_words: bool = False, micro: int = 64) -> Keeping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from whet.data import rankings
@@ -13,13 +13,25 @@ from whet.data.messages import clean_messages, clean_tools
 from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape, detect
-from whet.data.source import RawRow
+from whet.data.source import RawRow, read_source
+from whet.errors import DataError
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Recipe, Reward
 from whet.types import Message, Row
 
-__all__ = ["RowRefused", "Shape", "detect", "to_row"]
+__all__ = ["RowRefused", "Shape", "detect", "every_row", "to_row"]
+
+
+def every_row(data: str, recipe: Recipe) -> Iterator[Row]:
+    """The rows of a file of which each must be usable. Raises DataError, naming the row."""
+    raws = list(read_source(data))
+    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
+    for raw in raws:
+        try:
+            yield to_row(raw, shape, recipe)
+        except RowRefused as refusal:
+            raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
 
 
 def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:

@@ -15,7 +15,7 @@ from whet.data.prepare import Prepared
 from whet.evaluate import metric
 from whet.evaluate.heldout import Progress, answer_tokens, ask, clusters_of, measure_rows
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base
 from whet.model.logprob import kl_sum
@@ -81,7 +81,7 @@ def state(facts: dict[str, Any]) -> str:
     bake, tokens = facts["bake"], facts["bake"]["request_tokens"]
     difference = bake["kept"]
     scale = difference.get("scale")
-    range_ = f"{told_change(difference['low'], scale)} to {told_change(difference['high'], scale)}"
+    range_ = told_change_range(difference["low"], difference["high"], scale)
     prompted, bare, tuned = (
         told_score(side["score"], scale) for side in (bake["prompted"], facts["base"], facts["tuned"])
     )

@@ -10,7 +10,7 @@ from whet.evaluate import chart, samples
 from whet.evaluate.advice import capital, dollars, told_margin
 from whet.evaluate.report import guarded, template
 from whet.evaluate.report_view import around, number, percent, probability
-from whet.evaluate.units import told_change, told_range, told_score, unit
+from whet.evaluate.units import told_change, told_change_range, told_range, told_score, unit
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
@@ -122,7 +122,7 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, st
         (
             f"{labels[pair['arm']]} – {labels[pair['other']]}",
             told_change(pair["estimate"], scale) + unit(scale),
-            f"{told_change(pair['low'], scale)} to {told_change(pair['high'], scale)}",
+            told_change_range(pair["low"], pair["high"], scale),
             probability(pair["p"]),
         )
         for pair in ordered

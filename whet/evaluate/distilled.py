@@ -14,7 +14,7 @@ from whet.errors import DataError
 from whet.evaluate import metric
 from whet.evaluate.heldout import Progress, answer_lines, ask, clusters_of, paired_facts
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base
 from whet.model.divergence import same_vocabulary
@@ -111,7 +111,7 @@ def state(facts: dict[str, Any]) -> str:
     """Teacher, base and tuned in one sentence."""
     found, gap = facts["distil"], facts["distil"]["gap"]
     scale = gap.get("scale")
-    range_ = f"{told_change(gap['low'], scale)} to {told_change(gap['high'], scale)}"
+    range_ = told_change_range(gap["low"], gap["high"], scale)
     teacher, base, tuned = (
         told_score(side["score"], scale) for side in (found["teacher"], facts["base"], facts["tuned"])
     )

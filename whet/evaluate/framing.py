@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from whet.data.baked import with_system
+from whet.data.passages import with_passages
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
 from whet.evaluate.retrieve import BM25, Passage, Retriever
@@ -82,15 +83,8 @@ class Passages:
         return [[hit.passage for hit in hits] for hits in found]
 
     def messages(self, row: Row, parts: Sequence[Passage]) -> list[Message]:
-        if not parts:
-            return instructed(self.system, row.prompt)
-        texts = "\n\n".join(passage.text for passage in parts)
-        before, _, after = self.template.partition("{passages}")  # passages may hold braces of their own
-        question = question_of(row)
-        filled = before.replace("{question}", question) + texts + after.replace("{question}", question)
-        asked = [dict(message) for message in row.prompt]
-        asked[last_question(row)]["content"] = filled
-        return instructed(self.system, asked)
+        texts = [passage.text for passage in parts]
+        return instructed(self.system, with_passages(row.prompt, texts, self.template))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +173,10 @@ def turns_of(row: Row) -> list[Message]:
 
 def question_of(row: Row) -> str:
     """The last message of the user, which is what is looked up."""
-    place = last_question(row)
-    return str(row.prompt[place].get("content") or "")
-
-
-def last_question(row: Row) -> int:
-    places = [number for number, message in enumerate(row.prompt) if message["role"] == "user"]
-    if not places:
+    asked = [message for message in row.prompt if message["role"] == "user"]
+    if not asked:
         raise DataError("the row asks nothing: it has no message of a user", where=row.where, fix="remove the row")
-    return places[-1]
+    return str(asked[-1].get("content") or "")
 
 
 def instructed(system: str | None, messages: list[Message]) -> list[Message]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.evaluate import chart
 from whet.evaluate.ship_view import measure_row, measures
-from whet.evaluate.units import bare, points, signed, told_change, told_metric, told_score, unit
+from whet.evaluate.units import bare, points, signed, told_change, told_change_range, told_metric, told_score, unit
 from whet.evaluate.verdict import EQUIVALENCE
 
 WORDS = {
@@ -50,7 +50,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "sentence": verdict["sentence"],
         "estimate": told_change(estimate, scale),
         "unit": unit(scale),
-        "range": f"{told_change(low, scale)} to {told_change(high, scale)}",
+        "range": told_change_range(low, high, scale),
         "span": chart.span(factor * low, factor * estimate, factor * high, start, end),
         "zero": chart.span(0, 0, 0, start, end).centre,
         "band": chart.span(-factor * band, 0, factor * band, start, end),

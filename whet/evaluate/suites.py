@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from whet.data.convert import to_row
+from whet.data.convert import every_row
 from whet.data.prepare import Prepared
-from whet.data.refuse import RowRefused
-from whet.data.shape import detect
-from whet.data.source import read_source
 from whet.errors import DataError
 from whet.evaluate import metric, skills
 from whet.evaluate.forgetting import general_texts
@@ -33,18 +30,11 @@ class Suite:
 
 def read_suite(path: str) -> Suite:
     """Raises DataError, naming the row, for a file that cannot be asked."""
-    recipe = Recipe(data=path, method=Sft())
-    raws = list(read_source(path))
-    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
     rows = []
-    for raw in raws:
-        try:
-            row = to_row(raw, shape, recipe)
-        except RowRefused as refusal:
-            raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
+    for row in every_row(path, Recipe(data=path, method=Sft())):
         if not row.prompt or not row.reference:
             fix = "give each row a prompt and an answer"
-            raise DataError("this row of a suite has no prompt or no answer", where=raw.where, fix=fix)
+            raise DataError("this row of a suite has no prompt or no answer", where=row.where, fix=fix)
         rows.append(row)
     name, reason = metric.choose(rows)
     return Suite(Path(path).stem, rows, name, reason)

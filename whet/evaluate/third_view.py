@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whet.evaluate import chart
-from whet.evaluate.units import told_change, told_score, unit
+from whet.evaluate.units import told_change, told_change_range, told_score, unit
 
 SHARES = (
     ("supported", "Answers supported"),
@@ -64,8 +64,9 @@ def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, 
 
 def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str, str, str]:
     scale = difference.get("scale")
-    estimate, low, high = (told_change(difference[key], scale) for key in ("estimate", "low", "high"))
-    return label, f"{estimate}{unit(scale)}", f"{what}; 95% interval {low} to {high}"
+    estimate = told_change(difference["estimate"], scale)
+    range_ = told_change_range(difference["low"], difference["high"], scale)
+    return label, f"{estimate}{unit(scale)}", f"{what}; 95% interval {range_}"
 
 
 def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:

@@ -38,6 +38,11 @@ def told_change(value: float, scale: float | None) -> str:
     return signed(100 * value) if scale is None else f"{value:+.3g}" if value else "0"
 
 
+def told_change_range(low: float, high: float, scale: float | None) -> str:
+    """The interval of a difference, without the unit."""
+    return f"{told_change(low, scale)} to {told_change(high, scale)}"
+
+
 def told_size(value: float, scale: float | None) -> str:
     """A standard error, or another size without a sign."""
     return f"{100 * value:.1f}" if scale is None else bare(value)

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from whet.data.convert import to_row
-from whet.data.refuse import RowRefused
-from whet.data.shape import detect
-from whet.data.source import read_source
+from whet.data.convert import every_row
 from whet.errors import DataError, InputError, RunError
 from whet.generate.budget import Budget, Usage, worst_case
 from whet.generate.collected import Asking, Collected, Reply, Request, request_of
@@ -68,21 +65,15 @@ def refuse_unreadable_name(out: Path) -> None:
 def read_prompts(data: str, system: str | None) -> list[list[Message]]:
     """What stands before a last answer in each row of any form that Whet reads. Raises DataError, naming the row."""
     recipe = Recipe(data=data, method=Distil(teacher="nano"))  # a method that needs prompts only
-    raws = list(read_source(data))
-    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
     prompts = []
-    for raw in raws:
-        try:
-            row = to_row(raw, shape, recipe)
-        except RowRefused as refusal:
-            raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
+    for row in every_row(data, recipe):
         if row.tools:
-            raise DataError("this row has tools, and only words are collected", where=raw.where, fix="remove the row")
+            raise DataError("this row has tools, and only words are collected", where=row.where, fix="remove the row")
         if not row.prompt:
-            raise DataError("this row has no prompt", where=raw.where, fix="remove the row")
+            raise DataError("this row has no prompt", where=row.where, fix="remove the row")
         if system and row.prompt[0]["role"] in ("system", "developer"):
             what = "this row has a system prompt of its own, and --system gives one more"
-            raise DataError(what, where=raw.where, fix="remove one of them")
+            raise DataError(what, where=row.where, fix="remove one of them")
         prompts.append(row.prompt)
     return prompts
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from whet.errors import RecipeError
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Auto, Classify, Pretrain, Recipe, Reward, Sft
+from whet.recipe.strict import refuse_first
 from whet.recipe.teachers import NOT_OF_ANSWERS
 
 
@@ -46,6 +46,4 @@ def refuse_evaluation_contradictions(recipe: Recipe, where: str) -> None:
             "leave evaluate.judge out",
         ),
     ]
-    for found, what, value, fix in wrong:
-        if found:
-            raise RecipeError(what, where=where, value=value, fix=fix)
+    refuse_first(wrong, where)

@@ -8,6 +8,7 @@ from typing import Any
 from whet.errors import RecipeError
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
+from whet.recipe.strict import refuse_first
 
 PLACES = (("keep", "replay"), ("keep", "prompts"), ("forgetting", "suites"), ("forgetting", "lm_eval"))
 
@@ -91,6 +92,4 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
             "give a number, such as keep.scale: 0.7",
         ),
     ]
-    for found, what, value, fix in wrong:
-        if found:
-            raise RecipeError(what, where=where, value=value, fix=fix)
+    refuse_first(wrong, where)

@@ -19,6 +19,7 @@ from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradicti
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.strict import refuse_first
 from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
 
@@ -128,9 +129,7 @@ def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) 
             f"make checkpoint_every a multiple of {method.updates}",
         ),
     ]
-    for found, what, value, fix in wrong:
-        if found:
-            raise RecipeError(what, where=where, value=value, fix=fix)
+    refuse_first(wrong, where)
 
 
 def refuse_idle(method: Dpo, where: str) -> None:

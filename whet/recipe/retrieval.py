@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from whet.errors import RecipeError
-from whet.recipe.places import Url
+from whet.recipe.judging import JudgeAt
 from whet.recipe.strict import Name, Strict
 
 TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
@@ -22,14 +22,8 @@ def _whole(template: str) -> str:
     return template
 
 
-class SupportJudge(Strict):
+class SupportJudge(JudgeAt):
     """A language model behind any OpenAI-compatible URL that is asked whether passages support an answer."""
-
-    url: Url = Field(description="As far as /v1, as in http://localhost:8000/v1.")
-    model: Name = Field(description="The judge's name there.")
-    key: Name | None = Field(default=None, description="Environment variable that holds the API key.")
-    seconds: float = Field(default=60.0, gt=0, description="Longest wait for one verdict.")
-    retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
 
 
 class Retrieval(Strict):

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from whet.recipe.places import FunctionPlace, Pattern, Url
+from whet.recipe.judging import JudgeAt
+from whet.recipe.places import FunctionPlace, Pattern
 from whet.recipe.strict import Name, Strict
 
 Weight = Annotated[float, Field(description="What it counts for in the sum of all rewards.")]
@@ -70,17 +71,12 @@ class Function(Strict):
     )
 
 
-class Judge(Strict):
+class Judge(JudgeAt):
     """A language model behind any OpenAI-compatible URL gives 0 to 10 points; they count as 0 to 1."""
 
     kind: Literal["judge"] = "judge"
     weight: Weight = 1.0
-    url: Url = Field(description="As far as /v1, as in http://localhost:8000/v1.")
-    model: Name = Field(description="The judge's name there.")
     question: Name = Field(description="What makes an answer good, in words.")
-    key: Name | None = Field(default=None, description="Environment variable that holds the API key.")
-    seconds: float = Field(default=60.0, gt=0, description="Longest wait for one verdict.")
-    retries: int = Field(default=4, ge=0, description="How often a failed request is sent again.")
 
 
 class LearnedReward(Strict):

@@ -9,6 +9,7 @@ from typing import Any
 from whet.errors import RecipeError
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Bake, Full, Recipe
+from whet.recipe.strict import refuse_first
 
 TEXT_FILES = (".txt", ".md")
 NOT_OF_ANSWERS = ("nll", "preference-accuracy", "mark-accuracy")
@@ -95,6 +96,4 @@ def refuse_teacher_contradictions(recipe: Recipe, where: str) -> None:
             "leave system out; method.prompt is the prompt that is baked in",
         ),
     ]
-    for found, what, value, fix in wrong:
-        if found:
-            raise RecipeError(what, where=where, value=value, fix=fix)
+    refuse_first(wrong, where)

@@ -177,7 +177,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     `sealed` are prompts that are measured afterwards, and so must not be replayed.
     """
     recipe, run = session.recipe, session.run
-    assert recipe.steps and recipe.learning_rate and recipe.evaluate.every and recipe.checkpoint_every
+    assert recipe.steps and recipe.learning_rate and recipe.checkpoint_every
     began = time.perf_counter()
     run.set_status("training")
     keep_freed_memory()
@@ -203,19 +203,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     progress = _resumed(run, optimizer, recipe.steps, observer)
     if isinstance(method, OnPolicy):
         method.state = progress.state
-    validator = Validator(
-        policy,
-        method.loss,
-        lambda: _validation(session, method),
-        run,
-        progress,
-        observer,
-        recipe.evaluate.every,
-        recipe.steps,
-        recipe.evaluate.patience,
-        recipe.evaluate.early_stop,
-        method.reward if isinstance(method, OnPolicy) and method.validation else None,
-    )
+    validator = _validator(session, policy, method, progress, observer)
     if progress.best_step < 0:
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
@@ -249,6 +237,24 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, tokens / seconds)
+
+
+def _validator(session: Session, policy: Policy, method: Method, progress: Progress, observer: Observer) -> Validator:
+    recipe = session.recipe
+    assert recipe.steps and recipe.evaluate.every
+    return Validator(
+        policy,
+        method.loss,
+        lambda: _validation(session, method),
+        session.run,
+        progress,
+        observer,
+        recipe.evaluate.every,
+        recipe.steps,
+        recipe.evaluate.patience,
+        recipe.evaluate.early_stop,
+        method.reward if isinstance(method, OnPolicy) and method.validation else None,
+    )
 
 
 def _reading(session: Session, policy: Policy) -> Reading:
