@@ -163,7 +163,8 @@ def test_a_reader_that_closes_the_pipe_early_is_no_fault() -> None:
 
 def test_ctrl_c_in_a_real_process_ends_with_130() -> None:
     code = (
-        "import sys, time, types, whet\n"
+        "import signal, sys, time, types, whet\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "fake = types.ModuleType('whet.api')\n"
         "def tune(*a, **k):\n    print('busy', file=sys.stderr, flush=True); time.sleep(60)\n"
         "fake.tune = tune; sys.modules['whet.api'] = fake\n"
