@@ -3,8 +3,7 @@
     python -m bench.shown.forgetting [NAME ...]    prints one line of JSON a variant; all of them without a name
 
 Every variant is one `whet tune` of the bundled base on the same rows, measured by the same suites: nothing is chosen
-afterwards, and the table of docs/forgetting.md is what this prints. All variants together draw
-docs/images/forgetting.svg.
+afterwards. All variants together also write the table of docs/forgetting.md and draw docs/images/forgetting.svg.
 """
 
 from __future__ import annotations
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import whet
+from bench.shown.pages import DOCS, table, write_tables
 from nano.skills import skills
 from nano.world import stream_seed
 from whet import api
 from whet.demo.support_desk import generate
 
-IMAGE = Path(__file__).parents[2] / "docs" / "images" / "forgetting.svg"
+IMAGE = DOCS / "images" / "forgetting.svg"
 GENERAL = "general.jsonl"
 VARIANTS: dict[str, dict[str, Any]] = {
     "nothing": {},
@@ -77,6 +77,32 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
+def ways(found: list[dict[str, Any]]) -> str:
+    """Losses told as changes, so that a loss of skill is a minus and a rise of the loss on text is a plus."""
+    rows = []
+    for one in found:
+        skills, text, drift = (one["measures"][name] for name in ("skills", "general-text", "kl-general"))
+        rows.append(
+            (
+                one["variant"],
+                asked(one["variant"]),
+                f"{100 * one['task']:.1f}%",
+                f"{-100 * skills['loss']:+.1f} ({-100 * skills['high']:+.1f} to {-100 * skills['low']:+.1f})",
+                f"{100 * text['loss']:+.1f} ({100 * text['low']:+.1f} to {100 * text['high']:+.1f})%",
+                f"{drift['loss']:.2f}",
+            )
+        )
+    return table(("what", "recipe", "task", "skills, points", "general text, loss", "KL on general text"), rows)
+
+
+def asked(variant: str) -> str:
+    """What one types for it after `whet tune desk.jsonl`, or on the finished run with nothing."""
+    keys = VARIANTS[variant]
+    if "take" in keys:
+        return f"`whet frontier nothing --take {'SCALE' if keys['take'] == 'auto' else keys['take']}`"
+    return " ".join(f"`--set {key}={value}`" for key, value in keys.items())
+
+
 def draw(found: list[dict[str, Any]], path: Path) -> Path:
     """Task score upwards, skills kept to the right, one point a variant."""
     wide, tall, left, top = 640, 380, 60, 40
@@ -112,6 +138,7 @@ def main(names: list[str]) -> None:
             found.append(run(Path(folder), name))
             print(json.dumps(found[-1]), flush=True)
     if not names:
+        write_tables(DOCS / "forgetting.md", {"ways": ways(found)})
         draw(found, IMAGE)
 
 

@@ -19,6 +19,7 @@ from whet import api
 from whet.data.template import Renderer
 from whet.evaluate.skills import SUITE
 from whet.generate.engine import Sampling, generate
+from whet.generate.own_samples import OWN_PROMPTS
 from whet.model.load import open_model
 from whet.store.run import Run
 from whet.train.release import read_facts
@@ -106,7 +107,8 @@ def write(rows: list[dict[str, Any]], path: Path) -> Path:
 
 
 def start(folder: Path, count: int, steps: int) -> Path:
-    """A folder with the model that knows both manners, and with nano's skill suite, so that losses of skill show."""
+    """A folder with the model that knows both manners, with nano's skill suite, so that losses of skill show, and with
+    nano's general prompts, so that they can be kept down."""
     data = write(both_manners(count, 2 * count, seed=1), folder / "both.jsonl")
     settings: dict[str, Any] = {
         "adapter": "full",
@@ -118,7 +120,8 @@ def start(folder: Path, count: int, steps: int) -> Path:
     }
     run = api.train(str(data), run_root=folder / "runs", name="start", **settings)
     model = Run.open(folder / "runs" / str(run["run"])).model
-    shutil.copy(Path(whet.__file__).parent / "model" / "nano" / SUITE, model / SUITE)
+    for name in (SUITE, OWN_PROMPTS):
+        shutil.copy(Path(whet.__file__).parent / "model" / "nano" / name, model / name)
     return model
 
 

@@ -10,22 +10,21 @@ draw from one seeded generator; the truth of each case stands beside it.
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.shown.pages import DOCS, table, write_tables
 from whet.doctor.power import detectable_gain, mcnemar_power
 from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import decide
 
-PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 SIMULATIONS = 2_000
 Drawn = tuple[np.ndarray, np.ndarray, list[int] | None]
 """Scores of base and tuned on the same rows, and the cluster of each row."""
@@ -192,11 +191,6 @@ def run(folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, s
     return facts
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
 def tables(facts: dict[str, Any]) -> dict[str, str]:
     """The tables of docs/statistics.md by the name of their place there."""
     words = ("better", "worse", "covers")
@@ -216,19 +210,9 @@ def tables(facts: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def write_tables(facts: dict[str, Any], page: Path) -> None:
-    """Between the marks `<!-- name -->` and `<!-- end -->` of the page."""
-    text = page.read_text("utf-8")
-    for name, made in tables(facts).items():
-        text = re.sub(
-            rf"(<!-- {name} -->\n).*?(<!-- end -->)", lambda m, t=made: m[1] + t + "\n" + m[2], text, flags=re.S
-        )
-    page.write_text(text, "utf-8")
-
-
 def main() -> None:
     facts = run(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp()))
-    write_tables(facts, PAGE)
+    write_tables(DOCS / "statistics.md", tables(facts))
     print(json.dumps(facts, indent=2))
 
 

@@ -27,6 +27,14 @@ def test_every_way_keeps_more_than_nothing_does(tmp_path: Path) -> None:
     assert forgetting.draw(list(found.values()), tmp_path / "forgetting.svg").is_file()
 
 
+def test_the_docs_tell_losses_as_changes() -> None:
+    measure = {"loss": 0.05, "low": 0.02, "high": 0.08}
+    found = {"variant": "own words by KL", "task": 0.9}
+    told = forgetting.ways([found | {"measures": dict.fromkeys(("skills", "general-text", "kl-general"), measure)}])
+    assert "| 90.0% | -5.0 (-8.0 to -2.0) | +5.0 (+2.0 to +8.0)% | 0.05 |" in told
+    assert "`--set keep.replay=base` `--set keep.kl=1.0`" in told
+
+
 def test_own_words_by_kl_keep_more_in_a_few_steps(tmp_path: Path) -> None:
     """Seen: skills 7 points lost against 30, KL on general prompts 0.21 against 0.42 nats a token."""
     quick = {"steps": 12, "evaluate.max_new_tokens": 8, "split.max_test": 8, "split.max_validation": 8}

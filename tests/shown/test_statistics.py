@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench.shown import statistics as shown
+from bench.shown.pages import write_tables
 
 LEVEL, COVERAGE, POWER = 5.0, 1.5, 3.0
 """In percent and points: the goals."""
@@ -44,11 +45,14 @@ def test_the_tables_go_where_the_page_wants_them(tmp_path: Path) -> None:
     }
     page = tmp_path / "page.md"
     page.write_text("".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in facts))
-    shown.write_tables(facts, page)
+    write_tables(page, shown.tables(facts))
     text = page.read_text()
     assert "old" not in text and "| a | 10 | 1.0% | 2.0% | 97.0% |" in text and text.count("<!-- end -->") == 3
-    shown.write_tables(facts, page)
+    write_tables(page, shown.tables(facts))
     assert page.read_text() == text
+    with pytest.raises(ValueError, match="power"):
+        page.write_text("<!-- nulls -->\n<!-- end -->\n<!-- gains -->\n<!-- end -->\n")
+        write_tables(page, shown.tables(facts))
 
 
 @pytest.mark.slow
