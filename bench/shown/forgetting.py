@@ -9,6 +9,7 @@ afterwards. All variants together also write the table of docs/forgetting.md and
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from html import escape
@@ -104,25 +105,27 @@ def asked(variant: str) -> str:
 
 
 def draw(found: list[dict[str, Any]], path: Path) -> Path:
-    """Task score upwards, skills kept to the right, one point a variant."""
-    wide, tall, left, top = 640, 380, 60, 40
+    """Task score upwards, points of skill kept to the right; one numbered point a variant, named beside the plot."""
+    wide, tall, left, right, top, bottom = 760, 340, 70, 470, 40, 280
     worst = max(0.05, *(one["measures"]["skills"]["loss"] for one in found))
+    low = math.floor(10 * min(one["task"] for one in found)) / 10
     parts = [
         f'<rect width="100%" height="100%" fill="#fff"/><text x="{left}" y="22" font-weight="bold">'
         "Task score against what became of the base's skills</text>",
-        f'<path d="M{left} {top}V{tall - 60}H{wide - 150}" fill="none" stroke="#999"/>',
+        f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#999"/>',
         f'<text x="{left - 6}" y="{top + 4}" text-anchor="end">100%</text>',
-        f'<text x="{left - 6}" y="{tall - 60}" text-anchor="end">0%</text>',
-        f'<text x="{left}" y="{tall - 42}" text-anchor="middle">{-100 * worst:.0f} points</text>',
-        f'<text x="{wide - 150}" y="{tall - 42}" text-anchor="middle">0</text>',
+        f'<text x="{left - 6}" y="{bottom}" text-anchor="end">{100 * low:.0f}%</text>',
+        f'<text x="{left}" y="{bottom + 18}" text-anchor="middle">{-100 * worst:.0f} points</text>',
+        f'<text x="{right}" y="{bottom + 18}" text-anchor="middle">nothing lost</text>',
     ]
-    for one in found:
-        x = left + (wide - 150 - left) * (1 - max(0.0, one["measures"]["skills"]["loss"]) / worst)
-        y = top + (tall - 60 - top) * (1 - one["task"])
+    for number, one in enumerate(found, 1):
+        x = left + (right - left) * (1 - max(0.0, one["measures"]["skills"]["loss"]) / worst)
+        y = bottom - (bottom - top) * (one["task"] - low) / (1 - low)
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#1a5fb4"/>')
-        parts.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}">{escape(one["variant"])}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{number}</text>')
+        parts.append(f'<text x="{right + 50}" y="{top + 22 * number}">{number}  {escape(one["variant"])}</text>')
     size = f'width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}"'
-    style = 'font-family="sans-serif" font-size="11" fill="#222"'
+    style = 'font-family="sans-serif" font-size="12" fill="#222"'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>\n', "utf-8")
     return path

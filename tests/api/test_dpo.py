@@ -57,7 +57,7 @@ def test_the_verdict_is_paired_and_says_better(result: dict[str, Any]) -> None:
     assert result["method"] == "dpo (lora)"
     assert result["metric"]["name"] == "preference-accuracy"
     assert result["verdict"]["word"] == "better", result["verdict"]["sentence"]
-    assert result["difference"]["test"] == "exact McNemar"
+    assert result["difference"]["test"] == "McNemar's mid-p"
     assert result["tuned"]["score"] > result["base"]["score"]
     assert result["tuned"]["reward_accuracy"] == 1.0
     assert result["tuned"]["chosen_gain"] > result["tuned"]["rejected_gain"]

@@ -44,7 +44,7 @@ def test_the_verdict_compares_greedy_answers_by_the_first_reward(result: tuple[R
     run, found = result
     assert found["method"] == "grpo (lora)"
     assert found["metric"] == {"name": "reward", "reason": "the first reward of the recipe: exact"}
-    assert found["difference"]["rows"] == 12 and found["difference"]["test"] == "exact McNemar"
+    assert found["difference"]["rows"] == 12 and found["difference"]["test"] == "McNemar's mid-p"
     for side in ("base", "tuned"):
         assert found[side]["score"] == found[side]["rewards"]["exact"]
         expected = found[side]["rewards"]["exact"] + 0.1 * found[side]["rewards"]["length"]

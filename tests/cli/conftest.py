@@ -28,7 +28,7 @@ RESULT: dict[str, Any] = {
     "metric": {"name": "json", "reason": "every answer is an object"},
     "base": {"score": 0.0, "low": 0.0, "high": 0.28},
     "tuned": {"score": 0.8, "low": 0.49, "high": 0.94},
-    "difference": {"estimate": 0.8, "low": 0.5, "high": 1.0, "p": 0.008, "discordant": 8, "test": "exact McNemar"},
+    "difference": {"estimate": 0.8, "low": 0.5, "high": 1.0, "p": 0.008, "discordant": 8, "test": "McNemar's mid-p"},
     "verdict": {"word": "better", "sentence": "The tune is better by 80 points.", "rows_needed": None},
     "forgetting": {"word": "kept", "broken": [], "unclear": [], "statement": "No harm was found.", "measures": []},
     "seconds": 12.3,

@@ -127,7 +127,7 @@ def test_a_run_is_decided_by_it(here: Path) -> None:
     result = api.tune(recipe, run_root=here / "runs")
     assert result["metric"] == {"name": f"{here}/own.py:closeness", "reason": "asked for in the recipe"}
     assert result["verdict"]["word"] == "better" and result["difference"]["scale"] is None
-    assert result["difference"]["test"] == "exact McNemar", "0 and 1 are told by looking at the scores"
+    assert result["difference"]["test"] == "McNemar's mid-p", "0 and 1 are told by looking at the scores"
     page = Path(result["report"]).read_text("utf-8")
     drawn = page.split('aria-label="Verdict"')[1].split("</section>")[0]
     assert "own.py:closeness: asked for in the recipe" in drawn and str(here) not in drawn

@@ -1,8 +1,12 @@
-"""What a number of test rows can prove before anything is run: power of the exact McNemar test.
+"""What a number of test rows can prove before anything is run: power of McNemar's test with the mid-p.
 
 With discordance d (share of rows where the two answers differ in score) and true gain g, the number of
 discordant rows is K ~ Binomial(n, d), and the tuned model wins Binomial(K, (d + g) / 2d) of them. The test
-refuses chance when the two-sided exact p over those K rows is at most alpha. All gains are shares, 0.05 = 5 points.
+refuses chance when the two-sided mid-p over those K rows is below alpha. All gains are shares, 0.05 = 5 points.
+
+Why the mid-p: counts are whole, so the exact p stays far below its level, and an interval that agrees with it covers
+too often. Counting what was seen by half makes up for that, and in none of the 9,595 cases of Fagerland, Lydersen and
+Laake (2013, doi:10.1186/1471-2288-13-91) did it exceed the level.
 """
 
 from __future__ import annotations
@@ -22,18 +26,21 @@ ROUGH_ROWS = 3_000
 
 
 def mcnemar_p(losses: int, wins: int) -> float:
-    """Two-sided exact p of the McNemar test: a sign test on the discordant rows (McNemar 1947)."""
-    return float(min(1.0, 2 * special.bdtr(min(losses, wins), losses + wins, 0.5)))
+    """Two-sided mid-p of McNemar's test: a sign test on the discordant rows that counts the result itself by half
+    (Fagerland et al. 2013)."""
+    fewer, rows = min(losses, wins), losses + wins
+    exact = 2 * special.bdtr(fewer, rows, 0.5)
+    return 1.0 if losses == wins else float(exact - binomial_mass(np.array(fewer), rows, 0.5))
 
 
 def rejection_limit(discordant: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
-    """The largest number of losses among `discordant` rows with an exact two-sided p of at most alpha; -1 for none."""
-    limit = np.floor(special.bdtrik(alpha / 2, discordant, 0.5))
-    limit = np.where(np.isfinite(limit), limit, -1.0)
-    for shift in (1.0, 0.0):  # bdtrik is continuous: settle on the integer by looking
-        above = limit + shift
-        inside = 2 * binomial_cdf(np.clip(above, 0, discordant), discordant, 0.5) <= alpha
-        limit = np.where(inside & (above >= 0), above, np.where(shift == 0.0, above - 1, limit))
+    """The largest number of losses among `discordant` rows with a two-sided mid-p below alpha; -1 for none."""
+    exact = np.floor(special.bdtrik(alpha / 2, discordant, 0.5))
+    limit = np.where(np.isfinite(exact), exact, -1.0) - 1  # bdtrik is continuous, so the true limit is near it
+    for _ in range(3):
+        above = np.clip(limit + 1, 0, discordant)
+        mid_p = 2 * binomial_cdf(above, discordant, 0.5) - binomial_mass(above, discordant, 0.5)
+        limit = np.where((limit + 1 <= discordant) & (mid_p < alpha), limit + 1, limit)
     return np.maximum(limit, -1.0)
 
 
@@ -59,7 +66,7 @@ def binomial_cdf(k: np.ndarray, n: np.ndarray, share: float) -> np.ndarray:
     return np.where(k >= n, 1.0, special.betainc(np.maximum(n - k, 1), k + 1, 1 - share))
 
 
-def binomial_mass(k: np.ndarray, n: int, share: float) -> np.ndarray:
+def binomial_mass(k: np.ndarray, n: int | np.ndarray, share: float) -> np.ndarray:
     ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     return np.exp(ways + special.xlogy(k, share) + special.xlog1py(n - k, -share))
 
@@ -68,7 +75,7 @@ def detectable_gain(test_rows: int, discordance: float = 0.3, power: float = 0.8
     """The smallest true gain (a share) that `test_rows` rows show with probability `power`.
 
     A gain cannot be larger than the discordance, so where the answer exceeds `discordance`, that many rows must
-    differ, all in one direction. None with fewer than six rows: no result whatever could reach p < 0.05.
+    differ, all in one direction. None with fewer than five rows: no result whatever could reach p < 0.05.
     Raises DataError for a discordance or a power outside 0..1.
     """
     if not (0 < discordance <= 1 and 0 < power < 1):

@@ -1,6 +1,6 @@
 """Did the tune beat the base? Paired differences on the same rows, with an interval and a p-value.
 
-Scores of 0 and 1 get the exact McNemar test and Tango's score interval; other scores, and rows in clusters, get
+Scores of 0 and 1 get McNemar's test with the mid-p and Tango's score interval; other scores, and rows in clusters, get
 sign flips and the bootstrap-t of whet/evaluate/resample.py, and the larger p of the two. A bootstrap is not used for
 0/1 scores because it shrinks to a point when no row differs, which would look like certainty.
 
@@ -48,7 +48,7 @@ def paired_difference(
     if group_N is None and is_binary(base_N) and is_binary(tuned_N):
         wins, losses = int(np.sum(change_N > 0)), int(np.sum(change_N < 0))
         low, high = tango(losses, wins, base_N.size)
-        p, test = mcnemar_p(losses, wins), "exact McNemar"
+        p, test = mcnemar_p(losses, wins), "McNemar's mid-p"
     else:
         reach = 1.0 if in_unit(base_N) and in_unit(tuned_N) else float(np.abs([base_N, tuned_N]).max())
         sums_U, sizes_U = resample.as_units(change_N, group_N)
@@ -57,7 +57,7 @@ def paired_difference(
         p, test = resample.sign_flip(sums_U, seed)
         p = max(p, found.p)  # the flips alone call lopsided differences of mean 0 a gain too often
         test += "" if group_N is None else f" by {sums_U.size} clusters"
-    if p >= ALPHA:  # the exact test does not exclude 0, so neither does the interval
+    if p >= ALPHA:  # the test does not exclude 0, so neither does the interval
         low, high = min(low, 0.0), max(high, 0.0)
     discordant = int(np.sum(change_N != 0))
     scale = None if in_unit(base_N) and in_unit(tuned_N) else float(np.ptp([base_N, tuned_N]))

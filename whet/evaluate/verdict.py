@@ -25,8 +25,8 @@ from whet.evaluate.units import signed as signed
 from whet.types import Difference, Verdict
 
 EQUIVALENCE = 0.02
-FEWEST_DISCORDANT = 6
-"""Six rows that all go one way give an exact p of 0.031; five give 0.063."""
+FEWEST_DISCORDANT = 5
+"""Five rows that all go one way give a mid-p of 0.031; four give 0.063."""
 FEWEST_ROWS = 20
 """Below this no interval is trusted to prove that nothing changed."""
 
@@ -76,7 +76,7 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         why = f"base and tune score the same on {where}"
     elif difference.discordant < FEWEST_DISCORDANT:
         verb = "differs" if difference.discordant == 1 else "differ"
-        why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than six "
+        why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than five "
         why += "can never decide"
     elif difference.p < ALPHA and difference.low > 0:
         asked = points(margin) if difference.scale is None else bare(margin)
@@ -94,7 +94,7 @@ def two_digits(number: int) -> int:
 
 
 def describe(difference: Difference) -> str:
-    """`+12.4 points (95% interval +5.1 to +18.9, p = 0.0007, exact McNemar) on 200 test rows`."""
+    """`+12.4 points (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
     estimate, low, high = (
         told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
     )

@@ -4,7 +4,7 @@ Why: a test that cannot see the gain ends undecided whatever the model learned, 
 overstated: many comparisons in the literature could not have found the effects they were made for (Card et al. 2020,
 arXiv 2010.06595).
 
-What is measured: the smallest gain that the test rows show in 80% of all runs by the exact McNemar test at p < 0.05,
+What is measured: the smallest gain that the test rows show in 80% of all runs by McNemar's test (mid-p) at p < 0.05,
 where base and tuned differ on 30% of the rows.
 
 Example: 40 test rows show gains of 25 points or more; a model that went from 70% to 85% right would stay undecided.
