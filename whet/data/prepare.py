@@ -43,6 +43,7 @@ MANY_ROWS = 4000
 UNKNOWN = (
     "{} rows name no passage, and none holds their answer word for word: they learn with what the retriever finds"
 )
+LEAKED = "(nearly) the same as a row of the test file, or of one group or conversation with it"
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
 
 
@@ -192,12 +193,11 @@ class _Work:
         if not answered.any():
             raise DataError("no row of the test file can be used", where=str(recipe.test), fix="check its columns")
         leaked = leaks(traits, train, test, recipe.split.near_duplicates)
-        rows.drop(leaked, "duplicate-of-test", "(nearly) the same as a row of the test file")
+        rows.drop(leaked, "duplicate-of-test", LEAKED)
         kept = np.setdiff1d(train, leaked)
         if not len(kept):
             raise DataError(
-                f"all {usable} rows are (nearly) the same as a row of the test file {recipe.test}, so none may be "
-                "learned",
+                f"all {usable} rows leak into the test file {recipe.test}, so none may be learned: each is {LEAKED}",
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
         parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
