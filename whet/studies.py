@@ -101,11 +101,12 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     facts = read_facts(run.model)
     prove_weights(facts, run.model)
     prove_template(facts, session.renderer)
+    path = run.read_json("selfcheck.json", "path")["path"]
     observer.phase("asking the tuned model")
     if isinstance(recipe.method, Classify):
-        name, asked = classify_validation(run.model, facts["head"], prepared, recipe)
+        name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
     else:
-        name, asked = _asked_words(session, facts, observer)
+        name, asked = _asked_words(session, facts, path, observer)
     found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
     run.write_json("failures.json", result)
@@ -113,10 +114,9 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     return result
 
 
-def _asked_words(session: Session, facts: dict[str, Any], observer: Observer) -> tuple[str, list[Asked]]:
+def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> tuple[str, list[Asked]]:
     """What a language model writes for the validation rows, or finds likelier."""
     run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    path = run.read_json("selfcheck.json", "path")["path"]
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
     if prepared.shape.paired:

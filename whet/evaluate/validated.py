@@ -91,12 +91,12 @@ def compare_validation(side: Side, prepared: Prepared, recipe: Recipe) -> tuple[
 
 
 def classify_validation(
-    folder: Path, head: dict[str, Any], prepared: Prepared, recipe: Recipe
+    folder: Path, head: dict[str, Any], prepared: Prepared, recipe: Recipe, kernels: bool
 ) -> tuple[str, list[Asked]]:
     """As `ask_validation`, of a classifier in `folder`: the answer is what it names."""
     rows, segments = _rows(recipe, prepared), prepared.validation
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
-    scorer, _, _ = open_scorer(folder)
+    scorer, _, _ = open_scorer(folder, kernels)
     place = _places(segments)
     score_RK = score_segments(scorer, segments)[[place[row.index] for row in rows]]
     named = name_classes(outputs, probabilities(score_RK, outputs.task), head.get("thresholds"))
