@@ -121,8 +121,8 @@ def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: O
     _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
     if prepared.shape.paired:
         return compare_validation(tuned, prepared, recipe)
-    own = isinstance(recipe.method, Rollouts)
-    rewards = build_rewards(recipe.method.rewards, run.folder / "judged") if own else None
+    method = recipe.method
+    rewards = build_rewards(method.rewards, run.folder / "judged") if isinstance(method, Rollouts) else None
     return ask_validation(
         tuned, opened.base, prepared, recipe, rewards, lambda done, total: observer.step(done, total, {})
     )
