@@ -172,7 +172,7 @@ def _sentence(facts: dict[str, Any]) -> str:
     now = f"{last['rows']:,} training rows reach {100 * last['score']:.1f}%"
     more = f"twice as many ({2 * last['rows']:,})"
     if gain is None and facts["noise"] <= MISFIT:
-        alike = f"every test row (of {facts['test_rows']:,}) scores {100 * last['score']:.1f}% at every size"
+        alike = f"every one of the {facts['test_rows']:,} test rows scores {100 * last['score']:.1f}% at every size"
         return f"Nothing can be forecast: {alike}. Look at the answers, train for longer, or bring other test rows."
     if gain is None:
         off = f"The points lie on no power law (about {100 * facts['noise']:.0f} points off the best one)"
