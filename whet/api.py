@@ -22,6 +22,7 @@ from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
+from whet.evaluate.curve_runs import drawn_curve
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -76,7 +77,8 @@ def check(
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
-    `against` names benchmark files that the data must not hold.
+    `against` names benchmark files that the data must not hold. `curve` holds what `whet curve` found on this data
+    before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this.
     """
     recipe, observer = recipe_of(data, overrides).model_copy(update={"drop_budget": 1.0}), observer or Silent()
@@ -95,6 +97,7 @@ def check(
         "findings": [asdict(finding) for finding in findings],
         "ledger": ledger,
         "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
+        "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))

@@ -84,6 +84,11 @@ def shorten(value: object, limit: int = 120) -> str:
     return f"{text[:half]} ... {text[-half:]}"
 
 
+def count(number: int, noun: str, many: str = "") -> str:
+    """`1 row`, `2 rows`; `many` is the plural where it is not the noun with an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or noun + 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` when something close exists, otherwise an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

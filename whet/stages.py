@@ -11,31 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
 from whet.doctor.power import detectable_gain
-from whet.doctor.registry import all_checks
+from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.evaluate import ship
 from whet.evaluate.baked import measure_baked
-from whet.evaluate.collection import collection_list
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
-from whet.evaluate.failures import failures_of
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
 from whet.evaluate.harness import harness
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
+from whet.evaluate.leaks import without_leaks
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
 from whet.evaluate.suites import measured_prompts, read_suite
-from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins, written
 from whet.model.base import locate
 from whet.model.load import open_model
@@ -53,6 +51,8 @@ from whet.train.rescaled import rescale
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
 from whet.types import Finding
+
+LEAKS = "leaks.json"
 
 
 def refuse_without_test(session: Session) -> None:
@@ -93,11 +93,24 @@ def refuse_unreadable(recipe: Recipe) -> None:
 
 
 def state_findings(session: Session, observer: Observer) -> None:
-    """Before anything is trained: what is wrong with pairs and marks."""
+    """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
+    and marks."""
     source = session.material.source
-    if isinstance(source, Prepared) and (source.shape.paired or source.shape.kind == "unpaired"):
-        for finding in found_in(session.recipe, source, all_checks(), observer):
+    if isinstance(source, Prepared):
+        every = source.shape.paired or source.shape.kind == "unpaired"
+        checks = all_checks() if every else leak_checks()
+        for finding in found_in(session.recipe, source, checks, observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
+        session.run.write_json(LEAKS, leaks_of(checks))
+
+
+def leaks_in(session: Session, observer: Observer) -> dict[str, Any]:
+    """The facts of leaks.json, found now where no tune has."""
+    if not (session.run.folder / LEAKS).exists():
+        checks = leak_checks()
+        found_in(session.recipe, session.material.prepared, checks, observer)
+        session.run.write_json(LEAKS, leaks_of(checks))
+    return session.run.read_json(LEAKS, "test_rows", "codes")
 
 
 def found_in(
@@ -114,6 +127,7 @@ def found_in(
         reason_of=lambda row: ledger.entry(row).reason,
         shape=source.shape,
         against=against,
+        where_of=lambda row: ledger.entry(row).where,
     )
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
@@ -132,9 +146,9 @@ def state_power(session: Session, observer: Observer) -> None:
     held_out = session.material.ledger.summary()["held_out"]["test"]
     gain = detectable_gain(held_out) if held_out else None
     if gain is None:
-        observer.note(f"{held_out} test rows can hardly decide anything; a larger test part would")
+        observer.note(f"{count(held_out, 'test row')} can hardly decide anything; a larger test part would")
     else:
-        observer.note(f"{held_out} test rows can show a gain of {100 * gain:.0f} points or more (80% power)")
+        observer.note(f"{count(held_out, 'test row')} can show a gain of {100 * gain:.0f} points or more (80% power)")
 
 
 def trained(session: Session, observer: Observer) -> dict[str, Any]:
@@ -235,6 +249,10 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     else:
         measured, lines = _measured_words(session, facts, path, observer)
     run.write_lines("answers.jsonl", lines)
+    if isinstance(source, Prepared):
+        word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
+        measured = without_leaks(word, lines, source.test_rows, leaks, recipe.seed) | measured
+        measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
     result["ship"] = ship.decide(result)
@@ -291,26 +309,6 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured["forgetting"] = measure_forgetting(base, tuned, opened.base, renderer, prompts, recipe, progress)
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
-
-
-def failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
-    """The facts of failures.json, which it writes with its list for people."""
-    run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    prove_template(facts, session.renderer)
-    path = run.read_json("selfcheck.json", "path")["path"]
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
-    observer.phase("asking the tuned model")
-    name, asked = ask_validation(
-        tuned, opened.base, prepared, recipe, lambda done, total: observer.step(done, total, {})
-    )
-    found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
-    result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
-    run.write_json("failures.json", result)
-    write_text(run.folder / "collect.md", collection_list(result))
-    return result
 
 
 def head(session: Session) -> dict[str, Any]:

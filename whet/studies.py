@@ -5,20 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, read_rows
 from whet.errors import InputError
+from whet.evaluate.collection import collection_list
 from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores
+from whet.evaluate.failures import Asked, failures_of
 from whet.evaluate.heldout import clusters_of
-from whet.evaluate.validated import refuse_without_answers
+from whet.evaluate.report import write_report
+from whet.evaluate.sides import sides_of
+from whet.evaluate.validated import (
+    ask_validation,
+    classify_validation,
+    compare_validation,
+    refuse_without_answers,
+)
 from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
+from whet.model.load import open_model
 from whet.recipe.kept import refuse_keep_contradictions
-from whet.recipe.schema import HeadMethod, Recipe
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.reward.combine import build_rewards
 from whet.stages import (
-    failed_on_validation,
     frontier_of,
     register,
 )
@@ -26,9 +37,9 @@ from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.observer import Observer, Silent
-from whet.train.release import read_facts
+from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.rescaled import copy_at_scale
-from whet.train.session import open_session
+from whet.train.session import Session, open_session
 
 
 def curve(
@@ -62,6 +73,7 @@ def curve(
     facts = measure_curve(runs[::-1], clusters_of(source.test_rows), recipe.seed)
     whole.write_json("curve.json", facts)
     write_text(whole.folder / "curve.svg", svg(facts))
+    write_report(whole)
     return facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")}
 
 
@@ -78,9 +90,42 @@ def failures(
     read_facts(found.model)
     found.refuse_changed_data()
     with found.looked_into():
-        result = failed_on_validation(open_session(found.recipe, found, observer), observer)
+        result = _failed_on_validation(open_session(found.recipe, found, observer), observer)
     observer.done()
     return result
+
+
+def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
+    """The facts of failures.json, which it writes with its list for people."""
+    run, recipe, prepared = session.run, session.recipe, session.material.prepared
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    prove_template(facts, session.renderer)
+    path = run.read_json("selfcheck.json", "path")["path"]
+    observer.phase("asking the tuned model")
+    if isinstance(recipe.method, Classify):
+        name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
+    else:
+        name, asked = _asked_words(session, facts, path, observer)
+    found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
+    result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
+    run.write_json("failures.json", result)
+    write_text(run.folder / "collect.md", collection_list(result))
+    return result
+
+
+def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> tuple[str, list[Asked]]:
+    """What a language model writes for the validation rows, or finds likelier."""
+    run, recipe, prepared = session.run, session.recipe, session.material.prepared
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
+    if prepared.shape.paired:
+        return compare_validation(tuned, prepared, recipe)
+    method = recipe.method
+    rewards = build_rewards(method.rewards, run.folder / "judged") if isinstance(method, Rollouts) else None
+    return ask_validation(
+        tuned, opened.base, prepared, recipe, rewards, lambda done, total: observer.step(done, total, {})
+    )
 
 
 def compare(

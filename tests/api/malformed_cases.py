@@ -151,7 +151,7 @@ RECIPES: dict[str, tuple[bytes, str]] = {
     "missing test": (b"data: d.jsonl\ntest: nope.jsonl\n", "nope.jsonl: no such file"),
     "test is the data": (
         b"data: d.jsonl\ntest: d.jsonl\n",
-        "all 30 rows are (nearly) the same as a row of the test file",
+        "all 30 rows leak into the test file",
     ),
     "unknown column": (b"data: d.jsonl\ncolumns: {prompt: nope}\n", "columns.prompt names a column that the data does"),
     "other format": (b"data: d.jsonl\nformat: chat\n", "as format: chat"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def test_four_tunes_make_a_curve(tmp_path: Path) -> None:
     again = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
     assert again == facts, "finished runs are not made again"
     assert before == {run.name: (run.folder / "evaluation.json").stat().st_mtime_ns for run in runs}
+    assert html.escape(facts["sentence"]) in (whole.folder / "report.html").read_text("utf-8")
+    checked = api.check(str(data), run_root=tmp_path / "runs", only=["html"])["curve"]
+    assert checked["sentence"] == facts["sentence"] and checked["run"] == "tickets" and "gain" in checked
+    assert api.check(str(data), run_root=tmp_path / "others", only=["html"])["curve"] is None
+    with data.open("a") as file:
+        file.write(json.dumps(next(iter(generate(1, seed=99)))) + "\n")
+    assert api.check(str(data), run_root=tmp_path / "runs", only=["html"])["curve"] is None, "of other rows"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ SHORT = ("--set", "steps=1", "--set", "evaluate.forgetting=false")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data and two finished runs of it: `words`, without validation rows, and `labels`, with a head."""
+    """A folder with data and three finished runs: `words`, without validation rows, `labels`, with a head, `text`."""
     folder = tmp_path_factory.mktemp("evidence")
     rows = [{"text": f"{'good' if n % 2 else 'bad'} number {n}", "label": n % 2} for n in range(40)]
     with pytest.MonkeyPatch.context() as patch:
@@ -25,6 +25,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path("d.jsonl").write_bytes(jsonl(GOOD))
         Path("labels.jsonl").write_bytes(jsonl(rows))
         assert main.run(["tune", "d.jsonl", *SHORT, "--set", "split.validation=0", "--name", "words"]) == 0
+        Path("t.jsonl").write_bytes(jsonl([{"text": f"{row['prompt']} {n}"} for n, row in enumerate(generate(60, 4))]))
+        assert main.run(["tune", "t.jsonl", *SHORT, "--set", "method=pretrain", "--name", "text"]) == 0
         assert main.run(["tune", "labels.jsonl", *SHORT, "--set", "method=classify", "--name", "labels"]) == 0
     return folder
 
@@ -44,6 +46,11 @@ def refusal(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -
         (["check", "d.jsonl", "--only", ","], "--only: no check is named"),
         (["check", "d.jsonl", "--skip", ""], "--skip: no check is named"),
         (["check", "d.jsonl", "--against", ""], "the name of a data file is empty"),
+        (["check", "d.jsonl", "--fix", "labels.jsonl/new.jsonl"], "labels.jsonl: --fix cannot write to this folder"),
+        (["check", "d.jsonl", "--fix", "/proc/new.jsonl"], "/proc/new.jsonl: cannot write: "),
+        (["check", "d.jsonl", "--fix", "/proc/new.jsonl"], "fix: name another file with --fix"),
+        (["judge", "text"], "learned text, and text has no answers to compare\n  fix: judge a run that"),
+        (["failures", "text"], "pretrain has none: it learns text"),
         (["frontier", "words", "--take", "0"], "no such point between base and tuned (got 0.0)"),
         (["frontier", "words", "--take", "nan"], "no such point between base and tuned (got nan)"),
         (["frontier", "words", "--take", "0.5", "--prompts", "p.jsonl"], "--prompts is for measuring the way"),

@@ -32,7 +32,8 @@ def clusters(rows: Sequence[Row], near_duplicates: bool = True) -> list[int]:
     texts = [" ".join(words_of(row)) for row in rows]
     union.join_equal([None if row.group is None else ("group", row.group) for row in rows])
     union.join_equal(texts)
-    union.join_equal(_repeated_prompts(rows))
+    union.join_equal(_without_common([_prompt(row) for row in rows]))
+    union.join_equal(_without_common([_opening(row) for row in rows]))
     if near_duplicates:
         _join_near(texts, union)
     return [union.root(position) for position in range(len(rows))]
@@ -60,14 +61,24 @@ def _message_words(message: dict) -> list[str]:
     return words
 
 
-def _repeated_prompts(rows: Sequence[Row]) -> list[Hashable]:
-    keys: list[Hashable] = []
-    for row in rows:
-        words = [word for message in row.messages[:-1] for word in _message_words(message)]
-        keys.append(("prompt", " ".join(words)) if words else None)
-    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(rows))
-    counts = Counter(keys)
-    return [None if counts[key] > common else key for key in keys]
+def _prompt(row: Row) -> str:
+    return " ".join(word for message in row.messages[:-1] for word in _message_words(message))
+
+
+def _opening(row: Row) -> str:
+    """All up to the first answer, without the system prompt."""
+    words: list[str] = []
+    for message in row.messages:
+        words += _message_words(message) if message["role"] != "system" else []
+        if message["role"] == "assistant":
+            return " ".join(words)
+    return ""
+
+
+def _without_common(texts: Sequence[str]) -> list[Hashable]:
+    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(texts))
+    counts = Counter(texts)
+    return [None if counts[text] > common else text for text in texts]
 
 
 class _Union:

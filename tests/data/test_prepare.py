@@ -87,6 +87,25 @@ def test_an_own_test_file_is_used_whole_and_kept_out_of_training(tokenizer, tmp_
     assert [row.messages[0]["content"] for row in prepared.test_rows] == [value["prompt"] for value in test]
 
 
+def test_what_leaks_into_an_own_test_file_is_not_learned(tokenizer, tmp_path: Path) -> None:
+    """Exact, near, the same question, one group, a conversation that goes on: each is dropped, with its reason."""
+    train, test = lines(60), lines(10, seed=5)
+    for number, values in enumerate((train, test)):
+        for place, value in enumerate(values):
+            value["user"] = f"{number} {place}"
+    train[3] = dict(test[4])
+    train[5]["prompt"] = "please " + test[1]["prompt"]
+    train[5]["completion"] = test[1]["completion"]
+    train[7]["prompt"] = test[2]["prompt"]
+    train[9]["user"] = test[6]["user"]
+    keys: dict = {"test": written(tmp_path / "test.jsonl", test), "columns": {"group": "user"}}
+    prepared = prepare(Recipe(data=written(tmp_path / "a.jsonl", train), **keys), tokenizer)
+    dropped = [entry for entry in map(prepared.ledger.entry, range(60)) if entry.fate == "dropped"]
+    assert {entry.row for entry in dropped} == {3, 5, 7, 9}
+    assert {entry.reason for entry in dropped} == {"duplicate-of-test"}
+    assert "of one group or conversation with it" in dropped[0].message and len(prepared.test) == 10
+
+
 def test_the_same_data_gives_the_same_segments_in_any_order(tokenizer, tmp_path: Path) -> None:
     values = lines(60)
     one = prepare(Recipe(data=written(tmp_path / "a.jsonl", values)), tokenizer)

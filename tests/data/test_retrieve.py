@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from whet.data.documents import Passage
 from whet.data.retrieve import BM25, K1, B, Dense, words_of
@@ -72,8 +75,10 @@ def test_words_ignore_case_and_punctuation_and_cut_scripts_without_spaces() -> N
 class Letters:
     """Encodes a text as its letters' counts."""
 
-    def encode(self, sentences: list[str], **options: Any) -> np.ndarray:
-        return np.array([[text.lower().count(chr(97 + n)) for n in range(26)] for text in sentences], float)
+    def encode_query(self, inputs: list[str], /, **options: Any) -> np.ndarray:
+        return np.array([[text.lower().count(chr(97 + n)) for n in range(26)] for text in inputs], float)
+
+    encode_document = encode_query
 
 
 def test_dense_retrieval_ranks_by_cosine() -> None:
@@ -81,6 +86,34 @@ def test_dense_retrieval_ranks_by_cosine() -> None:
     hits = Dense(passages, encoder=Letters()).search(["ab"], 2)[0]
     assert [hit.passage.id for hit in hits] == ["a#1", "b#1"]
     assert hits[0].score == pytest.approx(3 / math.sqrt(10)) and hits[1].score == pytest.approx(1 / math.sqrt(2))
+
+
+def test_the_real_library_finds_what_a_plain_computation_finds(tmp_path: Path) -> None:
+    """sentence-transformers with a tiny BERT of random weights, and the same vectors from transformers alone."""
+    library = pytest.importorskip("sentence_transformers", reason="dense retrieval is an extra: whet[dense]")
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"the cat sat on a mat dog ran far away".split()]
+    (tmp_path / "vocab.txt").write_text("\n".join(names))
+    tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
+    torch.manual_seed(0)
+    bert = BertModel(BertConfig(len(names), 16, 2, 2, 32, max_position_embeddings=32)).eval()
+    bert.save_pretrained(tmp_path / "bert")
+    tokenizer.save_pretrained(tmp_path / "bert")
+    made = library.SentenceTransformer(str(tmp_path / "bert"), device="cpu")
+    made.prompts = {"query": "the dog ", "document": ""}
+    made.save(str(tmp_path / "encoder"))
+    texts = ["the cat sat on a mat", "dog ran far away", "a mat", "cat sat"]
+    passages = [Passage(str(n), text, "") for n, text in enumerate(texts)]
+
+    def vector(text: str) -> torch.Tensor:
+        found = bert(**tokenizer([text], return_tensors="pt")).last_hidden_state[0].mean(0)
+        return found / found.norm()
+
+    hits = Dense(passages, str(tmp_path / "encoder")).search(["cat on a mat"], 4)[0]
+    with torch.no_grad():
+        expected = {text: float(vector(text) @ vector("the dog cat on a mat")) for text in texts}
+    assert {hit.passage.text: hit.score for hit in hits} == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(InputError, match="cannot be opened"):
+        Dense(passages, str(tmp_path / "nothing"))
 
 
 def test_dense_retrieval_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

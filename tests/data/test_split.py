@@ -173,6 +173,17 @@ def test_leaks_into_a_test_file_are_found() -> None:
     assert leaks(train, test) == [7]
 
 
+def test_a_conversation_that_goes_on_in_another_row_stays_together_but_a_greeting_does_not() -> None:
+    begun, later = varied(40), varied(40, seed=9, words=40)
+    longer = [Row(40 + n, "x", [*one.messages, *later[n].messages]) for n, one in enumerate(begun)]
+    longer[0].messages.insert(0, {"role": "system", "content": "be brief"})
+    found = clusters(begun + longer)
+    assert found == [n % 40 for n in range(80)]
+    assert leaks(begun, [longer[7]]) == [7] and leaks(longer, [begun[7]]) == [7]
+    hello = [Row(n, "x", [*row(n, "Hi", "Hello!").messages, *one.messages]) for n, one in enumerate(later)]
+    assert len(set(clusters(hello))) == 40
+
+
 def test_sizes() -> None:
     assert size_of(0.1, 500, 30) == 3 and size_of(0.1, 500, 4) == 1 and size_of(0.1, 500, 90_000) == 500
     assert size_of(0, 500, 30) == 0 and size_of(25, 10, 30) == 25
@@ -202,6 +213,8 @@ def muddle(count: int, seed: int, head: str = "") -> list[Row]:
         group = rng.choice([None, None, f"group {rng.randrange(count)}"])
         prompt = "the very same question" if rng.random() < 0.1 else head + " ".join(words)
         rows.append(row(number, prompt, answer, rng.choice([None, "one", "two"]), group))
+        if rng.random() < 0.2:  # the conversation goes on
+            rows[-1].messages += row(0, " ".join(rng.choices(WORDS, k=50)), f"later {number}").messages
     return rows
 
 

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from scipy.stats import fisher_exact
 
 from bench.planted.clean import clean_rows
 from whet.data.survey import survey
@@ -17,7 +18,7 @@ from whet.doctor.checks.contamination import Contamination
 from whet.doctor.checks.split_group import SplitGroup
 from whet.doctor.checks.test_leak import HeldOutLeak
 from whet.doctor.checks.test_power import PowerOfTest
-from whet.doctor.checks.uncovered import Uncovered
+from whet.doctor.checks.uncovered import Uncovered, by_chance
 from whet.doctor.examination import examine_source
 from whet.recipe.load import load_recipe
 from whet.types import Finding
@@ -83,8 +84,11 @@ def test_rows_like_held_out_rows_are_an_error(check: Callable[..., list[Finding]
         rows[index] = json.loads(json.dumps(rows[random.choice(HELD_OUT)]))
         if change == "a word":
             rows[index]["messages"][1]["content"] += " Please."
-    [finding] = check(HeldOutLeak(), rows)
+    leak = HeldOutLeak()
+    [finding] = check(leak, rows)
     assert finding.severity == "error" and set(finding.rows) == set(bad) and finding.count == 60
+    asked = {rows[index]["messages"][1]["content"].removesuffix(" Please.") for index in bad}
+    assert leak.given_away() == {index for index in HELD_OUT if rows[index]["messages"][1]["content"] in asked}
 
 
 def test_rows_that_the_split_left_out_are_a_warning(check: Callable[..., list[Finding]]) -> None:
@@ -112,6 +116,20 @@ def test_benchmark_rows_in_other_clothes_are_found(check: Callable[..., list[Fin
         "60 of 200 rows of against.jsonl have a text of which a row to be learned holds 80%" in finding.message
         for finding in found
     )
+
+
+@pytest.mark.parametrize("count", [10, 40, 120])
+def test_new_words_among_few_rows_are_chance(check: Callable[..., list[Finding]], count: int) -> None:
+    random, words = Random(5), [f"word{number}" for number in range(3000)]
+    rows = [{"prompt": " ".join(random.choices(words, k=9)), "completion": f"so {n}"} for n in range(count)]
+    assert check(Uncovered(), rows) == []
+
+
+def test_chance_is_fishers_exact_test() -> None:
+    for table in ([[3, 5], [2, 90]], [[1, 0], [0, 8]], [[0, 9], [4, 4]]):
+        (new, old), (usual, known) = table
+        expected = fisher_exact(table, alternative="greater").pvalue  # type: ignore[union-attr]
+        assert by_chance(new, new + old, usual, usual + known) == pytest.approx(expected)
 
 
 def test_a_phrase_that_many_rows_have_is_no_contamination(check: Callable[..., list[Finding]]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+import numpy as np
 import pytest
 
 from whet.evaluate.collection import collection_list
-from whet.evaluate.failures import Asked, Kind, failures_of
+from whet.evaluate.failures import Asked, Kind, failing, failures_of
 from whet.types import Row
 
 FRUIT = "apple pear plum fig date lime".split()
@@ -70,11 +71,11 @@ def test_enough_rows_like_them_means_that_more_do_not_help(made: tuple[list[Aske
 def test_a_nearly_equal_prompt_with_another_answer_is_a_contradiction(made: tuple[list[Asked], list[Row]]) -> None:
     _, trained = made
     trained = [*trained[:60], *(row(9000 + n, f"story number {n * n} of {n}", f"text {n} {n * 7}") for n in range(60))]
-    asked = [Asked(row(8000, "story number 49 of 7", "another text"), "text 7 49", 0.2)]
+    asked = [Asked(row(8000, "story number 49 of 7", "another text"), "text 7 49", 0.0)]
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "contradicted" and kind["rows"][0]["nearest"][0]["where"] == "rows.jsonl:9008"
     assert kind["rows"][0]["nearest"][0]["likeness"] == pytest.approx(1)
-    asked = [Asked(row(8000, "story number 49 of 7 with a green dragon", "another text"), "text 7 49", 0.2)]
+    asked = [Asked(row(8000, "story number 49 of 7 with a green dragon", "another text"), "text 7 49", 0.0)]
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "missing", "near is not equal: another text may be right"
 
@@ -93,6 +94,32 @@ def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[Asked
 
 
 @pytest.mark.parametrize(
+    ("scores", "failed", "rule"),
+    [
+        ([0, 1, 1, 0.5], [0], "below 0.5"),
+        ([0.9, 0.8, 0.95, 0.7, 1, 0.6, 0.85, 0.65], [3, 5, 7], "the lowest quarter, up to 0.7"),
+        ([0.2, 0.1, 0.3, 0.05], [1, 3], "the lowest quarter, up to 0.1"),
+        ([3.0, 7.5, -2.0, 7.5, 7.5], [0, 2], "the lowest quarter, up to 3"),
+        ([0.3, 0.3, 0.3], [], "the lowest quarter, up to 0.3"),
+    ],
+)
+def test_scores_with_parts_of_a_point_fail_by_their_distribution(
+    scores: list[float], failed: list[int], rule: str
+) -> None:
+    found, said = failing(np.array(scores, float))
+    assert np.flatnonzero(found).tolist() == failed and said == rule
+
+
+def test_rows_to_classify_are_compared_by_their_classes() -> None:
+    texts = [f"the number {n} of a thing" for n in range(40)]
+    trained = [Row(n, f"x:{n}", [{"role": "user", "content": text}], target=["a"]) for n, text in enumerate(texts)]
+    asked = [Asked(Row(99, "x:99", [{"role": "user", "content": texts[3]}], target=["b"]), "a", 0.0)]
+    [kind] = failures_of(asked, trained)["kinds"]
+    assert kind["cause"] == "contradicted" and kind["rows"][0]["reference"] == "b"
+    assert kind["rows"][0]["nearest"][0]["answer"] == "a"
+
+
+@pytest.mark.parametrize(
     ("cause", "collect", "ends"),
     [
         ("missing", 40, "3 training rows like them; collect about 40"),
@@ -107,6 +134,6 @@ def test_a_kind_is_said_in_one_sentence(cause: str, collect: int, ends: str) -> 
 def test_the_list_is_markdown_that_rows_cannot_break(made: tuple[list[Asked], list[Row]]) -> None:
     asked = [Asked(row(1, "a `tick`\n# and a heading", "x" * 500), "[link](http://x)", 0.0)]
     page = collection_list(failures_of(asked, made[1]) | {"metric": "accuracy"})
-    assert page.startswith("# What to collect\n\n1 of 1 validation rows fail (accuracy below 0.5).")
+    assert page.startswith("# What to collect\n\n1 of 1 validation row fails (accuracy: below 0.5).")
     assert "\n# and" not in page and "'tick'" in page and "`[link](http://x)`" in page
     assert all(len(line) < 400 for line in page.splitlines())

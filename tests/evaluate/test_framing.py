@@ -85,5 +85,7 @@ def test_a_prompt_that_cannot_fit_is_refused_with_its_row(renderer: Renderer) ->
 def test_rows_without_answers_are_no_examples() -> None:
     asked = Row(0, "rows:1", [{"role": "user", "content": "Hello?"}])
     assert usable_examples([asked, *POOL]) == POOL
-    with pytest.raises(DataError, match="no training row can be an example"):
+    with pytest.raises(DataError, match="need training rows with a question, an answer in words"):
         usable_examples([asked])
+    with pytest.raises(DataError, match="need validation rows"):
+        usable_examples([asked], "validation")

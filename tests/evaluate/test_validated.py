@@ -13,6 +13,7 @@ from whet.errors import InputError
 from whet.evaluate import validated
 from whet.evaluate.frontier import task_rows
 from whet.evaluate.suites import measured_prompts
+from whet.evaluate.validated import WITHOUT, refuse_without_answers
 from whet.model.base import NANO, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
@@ -44,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, prepared: Prepared) -
 
     monkeypatch.setattr(validated, "ask", ask)
     monkeypatch.setattr(validated, "answer_tokens", lambda rows, origin: 8)
-    validated.ask_validation(None, None, prepared, recipe, lambda done, total: None)  # type: ignore[arg-type]
+    validated.ask_validation(None, None, prepared, recipe, None, lambda done, total: None)  # type: ignore[arg-type]
     return [prepared.renderer.tokenizer.decode(ids) for ids in prompts]
 
 
@@ -55,14 +56,22 @@ def test_a_model_that_learned_with_passages_is_asked_with_them(
     assert len(prompts) == 8 and all(prompt.count("is called") == 2 for prompt in prompts)
 
 
-def test_a_score_outside_0_to_1_names_no_failures(
-    monkeypatch: pytest.MonkeyPatch, looked_up: tuple[Recipe, Prepared], tmp_path: Path
+def test_a_likelihood_names_no_failures(
+    monkeypatch: pytest.MonkeyPatch, looked_up: tuple[Recipe, Prepared]
 ) -> None:
     recipe, prepared = looked_up
-    (tmp_path / "own.py").write_text("def stars(answer, reference, row):\n    return 3.0\n")
-    recipe.evaluate.metric = f"{tmp_path}/own.py:stars"
-    with pytest.raises(InputError, match="outside 0..1"):
+    recipe.evaluate.metric = "nll"
+    with pytest.raises(InputError, match="no answer that could fail"):
         asked(monkeypatch, recipe, prepared)
+    with pytest.raises(InputError, match="no answer that could fail"):
+        refuse_without_answers(recipe)
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "kto", "reward", "distil", "bake"])
+def test_methods_without_failures_say_why(kind: str) -> None:
+    method = {"kind": kind} | ({"teacher": "nano"} if kind == "distil" else {"prompt": "x"} if kind == "bake" else {})
+    with pytest.raises(InputError, match=WITHOUT[kind]):
+        refuse_without_answers(load_recipe({"data": "x.jsonl", "method": method}))
 
 
 def test_a_test_row_is_known_by_its_question_and_not_by_its_passages(looked_up: tuple[Recipe, Prepared]) -> None:

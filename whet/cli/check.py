@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.options import Json, Set
+from whet.cli.options import RUNS, Json, Runs, Set
+from whet.errors import InputError, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -32,6 +33,7 @@ def check(
         typer.Option("--against", metavar="FILE", help="A benchmark that the data must not hold; may come often."),
     ] = None,
     set_: Set = None,
+    runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
     """Say what is wrong with the data, where every row would go, and how small a gain its test rows could show.
@@ -41,7 +43,6 @@ def check(
     Example: whet check pairs.jsonl
     """
     from whet.cli.render import Screen
-    from whet.errors import InputError
 
     screen = Screen(json_)
     if explain is not None:
@@ -54,15 +55,13 @@ def check(
         raise InputError("no data is named", fix="as in: whet check pairs.jsonl")
     else:
         chosen = {"only": codes(only, "--only"), "skip": codes(skip, "--skip"), "against": against or []}
-        result = examined(data, set_ or [], fix=fix, **chosen)
+        result = examined(data, set_ or [], fix=fix, run_root=runs, **chosen)
         show(screen, result)
         screen.finish(result)
 
 
 def codes(text: str | None, option: str) -> list[str]:
     """The codes of an option that was given, at least one; none where it was not given."""
-    from whet.errors import InputError
-
     found = [code.strip() for code in (text or "").split(",") if code.strip()]
     if text is not None and not found:
         raise InputError("no check is named", where=option, value=text, fix=f"as in: {option} mojibake,html")
@@ -84,7 +83,7 @@ def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
 def show(screen: Screen, result: dict[str, Any]) -> None:
     from whet.cli import render
 
-    screen.say(f"{result['rows']:,} {result['kind']} rows", style="bold")
+    screen.say(count(result["rows"], f"{result['kind']} row"), style="bold")
     screen.show(render.ledger(result["ledger"]))
     screen.say("")
     for finding in result["findings"]:
@@ -93,6 +92,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     if not result["findings"]:
         screen.say("No check found anything.", style="green")
     screen.say(power(result["power"]))
+    screen.say(more_rows(result["curve"]))
     if "fixed" in result:
         for line in repaired(result["fixed"]):
             screen.say(line)
@@ -100,18 +100,21 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
 def power(facts: dict[str, Any]) -> str:
     if facts["detectable_gain"] is None:
-        return f"{_rows(facts['test_rows'], 'test ')} can hardly decide anything; a larger test part would."
+        return f"{count(facts['test_rows'], 'test row')} can hardly decide anything; a larger test part would."
     gain = f"{100 * facts['detectable_gain']:.0f} points or more"
-    return f"{facts['test_rows']:,} test rows can show a gain of {gain} (80% power)."
+    return f"{count(facts['test_rows'], 'test row')} can show a gain of {gain} (80% power)."
+
+
+def more_rows(curve: dict[str, Any] | None) -> str:
+    """What more rows would bring, from the learning curve that was drawn of this data."""
+    if curve is None:
+        return "Whether more rows would help can be measured, not read off a count: whet curve with the same DATA."
+    return f"{curve['sentence']} (whet curve, run {curve['run']})"
 
 
 def repaired(facts: dict[str, Any]) -> list[str]:
     """What --fix did, in lines."""
     lines = [f"{facts['out']}: {facts['rows_out']:,} of {facts['rows_in']:,} rows; every change is in {facts['diff']}"]
-    lines += [f"  mended    {code}: {_rows(count)}" for code, count in facts["mended"].items()]
-    lines += [f"  left out  {code}: {_rows(count)}" for code, count in facts["left_out"].items()]
+    lines += [f"  mended    {code}: {count(rows, 'row')}" for code, rows in facts["mended"].items()]
+    lines += [f"  left out  {code}: {count(rows, 'row')}" for code, rows in facts["left_out"].items()]
     return lines if len(lines) > 1 else [*lines, "  nothing could be repaired: the rows are as they were"]
-
-
-def _rows(count: int, kind: str = "") -> str:
-    return f"1 {kind}row" if count == 1 else f"{count:,} {kind}rows"

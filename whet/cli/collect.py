@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from whet.cli.options import RUNS, Json, Runs
-from whet.errors import InputError
+from whet.errors import InputError, count
 
 
 def collect(
@@ -72,13 +72,14 @@ def say(screen: Any, result: dict[str, Any]) -> None:
     """What came of it, in a few lines."""
     usage = result["usage"]
     cost = f", {result['usd']:.2f} dollars" if result["usd"] is not None else ""
-    screen.say(f"{result['rows']:,} rows in {result['out']}, {result['new']:,} of them new")
-    screen.say(f"{usage['prompt_tokens']:,} tokens read and {usage['answer_tokens']:,} written in all{cost}", "dim")
+    screen.say(f"{count(result['rows'], 'row')} in {result['out']}, {result['new']:,} of them new")
+    read = count(usage["prompt_tokens"], "token")
+    screen.say(f"{read} read and {usage['answer_tokens']:,} written in all{cost}", "dim")
     if result["left_out"]:
         kept = f"{result['out']}.left-out.jsonl"
-        screen.say(f"{result['left_out']:,} answers were empty or cut off: they stand in {kept}")
+        screen.say(f"{count(result['left_out'], 'answer')} empty or cut off, kept in {kept}")
     if result["wrong_answers"]:
-        screen.say(f"{result['wrong_answers']:,} answers had another form and were not kept")
+        screen.say(f"{count(result['wrong_answers'], 'answer')} in another form, not kept")
     if result["stopped"]:
         screen.say(f"Stopped by {result['stopped']}; {result['missing']:,} of {result['requests']:,} are missing")
     elif result["missing"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
+from whet.errors import count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -88,4 +89,4 @@ def table_of(result: dict[str, Any]) -> Any:
         for arm in result["arms"]
     ]
     columns = ["  arm", f"#{result['metric']['name']}", "#95%", "#prompt", "#answer", "#time each", "#per 1,000"]
-    return render.table(columns, rows, title=f"{result['arms'][0]['rows']:,} test rows; tokens are means")
+    return render.table(columns, rows, title=f"{count(result['arms'][0]['rows'], 'test row')}; tokens are means")

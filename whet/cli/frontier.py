@@ -58,6 +58,7 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
     from rich.text import Text
 
     from whet.cli.render import table
+    from whet.errors import count
     from whet.evaluate.units import told_metric
 
     rows = []
@@ -67,7 +68,7 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
         style = "bold green" if chosen else ""
         rows.append([Text(cell, style=style) for cell in (f"{point['scale']:g}", task, general, "<" if chosen else "")])
     columns = ["#scale", f"#task ({told_metric(found['metric']['name'])})", "#general", ""]
-    title = f"{found['rows']} validation rows, {found['general_rows']} {found['general']}"
+    title = f"{count(found['rows'], 'validation row')}, {found['general_rows']} {found['general']}"
     screen.show(table(columns, rows, title=title))
     screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")
     if found["scale"] == 0:

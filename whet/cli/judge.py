@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs
-from whet.errors import InputError
+from whet.errors import InputError, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -44,7 +44,7 @@ def judge(
     found = registry.find_run(run, runs)
     sitting = people.sit_down(found.folder, name)
     total = len(sitting.waiting)
-    pairs = "1 pair" if total == 1 else f"{total:,} pairs"
+    pairs = count(total, "pair")
     screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
     for number, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
         sitting.keep(pair, choice)

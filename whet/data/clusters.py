@@ -1,4 +1,5 @@
-"""Rows that belong together: one group, the same words, or nearly the same words. They stay on one side of a split.
+"""Rows that belong together: one group, one conversation, the same words, or nearly the same words. They stay on one
+side of a split.
 
 Near-duplicates: MinHash over 3-word shingles (Broder 1997) finds candidates in bands, the exact Jaccard similarity of
 the shingle sets decides. Everything is deterministic and independent of the order of the rows.
@@ -34,17 +35,18 @@ def clusters(traits: Traits, chosen: np.ndarray | None = None, near_duplicates: 
     text_R = traits.column("text")[row_R]
     union.join_equal(traits.column("group")[row_R])
     union.join_equal(text_R)
-    union.join_equal(_repeated_prompts(traits.column("prompt")[row_R]))
+    union.join_equal(_repeated(traits.column("prompt")[row_R]))
+    union.join_equal(_repeated(traits.column("opening")[row_R]))
     if near_duplicates:
         _join_near(traits, row_R, text_R, union)
     return union.roots()
 
 
-def _repeated_prompts(prompt_R: np.ndarray) -> np.ndarray:
-    """The prompts, without those that so many rows share that they are instructions."""
-    _, number_R, count = np.unique(prompt_R, return_inverse=True, return_counts=True)
-    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(prompt_R))
-    return np.where(count[number_R] > common, np.bytes_(b""), prompt_R)
+def _repeated(digest_R: np.ndarray) -> np.ndarray:
+    """The prompts or openings, without those that so many rows share that they are instructions or greetings."""
+    _, number_R, count = np.unique(digest_R, return_inverse=True, return_counts=True)
+    common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(digest_R))
+    return np.where(count[number_R] > common, np.bytes_(b""), digest_R)
 
 
 class _Union:

@@ -28,7 +28,7 @@ from whet.data.suited import refuse_other_method
 from whet.data.survey import Survey, survey
 from whet.data.template import Renderer
 from whet.data.traits import Traits, content_hash
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.recipe.schema import HeadMethod, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row, Segment
@@ -41,8 +41,9 @@ Target = float | list[str]
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
 UNKNOWN = (
-    "{} rows name no passage, and none holds their answer word for word: they learn with what the retriever finds"
+    "{} without a passage that is named or holds the answer word for word: learned with what the retriever finds"
 )
+LEAKED = "(nearly) the same as a row of the test file, or of one group or conversation with it"
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
 
 
@@ -192,12 +193,11 @@ class _Work:
         if not answered.any():
             raise DataError("no row of the test file can be used", where=str(recipe.test), fix="check its columns")
         leaked = leaks(traits, train, test, recipe.split.near_duplicates)
-        rows.drop(leaked, "duplicate-of-test", "(nearly) the same as a row of the test file")
+        rows.drop(leaked, "duplicate-of-test", LEAKED)
         kept = np.setdiff1d(train, leaked)
         if not len(kept):
             raise DataError(
-                f"all {usable} rows are (nearly) the same as a row of the test file {recipe.test}, so none may be "
-                "learned",
+                f"all {usable} rows leak into the test file {recipe.test}, so none may be learned: each is {LEAKED}",
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
         parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
@@ -301,7 +301,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         supervised_tokens=summary["supervised_tokens"],
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
-        notes=[*([NO_THINKING] if quiet else []), *([UNKNOWN.format(facts["unknown"])] if facts["unknown"] else [])],
+        notes=[NO_THINKING] * bool(quiet) + [UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
     )
 
 

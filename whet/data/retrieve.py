@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,10 +38,15 @@ class Retriever(Protocol):
 
 
 class Encoder(Protocol):
-    """What Dense needs of a sentence encoder; sentence-transformers' `SentenceTransformer` is one."""
+    """What Dense needs of a sentence encoder; sentence-transformers' `SentenceTransformer` is one. Encoders that were
+    trained for search put different words before questions and passages, which is why there are two methods."""
 
-    def encode(self, sentences: list[str], **options: Any) -> Any:
-        """One vector a sentence, as an array of (sentences, width)."""
+    def encode_query(self, inputs: list[str], /, **options: Any) -> Any:
+        """One vector a question, as an array of (questions, width)."""
+        ...
+
+    def encode_document(self, inputs: list[str], /, **options: Any) -> Any:
+        """One vector a passage, as an array of (passages, width)."""
         ...
 
 
@@ -74,15 +79,17 @@ class Dense:
     def __init__(self, passages: Sequence[Passage], model: str = "", encoder: Encoder | None = None) -> None:
         self.passages = _some(passages)
         self._encoder = encoder or _sentence_encoder(model)
-        self._unit_PD = self._units([passage.text for passage in self.passages])
+        self._unit_PD = _units(self._encoder.encode_document, [passage.text for passage in self.passages])
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
-        scores_QP = self._units(list(queries)) @ self._unit_PD.T if queries else []
+        scores_QP = _units(self._encoder.encode_query, list(queries)) @ self._unit_PD.T if queries else []
         return [_best(self.passages, scores_P, count) for scores_P in scores_QP]
 
-    def _units(self, texts: list[str]) -> np.ndarray:
-        found = np.asarray(self._encoder.encode(texts, batch_size=BATCH, show_progress_bar=False), np.float32)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+def _units(encode: Callable[..., Any], texts: list[str]) -> np.ndarray:
+    """Vectors of length 1, one a text."""
+    found = np.asarray(encode(texts, batch_size=BATCH, show_progress_bar=False), np.float32)
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
 def words_of(text: str) -> list[str]:
@@ -115,4 +122,9 @@ def _sentence_encoder(model: str) -> Encoder:
         raise InputError(
             "dense retrieval needs an encoder", fix="name one, as in sentence-transformers/all-MiniLM-L6-v2"
         )
-    return SentenceTransformer(model)
+    try:
+        return SentenceTransformer(model)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().splitlines()
+        what = f"the sentence encoder cannot be opened: {said[0] if said else type(error).__name__}"
+        raise InputError(what, value=model, fix="name a folder or a model of the Hub that is one") from error

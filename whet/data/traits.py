@@ -27,6 +27,7 @@ COLUMNS = {
     "content": "S32",
     "text": "S16",
     "prompt": "S16",
+    "opening": "S16",
     "group": "S16",
     "head": f"S{HEAD}",
     "answered": "?",
@@ -48,8 +49,10 @@ class Described:
     content_R: np.ndarray
     """sha256 of everything that is learned or shown."""
     text_R: np.ndarray
-    """Digest of the words; empty where there are none. So are the digests of prompt and group."""
+    """Digest of the words; empty where there are none. So are the digests of prompt, opening and group."""
     prompt_R: np.ndarray
+    opening_R: np.ndarray
+    """Of the words up to and with the first answer: where a conversation goes on in another row, both have it."""
     group_R: np.ndarray
     head_R: np.ndarray
     """The first bytes of the words."""
@@ -67,7 +70,7 @@ class Described:
 
 def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
     """The traits of rows; without shingles where near-duplicates do not matter."""
-    words, prompts = zip(*(_words_and_prompt(row) for row in rows), strict=True) if rows else ((), ())
+    words, prompts, openings = zip(*(_words_of_parts(row) for row in rows), strict=True) if rows else ((), (), ())
     texts = [" ".join(found).encode("utf-8", "surrogatepass") for found in words]
     if near_duplicates and rows:
         shingle, begin_R = shingles(words)
@@ -79,7 +82,8 @@ def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
     return Described(
         content_R=np.array([bytes.fromhex(content_hash(row)) for row in rows], dtype="S32"),
         text_R=np.array([_digest(text) for text in texts], dtype="S16"),
-        prompt_R=np.array([_digest(" ".join(found).encode("utf-8", "surrogatepass")) for found in prompts], "S16"),
+        prompt_R=_digests(prompts),
+        opening_R=_digests(openings),
         group_R=np.array([_group_digest(row.group) for row in rows], dtype="S16"),
         head_R=np.array([text[:HEAD] for text in texts], dtype=f"S{HEAD}"),
         answered_R=np.array([bool(row.reference.strip()) for row in rows], dtype=bool),
@@ -158,7 +162,7 @@ class Traits:
 
 def words_of(row: Row) -> list[str]:
     """The words of a row, prompt and answer, without case, punctuation kept as words of its own."""
-    return _words_and_prompt(row)[0]
+    return _words_of_parts(row)[0]
 
 
 def content_hash(row: Row) -> str:
@@ -172,17 +176,23 @@ def content_hash(row: Row) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _words_and_prompt(row: Row) -> tuple[list[str], list[str]]:
-    """The row's words without the system prompt, and the words of everything before the last message; of a pair, the
-    words of both answers, and of what stands before them."""
+def _words_of_parts(row: Row) -> tuple[list[str], list[str], list[str]]:
+    """The row's words without the system prompt, the words of everything before the last message, and those up to the
+    first answer, without the system prompt; of a pair, the words of both answers, and of what stands before them."""
     messages = row.messages if row.rejected is None else row.messages + row.rejected[row.shared :]
     found = [_message_words(message) for message in messages]
     before = len(found) - 1 if row.rejected is None else row.shared
-    prompt = [word for words in found[: max(0, before)] for word in words]
+    prompt = _joined(found[: max(0, before)])
     if row.text is not None:
-        return _WORD.findall(row.text.casefold()), prompt
-    pairs = zip(messages, found, strict=True)
-    return [word for message, words in pairs if message["role"] != "system" for word in words], prompt
+        return _WORD.findall(row.text.casefold()), prompt, []
+    said = [([] if message["role"] == "system" else words) for message, words in zip(messages, found, strict=True)]
+    answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    end = answers[0] + 1 if answers and (row.rejected is None or answers[0] < row.shared) else 0
+    return _joined(said), prompt, _joined(said[:end])
+
+
+def _joined(parts: Iterable[list[str]]) -> list[str]:
+    return [word for words in parts for word in words]
 
 
 def _message_words(message: dict) -> list[str]:
@@ -196,6 +206,11 @@ def _message_words(message: dict) -> list[str]:
 def _digest(text: bytes) -> bytes:
     """16 bytes; empty for an empty text, which is like no other."""
     return hashlib.blake2b(text, digest_size=16).digest() if text else b""
+
+
+def _digests(texts: Iterable[list[str]]) -> np.ndarray:
+    """One for each list of words."""
+    return np.array([_digest(" ".join(words).encode("utf-8", "surrogatepass")) for words in texts], "S16")
 
 
 def _group_digest(group: Hashable | None) -> bytes:

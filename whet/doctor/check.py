@@ -21,6 +21,11 @@ MOST_ROWS = 100
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 
+def numbered(row: int) -> str:
+    """A row's place where its file is not known."""
+    return f"row {row + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a check may ask about beside the rows."""
@@ -37,6 +42,8 @@ class Setting:
     """Of the data; None where its rows are as they stand in the file."""
     against: tuple[str, ...] = ()
     """Benchmark files whose rows must not be learned."""
+    where_of: Callable[[int], str] = numbered
+    """A row's index to its place, for people."""
     kin: Kin = field(default_factory=Kin)
     """Which rows are nearly the same: found once for all checks."""
 
@@ -97,6 +104,15 @@ class RowCheck(Check):
         found = self.look(row)
         if found is not None:
             self.note(row.index, row.where, found)
+
+
+class LeakCheck(Check):
+    """A check of what learned rows give away. `whet tune` makes these, too, and gives its verdict once more without the
+    test rows that are given away."""
+
+    @abstractmethod
+    def given_away(self) -> set[int]:
+        """The test rows, of those that were seen, that rows to be learned give away."""
 
 
 def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check]) -> list[Finding]:

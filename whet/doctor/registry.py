@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from whet.doctor import checks
-from whet.doctor.check import Check
+from whet.doctor.check import Check, LeakCheck
 from whet.errors import InputError, nearest
 
 
@@ -37,6 +38,19 @@ def all_checks(only: Collection[str] = (), skip: Collection[str] = ()) -> list[C
     if not chosen:
         raise InputError("no check is left", value=f"--skip {','.join(skip)}", fix="skip fewer")
     return chosen
+
+
+def leak_checks() -> list[Check]:
+    """A fresh instance of every check of what learned rows give away."""
+    return [check for check in all_checks() if isinstance(check, LeakCheck)]
+
+
+def leaks_of(checks: Iterable[Check]) -> dict[str, Any]:
+    """`test_rows`, those that rows to be learned give away, and the `codes` of the checks that say so. The checks have
+    seen all rows."""
+    found = {check.code: check.given_away() for check in checks if isinstance(check, LeakCheck)}
+    codes = [code for code, rows in found.items() if rows]
+    return {"test_rows": sorted(set[int]().union(*found.values())), "codes": codes}
 
 
 def check_of(code: str) -> type[Check]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -13,9 +15,11 @@ from whet.data import rankings
 from whet.data.shape import Shape
 from whet.data.source import Line, Unread, labels, read_row, unread_source
 from whet.doctor.check import Check
-from whet.errors import DataError, InputError
+from whet.errors import DataError, DiskFullError, InputError, RunFolderError
 from whet.recipe.schema import Recipe
 from whet.store.atomic import write_pieces
+
+ELSEWHERE = "name another file with --fix, in a folder that you may write to and that has room"
 
 
 @dataclass(slots=True)
@@ -35,13 +39,18 @@ def diff_of(out: Path) -> Path:
 
 
 def refuse_target(out: Path) -> None:
-    """Before anything is read. Raises InputError for a name that cannot be read again or a file that is there."""
+    """Before anything is read. Raises InputError for a name that cannot be read again, a file that is there, or a
+    folder that cannot be written."""
     if out.suffix.lower() != ".jsonl":
         raise InputError("the repaired rows are written as JSON lines", value=str(out), fix="name a .jsonl file")
     for path in (out, diff_of(out)):
         if path.exists():
             fix = "name a new file, or move this one away"
             raise InputError("this file is there already, and --fix never writes over one", where=str(path), fix=fix)
+    folder = next(path for path in out.absolute().parents if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "you may not write there" if folder.is_dir() else "it is a file, not a folder"
+        raise InputError(f"--fix cannot write to this folder: {reason}", where=str(folder), fix=ELSEWHERE)
 
 
 def repair(
@@ -53,10 +62,20 @@ def repair(
     done = Repair(str(out), str(diff_of(out)))
     with tempfile.TemporaryFile() as diff:
         diff.write(f"--- {', '.join(labels(recipe.data))}\n+++ {out.name}\n".encode())
-        write_pieces(out, _pieces(_numbered(recipe, shape), checks, left_out, done, diff, progress))
-        diff.seek(0)
-        write_pieces(diff_of(out), diff)
+        with _writing():
+            write_pieces(out, _pieces(_numbered(recipe, shape), checks, left_out, done, diff, progress))
+            diff.seek(0)
+            write_pieces(diff_of(out), diff)
     return done
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What cannot be written here is not mended by another folder of runs."""
+    try:
+        yield
+    except (RunFolderError, DiskFullError) as error:
+        raise type(error)(error.what, where=error.where, value=error.value, fix=ELSEWHERE) from error
 
 
 def _numbered(recipe: Recipe, shape: Shape) -> Iterator[tuple[range, Unread]]:

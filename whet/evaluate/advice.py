@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from scipy.special import ndtri
 
 from whet.doctor.power import ALPHA
+from whet.errors import count
 from whet.evaluate.units import bare, points, told_change, unit
-from whet.evaluate.verdict import count, two_digits
+from whet.evaluate.verdict import two_digits
 
 SAME_COST = 1.1
 """Costs within 10% of each other are equal: a few tokens decide nothing."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.evaluate.statistics import Z
 
 
@@ -51,7 +51,7 @@ def told_agreement(found: dict[str, Any], with_whom: str) -> str:
     """One sentence, with the usual words for the size of kappa left out: they are arbitrary."""
     if not found["rows"]:
         return ""
-    agreed = f"Agreement with {with_whom} on {found['rows']} rows: {found['agreement']:.0%}"
+    agreed = f"Agreement with {with_whom} on {count(found['rows'], 'row')}: {found['agreement']:.0%}"
     if found["kappa"] is None:
         return f"{agreed}; both used one label only, so kappa says nothing."
     return f"{agreed}, Cohen's kappa {found['kappa']:.2f} (95% interval {found['low']:.2f} to {found['high']:.2f})."

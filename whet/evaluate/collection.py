@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from whet.errors import shorten
+from whet.errors import count, shorten
 
 SHOWN = 3
 
@@ -24,7 +24,9 @@ def collection_list(facts: dict[str, Any]) -> str:
 
 
 def headline(facts: dict[str, Any]) -> str:
-    return f"{facts['failures']:,} of {facts['validation_rows']:,} validation rows fail ({facts['metric']} below 0.5)."
+    rows = count(facts["validation_rows"], "validation row")
+    verb = "fails" if facts["failures"] == 1 else "fail"
+    return f"{facts['failures']:,} of {rows} {verb} ({facts['metric']}: {facts['rule']})."
 
 
 def _near(near: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate import chart, samples
 from whet.evaluate.advice import capital, dollars, told_margin
 from whet.evaluate.report import guarded, template
@@ -38,7 +39,7 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
     labels = {arm["name"]: arm["label"] for arm in arms}
     return {
         "name": facts["run"],
-        "facts": [facts["model"], f"{arms[0]['rows']:,} test rows", f"metric: {facts['metric']['name']}"],
+        "facts": [facts["model"], count(arms[0]["rows"], "test row"), f"metric: {facts['metric']['name']}"],
         "word": "undecided" if verdict["arm"] is None else "better",
         "headline": headline(verdict),
         "sentence": verdict["sentence"],
@@ -129,6 +130,10 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, st
     ]
 
 
+def told_repeats(rows: int) -> str:
+    return f"{count(rows, 'test row')} {'repeats' if rows == 1 else 'repeat'}"
+
+
 def proof(facts: dict[str, Any]) -> list[str]:
     """How the numbers were made, and that nothing was chosen on the rows that judge."""
     honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
@@ -139,7 +144,7 @@ def proof(facts: dict[str, Any]) -> list[str]:
         f"arm is good enough when it is proved to be at most {margin} below the best.",
         f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
-        f"{honest['same_content']:,} test rows repeat the content of another part.",
+        f"{told_repeats(honest['same_content'])} the content of another part.",
     ]
     if honest.get("checkpoint"):
         step = honest["checkpoint"].get("best_step")
@@ -148,12 +153,12 @@ def proof(facts: dict[str, Any]) -> list[str]:
     if shots.get("part"):
         told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
         scores = ", ".join(f"{number}: {score}" for number, score in told.items())
-        said.append(f"{shots['chosen']} examples were chosen on {shots['rows']:,} validation rows ({scores}).")
+        said.append(f"{shots['chosen']} examples were chosen on {count(shots['rows'], 'validation row')} ({scores}).")
     if retriever and retriever.get("recall"):
         recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
         said.append(
-            f"The retriever by itself, over {retriever['passages']:,} passages: a passage with the answer is {recall} "
-            f"(known for rows by: {retriever['by']}; {retriever['without']:,} rows have none)."
+            f"The retriever by itself, over {count(retriever['passages'], 'passage')}: a passage with the answer is "
+            f"{recall} (known for rows by: {retriever['by']}; {count(retriever['without'], 'row')} without)."
         )
     return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
 

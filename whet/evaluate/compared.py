@@ -225,7 +225,8 @@ class Comparison:
         few = [arm for arm in arms if arm.framing in SHOWS_EXAMPLES]
         if len(wanted) == 1 or not few:
             return {"chosen": wanted[0], "part": None}
-        rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))))[:CHOOSING_ROWS]
+        rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))), "validation")
+        rows = rows[:CHOOSING_ROWS]
         arm = KNOWN[few[0].framing]
         scores = {shots: mean(self.ask(arm, rows, shots).values) for shots in wanted}
         best = max(wanted, key=lambda shots: (scores[shots], -shots))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import log
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate.chart import axis, widen
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 24, 56, 56
@@ -58,7 +59,7 @@ def svg(facts: dict[str, Any]) -> str:
 
 def _legend(facts: dict[str, Any]) -> str:
     law = "Dashed: forecast for twice the rows." if facts["next"] else "They lie on no power law: no forecast."
-    return f"Points: {facts['test_rows']:,} test rows, 95% intervals. {law}"
+    return f"Points: {count(facts['test_rows'], 'test row')}, 95% intervals. {law}"
 
 
 def _mark(x: float, y: Callable[[float], float], point: dict[str, Any], colour: str) -> str:

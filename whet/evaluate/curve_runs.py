@@ -1,15 +1,19 @@
-"""The runs of a learning curve: which recipes have one, the recipe of a share, and their scores on the same rows."""
+"""The runs of a learning curve: which recipes have one, the recipe of a share, their scores on the same rows, and the
+curve that was drawn of some data before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from whet.errors import InputError, RunError
+from whet.errors import InputError, RunError, RunFolderError
 from whet.evaluate.curve import SHARES, forecast
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Pretrain, Recipe
-from whet.store.run import Run, read_lines
+from whet.store.identity import data_hash
+from whet.store.run import Run, read_json_file, read_lines
 
 LEAST_ROWS = 32
 """Training rows: an eighth of fewer is hardly a sample."""
@@ -66,3 +70,20 @@ def measure_curve(
     shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
     points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
     return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
+
+
+def drawn_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
+    """The facts of the newest curve.json of the same data, base and kind of method among the runs of `root`, with the
+    key `run`; None where none was drawn. Raises RunFolderError for one that is damaged."""
+    newest = sorted(root.glob("*/curve.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    wanted = data_hash(recipe) if newest else ""
+    for path in newest:
+        with suppress(RunFolderError):  # a run that cannot be read is no run of this data; `whet runs` says what it has
+            if read_json_file(path.parent / "run.json").get("data_sha256") != wanted:
+                continue
+            asked = Run(path.parent).asked
+            if (asked.base, asked.method.kind) == (recipe.base, recipe.method.kind):
+                break
+    else:
+        return None
+    return read_json_file(path, "sentence", "word", "points", "gain", "next") | {"run": path.parent.name}

@@ -2,6 +2,9 @@
 
 Only validation rows are looked at. Who collects by the test rows has no test any more.
 
+Of scores that are right or wrong, failures are those below FAILED. Of others, what is good enough nobody has said, so
+they are the rows at or below the lower quartile of the scores; rows that score as well as the best one are none.
+
 Failures are put in topics by the words of their prompts (tf-idf, k-means). A training row is like a failure where the
 cosine of their prompts is at least LIKE. For each topic:
 
@@ -27,11 +30,14 @@ from scipy import sparse
 from whet.doctor.glance import hashed, prompt_text, words
 from whet.doctor.tfidf import features, tfidf
 from whet.doctor.topics import telling_words, topics
+from whet.errors import count
 from whet.reward.text_match import normalise
 from whet.types import Row
 
 FAILED = 0.5
-"""A score below this is a failure."""
+"""Of scores that are 0 (wrong), 1 (right) or 0.5 (neither): one below this is a failure."""
+LOWEST = 0.25
+"""Share of the rows that are looked at where scores have parts of a point."""
 LIKE, EQUAL = 0.35, 0.95
 MOST_TRAINED = 20_000
 MOST_TOPICS, SHOWN = 8, 3
@@ -68,8 +74,8 @@ class Kind:
 
     @property
     def sentence(self) -> str:
-        few = f"{_count(self.failures, 'failure')}: {', '.join(self.words)}"
-        alike = f"{_count(self.alike, 'training row')} like them"
+        few = f"{count(self.failures, 'failure')}: {', '.join(self.words)}"
+        alike = f"{count(self.alike, 'training row')} like them"
         what = {
             "contradicted": "they contradict the expected answers: correct one side or the other",
             "missing": f"collect about {self.collect}",
@@ -81,8 +87,8 @@ class Kind:
 def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any]:
     """The facts of failures.json, from all validation rows and (at most MOST_TRAINED of) the training rows."""
     trained = trained[:MOST_TRAINED]
-    failed = np.array([one.score < FAILED for one in asked], bool)
-    facts = {"validation_rows": len(asked), "failures": int(failed.sum()), "kinds": []}
+    failed, rule = failing(np.array([one.score for one in asked], float))
+    facts = {"validation_rows": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
     if not failed.any():
         return facts
     texts = [prompt_text(one.row) for one in asked]
@@ -92,15 +98,28 @@ def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any
     alike_V = np.bincount(likeness_VT.tocoo().row[near], minlength=len(asked))
     usual = int(np.median(alike_V[~failed])) if (~failed).any() else FEWEST
     number_V = np.full(len(asked), -1)
-    count = max(1, min(MOST_TOPICS, round(math.sqrt(failed.sum()))))
-    number_V[failed] = topics(matrix_F[: len(asked)][failed], count)
-    labels = len({normalise(row.reference) for row in trained}) <= FEW_LABELS * len(trained)
-    kinds = [
+    kinds = max(1, min(MOST_TOPICS, round(math.sqrt(failed.sum()))))
+    number_V[failed] = topics(matrix_F[: len(asked)][failed], kinds)
+    labels = len({normalise(expected(row)) for row in trained}) <= FEW_LABELS * len(trained)
+    found = [
         _kind(topic, asked, texts, number_V, likeness_VT, trained, usual, labels)
         for topic in range(int(number_V.max()) + 1)
     ]
-    facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in kinds]
+    facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in found]
     return facts
+
+
+def failing(score_V: np.ndarray) -> tuple[np.ndarray, str]:
+    """Marks the failures, and says by which rule."""
+    if np.isin(score_V, (0.0, FAILED, 1.0)).all():
+        return score_V < FAILED, f"below {FAILED:g}"
+    quartile = float(np.quantile(score_V, LOWEST, method="higher"))
+    return (score_V <= quartile) & (score_V < score_V.max()), f"the lowest quarter, up to {quartile:.3g}"
+
+
+def expected(row: Row) -> str:
+    """What the row wants: its answer, or its classes."""
+    return ", ".join(row.target) if isinstance(row.target, list) else row.reference
 
 
 def _kind(
@@ -132,12 +151,12 @@ def _nearest(likeness_VT: sparse.csr_matrix, row: int) -> list[tuple[int, float]
 
 
 def _contradicted(row: Row, nearest: list[tuple[int, float]], trained: Sequence[Row], labels: bool) -> bool:
-    expected = normalise(row.reference)
-    answers = [normalise(trained[place].reference) for place, likeness in nearest if likeness >= EQUAL]
+    right = normalise(expected(row))
+    answers = [normalise(expected(trained[place])) for place, likeness in nearest if likeness >= EQUAL]
     if answers:
-        return expected not in answers
-    votes = Counter(normalise(trained[place].reference) for place, likeness in nearest if likeness >= LIKE)
-    return labels and 2 * votes[expected] < sum(votes.values())
+        return right not in answers
+    votes = Counter(normalise(expected(trained[place])) for place, likeness in nearest if likeness >= LIKE)
+    return labels and 2 * votes[right] < sum(votes.values())
 
 
 def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> dict[str, Any]:
@@ -145,7 +164,7 @@ def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) 
         "row": one.row.index,
         "where": one.row.where,
         "prompt": prompt_text(one.row),
-        "reference": one.row.reference,
+        "reference": expected(one.row),
         "answer": one.answer,
         "score": one.score,
         "nearest": [
@@ -153,7 +172,7 @@ def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) 
                 "where": trained[place].where,
                 "likeness": round(likeness, 3),
                 "prompt": prompt_text(trained[place]),
-                "answer": trained[place].reference,
+                "answer": expected(trained[place]),
             }
             for place, likeness in nearest
         ],
@@ -162,7 +181,3 @@ def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) 
 
 def _matrix(texts: Sequence[str]) -> sparse.csr_matrix:
     return tfidf([features(hashed(words(text)), pairs=False) for text in texts], fewest=1)[0]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -156,12 +156,13 @@ def nearest(pool: Sequence[Row], count: int) -> Callable[[Sequence[Row]], list[l
     return choose
 
 
-def usable_examples(rows: Sequence[Row]) -> list[Row]:
-    """Rows that end in an answer of words and call no tools. Raises DataError without any."""
+def usable_examples(rows: Sequence[Row], part: str = "training") -> list[Row]:
+    """Rows of a part that end in an answer of words and call no tools. Raises DataError without any."""
     found = [row for row in rows if row.reference.strip() and not row.tools and row.prompt]
     if not found:
-        what = "no training row can be an example: none ends in an answer of words, or all use tools"
-        raise DataError(what, fix="leave the few-shot arms out: compare.arms")
+        what = f"the few-shot arms need {part} rows with a question, an answer in words and no tools; there are none"
+        fix = "take the arms few-shot and few-shot-nearest out of compare.arms, or bring such rows"
+        raise DataError(what, fix=fix)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate.report_view import percent
 
 COLUMNS = (
@@ -51,8 +52,8 @@ def thresholds_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         statement = "All thresholds are 0.5; none was chosen."
     else:
         statement = (
-            f"Chosen for the best F1 on the {chosen['rows']:,} validation rows, before a test row was read, and stored "
-            f"with the model. Rows that are in both parts: {found['rows_shared_with_test']} (row numbers of the "
+            f"Chosen for the best F1 on {count(chosen['rows'], 'validation row')}, before a test row was read, and "
+            f"stored with the model. Rows that are in both parts: {found['rows_shared_with_test']} (row numbers of the "
             f"validation part: sha256 {chosen['sha256'][:12]}). A class with fewer than five such rows keeps 0.5."
         )
     return {

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from scipy.stats import binomtest
 
-from whet.errors import RunError
+from whet.errors import RunError, count
 from whet.evaluate import people
 from whet.evaluate.agreement import told_agreement
 from whet.evaluate.families import same_family
@@ -190,8 +190,8 @@ def position(letters: Sequence[Sequence[str]]) -> dict[str, Any]:
     low, high = wilson(agree, pairs)
     p = float(binomtest(first, first + second).pvalue) if first + second else 1.0
     said = (
-        f"Asked in both orders it said the same on {agree} of {pairs} pairs that differ; on {first} it took the first "
-        f"answer both times, on {second} the second"
+        f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
+        f"{first} it took the first answer both times, on {second} the second"
     )
     said += ": it leans to one position." if p < 0.05 else "."
     return {

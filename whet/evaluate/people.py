@@ -105,6 +105,10 @@ def sit_down(folder: Path, who: str) -> Sitting:
 
 def answers_of(folder: Path) -> list[dict[str, Any]]:
     answers = read_lines(folder / "answers.jsonl")
+    if not answers and (folder / "evaluation.json").exists():
+        what = "this run learned text, and text has no answers to compare"
+        fix = "judge a run that learned to answer, such as one of sft or dpo"
+        raise RunFolderError(what, where=str(folder), fix=fix)
     fix = "judge a run that has been evaluated: whet eval RUN"
     for number, answer in enumerate(answers, start=1):
         if not answer.keys() >= {"row", "where", "prompt", "base", "tuned"}:
@@ -169,7 +173,8 @@ def result(folder: Path) -> dict[str, Any]:
     named = "one person" if len(people) == 1 else f"{len(people)} people"
     statement = told(facts, named if people else "people")
     if same and judged:
-        statement += f" {len(same)} of the ties are rows where both wrote the same."
+        are = "is a row" if len(same) == 1 else "are rows"
+        statement += f" {len(same)} of the ties {are} where both wrote the same."
     agreed = with_model(answers, current)
     if agreed["rows"]:
         statement += " " + told_agreement(agreed, "the model that judged")

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import special
 from scipy.stats import binomtest
 
+from whet.errors import count
 from whet.evaluate.statistics import Z
 
 
@@ -58,11 +59,16 @@ def fit(values: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
     return math.log(won / lost), math.sqrt(independent if degenerate else robust)
 
 
+def told_counts(wins: int, ties: int, losses: int) -> str:
+    """`3 wins, 1 tie, 2 losses`."""
+    return ", ".join((count(wins, "win"), count(ties, "tie"), count(losses, "loss", "losses")))
+
+
 def told(facts: dict[str, Any], by: str) -> str:
     """The win rate in one sentence."""
     if facts["rate"] is None:
         return f"Nothing was judged by {by} yet."
-    counts = f"{facts['wins']} wins, {facts['ties']} ties, {facts['losses']} losses"
+    counts = told_counts(facts["wins"], facts["ties"], facts["losses"])
     return (
         f"Win rate of the tuned model {facts['rate']:.1%} (95% interval {facts['low']:.1%} to {facts['high']:.1%}), "
         f"judged by {by}: {counts}."

@@ -13,6 +13,7 @@ from whet.errors import RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
 from whet.evaluate.chart import brief
+from whet.evaluate.curve_view import curve_view
 from whet.evaluate.ship_view import ship_view
 from whet.evaluate.third_view import third_view
 from whet.store.atomic import write_text
@@ -76,6 +77,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "sampling": evaluation.get("sampling"),
         "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation),
+        "curve": guarded("curve.json", folder, curve_view, optional(folder, "curve.json", {}), evaluation),
         "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),
         "cards": samples.choose(answers),

@@ -94,7 +94,7 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
     if evaluation.get("peak_memory_bytes"):
         found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     if difference:
-        note = f"{difference['test']}; {difference['discordant']:,} of {difference['rows']:,} rows differ"
+        note = f"{difference['test']}; rows that differ: {difference['discordant']:,} of {difference['rows']:,}"
         if "rows" not in difference:
             note = difference["test"]
         found.append(("p-value", probability(difference["p"]), note))

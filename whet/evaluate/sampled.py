@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from whet.errors import count
 from whet.evaluate import metric, resample
 from whet.evaluate.statistics import cluster_codes
 from whet.evaluate.units import told_size, unit
@@ -95,8 +96,9 @@ def state(facts: dict[str, Any], scale: float | None) -> str:
     share = facts["sampling_share"]
     error, left = (f"{told_size(facts[key], scale)}{unit(scale)}" for key in ("error", "row_error"))
     said = (
-        f"{facts['samples']} answers a row at temperature {facts['temperature']:g}: the difference has a standard "
-        f"error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from the rows."
+        f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
+        f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
+        "the rows."
     )
     if share <= SMALL_SHARE:
         return f"{said} More answers a row would hardly narrow it; more rows would."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate import ship
 from whet.evaluate.budget import shown
 from whet.evaluate.units import points, told_change, told_metric, told_score, unit
-from whet.evaluate.verdict import count
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}

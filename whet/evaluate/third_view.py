@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate import chart
 from whet.evaluate.units import told_change, told_change_range, told_score, unit
 
@@ -50,7 +51,7 @@ def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str
     if rate is None:
         return label, "-", "no row can tell"
     low, high = told_score(rate["low"], None), told_score(rate["high"], None)
-    return label, _percent(rate), f"{low} to {high}, {rate['rows']} rows; {note}"
+    return label, _percent(rate), f"{low} to {high}, {count(rate['rows'], 'row')}; {note}"
 
 
 def _percent(rate: dict[str, Any] | None) -> str:

@@ -1,48 +1,117 @@
-"""The tuned model's answers to the validation rows, scored by the run's metric."""
+"""What the tuned model makes of the validation rows, scored as the verdict scores the test rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.raft import as_asked
+from whet.data.segments import Segments
 from whet.errors import DataError, InputError
 from whet.evaluate import metric
+from whet.evaluate.classes import name_classes, score_names
 from whet.evaluate.failures import Asked
 from whet.evaluate.heldout import answer_tokens, ask
+from whet.evaluate.pairs import prefers, read_pairs
 from whet.evaluate.sides import Side
-from whet.evaluate.within_unit import refuse_outside_unit
 from whet.model.base import Base
-from whet.recipe.schema import Recipe, Sft
+from whet.model.classifier import open_scorer
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Classify, Dpo, Recipe, Sft
+from whet.reward.combine import Rewards
+from whet.train.classify import Outputs
+from whet.train.head_release import probabilities, score_segments
+from whet.types import Row
 
-NO_FAILURE = "which of them are failures it does not say"
+Progress = Callable[[int, int], None]
+ELSEWHERE = "take a run of sft, classify, dpo, grpo, rloo or ppo"
+WITHOUT = {
+    "pretrain": "it learns text, and text has no answers",
+    "kto": "a mark says how good one answer is, and not which answer the model should have given",
+    "reward": "it gives numbers, and no answers",
+    "distil": "it learns the teacher's probabilities, and rows to collect would be prompts alone",
+    "bake": "it learns to answer as it does under the prompt, and a row more would teach the same",
+}
+"""Methods without failures that rows could mend, and why."""
 
 
 def refuse_without_answers(recipe: Recipe) -> None:
-    """Raises InputError for a run whose model does not learn the answers of rows."""
-    if not isinstance(recipe.method, Sft):
-        fix = "the failures of the others are in answers.jsonl, but those are test rows: do not collect by them"
-        raise InputError("failures are looked for in runs of the method sft", value=recipe.method.kind, fix=fix)
+    """Raises InputError for a run whose validation rows have no answers that could fail."""
+    method = recipe.method
+    if isinstance(method, Classify) and method.task == "regression":
+        what = "failures are looked for among answers, and a regression gives numbers"
+        raise InputError(what, value=method.kind, fix="see the largest errors in answers.jsonl; do not collect by them")
+    if not isinstance(method, Sft | Classify | Dpo | Rollouts):
+        why = WITHOUT.get(method.kind, "its rows have none")
+        what = f"failures are looked for among answers to validation rows, and {method.kind} has none: {why}"
+        raise InputError(what, value=method.kind, fix=ELSEWHERE)
+    if isinstance(method, Sft) and recipe.evaluate.metric == "nll":
+        fix = "set evaluate.metric to one that scores answers"
+        raise InputError("a likelihood is no answer that could fail", value="nll", fix=fix)
 
 
 def ask_validation(
-    side: Side, origin: Base, prepared: Prepared, recipe: Recipe, progress: Callable[[int, int], None]
+    side: Side, origin: Base, prepared: Prepared, recipe: Recipe, rewards: Rewards | None, progress: Progress
 ) -> tuple[str, list[Asked]]:
-    """(metric, one for each validation row). The answers are greedy. Raises InputError where the
-    metric is nll or not within 0..1, DataError without validation rows."""
-    rows = list(read_rows(recipe, prepared, ("validation",)))
-    if not rows:
-        raise DataError("there are no validation rows", where=str(recipe.data), fix="set split.validation above 0")
-    wanted = recipe.evaluate
-    name = wanted.metric if wanted.metric != "auto" else metric.choose(rows)[0]
+    """(metric, one for each validation row). The answers are greedy; with `rewards` the first of them scores, unless
+    the recipe asks for a metric. Raises InputError where the metric is nll, DataError without validation rows."""
+    rows, wanted = _rows(recipe, prepared), recipe.evaluate
+    own = rewards is not None and wanted.metric == "auto"
+    name = "reward" if own else wanted.metric if wanted.metric != "auto" else metric.choose(rows)[0]
     if name == "nll":
         fix = "set evaluate.metric to one that scores answers"
         raise InputError("a likelihood is no answer that could fail", value=name, fix=fix)
     shown = as_asked(recipe, rows, prepared.renderer)
     prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in shown]
-    tokens = wanted.max_new_tokens or answer_tokens(rows, origin)
+    usual = recipe.method.max_new_tokens if isinstance(recipe.method, Rollouts) else None
+    tokens = wanted.max_new_tokens or usual or answer_tokens(rows, origin)
     answers = ask(side, origin, prompts, prepared.renderer, tokens, lambda done: progress(done, len(rows)))
     texts = [answer.text.strip() for answer in answers]
-    scores = [metric.score(name, text, row).value for text, row in zip(texts, rows, strict=True)]
-    refuse_outside_unit(name, scores, NO_FAILURE)
+    if own:
+        assert rewards is not None
+        scores = rewards([row.prompt for row in rows], texts, rows).parts[rewards.main]
+    else:
+        scores = [metric.score(name, text, row).value for text, row in zip(texts, rows, strict=True)]
     return name, [Asked(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
+
+
+def compare_validation(side: Side, prepared: Prepared, recipe: Recipe) -> tuple[str, list[Asked]]:
+    """As `ask_validation`, of preference pairs: the answer is the one that the model finds likelier token for token."""
+    rows = _rows(recipe, prepared)
+    read = read_pairs(side, prepared.validation)
+    asked = []
+    for row in rows:
+        score = prefers(read[row.index]).value
+        assert row.rejected is not None
+        other = Row(row.index, row.where, row.rejected).reference
+        asked.append(Asked(row, other if score < 1 else row.reference, score))
+    return "preference-accuracy", asked
+
+
+def classify_validation(
+    folder: Path, head: dict[str, Any], prepared: Prepared, recipe: Recipe, kernels: bool
+) -> tuple[str, list[Asked]]:
+    """As `ask_validation`, of a classifier in `folder`: the answer is what it names."""
+    rows, segments = _rows(recipe, prepared), prepared.validation
+    outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
+    scorer, _, _ = open_scorer(folder, kernels)
+    place = _places(segments)
+    score_RK = score_segments(scorer, segments)[[place[row.index] for row in rows]]
+    named = name_classes(outputs, probabilities(score_RK, outputs.task), head.get("thresholds"))
+    wanted = [list(row.target) if isinstance(row.target, list) else [] for row in rows]
+    scores = score_names(outputs.task, wanted, named)
+    asked = [Asked(row, ", ".join(one), score.value) for row, one, score in zip(rows, named, scores, strict=True)]
+    return "accuracy" if outputs.task == "single" else "label-f1", asked
+
+
+def _places(segments: Segments) -> dict[int, int]:
+    return {row: number for number, row in enumerate(segments.rows.tolist())}
+
+
+def _rows(recipe: Recipe, prepared: Prepared) -> Sequence[Row]:
+    rows = list(read_rows(recipe, prepared, ("validation",)))
+    if not rows:
+        raise DataError("there are no validation rows", where=str(recipe.data), fix="set split.validation above 0")
+    return rows

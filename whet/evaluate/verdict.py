@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from whet.doctor.power import ALPHA
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.units import bare, told_change, told_reach, unit
@@ -106,7 +106,3 @@ def describe(difference: Difference) -> str:
 
 def p_text(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 
 from whet.data.prepare import Prepared
 from whet.evaluate.heldout import Progress, answer_tokens, ask
+from whet.evaluate.preferred import told_counts
 from whet.evaluate.sides import Side
 from whet.evaluate.statistics import mean_interval
 from whet.model.base import Base
@@ -56,7 +57,7 @@ def win_rate(base: Sequence[float], tuned: Sequence[float], by: str, seed: int) 
     p = float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
-        f"{wins} wins, {ties} ties, {losses} losses."
+        f"{told_counts(wins, ties, losses)}."
     )
     return {
         "rate": rate,

@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.data.prepare import Prepared, prepare, read_rows
 from whet.data.template import Renderer
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.generate.own_samples import own_samples, prompts_file
 from whet.model.base import Base
 from whet.recipe.keep import BASE
@@ -47,7 +47,7 @@ def open_replay(
     facts["supervised_tokens"] = sum(one.supervised for one in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
-    observer.note(f"{len(segments):,} rows are replayed ({facts['source']}), {keep.ratio:g} of the loss of each step")
+    observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of each step's loss")
     return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
 
 

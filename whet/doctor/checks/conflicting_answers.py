@@ -32,10 +32,11 @@ import numpy as np
 
 from whet.data.clusters import COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE
 from whet.doctor.answers import digest
-from whet.doctor.check import Check
+from whet.doctor.check import Check, Setting, numbered
 from whet.doctor.glance import answer_text, glance, prompt_text
 from whet.doctor.kin import Kin
 from whet.doctor.labels import LabelTally
+from whet.errors import count
 from whet.types import Finding, Row
 
 FILLERS = frozenset("a an the please kindly hi hello hey thanks thank you".split())
@@ -52,6 +53,10 @@ class ConflictingAnswers(Check):
         self.later: dict[bytes, list[tuple[int, bytes, bool]]] = defaultdict(list)
         """Further rows of an input: index, answer, whether it is short."""
         self.labels, self.kin = LabelTally(), Kin()
+        self.where_of = numbered
+
+    def begin(self, setting: Setting) -> None:
+        self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
         if row.rejected is not None or row.desirable is not None or not row.prompt:
@@ -69,15 +74,19 @@ class ConflictingAnswers(Check):
         fix = "decide which answer is right and remove the others, or put what makes the difference into the input"
         found = []
         if short:
-            message = f"{len(short):,} rows have an input in common and different answers {_places(short)}"
+            message = f"{len(short):,} rows have an input in common and different answers {self._places(short)}"
             found.append(self.finding("warning", message, short, fix))
         if near:
-            message = f"{len(near):,} rows have nearly the same input as another row and another label {_places(near)}"
+            have = f"{count(len(near), 'row')} {'has' if len(near) == 1 else 'have'}"
+            message = f"{have} nearly the same input as another row and another label {self._places(near)}"
             found.append(self.finding("info", message, near, fix))
         if long:
-            message = f"{len(long):,} rows have an input in common and long answers that differ {_places(long)}"
+            message = f"{len(long):,} rows have an input in common and long answers that differ {self._places(long)}"
             found.append(self.finding("info", message, long, "keep the best one, unless variety is meant"))
         return found
+
+    def _places(self, rows: Sequence[int]) -> str:
+        return f"({', '.join(map(self.where_of, rows[:4]))}{', ...' if len(rows) > 4 else ''})"
 
     def _same_input(self) -> tuple[list[int], list[int]]:
         """Rows with conflicting short answers, and with conflicting long ones."""
@@ -107,7 +116,3 @@ def _input(row: Row) -> bytes:
     tokens = [token for token in _TOKEN.findall(said.casefold()) if token not in FILLERS] or [said.strip()]
     text = json.dumps([rules, row.tools, tokens], default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-
-
-def _places(rows: Sequence[int]) -> str:
-    return f"(rows {', '.join(str(row + 1) for row in rows[:4])}{', ...' if len(rows) > 4 else ''})"

@@ -8,7 +8,8 @@ punctuation; a run that more than ten rows have is a common phrase and does not 
 holds all of it. A test row is contaminated where 80% of the words of its question, its answer or another of its longer
 texts stand in such runs of one row (as in Touvron et al. 2023, Llama 2, arXiv 2307.09288, A.6).
 Benchmarks are named with `whet check DATA --against FILE`; the recipe's test file, or the rows held out, are always
-compared. For your own test file it is an error.
+compared. For your own test file it is an error. `whet tune` compares, too: it gives its verdict once more without the
+test rows concerned, and puts nothing in use whose gain rests on them.
 
 Example: `whet check train.jsonl --against gsm8k_test.jsonl`, and train.jsonl holds a question of it in other clothes.
 
@@ -22,14 +23,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from whet.data.rankings import as_pairs
-from whet.data.source import read_row, read_source, unread_source
+from whet.data.source import RawRow, read_row, read_source, unread_source
 from whet.doctor.benchmark import texts_of
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import LeakCheck, Setting
 from whet.doctor.glance import glance
 from whet.doctor.overlap import Overlaps
 from whet.types import Finding, Row, Severity
@@ -39,26 +40,31 @@ COVERED = 0.8
 """Share of a text's words from which a row holds it."""
 
 
-class Contamination(Check):
+class Contamination(LeakCheck):
     code = "contamination"
 
     def __init__(self) -> None:
         self.setting: Setting | None = None
         self.sources: list[_Source] = []
+        self.tests: dict[str, list[int]] = {}
+        """Place and indices of the test rows."""
 
     def begin(self, setting: Setting) -> None:
         self.setting = setting
-        named: list[tuple[str, Kind, Iterator[Any]]] = [
-            (Path(path).name, "benchmark", _values(path)) for path in setting.against
+        named: list[tuple[str, Kind, Iterator[RawRow]]] = [
+            (Path(path).name, "benchmark", _rows(path)) for path in setting.against
         ]
         if setting.recipe.test:
-            named.append((Path(setting.recipe.test).name, "test file", _values(setting.recipe.test)))
+            named.append((Path(setting.recipe.test).name, "test file", _rows(setting.recipe.test)))
         else:
             named.append(("the test part", "test part", _held_out(setting)))
         self.sources = [_Source.of(name, kind, values) for name, kind, values in named]
 
     def see(self, row: Row) -> None:
-        if self.setting is not None and self.setting.part_of(row.index) == "trained":
+        part = self.setting.part_of(row.index) if self.setting is not None else ""
+        if part == "test":
+            self.tests.setdefault(row.where, []).append(row.index)
+        if part == "trained":
             said = glance(row)
             hash_W = np.concatenate([said.prompt_W, said.answer_W])
             for source in self.sources:
@@ -70,12 +76,17 @@ class Contamination(Check):
     def drops(self) -> list[int]:
         return sorted({row for source in self.sources for rows in source.known().values() for row in rows})
 
+    def given_away(self) -> set[int]:
+        places = {source.where[row] for source in self.sources if source.kind != "benchmark" for row in source.known()}
+        return {index for place in places for index in self.tests.get(place, ())}
+
     def _finding(self, source: _Source, tests: dict[int, set[int]]) -> Finding:
-        first = min(tests)
+        assert self.setting is not None
+        first, have = min(tests), "has" if len(tests) == 1 else "have"
         message = (
-            f"{len(tests):,} of {source.rows:,} rows of {source.name} have a text of which a row to be learned holds "
-            f"{100 * COVERED:.0f}%, in runs of {source.overlaps.size} words (the first: row {first + 1} there, row "
-            f"{min(tests[first]) + 1} here)"
+            f"{len(tests):,} of {source.rows:,} rows of {source.name} {have} a text of which a row to be learned holds "
+            f"{100 * COVERED:.0f}%, in runs of {source.overlaps.size} words (the first: {source.where[first]}, held by "
+            f"{self.setting.where_of(min(tests[first]))})"
         )
         rows = sorted(set().union(*tests.values()))
         severity: Severity = "error" if source.kind == "test file" else "warning"
@@ -88,16 +99,22 @@ class _Source:
 
     name: str
     kind: Kind
-    rows: int
+    where: list[str]
+    """The place of each row."""
     row_of: list[int]
     """Of each text."""
     overlaps: Overlaps
 
     @staticmethod
-    def of(name: str, kind: Kind, values: Iterator[Any]) -> _Source:
-        texts = [texts_of(value) for value in values]
-        row_of = [row for row, own in enumerate(texts) for _ in own]
-        return _Source(name, kind, len(texts), row_of, Overlaps([text for own in texts for text in own]))
+    def of(name: str, kind: Kind, values: Iterator[RawRow]) -> _Source:
+        found = [(raw.where, texts_of(raw.value)) for raw in values]
+        row_of = [row for row, (_, own) in enumerate(found) for _ in own]
+        where = [place for place, _ in found]
+        return _Source(name, kind, where, row_of, Overlaps([text for _, own in found for text in own]))
+
+    @property
+    def rows(self) -> int:
+        return len(self.where)
 
     def known(self) -> dict[int, set[int]]:
         """Test rows with a text that rows hold, and those rows."""
@@ -108,13 +125,13 @@ class _Source:
         return found
 
 
-def _values(data: str) -> Iterator[Any]:
-    return (raw.value for raw in read_source(data))
+def _rows(data: str) -> Iterator[RawRow]:
+    return read_source(data)
 
 
-def _held_out(setting: Setting) -> Iterator[Any]:
+def _held_out(setting: Setting) -> Iterator[RawRow]:
     """The rows that the split holds out for the test; other lines are not even parsed."""
     rows = unread_source(setting.recipe.data)
     for unread in as_pairs(rows, setting.shape) if setting.shape else rows:
         if setting.part_of(unread[0]) == "test":
-            yield read_row(unread).value
+            yield read_row(unread)

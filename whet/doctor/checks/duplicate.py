@@ -17,7 +17,8 @@ Sure: yes; equal to the last character.
 from __future__ import annotations
 
 from whet.data.traits import content_hash
-from whet.doctor.check import Check
+from whet.doctor.check import Check, Setting, numbered
+from whet.errors import count
 from whet.types import Finding, Row
 
 
@@ -29,19 +30,26 @@ class Duplicate(Check):
         """Eight bytes of each content, so that 100,000 rows cost some megabytes."""
         self.copies: list[int] = []
         self.repeated: set[int] = set()
-        self.example = ""
+        self.example: tuple[str, int] | None = None
+        self.where_of = numbered
+
+    def begin(self, setting: Setting) -> None:
+        self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
         first = self.first.setdefault(bytes.fromhex(content_hash(row)[:16]), row.index)
         if first != row.index:
             self.copies.append(row.index)
             self.repeated.add(first)
-            self.example = self.example or f"{row.where} is row {first + 1} again"
+            self.example = self.example or (row.where, first)
 
     def findings(self) -> list[Finding]:
-        if not self.copies:
+        if self.example is None:
             return []
-        message = f"{len(self.copies):,} rows are exact copies of {len(self.repeated):,} others ({self.example})"
+        where, first = self.example
+        are = "is an exact copy" if len(self.copies) == 1 else "are exact copies"
+        others = f"{count(len(self.repeated), 'other')} ({where} is {self.where_of(first)} again)"
+        message = f"{count(len(self.copies), 'row')} {are} of {others}"
         return [self.finding("warning", message, self.copies, "leave the copies out")]
 
     def drops(self) -> list[int]:

@@ -54,8 +54,9 @@ class LabelSkew(Check):
         names, order = self.labels.names, np.argsort(count_K, kind="stable")
         rare = [f"{names[label]!r} {count_K[label]:,}" for label in order[:NAMED] if rare_K[label]]
         more = f" and {rare_K.sum() - len(rare):,} more" if rare_K.sum() > len(rare) else ""
+        have = "has" if rare_K.sum() == 1 else "have"
         message = (
-            f"{rare_K.sum():,} of {len(count_K):,} labels have a tenth of the rows of {names[order[-1]]!r} "
+            f"{rare_K.sum():,} of {len(count_K):,} labels {have} a tenth of the rows of {names[order[-1]]!r} "
             f"({largest:,}) or fewer: {', '.join(rare)}{more}"
         )
         rows = self.labels.indices()[rare_K[code_L]].tolist()

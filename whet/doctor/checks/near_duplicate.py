@@ -26,9 +26,10 @@ import numpy as np
 
 from whet.data.traits import content_hash
 from whet.doctor.answers import digest
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import Check, Setting, numbered
 from whet.doctor.glance import answer_text, glance
 from whet.doctor.kin import Kin
+from whet.errors import count
 from whet.types import Finding, Row
 
 
@@ -36,11 +37,11 @@ class NearDuplicate(Check):
     code = "near-duplicate"
 
     def __init__(self) -> None:
-        self.kin = Kin()
+        self.kin, self.where_of = Kin(), numbered
         self.content, self.answer = array("Q"), array("Q")
 
     def begin(self, setting: Setting) -> None:
-        self.kin = setting.kin
+        self.kin, self.where_of = setting.kin, setting.where_of
 
     def see(self, row: Row) -> None:
         self.kin.see(row)
@@ -53,10 +54,11 @@ class NearDuplicate(Check):
             return []
         index_R = self.kin.indices()
         sizes = np.bincount(root_R)
+        says, earlier = "says" if len(near) == 1 else "say", len(np.unique(root_R[near]))
+        one, other = (self.where_of(int(index_R[row])) for row in (near[0], root_R[near[0]]))
         message = (
-            f"{len(near):,} rows say nearly the same as {len(np.unique(root_R[near])):,} earlier ones "
-            f"(row {index_R[near[0]] + 1} as row {index_R[root_R[near[0]]] + 1}; the largest family has "
-            f"{sizes.max():,} rows)"
+            f"{count(len(near), 'row')} {says} nearly the same as {count(earlier, 'earlier one')} "
+            f"({one} as {other}; the largest family has {count(int(sizes.max()), 'row')})"
         )
         fix = "keep one row of each kind, or vary them"
         return [self.finding("warning", message, index_R[near].tolist(), fix)]

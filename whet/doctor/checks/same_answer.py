@@ -20,6 +20,7 @@ import re
 from whet.data.refuse import RowRefused
 from whet.doctor.answers import chosen_words, rejected_words
 from whet.doctor.check import Check
+from whet.errors import count
 from whet.types import Finding, Row
 
 NOT_WORDS = re.compile(r"[\W_]+")
@@ -54,7 +55,7 @@ class SameAnswer(Check):
 
 
 def _pairs(rows: list[int]) -> str:
-    return "1 pair has" if len(rows) == 1 else f"{len(rows):,} pairs have"
+    return f"{count(len(rows), 'pair')} {'has' if len(rows) == 1 else 'have'}"
 
 
 def _bare(words: str) -> str:

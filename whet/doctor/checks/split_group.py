@@ -6,7 +6,8 @@ vanish when it is mended (Kapoor and Narayanan 2022, arXiv 2207.07048).
 
 What is looked at, unless `columns.group` is set: columns with a name such as `user_id`, `conversation`, `doc` or `url`
 whose values come back, at least 20 different ones, none in more than a fifth of the rows; and conversations that are
-continued: a row whose messages are the beginning of another row.
+continued: a row whose messages are the beginning of another row. The split keeps such conversations on one side, unless
+more than ten rows and 5% of all begin alike, as with a greeting.
 
 Example:
     {"user_id": 7, "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
@@ -32,7 +33,9 @@ import numpy as np
 
 from whet.data.source import read_row, unread_source
 from whet.doctor.answers import answer_words, digest
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import LeakCheck, Setting
+from whet.errors import count
+from whet.recipe.schema import Recipe
 from whet.types import Finding, Row
 
 GROUPS = (
@@ -46,7 +49,7 @@ HELD_OUT = ("validation", "test")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
-class SplitGroup(Check):
+class SplitGroup(LeakCheck):
     code = "split-group"
 
     def __init__(self) -> None:
@@ -55,6 +58,8 @@ class SplitGroup(Check):
         self.rows, self.whole = array("q"), array("Q")
         self.begun_by, self.beginning = array("q"), array("Q")
         """Rows of several turns, once for each earlier answer, and the digest of the messages up to there."""
+        self.apart = set[int]()
+        """Held-out rows of groups that are on both sides, once they were looked for."""
 
     def begin(self, setting: Setting) -> None:
         self.setting = setting
@@ -80,10 +85,14 @@ class SplitGroup(Check):
         found = [self._by_column(name) for name in self.columns]
         return [finding for finding in [*found, self._by_beginning()] if finding]
 
+    def given_away(self) -> set[int]:
+        self.findings()
+        return {row for row in self.apart if self.setting is not None and self.setting.part_of(row) == "test"}
+
     def _by_column(self, name: str) -> Finding | None:
         assert self.setting is not None
         members: dict[str, list[int]] = defaultdict(list)
-        for index, value in enumerate(_values(self.setting, name)):
+        for index, value in enumerate(_values(self.setting.recipe, name)):
             if value:
                 members[value].append(index)
         rows = sum(map(len, members.values()))
@@ -92,7 +101,8 @@ class SplitGroup(Check):
         apart, across = self._across(members.values())
         if not apart:
             return None
-        message = f"{apart:,} values of the column {name!r} have rows both to be learned and held out"
+        values = f"{count(apart, 'value')} of the column {name!r} {'has' if apart == 1 else 'have'}"
+        message = f"{values} rows both to be learned and held out"
         return self.finding("warning", message, across, f"set columns: {{group: {name}}}")
 
     def _by_beginning(self) -> Finding | None:
@@ -107,7 +117,8 @@ class SplitGroup(Check):
         apart, across = self._across(members.values())
         if not apart:
             return None
-        message = f"{apart:,} conversations are continued in another row on the other side of the split"
+        conversations = f"{count(apart, 'conversation')} {'is' if apart == 1 else 'are'}"
+        message = f"{conversations} continued in another row on the other side of the split"
         return self.finding("warning", message, across, "name the conversation in a column and set columns.group")
 
     def _across(self, groups: Any) -> tuple[int, list[int]]:
@@ -119,6 +130,7 @@ class SplitGroup(Check):
             if "trained" in parts and any(part in HELD_OUT for part in parts):
                 apart += 1
                 across.update(index for index, part in zip(members, parts, strict=True) if part in HELD_OUT)
+        self.apart |= across
         return apart, sorted(across)
 
 
@@ -143,7 +155,9 @@ def _names_a_group(name: str) -> bool:
     return bool(parts) and parts[-1] in GROUPS
 
 
-def _values(setting: Setting, name: str) -> Iterator[str]:
-    for raw in map(read_row, unread_source(setting.recipe.data)):
-        value = raw.value.get(name) if isinstance(raw.value, dict) else None
-        yield "" if value is None else json.dumps(value, default=str)
+def _values(recipe: Recipe, name: str) -> Iterator[str]:
+    """Of all rows of the data, then of the test file; empty where a row has none."""
+    for data in (recipe.data, recipe.test):
+        for raw in map(read_row, unread_source(data)) if data else ():
+            value = raw.value.get(name) if isinstance(raw.value, dict) else None
+            yield "" if value is None else json.dumps(value, default=str)

@@ -6,7 +6,8 @@ new questions (Lewis et al. 2020, arXiv 2008.02637).
 
 Whet's own split keeps (nearly) equal rows on one side, so this is about your own test file, and about
 `split: {near_duplicates: false}`. Training rows like a row of the test file are left out of training, which is told as
-a warning. What is like a held-out row and would be learned is an error.
+a warning. What is like a held-out row and would be learned is an error: `whet tune` says so, gives its verdict once
+more without the test rows concerned, and puts nothing in use whose gain rests on them.
 
 Example: train.jsonl and test.jsonl both hold
     {"prompt": "Reset my password", "completion": "Go to Settings."}
@@ -18,15 +19,18 @@ Sure: yes; the exact share of common runs of three words decides, from 70% on.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import LeakCheck, Setting
+from whet.errors import count
 from whet.types import Finding, Row
 
 HELD_OUT = ("validation", "test")
 
 
-class HeldOutLeak(Check):
+class HeldOutLeak(LeakCheck):
     code = "test-leak"
 
     def __init__(self) -> None:
@@ -43,11 +47,12 @@ class HeldOutLeak(Check):
         learned, left_out = self._learned(), self._left_out()
         found = []
         if learned:
-            message = f"{_rows(learned)} to be learned {_are(learned)} (nearly) the same as held-out rows"
+            message = f"{count(len(learned), 'row')} to be learned {_are(learned)} (nearly) the same as held-out rows"
             fix = "remove them, or leave split.near_duplicates true, so that such rows stay on one side"
             found.append(self.finding("error", f"{message}: the score would measure memory", learned, fix))
         if left_out:
-            message = f"{_rows(left_out)} of the data {_are(left_out)} (nearly) the same as rows of the test file"
+            rows = f"{count(len(left_out), 'row')} of the data {_are(left_out)}"
+            message = f"{rows} (nearly) the same as rows of the test file, or of one group or conversation with them"
             fix = "remove them, or bring other test rows"
             found.append(self.finding("warning", f"{message}; training leaves them out", left_out, fix))
         return found
@@ -62,19 +67,23 @@ class HeldOutLeak(Check):
         reason_of = self.setting.reason_of
         return [index for index in self.setting.kin.indices().tolist() if reason_of(index) == "duplicate-of-test"]
 
+    def given_away(self) -> set[int]:
+        return set(self._like(("trained",), ("test",)))
+
     def _learned(self) -> list[int]:
         """Rows to be learned that belong together with a held-out row."""
+        return self._like(HELD_OUT, ("trained",))
+
+    def _like(self, others: Collection[str], parts: Collection[str]) -> list[int]:
+        """Rows of some parts that belong together with a row of other parts."""
         if self.setting is None:
             return []
+        part_of = self.setting.part_of
         index_R, root_R = self.setting.kin.indices(), self.setting.kin.roots()
         shared_R = np.bincount(root_R, minlength=len(root_R))[root_R] > 1
         pairs = list(zip(index_R[shared_R].tolist(), root_R[shared_R].tolist(), strict=True))
-        held_out = {root for index, root in pairs if self.setting.part_of(index) in HELD_OUT}
-        return [index for index, root in pairs if root in held_out and self.setting.part_of(index) == "trained"]
-
-
-def _rows(rows: list[int]) -> str:
-    return "1 row" if len(rows) == 1 else f"{len(rows):,} rows"
+        roots = {root for index, root in pairs if part_of(index) in others}
+        return [index for index, root in pairs if root in roots and part_of(index) in parts]
 
 
 def _are(rows: list[int]) -> str:

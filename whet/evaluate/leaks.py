@@ -1,0 +1,41 @@
+"""The verdict once more, without the test rows that learned rows may give away.
+
+What surely leaks is never learned: the split sees to it. What may leak (a passage that both sides quote, a column that
+looks like a user, near-duplicates that the recipe allows apart) is measured here, so that a gain which rests on such
+rows is never told as one that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from whet.errors import count
+from whet.evaluate.heldout import clusters_of
+from whet.evaluate.verdict import compare, describe
+from whet.types import Row
+
+
+def without_leaks(
+    verdict: str, lines: Sequence[dict[str, Any]], rows: Sequence[Row], leaks: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """The keys `leaks` and, where a verdict of `better` rests on rows that are given away, `caution` of
+    evaluation.json. `lines` are those of answers.jsonl for `rows`; `leaks` are the facts of leaks.json."""
+    given_away = set(leaks["test_rows"])
+    kept = [number for number, line in enumerate(lines) if line["row"] not in given_away]
+    if len(kept) == len(lines):
+        return {}
+    told = f"{count(len(lines) - len(kept), 'test row')} may be known from the training ({', '.join(leaks['codes'])})"
+    facts: dict[str, Any] = {"test_rows": len(lines) - len(kept), "codes": leaks["codes"]}
+    word = ""
+    if kept:
+        base, tuned = ([lines[number][side] for number in kept] for side in ("base_score", "tuned_score"))
+        difference, again = compare(base, tuned, seed, clusters_of([rows[number] for number in kept]))
+        facts |= {"difference": asdict(difference), "verdict": asdict(again)}
+        word, said = again.word, f"without them it is {again.word}: {describe(difference)}"
+    else:
+        said = "without them none is left"
+    facts["sentence"] = f"{told}; {said}."
+    rests = verdict == "better" and word != "better"
+    return {"leaks": facts} | ({"caution": f"the gain rests on rows that leak. {facts['sentence']}"} if rests else {})
