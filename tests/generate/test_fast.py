@@ -70,8 +70,11 @@ def test_what_is_not_known_is_left_to_transformers(name: str) -> None:
 
 
 def test_a_reader_that_differs_is_found_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unturned(layer: Any, pairs: torch.Tensor) -> torch.Tensor:
+        return torch.arange((layer.heads + 2 * layer.key_heads) * layer.size)
+
     expected = [greedy_reference(model_of("Llama"), prompt) for prompt in prompts()]
-    monkeypatch.setattr("whet.generate.reader.Angles.turn", lambda angles, x: x.clone())
+    monkeypatch.setattr("whet.generate.reader.Layer._order", unturned)
     with pytest.warns(UserWarning, match="slower reader: its logits differ"):
         assert ids_of(write(model_of("Llama"), prompts())) == expected
 
@@ -222,7 +225,7 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
     reader = Reader(model, layers, copies=True)
     cache: SlotCache = reader.cache(7, 40)
     with torch.inference_mode():
-        cache.kv_NSJCK.fill_(1e4)
+        cache.kv_NSXCK.fill_(1e4)
     given = prompts()[:5]
     logits = reader.prefill([Prompt(ids) for ids in given], cache)
     tokens = logits.argmax(-1).tolist()
