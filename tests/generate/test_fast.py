@@ -16,10 +16,11 @@ from whet.generate import engine, proof
 from whet.generate.cache import SlotCache
 from whet.generate.engine import Sampling, generate, stream
 from whet.generate.prompts import Prompt, plant
-from whet.generate.reader import Reader, read_model
+from whet.generate.reader import Reader, RowNorm, read_model
 from whet.generate.weights import Joined, can_pack
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
+from whet.model.fused.layer import Norm
 from whet.model.fused.products import Product
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
@@ -241,6 +242,19 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
             torch.testing.assert_close(ours[row], own, rtol=1e-4, atol=1e-4)
         own = model(input_ids=torch.tensor([[*texts[3], moved[3], 3]])).logits[0, -1]
     torch.testing.assert_close(ours_next[0], own, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-7)])
+def test_the_norm_of_rows_is_rms_norm_however_small_they_are(dtype: torch.dtype, rounding: float) -> None:
+    """By definition, in float64: rows far above and far below epsilon, and a row of zeros."""
+    random = torch.Generator().manual_seed(1)
+    x = (torch.randn(4, 48, generator=random) * torch.tensor([[3.0], [1e-2], [1e-4], [0.0]])).to(dtype)
+    weight = torch.rand(48, generator=random).to(dtype)
+    wide = x.double()
+    expected = wide / (wide.square().mean(-1, keepdim=True) + 1e-4).sqrt() * weight.double()
+    found = RowNorm(Norm(weight, 1e-4))(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=1e-12)
 
 
 def test_packed_weights_give_the_product() -> None:
