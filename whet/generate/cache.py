@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 
-
 @dataclass(frozen=True, slots=True)
 class Grown:
     """Room for one more token in the first B slots."""

@@ -85,8 +85,8 @@ class Layer:
 
     def _order(self, pairs_K: Tensor) -> Tensor:
         """Outputs of queries, keys and values, with a head's in the order `pairs_K` where positions turn it."""
-        order_HK = torch.arange((self.heads + 2 * self.key_heads) * self.size, device=pairs_K.device).view(-1, self.size)
-        turned = self.heads + self.key_heads
+        turned, outputs = self.heads + self.key_heads, (self.heads + 2 * self.key_heads) * self.size
+        order_HK = torch.arange(outputs, device=pairs_K.device).view(-1, self.size)
         order_HK[:turned] = order_HK[:turned, pairs_K]
         return order_HK.flatten()
 
