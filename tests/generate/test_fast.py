@@ -16,10 +16,11 @@ from whet.generate import engine, proof
 from whet.generate.cache import SlotCache
 from whet.generate.engine import Sampling, generate, stream
 from whet.generate.prompts import Prompt, plant
-from whet.generate.reader import Reader, read_model
+from whet.generate.reader import Reader, RowNorm, read_model
 from whet.generate.weights import Joined, can_pack
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
+from whet.model.fused.layer import Norm
 from whet.model.fused.products import Product
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
@@ -50,7 +51,7 @@ def ids_of(answers: list[Answer]) -> list[list[int]]:
 
 
 def is_fast(model: Any) -> bool:
-    return proof.fast_reader(model, copies=True) is not None
+    return all(proof.fast_reader(model, copies) is not None for copies in (False, True))
 
 
 @pytest.mark.parametrize("adapted", [False, True])
@@ -70,8 +71,11 @@ def test_what_is_not_known_is_left_to_transformers(name: str) -> None:
 
 
 def test_a_reader_that_differs_is_found_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unturned(layer: Any, pairs: torch.Tensor) -> torch.Tensor:
+        return torch.arange((layer.heads + 2 * layer.key_heads) * layer.size)
+
     expected = [greedy_reference(model_of("Llama"), prompt) for prompt in prompts()]
-    monkeypatch.setattr("whet.generate.reader.Angles.turn", lambda angles, x: x.clone())
+    monkeypatch.setattr("whet.generate.reader.Layer._order", unturned)
     with pytest.warns(UserWarning, match="slower reader: its logits differ"):
         assert ids_of(write(model_of("Llama"), prompts())) == expected
 
@@ -222,7 +226,7 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
     reader = Reader(model, layers, copies=True)
     cache: SlotCache = reader.cache(7, 40)
     with torch.inference_mode():
-        cache.kv_NSJCK.fill_(1e4)
+        cache.kv_NSXCK.fill_(1e4)
     given = prompts()[:5]
     logits = reader.prefill([Prompt(ids) for ids in given], cache)
     tokens = logits.argmax(-1).tolist()
@@ -238,6 +242,19 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
             torch.testing.assert_close(ours[row], own, rtol=1e-4, atol=1e-4)
         own = model(input_ids=torch.tensor([[*texts[3], moved[3], 3]])).logits[0, -1]
     torch.testing.assert_close(ours_next[0], own, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-7)])
+def test_the_norm_of_rows_is_rms_norm_however_small_they_are(dtype: torch.dtype, rounding: float) -> None:
+    """By definition, in float64: rows far above and far below epsilon, and a row of zeros."""
+    random = torch.Generator().manual_seed(1)
+    x = (torch.randn(4, 48, generator=random) * torch.tensor([[3.0], [1e-2], [1e-4], [0.0]])).to(dtype)
+    weight = torch.rand(48, generator=random).to(dtype)
+    wide = x.double()
+    expected = wide / (wide.square().mean(-1, keepdim=True) + 1e-4).sqrt() * weight.double()
+    found = RowNorm(Norm(weight, 1e-4))(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=1e-12)
 
 
 def test_packed_weights_give_the_product() -> None:

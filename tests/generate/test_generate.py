@@ -11,7 +11,7 @@ from tests.tiny_models import tiny, tiny_tokenizer
 from whet.data.forest import build_batch
 from whet.errors import InputError
 from whet.generate.engine import Sampling, generate, stream
-from whet.generate.sampling import nucleus
+from whet.generate.sampling import greedy, nucleus
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
 from whet.model.policy import Policy
@@ -218,6 +218,16 @@ def test_the_nucleus_is_the_smallest_set_that_holds_top_p() -> None:
     assert (kept[0] > 0).tolist() == [False, True, False, True]
     assert int((kept[1] > 0).sum()) == 4
     assert (nucleus(torch.tensor([[0.9, 0.1]]), 0.01) > 0).tolist() == [[True, False]]
+
+
+def test_the_greedy_choice_is_the_first_of_the_likeliest_with_its_log_probability() -> None:
+    logits = 4 * torch.randn(7, 301, generator=torch.Generator().manual_seed(2))
+    logits[1, [40, 200]] = 30.0
+    logits[2, 5:] = float("-inf")
+    chosen, logprobs = greedy(logits.clone())
+    expected = logits.double().log_softmax(-1)
+    assert chosen.tolist() == [row.tolist().index(max(row.tolist())) for row in logits] and chosen[1] == 40
+    torch.testing.assert_close(logprobs.double(), expected.max(-1).values, rtol=1e-6, atol=1e-6)  # float32's rounding
 
 
 def test_dropout_does_not_speak() -> None:

@@ -2,25 +2,38 @@
 
 What lies beyond an answer's length is hidden by a bias of -inf; it is zero or left over, never undefined. Column 0 of
 a slot that nobody uses stays visible, so that rows which only round up a batch stay finite.
-Shapes: N layers, S slots, J key heads (keys first, then values: 2J), C capacity in tokens, K head size.
+Shapes: N layers, S slots, B of them, J key heads, X = 2J for keys and values, C capacity in tokens, K head size.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Room for one more token in the first B slots."""
+
+    place_B: Tensor
+    """The position of the token."""
+    where_BX: Tensor
+    """Rows of a layer's cache, (SXC, K), that its keys and values go to."""
+    bias_B11C: Tensor
+    """0 for the positions that a slot holds and -inf for others, up to the longest length."""
 
 
 class SlotCache:
     """Slots 0 .. live-1 are in use."""
 
     def __init__(self, layers: int, slots: int, heads: int, capacity: int, size: int, like: Tensor) -> None:
-        self.kv_NSJCK = like.new_zeros(layers, slots, 2 * heads, capacity, size)
+        self.kv_NSXCK = like.new_zeros(layers, slots, 2 * heads, capacity, size)
         self.bias_SC = like.new_full((slots, capacity), float("-inf"))
         self.bias_SC[:, 0] = 0
         self.lengths = [0] * slots
-        self.heads_J = torch.arange(2 * heads, device=like.device)[None]
-        self.slots_S1 = torch.arange(slots, device=like.device)[:, None]
+        self.starts_SX = torch.arange(2 * slots * heads, device=like.device).view(slots, -1) * capacity
         self.live = 0
 
     @torch.inference_mode()
@@ -37,7 +50,7 @@ class SlotCache:
         last = self.live - 1
         if slot != last:
             length = self.lengths[last]
-            self.kv_NSJCK[:, slot, :, :length] = self.kv_NSJCK[:, last, :, :length]
+            self.kv_NSXCK[:, slot, :, :length] = self.kv_NSXCK[:, last, :, :length]
             self.bias_SC[slot] = self.bias_SC[last]
             self.lengths[slot] = length
         self.bias_SC[last, 1:] = float("-inf")
@@ -46,12 +59,12 @@ class SlotCache:
         return last
 
     @torch.inference_mode()
-    def grow(self, rows: int) -> tuple[Tensor, Tensor, int]:
-        """Make room for one more token in slots 0 .. rows-1: its place (rows, 1), the bias, and the longest length."""
+    def grow(self, rows: int) -> Grown:
+        """Make room for one more token in slots 0 .. rows-1."""
         places = self.lengths[:rows]
-        place_S1 = torch.tensor(places, device=self.bias_SC.device)[:, None]
-        self.bias_SC[:rows].scatter_(1, place_S1, 0.0)
+        place_B = torch.tensor(places, device=self.bias_SC.device)
+        self.bias_SC[:rows].scatter_(1, place_B[:, None], 0.0)
         for slot in range(self.live):
             self.lengths[slot] += 1
-        longest = max(places) + 1
-        return place_S1, self.bias_SC[:rows, None, None, :longest], longest
+        bias_B11C = self.bias_SC[:rows, None, None, : max(places) + 1]
+        return Grown(place_B, self.starts_SX[:rows] + place_B[:, None], bias_B11C)

@@ -1,8 +1,8 @@
 """A pre-norm decoder read for writing: prompts as a forest, then one token an answer over a cache, in few operations.
 
 Takes models whose every layer the fused kernels recognise; what else they may do is found by proof (proof.py).
-Shapes: T tokens of a forest, B answers, M either, D hidden size, V vocabulary, J key heads, G queries a key head,
-K head size, C positions.
+Shapes: T tokens of a forest, B answers, M either, D hidden size, V vocabulary, H heads, J key heads, G queries a key
+head, K head size, C positions.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from whet.model.fused.layer import Norm
 from whet.model.fused.pointwise import ACTIVATIONS
 from whet.model.fused.products import Product
 from whet.model.fused.spans import Span, spans_of
+from whet.model.logprob import wide
 from whet.model.policy import Policy
 
 TRUNK = {"embed_tokens", "layers", "norm", "rotary_emb"}
@@ -35,29 +36,46 @@ ROW_GRAIN = 4
 """More rows than this are rounded up to it: a processor's matrix kernels are made afresh for every number of rows."""
 
 
+class RowNorm:
+    """RMSNorm (Zhang and Sennrich 2019, equation 4) in few operations: x w sqrt(D) / hypot(|x|, sqrt(D epsilon))."""
+
+    def __init__(self, norm: Norm, order_D: Tensor | None = None) -> None:
+        weight_D = norm.weight_D.detach() if order_D is None else norm.weight_D.detach()[order_D]
+        size = len(weight_D)
+        self.weight_D = weight_D.to(wide(weight_D.dtype)) * size**0.5
+        self.least = self.weight_D.new_tensor((size * norm.epsilon) ** 0.5)
+
+    def __call__(self, x_MD: Tensor) -> Tensor:
+        wide_MD = x_MD.to(self.weight_D.dtype)
+        length_M1 = torch.linalg.vector_norm(wide_MD, dim=-1, keepdim=True).hypot_(self.least)
+        return (wide_MD / length_M1).mul_(self.weight_D).to(x_MD.dtype)
+
+
 class Layer:
-    """One decoder layer over rows."""
+    """One decoder layer over rows. The two numbers that a rotary angle turns lie side by side in queries and keys."""
 
     def __init__(self, fused: FusedLayer, copies: bool) -> None:
         half, mlp = fused.attention, fused.mlp
-        self.reads, self.output = Joined(half.reads, copies), Joined([half.output], copies)
-        self.expand, self.contract = Joined([mlp.gate, mlp.up], copies), Joined([mlp.down], copies)
-        self.norms, self.head_norms = (half.norm, mlp.norm), (half.query_norm, half.key_norm)
         self.size, self.scale = half.size, fused.scale
         self.key_heads = half.key.outputs // half.size
         self.heads = half.query.outputs // half.size
+        pairs_K = torch.arange(half.size, device=half.norm.weight_D.device).view(2, -1).T.flatten()
+        self.reads = Joined(half.reads, copies, self._order(pairs_K))
+        self.output = Joined([half.output], copies)
+        self.expand, self.contract = Joined([mlp.gate, mlp.up], copies), Joined([mlp.down], copies)
+        self.norms = RowNorm(half.norm), RowNorm(mlp.norm)
+        self.head_norms = [norm and RowNorm(norm, pairs_K) for norm in (half.query_norm, half.key_norm)]
         self.activation = ACTIVATIONS[mlp.activation][0]
 
-    def attend_to(self, x_MD: Tensor, angles: Angles, switch_M1: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Rotated queries (M, heads, K), and rotated keys with values (M, 2J, K)."""
-        z_MHK = self.reads(self.norms[0](x_MD), switch_M1).view(len(x_MD), -1, self.size)
+    def attend_to(self, x_MD: Tensor, angles_M1F: Tensor, switch_M1: Tensor | None) -> Tensor:
+        """Rotated queries, rotated keys and values (M, H + 2J, K)."""
+        z_MHK = self.reads(self.norms[0](x_MD), switch_M1).view(len(x_MD), -1, self.size).to(wide(x_MD.dtype))
         turned = self.heads + self.key_heads
-        qk_MHK = z_MHK[:, :turned]
-        if any(self.head_norms):
-            parts = zip((z_MHK[:, : self.heads], z_MHK[:, self.heads : turned]), self.head_norms, strict=True)
-            qk_MHK = torch.cat([norm(part) if norm else part for part, norm in parts], 1)
-        qk_MHK = angles.turn(qk_MHK)
-        return qk_MHK[:, : self.heads], torch.cat([qk_MHK[:, self.heads :], z_MHK[:, turned:]], 1)
+        for norm, part in zip(self.head_norms, (slice(self.heads), slice(self.heads, turned)), strict=True):
+            if norm:
+                z_MHK[:, part] = norm(z_MHK[:, part])
+        torch.view_as_complex(z_MHK[:, :turned].unflatten(-1, (-1, 2))).mul_(angles_M1F)
+        return z_MHK.to(x_MD.dtype)
 
     def finish(self, x_MD: Tensor, o_MH: Tensor, switch_M1: Tensor | None) -> Tensor:
         """From what the heads saw to the layer's output."""
@@ -65,48 +83,38 @@ class Layer:
         gate_MW, up_MW = self.expand(self.norms[1](y_MD), switch_M1).chunk(2, -1)
         return self.contract(self.activation(gate_MW).mul_(up_MW), switch_M1, y_MD)
 
-
-class Angles:
-    """Rotary angles of M tokens, as a table of cosines and one of sines with the sign of the first half turned."""
-
-    def __init__(self, cos_MK: Tensor, sin_MK: Tensor) -> None:
-        half = sin_MK.shape[-1] // 2
-        self.cos_M1K = cos_MK[:, None]
-        self.sin_M1K = torch.cat([-sin_MK[:, :half], sin_MK[:, half:]], -1)[:, None]
-
-    def at(self, places_M: Tensor) -> Angles:
-        """Those of some positions."""
-        chosen = Angles.__new__(Angles)
-        chosen.cos_M1K = self.cos_M1K.index_select(0, places_M)
-        chosen.sin_M1K = self.sin_M1K.index_select(0, places_M)
-        return chosen
-
-    def turn(self, x_MHK: Tensor) -> Tensor:
-        """(a, b) -> (a cos - b sin, b cos + a sin), Su et al. 2021, equation 34."""
-        halves = x_MHK.unflatten(-1, (2, -1))
-        return halves.flip(2).flatten(2).mul_(self.sin_M1K).addcmul_(x_MHK, self.cos_M1K)
+    def _order(self, pairs_K: Tensor) -> Tensor:
+        """Outputs of queries, keys and values, with a head's in the order `pairs_K` where positions turn it."""
+        turned, outputs = self.heads + self.key_heads, (self.heads + 2 * self.key_heads) * self.size
+        order_HK = torch.arange(outputs, device=pairs_K.device).view(-1, self.size)
+        order_HK[:turned] = order_HK[:turned, pairs_K]
+        return order_HK.flatten()
 
 
 class Reader:
     """The model as it is now: weights and adapters are read when it is made."""
 
+    @torch.inference_mode()
     def __init__(self, model: Any, layers: list[FusedLayer], copies: bool) -> None:
         trunk: Any = Policy(model).trunk
         self.trunk = trunk
         self.embedding: Tensor = trunk.embed_tokens.weight
         self.layers = [Layer(layer, copies) for layer in layers]
-        self.norm = Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon))
+        self.norm = RowNorm(Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon)))
         self.head = Joined([Product(causal_lm(model).get_output_embeddings())], copies)
-        self.angles: Angles | None = None
+        self.angles_C1F = torch.empty(0)
+        """Of every position as numbers e^(i a) on the circle, F = K / 2."""
 
     @torch.inference_mode()
     def cache(self, slots: int, capacity: int) -> SlotCache:
         """Room for so many answers, each of at most `capacity` tokens with its prompt."""
         first = self.layers[0]
-        if self.angles is None or len(self.angles.cos_M1K) < capacity:
+        if len(self.angles_C1F) < capacity:
             positions_1C = torch.arange(capacity, device=self.embedding.device)[None]
-            cos, sin = self.trunk.rotary_emb(self.embedding[:1, None], positions_1C)
-            self.angles = Angles(cos[0], sin[0])
+            cos_1CK, sin_1CK = self.trunk.rotary_emb(self.embedding[:1, None], positions_1C)
+            cos_CF, sin_CF = (table[0, :, : table.shape[-1] // 2] for table in (cos_1CK, sin_1CK))
+            dtype = wide(self.embedding.dtype)
+            self.angles_C1F = torch.complex(cos_CF.to(dtype), sin_CF.to(dtype))[:, None]
         rounded = slots if slots <= ROW_GRAIN else round_up(slots, ROW_GRAIN)
         return SlotCache(len(self.layers), rounded, first.key_heads, capacity, first.size, self.embedding)
 
@@ -122,13 +130,14 @@ class Reader:
         if not bool(grove.adapted_T.all()):
             switch_T1 = functional.pad(grove.adapted_T, (0, added))[:, None].to(self.embedding.dtype)
         x_TD = functional.embedding(ids_T, self.embedding)
-        assert self.angles is not None
-        angles, spans = self.angles.at(positions_T), spans_of(layout, tokens, self.layers[0].heads)
-        where = (slots_P[grove.prompt_N][:, None], cache.heads_J, grove.place_N[:, None])
-        for layer, kv_SJCK in zip(self.layers, cache.kv_NSJCK, strict=True):
-            q_THK, kv_TJK = layer.attend_to(x_TD, angles, switch_T1)
-            kv_SJCK.index_put_(where, kv_TJK.index_select(0, grove.token_N))
-            x_TD = layer.finish(x_TD, _over_spans(layer, q_THK, kv_TJK, spans), switch_T1)
+        angles_T1F = self.angles_C1F.index_select(0, positions_T)
+        spans = spans_of(layout, tokens, self.layers[0].heads)
+        where_NX = cache.starts_SX[slots_P[grove.prompt_N]] + grove.place_N[:, None]
+        for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
+            z_THK = layer.attend_to(x_TD, angles_T1F, switch_T1)
+            kv_NXK = z_THK[:, layer.heads :].index_select(0, grove.token_N)
+            kv_SXCK.view(-1, layer.size).index_put_((where_NX,), kv_NXK)
+            x_TD = layer.finish(x_TD, _over_spans(layer, z_THK, spans), switch_T1)
         return self._logits(x_TD.index_select(0, grove.last_P))
 
     @torch.inference_mode()
@@ -140,31 +149,40 @@ class Reader:
         switch_B1 = None
         if not all(adapted):
             switch_B1 = torch.tensor([*adapted, *[True] * (rows - live)])[:, None].to(self.embedding.dtype)
-        place_B1, bias_B11C, longest = cache.grow(rows)
-        assert self.angles is not None
-        angles, where = self.angles.at(place_B1[:, 0]), (cache.slots_S1[:rows], cache.heads_J, place_B1)
+        grown = cache.grow(rows)
+        angles_B1F = self.angles_C1F.index_select(0, grown.place_B)
         x_BD = functional.embedding(ids_B, self.embedding)
-        for layer, kv_SJCK in zip(self.layers, cache.kv_NSJCK, strict=True):
-            q_BHK, kv_BJK = layer.attend_to(x_BD, angles, switch_B1)
-            kv_SJCK.index_put_(where, kv_BJK)
-            q_BJGK = q_BHK.unflatten(1, (layer.key_heads, -1))
-            k_BJCK, v_BJCK = kv_SJCK[:rows, :, :longest].chunk(2, 1)
-            o_BJGK = functional.scaled_dot_product_attention(
-                q_BJGK, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=layer.scale
-            )
-            x_BD = layer.finish(x_BD, o_BJGK.reshape(rows, -1), switch_B1)
+        for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
+            z_BHK = layer.attend_to(x_BD, angles_B1F, switch_B1)
+            kv_SXCK.view(-1, layer.size).index_put_((grown.where_BX,), z_BHK[:, layer.heads :])
+            o_BH = _over_cache(z_BHK[:, : layer.heads], kv_SXCK, grown.bias_B11C, layer.scale)
+            x_BD = layer.finish(x_BD, o_BH, switch_B1)
         return self._logits(x_BD)[:live]
 
     def _logits(self, x_BD: Tensor) -> Tensor:
         return self.head(self.norm(x_BD), None)
 
 
-def _over_spans(layer: Layer, q_THK: Tensor, kv_TJK: Tensor, spans: list[Span]) -> Tensor:
+def _over_cache(q_BHK: Tensor, kv_SXCK: Tensor, bias_B11C: Tensor, scale: float) -> Tensor:
+    """What the heads of one token an answer see in its slot (B, H * K).
+
+    In float32 torch's kernel is faster with the queries of a key head as its rows, in fewer bits with one query a head.
+    """
+    rows = len(q_BHK)
+    k_BJCK, v_BJCK = kv_SXCK[:rows, :, : bias_B11C.shape[-1]].chunk(2, 1)
+    wide_enough = q_BHK.dtype == wide(q_BHK.dtype)
+    q = q_BHK.unflatten(1, (k_BJCK.shape[1], -1)) if wide_enough else q_BHK[:, :, None]
+    o = functional.scaled_dot_product_attention(q, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=scale, enable_gqa=True)
+    return o.reshape(rows, -1)
+
+
+def _over_spans(layer: Layer, z_THK: Tensor, spans: list[Span]) -> Tensor:
     """What every token's heads see along its path (T, heads * K)."""
+    q_THK, k_TJK, v_TJK = z_THK.split([layer.heads, layer.key_heads, layer.key_heads], 1)
     q_JTGK = q_THK.unflatten(1, (layer.key_heads, -1)).transpose(0, 1).contiguous()
-    k_JTK, v_JTK = (part.transpose(0, 1).contiguous() for part in kv_TJK.chunk(2, 1))
+    k_JTK, v_JTK = (part.transpose(0, 1).contiguous() for part in (k_TJK, v_TJK))
     o_JTGK, _ = attention.forward(q_JTGK, k_JTK, v_JTK, spans, Attention(layer.scale, None))
-    return o_JTGK.transpose(0, 1).reshape(len(q_THK), -1)
+    return o_JTGK.transpose(0, 1).reshape(len(z_THK), -1)
 
 
 def read_model(model: Any) -> list[FusedLayer] | str:

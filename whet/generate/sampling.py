@@ -53,10 +53,10 @@ class Chooser:
 
     def choose(self, logits_BV: Tensor, answers: Sequence[int]) -> tuple[list[int], list[float]]:
         """A token for each of `answers` (one a row), and its log-probability before temperature and top_p."""
-        logprobs_BV = logits_BV.float().log_softmax(-1)
         if self.sampling.temperature == 0:
-            picked_B, chosen_B = logprobs_BV.max(-1)
+            chosen_B, picked_B = greedy(logits_BV.float())
             return chosen_B.tolist(), picked_B.tolist()
+        logprobs_BV = logits_BV.float().log_softmax(-1)
         chosen_B = self._drawn(logprobs_BV, answers)
         return chosen_B.tolist(), logprobs_BV.gather(1, chosen_B[:, None]).squeeze(1).tolist()
 
@@ -83,6 +83,16 @@ class Chooser:
         if not self.draws[answer]:
             self.draws[answer] = torch.rand(DRAWS, generator=self.generators[answer], dtype=torch.float64).tolist()
         return self.draws[answer].pop(0)
+
+
+def greedy(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+    """The first of the likeliest tokens, and its log-probability - log sum_v exp(l_v - max l)."""
+    if logits_BV.device.type == "cpu":
+        best_B = torch.from_numpy(logits_BV.numpy().argmax(-1))  # torch's own takes six times as long there
+    else:
+        best_B = logits_BV.argmax(-1)
+    distance_BV = logits_BV - logits_BV.gather(1, best_B[:, None])
+    return best_B, distance_BV.exp_().sum(-1).log_().neg_()
 
 
 def nucleus(probabilities_BV: Tensor, top_p: float) -> Tensor:

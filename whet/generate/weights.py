@@ -17,22 +17,28 @@ from torch.nn import functional
 
 from whet.model.fused.products import Product
 
-ROWS_HINT = 8
+ROWS_HINT = 32
 """Rows that the packed layout is made for; it serves any number."""
 
 
 class Joined:
-    """Layers that read the same input. With `copies` their weights are joined once, else read where they lie."""
+    """Layers that read the same input. With `copies` their weights are joined once, else read where they lie.
 
-    def __init__(self, products: Sequence[Product], copies: bool) -> None:
+    `order_O` says in which order the outputs are wanted, if not in the layers' own.
+    """
+
+    def __init__(self, products: Sequence[Product], copies: bool, order_O: Tensor | None = None) -> None:
         self.products = products
-        self.bias_O = _joined_bias(products)
-        self.weight_OD = _joined_weight(products) if copies else None
+        self.bias_O = _ordered(_joined_bias(products), order_O)
+        self.weight_OD = _ordered(_joined_weight(products), order_O) if copies else None
         self.packed: Tensor | None = None
         if self.weight_OD is not None and can_pack(self.weight_OD):
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight_OD, ROWS_HINT)
             self.weight_OD = None
+        self.order_O = None if copies else order_O
         self.down_DR, self.up_RO = _joined_adapters(products)
+        if self.up_RO is not None and order_O is not None:
+            self.up_RO = self.up_RO[:, order_O]
 
     def __call__(self, x_MD: Tensor, switch_M1: Tensor | None, residual_MO: Tensor | None = None) -> Tensor:
         """y (M, O), to which a residual is added; the adapters' part is multiplied by `switch_M1` (0 or 1)."""
@@ -49,13 +55,17 @@ class Joined:
             pointwise = torch.ops.mkldnn._linear_pointwise
             if residual_MO is not None:
                 return pointwise.binary(x_MD, residual_MO, self.packed, self.bias_O, "add")
-            return pointwise(x_MD, self.packed, self.bias_O, "none", [], "")
+            return pointwise.default(x_MD, self.packed, self.bias_O, "none", [], "")
         if self.weight_OD is not None:
             y_MO = functional.linear(x_MD, self.weight_OD, self.bias_O)
         else:
-            found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
-            y_MO = found[0] if len(found) == 1 else torch.cat(found, -1)
+            y_MO = self._where_they_lie(x_MD)
         return y_MO if residual_MO is None else y_MO.add_(residual_MO)
+
+    def _where_they_lie(self, x_MD: Tensor) -> Tensor:
+        found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
+        y_MO = found[0] if len(found) == 1 else torch.cat(found, -1)
+        return y_MO if self.order_O is None else y_MO.index_select(1, self.order_O)
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -100,3 +110,7 @@ def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor
             row += rank
         column += product.outputs
     return down_RD.T.contiguous(), up_RO
+
+
+def _ordered(rows: Tensor | None, order_O: Tensor | None) -> Tensor | None:
+    return rows if rows is None or order_O is None else rows[order_O]
