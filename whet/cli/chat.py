@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs
 from whet.errors import InputError
 
@@ -27,7 +28,8 @@ def chat(
     """
     if json_ and prompt is None:
         raise InputError("--json needs --prompt: a conversation has no single result", fix="add --prompt TEXT")
-    from whet import api
+    with kept():
+        from whet import api
 
     session = api.chat(model, run_root=runs)
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs, Set
 from whet.errors import InputError, count
 
@@ -69,7 +70,8 @@ def codes(text: str | None, option: str) -> list[str]:
 
 
 def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.recipe.load import load_recipe
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs
 from whet.errors import InputError, count
 
@@ -39,7 +40,8 @@ def collect(
     Example: whet collect prompts.jsonl --teacher nano --system @prompt.txt --out answers.jsonl
     """
     text = read_system(system)
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
 from whet.errors import count
 
@@ -33,7 +34,8 @@ def compare(
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import end

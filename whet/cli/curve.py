@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
 
 
@@ -12,7 +13,8 @@ def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = 
 
     Example: whet curve tickets.jsonl
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen, table
     from whet.recipe.load import load_recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Gate, Json, RunName, Runs
 
 
@@ -10,7 +11,8 @@ def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = 
 
     Example: whet eval tickets-1a2b3c4d --gate
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.render import result as show_result

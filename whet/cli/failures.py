@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, RunName, Runs
 
 
@@ -13,7 +14,8 @@ def failures(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
 
     Example: whet failures tickets-1a2b3c4d
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.evaluate.collection import headline

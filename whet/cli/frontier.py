@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, RunName, Runs
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def frontier(
 
     Example: whet frontier tickets-1a2b3c4d
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.errors import InputError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import DataOrRecipe, Json, Set
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def plan(
 
     Example: whet plan tickets.jsonl --set base=llama-2-7b --memory 24GB
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.recipe.load import load_recipe

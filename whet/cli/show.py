@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import DataOrRecipe, Json, Set
 
 
@@ -19,7 +20,8 @@ def show(
 
     Example: whet show tickets.jsonl --rows 2
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli import render
     from whet.recipe.load import load_recipe
 

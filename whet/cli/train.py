@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
 
 
@@ -10,7 +11,8 @@ def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = 
 
     Example: whet train recipe.yaml --name tickets-a
     """
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import show_run

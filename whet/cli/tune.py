@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from whet.cli.importing import kept
 from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def tune(
 
 
 def run_tune(screen: Screen, recipe: Recipe, runs: Path, name: str | None) -> dict[str, Any]:
-    from whet import api
+    with kept():
+        from whet import api
     from whet.cli.progress import observer
 
     watch = observer()

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scipy.stats import binomtest
-
+from whet.doctor.power import mcnemar_p
 from whet.errors import RunError, count
 from whet.evaluate import people
 from whet.evaluate.agreement import told_agreement
@@ -188,7 +187,7 @@ def position(letters: Sequence[Sequence[str]]) -> dict[str, Any]:
     first, second = sum(pair == ["A", "A"] for pair in letters), sum(pair == ["B", "B"] for pair in letters)
     agree = sum(sorted(pair) in (["A", "B"], ["TIE", "TIE"]) for pair in letters)
     low, high = wilson(agree, pairs)
-    p = float(binomtest(first, first + second).pvalue) if first + second else 1.0
+    p = mcnemar_p(first, second)
     said = (
         f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
         f"{first} it took the first answer both times, on {second} the second"

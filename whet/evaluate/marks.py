@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scipy import stats
-
 from whet.errors import DataError
 from whet.evaluate.metric import RowScore
 from whet.types import Row
@@ -44,8 +42,10 @@ def apart(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, Any]:
     """`good_up`, `bad_down`: shares of the rows that moved the right way; `good_gain`, `bad_gain`: mean change in nats;
     `separation`: how often a good answer gained more than a bad one, over all pairs of them (the area under the ROC
     curve; 0.5 is chance)."""
+    from scipy.stats import mannwhitneyu  # slow to import
+
     good, bad = _of(gains, rows, True), _of(gains, rows, False)
-    wins = float(stats.mannwhitneyu(good, bad).statistic)
+    wins = float(mannwhitneyu(good, bad).statistic)
     return {
         "good_up": sum(gain > 0 for gain in good) / len(good),
         "bad_down": sum(gain < 0 for gain in bad) / len(bad),

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 from scipy import special
-from scipy.stats import binomtest
 
+from whet.doctor.power import mcnemar_p
 from whet.errors import count
 from whet.evaluate.statistics import Z
 
@@ -40,7 +40,7 @@ def preferred(outcomes: Sequence[float], rows: Sequence[object] | None = None) -
     low, high = (float(special.expit(strength + sign * Z * error)) for sign in (-1, 1))
     lean = np.bincount(codes, values - 0.5)
     up, down = int(np.sum(lean > 0)), int(np.sum(lean < 0))
-    p = float(binomtest(up, up + down).pvalue) if up + down else 1.0
+    p = mcnemar_p(up, down)
     found = {"rate": float(values.mean()), "low": low, "high": high, "strength": strength, "p": p}
     return facts | found | {"judged": int(codes.max()) + 1}
 

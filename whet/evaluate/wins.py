@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scipy.stats import binomtest
-
 from whet.data.prepare import Prepared
+from whet.doctor.power import mcnemar_p
 from whet.evaluate.heldout import Progress, answer_tokens, ask
 from whet.evaluate.preferred import told_counts
 from whet.evaluate.sides import Side
@@ -54,7 +53,7 @@ def win_rate(base: Sequence[float], tuned: Sequence[float], by: str, seed: int) 
     wins, ties = outcomes.count(1.0), outcomes.count(0.5)
     losses = len(outcomes) - wins - ties
     rate, (low, high) = sum(outcomes) / len(outcomes), mean_interval(outcomes, seed)
-    p = float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    p = mcnemar_p(wins, losses)
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
         f"{told_counts(wins, ties, losses)}."

@@ -86,20 +86,25 @@ def backward(
                 probabilities = next(blocks)
             do_part = do_BLK[:, rows]
             dp = torch.bmm(do_part, v_BLK[:, keys].transpose(1, 2))
-            ds = torch.ops.aten._softmax_backward_data(dp, probabilities, -1, dp.dtype).mul_(how.scale)
-            torch.bmm(ds, k_BLK[:, keys], out=dq_BLK[:, rows])
+            ds = torch.ops.aten._softmax_backward_data(dp, probabilities, -1, dp.dtype)
+            _scaled_bmm(ds, k_BLK[:, keys], how.scale, dq_BLK[:, rows])
             if whole:
                 torch.bmm(probabilities.transpose(1, 2), do_part, out=dv_BLK)
-                torch.bmm(ds.transpose(1, 2), q_BLK, out=dk_BLK)
+                _scaled_bmm(ds.transpose(1, 2), q_BLK, how.scale, dk_BLK)
             else:
                 dv_BLK[:, keys] += torch.bmm(probabilities.transpose(1, 2), do_part)
-                dk_BLK[:, keys] += torch.bmm(ds.transpose(1, 2), q_BLK[:, rows])
+                dk_BLK[:, keys].baddbmm_(ds.transpose(1, 2), q_BLK[:, rows], alpha=how.scale)
         if not direct:
             for d_BLK, d_JTGK in ((dq_BLK, dq_JTGK), (dk_BLK, dk_JTK), (dv_BLK, dv_JTK)):
                 _to_tokens(d_BLK, span, d_JTGK)
     for d_JTGK in (dq_JTGK, dk_JTK, dv_JTK):
         d_JTGK[:, spans[-1].stop :] = 0
     return dq_JTGK, dk_JTK, dv_JTK
+
+
+def _scaled_bmm(a: Tensor, b: Tensor, scale: float, out: Tensor) -> None:
+    """out = scale a b, the scale within the product: over dS it would be a pass of its own."""
+    torch.baddbmm(out, a, b, beta=0, alpha=scale, out=out)
 
 
 def _blocks(length: int, group: int) -> Iterator[tuple[slice, slice]]:
