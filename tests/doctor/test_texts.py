@@ -28,7 +28,10 @@ FAULTS = {
     "secrets": ["AKIAIOSFODNN7EXAMPLE", "mysql://root:h4rdToGuess@db/x", "password: s3cr3tPw9x",
                 "token=ab12cd34ef56gh78"],
     "truncated": ['{"a": 1, "b": ', "```python\nprint(1)\n",
-                  "First you fill the tank with water and vinegar, and then let the"],
+                  "First you fill the tank with water and vinegar, and then let the",
+                  "Try this first:\n1. Wipe the handle with a dry cloth.\n2. Try another socket.\n3. Check",
+                  "- Wipe the handle with a dry cloth.\n- Let the kettle cool for a while.\n- Hold the button for 6",
+                  "Its status page shows more:\n\n```html\n<p>order 4025050</p>\n```\n\nA new lid costs 65"],
     "missing-answer": ["TODO", "N/A", "[insert answer here]", "..."],
 }  # fmt: skip
 CLEAN = {
@@ -45,7 +48,10 @@ CLEAN = {
     "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}',
                   "def f(x):\n    return x + 1  # a longer answer with code",
                   "def f(values):\n    total = 0\n    for x in values: total += x;\n    return total;",
-                  "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle"],
+                  "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle",
+                  "Buy these for the repair:\n1. a new lid\n2. a filter of the same series\n3. lime remover",
+                  "You need one thing for the repair. It is sold in every shop:\n1. Lime remover of any brand",
+                  "The function adds both numbers:\n\n```python\nprint(2 + 3)\n```\n\nOutput: 5"],
     "missing-answer": ["Not applicable here.", "The text is missing."],
 }  # fmt: skip
 
