@@ -28,10 +28,7 @@ FAULTS = {
     "secrets": ["AKIAIOSFODNN7EXAMPLE", "mysql://root:h4rdToGuess@db/x", "password: s3cr3tPw9x",
                 "token=ab12cd34ef56gh78"],
     "truncated": ['{"a": 1, "b": ', "```python\nprint(1)\n",
-                  "First you fill the tank with water and vinegar, and then let the",
-                  "Try this first:\n1. Wipe the handle with a dry cloth.\n2. Try another socket.\n3. Check",
-                  "- Wipe the handle with a dry cloth.\n- Let the kettle cool for a while.\n- Hold the button for 6",
-                  "Its status page shows more:\n\n```html\n<p>order 4025050</p>\n```\n\nA new lid costs 65"],
+                  "First you fill the tank with water and vinegar, and then let the"],
     "missing-answer": ["TODO", "N/A", "[insert answer here]", "..."],
 }  # fmt: skip
 CLEAN = {
@@ -48,10 +45,7 @@ CLEAN = {
     "truncated": ["yes", "[Hello] there", "A short title", '{"a": 1}',
                   "def f(x):\n    return x + 1  # a longer answer with code",
                   "def f(values):\n    total = 0\n    for x in values: total += x;\n    return total;",
-                  "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle",
-                  "Buy these for the repair:\n1. a new lid\n2. a filter of the same series\n3. lime remover",
-                  "You need one thing for the repair. It is sold in every shop:\n1. Lime remover of any brand",
-                  "The function adds both numbers:\n\n```python\nprint(2 + 3)\n```\n\nOutput: 5"],
+                  "These are the pages. Read them first: https://orrin.io/a/manual/of/the/kettle"],
     "missing-answer": ["Not applicable here.", "The text is missing."],
 }  # fmt: skip
 
@@ -130,6 +124,24 @@ def test_a_place_holder_that_many_rows_have_is_a_label() -> None:
     rows = [answered(n, f"Q{n}?", "nan" if n % 10 == 0 else "An answer.") for n in range(200)]
     check = check_of("missing-answer")()
     assert check(rows) == [] and check.drops() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("Try this first:\n1. Wipe the handle with a dry cloth.\n2. Try another socket.\n3. Check", "open"),
+        ("- Wipe the handle with a dry cloth.\n- Let the kettle cool for a while.\n- Hold the button for 6", "open"),
+        ("Its status page shows more:\n\n```html\n<p>order 4025050</p>\n```\n\nA new lid costs 65", "open"),
+        ("Buy these for the repair:\n1. a new lid\n2. a filter of the same series\n3. lime remover", "ended"),
+        ("Buy these for the repair:\n- a new lid\n- a filter (of the same series).\n- lime remover", "ended"),
+        ("You need one thing for the repair. It is sold in every shop:\n1. Lime remover of any brand", "ended"),
+        ("The function adds both numbers:\n\n```python\nprint(2 + 3)\n```\n\nOutput: 5", "ended"),
+    ],
+)
+def test_lists_and_blocks_of_code_end_in_their_own_way(text: str, end: str) -> None:
+    assert end_of(text) == end
+    if end == "open":
+        assert end_of(f"{text} minutes.") == "ended"
 
 
 def test_answers_without_a_last_sign_are_told_only_where_they_are_rare() -> None:
