@@ -17,7 +17,7 @@ def reasons_of_the_code() -> set[str]:
         for call in (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)):
             name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             given = call.args[CODE[name] :][:1] if name in CODE else []
-            found |= {node.value for node in given if isinstance(node, ast.Constant)}
+            found |= {node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return found
 
 

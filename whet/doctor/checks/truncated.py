@@ -106,9 +106,10 @@ def end_of(text: str) -> str:
         return CUT
     if not LAST.search(text) or LINK.search(text[-END:]):
         return ENDED
-    *earlier, last = list(ITEM.finditer(text)) or [None]
-    if last is not None and last.end() == len(text):
-        return OPEN if earlier and not any(LAST.search(item.group()) for item in earlier) else ENDED
+    items = list(ITEM.finditer(text))
+    if items and items[-1].end() == len(text):
+        earlier = [item.group() for item in items[:-1]]
+        return OPEN if earlier and not any(LAST.search(item) for item in earlier) else ENDED
     return OPEN if SENTENCE.search(text) else ENDED
 
 
