@@ -51,7 +51,8 @@ def check(tmp_path: Path) -> Callable[..., list[Finding]]:
         recipe = load_recipe(tmp_path / "data.jsonl", overrides)
         shape = survey(recipe.data, recipe, False).shape
         named = (str(tmp_path / "against.jsonl"),) if against else ()
-        setting = Setting(recipe, None, None, parts, reasons, shape, named)  # type: ignore[arg-type]
+        where: Callable[[int], str] = lambda index: f"data.jsonl:{index + 1}"  # noqa: E731
+        setting = Setting(recipe, None, None, parts, reasons, shape, named, where)  # type: ignore[arg-type]
         return examine_source(recipe, shape, [check], setting, processes=1)
 
     return run
@@ -149,7 +150,9 @@ def test_short_benchmark_rows_count_as_a_whole(check: Callable[..., list[Finding
     rows[1]["messages"][1]["content"] = "Tell me: who wrote the blue book of hours? Thanks"
     rows[2]["messages"][1]["content"] = "Tell me: who wrote the blue book?"
     benchmark = [{"question": "Who wrote the blue book of hours?"}, {"question": "Why me?"}]
-    assert named(check(Contamination(), rows, against=benchmark), "warning") == {1}
+    [finding] = [found for found in check(Contamination(), rows, against=benchmark) if "against" in found.message]
+    assert finding.rows == [1] and "1 of 2 rows of against.jsonl has a text" in finding.message
+    assert "(the first: against.jsonl:1, held by data.jsonl:2)" in finding.message
 
 
 @pytest.mark.parametrize("name", ["user_id", "conversationId", "url", "Document-Nr"])
