@@ -40,7 +40,7 @@ STYLES = {
 PATTERN = re.compile(rf"(?=[\dJFMASOND])(?:{'|'.join(STYLES.values())})")
 """What every date begins with comes first: most places of a text are passed over at once."""
 GROUPS: dict[str, str] = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
-YEAR = re.compile(r"\d[/.-]\d|(?:1[89]|20)\d\d")
+YEAR = re.compile(r"\d(?:[/.-]\d|(?<=1)[89]\d\d|(?<=2)0\d\d)")
 """Stands in every text that the pattern finds."""
 
 
