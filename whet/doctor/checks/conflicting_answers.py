@@ -23,7 +23,6 @@ one word can change the label.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -109,7 +108,7 @@ def _input(row: Row, said: str) -> bytes:
     """What the answer may depend on: what is said before it, the rules and the tools."""
     rules = [message.get("content") for message in row.prompt if message["role"] in ("system", "developer")]
     tokens = [token for token in _TOKEN.findall(said.casefold()) if token not in FILLERS] or [said.strip()]
-    text = json.dumps([rules, row.tools, tokens], default=str)
+    text = repr((rules, row.tools, tokens))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from whet.data.source import read_row, unread_source
 from whet.doctor.answers import answer_words, digest
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import HELD_OUT, Check, Setting
 from whet.types import Finding, Row
 
 GROUPS = (
@@ -42,7 +42,6 @@ GROUPS = (
 NUMBERS = ("id", "ids", "key", "name", "nr", "no", "number", "uuid", "hash", "title")
 FEWEST, LARGEST = 20, 0.2
 PEEK, LONGEST = 1000, 200
-HELD_OUT = ("validation", "test")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 

@@ -20,10 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import HELD_OUT, Check, Setting
 from whet.types import Finding, Row
-
-HELD_OUT = ("validation", "test")
 
 
 class HeldOutLeak(Check):
