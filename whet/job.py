@@ -78,6 +78,7 @@ def evaluate(
     observer = observer or Silent()
     read_facts(found.model)
     found.refuse_changed_data()
+    refuse_unmeasurable(found.recipe)
     with found.at_work():
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():

@@ -27,7 +27,7 @@ from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.failures import failures_of
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
-from whet.evaluate.harness import harness
+from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
@@ -71,13 +71,13 @@ def refuse_without_test(session: Session) -> None:
 
 
 def refuse_unmeasurable(recipe: Recipe) -> None:
-    """Before anything is decided: suites that cannot be asked, and tasks without their package. Raises DataError,
+    """Before anything is decided: suites that cannot be asked, and tasks that lm-eval cannot. Raises DataError,
     InputError."""
     if recipe.evaluate.forgetting:
         for path in recipe.forgetting.suites:
             read_suite(path)
         if recipe.forgetting.lm_eval:
-            harness()
+            open_tasks(recipe.forgetting.lm_eval)
 
 
 def refuse_unreadable(recipe: Recipe) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from whet.data.template import Renderer
 from whet.evaluate import forgetting, harness, metric, skills
 from whet.evaluate.budget import Measure, together
+from whet.evaluate.harness_tasks import paired
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side, kl_by_prompt, text_nll
 from whet.evaluate.statistics import paired_difference
@@ -113,9 +114,10 @@ def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: 
         side.name: harness.run_tasks(side, origin, renderer, wanted.lm_eval, wanted.lm_eval_limit)
         for side in (base, tuned)
     }
-    for task, name, before, after in harness.paired(found["base"], found["tuned"]):
-        scores = {"base": before, "tuned": after}
-        yield _scored(f"lm-eval-{task}", f"The lm-eval task {task!r}", scores, recipe, metric=name)
+    for one in paired(found["base"], found["tuned"]):
+        scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
+        direction = {"higher_is_better": one.higher_is_better}
+        yield _scored(f"lm-eval-{one.task}", what, scores, recipe, metric=one.metric, **direction)
 
 
 def _scored(name: str, what: str, scores: dict[str, list[float]], recipe: Recipe, **details: Any) -> Measure:

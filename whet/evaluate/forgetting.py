@@ -20,6 +20,7 @@ from whet.types import Difference
 
 Nll = Callable[[list[str]], list[tuple[float, int]]]
 """Texts to (sum of the negative log-likelihood in nats, number of tokens) of each."""
+NO_SHARES = "a budget is a share of the rows, and these scores do not lie within 0..1"
 KL_BUDGET = "how much a nat costs differs from base to base, so no rule sets a budget"
 
 
@@ -85,8 +86,16 @@ def kl_measure(
 def score_measure(
     name: str, what: str, sides: tuple[float, float], difference: Difference, budget: float | None, **details: Any
 ) -> Measure:
-    """A suite of tasks: the fall of its score. `sides` are the scores of base and tuned, `difference` is paired."""
-    allowed, reason = score_budget(budget, difference.rows)
-    loss, low, high = -difference.estimate, -difference.high, -difference.low
+    """A suite of tasks: the fall of its score, or its rise where `details` say `higher_is_better: False`.
+
+    `sides` are the scores of base and tuned, `difference` is paired. Scores outside 0..1 are told as they are, and
+    judged by no budget.
+    """
+    loss, low, high = difference.estimate, difference.low, difference.high
+    if details.get("higher_is_better", True):
+        loss, low, high = -loss, -high, -low
     details = {"p": difference.p, "test": difference.test, **details}
-    return Measure(name, what, "points", *sides, loss, low, high, difference.rows, allowed, reason, details=details)
+    shares = difference.scale is None
+    allowed, reason = score_budget(budget, difference.rows) if shares else (None, NO_SHARES)
+    unit = "points" if shares else "score"
+    return Measure(name, what, unit, *sides, loss, low, high, difference.rows, allowed, reason, details=details)
