@@ -34,6 +34,7 @@ from whet.evaluate.judge import measure_judge
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.validated import ask_validation
 from whet.evaluate.wins import measure_wins, written
@@ -75,7 +76,7 @@ def refuse_unmeasurable(recipe: Recipe) -> None:
     InputError."""
     if recipe.evaluate.forgetting:
         for path in recipe.forgetting.suites:
-            read_suite(path)
+            read_suite(path, recipe.columns.group)
         if recipe.forgetting.lm_eval:
             open_tasks(recipe.forgetting.lm_eval)
 
@@ -252,6 +253,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     lines: list[dict[str, Any]] = []
     prompts: list[list[int]] = []
+    clusters = None
 
     def progress(done: int, total: int) -> None:
         observer.step(done, total, {})
@@ -284,11 +286,14 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("judging")
         measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
     if isinstance(source, Prepared):
-        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_ROWS]]
+        asked = source.test_rows[:KL_ROWS]
+        prompts, clusters = [session.renderer.prompt_ids(row.prompt, row.tools) for row in asked], clusters_of(asked)
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
         renderer = session.renderer
-        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, renderer, prompts, recipe, progress)
+        measured["forgetting"] = measure_forgetting(
+            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters
+        )
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
 

@@ -11,7 +11,7 @@ from whet.evaluate.compared import compared, needs_training, refuse_other_recipe
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores
-from whet.evaluate.heldout import clusters_of
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.validated import refuse_without_answers
 from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune

@@ -16,6 +16,7 @@ import numpy as np
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
 from whet.evaluate.budget import Measure, score_budget, text_budget
+from whet.evaluate.statistics import cluster_codes
 from whet.types import Difference
 
 Nll = Callable[[list[str]], list[tuple[float, int]]]
@@ -65,19 +66,27 @@ def _nats(nll: Nll, pieces: list[str], whose: str) -> np.ndarray:
 
 
 def kl_measure(
-    where: Literal["task", "general"], found: Sequence[tuple[float, int]], budget: float | None, seed: int = 0
+    where: Literal["task", "general"],
+    found: Sequence[tuple[float, int]],
+    budget: float | None,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
 ) -> Measure:
-    """Mean KL(base || tuned) in nats a token, from (sum in nats, tokens) of each prompt; prompts are drawn whole.
+    """Mean KL(base || tuned) in nats a token, from (sum in nats, tokens) of each prompt; prompts, or all that share a
+    cluster, are drawn whole.
 
     Raises DataError without a prompt, NonFiniteError for a distance that is not a number.
     """
     if not found:
         raise DataError("a distance needs at least one prompt")
     sums_U, sizes_U = np.array(found, dtype=float).T
+    highest = float((sums_U / sizes_U).max())
+    if (codes := cluster_codes(clusters, len(found))) is not None:
+        sums_U, sizes_U = np.bincount(codes, sums_U), np.bincount(codes, sizes_U)
     if not np.all(np.isfinite(sums_U)):
         raise NonFiniteError("the KL from base to tuned is not a number", value=sums_U.tolist())
     value = float(sums_U.sum() / sizes_U.sum())
-    low, high = resample.interval(sums_U, sizes_U, seed, (0.0, float((sums_U / sizes_U).max())))
+    low, high = resample.interval(sums_U, sizes_U, seed, (0.0, highest))
     what = {"task": "Distance from the base on the task's prompts", "general": "Distance from the base on general text"}
     reason = KL_BUDGET if budget is None else "asked for in the recipe"
     return Measure(f"kl-{where}", what[where], "nats", None, None, value, low, high, len(found), budget, reason)

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from whet.data.prepare import Prepared
 from whet.evaluate.heldout import Progress, answer_tokens, ask
 from whet.evaluate.sides import Side
-from whet.evaluate.statistics import mean_interval
+from whet.evaluate.statistics import cluster_codes, clusters_of, mean_interval, win_interval
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
 from whet.reward.combine import Rewards
@@ -30,7 +30,7 @@ def measure_wins(
     rows = prepared.test_rows
     texts = written(base, tuned, origin, prepared, recipe, progress)
     scores = {side: rewards([row.prompt for row in rows], found, rows).total for side, found in texts.items()}
-    return win_rate(scores["base"], scores["tuned"], rewards.main, recipe.seed), texts
+    return win_rate(scores["base"], scores["tuned"], rewards.main, recipe.seed, clusters_of(rows)), texts
 
 
 def written(
@@ -47,13 +47,18 @@ def written(
     return texts
 
 
-def win_rate(base: Sequence[float], tuned: Sequence[float], by: str, seed: int) -> dict[str, Any]:
-    """`rate` (1 a win, 0.5 a tie) with its 95% interval, and the two-sided p of the sign test over decided rows."""
+def win_rate(
+    base: Sequence[float], tuned: Sequence[float], by: str, seed: int, clusters: Sequence[object] | None = None
+) -> dict[str, Any]:
+    """`rate` (1 a win, 0.5 a tie) with its 95% interval, and the two-sided p of the sign test over decided rows; both
+    over clusters where rows share one."""
     outcomes = [0.5 if abs(b - a) <= SAME else float(b > a) for a, b in zip(base, tuned, strict=True)]
     wins, ties = outcomes.count(1.0), outcomes.count(0.5)
     losses = len(outcomes) - wins - ties
     rate, (low, high) = sum(outcomes) / len(outcomes), mean_interval(outcomes, seed)
     p = float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    if clusters is not None and cluster_codes(clusters, len(outcomes)) is not None:
+        low, high, p = win_interval(outcomes, seed, clusters)
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
         f"{wins} wins, {ties} ties, {losses} losses."
