@@ -37,7 +37,7 @@ from whet.evaluate.sides import sides_of
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.validated import ask_validation
-from whet.evaluate.wins import measure_wins, written
+from whet.evaluate.wins import measure_wins, with_answers
 from whet.model.base import locate
 from whet.model.load import open_model
 from whet.recipe.keep import BASE
@@ -46,7 +46,7 @@ from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import Run
+from whet.store.run import JUDGED, Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
@@ -262,7 +262,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
     elif isinstance(recipe.method, Rollouts):
-        rewards = build_rewards(recipe.method.rewards, run.folder / "judged")
+        rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
         measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
     elif isinstance(recipe.method, Distil):
         teacher = teacher_of(recipe, run, path)
@@ -271,18 +271,16 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
     else:
         measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
+        lines = with_answers(lines, base, tuned, opened.base, source, recipe, progress)
     if recipe.evaluate.wins and isinstance(source, Prepared):
-        rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
-        measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
-        lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+        rewards = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
+        measured["wins"] = measure_wins(lines, source.test_rows, rewards, recipe.seed)
     if recipe.retrieval and isinstance(source, Prepared):
         answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
-        cache = run.folder / "judged" / "support.json"
+        cache = run.folder / JUDGED / "support.json"
         measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
     if recipe.evaluate.judge and isinstance(source, Prepared):
-        if not any(line["base"] or line["tuned"] for line in lines):
-            texts = written(base, tuned, opened.base, source, recipe, progress)
-            lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
         observer.phase("judging")
         measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
     if isinstance(source, Prepared):

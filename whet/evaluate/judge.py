@@ -31,7 +31,7 @@ from whet.generate.remote import Remote
 from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import append_line
-from whet.store.run import now, read_lines
+from whet.store.run import JUDGED, now, read_lines
 
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 AGREED = (["A", "B"], ["TIE", "TIE"])
@@ -77,7 +77,7 @@ def measure_judge(
     lines of answers.jsonl with the verdict on each (`judged`). Raises as judge_pairs does."""
     assert recipe.evaluate.judge is not None
     contestants = [recipe.base, *([recipe.method.teacher] if isinstance(recipe.method, Distil) else [])]
-    facts, picks = judge_pairs(lines, recipe.evaluate.judge, folder / "judged" / TRANSCRIPT, contestants, progress)
+    facts, picks = judge_pairs(lines, recipe.evaluate.judge, folder / JUDGED / TRANSCRIPT, contestants, progress)
     lines = [line | {"judged": pick} for line, pick in zip(lines, picks, strict=True)]
     facts["agreement"] = people.agreement(folder, lines)
     if facts["agreement"]["rows"]:

@@ -42,6 +42,8 @@ from whet.store.lock import Lock
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
+JUDGED = "judged"
+"""Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
 
 class Run:
