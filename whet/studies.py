@@ -10,7 +10,7 @@ from whet.errors import InputError
 from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
-from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores
+from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores, share_verdicts
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.validated import refuse_without_answers
 from whet.evaluate.within_unit import refuse_other_scale
@@ -53,6 +53,8 @@ def curve(
     for share in sorted(SHARES, reverse=True):
         observer.note(f"training on {share:.3g} of the training rows")
         part = whole if share == 1 else Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+        if part is not whole:
+            share_verdicts(whole, part)
         result, fresh = finished(part, observer)
         runs.append((part, result))
         if part is whole and fresh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ from whet.errors import InputError, RunError
 from whet.evaluate.curve import SHARES, forecast
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Pretrain, Recipe
-from whet.store.run import Run, read_lines
+from whet.store.atomic import new_folder
+from whet.store.run import JUDGED, Run, read_lines
 
 LEAST_ROWS = 32
 """Training rows: an eighth of fewer is hardly a sample."""
@@ -51,7 +53,16 @@ def measure_curve(
     runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
 ) -> dict[str, Any]:
     """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
-    on the same rows."""
+def share_verdicts(whole: Run, part: Run) -> None:
+    """What a judge said of answers in the run of all rows is not asked again for a share: the base answers alike in
+    each, and verdicts are kept under the very words that were judged."""
+    said = whole.folder / JUDGED
+    if said.is_dir() and not (part.folder / JUDGED).exists():
+        with new_folder(part.folder / JUDGED) as temporary:
+            shutil.copytree(said, temporary, dirs_exist_ok=True)
+
+
+    on the same rows, or not by the same metric."""
     found = [
         {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
         for run, _ in runs
@@ -64,5 +75,9 @@ def measure_curve(
     facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
     whole = runs[-1][1]
     shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
+    metrics = {run.name: result["metric"]["name"] for run, result in runs}
+    if len(set(metrics.values())) > 1:
+        fix = "name evaluate.metric, and draw the curve again"
+        raise RunError("the runs of the curve were measured by different metrics", value=metrics, fix=fix)
     points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
     return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
