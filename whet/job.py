@@ -19,6 +19,7 @@ from whet.stages import (
     refuse_unreadable,
     refuse_without_test,
     register,
+    reregister,
     scaled,
     state_findings,
     state_power,
@@ -86,6 +87,7 @@ def evaluate(
         result = evaluated(session, effort_so_far(found), observer)
         found.set_status("done")
         observer.done()
+    reregister(found, result, observer)
     return result
 
 

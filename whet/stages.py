@@ -331,14 +331,27 @@ def head(session: Session) -> dict[str, Any]:
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
     name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
-    facts = {key: result.get(key) for key in ("metric", "verdict", "ship")}
-    version = registry.register(name, run, facts, root)
+    version = registry.register(name, run, registry.facts_of(result), root)
     decided = ship.decide(result)
     if decided["answer"] == "yes":
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
         observer.note(f"registered as {name}@{version}; not put in use. {decided['sentence']}")
+
+
+def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:
+    """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
+    it should not be."""
+    decided = ship.decide(result)
+    for name, version in registry.measured_again(run, result):
+        in_use = registry.find_model(name, run.folder.parent).current == version
+        said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
+        if in_use and decided["answer"] != "yes":
+            said += f", and it is in use. {decided['sentence']} Take it back: whet models roll-back {name}"
+        elif not in_use and decided["answer"] == "yes":
+            said += f". Put it in use: whet models promote {name} {version}"
+        observer.note(said)
 
 
 def _peak_memory() -> int:
