@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.errors import InputError, RunError
 from whet.evaluate.curve import SHARES, forecast
+from whet.recipe.keep import Forgetting
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Pretrain, Recipe
 from whet.store.atomic import new_folder
@@ -46,13 +47,12 @@ def of_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
+    kept_apart = recipe.forgetting.suites if recipe.keep.replay or recipe.keep.scale == "auto" else []
+    budget = recipe.forgetting.score if recipe.keep.scale == "auto" else None
+    part.forgetting = Forgetting(suites=kept_apart, score=budget)
     return part
 
 
-def measure_curve(
-    runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
-) -> dict[str, Any]:
-    """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
 def share_verdicts(whole: Run, part: Run) -> None:
     """What a judge said of answers in the run of all rows is not asked again for a share: the base answers alike in
     each, and verdicts are kept under the very words that were judged."""
@@ -62,6 +62,10 @@ def share_verdicts(whole: Run, part: Run) -> None:
             shutil.copytree(said, temporary, dirs_exist_ok=True)
 
 
+def measure_curve(
+    runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
+) -> dict[str, Any]:
+    """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
     on the same rows, or not by the same metric."""
     found = [
         {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
@@ -71,13 +75,13 @@ def share_verdicts(whole: Run, part: Run) -> None:
         names = [run.name for run, _ in runs]
         fix = "remove these runs and draw the curve again"
         raise RunError("the runs of the curve were measured on different rows", value=names, fix=fix)
-    rows = [result["ledger"]["trained"] for _, result in runs]
-    facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
-    whole = runs[-1][1]
-    shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
     metrics = {run.name: result["metric"]["name"] for run, result in runs}
     if len(set(metrics.values())) > 1:
         fix = "name evaluate.metric, and draw the curve again"
         raise RunError("the runs of the curve were measured by different metrics", value=metrics, fix=fix)
+    rows = [result["ledger"]["trained"] for _, result in runs]
+    facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
+    whole = runs[-1][1]
+    shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
     points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
     return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
