@@ -116,8 +116,8 @@ def test_groups_are_what_kappa_is_sure_of() -> None:
     first = random.choice(["a", "b"], 40)
     second = np.where(random.random(40) < 0.7, first, "a")
     once = cohens_kappa(first.tolist(), second.tolist())
-    many = [np.repeat(one, 4).tolist() for one in (first, second, np.arange(40))]
-    often = cohens_kappa(*many)
+    one, other = (np.repeat(given, 4).tolist() for given in (first, second))
+    often = cohens_kappa(one, other, np.repeat(np.arange(40), 4).tolist())
     assert often["kappa"] == pytest.approx(once["kappa"])
     t = math.sqrt(40 / 39) * stats.t.ppf(0.975, 39) / stats.norm.ppf(0.975)
     assert often["high"] - often["kappa"] == pytest.approx(t * (once["high"] - once["kappa"]))

@@ -126,8 +126,8 @@ def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: 
     }
     for one in paired(found["base"], found["tuned"]):
         scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
-        direction = {"higher_is_better": one.higher_is_better}
-        yield _scored(f"lm-eval-{one.task}", what, scores, recipe, metric=one.metric, **direction)
+        better = one.higher_is_better
+        yield _scored(f"lm-eval-{one.task}", what, scores, recipe, metric=one.metric, higher_is_better=better)
 
 
 def _scored(
