@@ -12,7 +12,8 @@ from whet.model.lora import is_lora
 
 
 def test_the_layer_that_peft_has_wrapped_is_told_from_the_plain_ones() -> None:
-    model = inject_adapter_in_model(LoraConfig(r=2, target_modules=["0"]), nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    inject_adapter_in_model(LoraConfig(r=2, target_modules=["0"]), model)
     assert [is_lora(layer) for layer in (model[0], model[0].base_layer, model[1])] == [True, False, False]
 
 
