@@ -54,6 +54,8 @@ from whet.train.teacher import teacher_of
 from whet.types import Finding
 
 LEAKS = "leaks.json"
+MANY_ROWS = 20_000
+"""A pass of the leak checks over more rows than these takes longer than anybody waits for a first step."""
 
 
 def refuse_without_test(session: Session) -> None:
@@ -95,10 +97,12 @@ def refuse_unreadable(recipe: Recipe) -> None:
 
 def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
-    and marks."""
+    and marks. Where rows are many the first is left for the verdict, so that the first step need not wait for it."""
     source = session.material.source
     if isinstance(source, Prepared):
         every = source.shape.paired or source.shape.kind == "unpaired"
+        if not every and len(source.ledger) > MANY_ROWS:
+            return
         checks = all_checks() if every else leak_checks()
         for finding in found_in(session.recipe, source, checks, observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
