@@ -158,8 +158,8 @@ def cost(measures: Sequence[dict[str, Any]]) -> Table:
     """What the tune cost elsewhere, against its budgets."""
     rows = []
     for measure in measures:
-        share = measure["unit"] != "nats"
-        unit = {"percent": "%", "points": " points", "nats": " nats"}[measure["unit"]]
+        share = measure["unit"] in ("percent", "points")
+        unit = {"percent": "%", "points": " points", "nats": " nats", "score": ""}[measure["unit"]]
 
         def say(value: float | None, share: bool = share, unit: str = unit) -> str:
             return "-" if value is None else f"{100 * value:+.1f}{unit}" if share else f"{value:.3f}{unit}"

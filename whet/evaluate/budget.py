@@ -26,7 +26,7 @@ class Measure:
     name: str
     what: str
     """For people, as the subject of a sentence."""
-    unit: Literal["percent", "points", "nats"]
+    unit: Literal["percent", "points", "nats", "score"]
     base: float | None
     tuned: float | None
     loss: float
@@ -70,8 +70,10 @@ def text_budget(asked: float | None) -> tuple[float, str]:
 def state(measure: Measure) -> str:
     """The measure in one sentence, with its interval and its budget."""
     low, high, loss = (shown(value, measure.unit, sign=True) for value in (measure.low, measure.high, measure.loss))
-    unit = {"percent": "", "points": " points", "nats": " nats a token"}[measure.unit]
+    unit = {"percent": "", "points": " points", "nats": " nats a token", "score": ""}[measure.unit]
     span = f"{loss}{unit} (95% interval {low} to {high})"
+    if measure.budget is None and measure.unit == "score":
+        return f"{measure.what}: {change(measure)} {span}; {measure.reason}."
     if measure.budget is None:
         return f"{measure.what}: {span}; no budget was set."
     budget = f"the budget is {shown(measure.budget, measure.unit, sign=True)}{unit}, {measure.reason}"
@@ -80,13 +82,16 @@ def state(measure: Measure) -> str:
 
 
 def change(measure: Measure) -> str:
-    return {"percent": "the loss rose by", "points": "the score fell by", "nats": "it moved by"}[measure.unit]
+    score = "the score fell by" if measure.details.get("higher_is_better", True) else "the score rose by"
+    return {"percent": "the loss rose by", "points": score, "nats": "it moved by", "score": score}[measure.unit]
 
 
 def shown(value: float, unit: str, sign: bool = False) -> str:
     """A value in its unit, short."""
     if unit == "nats":
         return f"{value:.3f}"
+    if unit == "score":
+        return f"{value:+.3f}" if sign else f"{value:.3f}"
     text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
     text = text.lstrip("+-") if float(text) == 0 else text
     return f"{text}%" if unit == "percent" else text

@@ -11,7 +11,7 @@ from whet.evaluate.units import points, told_change, told_metric, told_score, un
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
-SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL"}
+SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL", "score": "score"}
 WORDS = {"kept": "within budget", "lost": "over budget", "unclear": "cannot tell", "not judged": "no budget"}
 
 
@@ -58,25 +58,26 @@ def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 def measure_row(measure: dict[str, Any]) -> dict[str, str]:
     """One measure as words and figures."""
     unit = measure["unit"]
-    after = {"percent": "", "points": " points", "nats": " nats"}[unit]
-    low, high, loss = (shown(measure[key], unit, sign=True) for key in ("low", "high", "loss"))
+    after = {"percent": "", "points": " points", "nats": " nats", "score": ""}[unit]
+    falls = unit in ("points", "score") and (measure.get("details") or {}).get("higher_is_better", True)
+    low, high, loss = (turned(shown(measure[key], unit, sign=True), falls) for key in ("low", "high", "loss"))
     budget = measure["budget"]
     return {
         "what": measure["what"],
         "word": measure["word"].replace(" ", "-"),
         "label": WORDS[measure["word"]],
-        "loss": f"{SUBJECTS[unit]} {turned(loss, unit)}{after}",
-        "range": f"{low} to {high}" if unit != "points" else f"{turned(high, unit)} to {turned(low, unit)}",
-        "budget": "none" if budget is None else f"{turned(shown(budget, unit, sign=True), unit)}{after}",
+        "loss": f"{SUBJECTS[unit]} {loss}{after}",
+        "range": f"{high} to {low}" if falls else f"{low} to {high}",
+        "budget": "none" if budget is None else f"{turned(shown(budget, unit, sign=True), falls)}{after}",
         "reason": measure["reason"],
         "base": _side(measure, "base"),
         "tuned": _side(measure, "tuned"),
     }
 
 
-def turned(text: str, unit: str) -> str:
+def turned(text: str, falls: bool) -> str:
     """A fall of a score with its sign: measures count losses, people read changes."""
-    if unit != "points" or text[0] not in "+-":
+    if not falls or text[0] not in "+-":
         return text
     return ("-" if text[0] == "+" else "+") + text[1:]
 
