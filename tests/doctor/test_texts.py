@@ -134,6 +134,7 @@ def test_a_place_holder_that_many_rows_have_is_a_label() -> None:
         ("Its status page shows more:\n\n```html\n<p>order 4025050</p>\n```\n\nA new lid costs 65", "open"),
         ("Buy these for the repair:\n1. a new lid\n2. a filter of the same series\n3. lime remover", "ended"),
         ("Buy these for the repair:\n- a new lid\n- a filter (of the same series).\n- lime remover", "ended"),
+        ("You need parts. Any shop has them:\n1. a new lid\n2. a filter\n\nOur workshop in Marston repairs it", "open"),
         ("You need one thing for the repair. It is sold in every shop:\n1. Lime remover of any brand", "ended"),
         ("The function adds both numbers:\n\n```python\nprint(2 + 3)\n```\n\nOutput: 5", "ended"),
     ],
