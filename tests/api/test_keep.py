@@ -102,7 +102,7 @@ def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     assert command(["tune", data, "--runs", str(tmp_path / "runs"), "--gate", "--json", *options]) == 3
     result = json.loads(capsys.readouterr().out)
     assert result["verdict"]["word"] == "better" and result["ship"]["answer"] == "no"
-    assert "broke more than its budget allows" in result["verdict"]["sentence"]
+    assert "is over budget elsewhere" in result["verdict"]["sentence"]
     (model,) = registry.list_models(tmp_path / "runs")
     assert model.versions and model.current is None
 

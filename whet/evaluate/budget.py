@@ -12,6 +12,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Word = Literal["kept", "lost", "unclear", "not judged"]
+WORDS: dict[Word, str] = {
+    "kept": "within budget",
+    "lost": "over budget",
+    "unclear": "cannot tell",
+    "not judged": "no budget",
+}
+"""For people: the same in the terminal, in sentences and in the report."""
+SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL"}
+UNITS = {"percent": "", "points": " points", "nats": " nats"}
 TEXT_BUDGET = 0.02
 """A rise of the loss on general text that is accepted, as a share of the base's own. A convention."""
 LEAST_SCORE_BUDGET = 0.02
@@ -69,18 +78,24 @@ def text_budget(asked: float | None) -> tuple[float, str]:
 
 def state(measure: Measure) -> str:
     """The measure in one sentence, with its interval and its budget."""
-    low, high, loss = (shown(value, measure.unit, sign=True) for value in (measure.low, measure.high, measure.loss))
-    unit = {"percent": "", "points": " points", "nats": " nats a token"}[measure.unit]
-    span = f"{loss}{unit} (95% interval {low} to {high})"
+    unit = measure.unit
+    span = told_range(measure.low, measure.high, unit)
+    changed = f"{SUBJECTS[unit]} {told(measure.loss, unit)}{UNITS[unit]} (95% interval {span})"
     if measure.budget is None:
-        return f"{measure.what}: {span}; no budget was set."
-    budget = f"the budget is {shown(measure.budget, measure.unit, sign=True)}{unit}, {measure.reason}"
-    opening = {"kept": "is kept", "lost": "is lost", "unclear": "may be lost, the rows cannot tell"}[measure.word]
-    return f"{measure.what} {opening}: {change(measure)} {span}; {budget}."
+        return f"{measure.what}: {changed}; no budget was set."
+    budget = f"the budget is {told(measure.budget, unit)}{UNITS[unit]}, {measure.reason}"
+    return f"{measure.what}: {WORDS[measure.word]}; {changed}; {budget}."
 
 
-def change(measure: Measure) -> str:
-    return {"percent": "the loss rose by", "points": "the score fell by", "nats": "it moved by"}[measure.unit]
+def told(loss: float, unit: str) -> str:
+    """A loss as the change that people read: where a score fell, with a minus. Without the unit of points and nats."""
+    return shown(-loss if unit == "points" else loss, unit, sign=True)
+
+
+def told_range(low: float, high: float, unit: str) -> str:
+    """The interval of a loss, as a range of changes from the lower to the higher."""
+    ends = (high, low) if unit == "points" else (low, high)
+    return " to ".join(told(end, unit) for end in ends)
 
 
 def shown(value: float, unit: str, sign: bool = False) -> str:
