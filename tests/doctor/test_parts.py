@@ -212,6 +212,6 @@ def test_too_few_test_rows_are_told_with_how_many_would_do(
     if words:
         assert (
             words in found[0].message
-            and "5 points need 975" in found[0].message
+            and "5 points need 975 rows" in found[0].message
             and f"{tests} test" in found[0].message
         )

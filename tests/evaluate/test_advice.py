@@ -30,9 +30,16 @@ def test_tuning_wins_where_everything_else_is_proved_worse() -> None:
     advice = advise((PLAIN, WORSE), (FEW, WORSE), (TUNED, None))
     assert advice.arm == "tuned" and advice.rows_needed is None
     assert advice.sentence == (
-        "Few-shot reaches 71% ± 4 at 900 prompt tokens; the tuned model 93% ± 2 at 60 prompt tokens: fine-tune."
+        "Few-shot reaches 71% (67 to 75) at 900 prompt tokens; "
+        "the tuned model 93% (91 to 95) at 60 prompt tokens: fine-tune."
     )
     assert advice.standing == {"zero-shot": "ruled out", "few-shot": "ruled out", "tuned": "best"}
+
+
+def test_an_interval_is_told_by_its_ends() -> None:
+    """A score at the edge has an interval to one side only, which no "plus or minus" tells."""
+    few = replace(FEW, score=0.0, low=0.0, high=0.114)
+    assert "Few-shot reaches 0% (0 to 11) at" in advise((few, WORSE), (TUNED, None)).sentence
 
 
 def test_retrieval_wins_where_tuning_does_not_learn_the_facts() -> None:
