@@ -38,7 +38,7 @@ def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, 
     assert set(codes["contradiction"]) == {"code", "severity", "count", "rows", "message", "fix"}
     assert codes["contradiction"]["rows"] == [4, 5] and codes["same-answer"]["rows"] == [6]
     assert result["power"]["test_rows"] == result["ledger"]["held_out"]["test"]
-    assert codes["test-power"]["message"].endswith(" rows") and shown.err.count("power)") == 1, "said once"
+    assert codes["test-power"]["message"].endswith(" rows") and shown.err.count("6 test rows") == 1, "said once"
     for words in ("Where every row went", "dropped: same-answer", "warning  length-bias", "--explain contradiction"):
         assert words in shown.err
     assert not (Path("runs") / "pairs").exists()
@@ -97,7 +97,7 @@ def test_what_the_test_rows_show_is_said_where_no_finding_says_it(
     rows = [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(40)]
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(["check", "rows.jsonl", "--skip", "test-power"]) == 0
-    assert "(80% power)" in capsys.readouterr().out
+    assert "4 test rows can hardly decide anything" in capsys.readouterr().out
 
 
 def test_what_fix_did_is_not_advised_again(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,8 +34,8 @@ def compare(
     """Ask prompts, examples, retrieval, the tuned model and other models the same rows, and say what to do.
 
     Tunes first where there is no run yet. The same command again goes on where it stopped. With --gate, exits with 3
-    when tuning is not proved better than the best arm without it, or when the tuned model is advised and its own run does
-    not say that it should be used.
+    when tuning is not proved better than the best arm without it, or when the tuned model is advised and its own run
+    does not say that it should be used.
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """

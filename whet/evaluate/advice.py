@@ -185,9 +185,12 @@ def cannot_tell(
 
 def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     """`few-shot reaches 71% (67 to 75) at 900 prompt tokens`, with its cost where it is known."""
-    score = f"{100 * arm.score:.0f}% ({100 * arm.low:.0f} to {100 * arm.high:.0f})" if scale is None else bare(arm.score)
-    if scale is not None and math.isfinite(arm.high - arm.low):  # equal scores outside 0..1 have no interval
-        score += f" ({bare(arm.low)} to {bare(arm.high)})"
+    if scale is None:
+        score = f"{100 * arm.score:.0f}% ({100 * arm.low:.0f} to {100 * arm.high:.0f})"
+    elif math.isfinite(arm.high - arm.low):
+        score = f"{bare(arm.score)} ({bare(arm.low)} to {bare(arm.high)})"
+    else:  # equal scores outside 0..1 have no interval
+        score = bare(arm.score)
     cost = "" if arm.cost is None else f" and {dollars(arm.cost)} a thousand answers"
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
 

@@ -78,11 +78,12 @@ class Kind:
         them = "it" if self.failures == 1 else "them"
         alike = f"there {'is' if self.alike == 1 else 'are'} {count(self.alike, 'training row')} like {them}"
         what = {
-            "contradicted": ", with other answers than the expected ones: correct one side or the other",
-            "missing": f", fewer than for rows that succeed: collect about {self.collect}",
-            "present": ", no fewer than for rows that succeed, so more will hardly help: read the answers, or train longer",
+            "contradicted": "with other answers than the expected ones: correct one side or the other",
+            "missing": f"fewer than for rows that succeed: collect about {self.collect}",
+            "present": "no fewer than for rows that succeed, so more will hardly help: "
+            "read the answers, or train longer",
         }
-        return f"{few}; {alike}{what[self.cause]}"
+        return f"{few}; {alike}, {what[self.cause]}"
 
 
 def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any]:
