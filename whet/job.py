@@ -19,6 +19,7 @@ from whet.stages import (
     refuse_unreadable,
     refuse_without_test,
     register,
+    reregister,
     scaled,
     state_findings,
     state_power,
@@ -78,6 +79,7 @@ def evaluate(
     observer = observer or Silent()
     read_facts(found.model)
     found.refuse_changed_data()
+    refuse_unmeasurable(found.recipe)
     with found.at_work():
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():
@@ -85,6 +87,7 @@ def evaluate(
         result = evaluated(session, effort_so_far(found), observer)
         found.set_status("done")
         observer.done()
+    reregister(found, result, observer)
     return result
 
 

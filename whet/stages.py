@@ -25,7 +25,7 @@ from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
-from whet.evaluate.harness import harness
+from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
@@ -33,8 +33,9 @@ from whet.evaluate.leaks import without_leaks
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
-from whet.evaluate.wins import measure_wins, written
+from whet.evaluate.wins import measure_wins, with_answers
 from whet.model.base import locate
 from whet.model.load import open_model
 from whet.recipe.keep import BASE
@@ -43,7 +44,7 @@ from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import Run
+from whet.store.run import JUDGED, Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
@@ -53,6 +54,8 @@ from whet.train.teacher import teacher_of
 from whet.types import Finding
 
 LEAKS = "leaks.json"
+MANY_ROWS = 20_000
+"""A pass of the leak checks over more rows than these takes longer than anybody waits for a first step."""
 
 
 def refuse_without_test(session: Session) -> None:
@@ -71,13 +74,13 @@ def refuse_without_test(session: Session) -> None:
 
 
 def refuse_unmeasurable(recipe: Recipe) -> None:
-    """Before anything is decided: suites that cannot be asked, and tasks without their package. Raises DataError,
+    """Before anything is decided: suites that cannot be asked, and tasks that lm-eval cannot. Raises DataError,
     InputError."""
     if recipe.evaluate.forgetting:
         for path in recipe.forgetting.suites:
-            read_suite(path)
+            read_suite(path, recipe.columns.group)
         if recipe.forgetting.lm_eval:
-            harness()
+            open_tasks(recipe.forgetting.lm_eval)
 
 
 def refuse_unreadable(recipe: Recipe) -> None:
@@ -94,10 +97,12 @@ def refuse_unreadable(recipe: Recipe) -> None:
 
 def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
-    and marks."""
+    and marks. Where rows are many the first is left for the verdict, so that the first step need not wait for it."""
     source = session.material.source
     if isinstance(source, Prepared):
         every = source.shape.paired or source.shape.kind == "unpaired"
+        if not every and len(source.ledger) > MANY_ROWS:
+            return
         checks = all_checks() if every else leak_checks()
         for finding in found_in(session.recipe, source, checks, observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
@@ -270,6 +275,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     lines: list[dict[str, Any]] = []
     prompts: list[list[int]] = []
+    clusters = None
 
     def progress(done: int, total: int) -> None:
         observer.step(done, total, {})
@@ -278,7 +284,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
         measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
     elif isinstance(recipe.method, Rollouts):
-        rewards = build_rewards(recipe.method.rewards, run.folder / "judged")
+        rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
         measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
     elif isinstance(recipe.method, Distil):
         teacher = teacher_of(recipe, run, path)
@@ -287,26 +293,27 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
     else:
         measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
+        lines = with_answers(lines, base, tuned, opened.base, source, recipe, progress)
     if recipe.evaluate.wins and isinstance(source, Prepared):
-        rewards = build_rewards(recipe.evaluate.wins, run.folder / "judged")
-        measured["wins"], texts = measure_wins(base, tuned, opened.base, source, rewards, recipe, progress)
-        lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
+        rewards = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
+        measured["wins"] = measure_wins(lines, source.test_rows, rewards, recipe.seed)
     if recipe.retrieval and isinstance(source, Prepared):
         answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
-        cache = run.folder / "judged" / "support.json"
+        cache = run.folder / JUDGED / "support.json"
         measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
     if recipe.evaluate.judge and isinstance(source, Prepared):
-        if not any(line["base"] or line["tuned"] for line in lines):
-            texts = written(base, tuned, opened.base, source, recipe, progress)
-            lines = [line | {side: texts[side][n] for side in texts} for n, line in enumerate(lines)]
         observer.phase("judging")
         measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
     if isinstance(source, Prepared):
-        prompts = [session.renderer.prompt_ids(row.prompt, row.tools) for row in source.test_rows[:KL_ROWS]]
+        asked = source.test_rows[:KL_ROWS]
+        prompts, clusters = [session.renderer.prompt_ids(row.prompt, row.tools) for row in asked], clusters_of(asked)
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
         renderer = session.renderer
-        measured["forgetting"] = measure_forgetting(base, tuned, opened.base, renderer, prompts, recipe, progress)
+        measured["forgetting"] = measure_forgetting(
+            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters
+        )
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
 
@@ -326,14 +333,27 @@ def head(session: Session) -> dict[str, Any]:
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
     name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
-    facts = {key: result.get(key) for key in ("metric", "verdict", "ship")}
-    version = registry.register(name, run, facts, root)
+    version = registry.register(name, run, registry.facts_of(result), root)
     decided = ship.decide(result)
     if decided["answer"] == "yes":
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
         observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
+
+
+def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:
+    """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
+    it should not be."""
+    decided = ship.decide(result)
+    for name, version in registry.measured_again(run, result):
+        in_use = registry.find_model(name, run.folder.parent).current == version
+        said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
+        if in_use and decided["answer"] != "yes":
+            said += f", and it is in use. {decided['sentence']} Take it back: whet models roll-back {name}"
+        elif not in_use and decided["answer"] == "yes":
+            said += f". Put it in use: whet models promote {name} {version}"
+        observer.note(said)
 
 
 def _peak_memory() -> int:

@@ -11,11 +11,11 @@ from whet.evaluate.collection import collection_list
 from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
-from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores
+from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores, share_verdicts
 from whet.evaluate.failures import Asked, failures_of
-from whet.evaluate.heldout import clusters_of
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.validated import (
     ask_validation,
     classify_validation,
@@ -64,6 +64,8 @@ def curve(
     for share in sorted(SHARES, reverse=True):
         observer.note(f"training on {share:.3g} of the training rows")
         part = whole if share == 1 else Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+        if part is not whole:
+            share_verdicts(whole, part)
         result, fresh = finished(part, observer)
         runs.append((part, result))
         if part is whole and fresh:

@@ -8,20 +8,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.chat_server import Server, said, serving
 from whet import api
 from whet.demo.support_desk import generate
-from whet.errors import InputError
+from whet.errors import InputError, RunError
+from whet.evaluate.curve_runs import measure_curve
 from whet.store.run import Run, read_lines
+
+server = pytest.fixture(serving)
 
 
 def trained_rows(run: Run) -> set[int]:
     return {line["row"] for line in read_lines(run.folder / "rows.jsonl") if line["fate"] == "trained"}
 
 
-def test_four_tunes_make_a_curve(tmp_path: Path) -> None:
+def judged_of(run: Run) -> set[tuple[str, str]]:
+    lines = read_lines(run.folder / "answers.jsonl")
+    return {(json.dumps(line["prompt"]), line[side].strip()) for line in lines for side in ("base", "tuned")}
+
+
+def test_four_tunes_make_a_curve(tmp_path: Path, server: Server) -> None:
+    server.reply = lambda number: (200, said("5"))
     data = tmp_path / "tickets.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in generate(120, seed=5)))
     keys = {"steps": 2, "evaluate.max_new_tokens": 4, "evaluate.metric": "rouge-l", "dtype": "float32"}
+    keys |= {"evaluate.wins": f"{{kind: judge, url: '{server.url}', model: m, question: 'Is it right?', retries: 0}}"}
     facts = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
     rows = [point["rows"] for point in facts["points"]]
     assert rows[-1] == 96 and [round(8 * count / 96) for count in rows] == [1, 2, 4, 8]
@@ -34,6 +45,8 @@ def test_four_tunes_make_a_curve(tmp_path: Path) -> None:
     assert Path(facts["picture"]).read_text().startswith("<svg")
     scores = [line["tuned_score"] for line in read_lines(whole.folder / "answers.jsonl")]
     assert facts["points"][-1]["score"] == pytest.approx(sum(scores) / len(scores)) and facts["test_rows"] == 12
+    new = [judged_of(run) - judged_of(whole) for run in runs[:-1]]
+    assert len(server.asked) == len(judged_of(whole)) + sum(map(len, new)), "the base's answers are judged once"
     before = {run.name: (run.folder / "evaluation.json").stat().st_mtime_ns for run in runs}
     again = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
     assert again == facts, "finished runs are not made again"
@@ -80,3 +93,14 @@ def test_scores_that_are_no_shares_are_refused_after_the_first_run(tmp_path: Pat
     with pytest.raises(InputError, match=r"needs scores from 0 to 1, and .*length gives others"):
         api.curve(str(data), run_root=tmp_path / "runs", **keys)
     assert len(list((tmp_path / "runs").glob("*/run.json"))) == 1
+
+
+def test_points_by_different_metrics_make_no_curve(tmp_path: Path) -> None:
+    runs = []
+    for rows, metric in ((8, "exact-match"), (16, "rouge-l"), (32, "rouge-l")):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        (folder / "answers.jsonl").write_text('{"row": 0, "tuned_score": 1.0}\n')
+        runs.append((Run(folder), {"metric": {"name": metric}, "ledger": {"trained": rows}}))
+    with pytest.raises(RunError, match="different metrics"):
+        measure_curve(runs, None, 0)

@@ -16,6 +16,7 @@ from whet.errors import DataError, InputError, RecipeError
 from whet.evaluate.suites import read_suite
 from whet.store import registry
 from whet.store.run import Run
+from whet.train.release import read_facts
 
 GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(30)]
 TEXTS = [{"text": "Once"}, {"text": "The old"}]
@@ -82,6 +83,8 @@ def test_a_point_of_the_way_is_released_without_training(
     configs = [json.loads((run.model / "adapter_config.json").read_text()) for run in (taken, whole)]
     assert configs[0]["lora_alpha"] == pytest.approx(configs[1]["lora_alpha"] / 2)
     assert json.loads((taken.model / "whet.json").read_text())["scale"] == 0.5
+    assert taken.read_json("run.json")["created"] > whole.read_json("run.json")["created"]
+    assert taken.read_json("run.json")["clock"] == read_facts(whole.model)["clock"], "one day in every prompt"
     assert (taken.model / "adapter_model.safetensors").read_bytes() == (
         whole.model / "adapter_model.safetensors"
     ).read_bytes()

@@ -102,6 +102,16 @@ def test_a_column_can_be_named(tmp_path: Path) -> None:
         read_documents(path, column="reply")
 
 
+def test_a_column_of_plain_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Alpha.")
+    (tmp_path / "b.html").write_text("<p>Beta</p>")
+    for path in (tmp_path, tmp_path / "a.txt"):
+        with pytest.raises(DataError, match="plain text, which has no columns.*retrieval.column: body"):
+            read_documents(path, column="body")
+    (tmp_path / "c.jsonl").write_text('{"body": "Gamma."}\n')
+    assert len(read_documents(tmp_path, column="body")) == 3
+
+
 def test_the_fingerprint_changes_with_a_byte_and_with_a_name(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("one")
     first = documents_fingerprint(tmp_path)

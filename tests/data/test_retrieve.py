@@ -95,7 +95,8 @@ def test_the_real_library_finds_what_a_plain_computation_finds(tmp_path: Path) -
     (tmp_path / "vocab.txt").write_text("\n".join(names))
     tokenizer = BertTokenizer(str(tmp_path / "vocab.txt"))
     torch.manual_seed(0)
-    bert = BertModel(BertConfig(len(names), 16, 2, 2, 32, max_position_embeddings=32)).eval()
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    bert = BertModel(BertConfig(vocab_size=len(names), max_position_embeddings=32, **sizes)).eval()
     bert.save_pretrained(tmp_path / "bert")
     tokenizer.save_pretrained(tmp_path / "bert")
     made = library.SentenceTransformer(str(tmp_path / "bert"), device="cpu")

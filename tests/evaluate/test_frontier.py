@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from whet.cli.frontier import show
 from whet.cli.render import Screen
+from whet.evaluate import frontier, metric
 from whet.evaluate.frontier import Point, Score, choose
 from whet.evaluate.frontier_chart import draw
+from whet.recipe.schema import Recipe
+from whet.types import Row
 
 
 def point(scale: float, task: float, general: float) -> Point:
@@ -57,3 +62,19 @@ def test_a_frontier_that_ends_at_the_base_offers_no_release_and_shows_no_folders
         show(screen, facts | more, "desk")
     assert "nothing to release" in said.get() and "--take" not in said.get()
     assert "/home/me" not in said.get() + draw(facts) and "own.py:stars" in draw(facts)
+
+
+def test_a_scale_is_chosen_by_the_metric_of_the_verdict() -> None:
+    """Long test answers are measured by ROUGE-L, and so are the validation rows, whose own answers are short."""
+
+    def row(index: int, answer: str) -> Row:
+        said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}]
+        return Row(index, f"row {index}", messages=said)
+
+    rows = [row(n, f"answer {n}") for n in range(8)]
+    sealed = [row(n, f"a long answer to question {n}, " * 12) for n in range(8)]
+    prepared: Any = SimpleNamespace(test_rows=sealed)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(frontier, "read_rows", lambda *_: rows)
+        _, name, reason = frontier.task_rows(Recipe(data="d.jsonl"), prepared)
+    assert (name, reason) == metric.choose(sealed) and name != metric.choose(rows)[0]

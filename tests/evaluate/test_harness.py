@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
+import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
+from whet import api
 from whet.data.template import Renderer
 from whet.errors import InputError
-from whet.evaluate import harness
+from whet.evaluate import cost, forgetting, harness, harness_tasks
+from whet.evaluate.ship_view import measure_row
 from whet.evaluate.sides import Side
+from whet.evaluate.statistics import paired_difference
 from whet.model.base import Base, load_base
 from whet.model.fit import install_forest
 from whet.model.policy import Policy
+from whet.recipe.keep import Forgetting
+from whet.recipe.schema import Recipe
 
 TASK = """
 task: sums
@@ -65,13 +74,121 @@ def test_a_context_that_is_too_long_loses_its_beginning(nano: tuple[Side, Base, 
     assert len(context) + len(rest) == base.context and base.tokenizer.decode(rest).strip() == "end"
 
 
-def test_documents_are_paired_by_their_id() -> None:
-    samples = [{"doc_id": n, "metrics": ["bypass", "acc"], "bypass": "x", "acc": n % 2} for n in range(3)]
-    assert harness.by_document("t", samples) == ("acc", {"0": 0.0, "1": 1.0, "2": 0.0})
-    base, tuned = {"t": ("acc", {"0": 0.0, "1": 1.0})}, {"t": ("acc", {"1": 0.5, "0": 0.25})}
-    assert list(harness.paired(base, tuned)) == [("t", "acc", [0.0, 1.0], [0.25, 0.5])]
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def perplexity(logprobs: list[float]) -> float:
+    return math.exp(-mean(logprobs))
+
+
+class Task:
+    """What Whet reads of a task of lm-eval."""
+
+    def __init__(self, **metrics: tuple[Any, bool | None]) -> None:
+        self.metrics = metrics
+
+    def aggregation(self) -> dict[str, Any]:
+        return {name: how for name, (how, _) in self.metrics.items()}
+
+    def higher_is_better(self) -> dict[str, bool | None]:
+        return {name: higher for name, (_, higher) in self.metrics.items()}
+
+
+class Manager:
+    """The index of a package that knows three tasks, a group of two of them, and one that cannot be opened."""
+
+    tasks: dict[str, Task | None] = {
+        "sums": Task(acc=(mean, True)),
+        "typos": Task(perplexity=(perplexity, False), wrong=(mean, False)),
+        "texts": Task(perplexity=(perplexity, False)),
+        "offline": None,
+    }
+    all_subtasks = list(tasks)
+    all_tasks = [*tasks, "both"]
+
+    def __init__(self, include_path: list[str] | None) -> None:
+        assert include_path is None
+
+    def load(self, names: list[str]) -> dict[str, Any]:
+        if self.tasks[names[0]] is None:
+            raise ConnectionError("the Hub cannot be reached")
+        return {"tasks": {name: self.tasks[name] for name in names}}
+
+
+@pytest.fixture()
+def package(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    made = SimpleNamespace(
+        tasks=SimpleNamespace(TaskManager=Manager),
+        api=SimpleNamespace(metrics=SimpleNamespace(mean=mean)),
+    )
+    for place in (harness, harness_tasks):
+        monkeypatch.setattr(place, "harness", lambda: made)
+    return made
+
+
+def samples(filter_: str = "none", **metrics: list[Any]) -> list[dict[str, Any]]:
+    rows = zip(*metrics.values(), strict=True)
+    return [{"doc_id": n, "filter": filter_} | dict(zip(metrics, row, strict=True)) for n, row in enumerate(rows)]
+
+
+def test_documents_are_paired_by_their_id_under_the_first_metric_that_each_of_them_has() -> None:
+    found = harness_tasks.scores_of("t", samples(bleu=[("a", "b")] * 3, acc=[0, 1, 0]), {"bleu": True, "acc": True})
+    assert found == harness_tasks.Scores("acc", True, {"0": 0.0, "1": 1.0, "2": 0.0})
+    read = ({"0": 0.0, "1": 1.0}, {"1": 0.5, "0": 0.25})
+    base, tuned = ({"t": harness_tasks.Scores("acc", True, one)} for one in read)
+    (one,) = harness_tasks.paired(base, tuned)
+    assert (one.task, one.base, one.tuned) == ("t", [0.0, 1.0], [0.25, 0.5])
     with pytest.raises(InputError, match="no single documents"):
-        harness.by_document("group", [])
+        harness_tasks.scores_of("group", [], {"acc": True})
+
+
+def test_of_several_readings_of_one_answer_the_first_counts() -> None:
+    read = samples("strict", exact=[0.0, 0.0]) + samples("flexible", exact=[1.0, 1.0])
+    assert harness_tasks.scores_of("t", read, {"exact": True}).by_document == {"0": 0.0, "1": 0.0}
+
+
+def test_a_metric_of_all_documents_at_once_is_none_of_single_ones(package: SimpleNamespace) -> None:
+    assert harness_tasks.metrics_of(Manager.tasks["typos"]) == {"wrong": False}
+    assert harness_tasks.metrics_of(Task(odd=(mean, None))) == {}
+
+
+@pytest.mark.parametrize(("after", "word"), [(1.0, "lost"), (0.0, "kept")])
+def test_where_lower_is_better_a_rise_is_the_loss(
+    monkeypatch: pytest.MonkeyPatch, package: SimpleNamespace, after: float, word: str
+) -> None:
+    found = {"base": [0.0] * 150 + [1.0] * 50, "tuned": [after] * 200}
+    package.simple_evaluate = lambda model, **_: {"samples": {"typos": samples(wrong=found[model])}}
+    monkeypatch.setattr(harness, "lm_of", lambda side, origin, renderer: side.name)
+    sides: Any = (SimpleNamespace(name="base"), SimpleNamespace(name="tuned"))
+    recipe = Recipe(data="x", forgetting=Forgetting(lm_eval=["typos"]))
+    (measure,) = cost._harness(sides[0], sides[1], cast(Any, None), cast(Any, None), recipe)
+    assert measure.loss == after - 0.25 and measure.low <= measure.loss <= measure.high and measure.word == word
+    assert ("score +75.0 points" in measure.statement) == (word == "lost")
+    row = measure_row(asdict(measure))
+    assert row["loss"] == f"score {100 * measure.loss:+.1f} points" and row["budget"][0] == "+"
+
+
+def test_scores_that_are_no_shares_meet_no_budget_in_points() -> None:
+    difference = paired_difference([30.0, 40.0, 50.0, 35.0] * 5, [20.0, 40.0, 30.0, 35.0] * 5)
+    found = forgetting.score_measure("t", "The task", (38.75, 31.25), difference, 0.02)
+    assert (found.word, found.budget, found.loss) == ("not judged", None, 7.5)
+    assert "score -7.500 (95% interval -" in found.statement and "within 0..1" in found.statement
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [("sum", "no such task; did you mean 'sums'?"), ("both", "group"), ("texts", "no single"), ("offline", "the Hub")],
+)
+def test_a_task_that_cannot_be_compared_is_refused_before_anything_is_trained(
+    package: SimpleNamespace, tmp_path: Path, task: str, said: str
+) -> None:
+    rows = [{"prompt": f"Say {n}.", "completion": f"{n}"} for n in range(40)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        api.tune(tmp_path / "rows.jsonl", run_root=tmp_path / "runs", forgetting=f"{{lm_eval: [sums, {task}]}}")
+    assert caught.value.exit_code == 2 and repr(task) in str(caught.value)
+    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob("metrics.jsonl"))
 
 
 def test_without_the_package_there_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +201,7 @@ def test_without_the_package_there_is_one_clear_message(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(builtins, "__import__", absent)
     with pytest.raises(InputError, match="need the package lm-eval"):
-        harness.harness()
+        harness_tasks.harness()
 
 
 def test_its_runner_asks_our_model(
@@ -96,7 +213,8 @@ def test_its_runner_asks_our_model(
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "sums.yaml").write_text(TASK.replace("FILE", str(tmp_path / "rows.jsonl")))
     found = harness.run_tasks(*nano, [str(tmp_path / "sums.yaml")], None)
-    metric, scores = found["sums"]
-    assert metric == "acc" and len(scores) == 4 and set(scores.values()) == {1.0}
+    sums = found["sums"]
+    assert (sums.metric, sums.higher_is_better) == ("acc", True)
+    assert len(sums.by_document) == 4 and set(sums.by_document.values()) == {1.0}
     with pytest.raises(InputError, match="no such task"):
         harness.run_tasks(*nano, ["a-task-nobody-wrote"], None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import expit
 from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.inter_rater import cohens_kappa as theirs
@@ -14,7 +17,12 @@ from statsmodels.stats.inter_rater import cohens_kappa as theirs
 from whet.errors import DataError
 from whet.evaluate.agreement import cohens_kappa, told_agreement
 from whet.evaluate.families import family_of, same_family
+from whet.evaluate.judge import judge_pairs, position, questions_of
 from whet.evaluate.preferred import preferred, told
+from whet.evaluate.statistics import paired_difference
+from whet.evaluate.wins import win_rate
+from whet.recipe.judging import PairJudge
+from whet.store.atomic import append_line
 
 
 def test_the_interval_is_that_of_a_logistic_regression_with_an_intercept_only() -> None:
@@ -100,3 +108,54 @@ def test_one_label_only_leaves_kappa_open() -> None:
 )
 def test_relatives_are_known_by_their_names(judge: str, contestant: str, related: bool) -> None:
     assert bool(same_family(judge, [contestant])) == related, (family_of(judge), family_of(contestant))
+
+
+def test_groups_are_what_kappa_is_sure_of() -> None:
+    """Each item asked four times says nothing new: the interval is that of the items, not of the answers."""
+    random = np.random.default_rng(2)
+    first = random.choice(["a", "b"], 40)
+    second = np.where(random.random(40) < 0.7, first, "a")
+    once = cohens_kappa(first.tolist(), second.tolist())
+    one, other = (np.repeat(given, 4).tolist() for given in (first, second))
+    often = cohens_kappa(one, other, np.repeat(np.arange(40), 4).tolist())
+    assert often["kappa"] == pytest.approx(once["kappa"])
+    t = math.sqrt(40 / 39) * stats.t.ppf(0.975, 39) / stats.norm.ppf(0.975)
+    assert often["high"] - often["kappa"] == pytest.approx(t * (once["high"] - once["kappa"]))
+    assert cohens_kappa(["a", "b"], ["a", "b"], ["x", "x"])["low"] == -1
+
+
+def copied(outcomes: list[float]) -> tuple[list[float], list[str]]:
+    """Each outcome eight times, and the conversation that it comes from."""
+    return [one for one in outcomes for _ in range(8)], [f"talk {n}" for n in range(len(outcomes)) for _ in range(8)]
+
+
+def by_score(outcomes: list[float], rows: None, clusters: list[str] | None) -> dict[str, Any]:
+    return win_rate([0.5] * len(outcomes), outcomes, "a rule", 0, clusters)
+
+
+@pytest.mark.parametrize("rate", [preferred, by_score])
+def test_eight_turns_of_one_conversation_are_one_vote(rate: Any) -> None:
+    few = [1.0, 1.0, 0.0, 1.0, 0.5, 0.0] * 4
+    outcomes, talks = copied(few)
+    found, alone = rate(outcomes, None, talks), rate(outcomes, None, None)
+    truth = paired_difference([0.5] * 24, few)
+    assert found["rate"] == pytest.approx(3.5 / 6) and alone["p"] < 0.05 < found["p"]
+    assert (found["low"], found["high"]) == pytest.approx((0.5 + truth.low, 0.5 + truth.high))
+
+
+def test_a_judge_of_conversations_knows_fewer_things(tmp_path: Path) -> None:
+    letters = [["A", "A"]] * 12 + [["A", "B"]] * 12
+    talks = [f"talk {n // 6}" for n in range(24)]
+    one, other = position(letters), position(letters, talks)
+    assert one["p"] < 0.05 < other["p"] and one["consistent"] == other["consistent"] == 12
+    assert other["high"] - other["low"] > one["high"] - one["low"]
+    lines: list[dict[str, Any]] = [
+        {"row": n, "prompt": "Say it.", "base": f"b{n}", "tuned": f"t{n}", "group": talk}
+        for n, talk in enumerate(talks)
+    ]
+    wanted = PairJudge(url="http://localhost:1/v1", model="judge", rubric="short")
+    for question in (question for n, line in enumerate(lines) for question in questions_of(n, line, wanted)):
+        letter = "B" if question.order[0] == "base" else "A"
+        append_line(tmp_path / "pairs.jsonl", json.dumps({"key": question.key, "verdict": letter}))
+    facts, _ = judge_pairs(lines, wanted, tmp_path / "pairs.jsonl", [], lambda done, total: None)
+    assert facts["rate"] == 1.0 and facts["p"] == paired_difference([0.0] * 24, [1.0] * 24, clusters=talks).p

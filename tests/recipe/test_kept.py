@@ -24,6 +24,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"keep": {"replay": "base"}, "method": "classify"}, "classify learns"),
     ({"keep": {"scale": 0.5}, "method": "reward"}, "a head"),
     ({"keep": {"scale": "auto"}, "method": "dpo"}, "validation rows"),
+    ({"keep": {"scale": "auto"}, "method": {"kind": "grpo", "rewards": {"kind": "exact"}}}, "by its reward"),
     ({"keep": {"kl": 0.1}, "adapter": "full"}, "leaves no base"),
     ({"keep": {"kl": 0.1}, "method": "kto"}, "held to its base"),
     ({"keep": {"scale": 0.5}, "method": {"kind": "pretrain", "from_scratch": True}}, "noise"),

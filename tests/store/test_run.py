@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from whet.errors import RunFolderError
-from whet.recipe.schema import Full, Recipe
+from whet.recipe.keep import Forgetting, Keep
+from whet.recipe.schema import Evaluate, Full, Recipe
 from whet.store.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,49 @@ def test_the_same_data_under_another_path_is_the_same_data() -> None:
     Path("moved").mkdir()
     Path("Tickets 2.jsonl").rename("moved/renamed.jsonl")
     assert Run.create("runs", recipe(data="moved/renamed.jsonl"), name="mine").folder == run.folder
+
+
+def test_files_beside_the_data_may_move_with_it() -> None:
+    """Their bytes make the run, not their places; and from here on it reads them where they are."""
+
+    def asked(folder: str) -> Recipe:
+        return recipe(
+            keep=Keep(replay=f"{folder}general.jsonl", prompts=f"{folder}asked.jsonl", scale="auto"),
+            forgetting=Forgetting(suites=[f"{folder}suite.jsonl"]),
+            evaluate=Evaluate(metric=f"{folder}own.py:score"),
+        )
+
+    names = ("general.jsonl", "asked.jsonl", "suite.jsonl", "own.py")
+    for name in names:
+        Path(name).write_text(f'{{"in": "{name}"}}\n')
+    run = Run.create("runs", asked(""))
+    run.write_recipe(asked(""))
+    Path("moved").mkdir()
+    for name in names:
+        Path(name).rename(f"moved/{name}")
+    again = Run.create("runs", asked("moved/"))
+    assert again.folder == run.folder
+    for found in (again.recipe, again.asked):
+        assert all(Path(name).is_file() for name in (found.keep.replay or "", found.keep.prompts or ""))
+        assert Path(found.forgetting.suites[0]).is_file() and "moved" in found.evaluate.metric
+    run.refuse_changed_data()
+    Path("moved/suite.jsonl").write_text("other")
+    assert Run.create("runs", asked("moved/")).folder != run.folder
+    assert Run.create("runs", recipe(evaluate=Evaluate(metric="moved/own.py:other"))).folder != run.folder
+
+
+def test_a_run_looks_for_its_files_from_where_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("general.jsonl", "suite.jsonl"):
+        Path(name).write_text("{}")
+    asked = recipe(keep=Keep(replay="general.jsonl"), forgetting=Forgetting(suites=["suite.jsonl"]))
+    run = Run.create(Path("runs").absolute(), asked)
+    before = (run.folder / "recipe.yaml").stat().st_mtime_ns
+    Run.create("runs", asked)
+    assert (run.folder / "recipe.yaml").stat().st_mtime_ns == before, "nothing has moved"
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    run.refuse_changed_data()
+    assert Path(run.recipe.keep.replay or "").is_file() and Path(run.recipe.forgetting.suites[0]).is_file()
 
 
 def test_a_name_that_is_taken_by_something_else_is_refused() -> None:

@@ -77,8 +77,6 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
         screen.say("That is the base: there is nothing to release.")
     elif found["scale"] == 1:
         screen.say("That is the model as it was trained: nothing needs to be done.")
-    elif not found["scale"]:
-        screen.say("That is the base itself: there is nothing to release.")
     else:
         screen.say(f"Release it: whet frontier {run} --take {found['scale']:g}")
     screen.say(f"Drawn in {found['svg']}")

@@ -39,12 +39,20 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     if not found:
         screen.say(f"no named models in {runs}/ yet; name one with: whet models register NAME RUN")
     rows = [
-        (model.name, one.version, "in use" if one.version == model.current else "", one.run, one.registered)
+        (
+            model.name,
+            one.version,
+            "in use" if one.version == model.current else "",
+            (one.facts.get("verdict") or {}).get("word", "not measured"),
+            (one.facts.get("ship") or {}).get("answer", ""),
+            one.run,
+            one.registered,
+        )
         for model in found
         for one in model.versions
     ]
     if rows:
-        screen.show(render.table(["model", "#version", "", "run", "registered"], rows))
+        screen.show(render.table(["model", "#version", "", "verdict", "ship it?", "run", "registered"], rows))
     screen.finish({"models": [{"name": m.name, "current": m.current, "versions": m.versions} for m in found]})
 
 
@@ -69,7 +77,7 @@ def register(
         raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)
     evaluated = (found.folder / "evaluation.json").exists()
     evaluation = found.read_json("evaluation.json") if evaluated else {}
-    facts = {key: evaluation.get(key) for key in ("metric", "base", "tuned", "verdict")} if evaluated else {}
+    facts = registry.facts_of(evaluation) if evaluated else {}
     version = registry.register(name, found, facts, runs)
     screen = Screen(json_)
     screen.say(f"{name}@{version} is run {found.name}; put it in use with: whet models promote {name} {version}")

@@ -24,6 +24,7 @@ WORDS = 200
 OVERLAP = 8
 """At most one word in this many is shared with the passage before."""
 HTML = (".html", ".htm")
+PLAIN = (".txt", ".md", *HTML)
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)\]])\s+|(?<=[。！？])|\n+")
 _BLOCKS = frozenset("p div br li ul ol table tr section article header footer h1 h2 h3 h4 h5 h6 pre blockquote".split())
@@ -49,10 +50,14 @@ def read_documents(path: Path, words: int = WORDS, column: str | None = None) ->
 
     `column` names the column of records that holds the text; otherwise it is `text`, `content` or `document`, or the
     only column with words. A column `id` names the record.
-    Raises DataError for a file that is missing, empty, binary or of an unknown form, with its name.
+    Raises DataError for a file that is missing, empty, binary or of an unknown form, with its name, and for a column of
+    documents that have none.
     """
     if words < 8:
         raise DataError("a passage must have room for a sentence", value=words, fix="use 8 words or more")
+    if column and path.exists() and all(_known(file, PLAIN) for file, _ in _files(path)):
+        what, fix = "these documents are plain text, which has no columns", "leave retrieval.column out"
+        raise DataError(what, where=str(path), value=f"retrieval.column: {column}", fix=fix)
     passages = [
         Passage(f"{name}#{number}", piece, where)
         for name, where, text in _documents(path, column)

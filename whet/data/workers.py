@@ -7,6 +7,7 @@ when its pipe does, so none outlives a killed parent.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -125,6 +126,7 @@ class _Team:
 def _serve(pipe: Connection, of_parent: list[Connection], function: Callable[[Any], Any]) -> None:
     """The life of a worker. The parent's ends of the pipes must be closed here, or a dead parent would go unnoticed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    gc.freeze()  # what the parent has imported stays: to look through it again and again would copy it, and take time
     for other in of_parent:
         other.close()
     try:

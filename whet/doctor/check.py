@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100
 """Rows that a finding names; its count says how many there are."""
+HELD_OUT = ("validation", "test")
+"""The parts that nothing is learned from."""
 ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 

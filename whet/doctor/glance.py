@@ -1,4 +1,4 @@
-"""The words of a row as numbers: cut once, though many checks look at the row.
+"""The texts of a row and their words as numbers: cut once, though many checks look at the row.
 
 Shape legend: W words of one text.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from whet.doctor.answers import answer_words
+from whet.data.traits import content_hash
+from whet.doctor.answers import answer_words, digest
 from whet.types import Message, Row
 
 SHORT_WORDS, SHORT_CHARACTERS = 8, 80
@@ -22,15 +23,47 @@ MOST_WORDS = 500_000
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(slots=True)
 class Glance:
-    prompt_W: np.ndarray
-    """Hashes of the words before the last message, without the system prompt, in order; case and punctuation do not
-    count. Of a text without messages: empty."""
-    answer_W: np.ndarray
-    """Those of the last message, or of a text without messages."""
-    label: str | None
-    """The answer, where it is short enough to be one of few labels. None for pairs, marks and texts."""
+    """What checks ask of a row, worked out when the first of them asks."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+
+    @cached_property
+    def prompt(self) -> str:
+        """What stands before the last answer, without the system prompt."""
+        return prompt_text(self.row)
+
+    @cached_property
+    def answer(self) -> str:
+        """What is to be learned: the last answer, or the whole text."""
+        return answer_text(self.row)
+
+    @cached_property
+    def label(self) -> str | None:
+        """The answer, where it is short enough to be one of few labels. None for pairs, marks and texts."""
+        return _label(self.row, self.answer)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of the answer or the label: 8 bytes, equal where only case and spaces differ."""
+        return digest(self.label or self.answer)[:8]
+
+    @cached_property
+    def content(self) -> bytes:
+        """8 bytes, equal for rows that are equal in everything that is learned or shown."""
+        return bytes.fromhex(content_hash(self.row)[:16])
+
+    @cached_property
+    def prompt_W(self) -> np.ndarray:
+        """Hashes of the prompt's words, in order; case and punctuation do not count. Of a text without messages:
+        empty."""
+        return hashed(words(self.prompt))
+
+    @cached_property
+    def answer_W(self) -> np.ndarray:
+        """Those of the answer, or of a text without messages."""
+        return hashed(words(self.answer))
 
 
 class _Hashes(dict[str, int]):
@@ -42,23 +75,16 @@ class _Hashes(dict[str, int]):
         return number
 
 
-class _Last:
-    """The row that was looked at last; it is held, so that no other row can take its identity."""
-
-    row: Row | None = None
-    glance: Glance
-
-
-_hashes, _last = _Hashes(), _Last()
+_hashes = _Hashes()
+_last: list[Glance] = []
+"""Of the row that was looked at last, which is held so that no other row can take its identity."""
 
 
 def glance(row: Row) -> Glance:
     """Checks look at one row one after another, so only the last one is remembered. Rows must not change between."""
-    if _last.row is not row:
-        prompt, answer = prompt_text(row), answer_text(row)
-        _last.glance = Glance(hashed(words(prompt)), hashed(words(answer)), _label(row, answer))
-        _last.row = row
-    return _last.glance
+    if not _last or _last[0].row is not row:
+        _last[:] = [Glance(row)]
+    return _last[0]
 
 
 def words(text: str) -> list[str]:

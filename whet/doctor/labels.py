@@ -6,9 +6,6 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.glance import glance
-from whet.types import Row
-
 FEWEST_ROWS, FEWEST_EACH = 20, 5
 """Labels are few where so many rows have one, and each label so many rows by mean."""
 LABELLED = 0.9
@@ -23,15 +20,12 @@ class LabelTally:
         self._codes, self._indices = array("i"), array("q")
         self._rows = 0
 
-    def add(self, row: Row) -> bool:
-        """Whether the row has a short answer or a label."""
+    def add(self, index: int, label: str | None) -> None:
+        """The short answer or the label of a row, where it has one."""
         self._rows += 1
-        label = glance(row).label
-        if label is None:
-            return False
-        self._codes.append(self._numbers.setdefault(label, len(self._numbers)))
-        self._indices.append(row.index)
-        return True
+        if label is not None:
+            self._codes.append(self._numbers.setdefault(label, len(self._numbers)))
+            self._indices.append(index)
 
     @property
     def few(self) -> bool:

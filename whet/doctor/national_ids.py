@@ -71,11 +71,15 @@ BESIDE = tuple(
 )
 
 
-def national_ids(text: str) -> Iterator[Span]:
-    """Every valid number with a form of its own, or beside its name."""
+def formed_ids(text: str) -> Iterator[Span]:
+    """Every valid number with a form of its own."""
     for match in FORMED.finditer(text):
         if FORMS[int((match.lastgroup or "").removeprefix("form"))][1](match[0]):
             yield Span(*match.span(), "ID")
+
+
+def named_ids(text: str) -> Iterator[Span]:
+    """Every valid number beside its name."""
     for word, form, valid in BESIDE if WORDS.search(text) else ():
         for match in form.finditer(text):
             if word.search(text, max(0, match.start() - BEFORE), match.start()) and valid(match[0]):

@@ -1,7 +1,8 @@
 """Personal data in a text: where it stands, and what it is.
 
 Every kind is told by a validator of its own: forms alone would take order numbers for telephones and versions for
-addresses. Cheap looks come first, because most texts hold none of it.
+addresses. Cheap looks come first, because most texts hold none of it; they begin with a set of characters, for which
+Python's regular expressions pass over all other characters at once.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ from collections.abc import Iterator
 import phonenumbers
 from stdnum import iban, luhn
 
-from whet.doctor.national_ids import national_ids
+from whet.doctor.national_ids import formed_ids, named_ids
 from whet.doctor.spans import Span, apart
 
 EMAIL = re.compile(r"(?<![\w.+/@-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b(?!@)")
 FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|py|js|ts|css|html?|md|txt|json|ya?ml)\Z", re.IGNORECASE)
 EIGHT = re.compile(r"\d(?:[ ().\-/]{0,3}\d){7}")
-"""Stands in every telephone number, card and account, and in most identity numbers."""
-LETTERED = re.compile(r"\b[A-Z]{2}\d\d ?[A-Z0-9]{4}|\b(?:[A-Z]{6}\d\d[A-Z]|[XYZ]-?\d{7})|\d{6}[-+A]\d{3}")
-"""Stands in the accounts and identity numbers that have letters or signs among their digits."""
+"""Stands in every telephone number."""
+NINE = re.compile(r"\d(?:[ ().\-/]{0,3}\d){8}")
+"""Stands in every card, telephone number without a country code and identity number, but for those of LETTERED. A date
+has eight digits."""
+LETTERED = (
+    re.compile(r"[A-Z](?<=\b.)(?:[A-Z]\d\d ?[A-Z0-9]{4}|[A-Z]{5}\d\d[A-Z]|(?<=[XYZ])-?\d{7})"),
+    re.compile(r"\d(?:\d{5}[-+A]\d{3}|\d{7}-?[A-Z]|[AB] ?\d{3} ?\d{3} ?\d\d)"),
+)
+"""One stands in every account and identity number that has letters or signs among its digits."""
 ABROAD = re.compile(r"(?<![\w+.,=/#-])(?:\+|00(?=[1-9]))[1-9](?:[ ().\-/]{0,3}\d){6,14}(?![\w]|[.,]\d)")
 AMERICAN = re.compile(
     r"(?<![\w+.,=/#-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d(?(1)\1|-)\d{4}(?![\w-]|[.,]\d)"
@@ -50,6 +57,8 @@ OTHER_NUMBER = re.compile(
 IBAN = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)(?!\w)")
 IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])")
+DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
+"""Stands in every IPv4 address."""
 VERSION = re.compile(
     r"(?:\bv(?:er(?:s(?:ion)?)?)?\.?|version|release|build|firmware|section|chapter|clause|§)\s*\Z", re.IGNORECASE
 )
@@ -73,14 +82,20 @@ def _found(text: str) -> Iterator[Span]:
     if text.count(":") >= 2 or text.count("-") >= 5:
         yield from _macs(text)
         yield from _ipv6(text)
-    if text.count(".") >= 3:
+    if DOTTED.search(text):
         yield from _ipv4(text)
-    if not EIGHT.search(text) and not LETTERED.search(text):
-        return
-    yield from (Span(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
-    yield from national_ids(text)
-    yield from _cards(text)
-    yield from _phones(text)
+    lettered, long = any(look.search(text) for look in LETTERED), NINE.search(text)
+    if lettered:
+        yield from (Span(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
+    if lettered or long:
+        yield from formed_ids(text)
+    if long:
+        yield from named_ids(text)
+        yield from _cards(text)
+    if ("+" in text or "00" in text) and EIGHT.search(text):
+        yield from _phones_abroad(text)
+    if long:
+        yield from _phones_at_home(text)
 
 
 def _emails(text: str) -> Iterator[Span]:
@@ -100,10 +115,13 @@ def _cards(text: str) -> Iterator[Span]:
             yield Span(*match.span(), "CARD")
 
 
-def _phones(text: str) -> Iterator[Span]:
+def _phones_abroad(text: str) -> Iterator[Span]:
     for match in ABROAD.finditer(text):
         if _callable("+" + match[0].removeprefix("00").removeprefix("+"), (None,)):
             yield Span(*match.span(), "PHONE")
+
+
+def _phones_at_home(text: str) -> Iterator[Span]:
     for match in AMERICAN.finditer(text):
         if _callable(match[0], ("US",)):
             yield Span(*match.span(), "PHONE")

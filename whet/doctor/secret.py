@@ -41,7 +41,8 @@ KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("PRIVATE KEY",), r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*-----|\Z)"),
     (("eyJ",), r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
 )
-KNOWN = tuple((hints, re.compile(pattern)) for hints, pattern in KEYS)
+HINTED = tuple((hint, re.compile(pattern)) for hints, pattern in KEYS for hint in hints)
+"""Most texts hold no hint: one loop over them is several times as fast as looking key by key."""
 IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']{0,64}:(?![\[<{$])(?P<value>[^\s:/@\"']{3,})@[\w.-]+")
 NAMED = re.compile(
     r"(?:api[_ -]?key|secret[_ -]?(?:access[_ -]?)?key|access[_ -]?key|client[_ -]?secret|secret|auth[_ -]?token|token|"
@@ -67,9 +68,8 @@ def secret_spans(text: str) -> list[Span]:
 
 
 def _found(text: str) -> Iterator[Span]:
-    for hints, pattern in KNOWN:
-        if any(hint in text for hint in hints):
-            yield from (_span(match) for match in pattern.finditer(text) if not _obvious(match[0]))
+    for pattern in dict.fromkeys([pattern for hint, pattern in HINTED if hint in text]):
+        yield from (_span(match) for match in pattern.finditer(text) if not _obvious(match[0]))
     if "://" in text and "@" in text:
         yield from (_span(match) for match in IN_URL.finditer(text) if not PLACE_HOLDER.search(match["value"]))
     lower = text.lower()

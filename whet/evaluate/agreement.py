@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from whet.errors import DataError, count
-from whet.evaluate.statistics import Z
+from whet.evaluate.statistics import Z, cluster_codes
 
 
-def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
-    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104), low and high with the
-    large-sample standard error (Fleiss, Cohen and Everitt 1969, doi:10.1037/h0028106), agreement (share of equal
-    labels) and rows. kappa and interval are None where both use one and the same label only: chance then agrees always.
-    Raises DataError for lists of different lengths.
+def cohens_kappa(
+    first: Sequence[str], second: Sequence[str], clusters: Sequence[object] | None = None
+) -> dict[str, Any]:
+    """Labels of the same items by two judges: kappa (Cohen 1960, doi:10.1177/001316446002000104), low and high,
+    agreement (share of equal labels) and rows.
+
+    The interval has the large-sample standard error (Fleiss, Cohen and Everitt 1969, doi:10.1037/h0028106), where items
+    share a cluster that of the clusters, with Student's t. kappa and interval are None where both use one and the same
+    label only: chance then agrees always. Raises DataError for lists of different lengths.
     """
     if len(first) != len(second):
         raise DataError("two judges must have judged the same items", value=(len(first), len(second)))
@@ -24,27 +29,32 @@ def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
     if not rows:
         return {"kappa": None, "low": None, "high": None, "agreement": None, "rows": 0}
     labels = sorted({*first, *second})
-    place = {label: number for number, label in enumerate(labels)}
+    one_N, other_N = (np.array([labels.index(label) for label in given]) for given in (first, second))
     share = np.zeros((len(labels), len(labels)))
-    for one, other in zip(first, second, strict=True):
-        share[place[one], place[other]] += 1 / rows
+    np.add.at(share, (one_N, other_N), 1 / rows)
     row, column = share.sum(1), share.sum(0)
     agreed, chance = float(np.trace(share)), float(row @ column)
     if chance > 1 - 1e-12:
         return {"kappa": None, "low": None, "high": None, "agreement": agreed, "rows": rows}
     kappa = (agreed - chance) / (1 - chance)
-    reach = Z * math.sqrt(variance(share, row, column, kappa, chance) / rows)
+    influence_N = ((one_N == other_N) - (1 - kappa) * (column[one_N] + row[other_N])) / (1 - chance)
+    reach = reach_of(influence_N - influence_N.mean(), cluster_codes(clusters, rows))
     low, high = max(-1.0, kappa - reach), min(1.0, kappa + reach)
     return {"kappa": kappa, "low": low, "high": high, "agreement": agreed, "rows": rows}
 
 
-def variance(share: np.ndarray, row: np.ndarray, column: np.ndarray, kappa: float, chance: float) -> float:
-    """Times rows; Fleiss, Cohen and Everitt 1969, equation 13."""
-    diagonal = np.diag(share)
-    own = float(np.sum(diagonal * (1 - (row + column) * (1 - kappa)) ** 2))
-    crossed = share * (column[:, None] + row[None, :]) ** 2
-    other = (1 - kappa) ** 2 * float(crossed.sum() - np.trace(crossed))
-    return max(0.0, own + other - (kappa - chance * (1 - kappa)) ** 2) / (1 - chance) ** 2
+def reach_of(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
+    """Half the width of a 95% interval, from how far each item moves the estimate. Without groups this is equation 13
+    of Fleiss, Cohen and Everitt 1969, whose variance is that of the influence of an item."""
+    rows = influence_N.size
+    if group_N is None:
+        return Z * math.sqrt(float(np.sum(influence_N**2))) / rows
+    sums_G = np.bincount(group_N, influence_N)
+    groups = sums_G.size
+    if groups == 1:
+        return math.inf
+    error = math.sqrt(groups / (groups - 1) * float(np.sum(sums_G**2))) / rows
+    return float(special.stdtrit(groups - 1, 0.975)) * error
 
 
 def told_agreement(found: dict[str, Any], with_whom: str) -> str:

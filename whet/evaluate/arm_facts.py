@@ -14,9 +14,8 @@ from whet.evaluate.arms import Arm
 from whet.evaluate.family import holm
 from whet.evaluate.framing import Fitted, question_of
 from whet.evaluate.grounding import grounding, holds_answer
-from whet.evaluate.heldout import clusters_of
 from whet.evaluate.power import rows_needed
-from whet.evaluate.statistics import paired_difference
+from whet.evaluate.statistics import clusters_of, paired_difference
 from whet.evaluate.transcript import Told
 from whet.evaluate.verdict import decide
 from whet.generate.budget import MILLION
@@ -99,7 +98,8 @@ def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
     """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
     passages = [[passage.text for passage in parts] for parts in asked.prompts.parts]
     answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
-    return grounding(answers, passages, questions, holds_answer([row.reference for row in rows], passages))
+    holds = holds_answer([row.reference for row in rows], passages)
+    return grounding(answers, passages, questions, holds, clusters=clusters_of(rows))
 
 
 def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: float) -> float | None:

@@ -13,8 +13,9 @@ from whet.data.baked import Front, front_of, prompted_batch, with_system
 from whet.data.loader import in_order
 from whet.data.prepare import Prepared
 from whet.evaluate import metric
-from whet.evaluate.heldout import Progress, answer_tokens, ask, clusters_of, measure_rows
+from whet.evaluate.heldout import Progress, answer_tokens, ask, measure_rows
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base

@@ -19,8 +19,8 @@ WORDS: dict[Word, str] = {
     "not judged": "no budget",
 }
 """For people: the same in the terminal, in sentences and in the report."""
-SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL"}
-UNITS = {"percent": "", "points": " points", "nats": " nats"}
+SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL", "score": "score"}
+UNITS = {"percent": "", "points": " points", "nats": " nats", "score": ""}
 TEXT_BUDGET = 0.02
 """A rise of the loss on general text that is accepted, as a share of the base's own. A convention."""
 LEAST_SCORE_BUDGET = 0.02
@@ -35,7 +35,7 @@ class Measure:
     name: str
     what: str
     """For people, as the subject of a sentence."""
-    unit: Literal["percent", "points", "nats"]
+    unit: Literal["percent", "points", "nats", "score"]
     base: float | None
     tuned: float | None
     loss: float
@@ -78,30 +78,38 @@ def text_budget(asked: float | None) -> tuple[float, str]:
 
 def state(measure: Measure) -> str:
     """The measure in one sentence, with its interval and its budget."""
-    unit = measure.unit
-    span = told_range(measure.low, measure.high, unit)
-    changed = f"{SUBJECTS[unit]} {told(measure.loss, unit)}{UNITS[unit]} (95% interval {span})"
+    unit, fell = measure.unit, falls(measure.unit, measure.details)
+    span = told_range(measure.low, measure.high, unit, fell)
+    changed = f"{SUBJECTS[unit]} {told(measure.loss, unit, fell)}{UNITS[unit]} (95% interval {span})"
     if measure.budget is None:
-        return f"{measure.what}: {changed}; no budget was set."
-    budget = f"the budget is {told(measure.budget, unit)}{UNITS[unit]}, {measure.reason}"
+        why = measure.reason if unit == "score" else "no budget was set"
+        return f"{measure.what}: {changed}; {why}."
+    budget = f"the budget is {told(measure.budget, unit, fell)}{UNITS[unit]}, {measure.reason}"
     return f"{measure.what}: {WORDS[measure.word]}; {changed}; {budget}."
 
 
-def told(loss: float, unit: str) -> str:
+def falls(unit: str, details: dict[str, Any]) -> bool:
+    """Whether a loss is a fall of what was measured, as of a score of which more is better."""
+    return unit in ("points", "score") and details.get("higher_is_better", True)
+
+
+def told(loss: float, unit: str, fell: bool) -> str:
     """A loss as the change that people read: where a score fell, with a minus. Without the unit of points and nats."""
-    return shown(-loss if unit == "points" else loss, unit, sign=True)
+    return shown(-loss if fell else loss, unit, sign=True)
 
 
-def told_range(low: float, high: float, unit: str) -> str:
+def told_range(low: float, high: float, unit: str, fell: bool) -> str:
     """The interval of a loss, as a range of changes from the lower to the higher."""
-    ends = (high, low) if unit == "points" else (low, high)
-    return " to ".join(told(end, unit) for end in ends)
+    ends = (high, low) if fell else (low, high)
+    return " to ".join(told(end, unit, fell) for end in ends)
 
 
 def shown(value: float, unit: str, sign: bool = False) -> str:
     """A value in its unit, short."""
     if unit == "nats":
         return f"{value:.3f}"
+    if unit == "score":
+        return f"{value:+.3f}" if sign else f"{value:.3f}"
     text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
     text = text.lstrip("+-") if float(text) == 0 else text
     return f"{text}%" if unit == "percent" else text

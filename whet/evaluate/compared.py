@@ -92,7 +92,7 @@ def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
 def documents_of(settings: Compare) -> list[Passage]:
     """The passages to look answers up in. Raises DataError."""
     assert settings.documents is not None
-    return read_documents(Path(settings.documents), settings.words)
+    return read_documents(Path(settings.documents).expanduser(), settings.words)
 
 
 def refuse_other_recipe(recipe: Recipe, run: Run) -> None:

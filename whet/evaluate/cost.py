@@ -8,9 +8,10 @@ from typing import Any
 from whet.data.template import Renderer
 from whet.evaluate import forgetting, harness, metric, skills
 from whet.evaluate.budget import Measure, together
+from whet.evaluate.harness_tasks import paired
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side, kl_by_prompt, text_nll
-from whet.evaluate.statistics import paired_difference
+from whet.evaluate.statistics import clusters_of, paired_difference
 from whet.evaluate.suites import Suite, read_suite
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
@@ -28,11 +29,13 @@ def measure_forgetting(
     prompts: Sequence[list[int]],
     recipe: Recipe,
     progress: Progress = lambda done, total: None,
+    clusters: Sequence[object] | None = None,
 ) -> dict[str, Any]:
-    """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites."""
-    measures = list(_read(base, tuned, origin, prompts, recipe))
+    """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites.
+    `clusters` names the group of each of the task's `prompts`, where there are groups."""
+    measures = list(_read(base, tuned, origin, prompts, clusters, recipe))
     items = skills.load_suite(origin.path)
-    suites = [read_suite(path) for path in recipe.forgetting.suites]
+    suites = [read_suite(path, recipe.columns.group) for path in recipe.forgetting.suites]
     total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
     if items:
         measures.append(_skills(base, tuned, origin, renderer, items, recipe, lambda n: progress(n, total)))
@@ -44,7 +47,14 @@ def measure_forgetting(
     return together(measures)
 
 
-def _read(base: Side, tuned: Side, origin: Base, prompts: Sequence[list[int]], recipe: Recipe) -> Iterator[Measure]:
+def _read(
+    base: Side,
+    tuned: Side,
+    origin: Base,
+    prompts: Sequence[list[int]],
+    clusters: Sequence[object] | None,
+    recipe: Recipe,
+) -> Iterator[Measure]:
     """What is read, not written."""
     budgets, seed, tokenizer = recipe.forgetting, recipe.seed, origin.tokenizer
     texts = forgetting.general_texts()
@@ -60,7 +70,7 @@ def _read(base: Side, tuned: Side, origin: Base, prompts: Sequence[list[int]], r
         seed,
     )
     if asked := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
-        yield forgetting.kl_measure("task", asked, budgets.kl, seed)
+        yield forgetting.kl_measure("task", asked, budgets.kl, seed, clusters)
     general = [encode(text)[: origin.context] for text in texts]
     if read := kl_by_prompt(base, tuned, general):
         yield forgetting.kl_measure("general", read, None, seed)
@@ -102,7 +112,8 @@ def _suite(
         pairs = zip(answers, suite.rows, strict=True)
         scores[side.name] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
     chosen = {"metric": suite.metric, "metric_reason": suite.reason}
-    return _scored(f"suite-{suite.name}", f"The suite {suite.name!r}", scores, recipe, **chosen)
+    name, what = f"suite-{suite.name}", f"The suite {suite.name!r}"
+    return _scored(name, what, scores, recipe, clusters_of(suite.rows), **chosen)
 
 
 def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: Recipe) -> Iterator[Measure]:
@@ -113,12 +124,20 @@ def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: 
         side.name: harness.run_tasks(side, origin, renderer, wanted.lm_eval, wanted.lm_eval_limit)
         for side in (base, tuned)
     }
-    for task, name, before, after in harness.paired(found["base"], found["tuned"]):
-        scores = {"base": before, "tuned": after}
-        yield _scored(f"lm-eval-{task}", f"The lm-eval task {task!r}", scores, recipe, metric=name)
+    for one in paired(found["base"], found["tuned"]):
+        scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
+        better = one.higher_is_better
+        yield _scored(f"lm-eval-{one.task}", what, scores, recipe, metric=one.metric, higher_is_better=better)
 
 
-def _scored(name: str, what: str, scores: dict[str, list[float]], recipe: Recipe, **details: Any) -> Measure:
-    difference = paired_difference(scores["base"], scores["tuned"], recipe.seed)
+def _scored(
+    name: str,
+    what: str,
+    scores: dict[str, list[float]],
+    recipe: Recipe,
+    clusters: Sequence[object] | None = None,
+    **details: Any,
+) -> Measure:
+    difference = paired_difference(scores["base"], scores["tuned"], recipe.seed, clusters)
     sides = (sum(scores["base"]) / difference.rows, sum(scores["tuned"]) / difference.rows)
     return forgetting.score_measure(name, what, sides, difference, recipe.forgetting.score, **details)

@@ -108,7 +108,7 @@ def forecast(
     expected = float(1 - curve.error(ahead)[0])
     word = "flat" if gain["high"] < LEAST_GAIN else "helps" if gain["low"] >= LEAST_GAIN else "undecided"
     facts: dict[str, Any] = {
-        "points": [_point(n, line, seed) for n, line in zip(rows, scores, strict=True)],
+        "points": [_point(n, line, clusters, seed) for n, line in zip(rows, scores, strict=True)],
         "test_rows": scores.shape[1],
         "fit": {"a": float(curve.a_B[0]), "b": float(curve.reach_B[0] * curve.last ** curve.c_B[0])}
         | {"c": float(curve.c_B[0])},
@@ -154,8 +154,8 @@ def _bounds(values_B: np.ndarray, estimate: float) -> dict[str, float]:
     return {"low": min(float(low), estimate), "high": max(float(high), estimate)}
 
 
-def _point(rows: int, scores_N: np.ndarray, seed: int) -> dict[str, float]:
-    low, high = mean_interval(scores_N, seed)
+def _point(rows: int, scores_N: np.ndarray, clusters: Sequence[object] | None, seed: int) -> dict[str, float]:
+    low, high = mean_interval(scores_N, seed, clusters)
     return {"rows": rows, "score": float(scores_N.mean()), "low": low, "high": high}
 
 

@@ -3,6 +3,7 @@ curve that was drawn of some data before."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 from whet.errors import InputError, RunError, RunFolderError
 from whet.evaluate.curve import SHARES, forecast
+from whet.recipe.keep import Forgetting
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Pretrain, Recipe
+from whet.store.atomic import new_folder
 from whet.store.identity import data_hash
-from whet.store.run import Run, read_json_file, read_lines
+from whet.store.run import JUDGED, Run, read_json_file, read_lines
 
 LEAST_ROWS = 32
 """Training rows: an eighth of fewer is hardly a sample."""
@@ -48,14 +51,26 @@ def of_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
+    kept_apart = recipe.forgetting.suites if recipe.keep.replay or recipe.keep.scale == "auto" else []
+    budget = recipe.forgetting.score if recipe.keep.scale == "auto" else None
+    part.forgetting = Forgetting(suites=kept_apart, score=budget)
     return part
+
+
+def share_verdicts(whole: Run, part: Run) -> None:
+    """What a judge said of answers in the run of all rows is not asked again for a share: the base answers alike in
+    each, and verdicts are kept under the very words that were judged."""
+    said = whole.folder / JUDGED
+    if said.is_dir() and not (part.folder / JUDGED).exists():
+        with new_folder(part.folder / JUDGED) as temporary:
+            shutil.copytree(said, temporary, dirs_exist_ok=True)
 
 
 def measure_curve(
     runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
 ) -> dict[str, Any]:
     """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
-    on the same rows."""
+    on the same rows, or not by the same metric."""
     found = [
         {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
         for run, _ in runs
@@ -64,6 +79,10 @@ def measure_curve(
         names = [run.name for run, _ in runs]
         fix = "remove these runs and draw the curve again"
         raise RunError("the runs of the curve were measured on different rows", value=names, fix=fix)
+    metrics = {run.name: result["metric"]["name"] for run, result in runs}
+    if len(set(metrics.values())) > 1:
+        fix = "name evaluate.metric, and draw the curve again"
+        raise RunError("the runs of the curve were measured by different metrics", value=metrics, fix=fix)
     rows = [result["ledger"]["trained"] for _, result in runs]
     facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
     whole = runs[-1][1]

@@ -12,8 +12,9 @@ from whet.data.loader import in_order
 from whet.data.prepare import Prepared
 from whet.errors import DataError
 from whet.evaluate import metric
-from whet.evaluate.heldout import Progress, answer_lines, ask, clusters_of, paired_facts
+from whet.evaluate.heldout import Progress, answer_lines, ask, paired_facts
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base

@@ -16,10 +16,12 @@ import numpy as np
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
 from whet.evaluate.budget import Measure, score_budget, text_budget
+from whet.evaluate.statistics import cluster_codes
 from whet.types import Difference
 
 Nll = Callable[[list[str]], list[tuple[float, int]]]
 """Texts to (sum of the negative log-likelihood in nats, number of tokens) of each."""
+NO_SHARES = "a budget is a share of the rows, and these scores do not lie within 0..1"
 KL_BUDGET = "how much a nat costs differs from base to base, so no rule sets a budget"
 
 
@@ -64,19 +66,27 @@ def _nats(nll: Nll, pieces: list[str], whose: str) -> np.ndarray:
 
 
 def kl_measure(
-    where: Literal["task", "general"], found: Sequence[tuple[float, int]], budget: float | None, seed: int = 0
+    where: Literal["task", "general"],
+    found: Sequence[tuple[float, int]],
+    budget: float | None,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
 ) -> Measure:
-    """Mean KL(base || tuned) in nats a token, from (sum in nats, tokens) of each prompt; prompts are drawn whole.
+    """Mean KL(base || tuned) in nats a token, from (sum in nats, tokens) of each prompt; prompts, or all that share a
+    cluster, are drawn whole.
 
     Raises DataError without a prompt, NonFiniteError for a distance that is not a number.
     """
     if not found:
         raise DataError("a distance needs at least one prompt")
     sums_U, sizes_U = np.array(found, dtype=float).T
+    highest = float((sums_U / sizes_U).max())
+    if (codes := cluster_codes(clusters, len(found))) is not None:
+        sums_U, sizes_U = np.bincount(codes, sums_U), np.bincount(codes, sizes_U)
     if not np.all(np.isfinite(sums_U)):
         raise NonFiniteError("the KL from base to tuned is not a number", value=sums_U.tolist())
     value = float(sums_U.sum() / sizes_U.sum())
-    low, high = resample.interval(sums_U, sizes_U, seed, (0.0, float((sums_U / sizes_U).max())))
+    low, high = resample.interval(sums_U, sizes_U, seed, (0.0, highest))
     what = {"task": "Distance from the base on the task's prompts", "general": "Distance from the base on general text"}
     reason = KL_BUDGET if budget is None else "asked for in the recipe"
     return Measure(f"kl-{where}", what[where], "nats", None, None, value, low, high, len(found), budget, reason)
@@ -85,8 +95,16 @@ def kl_measure(
 def score_measure(
     name: str, what: str, sides: tuple[float, float], difference: Difference, budget: float | None, **details: Any
 ) -> Measure:
-    """A suite of tasks: the fall of its score. `sides` are the scores of base and tuned, `difference` is paired."""
-    allowed, reason = score_budget(budget, difference.rows)
-    loss, low, high = -difference.estimate, -difference.high, -difference.low
+    """A suite of tasks: the fall of its score, or its rise where `details` say `higher_is_better: False`.
+
+    `sides` are the scores of base and tuned, `difference` is paired. Scores outside 0..1 are told as they are, and
+    judged by no budget.
+    """
+    loss, low, high = difference.estimate, difference.low, difference.high
+    if details.get("higher_is_better", True):
+        loss, low, high = -loss, -high, -low
     details = {"p": difference.p, "test": difference.test, **details}
-    return Measure(name, what, "points", *sides, loss, low, high, difference.rows, allowed, reason, details=details)
+    shares = difference.scale is None
+    allowed, reason = score_budget(budget, difference.rows) if shares else (None, NO_SHARES)
+    unit = "points" if shares else "score"
+    return Measure(name, what, unit, *sides, loss, low, high, difference.rows, allowed, reason, details=details)

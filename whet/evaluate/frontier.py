@@ -18,7 +18,7 @@ from whet.evaluate import metric, skills
 from whet.evaluate.budget import score_budget
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
-from whet.evaluate.statistics import mean_interval
+from whet.evaluate.statistics import clusters_of, mean_interval
 from whet.evaluate.suites import measured_prompts
 from whet.evaluate.within_unit import refuse_other_scale, refuse_outside_unit
 from whet.generate.own_samples import Asked, fitting, held_back, prompts_file, read_asked
@@ -88,7 +88,7 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
     rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
     name, reason = recipe.evaluate.metric, "asked for in the recipe"
     if rows and name == "auto":
-        name, reason = metric.choose(rows)
+        name, reason = metric.choose(prepared.test_rows or rows)  # as the verdict does, so that both mean the same
     if not rows or name == "nll" or not all(row.reference for row in rows):
         fix = "give split.validation above 0, and rows with answers"
         what = "there are no validation rows with answers to compare the scales on"
@@ -138,7 +138,7 @@ class _Reader:
             if place == 0:  # where the file gives no answer, the base's own is the one to keep
                 references = [given or own for given, own in zip(references, answers, strict=True)]
             right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
-            found.append(Point(scale, summary(task, seed), summary(right, seed)))
+            found.append(Point(scale, summary(task, seed, clusters_of(self.rows)), summary(right, seed)))
         return found
 
     def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
@@ -163,8 +163,8 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def summary(values: Sequence[float], seed: int) -> Score:
-    return Score(sum(values) / len(values), *mean_interval(values, seed))
+def summary(values: Sequence[float], seed: int, clusters: Sequence[object] | None = None) -> Score:
+    return Score(sum(values) / len(values), *mean_interval(values, seed, clusters))
 
 
 def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,13 @@ def grounding(
     questions: Sequence[str] | None = None,
     holds: Sequence[bool | None] | None = None,
     refusals: Sequence[str] = REFUSALS,
+    clusters: Sequence[object] | None = None,
 ) -> dict[str, Any]:
     """Support and refusals of `answers`, each with the texts of its passages and its question.
 
-    `holds`: whether the passages hold the answer, None where that is not known. Each rate is {mean, low, high, rows}
-    with a 95% interval, or None without a row to tell it from. Raises DataError for lists of different lengths.
+    `holds`: whether the passages hold the answer, None where that is not known. `clusters`: the group of each row,
+    where there are groups. Each rate is {mean, low, high, rows} with a 95% interval, or None without a row to tell it
+    from. Raises DataError for lists of different lengths.
     """
     questions = [""] * len(answers) if questions is None else questions
     holds = [None] * len(answers) if holds is None else holds
@@ -84,18 +86,18 @@ def grounding(
     refused = [is_refusal(answer, refusals) for answer in answers]
     told = [n for n, answer in enumerate(answers) if not refused[n] and words_of(answer)]
     texts = {n: list(passages[n]) for n in told}
-    pairs = {n: overlap(answers[n], texts[n], 2) for n in told}
-    return {
-        "rows": len(answers),
-        "refused": sum(refused),
-        "k_precision": rate(overlap(answers[n], texts[n]) for n in told),
-        "bigrams": rate(share for share in pairs.values() if share is not None),
-        "supported": rate(
-            float(not unsupported(answers[n], [*texts[n], questions[n]])) for n in told if unsupported(answers[n], [])
-        ),
-        "refusal_where_absent": rate(float(no) for no, held in zip(refused, holds, strict=True) if held is False),
-        "refusal_where_present": rate(float(no) for no, held in zip(refused, holds, strict=True) if held),
+    supported = {
+        n: float(not unsupported(answers[n], [*texts[n], questions[n]])) for n in told if unsupported(answers[n], [])
     }
+    found: dict[str, dict[int, float | None]] = {
+        "k_precision": {n: overlap(answers[n], texts[n]) for n in told},
+        "bigrams": {n: overlap(answers[n], texts[n], 2) for n in told},
+        "supported": {**supported},
+        "refusal_where_absent": {n: float(refused[n]) for n, held in enumerate(holds) if held is False},
+        "refusal_where_present": {n: float(refused[n]) for n, held in enumerate(holds) if held},
+    }
+    rates = {name: rate([of.get(n) for n in range(len(answers))], clusters) for name, of in found.items()}
+    return {"rows": len(answers), "refused": sum(refused), **rates}
 
 
 def overlap(answer: str, passages: Sequence[str], size: int = 1) -> float | None:
@@ -135,6 +137,7 @@ def judged(
     answers: Sequence[str],
     rows: Sequence[Row],
     cache: Path | None,
+    clusters: Sequence[object] | None = None,
 ) -> dict[str, Any] | None:
     """Mean support from 0 to 1 that a judge gives to answers, of which the prompts hold the passages. Verdicts are kept
     in `cache`. Raises InputError and RunError as the judge does."""
@@ -146,7 +149,7 @@ def judged(
         seconds=settings.seconds,
         retries=settings.retries,
     )
-    return rate(JudgeReward(asked, cache)(prompts, answers, rows))
+    return rate(JudgeReward(asked, cache)(prompts, answers, rows), clusters)
 
 
 def _runs(text: str, size: int) -> list[tuple[str, ...]]:
@@ -154,10 +157,11 @@ def _runs(text: str, size: int) -> list[tuple[str, ...]]:
     return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
 
 
-def rate(values: Iterable[float | None]) -> dict[str, Any] | None:
-    """A mean with its 95% interval and the number of its rows; None without any."""
+def rate(values: Sequence[float | None], clusters: Sequence[object] | None = None) -> dict[str, Any] | None:
+    """A mean with its 95% interval and the number of its rows; None without any. A row that says nothing is None."""
+    told = [n for n, value in enumerate(values) if value is not None]
     found = [value for value in values if value is not None]
     if not found:
         return None
-    low, high = mean_interval(found)
+    low, high = mean_interval(found, clusters=None if clusters is None else [clusters[n] for n in told])
     return {"mean": sum(found) / len(found), "low": low, "high": high, "rows": len(found)}

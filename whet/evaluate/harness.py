@@ -6,15 +6,14 @@ three are answered by the functions that the rest of the evaluation uses. Only t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from whet.data.loader import in_order
 from whet.data.template import Renderer
-from whet.errors import InputError
+from whet.evaluate.harness_tasks import Scores, harness, metrics_of, name_of, open_tasks, scores_of
 from whet.evaluate.sides import READ_TOKENS, Side, text_nll
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -24,60 +23,22 @@ from whet.types import Segment
 
 LONGEST = 256
 """Tokens of a written answer where the task does not say."""
-Sample = tuple[str, dict[str, float]]
-"""The metric that a task names first, and the score of each document under its id."""
-
-
-def harness() -> Any:
-    """The package. Raises InputError where it is not installed."""
-    try:
-        import lm_eval  # pyright: ignore[reportMissingImports]
-        import lm_eval.api.model  # pyright: ignore[reportMissingImports]
-        import lm_eval.tasks  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        fix = "pip install 'whet[lm-eval]', or leave forgetting.lm_eval out"
-        raise InputError("tasks of lm-eval need the package lm-eval", where="forgetting.lm_eval", fix=fix) from error
-    return lm_eval
 
 
 def run_tasks(
     side: Side, origin: Base, renderer: Renderer, tasks: Sequence[str], limit: int | None
-) -> dict[str, Sample]:
-    """Each task's scores by document. A task is a name that lm-eval knows, or its own YAML file.
-
-    Raises InputError for a task that is not known, and for one that scores no single documents.
-    """
-    package = harness()
-    folders = [str(Path(task).parent) for task in tasks if _is_file(task)]
-    manager = package.tasks.TaskManager(include_path=folders or None)
-    names = {task: Path(task).stem if _is_file(task) else task for task in tasks}
-    unknown = [task for task, name in names.items() if not manager.match_tasks([name])]
-    if unknown:
-        fix = "give a name from `lm-eval ls tasks`, or a YAML file whose name is the task's"
-        raise InputError("lm-eval knows no such task", where="forgetting.lm_eval", value=unknown, fix=fix)
-    found = package.simple_evaluate(
-        model=lm_of(side, origin, renderer), tasks=list(names.values()), task_manager=manager, limit=limit,
-        bootstrap_iters=0, log_samples=True, verbosity="ERROR",
+) -> dict[str, Scores]:
+    """Each task's scores by document, under its name. Raises InputError as open_tasks and scores_of do."""
+    opened = open_tasks(tasks)
+    found = harness().simple_evaluate(
+        model=lm_of(side, origin, renderer), tasks=opened, limit=limit, bootstrap_iters=0, log_samples=True,
+        verbosity="ERROR",
     )  # fmt: skip
-    return {name: by_document(name, found["samples"].get(name) or []) for name in names.values()}
-
-
-def _is_file(task: str) -> bool:
-    return Path(task).suffix in (".yaml", ".yml")
-
-
-def by_document(task: str, samples: Sequence[dict[str, Any]]) -> Sample:
-    """The first metric of a task's samples. Raises InputError for a task without documents that have one."""
-    first = samples[0] if samples else {}
-    metrics = [name for name in first.get("metrics") or [] if _is_number(first.get(name))]
-    if not metrics:
-        what, fix = "this task scores no single documents, so base and tuned cannot be paired", "name its parts instead"
-        raise InputError(what, where="forgetting.lm_eval", value=task, fix=fix)
-    return metrics[0], {str(sample["doc_id"]): float(sample[metrics[0]]) for sample in samples}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+    names = [name_of(task) for task in tasks]
+    return {
+        name: scores_of(name, found["samples"][name], metrics_of(task))
+        for name, task in zip(names, opened, strict=True)
+    }
 
 
 def lm_of(side: Side, origin: Base, renderer: Renderer) -> Any:
@@ -152,10 +113,3 @@ def written(side: Side, origin: Base, renderer: Renderer, context: str, wanted: 
             context=origin.context,
         )  # fmt: skip
     return answer.text
-
-
-def paired(base: dict[str, Sample], tuned: dict[str, Sample]) -> Iterator[tuple[str, str, list[float], list[float]]]:
-    """(task, metric, scores of base, scores of tuned) over the same documents in the same order."""
-    for task, (metric, scores) in base.items():
-        _, others = tuned[task]
-        yield task, metric, list(scores.values()), [others[document] for document in scores]

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 
 from whet.data.prepare import Prepared
-from whet.errors import DataError, ModelError
+from whet.errors import DataError
 from whet.evaluate.classes import measure_classes
 from whet.evaluate.rewards import measure_rewards
 from whet.evaluate.sides import Side
 from whet.model.base import load_base
 from whet.model.classifier import open_scorer
 from whet.model.fit import forest_refusal, fuse, install_forest
+from whet.model.load import refuse_other_weights
 from whet.model.policy import Policy
 from whet.model.precision import device
 from whet.recipe.schema import Recipe, Reward
@@ -37,15 +38,13 @@ def measure_headed(folder: Path, facts: dict[str, Any], recipe: Recipe, prepared
         finish = measure_classes(scorer, facts["head"], prepared, recipe.seed)
     del scorer
     gc.collect()
-    return finish(base_side(facts, recipe.trust_remote_code, kernels))
+    return finish(base_side(folder, facts, recipe.trust_remote_code, kernels))
 
 
-def base_side(facts: dict[str, Any], trust_remote_code: bool, kernels: bool) -> Side:
+def base_side(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool) -> Side:
     """The base that the model was trained on, as a language model. Raises ModelError where it is another one by now."""
     base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
-    if base.fingerprint != facts["base_fingerprint"]:
-        what = f"the base {facts['base']!r} has other weights than when this model was trained on it"
-        raise ModelError(what, fix="restore the base of that time, or train again")
+    refuse_other_weights(base, facts, folder)
     model = base.model.to(device())
     use_forest = forest_refusal(model) is None
     if use_forest:

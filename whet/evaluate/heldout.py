@@ -18,6 +18,7 @@ from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -185,11 +186,6 @@ def ask(
         )
 
 
-def clusters_of(rows: Sequence[Row]) -> list[str] | None:
-    """What keeps rows of one group together in a comparison; None where there are no groups."""
-    return [row.group or f"row {row.index}" for row in rows] if any(row.group for row in rows) else None
-
-
 def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
     """Half as much again as the longest reference: room for a wordy answer, none for an endless one."""
     longest = max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"])
@@ -239,6 +235,7 @@ def answer_lines(
             "tuned": texts["tuned"][n],
             "base_score": scores["base"][n].value,
             "tuned_score": scores["tuned"][n].value,
+            **({"group": row.group} if row.group else {}),
         }
         for n, row in enumerate(rows)
     ]

@@ -25,14 +25,17 @@ from whet.evaluate.families import same_family
 from whet.evaluate.heldout import Progress
 from whet.evaluate.preferred import preferred, told
 from whet.evaluate.samples import prompt_text
-from whet.evaluate.statistics import wilson
+from whet.evaluate.statistics import cluster_codes, clusters_of_lines, mean_interval, wilson, win_interval
 from whet.generate.remote import Remote
 from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import append_line
-from whet.store.run import now, read_lines
+from whet.store.run import JUDGED, now, read_lines
 
 ORDERS = (("base", "tuned"), ("tuned", "base"))
+AGREED = (["A", "B"], ["TIE", "TIE"])
+"""Letters of both orders, sorted, that name the same answer."""
+WORTH = {"tuned": 1.0, "tie": 0.5, "base": 0.0}
 TRANSCRIPT = "pairs.jsonl"
 AT_ONCE = 8
 """Requests on their way at the same time."""
@@ -73,7 +76,7 @@ def measure_judge(
     lines of answers.jsonl with the verdict on each (`judged`). Raises as judge_pairs does."""
     assert recipe.evaluate.judge is not None
     contestants = [recipe.base, *([recipe.method.teacher] if isinstance(recipe.method, Distil) else [])]
-    facts, picks = judge_pairs(lines, recipe.evaluate.judge, folder / "judged" / TRANSCRIPT, contestants, progress)
+    facts, picks = judge_pairs(lines, recipe.evaluate.judge, folder / JUDGED / TRANSCRIPT, contestants, progress)
     lines = [line | {"judged": pick} for line, pick in zip(lines, picks, strict=True)]
     facts["agreement"] = people.agreement(folder, lines)
     if facts["agreement"]["rows"]:
@@ -107,7 +110,10 @@ def judge_pairs(
     for question in questions:
         letters.setdefault(question.line, []).append(known[question.key])
     picks = [outcome(letters[n]) if n in letters else "tie" for n in range(len(lines))]
-    return summary(picks, list(letters.values()), wanted, contestants), picks
+    clusters = clusters_of_lines(lines)
+    facts = preferred([WORTH[pick] for pick in picks], clusters=clusters)
+    differing = None if clusters is None else [clusters[n] for n in letters]
+    return summary(facts, position(list(letters.values()), differing), wanted, contestants), picks
 
 
 def questions_of(number: int, line: dict[str, Any], wanted: PairJudge) -> list[Question]:
@@ -166,13 +172,11 @@ def outcome(letters: Sequence[str]) -> str:
 
 
 def summary(
-    picks: Sequence[str], letters: Sequence[Sequence[str]], wanted: PairJudge, contestants: Sequence[str]
+    facts: dict[str, Any], bias: dict[str, Any], wanted: PairJudge, contestants: Sequence[str]
 ) -> dict[str, Any]:
     """Win rate, position bias and warnings."""
-    worth = {"tuned": 1.0, "tie": 0.5, "base": 0.0}
-    facts = preferred([worth[pick] for pick in picks]) | {"by": wanted.model, "rubric": wanted.rubric}
-    facts["position"] = position(letters)
-    statement = f"{told(facts, wanted.model)} {facts['position']['statement']}"
+    facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
+    statement = f"{told(facts, wanted.model)} {bias['statement']}"
     if shared := same_family(wanted.model, contestants):
         facts["warning"] = (
             f"The judge {wanted.model} is of the same family as {shared}: judges prefer answers like their own "
@@ -181,13 +185,18 @@ def summary(
     return facts | {"statement": statement}
 
 
-def position(letters: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """How often both orders agree (with Wilson's interval), and whether the rest leans to the first or second place."""
+def position(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> dict[str, Any]:
+    """How often both orders agree (with Wilson's interval), and whether the rest leans to the first or second place;
+    over clusters where pairs share one."""
     pairs = len(letters)
     first, second = sum(pair == ["A", "A"] for pair in letters), sum(pair == ["B", "B"] for pair in letters)
-    agree = sum(sorted(pair) in (["A", "B"], ["TIE", "TIE"]) for pair in letters)
+    agree = sum(sorted(pair) in AGREED for pair in letters)
     low, high = wilson(agree, pairs)
     p = mcnemar_p(first, second)
+    if clusters is not None and pairs and cluster_codes(clusters, pairs) is not None:
+        low, high = mean_interval([float(sorted(pair) in AGREED) for pair in letters], clusters=clusters)
+        leans = [1.0 if pair == ["A", "A"] else 0.0 if pair == ["B", "B"] else 0.5 for pair in letters]
+        _, _, p = win_interval(leans, 0, clusters)
     said = (
         f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
         f"{first} it took the first answer both times, on {second} the second"

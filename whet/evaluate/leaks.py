@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from whet.errors import count
-from whet.evaluate.heldout import clusters_of
+from whet.evaluate.statistics import clusters_of
 from whet.evaluate.verdict import compare, describe
 from whet.types import Row
 

@@ -24,7 +24,7 @@ from typing import Any
 from whet.errors import DataError, InputError, NonFiniteError, nearest
 from whet.evaluate.own_metric import own_metric
 from whet.evaluate.rouge import rouge_l
-from whet.evaluate.statistics import mean_interval
+from whet.evaluate.statistics import clusters_of, mean_interval
 from whet.recipe.places import is_function
 from whet.reward.json_match import compare_json, parse_object, summarise_json
 from whet.reward.text_match import final_answer, normalise
@@ -86,13 +86,13 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
 
 
 def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
-    """score, low, high (95%: Wilson for 0/1, otherwise bootstrap) and rows; with json: validity, field_f1, fields;
-    with accuracy: macro_f1, labels; with final-answer: format (share of answers that state one); with nll:
-    nll_per_token. Raises DataError when the lengths differ."""
+    """score, low, high (95%: Wilson for 0/1, otherwise bootstrap; by groups where rows share one) and rows; with json:
+    validity, field_f1, fields; with accuracy: macro_f1, labels; with final-answer: format (share of answers that state
+    one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
     values = [one.value for one in scores]
-    low, high = mean_interval(values)
+    low, high = mean_interval(values, clusters=clusters_of(rows))
     summary: dict[str, Any] = {"score": sum(values) / len(values), "low": low, "high": high, "rows": len(rows)}
     details = [one.details for one in scores]
     if name == "json":

@@ -20,6 +20,7 @@ from whet.errors import RunFolderError
 from whet.evaluate.agreement import cohens_kappa, told_agreement
 from whet.evaluate.preferred import preferred, told
 from whet.evaluate.samples import plain, prompt_text
+from whet.evaluate.statistics import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.run import now, read_json_file, read_lines
 
@@ -169,7 +170,9 @@ def result(folder: Path) -> dict[str, Any]:
     people = sorted({by(line) for line in current})
     same = [answer["row"] for answer in answers.values() if answer["base"].strip() == answer["tuned"].strip()]
     judged = bool(outcomes)
-    facts = preferred(outcomes + [0.5] * len(same) * judged, rows + same * judged)
+    rows += same * judged
+    clusters = clusters_of_lines([answers[row] for row in rows])
+    facts = preferred(outcomes + [0.5] * len(same) * judged, rows, clusters)
     named = "one person" if len(people) == 1 else f"{len(people)} people"
     statement = told(facts, named if people else "people")
     if same and judged:
@@ -213,4 +216,5 @@ def with_model(answers: dict[int, dict[str, Any]], current: Sequence[dict[str, A
     """Cohen's kappa between people and the language model of evaluate.judge, on the rows that both judged."""
     people = labels_by_row(current)
     both = [row for row in people if answers[row].get("judged")]
-    return cohens_kappa([people[row] for row in both], [answers[row]["judged"] for row in both])
+    clusters = clusters_of_lines([answers[row] for row in both])
+    return cohens_kappa([people[row] for row in both], [answers[row]["judged"] for row in both], clusters)

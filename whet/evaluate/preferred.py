@@ -4,7 +4,7 @@ With two contestants the model (Bradley and Terry 1952, doi:10.1093/biomet/39.3-
 with probability p = 1 / (1 + exp(-s)), and its likelihood is largest at s = log(wins / losses); a tie is half a win and
 half a loss. The interval is s +- 1.96 standard errors, turned back into p. The standard error is robust: residuals are
 summed by row, because several people may judge one row; without ties and with one judgement a row it is
-sqrt(1 / wins + 1 / losses).
+sqrt(1 / wins + 1 / losses). Where rows share a group, groups are what is drawn and flipped, as in the main verdict.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from scipy import special
 
 from whet.doctor.power import mcnemar_p
 from whet.errors import count
-from whet.evaluate.statistics import Z
+from whet.evaluate.statistics import Z, cluster_codes, win_interval
 
 
-def preferred(outcomes: Sequence[float], rows: Sequence[object] | None = None) -> dict[str, Any]:
-    """`outcomes` hold 1 where the tuned answer won, 0.5 for a tie, 0 where it lost; `rows` what each is about.
+def preferred(
+    outcomes: Sequence[float], rows: Sequence[object] | None = None, clusters: Sequence[object] | None = None
+) -> dict[str, Any]:
+    """`outcomes` hold 1 where the tuned answer won, 0.5 for a tie, 0 where it lost; `rows` what each is about, and
+    `clusters` the group that it belongs to, where there are groups.
 
     Returns rate, low, high (95%), strength (s, in log-odds), p (two-sided exact sign test on the decided rows; a row
     that was judged several times counts once, for its majority), wins, ties, losses, judged (distinct rows). Where one
@@ -41,6 +44,8 @@ def preferred(outcomes: Sequence[float], rows: Sequence[object] | None = None) -
     lean = np.bincount(codes, values - 0.5)
     up, down = int(np.sum(lean > 0)), int(np.sum(lean < 0))
     p = mcnemar_p(up, down)
+    if clusters is not None and cluster_codes(clusters, values.size) is not None:
+        low, high, p = win_interval(values, 0, clusters)
     found = {"rate": float(values.mean()), "low": low, "high": high, "strength": strength, "p": p}
     return facts | found | {"judged": int(codes.max()) + 1}
 

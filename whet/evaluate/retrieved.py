@@ -8,6 +8,7 @@ from typing import Any
 
 from whet.data.raft import Shown
 from whet.evaluate.grounding import REFUSALS, grounding, judged, rate
+from whet.evaluate.statistics import clusters_of
 from whet.recipe.retrieval import Retrieval
 
 WHERE = {"absent": "lack", "present": "hold"}
@@ -22,14 +23,15 @@ def measure_retrieved(
     questions = [row.question for row in shown]
     refusals = (settings.refusal, *REFUSALS) if settings.refusal else REFUSALS
     holds = [row.oracle for row in shown]
-    found = [float(bool(row.oracle)) for row in shown if row.answerable]
-    facts: dict[str, Any] = {"passages": settings.passages, "rows": len(shown), "found": rate(found)}
+    clusters = clusters_of([row.row for row in shown])
+    found = [float(bool(row.oracle)) if row.answerable else None for row in shown]
+    facts: dict[str, Any] = {"passages": settings.passages, "rows": len(shown), "found": rate(found, clusters)}
     for side, given in answers.items():
-        facts[side] = grounding(given, texts, questions, holds, refusals)
+        facts[side] = grounding(given, texts, questions, holds, refusals, clusters)
         if settings.judge is not None:
             prompts = [row.row.prompt for row in shown]
             rows = [row.row for row in shown]
-            facts[side]["judged"] = judged(settings.judge, prompts, given, rows, cache)
+            facts[side]["judged"] = judged(settings.judge, prompts, given, rows, cache, clusters)
     return facts | {"statement": _statement(facts)}
 
 

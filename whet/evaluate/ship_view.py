@@ -6,7 +6,7 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import ship
-from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, told, told_range
+from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
 from whet.evaluate.units import points, told_change, told_metric, told_score, unit
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
@@ -56,13 +56,14 @@ def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 def measure_row(measure: dict[str, Any]) -> dict[str, str]:
     """One measure as words and figures."""
     unit, budget = measure["unit"], measure["budget"]
+    fell = falls(unit, measure.get("details") or {})
     return {
         "what": measure["what"],
         "word": measure["word"].replace(" ", "-"),
         "label": WORDS[measure["word"]],
-        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit)}{UNITS[unit]}",
-        "range": told_range(measure["low"], measure["high"], unit),
-        "budget": "none" if budget is None else f"{told(budget, unit)}{UNITS[unit]}",
+        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit, fell)}{UNITS[unit]}",
+        "range": told_range(measure["low"], measure["high"], unit, fell),
+        "budget": "none" if budget is None else f"{told(budget, unit, fell)}{UNITS[unit]}",
         "reason": measure["reason"],
         "base": _side(measure, "base"),
         "tuned": _side(measure, "tuned"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +23,7 @@ from whet.doctor.power import ALPHA, detectable_gain, mcnemar_p
 from whet.errors import DataError, NonFiniteError
 from whet.evaluate import resample
 from whet.evaluate.power import rows_needed
-from whet.types import Difference
+from whet.types import Difference, Row
 
 __all__ = ["detectable_gain", "mean_interval", "paired_difference", "rows_needed", "tango", "wilson"]
 
@@ -112,15 +113,26 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     return (0.0 if k == 0 else centre - reach), (1.0 if k == n else centre + reach)
 
 
-def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
-    """95% interval of a mean: Wilson for scores of 0 and 1, otherwise as whet/evaluate/resample.py; scores outside 0..1
-    are taken to lie within +-the largest one seen."""
+def mean_interval(
+    values: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None
+) -> tuple[float, float]:
+    """95% interval of a mean: Wilson for scores of 0 and 1, otherwise, and by clusters where rows share one, as
+    whet/evaluate/resample.py; scores outside 0..1 are taken to lie within +-the largest one seen."""
     values_N = scores(values, "these")
-    if is_binary(values_N):
+    group_N = cluster_codes(clusters, values_N.size)
+    if group_N is None and is_binary(values_N):
         return wilson(int(values_N.sum()), values_N.size)
     reach = float(np.abs(values_N).max())
     bounds = (0.0, 1.0) if in_unit(values_N) else (-reach, reach)
-    return resample.interval(values_N, np.ones(values_N.size), seed, bounds)
+    return resample.interval(*resample.as_units(values_N, group_N), seed, bounds)
+
+
+def win_interval(outcomes: ArrayLike, seed: int, clusters: Sequence[object]) -> tuple[float, float, float]:
+    """(low, high, p) of a win rate over clusters, where 1 is a win, 0.5 a tie, 0 a loss: the paired difference from a
+    coin, so that the interval contains 0.5 exactly where p is 0.05 or more."""
+    won_N = scores(outcomes, "these")
+    found = paired_difference(np.full(won_N.size, 0.5), won_N, seed, clusters)
+    return max(0.0, 0.5 + found.low), min(1.0, 0.5 + found.high), found.p
 
 
 def scores(values: ArrayLike, whose: str) -> np.ndarray:
@@ -137,6 +149,20 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
             fix="a score that could not be computed must be an error of its row, never a gap in the average",
         )
     return array
+
+
+def clusters_of(rows: Sequence[Row]) -> list[str] | None:
+    """What keeps rows of one group together in a comparison; None where there are no groups."""
+    return _clusters([(row.group, row.index) for row in rows])
+
+
+def clusters_of_lines(lines: Sequence[dict[str, Any]]) -> list[str] | None:
+    """The same, of lines of answers.jsonl."""
+    return _clusters([(line.get("group"), line.get("row")) for line in lines])
+
+
+def _clusters(found: Sequence[tuple[str | None, object]]) -> list[str] | None:
+    return [group or f"row {row}" for group, row in found] if any(group for group, _ in found) else None
 
 
 def cluster_codes(clusters: Sequence[object] | None, rows: int) -> np.ndarray | None:

@@ -5,16 +5,17 @@ A row has any form with an answer that Whet reads. The metric is chosen from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from whet.data.convert import every_row
 from whet.data.prepare import Prepared
+from whet.data.source import read_source
 from whet.errors import DataError
 from whet.evaluate import metric, skills
 from whet.evaluate.forgetting import general_texts
-from whet.recipe.schema import Recipe, Sft
+from whet.recipe.schema import Columns, Recipe, Sft
 from whet.types import Row
 
 
@@ -28,10 +29,13 @@ class Suite:
     reason: str
 
 
-def read_suite(path: str) -> Suite:
-    """Raises DataError, naming the row, for a file that cannot be asked."""
+def read_suite(path: str, group: str | None = None) -> Suite:
+    """Rows of one `group` (`columns.group` of the recipe) are one cluster where the suite has that column. Raises
+    DataError, naming the row, for a file that cannot be asked."""
+    first = next(read_source(path)).value
+    columns = Columns(group=group) if isinstance(first, Mapping) and group in first else Columns()
     rows = []
-    for row in every_row(path, Recipe(data=path, method=Sft())):
+    for row in every_row(path, Recipe(data=path, method=Sft(), columns=columns)):
         if not row.prompt or not row.reference:
             fix = "give each row a prompt and an answer"
             raise DataError("this row of a suite has no prompt or no answer", where=row.where, fix=fix)

@@ -13,7 +13,6 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
 from whet.errors import ModelError
@@ -24,6 +23,7 @@ from whet.generate.record import Record
 from whet.generate.sampling import Chooser, Sampling
 from whet.model.fit import TOLERANCE
 from whet.model.fused.install import FusedLayer
+from whet.model.lora import is_lora
 
 LENGTHS = (4, 9)
 """Of the trial's prompts: unequal, so that one of them is padded."""
@@ -69,13 +69,13 @@ def fast_reader(model: Any, copies: bool) -> Reader | None:
 
 def has_adapter(model: Any) -> bool:
     """Is there an adapter, and is it switched on?"""
-    return any(isinstance(module, LoraLayer) and not module.disable_adapters for module in model.modules())
+    return any(is_lora(module) and not module.disable_adapters for module in model.modules())
 
 
 @contextmanager
 def adapters_off(model: Any) -> Iterator[None]:
     """Within this block the model answers as its base."""
-    switched = [module for module in model.modules() if isinstance(module, LoraLayer) and not module.disable_adapters]
+    switched = [module for module in model.modules() if is_lora(module) and not module.disable_adapters]
     needing = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     for module in switched:
         module.enable_adapters(False)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whet.errors import ModelError
 from whet.model.adapter import is_adapted
 
 
@@ -20,19 +21,25 @@ from whet.model.adapter import is_adapted
 def interpolated(model: Any, base_model: Any | None, scale: float) -> Iterator[None]:
     """Within this block `model` stands `scale` of the way from its base; afterwards it is bit for bit what it was.
 
-    `base_model` holds the base's weights where `model` has no adapter. Raises ValueError without either.
+    `base_model` holds the base's weights where `model` has no adapter. Raises ValueError without either, and ModelError
+    for weights that the base does not have: they would stay where they are while all others move.
     """
     moved = _moved(model, base_model)
     kept = {name: own.detach().clone() for name, (own, _) in moved.items()}
     try:
-        with torch.no_grad():
-            for own, start in moved.values():
-                own.copy_(mixed(start, own, scale))
+        move(model, base_model, scale)
         yield
     finally:
         with torch.no_grad():
             for name, (own, _) in moved.items():
                 own.copy_(kept[name])
+
+
+@torch.no_grad()
+def move(model: Any, base_model: Any | None, scale: float) -> None:
+    """Brings `model` to `scale` of the way for good. Raises as `interpolated` does."""
+    for own, start in _moved(model, base_model).values():
+        own.copy_(mixed(start, own, scale))
 
 
 def mixed(start: Tensor | None, own: Tensor, scale: float) -> Tensor:
@@ -47,5 +54,9 @@ def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor
         return {name: (p, None) for name, p in model.named_parameters() if "lora_B" in name}
     if base_model is None:
         raise ValueError("a model without an adapter needs its base's weights")
-    start = dict(base_model.named_parameters())
+    start = dict(base_model.named_parameters(remove_duplicate=False))  # a tied weight has two names
+    alone = [name for name, own in model.named_parameters() if name not in start or start[name].shape != own.shape]
+    if alone:
+        what = f"{len(alone)} of the trained weights have no match in the base, so nothing lies between the two"
+        raise ModelError(what, value=alone, fix="train with adapter: lora, whose scale is a factor")
     return {name: (p, start[name]) for name, p in model.named_parameters()}

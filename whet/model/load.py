@@ -37,12 +37,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
     else:
         base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"))
-    if base.fingerprint != facts.get("base_fingerprint"):
-        raise ModelError(
-            f"the base {facts['base']!r} has other weights than when this model was trained on it",
-            where=str(folder),
-            fix="restore the base of that time, or train again",
-        )
+    refuse_other_weights(base, facts, folder)
     base.model.to(device())
     use_forest = forest_refusal(base.model) is None
     if use_forest:
@@ -59,3 +54,10 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         fuse(base.model)
         fuse(tuned)
     return Opened(base, tuned, base.model, use_forest)
+
+
+def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:
+    """Raises ModelError for a base that is not the one that the model in `folder` was trained on."""
+    if base.fingerprint != facts.get("base_fingerprint"):
+        what = f"the base {facts['base']!r} has other weights than when this model was trained on it"
+        raise ModelError(what, where=str(folder), fix="restore the base of that time, or train again")

@@ -7,6 +7,7 @@ from typing import Any
 
 from whet.errors import RecipeError
 from whet.recipe.keep import BASE
+from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
 from whet.recipe.strict import refuse_first
 
@@ -90,6 +91,13 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
             f"{method.kind} writes no answers on validation rows that could choose a scale",
             "keep.scale: auto",
             "give a number, such as keep.scale: 0.7",
+        ),
+        (
+            keep.scale == "auto" and isinstance(method, Rollouts) and recipe.evaluate.metric == "auto",
+            f"the verdict on {method.kind} is by its reward, and a scale is chosen by a metric of answers, so that the "
+            "two could disagree",
+            "keep.scale: auto",
+            "name evaluate.metric, which both then use; or give a number, such as keep.scale: 0.7",
         ),
     ]
     refuse_first(wrong, where)

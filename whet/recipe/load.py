@@ -14,6 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
+from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
 from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
 from whet.recipe.reward_files import rewards_beside
@@ -87,6 +88,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
     refuse_evaluation_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
+    refuse_idle_keys(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

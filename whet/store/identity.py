@@ -38,10 +38,16 @@ def _digest(file: Path) -> str:
 
 
 def identity(recipe: Recipe) -> tuple[str, str]:
-    """(recipe_hash, data_hash), each 64 hex digits. Paths of the data do not count, their bytes do; nor do the rivals
-    that a run is compared with, which change nothing about it."""
+    """(recipe_hash, data_hash), each 64 hex digits. Of files in data_hash the bytes count and not the paths; the rivals
+    that a run is compared with change nothing about it."""
     aside = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
     asked = recipe.model_dump(mode="json", exclude=aside)
+    for key in ("replay", "prompts"):
+        if asked["keep"][key] not in (None, BASE):
+            asked["keep"][key] = "a file"
+    asked["forgetting"]["suites"] = ["a file" for _ in recipe.forgetting.suites]
+    if is_function(recipe.evaluate.metric):
+        asked["evaluate"]["metric"] = "a file:" + recipe.evaluate.metric.rpartition(":")[2]
     return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
 
 

@@ -1,7 +1,8 @@
 """Named models with versions: an append-only file of events, `<root>/models.jsonl`, that is read from the start.
 
 A name has versions 1, 2, ...; one of them may be promoted (in use). Rolling back returns to the version that was
-promoted before. Nothing is ever rewritten, so the file is also the history.
+promoted before. Nothing is ever rewritten, so the file is also the history; a run that is measured again adds what
+it was found to be.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
         model = models.setdefault(event["name"], NamedModel(event["name"]))
         if event["event"] == "register":
             model.versions.append(ModelVersion(event["version"], event["run"], event["at"], event["facts"]))
+        elif event["event"] == "measured":
+            model.version(event["version"]).facts = event["facts"]
         elif event["event"] == "promote":
             model.promoted.append(event["version"])
         elif event["event"] == "roll_back":
@@ -74,6 +77,26 @@ def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None
         version = len(known.versions) + 1
         append(root, {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)})
         return version
+
+
+def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What the list of models keeps of an evaluation."""
+    scores = {side: (evaluation.get(side) or {}).get("score") for side in ("base", "tuned")}
+    return plain({key: evaluation.get(key) for key in ("metric", "verdict", "ship")} | {"scores": scores})
+
+
+def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int]]:
+    """Brings every version that is this run up to date. Returns those, as (name, version)."""
+    root = root if root is not None else run.folder.parent
+    if not registry_file(root).exists():
+        return []
+    facts = facts_of(evaluation)
+    with registry_lock(root):
+        mine = [(model.name, one) for model in list_models(root) for one in model.versions if one.run == run.name]
+        for name, one in mine:
+            if one.facts != facts:
+                append(root, {"event": "measured", "name": name, "version": one.version, "facts": facts})
+    return [(name, one.version) for name, one in mine]
 
 
 def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:

@@ -42,6 +42,8 @@ from whet.store.lock import Lock
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
+JUDGED = "judged"
+"""Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
 
 class Run:
@@ -177,6 +179,9 @@ class Run:
                 moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test}, deep=True)
                 if moved.retrieval and recipe.retrieval:
                     moved.retrieval.documents = recipe.retrieval.documents
+                moved.keep.replay, moved.keep.prompts = recipe.keep.replay, recipe.keep.prompts
+                moved.forgetting.suites = recipe.forgetting.suites
+                moved.evaluate.metric = recipe.evaluate.metric
                 write_text(self.folder / name, dump_recipe(moved))
 
     def refuse_changed_data(self) -> None:
@@ -237,8 +242,10 @@ class Run:
 
 
 def _places(recipe: Recipe) -> tuple[object, ...]:
-    """Where the recipe's files stand."""
-    return recipe.data, recipe.test, recipe.retrieval and recipe.retrieval.documents
+    """Where the files stand whose bytes, not places, make the run what it is (identity.data_hash)."""
+    documents = recipe.retrieval and recipe.retrieval.documents
+    beside = (recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, recipe.evaluate.metric)
+    return recipe.data, recipe.test, documents, *(name and os.path.abspath(name) for name in beside)
 
 
 def _is_validation(line: dict[str, Any]) -> bool:

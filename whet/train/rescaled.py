@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from whet.errors import RunFolderError
 from whet.model.base import load_base
-from whet.model.interpolate import mixed
+from whet.model.interpolate import move
+from whet.model.load import refuse_other_weights
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.run import Run, read_json_file
 from whet.train.release import read_facts
@@ -27,6 +27,7 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
     """Rewrites a run's model folder, whole or not at all. A model that has a scale already is left as it is.
 
     An adapter gets another alpha, which is exact; full weights are mixed in float32 and rounded once.
+    Raises ModelError for full weights that the base does not have, and for a base that has changed.
     """
     facts = read_facts(folder)
     if "scale" in facts:
@@ -37,21 +38,19 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
             config = read_json_file(temporary / "adapter_config.json", "lora_alpha")
             write_json(temporary / "adapter_config.json", config | {"lora_alpha": config["lora_alpha"] * scale})
         else:
-            _mix(temporary, facts, scale, trust_remote_code)
+            _mix(folder, temporary, facts, scale, trust_remote_code)
         digests = {file.name: sha256_file(file) for file in sorted(temporary.glob("*.safetensors"))}
         write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": digests})
 
 
-def _mix(folder: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:
-    base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
-    start = dict(base.model.named_parameters())
-    for file in sorted(folder.glob("*.safetensors")):
-        stored = load_file(str(file))
-        save_file(
-            {name: mixed(start[name], own, scale) if name in start else own for name, own in stored.items()},
-            str(file),
-            {"format": "pt"},
-        )
+def _mix(folder: Path, temporary: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:
+    """By the loaded models, because a file may hold its weights under other names than a model does."""
+    dtype = getattr(torch, facts["dtype"])
+    base = load_base(facts["base"], dtype, trust_remote_code)
+    refuse_other_weights(base, facts, folder)
+    tuned = load_base(str(folder), dtype, trust_remote_code).model
+    move(tuned, base.model, scale)
+    tuned.save_pretrained(temporary, safe_serialization=True)
 
 
 def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
@@ -70,5 +69,6 @@ def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
     resolved.keep.scale = scale
     made.write_recipe(resolved)
     made.write_json("scaled_from.json", {"run": trained.name, "scale": scale})
+    made.write_json("run.json", made.read_json("run.json") | {"clock": facts["clock"]})
     with new_folder(made.model) as temporary:
         shutil.copytree(trained.model, temporary, dirs_exist_ok=True)

@@ -11,7 +11,7 @@ from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.schema import Distil, Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import build_rewards
-from whet.store.run import Run
+from whet.store.run import JUDGED, Run
 from whet.train.grpo import GroupRelative
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
@@ -39,7 +39,7 @@ def rewarded_method(
         base.tokenizer,
         prepared.renderer.stop_ids,
         base.context,
-        build_rewards(method.rewards, run.folder / "judged"),
+        build_rewards(method.rewards, run.folder / JUDGED),
         {row.index: row for row in rows},
         method.max_new_tokens,
         recipe.seed,

@@ -118,8 +118,10 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
 
 
 def _clock(run: Run) -> datetime:
-    """The date that templates may write: the day of the run's beginning, also when it is resumed on another day."""
-    return datetime.fromisoformat(run.read_json("run.json")["created"])
+    """The date that templates may write: the day on which its weights began to be trained, also when the run is resumed
+    on another day, or was made from another run."""
+    facts = run.read_json("run.json", "created")
+    return datetime.fromisoformat(facts.get("clock") or facts["created"])
 
 
 def _resolve(session: Session, hidden_size: int, before: list[Choice], observer: Observer) -> None:

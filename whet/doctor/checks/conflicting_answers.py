@@ -23,7 +23,6 @@ one word can change the label.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,9 +30,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from whet.data.clusters import COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE
-from whet.doctor.answers import digest
-from whet.doctor.check import Check, Setting, numbered
-from whet.doctor.glance import answer_text, glance, prompt_text
+from whet.doctor.check import RowCheck, Setting, numbered
+from whet.doctor.glance import glance
 from whet.doctor.kin import Kin
 from whet.doctor.labels import LabelTally
 from whet.errors import count
@@ -43,7 +41,7 @@ FILLERS = frozenset("a an the please kindly hi hello hey thanks thank you".split
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s.,;:!?'\"…]")
 
 
-class ConflictingAnswers(Check):
+class ConflictingAnswers(RowCheck):
     code = "conflicting-answers"
 
     def __init__(self) -> None:
@@ -58,15 +56,21 @@ class ConflictingAnswers(Check):
     def begin(self, setting: Setting) -> None:
         self.where_of = setting.where_of
 
-    def see(self, row: Row) -> None:
+    def look(self, row: Row) -> tuple[bytes, bytes, str | None, str] | None:
+        """Digests of input and answer; the label and its prompt, where there is one."""
         if row.rejected is not None or row.desirable is not None or not row.prompt:
-            return
+            return None
+        said = glance(row)
+        return _input(row, said.prompt), said.digest, said.label, "" if said.label is None else said.prompt
+
+    def note(self, index: int, where: str, found: tuple[bytes, bytes, str | None, str]) -> None:
+        key, answer, label, prompt = found
         self.rows += 1
-        key, answer = _input(row), digest(glance(row).label or answer_text(row))[:8]
-        if self.first.setdefault(key, (row.index, answer))[0] != row.index:
-            self.later[key].append((row.index, answer, glance(row).label is not None))
-        if self.labels.add(row):
-            self.kin.see(Row(row.index, row.where, text=prompt_text(row)))
+        if self.first.setdefault(key, (index, answer))[0] != index:
+            self.later[key].append((index, answer, label is not None))
+        self.labels.add(index, label)
+        if label is not None:
+            self.kin.see(Row(index, where, text=prompt))
 
     def findings(self) -> list[Finding]:
         short, long = self._same_input()
@@ -109,10 +113,9 @@ class ConflictingAnswers(Check):
         return self.labels.indices()[kinds[root_L] > 1].tolist()
 
 
-def _input(row: Row) -> bytes:
-    """What the answer may depend on."""
+def _input(row: Row, said: str) -> bytes:
+    """What the answer may depend on: what is said before it, the rules and the tools."""
     rules = [message.get("content") for message in row.prompt if message["role"] in ("system", "developer")]
-    said = prompt_text(row)
     tokens = [token for token in _TOKEN.findall(said.casefold()) if token not in FILLERS] or [said.strip()]
-    text = json.dumps([rules, row.tools, tokens], default=str)
+    text = repr((rules, row.tools, tokens))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()

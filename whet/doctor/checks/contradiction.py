@@ -36,6 +36,8 @@ class Contradiction(Check):
         self.example = ""
 
     def see(self, row: Row) -> None:
+        if row.rejected is None and row.desirable is None:
+            return
         prompt = digest("\n".join(f"{m['role']}: {answer_words([m])}" for m in row.prompt))
         if row.rejected is not None:
             better, worse = digest(chosen_words(row)), digest(rejected_words(row))

@@ -16,8 +16,8 @@ Sure: yes; equal to the last character.
 
 from __future__ import annotations
 
-from whet.data.traits import content_hash
 from whet.doctor.check import Check, Setting, numbered
+from whet.doctor.glance import glance
 from whet.errors import count
 from whet.types import Finding, Row
 
@@ -37,7 +37,7 @@ class Duplicate(Check):
         self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
-        first = self.first.setdefault(bytes.fromhex(content_hash(row)[:16]), row.index)
+        first = self.first.setdefault(glance(row).content, row.index)
         if first != row.index:
             self.copies.append(row.index)
             self.repeated.add(first)

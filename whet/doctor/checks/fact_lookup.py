@@ -27,8 +27,8 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.check import Check
-from whet.doctor.glance import answer_text, hashed, ngrams, prompt_text
+from whet.doctor.check import RowCheck
+from whet.doctor.glance import glance, hashed, ngrams
 from whet.types import Finding, Row
 
 NEW_WORDS, ONCE_PAIRS = 0.5, 0.1
@@ -42,7 +42,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _SYMBOL = re.compile(r"[^\w\s]")
 
 
-class FactLookup(Check):
+class FactLookup(RowCheck):
     code = "fact-lookup"
 
     def __init__(self) -> None:
@@ -52,26 +52,28 @@ class FactLookup(Check):
         """The first row has it as a new pair, and no other row has it."""
         self.indices, self.pairs = array("q"), array("i")
 
-    def see(self, row: Row) -> None:
+    def look(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
+        """The place of each pair of words in the answer, and whether it is new and stands in an answer of facts."""
         if row.rejected is not None or row.desirable is not None or not row.prompt:
-            return
-        position = len(self.indices)
-        answer = answer_text(row)[:MOST_CHARACTERS]
+            return None
+        answer = glance(row).answer[:MOST_CHARACTERS]
         said = _WORD.findall(answer.casefold())[:MOST_WORDS]
-        known = set(_WORD.findall(prompt_text(row).casefold()))
-        pair_P = ngrams(hashed(["", *said, ""]), 2)
-        new_W = np.array([True, *(word not in known for word in said), True])
+        known = set(_WORD.findall(glance(row).prompt.casefold()))
+        bucket_P = (ngrams(hashed(["", *said, ""]), 2) >> np.uint64(41)).astype(np.int32)
+        new = [word not in known for word in said]
         prose = len(_SYMBOL.findall(answer)) <= MOST_SYMBOLS * len(answer)
-        states = bool(said) and prose and new_W[1:-1].mean() >= NEW_WORDS
-        self._count((pair_P >> np.uint64(41)).astype(np.int64), new_W[:-1] & new_W[1:] & states, position)
-        self.indices.append(row.index)
-        self.pairs.append(len(pair_P))
+        if not (said and prose and sum(new) >= NEW_WORDS * len(said)):
+            return bucket_P, np.zeros(len(bucket_P), bool)
+        return bucket_P, np.array([True, *new]) & np.array([*new, True])
 
-    def _count(self, bucket_P: np.ndarray, new_P: np.ndarray, position: int) -> None:
+    def note(self, index: int, where: str, found: tuple[np.ndarray, np.ndarray]) -> None:
+        bucket_P, new_P = found
         unseen_P = self.first[bucket_P] < 0
         self.counts[bucket_P[~unseen_P]] = False
-        self.first[bucket_P[unseen_P]] = position
+        self.first[bucket_P[unseen_P]] = len(self.indices)
         self.counts[bucket_P[unseen_P]] = new_P[unseen_P]
+        self.indices.append(index)
+        self.pairs.append(len(bucket_P))
 
     def facts(self) -> np.ndarray:
         """Indices of the rows that state facts of their own."""

@@ -43,8 +43,9 @@ class LabelNoise(Check):
         """Feature numbers of each labelled row: at most 512 of four bytes."""
 
     def see(self, row: Row) -> None:
-        if self.labels.add(row):
-            said = glance(row)
+        said = glance(row)
+        self.labels.add(row.index, said.label)
+        if said.label is not None:
             self.inputs.append(features(said.prompt_W if row.prompt else said.answer_W))
 
     def findings(self) -> list[Finding]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from whet.doctor.check import Check
+from whet.doctor.glance import glance
 from whet.doctor.labels import LabelTally
 from whet.types import Finding, Row, Severity
 
@@ -35,7 +36,7 @@ class LabelSkew(Check):
         self.labels = LabelTally()
 
     def see(self, row: Row) -> None:
-        self.labels.add(row)
+        self.labels.add(row.index, glance(row).label)
 
     def findings(self) -> list[Finding]:
         if self.labels.one:

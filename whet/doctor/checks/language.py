@@ -22,16 +22,15 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
-import py3langid
-
-from whet.doctor.check import RowCheck, Setting
+from whet.doctor.check import RowCheck
+from whet.doctor.languages import identifier
 from whet.doctor.texts import answers_of, counted
 from whet.types import Finding, Row
 
 LOOKED = 90
 LETTERS = 40
-AHEAD = 10.0
-"""Nats by which a language must lead the next."""
+BATCH = 1024
+"""Texts whose languages are told at a time: all of a row that stays in memory until then."""
 MAIN, RARE = 0.8, 0.05
 SECOND = 0.1
 """A share from which on a language is there on purpose."""
@@ -47,27 +46,30 @@ class Language(RowCheck):
         self.rows: tuple[defaultdict[str, list[int]], ...] = (defaultdict(list), defaultdict(list))
         """Of questions and of answers: the rows by language."""
         self.first: dict[tuple[int, str], str] = {}
+        self._waiting: list[tuple[int, str, int, str]] = []
+        """Index, place, side and words of a text."""
 
-    def begin(self, setting: Setting) -> None:
-        py3langid.rank("loaded here once, so that workers have it from the start")
+    def look(self, row: Row) -> list[tuple[int, str]] | None:
+        asked = [] if row.text is not None else [turn for turn in row.messages if turn["role"] == "user"]
+        answers = [row.text] if row.text is not None else answers_of(row)
+        sides = [(0, str(turn.get("content") or "")) for turn in asked] + [(1, text) for text in answers]
+        return [(side, words) for side, text in sides if (words := telling(text))] or None
 
-    def look(self, row: Row) -> tuple[set[str], set[str]] | None:
-        if row.text is not None:
-            found = set(), {language_of(row.text)}
-        else:
-            asked = (str(turn.get("content") or "") for turn in row.messages if turn["role"] == "user")
-            found = {language_of(text) for text in asked}, {language_of(text) for text in answers_of(row)}
-        for languages in found:
-            languages.discard("")
-        return found if any(found) else None
+    def note(self, index: int, where: str, found: list[tuple[int, str]]) -> None:
+        self._waiting += [(index, where, side, words) for side, words in found]
+        if len(self._waiting) >= BATCH:
+            self._tell()
 
-    def note(self, index: int, where: str, found: tuple[set[str], set[str]]) -> None:
-        for side, languages in enumerate(found):
-            for language in languages:
+    def _tell(self) -> None:
+        languages = identifier().certain([words for _, _, _, words in self._waiting])
+        for (index, where, side, _), language in zip(self._waiting, languages, strict=True):
+            if language and self.rows[side][language][-1:] != [index]:
                 self.rows[side][language].append(index)
                 self.first.setdefault((side, language), where)
+        self._waiting = []
 
     def findings(self) -> list[Finding]:
+        self._tell()
         found = []
         for side, what in enumerate(("questions", "answers")):
             total = sum(map(len, self.rows[side].values()))
@@ -92,11 +94,8 @@ class Language(RowCheck):
         return self.finding("warning", counted(len(rows), says), rows, "translate or remove these rows")
 
 
-def language_of(text: str) -> str:
-    """ISO 639-1 code of a text's language; empty where it is too short or not certain."""
+def telling(text: str) -> str:
+    """The words that tell the language of a text; empty where they are too few."""
     plain = CODE.sub(" ", text) if "`" in text else text
     words = " ".join(word for word in plain[: 4 * LOOKED].split() if not NO_WORD.search(word))[:LOOKED]
-    if sum(map(str.isalpha, words)) < LETTERS:
-        return ""
-    first, second = py3langid.rank(words)[:2]
-    return first[0] if first[1] - second[1] >= AHEAD else ""
+    return words if sum(map(str.isalpha, words)) >= LETTERS else ""

@@ -37,9 +37,10 @@ STYLES = {
     "30 April 2026": rf"(?P<day>\b[0-3]?\d(?:st|nd|rd|th)?(?: of)? {MONTH},? (?:1[89]|20)\d\d\b)",
     "April 30, 2026": rf"(?P<month>\b{MONTH} [0-3]?\d(?:st|nd|rd|th)?,? (?:1[89]|20)\d\d\b)",
 }
-PATTERN = re.compile("|".join(STYLES.values()))
+PATTERN = re.compile(rf"(?=[\dJFMASOND])(?:{'|'.join(STYLES.values())})")
+"""What every date begins with comes first: most places of a text are passed over at once."""
 GROUPS: dict[str, str] = dict(zip(("iso", "slash", "dots", "turned", "day", "month"), STYLES, strict=True))
-YEAR = re.compile(r"\d[/.-]\d|(?:1[89]|20)\d\d")
+YEAR = re.compile(r"\d(?:[/.-]\d|(?<=1)[89]\d\d|(?<=2)0\d\d)")
 """Stands in every text that the pattern finds."""
 
 

@@ -24,10 +24,8 @@ from array import array
 
 import numpy as np
 
-from whet.data.traits import content_hash
-from whet.doctor.answers import digest
 from whet.doctor.check import Check, Setting, numbered
-from whet.doctor.glance import answer_text, glance
+from whet.doctor.glance import glance
 from whet.doctor.kin import Kin
 from whet.errors import count
 from whet.types import Finding, Row
@@ -45,8 +43,8 @@ class NearDuplicate(Check):
 
     def see(self, row: Row) -> None:
         self.kin.see(row)
-        self.content.append(int(content_hash(row)[:16], 16))
-        self.answer.append(int.from_bytes(digest(glance(row).label or answer_text(row))[:8], "little"))
+        self.content.append(int.from_bytes(glance(row).content))
+        self.answer.append(int.from_bytes(glance(row).digest))
 
     def findings(self) -> list[Finding]:
         near, root_R = self._near()

@@ -33,7 +33,7 @@ import numpy as np
 
 from whet.data.source import read_row, unread_source
 from whet.doctor.answers import answer_words, digest
-from whet.doctor.check import LeakCheck, Setting
+from whet.doctor.check import HELD_OUT, LeakCheck, Setting
 from whet.errors import count
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row
@@ -45,7 +45,6 @@ GROUPS = (
 NUMBERS = ("id", "ids", "key", "name", "nr", "no", "number", "uuid", "hash", "title")
 FEWEST, LARGEST = 20, 0.2
 PEEK, LONGEST = 1000, 200
-HELD_OUT = ("validation", "test")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 

@@ -23,11 +23,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from whet.doctor.check import LeakCheck, Setting
+from whet.doctor.check import HELD_OUT, LeakCheck, Setting
 from whet.errors import count
 from whet.types import Finding, Row
-
-HELD_OUT = ("validation", "test")
 
 
 class HeldOutLeak(LeakCheck):

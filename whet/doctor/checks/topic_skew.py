@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from whet.doctor.check import Check
-from whet.doctor.glance import prompt_text, whole_text
+from whet.doctor.glance import glance
 from whet.doctor.sample import TextSample
 from whet.doctor.topics import matrix_of, telling_words, topics
 from whet.errors import shorten
@@ -38,7 +38,7 @@ class TopicSkew(Check):
         self.sample = TextSample()
 
     def see(self, row: Row) -> None:
-        text = prompt_text(row) if row.text is None else whole_text(row)
+        text = glance(row).prompt if row.text is None else row.text
         if text.strip():
             self.sample.add(row.index, text)
 

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from whet.doctor.check import Check, Setting
-from whet.doctor.glance import glance, prompt_text
+from whet.doctor.glance import glance
 from whet.doctor.labels import LabelTally
 from whet.doctor.tfidf import MOST_WORDS
 from whet.doctor.topics import telling_words
@@ -64,7 +64,7 @@ class Uncovered(Check):
         part, said = self.setting.part_of(row.index), glance(row)
         if part == "dropped":
             return
-        self.labels.add(row)
+        self.labels.add(row.index, said.label)
         number_W = (said.prompt_W >> np.uint64(64 - _BITS)).astype(np.int32)
         if part == "trained":
             self.in_two_rows[number_W[self.learned_words[number_W]]] = True
@@ -74,7 +74,7 @@ class Uncovered(Check):
             self.learned_lengths.append(len(said.answer_W))
             self.learned.add(row.index)
         elif len(self.held_out) < MOST_HELD_OUT:
-            begins = prompt_text(row)[:400]
+            begins = said.prompt[:400]
             self.held_out.append((row.index, np.unique(number_W[:MOST_WORDS]), len(said.answer_W), begins))
 
     def findings(self) -> list[Finding]:

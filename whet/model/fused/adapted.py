@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from whet.model.attention import active_forest
 from whet.model.fused import products
 from whet.model.fused.products import Gradients, Product, read_product
+from whet.model.lora import is_lora
 from whet.model.quantise import is_quantised
 
 
@@ -68,7 +68,7 @@ class AdaptedForward:
 
 def install_adapted(model: nn.Module) -> int:
     """Let every LoRA layer of `model` be computed by the function above; returns how many there are."""
-    found = [module for module in model.modules() if isinstance(module, LoraLayer) and read_product(module)]
+    found = [module for module in model.modules() if is_lora(module) and read_product(module)]
     for module in found:
         if not isinstance(module.forward, AdaptedForward):  # type: ignore[union-attr]
             module.forward = AdaptedForward(module.forward, module, is_quantised(module.base_layer))  # type: ignore

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from whet.model.lora import is_lora
 from whet.model.quantise import dequantised, is_quantised
 
 Gradients = dict[int, Tensor]
@@ -72,7 +72,7 @@ def read_product(module: Any) -> Product | None:
     """The layer as a Product, or None where it computes something else (dropout, DoRA, merged, other classes)."""
     if _is_linear(module):
         return Product(module)
-    if not isinstance(module, LoraLayer) or not _is_linear(module.base_layer):
+    if not is_lora(module) or not _is_linear(module.base_layer):
         return None
     names = list(module.active_adapters)
     if len(names) != 1 or module.merged or names[0] not in module.lora_A:

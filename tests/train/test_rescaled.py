@@ -1,0 +1,77 @@
+"""Full weights brought nearer to their base: every one of them, or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from tests.tiny_models import CONFIGS, tiny
+from whet.errors import ModelError
+from whet.store.atomic import sha256_file
+from whet.train import rescaled
+
+FACTS = {
+    "base": "tiny", "base_fingerprint": "same", "dtype": "float32", "adapter": "full", "seed": 0, "from_scratch": False,
+    "clock": "", "golden_prompt": [], "golden_ids": [],
+}  # fmt: skip
+
+
+def saved(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch, fingerprint: str = "same", **changes: Any
+) -> tuple[Any, Any]:
+    """(base, tuned), with the tuned one in `folder`. `changes` are of the tuned one's shape."""
+    base, tuned = tiny(name, seed=0), tiny(name, seed=1, **changes)
+    tuned.save_pretrained(folder)
+    (folder / "whet.json").write_text(json.dumps(FACTS))
+
+    def load(name: str, dtype: torch.dtype, *_: Any) -> Any:
+        model = base if name == "tiny" else AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        return SimpleNamespace(model=model, fingerprint=fingerprint)
+
+    monkeypatch.setattr(rescaled, "load_base", load)
+    return base, tuned
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_weight_goes_the_same_way(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, tuned = saved(tmp_path / "model", name, monkeypatch)
+    rescaled.rescale(tmp_path / "model", 0.25, False)
+    found = type(tuned).from_pretrained(tmp_path / "model")
+    pairs = zip(base.named_parameters(), tuned.parameters(), found.parameters(), strict=True)
+    for (weight, start), own, mixed in pairs:
+        assert torch.allclose(mixed, 0.75 * start + 0.25 * own, atol=1e-6), weight
+    digests = json.loads((tmp_path / "model" / "whet.json").read_text())["weights_sha256"]
+    assert digests == {path.name: sha256_file(path) for path in (tmp_path / "model").glob("*.safetensors")}
+
+
+def test_an_output_layer_that_is_no_longer_tied_starts_at_the_embedding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, tuned = saved(tmp_path / "model", "Llama", monkeypatch, tie_word_embeddings=False)
+    rescaled.rescale(tmp_path / "model", 0.5, False)
+    found = type(tuned).from_pretrained(tmp_path / "model")
+    embedding = base.get_input_embeddings().weight
+    assert torch.allclose(found.lm_head.weight, (embedding + tuned.lm_head.weight) / 2, atol=1e-6)
+
+
+def test_a_weight_without_a_match_in_the_base_is_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path / "model", "Qwen2", monkeypatch, num_hidden_layers=3, layer_types=None)
+    path = tmp_path / "model" / "model.safetensors"
+    before = path.read_bytes()
+    with pytest.raises(ModelError, match=r"12 of the trained weights .*model.layers.2"):
+        rescaled.rescale(tmp_path / "model", 0.5, False)
+    assert path.read_bytes() == before and "scale" not in json.loads((tmp_path / "model" / "whet.json").read_text())
+
+
+def test_a_base_that_has_changed_is_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "model", "Qwen2", monkeypatch, fingerprint="another")
+    with pytest.raises(ModelError, match="other weights"):
+        rescaled.rescale(tmp_path / "model", 0.5, False)
