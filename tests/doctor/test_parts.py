@@ -206,7 +206,7 @@ def test_a_label_that_only_held_out_rows_have_is_found(check: Callable[..., list
     assert check(Uncovered(), rows) == []
 
 
-@pytest.mark.parametrize(("tests", "words"), [(0, "any size"), (5, "any size"), (100, "16 points"), (260, None)])
+@pytest.mark.parametrize(("tests", "words"), [(0, "any size"), (4, "any size"), (100, "15 points"), (260, None)])
 def test_too_few_test_rows_are_told_with_how_many_would_do(
     check: Callable[..., list[Finding]], tests: int, words: str | None
 ) -> None:
@@ -215,6 +215,6 @@ def test_too_few_test_rows_are_told_with_how_many_would_do(
     if words:
         assert (
             words in found[0].message
-            and "5 points need 975" in found[0].message
+            and "5 points need 938 rows" in found[0].message
             and f"{tests} test" in found[0].message
         )
