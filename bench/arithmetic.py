@@ -98,7 +98,8 @@ def outcome(task: Task, goal: Goal, sides: dict[str, Side], side: str = "whet") 
     if goal.against:
         missing = [peer for peer in goal.against if peer not in sides]
         if missing:
-            return Outcome(goal, None, None, f"{', '.join(missing)} has not been measured")
+            have = "has" if len(missing) == 1 else "have"
+            return Outcome(goal, None, None, f"{', '.join(missing)} {have} not been measured")
         ratios = [value / sides[peer].spreads[goal.measure].median for peer in goal.against]
         value = max(ratios) if goal.most else min(ratios)
         if task.kind == "train":

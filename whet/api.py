@@ -9,19 +9,22 @@ Each verb takes a Recipe, the path of a recipe or the path of data, and returns 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
+from whet.doctor.check import Check
+from whet.doctor.checks.contamination import Contamination
 from whet.doctor.power import detectable_gain
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
-from whet.errors import InputError
+from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
@@ -77,12 +80,18 @@ def check(
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
-    `against` names benchmark files that the data must not hold. `curve` holds what `whet curve` found on this data
+    `against` names benchmark files that the data must not hold; the result's `against` says of how many rows of each a
+    row to be learned holds a text. `curve` holds what `whet curve` found on this data
     before: what twice the rows would bring.
-    Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this.
+    Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
+    training would be refused for them; None where it would not.
     """
-    recipe, observer = recipe_of(data, overrides).model_copy(update={"drop_budget": 1.0}), observer or Silent()
+    asked, observer = recipe_of(data, overrides), observer or Silent()
+    recipe = asked.model_copy(update={"drop_budget": 1.0})
     checks = all_checks(only, skip)
+    if against and not any(isinstance(check, Contamination) for check in checks):
+        what = f"nothing would be compared with these files: the check {Contamination.code} is left out"
+        raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
@@ -95,6 +104,8 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
+        "refused": refused_by(asked.drop_budget, source.ledger),
+        "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
         "curve": drawn_curve(recipe, Path(run_root)),
@@ -103,6 +114,25 @@ def check(
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
     observer.done()
     return result
+
+
+def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Of each benchmark that the data was compared with: its name, its rows, and how many rows to be learned hold."""
+    sources = [source for check in checks if isinstance(check, Contamination) for source in check.sources]
+    return [
+        {"name": source.name, "rows": source.rows, "held": len(source.known())}
+        for source in sources
+        if source.kind == "benchmark"
+    ]
+
+
+def refused_by(budget: float, ledger: Ledger) -> dict[str, str] | None:
+    """`what` and `fix` of the error with which these dropped rows stop a training; None where they do not."""
+    try:
+        ledger.enforce_budget(budget)
+    except DataError as error:
+        return {"what": error.what, "fix": error.fix}
+    return None
 
 
 def collect(

@@ -339,7 +339,7 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
         registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
-        observer.note(f"registered as {name}@{version}; not put in use. {decided['sentence']}")
+        observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
 
 
 def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:

@@ -76,6 +76,8 @@ def test_a_tune_is_made_once_and_used_again_by_name(tmp_path: Path, data: str) -
     found = compare(tmp_path, data, **SMALL, **arms)
     weights = (tmp_path / "runs" / "desk" / "model" / "adapter_model.safetensors").stat().st_mtime_ns
     assert found["verdict"]["word"] is not None and found["honest"]["checkpoint"]["part"] == "validation"
+    evaluation = json.loads((tmp_path / "runs" / "desk" / "evaluation.json").read_text("utf-8"))
+    assert found["ship"] == evaluation["ship"]
     again = api.compare(data, run="desk", run_root=tmp_path / "runs", **arms, **{"compare.margin": 0.1})
     assert (tmp_path / "runs" / "desk" / "model" / "adapter_model.safetensors").stat().st_mtime_ns == weights
     assert again["margin"] == 0.1 and again["arms"] == found["arms"]
@@ -108,7 +110,7 @@ def test_a_row_in_two_parts_stops_the_proof(tmp_path: Path, data: str, monkeypat
         prove_apart(None)  # type: ignore[arg-type]
 
 
-def test_the_command_prints_one_object_and_its_gate_holds(
+def test_the_command_prints_one_object_and_its_gate_stays_shut_without_a_tuned_model(
     tmp_path: Path, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sets = [word for key, value in UNTUNED.items() for word in ("--set", f"{key}={value}")]

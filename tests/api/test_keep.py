@@ -103,9 +103,12 @@ def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     words = ["steps=25", "learning_rate=0.02", "split.near_duplicates=false", "evaluate.early_stop=false"]
     options = [word for one in words for word in ("--set", one)]
     assert command(["tune", data, "--runs", str(tmp_path / "runs"), "--gate", "--json", *options]) == 3
-    result = json.loads(capsys.readouterr().out)
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
     assert result["verdict"]["word"] == "better" and result["ship"]["answer"] == "no"
-    assert "broke more than its budget allows" in result["verdict"]["sentence"]
+    assert "registered as yes@1, not put in use (whet models promote yes 1 does)" in shown.err
+    assert shown.err.count("over budget elsewhere") == 1, "the answer is given once"
+    assert "is over budget elsewhere" in result["verdict"]["sentence"]
     (model,) = registry.list_models(tmp_path / "runs")
     assert model.versions and model.current is None
 

@@ -78,6 +78,8 @@ def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
     assert outcome(SFT, faster(4), sides_of(SFT, THREE[:2])).met is None
     share = next(goal for goal in SFT.goals if goal.measure == "share_of_limit")
     assert outcome(SFT, share, sides_of(SFT, THREE)).met is None
+    missing = outcome(SFT, faster(4), sides_of(SFT, THREE[:1]))
+    assert missing.reason == "trl-default, trl-best have not been measured"
 
 
 def test_the_first_step_is_a_warm_up() -> None:

@@ -54,6 +54,7 @@ class FakeApi(ModuleType):
         super().__init__("whet.api")
         self.word, self.recipes, self.session = "better", [], Session()
         self.broken: list[str] = []
+        self.measures: list[dict[str, Any]] = []
         self.fault: BaseException | None = None
 
     def tune(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:
@@ -75,12 +76,14 @@ class FakeApi(ModuleType):
     def result(self, run: Run) -> dict[str, Any]:
         """The result with the verdict and the budgets that are set."""
         forgetting = {**RESULT["forgetting"], "word": "lost" if self.broken else "kept", "broken": self.broken}
+        forgetting["measures"] = self.measures
         facts = {
             **RESULT,
             "run": run.name,
             "verdict": {**RESULT["verdict"], "word": self.word},
             "forgetting": forgetting,
         }
+        facts["verdict"]["sentence"] += ship.in_verdict(facts)
         return facts | {"ship": ship.decide(facts)}
 
     def train(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:

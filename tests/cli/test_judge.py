@@ -91,6 +91,15 @@ def test_the_same_command_goes_on_and_another_person_begins_anew(run: Path) -> N
     assert "11 pairs to judge as bert" in piped(run, "q\n", "--who", "bert").stdout
 
 
+def test_what_is_left_and_what_the_rows_must_not_be_used_for_is_said(run: Path) -> None:
+    some = piped(run, "l\nt\nq\n", "--who", "anna").stdout
+    assert "9 pairs are left; the same command goes on" in some
+    assert "this run's test rows: do not judge a model that learned them by that test" in some
+    assert "1 pair is left" in piped(run, "t\n" * 8, "--who", "anna").stdout
+    rest = piped(run, "t\n", "--who", "anna").stdout
+    assert "left; the same command" not in rest
+
+
 def test_the_sides_are_shuffled_and_stay_where_they_were(run: Path) -> None:
     first, again, other = (people.sit_down(run, who).waiting for who in ("anna", "anna", "bert"))
     assert first == again and {pair.left for pair in first} == {"base", "tuned"}

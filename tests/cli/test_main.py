@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from whet.cli.main import app, run
+from whet.cli.main import RESUMES, app, run
 from whet.errors import NonFiniteError, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +132,31 @@ def test_a_run_that_fails_says_so(
     assert bool(saved) == isinstance(fault, ValueError)
     if saved:
         assert str(saved[0]) in shown.err and "ValueError: surprise" in saved[0].read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tune", "tickets.jsonl"], "stopped; the same command resumes from what is saved"),
+        (["compare", "tickets.jsonl"], "stopped; the same command resumes from what is saved"),
+        (["check", "tickets.jsonl"], "stopped; the same command begins again"),
+        (["frontier", "tickets-1a2b3c4d"], "stopped; the same command begins again"),
+    ],
+)
+def test_who_stops_a_command_is_told_whether_anything_is_kept(
+    api: object, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    setattr(api, arguments[0], stop)
+    assert run([*arguments, "--json"]) == 130
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["error"]["what"] == said and said in shown.err
+
+
+def test_the_verbs_that_resume_are_verbs() -> None:
+    assert {name for (name, *_) in commands()} > RESUMES
 
 
 def test_a_full_disk_is_one_message(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from whet.cli.main import run
+from whet.evaluate.budget import Measure
+from whet.evaluate.ship_view import measure_row
 from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora, Recipe, Sft
@@ -51,7 +54,35 @@ def test_the_gate_opens_only_for_better(api: Any, capsys: Capture, word: str, co
 def test_the_gate_stays_shut_where_something_broke(api: Any, capsys: Capture) -> None:
     api.broken = ["The base's own skills"]
     assert run(["tune", "tickets.jsonl", "--gate"]) == 3
-    assert "broke more than its budget allows: the base's own skills" in " ".join(capsys.readouterr().out.split())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("over budget elsewhere: the base's own skills") == 1, "said once, not in the panel too"
+    assert "better by 80 points" in shown
+
+
+def test_a_no_names_the_ways_on(api: Any, capsys: Capture) -> None:
+    assert run(["tune", "tickets.jsonl", "--name", "mine"]) == 0
+    assert "What often helps" not in capsys.readouterr().out
+    api.broken = ["The base's own skills"]
+    assert run(["tune", "tickets.jsonl", "--name", "mine"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    told = shown.partition("Should it be used? No: ")[2]
+    assert "--set keep.replay=base --set keep.kl=1" in told and "whet frontier mine" in told
+
+
+def test_costs_are_told_with_the_words_and_signs_of_the_report(api: Any, capsys: Capture) -> None:
+    suite = Measure("skills", "The base's own skills", "points", 0.71, 0.01, 0.7, 0.6, 0.78, 240, 0.06, "a convention")
+    general = Measure("general-text", "General text", "percent", 1.0, 1.01, 0.01, 0.0, 0.015, 9, 0.02, "a convention")
+    api.measures, api.broken = [asdict(suite), asdict(general)], ["The base's own skills"]
+    assert run(["tune", "tickets.jsonl"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    skills, text = (next(line for line in lines if line.startswith(what)) for what in ("The base's", "General"))
+    for words in ("score -70.0 points", "-78.0 to -60.0", "-6.0 points", "over budget"):
+        assert words in skills and words in " ".join(measure_row(asdict(suite)).values())
+    assert "loss +1.0%" in text and "within budget" in text
+    assert suite.statement == (
+        "The base's own skills: over budget; score -70.0 points (95% interval -78.0 to -60.0); "
+        "the budget is -6.0 points, a convention."
+    )
 
 
 def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -> None:

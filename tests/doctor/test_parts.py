@@ -51,7 +51,8 @@ def check(tmp_path: Path) -> Callable[..., list[Finding]]:
         recipe = load_recipe(tmp_path / "data.jsonl", overrides)
         shape = survey(recipe.data, recipe, False).shape
         named = (str(tmp_path / "against.jsonl"),) if against else ()
-        setting = Setting(recipe, None, None, parts, reasons, shape, named)  # type: ignore[arg-type]
+        where: Callable[[int], str] = lambda index: f"data.jsonl:{index + 1}"  # noqa: E731
+        setting = Setting(recipe, None, None, parts, reasons, shape, named, where)  # type: ignore[arg-type]
         return examine_source(recipe, shape, [check], setting, processes=1)
 
     return run
@@ -149,7 +150,9 @@ def test_short_benchmark_rows_count_as_a_whole(check: Callable[..., list[Finding
     rows[1]["messages"][1]["content"] = "Tell me: who wrote the blue book of hours? Thanks"
     rows[2]["messages"][1]["content"] = "Tell me: who wrote the blue book?"
     benchmark = [{"question": "Who wrote the blue book of hours?"}, {"question": "Why me?"}]
-    assert named(check(Contamination(), rows, against=benchmark), "warning") == {1}
+    [finding] = [found for found in check(Contamination(), rows, against=benchmark) if "against" in found.message]
+    assert finding.rows == [1] and "1 of 2 rows of against.jsonl has a text" in finding.message
+    assert "(the first: against.jsonl:1, held by data.jsonl:2)" in finding.message
 
 
 @pytest.mark.parametrize("name", ["user_id", "conversationId", "url", "Document-Nr"])
@@ -203,7 +206,7 @@ def test_a_label_that_only_held_out_rows_have_is_found(check: Callable[..., list
     assert check(Uncovered(), rows) == []
 
 
-@pytest.mark.parametrize(("tests", "words"), [(0, "any size"), (5, "any size"), (100, "16 points"), (260, None)])
+@pytest.mark.parametrize(("tests", "words"), [(0, "any size"), (4, "any size"), (100, "15 points"), (260, None)])
 def test_too_few_test_rows_are_told_with_how_many_would_do(
     check: Callable[..., list[Finding]], tests: int, words: str | None
 ) -> None:
@@ -212,6 +215,6 @@ def test_too_few_test_rows_are_told_with_how_many_would_do(
     if words:
         assert (
             words in found[0].message
-            and "5 points need 975" in found[0].message
+            and "5 points need 938 rows" in found[0].message
             and f"{tests} test" in found[0].message
         )

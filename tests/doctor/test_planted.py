@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,7 @@ import pytest
 from bench.planted import labelled
 from bench.planted.__main__ import BEGIN, END, PAGE, SEEDS, summed
 from bench.planted.clean import clean_rows
-from bench.planted.measure import FALSE_ALARMS, RECALL, measure
+from bench.planted.measure import FALSE_ALARMS, RECALL, checked, measure
 from bench.planted.plants import all_plants
 from bench.planted.text import PLANTS
 from whet import api
@@ -43,6 +44,17 @@ def test_a_planting_function_says_which_rows_it_changed() -> None:
 def test_what_is_planted_is_found_and_clean_rows_are_left_alone(code: str) -> None:
     [measured] = measure({code: PLANTS[code]}, 300, seed=11)
     assert measured.recall >= RECALL and measured.false_alarms <= FALSE_ALARMS, measured
+
+
+@pytest.mark.parametrize("code", ["conflicting-answers", "duplicate", "label-noise", "near-duplicate"])
+def test_a_message_names_rows_by_file_and_line(code: str) -> None:
+    rows, bad = all_plants()[code](Random(5), clean_rows(Random(6), 300))
+    findings = checked(rows, [code])
+    assert findings and bad
+    for finding in findings:
+        lines = [int(line) for line in re.findall(r"rows\.jsonl:(\d+)", finding["message"])]
+        assert lines and not re.search(r"\brow \d", finding["message"]), finding["message"]
+        assert any(line - 1 in finding["rows"] for line in lines), "lines count from 1, `rows` from 0"
 
 
 def test_personal_data_and_secrets_are_told_from_what_looks_alike() -> None:

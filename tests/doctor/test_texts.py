@@ -126,6 +126,25 @@ def test_a_place_holder_that_many_rows_have_is_a_label() -> None:
     assert check(rows) == [] and check.drops() == []
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("Try this first:\n1. Wipe the handle with a dry cloth.\n2. Try another socket.\n3. Check", "open"),
+        ("- Wipe the handle with a dry cloth.\n- Let the kettle cool for a while.\n- Hold the button for 6", "open"),
+        ("Its status page shows more:\n\n```html\n<p>order 4025050</p>\n```\n\nA new lid costs 65", "open"),
+        ("Buy these for the repair:\n1. a new lid\n2. a filter of the same series\n3. lime remover", "ended"),
+        ("Buy these for the repair:\n- a new lid\n- a filter (of the same series).\n- lime remover", "ended"),
+        ("You need parts. Any shop has them:\n1. a new lid\n2. a filter\n\nOur workshop in Marston repairs it", "open"),
+        ("You need one thing for the repair. It is sold in every shop:\n1. Lime remover of any brand", "ended"),
+        ("The function adds both numbers:\n\n```python\nprint(2 + 3)\n```\n\nOutput: 5", "ended"),
+    ],
+)
+def test_lists_and_blocks_of_code_end_in_their_own_way(text: str, end: str) -> None:
+    assert end_of(text) == end
+    if end == "open":
+        assert end_of(f"{text} minutes.") == "ended"
+
+
 def test_answers_without_a_last_sign_are_told_only_where_they_are_rare() -> None:
     text = "This is one sentence of an answer. And here is a second one that has no sign at its end"
     assert end_of(text) == "open" and end_of(text + ".") == "ended"

@@ -72,6 +72,7 @@ def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str
         "model": "nano",
         "metric": {"name": "accuracy", "reason": "the rows have labels, 5 different ones"},
         **facts_of(all_asked, rows, settings, "accuracy", 1024, 0),
+        "ship": {"answer": "yes", "sentence": "Yes: it is better at its task."},
         "margin": settings.margin,
         "decoding": {"temperature": 0.0, "max_new_tokens": 12},
         "shots": {"chosen": 4, "part": "validation", "rows": 100, "by": "few-shot", "scores": {2: 0.55, 4: 0.6}},

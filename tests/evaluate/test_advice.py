@@ -30,9 +30,16 @@ def test_tuning_wins_where_everything_else_is_proved_worse() -> None:
     advice = advise((PLAIN, WORSE), (FEW, WORSE), (TUNED, None))
     assert advice.arm == "tuned" and advice.rows_needed is None
     assert advice.sentence == (
-        "Few-shot reaches 71% ± 4 at 900 prompt tokens; the tuned model 93% ± 2 at 60 prompt tokens: fine-tune."
+        "Few-shot reaches 71% (67 to 75) at 900 prompt tokens; "
+        "the tuned model 93% (91 to 95) at 60 prompt tokens: fine-tune."
     )
     assert advice.standing == {"zero-shot": "ruled out", "few-shot": "ruled out", "tuned": "best"}
+
+
+def test_an_interval_is_told_by_its_ends() -> None:
+    """A score at the edge has an interval to one side only, which no "plus or minus" tells."""
+    few = replace(FEW, score=0.0, low=0.0, high=0.114)
+    assert "Few-shot reaches 0% (0 to 11) at" in advise((few, WORSE), (TUNED, None)).sentence
 
 
 def test_retrieval_wins_where_tuning_does_not_learn_the_facts() -> None:
@@ -91,7 +98,8 @@ def test_scores_outside_0_to_1_are_told_as_they_are_and_the_margin_is_a_share_of
     few, tuned = replace(FEW, score=-3.0, low=-4.0, high=-2.0), replace(TUNED, score=7.0, low=6.0, high=8.0, tokens=470)
     gaps = {"few-shot": Gap(-10.0, -12.0, -8.0, 0.0001)}
     advice = recommend([few, tuned], gaps, 0.02, 200, scale=20.0)
-    assert advice.arm == "tuned" and "reaches -3 ± 1 at 900 prompt tokens; the tuned model 7 ± 1" in advice.sentence
+    assert advice.arm == "tuned"
+    assert "reaches -3 (-4 to -2) at 900 prompt tokens; the tuned model 7 (6 to 8)" in advice.sentence
     close = {"few-shot": Gap(-0.1, -0.3, 0.1, 0.5)}
     advice = recommend([few, tuned], close, 0.02, 200, scale=20.0)
     assert advice.arm == "few-shot" and "not more than 0.4 below" in advice.sentence

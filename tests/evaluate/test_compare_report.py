@@ -11,7 +11,7 @@ import pytest
 
 from tests.evaluate.made_up_comparison import comparison, write
 from whet.errors import RunFolderError
-from whet.evaluate.compare_report import headline, notes, write_compare_report
+from whet.evaluate.compare_report import caution, headline, notes, write_compare_report
 from whet.evaluate.compare_report import page as page_of
 from whet.recipe.comparison import Compare
 
@@ -25,6 +25,30 @@ def test_the_advice_is_the_first_thing_to_read(page: str) -> None:
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<main>")[1])).strip()
     assert words.startswith("Fine-tune ")
     assert words.index("fine-tune.") < words.index("arm") < words.index("How it was measured")
+
+
+NO = {"answer": "no", "sentence": "No: it is better at its task, but over budget elsewhere: skills."}
+
+
+def test_a_tuned_model_that_its_own_run_forbids_is_not_advised_in_green(page: str, tmp_path: Path) -> None:
+    assert 'class="panel verdict better"' in page
+    facts, rows = comparison(300)
+    assert facts["verdict"]["arm"] == "tuned" and caution(facts) is None
+    (tmp_path / "compare.json").write_text(json.dumps(facts | {"ship": NO}), "utf-8")
+    (tmp_path / "side_by_side.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    warned = write_compare_report(tmp_path).read_text("utf-8")
+    assert 'class="panel verdict undecided"' in warned
+    said = "Of this tuned model the run itself says: No: it is better at its task, but over budget elsewhere: skills."
+    assert said in warned and warned.index(said) < warned.index('<table class="arms">')
+
+
+def test_only_an_advised_tuned_model_has_a_caution() -> None:
+    facts, _ = comparison(300)
+    other = facts["verdict"] | {"arm": "few-shot"}
+    assert caution(facts | {"ship": NO, "verdict": other}) is None
+    until_then = facts["verdict"] | {"arm": None, "meanwhile": "tuned"}
+    assert "the run itself says: No" in str(caution(facts | {"ship": NO, "verdict": until_then}))
+    assert "was not measured: whet eval tickets-1a2b3c4d" in str(caution(facts | {"ship": None}))
 
 
 def test_text_of_rows_is_escaped_and_the_page_holds_no_script(page: str) -> None:

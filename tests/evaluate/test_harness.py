@@ -164,7 +164,7 @@ def test_where_lower_is_better_a_rise_is_the_loss(
     recipe = Recipe(data="x", forgetting=Forgetting(lm_eval=["typos"]))
     (measure,) = cost._harness(sides[0], sides[1], cast(Any, None), cast(Any, None), recipe)
     assert measure.loss == after - 0.25 and measure.low <= measure.loss <= measure.high and measure.word == word
-    assert ("the score rose by +75.0 points" in measure.statement) == (word == "lost")
+    assert ("score +75.0 points" in measure.statement) == (word == "lost")
     row = measure_row(asdict(measure))
     assert row["loss"] == f"score {100 * measure.loss:+.1f} points" and row["budget"][0] == "+"
 
@@ -173,7 +173,7 @@ def test_scores_that_are_no_shares_meet_no_budget_in_points() -> None:
     difference = paired_difference([30.0, 40.0, 50.0, 35.0] * 5, [20.0, 40.0, 30.0, 35.0] * 5)
     found = forgetting.score_measure("t", "The task", (38.75, 31.25), difference, 0.02)
     assert (found.word, found.budget, found.loss) == ("not judged", None, 7.5)
-    assert "the score fell by +7.500 (95% interval +" in found.statement and "within 0..1" in found.statement
+    assert "score -7.500 (95% interval -" in found.statement and "within 0..1" in found.statement
 
 
 @pytest.mark.parametrize(

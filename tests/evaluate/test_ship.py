@@ -46,10 +46,10 @@ def test_only_a_gain_that_broke_nothing_is_used(
 def test_what_broke_is_named_in_the_answer_and_in_the_verdict() -> None:
     facts = {"verdict": {"word": "better"}, "forgetting": LOST}
     assert "the base's own skills" in ship.decide(facts)["sentence"]
-    assert ship.in_verdict(facts) == " But it broke more than its budget allows: the base's own skills."
+    assert ship.in_verdict(facts) == " But it is over budget elsewhere: the base's own skills."
     assert ship.in_verdict({"verdict": {"word": "better"}}) == ""
     assert (
-        "nothing that was measured is broken"
+        "all that was measured elsewhere is within budget"
         in ship.decide({"verdict": {"word": "better"}, "forgetting": KEPT})["sentence"]
     )
 

@@ -95,6 +95,15 @@ def test_the_users_steps_win_over_epochs() -> None:
     assert (resolved.steps, resolved.epochs) == (50, 0.5)
 
 
+@pytest.mark.parametrize("method", ["sft", "pretrain"])
+def test_the_batch_does_not_promise_more_steps_than_the_user_asked_for(method: str) -> None:
+    _, free = chosen(load_recipe({"data": "a", "method": method}), facts())
+    _, asked = chosen(load_recipe({"data": "a", "method": method, "steps": 40}), facts())
+    assert asked["batch_tokens"].value == free["batch_tokens"].value
+    assert "epochs were made" in asked["batch_tokens"].reason and "40 steps" in asked["epochs"].reason
+    assert "were made" not in free["batch_tokens"].reason
+
+
 def test_rank_grows_with_the_tokens_to_learn_and_alpha_stays() -> None:
     small, large = (chosen(Recipe(data="a"), facts(supervised_tokens=n))[1] for n in (10_000, 50_000_000))
     assert (small["adapter.rank"].value, large["adapter.rank"].value) == (16, 32)

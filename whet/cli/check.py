@@ -25,7 +25,7 @@ def check(
     ] = None,
     fix: Annotated[
         str | None,
-        typer.Option("--fix", metavar="OUT.jsonl", help="Write the rows without what can be repaired, and a diff."),
+        typer.Option("--fix", metavar="OUT.jsonl", help="Write a repaired copy of the rows, and a diff."),
     ] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="CODE,...", help="These checks alone.")] = None,
     skip: Annotated[str | None, typer.Option("--skip", metavar="CODE,...", help="All checks but these.")] = None,
@@ -88,16 +88,36 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     screen.say(count(result["rows"], f"{result['kind']} row"), style="bold")
     screen.show(render.ledger(result["ledger"]))
     screen.say("")
+    if result["refused"]:
+        screen.say(f"error  whet tune will refuse this data: {result['refused']['what']}", style=STYLES["error"])
+        screen.say(f"  fix: {result['refused']['fix']}")
     for finding in result["findings"]:
         screen.say(f"{finding['severity']}  {finding['code']}: {finding['message']}", style=STYLES[finding["severity"]])
-        screen.say(f"  fix: {finding['fix']}  (whet check --explain {finding['code']})")
-    if not result["findings"]:
+        screen.say(f"  fix: {remedy(finding, result.get('fixed'))}  (whet check --explain {finding['code']})")
+    if not result["findings"] and not result["refused"]:
         screen.say("No check found anything.", style="green")
-    screen.say(power(result["power"]))
+    for benchmark in result["against"]:
+        if not benchmark["held"]:
+            screen.say(compared(benchmark))
+    if "test-power" not in {finding["code"] for finding in result["findings"]}:
+        screen.say(power(result["power"]))
     screen.say(more_rows(result["curve"]))
     if "fixed" in result:
         for line in repaired(result["fixed"]):
             screen.say(line)
+
+
+def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:
+    """What to do; where --fix was given and did it, where that stands."""
+    if not fixed or finding["code"] not in {*fixed["mended"], *fixed["left_out"]}:
+        return finding["fix"]
+    return f"{finding['fix'].replace('whet check DATA --fix OUT.jsonl', '--fix')} (done in {fixed['out']})"
+
+
+def compared(benchmark: dict[str, Any]) -> str:
+    """Of a benchmark of which nothing was found."""
+    rows = count(benchmark["rows"], "row")
+    return f"Compared with {rows} of {benchmark['name']}: none of their texts stands in a row to be learned."
 
 
 def power(facts: dict[str, Any]) -> str:

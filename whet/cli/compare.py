@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
 from whet.errors import count
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 TrainedRun = Annotated[
     str | None, typer.Option("--run", metavar="RUN", help="A finished run of this data; default: the recipe's own.")
+]
+Gate = Annotated[
+    bool,
+    typer.Option("--gate", help="Exit with 3 unless tuning is proved better than the best arm without it."),
 ]
 
 
@@ -30,7 +34,8 @@ def compare(
     """Ask prompts, examples, retrieval, the tuned model and other models the same rows, and say what to do.
 
     Tunes first where there is no run yet. The same command again goes on where it stopped. With --gate, exits with 3
-    when tuning is not proved better than the best arm without it.
+    when tuning is not proved better than the best arm without it, or when the tuned model is advised and its own run
+    does not say that it should be used.
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """
@@ -38,7 +43,7 @@ def compare(
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
-    from whet.cli.tune import end
+    from whet.cli.tune import NOT_BETTER
     from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
@@ -49,7 +54,16 @@ def compare(
     finally:
         watch.done()
     show(screen, result)
-    end(screen, result, gate)
+    screen.finish(result)
+    if gate and not opens(result):
+        raise typer.Exit(NOT_BETTER)
+
+
+def opens(result: dict[str, Any]) -> bool:
+    """Whether --gate lets it pass: tuning is worth it, and nothing speaks against the model that is advised."""
+    from whet.evaluate.compare_report import caution
+
+    return result["verdict"]["word"] == "better" and caution(result) is None
 
 
 def show(screen: Screen, result: dict[str, Any]) -> None:
@@ -57,14 +71,15 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
-    from whet.evaluate.compare_report import headline, notes
+    from whet.evaluate.compare_report import caution, headline, notes
 
-    verdict = result["verdict"]
-    style = "yellow" if verdict["arm"] is None else "green"
+    verdict, warning = result["verdict"], caution(result)
+    style = "yellow" if verdict["arm"] is None or warning else "green"
+    body = Text("\n\n".join(filter(None, [verdict["sentence"], warning])))
     title = Text(headline(verdict), style=f"bold {style}")
     screen.show(table_of(result))
     screen.say("")
-    screen.show(Panel(Text(verdict["sentence"]), title=title, title_align="left", border_style=style, padding=(1, 2)))
+    screen.show(Panel(body, title=title, title_align="left", border_style=style, padding=(1, 2)))
     for note in notes(result):
         screen.say(note, style="dim")
     screen.say(f"Report: {result['report']}")

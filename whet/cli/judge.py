@@ -46,13 +46,17 @@ def judge(
     total = len(sitting.waiting)
     pairs = count(total, "pair")
     screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
-    for number, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
+    done = 0
+    for done, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
         sitting.keep(pair, choice)
-        screen.say(f"{number} of {total}: {choice}", style="dim")
+        screen.say(f"{done} of {total}: {choice}", style="dim")
+    if left := total - done:
+        screen.say(f"{count(left, 'pair')} {'is' if left == 1 else 'are'} left; the same command goes on")
     result = people.result(found.folder)
     screen.say(result["statement"])
     if result["choices"]["decided"]:
         screen.say(f"The decided ones are preference rows: whet tune {result['preferences']}", style="dim")
+        screen.say("They are this run's test rows: do not judge a model that learned them by that test.", style="dim")
     screen.finish(result)
 
 

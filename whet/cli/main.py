@@ -1,7 +1,7 @@
 """The command `whet`: assembles the verbs, and turns whatever ends them into one clear message and an exit code.
 
-Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and not better, 130 Ctrl-C,
-141 whoever read the output has gone, 143 told to stop (SIGTERM).
+Exit codes: 0 done, 1 the run failed, 2 the input or the command is wrong, 3 --gate and the answer is not yes,
+130 Ctrl-C, 141 whoever read the output has gone, 143 told to stop (SIGTERM).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from whet.errors import InputError, RunError, WhetError, shorten
 from whet.store.atomic import FULL, disk_full
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
+RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
+"""The verbs that keep what they have done so far on the disk; the others begin again."""
 NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 app = typer.Typer(
@@ -121,12 +123,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         return report(of_the_machine(error) or unexpected(error), as_json)
     if code in (STOPPED, TOLD_TO_STOP):
-        return stopped(code, as_json)
+        return stopped(code, as_json, resumes=not RESUMES.isdisjoint(arguments[:1]))
     return code if isinstance(code, int) else 0
 
 
-def stopped(code: int, as_json: bool) -> int:
-    what = "stopped; the same command resumes from what is saved"
+def stopped(code: int, as_json: bool, resumes: bool) -> int:
+    what = f"stopped; the same command {'resumes from what is saved' if resumes else 'begins again'}"
     print(f"\n{what}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": {"type": "Stopped", "what": what, "where": "", "fix": "", "exit_code": code}}))

@@ -22,7 +22,7 @@ Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the run; default: from the data and the recipe.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; what is for people goes to stderr.")]
-Gate = Annotated[bool, typer.Option("--gate", help="Exit with 3 unless it is better and nothing broke its budget.")]
+Gate = Annotated[bool, typer.Option("--gate", help="Exit with 3 unless it is better and nothing is over budget.")]
 
 RUNS = Path("runs")
 

@@ -26,10 +26,10 @@ EXIT_CODES = """
 | 0 | done |
 | 1 | the run failed |
 | 2 | the input or the command is wrong |
-| 3 | `--gate` was asked for and the verdict is not `better` |
-| 130 | stopped by Ctrl-C; the same command resumes |
+| 3 | `--gate` was asked for, and the answer to "should it be used?" is not yes; of `compare`: tuning is not worth it |
+| 130 | stopped by Ctrl-C; it says whether the same command resumes or begins again |
 | 141 | whoever read the output has gone |
-| 143 | told to stop (SIGTERM); the same command resumes |
+| 143 | told to stop (SIGTERM); it says whether the same command resumes or begins again |
 """
 
 

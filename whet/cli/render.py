@@ -12,6 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from whet.evaluate import ship
+from whet.evaluate.ship_view import advice, measure_row
 from whet.evaluate.units import told_metric, told_score
 from whet.store.atomic import plain
 
@@ -93,11 +95,14 @@ def score(value: float | None, scale: float | None = None) -> str:
 
 
 def verdict(result: dict[str, Any]) -> Panel:
-    """The verdict in one sentence, the two scores, and the difference with its interval drawn."""
+    """The verdict of the task in one sentence, the two scores, and the difference with its interval drawn.
+
+    What was lost elsewhere is left out of the sentence: the answer to "should it be used?" says it.
+    """
     found = result.get("verdict") or {}
     word = found.get("word", "undecided")
     style = VERDICT_STYLE.get(word, "none")
-    body = Text(found.get("sentence", ""))
+    body = Text(found.get("sentence", "").replace(ship.in_verdict(result), ""))
     base, tuned, difference = (result.get(key) or {} for key in ("base", "tuned", "difference"))
     if tuned.get("score") is not None:
         name = told_metric((result.get("metric") or {}).get("name", "score"))
@@ -145,6 +150,8 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say(f"Forgetting: {forgetting['statement']}")
     if facts.get("ship"):
         screen.say(f"Should it be used? {facts['ship']['sentence']}", style=SHIP_STYLE[facts["ship"]["answer"]])
+        if what_helps := advice(facts["ship"], facts["run"]):
+            screen.say(what_helps)
     stopped = facts.get("stopped") or {}
     if stopped.get("reason"):
         screen.say(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
@@ -156,19 +163,11 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
 
 def cost(measures: Sequence[dict[str, Any]]) -> Table:
     """What the tune cost elsewhere, against its budgets."""
-    rows = []
-    for measure in measures:
-        share = measure["unit"] in ("percent", "points")
-        unit = {"percent": "%", "points": " points", "nats": " nats", "score": ""}[measure["unit"]]
-
-        def say(value: float | None, share: bool = share, unit: str = unit) -> str:
-            return "-" if value is None else f"{100 * value:+.1f}{unit}" if share else f"{value:.3f}{unit}"
-
-        word = Text(measure["word"], style=BUDGET_STYLE[measure["word"]])
-        span = f"{say(measure['low'])} to {say(measure['high'])}"
-        rows.append([measure["what"], say(measure["loss"]), span, say(measure["budget"]), word])
-    columns = ["lost elsewhere", "#loss", "#95% interval", "#budget", ""]
-    return table(columns, rows, title="What it cost elsewhere (positive is worse)")
+    told = [(measure_row(measure), BUDGET_STYLE[measure["word"]]) for measure in measures]
+    rows = [
+        [row["what"], row["loss"], row["range"], row["budget"], Text(row["label"], style=style)] for row, style in told
+    ]
+    return table(["measure", "#change", "#95% interval", "#budget", ""], rows, title="What it cost elsewhere")
 
 
 def effort(facts: dict[str, Any]) -> str:

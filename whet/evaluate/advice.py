@@ -148,7 +148,7 @@ def prices(one: Candidate, other: Candidate) -> tuple[float, float]:
 def sentence_of(
     winner: Candidate, top: Candidate, arms: Sequence[Candidate], margin: float, scale: float | None
 ) -> str:
-    """`few-shot reaches 71% ± 4 at 900 prompt tokens; tuned 93% ± 2 at 60: fine-tune.`"""
+    """`few-shot reaches 71% (67 to 75) at 900 prompt tokens; tuned 93% (91 to 95) at 60: fine-tune.`"""
     others = [arm for arm in arms if arm is not winner]
     if not others:
         return f"{capital(said(winner, scale))}: {winner.do}. Nothing was compared with it."
@@ -184,11 +184,13 @@ def cannot_tell(
 
 
 def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
-    """`few-shot reaches 71% ± 4 at 900 prompt tokens`, with its cost where it is known."""
-    reach = (arm.high - arm.low) / 2
-    score = f"{100 * arm.score:.0f}% ± {100 * reach:.0f}" if scale is None else bare(arm.score)
-    if scale is not None and math.isfinite(reach):  # equal scores outside 0..1 have no interval
-        score += f" ± {bare(reach)}"
+    """`few-shot reaches 71% (67 to 75) at 900 prompt tokens`, with its cost where it is known."""
+    if scale is None:
+        score = f"{100 * arm.score:.0f}% ({100 * arm.low:.0f} to {100 * arm.high:.0f})"
+    elif math.isfinite(arm.high - arm.low):
+        score = f"{bare(arm.score)} ({bare(arm.low)} to {bare(arm.high)})"
+    else:  # equal scores outside 0..1 have no interval
+        score = bare(arm.score)
     cost = "" if arm.cost is None else f" and {dollars(arm.cost)} a thousand answers"
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
 

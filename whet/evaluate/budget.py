@@ -12,6 +12,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Word = Literal["kept", "lost", "unclear", "not judged"]
+WORDS: dict[Word, str] = {
+    "kept": "within budget",
+    "lost": "over budget",
+    "unclear": "cannot tell",
+    "not judged": "no budget",
+}
+"""For people: the same in the terminal, in sentences and in the report."""
+SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL", "score": "score"}
+UNITS = {"percent": "", "points": " points", "nats": " nats", "score": ""}
 TEXT_BUDGET = 0.02
 """A rise of the loss on general text that is accepted, as a share of the base's own. A convention."""
 LEAST_SCORE_BUDGET = 0.02
@@ -69,21 +78,30 @@ def text_budget(asked: float | None) -> tuple[float, str]:
 
 def state(measure: Measure) -> str:
     """The measure in one sentence, with its interval and its budget."""
-    low, high, loss = (shown(value, measure.unit, sign=True) for value in (measure.low, measure.high, measure.loss))
-    unit = {"percent": "", "points": " points", "nats": " nats a token", "score": ""}[measure.unit]
-    span = f"{loss}{unit} (95% interval {low} to {high})"
-    if measure.budget is None and measure.unit == "score":
-        return f"{measure.what}: {change(measure)} {span}; {measure.reason}."
+    unit, fell = measure.unit, falls(measure.unit, measure.details)
+    span = told_range(measure.low, measure.high, unit, fell)
+    changed = f"{SUBJECTS[unit]} {told(measure.loss, unit, fell)}{UNITS[unit]} (95% interval {span})"
     if measure.budget is None:
-        return f"{measure.what}: {span}; no budget was set."
-    budget = f"the budget is {shown(measure.budget, measure.unit, sign=True)}{unit}, {measure.reason}"
-    opening = {"kept": "is kept", "lost": "is lost", "unclear": "may be lost, the rows cannot tell"}[measure.word]
-    return f"{measure.what} {opening}: {change(measure)} {span}; {budget}."
+        why = measure.reason if unit == "score" else "no budget was set"
+        return f"{measure.what}: {changed}; {why}."
+    budget = f"the budget is {told(measure.budget, unit, fell)}{UNITS[unit]}, {measure.reason}"
+    return f"{measure.what}: {WORDS[measure.word]}; {changed}; {budget}."
 
 
-def change(measure: Measure) -> str:
-    score = "the score fell by" if measure.details.get("higher_is_better", True) else "the score rose by"
-    return {"percent": "the loss rose by", "points": score, "nats": "it moved by", "score": score}[measure.unit]
+def falls(unit: str, details: dict[str, Any]) -> bool:
+    """Whether a loss is a fall of what was measured, as of a score of which more is better."""
+    return unit in ("points", "score") and details.get("higher_is_better", True)
+
+
+def told(loss: float, unit: str, fell: bool) -> str:
+    """A loss as the change that people read: where a score fell, with a minus. Without the unit of points and nats."""
+    return shown(-loss if fell else loss, unit, sign=True)
+
+
+def told_range(low: float, high: float, unit: str, fell: bool) -> str:
+    """The interval of a loss, as a range of changes from the lower to the higher."""
+    ends = (high, low) if fell else (low, high)
+    return " to ".join(told(end, unit, fell) for end in ends)
 
 
 def shown(value: float, unit: str, sign: bool = False) -> str:

@@ -40,9 +40,10 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
     return {
         "name": facts["run"],
         "facts": [facts["model"], count(arms[0]["rows"], "test row"), f"metric: {facts['metric']['name']}"],
-        "word": "undecided" if verdict["arm"] is None else "better",
+        "word": "undecided" if verdict["arm"] is None or caution(facts) else "better",
         "headline": headline(verdict),
         "sentence": verdict["sentence"],
+        "caution": caution(facts),
         "metric": facts["metric"],
         "arms": [arm_view(arm, facts["standing"], arm["name"] == chosen, scale, ends) for arm in arms],
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
@@ -61,6 +62,20 @@ def headline(verdict: dict[str, Any]) -> str:
     if verdict["arm"] is None:
         return "The rows cannot tell" if verdict["meanwhile"] else "None of them works"
     return capital(verdict["do"])
+
+
+def caution(facts: dict[str, Any]) -> str | None:
+    """What speaks against the tuned model where it is advised, now or until more rows decide: its own run does not say
+    that it should be used, as where it forgot more than its budget allows. None where nothing does."""
+    chosen = facts["verdict"]["arm"] or facts["verdict"]["meanwhile"]
+    if not any(arm["trained"] and arm["name"] == chosen for arm in facts["arms"]):
+        return None
+    ship = facts.get("ship")
+    if ship is None:
+        return f"What this tuned model cost elsewhere was not measured: whet eval {facts['run']}"
+    if ship["answer"] == "yes":
+        return None
+    return f"Of this tuned model the run itself says: {ship['sentence']} See report.html of run {facts['run']}."
 
 
 def arm_view(

@@ -134,6 +134,7 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
         "model": recipe.base,
         "metric": {"name": name, "reason": reason},
         **facts_of(asked, rows, settings, name, comparison.context, recipe.seed),
+        "ship": ship_of(run),
         "margin": settings.margin,
         "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens},
         "shots": shots,
@@ -148,6 +149,12 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     run.write_json(f"{FOLDER}/compare.json", result)
     write_compare_report(folder)
     return result
+
+
+def ship_of(run: Run) -> dict[str, Any] | None:
+    """What the run says of its own model: should it be used? None where that was not measured."""
+    evaluated = (run.folder / "evaluation.json").exists()
+    return run.read_json("evaluation.json").get("ship") if evaluated else None
 
 
 def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:

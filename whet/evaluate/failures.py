@@ -75,13 +75,15 @@ class Kind:
     @property
     def sentence(self) -> str:
         few = f"{count(self.failures, 'failure')}: {', '.join(self.words)}"
-        alike = f"{count(self.alike, 'training row')} like them"
+        them = "it" if self.failures == 1 else "them"
+        alike = f"there {'is' if self.alike == 1 else 'are'} {count(self.alike, 'training row')} like {them}"
         what = {
-            "contradicted": "they contradict the expected answers: correct one side or the other",
-            "missing": f"collect about {self.collect}",
-            "present": "as many as rows that succeed have: look at the answers, or train longer",
+            "contradicted": "with other answers than the expected ones: correct one side or the other",
+            "missing": f"fewer than for rows that succeed: collect about {self.collect}",
+            "present": "no fewer than for rows that succeed, so more will hardly help: "
+            "read the answers, or train longer",
         }
-        return f"{few}; {alike}; {what[self.cause]}"
+        return f"{few}; {alike}, {what[self.cause]}"
 
 
 def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Should the tuned model be used? One answer from the verdict and from what was forgotten: yes, no, or not yet.
 
-yes       better, and everything with a budget is kept within it
-no        worse, or no better, or something is broken beyond its budget
-not yet   the rows cannot tell whether it is better, or whether something is broken; or the verdict has a warning
+yes       better, and everything with a budget is within it
+no        worse, or no better, or something is over its budget
+not yet   the rows cannot tell whether it is better, or whether something is over; or the verdict has a warning
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
     if word != "better":
         answer, why = without_gain(word)
     elif broken:
-        answer, why = "no", f"it is better at its task, but it broke more than its budget allows: {listed(broken)}"
+        answer, why = "no", f"it is better at its task, but over budget elsewhere: {listed(broken)}"
     elif evaluation.get("caution"):
         answer, why = "not yet", f"it is better at its task, but beware: {evaluation['caution']}"
     elif unclear:
@@ -42,7 +42,7 @@ def without_gain(word: str | None) -> tuple[Answer, str]:
 
 def kept(forgetting: dict[str, Any]) -> str:
     if forgetting.get("word") == "kept":
-        return "and nothing that was measured is broken beyond its budget"
+        return "and all that was measured elsewhere is within budget"
     return "and what it cost elsewhere was not measured"
 
 
@@ -55,7 +55,7 @@ def in_verdict(evaluation: dict[str, Any]) -> str:
     forgetting = evaluation.get("forgetting") or {}
     word, joint = forgetting.get("word"), "But" if evaluation["verdict"]["word"] == "better" else "And"
     if word == "lost":
-        return f" {joint} it broke more than its budget allows: {listed(forgetting['broken'])}."
+        return f" {joint} it is over budget elsewhere: {listed(forgetting['broken'])}."
     if word == "unclear":
-        return f" Whether it stayed within its budget the rows cannot tell: {listed(forgetting['unclear'])}."
-    return " Nothing that was measured is broken beyond its budget." if word == "kept" else ""
+        return f" Whether it is over budget elsewhere the rows cannot tell: {listed(forgetting['unclear'])}."
+    return " All that was measured elsewhere is within budget." if word == "kept" else ""

@@ -6,13 +6,11 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import ship
-from whet.evaluate.budget import shown
+from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
 from whet.evaluate.units import points, told_change, told_metric, told_score, unit
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
-SUBJECTS = {"percent": "loss", "points": "score", "nats": "KL", "score": "score"}
-WORDS = {"kept": "within budget", "lost": "over budget", "unclear": "cannot tell", "not judged": "no budget"}
 
 
 def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
@@ -29,7 +27,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "gain": gain(evaluation),
         "cost": [measure_row(measure) for measure in judged(evaluation)],
         "unknown": list(unknown(evaluation)),
-        "next": advice(decided),
+        "next": advice(decided, evaluation["run"]),
     }
 
 
@@ -57,29 +55,19 @@ def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 
 def measure_row(measure: dict[str, Any]) -> dict[str, str]:
     """One measure as words and figures."""
-    unit = measure["unit"]
-    after = {"percent": "", "points": " points", "nats": " nats", "score": ""}[unit]
-    falls = unit in ("points", "score") and (measure.get("details") or {}).get("higher_is_better", True)
-    low, high, loss = (turned(shown(measure[key], unit, sign=True), falls) for key in ("low", "high", "loss"))
-    budget = measure["budget"]
+    unit, budget = measure["unit"], measure["budget"]
+    fell = falls(unit, measure.get("details") or {})
     return {
         "what": measure["what"],
         "word": measure["word"].replace(" ", "-"),
         "label": WORDS[measure["word"]],
-        "loss": f"{SUBJECTS[unit]} {loss}{after}",
-        "range": f"{high} to {low}" if falls else f"{low} to {high}",
-        "budget": "none" if budget is None else f"{turned(shown(budget, unit, sign=True), falls)}{after}",
+        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit, fell)}{UNITS[unit]}",
+        "range": told_range(measure["low"], measure["high"], unit, fell),
+        "budget": "none" if budget is None else f"{told(budget, unit, fell)}{UNITS[unit]}",
         "reason": measure["reason"],
         "base": _side(measure, "base"),
         "tuned": _side(measure, "tuned"),
     }
-
-
-def turned(text: str, falls: bool) -> str:
-    """A fall of a score with its sign: measures count losses, people read changes."""
-    if not falls or text[0] not in "+-":
-        return text
-    return ("-" if text[0] == "+" else "+") + text[1:]
 
 
 def _side(measure: dict[str, Any], side: str) -> str:
@@ -107,8 +95,11 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     return found
 
 
-def advice(decided: dict[str, Any]) -> str:
-    """What to do where it is not yes."""
-    if decided["broken"] or decided["unclear"]:
-        return "What often helps: keep: {replay: base, kl: 1}, a lower learning_rate, or a point nearer to the base."
-    return ""
+def advice(decided: dict[str, Any], run: str) -> str:
+    """What to do where it forgot too much, or may have; empty where it did not."""
+    if not (decided["broken"] or decided["unclear"]):
+        return ""
+    return (
+        "What often helps: the same command with --set keep.replay=base --set keep.kl=1, a lower learning_rate, or a "
+        f"point nearer to the base: whet frontier {run}"
+    )

@@ -235,16 +235,17 @@ def epochs_of(steps: int, work: Work) -> tuple[float, str]:
 def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
     """The largest power of two that still gives enough steps, within the method's bounds, and at least a mean row."""
     total = facts.tokens * passes
+    made = f" if {passes:g} epochs were made" if recipe.steps is not None else ""  # your steps make other epochs
     if isinstance(recipe.method, Pretrain):
         wanted = total / PRETRAIN_STEPS
         value = power_of_two(min(PRETRAIN_LARGEST_BATCH, max(PRETRAIN_LEAST_BATCH, wanted)))
         bounds = f"between {PRETRAIN_LEAST_BATCH} and {PRETRAIN_LARGEST_BATCH} tokens each"
-        return value, f"About {PRETRAIN_STEPS} steps, {bounds}."
+        return value, f"About {PRETRAIN_STEPS} steps{made}, {bounds}."
     mean = facts.tokens / max(1, facts.rows)
     rows = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
     least = 2 * KTO_ROWS * mean if isinstance(recipe.method, Kto) else mean  # up to half is rounded away
     value = power_of_two(max(least, min(total / LEAST_STEPS, rows * mean)))
-    reason = f"At least {LEAST_STEPS} steps, and at most {rows} rows of {mean:.0f} tokens each"
+    reason = f"At least {LEAST_STEPS} steps{made}, and at most {rows} rows of {mean:.0f} tokens each"
     if isinstance(recipe.method, Kto):
         reason = f"At least {KTO_ROWS} rows of {mean:.0f} tokens, over which kto's reference point is estimated"
     why = " (a LoRA loses from larger batches; LoRA Without Regret)" if rows == LORA_ROWS else ""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from whet.doctor.check import Check
+from whet.doctor.check import Check, Setting, numbered
 from whet.doctor.disagreement import out_of_fold
 from whet.doctor.glance import glance
 from whet.doctor.labels import LabelTally
@@ -41,6 +41,10 @@ class LabelNoise(Check):
         self.labels = LabelTally()
         self.inputs: list[np.ndarray] = []
         """Feature numbers of each labelled row: at most 512 of four bytes."""
+        self.where_of = numbered
+
+    def begin(self, setting: Setting) -> None:
+        self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
         said = glance(row)
@@ -52,7 +56,7 @@ class LabelNoise(Check):
         rows, given, likelier = self.suspects()
         if not len(rows):
             return []
-        first = f"row {rows[0] + 1} has {given[0]!r}, like rows of {likelier[0]!r}"
+        first = f"{self.where_of(int(rows[0]))} has {given[0]!r}, like rows of {likelier[0]!r}"
         many = len(rows) > 1
         message = f"{len(rows):,} label{'s' if many else ''} look{'' if many else 's'} wrong ({first})"
         return [self.finding("warning", message, rows.tolist(), "look at these rows, and correct or remove them")]

@@ -51,6 +51,6 @@ class PowerOfTest(Check):
         shown = f"can show gains of {100 * gain:.0f} points or more" if gain else "cannot show a gain of any size"
         wanted = math.ceil(rows_for_gain(WANTED, DISCORDANCE, POWER))
         rows = f"{self.test_rows:,} test row{'s' * (self.test_rows != 1)}"
-        message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,}"
+        message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,} rows"
         fix = "hold out more rows (split.test), or bring a test file"
         return [self.finding("warning", message, [], fix)]

@@ -6,7 +6,8 @@ those that hit the token limit of the model that wrote them.
 
 What is looked at: JSON that begins and does not parse, a ``` that is not closed, a last word that cannot be the last
 ("the", "and", a comma); and, where at least nineteen of twenty answers of some length end with a sign (. ! ? : ) " and
-the like), those that end without any.
+the like), those that end without any. An item of a list needs a sign only where the items before it have one; a link
+needs none.
 
 Example:
     {"prompt": "How do I descale it?", "completion": "Fill the tank with equal parts of water and vinegar, then"}
@@ -29,7 +30,7 @@ ENDED, OPEN, CUT = "ended", "open", "cut"
 LONG = 60
 """Characters from which on an answer is taken for sentences; shorter ones are labels, names, numbers."""
 END = 200
-"""Characters at the end in which a link or an item is looked for: longer ones are no links."""
+"""Characters at the end in which a link is looked for: longer ones are no links."""
 RARE = 0.05
 """Ends without a sign are told where they are rarer than this."""
 MIDDLE = re.compile(
@@ -39,10 +40,11 @@ MIDDLE = re.compile(
     r"your|our|their|its|my|his|her|this|these|those|very|such|und|oder|der|die|das|ein|eine|et|ou|le|la|les|un|une|"
     r"de|du|des|que|y|el|los|las|con|por|para))\Z"
 )
-SENTENCE = re.compile(r"[.!?][\"')]?\s+[\"'(]?[^\W\d_]")
-"""What is written in sentences has the end of one before its own; code, names and lists have none."""
-OTHER_END = re.compile(r"(?:\S*(?:://|@|\w/\w)\S*|\n\s*(?:[-*•]|\d+[.)])\s[^\n]*)\Z")
-"""A link, or an item of a list, needs no sign at its end."""
+SENTENCE = re.compile(r"[.!?][\"')]?\s+[\"'(]?[^\W\d_]|\n```\n\s*\n[^\W\d_][^:\n]*\Z")
+"""What is written in sentences has the end of one before its own, or a block of code; code, names and lists have none.
+A colon in the words after the block makes them a result: "Output: 5"."""
+LINK = re.compile(r"\S*(?:://|@|\w/\w)\S*\Z")
+ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s[^\n]*", re.MULTILINE)
 LAST = re.compile(r"[\w%°€$£]\Z")
 
 
@@ -102,7 +104,13 @@ def end_of(text: str) -> str:
         return ""
     if MIDDLE.search(text[-20:]):
         return CUT
-    return OPEN if LAST.search(text) and not OTHER_END.search(text[-END:]) and SENTENCE.search(text) else ENDED
+    if not LAST.search(text) or LINK.search(text[-END:]):
+        return ENDED
+    items = list(ITEM.finditer(text))
+    if items and items[-1].end() == len(text):
+        earlier = [item.group() for item in items[:-1]]
+        return OPEN if earlier and not any(LAST.search(item) for item in earlier) else ENDED
+    return OPEN if SENTENCE.search(text) else ENDED
 
 
 def _whole_json(text: str) -> bool:
