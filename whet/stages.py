@@ -123,7 +123,7 @@ def found_in(
 ) -> list[Finding]:
     """What the checks find in the data of a recipe whose `max_tokens` is settled."""
     ledger, renderer = source.ledger, source.renderer
-    observer.phase("checking the rows", len(ledger))
+    observer.phase("checking the rows")
     setting = Setting(
         recipe,
         renderer.tokenizer,

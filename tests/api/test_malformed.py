@@ -385,6 +385,7 @@ def test_a_real_process_writes_nothing_but_its_own_words() -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0 and json.loads(done.stdout)["run"] == runs()[0]
     work, _, result = done.stderr.partition("Chosen for you")
-    own = ("reading", "loading", "training", "evaluating", "self-check", "step ", "registered", "3 test rows")
+    own = ("reading", "checking", "loading", "training", "evaluating", "self-check", "step ", "registered")
+    own += ("3 test rows",)
     assert [line for line in work.splitlines() if not line.strip().startswith(own)] == []
     assert result.rstrip().splitlines()[-1].startswith("Run: runs")

@@ -14,6 +14,7 @@ from whet.errors import RecipeError
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
 
+METHODS = "pretrain, sft, dpo, kto, reward, classify, grpo, rloo, ppo, bake or distil"
 LOOKED_AT = 200
 """Rows that decide what kind of data this is."""
 
@@ -80,7 +81,7 @@ def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
 
     set_lines = [
         line("base", "nano"),
-        line("method", f"{{kind: {method}}}", "pretrain, sft, dpo, kto, reward, classify, grpo, rloo or ppo"),
+        line("method", f"{{kind: {method}}}", METHODS),
         line("adapter", f"{{kind: {adapter}}}", "lora or full"),
         line("seed", "0"),
     ]
