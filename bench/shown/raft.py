@@ -48,10 +48,11 @@ def compared(folder: Path, retrieval: str, **settings: Any) -> dict[str, Any]:
     """Two tunes on the questions of `folder`, without passages and with them."""
     rows = str(folder / "questions.jsonl")
     chosen = {"dtype": "float32", "split.test": 0.15, "evaluate.forgetting": False, **QUICK} | settings
-    chosen |= {"columns": "{prompt: question, completion: answer, group: subject, passage: document}"}
-    bare = chosen | {"batch_tokens": chosen["batch_tokens"] // BARE}
+    columns = "prompt: question, completion: answer, group: subject"
+    bare = chosen | {"columns": f"{{{columns}}}", "batch_tokens": chosen["batch_tokens"] // BARE}
+    with_passages = chosen | {"columns": f"{{{columns}, passage: document}}", "retrieval": retrieval}
     without = whet.tune(rows, run_root=folder / "runs", name="without", **bare)
-    raft = whet.tune(rows, run_root=folder / "runs", name="raft", **chosen, retrieval=retrieval)
+    raft = whet.tune(rows, run_root=folder / "runs", name="raft", **with_passages)
     return numbers(folder, without, raft)
 
 

@@ -57,7 +57,7 @@ def test_a_judge_that_always_takes_the_first_says_nothing_but_ties(server: Serve
     answering(server, lambda body: "A")
     facts, picks = judged(server, tmp_path, lines(8))
     assert picks == ["tie"] * 8 and facts["rate"] == 0.5
-    assert facts["position"]["first"] == 8 and facts["position"]["p"] == pytest.approx(2 / 2**8)
+    assert facts["position"]["first"] == 8 and facts["position"]["p"] == pytest.approx(1 / 2**8)
     assert "leans to one position" in facts["statement"]
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from whet import api
 from whet.errors import InputError
@@ -24,7 +24,7 @@ def test_a_tie_counts_half_and_decides_nothing() -> None:
     found = win_rate([0, 0, 1, 1, 0.3], [1, 1, 1, 0, 0.1 + 0.2], "exact", seed=0)
     assert (found["wins"], found["ties"], found["losses"]) == (2, 2, 1), "0.1 + 0.2 is 0.3"
     assert found["rate"] == pytest.approx(0.6) and found["low"] < 0.6 < found["high"]
-    assert found["p"] == pytest.approx(binomtest(2, 3).pvalue)
+    assert found["p"] == pytest.approx(binomtest(2, 3).pvalue - binom.pmf(2, 3, 0.5))
     assert found["scores"] == {"base": pytest.approx(0.46), "tuned": pytest.approx(0.66)}
 
 

@@ -27,10 +27,10 @@ def preferred(
     """`outcomes` hold 1 where the tuned answer won, 0.5 for a tie, 0 where it lost; `rows` what each is about, and
     `clusters` the group that it belongs to, where there are groups.
 
-    Returns rate, low, high (95%), strength (s, in log-odds), p (two-sided exact sign test on the decided rows; a row
-    that was judged several times counts once, for its majority), wins, ties, losses, judged (distinct rows). Where one
-    side won everything, half a win and half a loss are added, so that s is finite. rate and interval are None without
-    outcomes.
+    Returns rate, low, high (95%), strength (s, in log-odds), p (two-sided sign test with the mid-p on the decided rows;
+    a row that was judged several times counts once, for its majority), wins, ties, losses, judged (distinct rows).
+    Where one side won everything, half a win and half a loss are added, so that s is finite. rate and interval are
+    None without outcomes.
     """
     values = np.asarray(outcomes, dtype=float)
     wins, ties = int(np.sum(values == 1)), int(np.sum(values == 0.5))
