@@ -89,6 +89,11 @@ def count(number: int, noun: str, many: str = "") -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or noun + 's'}"
 
 
+def are(number: int) -> str:
+    """The verb for so many."""
+    return "is" if number == 1 else "are"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` when something close exists, otherwise an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -239,14 +239,21 @@ def effort_so_far(run: Run) -> dict[str, Any]:
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
+def proved(session: Session) -> tuple[dict[str, Any], str]:
+    """The facts of the saved model, once its weights and its template are what was saved, and the path that its
+    self-check allowed. Raises ModelError, RunFolderError."""
+    run = session.run
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    prove_template(facts, session.renderer)
+    return facts, run.read_json("selfcheck.json", "path")["path"]
+
+
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
     run, recipe, source = session.run, session.recipe, session.material.source
     began = time.perf_counter()
     run.set_status("evaluating")
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    prove_template(facts, session.renderer)
-    path = run.read_json("selfcheck.json", "path")["path"]
+    facts, path = proved(session)
     observer.phase("evaluating base and tuned")
     if isinstance(recipe.method, HeadMethod):
         assert isinstance(source, Prepared)
@@ -256,7 +263,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
-        measured = without_leaks(word, lines, source.test_rows, leaks, recipe.seed) | measured
+        measured = without_leaks(word, lines, leaks, recipe.seed) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())

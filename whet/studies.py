@@ -29,15 +29,12 @@ from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Classify, HeadMethod, Recipe
 from whet.reward.combine import build_rewards
-from whet.stages import (
-    frontier_of,
-    register,
-)
+from whet.stages import frontier_of, proved, register
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.run import DEFAULT_ROOT, JUDGED, Run
 from whet.train.observer import Observer, Silent
-from whet.train.release import prove_template, prove_weights, read_facts
+from whet.train.release import read_facts
 from whet.train.rescaled import copy_at_scale
 from whet.train.session import Session, open_session
 
@@ -100,10 +97,7 @@ def failures(
 def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
     """The facts of failures.json, which it writes with its list for people."""
     run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    prove_template(facts, session.renderer)
-    path = run.read_json("selfcheck.json", "path")["path"]
+    facts, path = proved(session)
     observer.phase("asking the tuned model")
     if isinstance(recipe.method, Classify):
         name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
@@ -124,7 +118,7 @@ def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: O
     if prepared.shape.paired:
         return compare_validation(tuned, prepared, recipe)
     method = recipe.method
-    rewards = build_rewards(method.rewards, run.folder / "judged") if isinstance(method, Rollouts) else None
+    rewards = build_rewards(method.rewards, run.folder / JUDGED) if isinstance(method, Rollouts) else None
     return ask_validation(
         tuned, opened.base, prepared, recipe, rewards, lambda done, total: observer.step(done, total, {})
     )

@@ -78,8 +78,8 @@ def say(screen: Any, result: dict[str, Any]) -> None:
     read = count(usage["prompt_tokens"], "token")
     screen.say(f"{read} read and {usage['answer_tokens']:,} written in all{cost}", "dim")
     if result["left_out"]:
-        kept = f"{result['out']}.left-out.jsonl"
-        screen.say(f"{count(result['left_out'], 'answer')} empty or cut off, kept in {kept}")
+        place = f"{result['out']}.left-out.jsonl"
+        screen.say(f"{count(result['left_out'], 'answer')} empty or cut off, kept in {place}")
     if result["wrong_answers"]:
         screen.say(f"{count(result['wrong_answers'], 'answer')} in another form, not kept")
     if result["stopped"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs
-from whet.errors import InputError, count
+from whet.errors import InputError, are, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -51,7 +51,7 @@ def judge(
         sitting.keep(pair, choice)
         screen.say(f"{done} of {total}: {choice}", style="dim")
     if left := total - done:
-        screen.say(f"{count(left, 'pair')} {'is' if left == 1 else 'are'} left; the same command goes on")
+        screen.say(f"{count(left, 'pair')} {are(left)} left; the same command goes on")
     result = people.result(found.folder)
     screen.say(result["statement"])
     if result["choices"]["decided"]:

@@ -59,8 +59,12 @@ class Check(ABC):
     code: ClassVar[str]
     """Stable: programs and people look it up."""
 
-    def begin(self, setting: Setting) -> None:  # noqa: B027  most checks look at the rows alone
+    where_of: Callable[[int], str] = staticmethod(numbered)
+    """A row's index to its place, for people."""
+
+    def begin(self, setting: Setting) -> None:
         """Called once before the first row, where the whole setting is known; a check must work without it."""
+        self.where_of = setting.where_of
 
     @abstractmethod
     def see(self, row: Row) -> None:

@@ -36,14 +36,14 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
     arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
     ends, factor = ((0.0, 1.0), 100) if scale is None else (around(arms), 1)
     chosen = verdict["arm"] or verdict["meanwhile"]
-    labels = {arm["name"]: arm["label"] for arm in arms}
+    labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
     return {
         "name": facts["run"],
         "facts": [facts["model"], count(arms[0]["rows"], "test row"), f"metric: {facts['metric']['name']}"],
-        "word": "undecided" if verdict["arm"] is None or caution(facts) else "better",
+        "word": "undecided" if verdict["arm"] is None or warning else "better",
         "headline": headline(verdict),
         "sentence": verdict["sentence"],
-        "caution": caution(facts),
+        "caution": warning,
         "metric": facts["metric"],
         "arms": [arm_view(arm, facts["standing"], arm["name"] == chosen, scale, ends) for arm in arms],
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),

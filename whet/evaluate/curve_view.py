@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-NO_CURVE = ("pretrain", "grpo", "rloo", "ppo")
+NO_CURVE = ("pretrain", "distil", "grpo", "rloo", "ppo")
 """Methods without examples to draw a curve over."""
 
 

@@ -30,7 +30,7 @@ from scipy import sparse
 from whet.doctor.glance import hashed, prompt_text, words
 from whet.doctor.tfidf import features, tfidf
 from whet.doctor.topics import telling_words, topics
-from whet.errors import count
+from whet.errors import are, count
 from whet.reward.text_match import normalise
 from whet.types import Row
 
@@ -76,7 +76,7 @@ class Kind:
     def sentence(self) -> str:
         few = f"{count(self.failures, 'failure')}: {', '.join(self.words)}"
         them = "it" if self.failures == 1 else "them"
-        alike = f"there {'is' if self.alike == 1 else 'are'} {count(self.alike, 'training row')} like {them}"
+        alike = f"there {are(self.alike)} {count(self.alike, 'training row')} like {them}"
         what = {
             "contradicted": "with other answers than the expected ones: correct one side or the other",
             "missing": f"fewer than for rows that succeed: collect about {self.collect}",

@@ -25,7 +25,7 @@ from whet.evaluate.families import same_family
 from whet.evaluate.heldout import Progress
 from whet.evaluate.preferred import preferred, told
 from whet.evaluate.samples import prompt_text
-from whet.evaluate.statistics import cluster_codes, clusters_of_lines, mean_interval, wilson, win_interval
+from whet.evaluate.statistics import clusters_of_lines, mean_interval, win_interval
 from whet.generate.remote import Remote
 from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Distil, Recipe
@@ -190,13 +190,13 @@ def position(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None
     over clusters where pairs share one."""
     pairs = len(letters)
     first, second = sum(pair == ["A", "A"] for pair in letters), sum(pair == ["B", "B"] for pair in letters)
-    agree = sum(sorted(pair) in AGREED for pair in letters)
-    low, high = wilson(agree, pairs)
+    agreed = [float(sorted(pair) in AGREED) for pair in letters]
+    agree = round(sum(agreed))
+    low, high = mean_interval(agreed, clusters=clusters) if pairs else (0.0, 1.0)
     p = mcnemar_p(first, second)
-    if clusters is not None and pairs and cluster_codes(clusters, pairs) is not None:
-        low, high = mean_interval([float(sorted(pair) in AGREED) for pair in letters], clusters=clusters)
-        leans = [1.0 if pair == ["A", "A"] else 0.0 if pair == ["B", "B"] else 0.5 for pair in letters]
-        _, _, p = win_interval(leans, 0, clusters)
+    leans = [1.0 if pair == ["A", "A"] else 0.0 if pair == ["B", "B"] else 0.5 for pair in letters]
+    if pairs and (grouped := win_interval(leans, 0, clusters)):
+        p = grouped[2]
     said = (
         f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
         f"{first} it took the first answer both times, on {second} the second"

@@ -12,26 +12,23 @@ from dataclasses import asdict
 from typing import Any
 
 from whet.errors import count
-from whet.evaluate.statistics import clusters_of
+from whet.evaluate.statistics import clusters_of_lines
 from whet.evaluate.verdict import compare, describe
-from whet.types import Row
 
 
-def without_leaks(
-    verdict: str, lines: Sequence[dict[str, Any]], rows: Sequence[Row], leaks: dict[str, Any], seed: int
-) -> dict[str, Any]:
+def without_leaks(verdict: str, lines: Sequence[dict[str, Any]], leaks: dict[str, Any], seed: int) -> dict[str, Any]:
     """The keys `leaks` and, where a verdict of `better` rests on rows that are given away, `caution` of
-    evaluation.json. `lines` are those of answers.jsonl for `rows`; `leaks` are the facts of leaks.json."""
+    evaluation.json. `lines` are those of answers.jsonl, `leaks` the facts of leaks.json."""
     given_away = set(leaks["test_rows"])
-    kept = [number for number, line in enumerate(lines) if line["row"] not in given_away]
+    kept = [line for line in lines if line["row"] not in given_away]
     if len(kept) == len(lines):
         return {}
     told = f"{count(len(lines) - len(kept), 'test row')} may be known from the training ({', '.join(leaks['codes'])})"
     facts: dict[str, Any] = {"test_rows": len(lines) - len(kept), "codes": leaks["codes"]}
     word = ""
     if kept:
-        base, tuned = ([lines[number][side] for number in kept] for side in ("base_score", "tuned_score"))
-        difference, again = compare(base, tuned, seed, clusters_of([rows[number] for number in kept]))
+        base, tuned = ([line[side] for line in kept] for side in ("base_score", "tuned_score"))
+        difference, again = compare(base, tuned, seed, clusters_of_lines(kept))
         facts |= {"difference": asdict(difference), "verdict": asdict(again)}
         word, said = again.word, f"without them it is {again.word}: {describe(difference)}"
     else:

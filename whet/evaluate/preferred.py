@@ -18,7 +18,7 @@ from scipy import special
 
 from whet.doctor.power import mcnemar_p
 from whet.errors import count
-from whet.evaluate.statistics import Z, cluster_codes, win_interval
+from whet.evaluate.statistics import Z, win_interval
 
 
 def preferred(
@@ -44,8 +44,8 @@ def preferred(
     lean = np.bincount(codes, values - 0.5)
     up, down = int(np.sum(lean > 0)), int(np.sum(lean < 0))
     p = mcnemar_p(up, down)
-    if clusters is not None and cluster_codes(clusters, values.size) is not None:
-        low, high, p = win_interval(values, 0, clusters)
+    if grouped := win_interval(values, 0, clusters):
+        low, high, p = grouped
     found = {"rate": float(values.mean()), "low": low, "high": high, "strength": strength, "p": p}
     return facts | found | {"judged": int(codes.max()) + 1}
 

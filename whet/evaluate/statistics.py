@@ -127,10 +127,14 @@ def mean_interval(
     return resample.interval(*resample.as_units(values_N, group_N), seed, bounds)
 
 
-def win_interval(outcomes: ArrayLike, seed: int, clusters: Sequence[object]) -> tuple[float, float, float]:
+def win_interval(
+    outcomes: ArrayLike, seed: int, clusters: Sequence[object] | None
+) -> tuple[float, float, float] | None:
     """(low, high, p) of a win rate over clusters, where 1 is a win, 0.5 a tie, 0 a loss: the paired difference from a
-    coin, so that the interval contains 0.5 exactly where p is 0.05 or more."""
+    coin, so that the interval contains 0.5 exactly where p is 0.05 or more. None where every row is alone."""
     won_N = scores(outcomes, "these")
+    if cluster_codes(clusters, won_N.size) is None:
+        return None
     found = paired_difference(np.full(won_N.size, 0.5), won_N, seed, clusters)
     return max(0.0, 0.5 + found.low), min(1.0, 0.5 + found.high), found.p
 

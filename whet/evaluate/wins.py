@@ -15,7 +15,7 @@ from whet.doctor.power import mcnemar_p
 from whet.evaluate.heldout import Progress, answer_tokens, ask
 from whet.evaluate.preferred import told_counts
 from whet.evaluate.sides import Side
-from whet.evaluate.statistics import cluster_codes, clusters_of, mean_interval, win_interval
+from whet.evaluate.statistics import clusters_of, mean_interval, win_interval
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
 from whet.reward.combine import Rewards
@@ -70,8 +70,8 @@ def win_rate(
     losses = len(outcomes) - wins - ties
     rate, (low, high) = sum(outcomes) / len(outcomes), mean_interval(outcomes, seed)
     p = mcnemar_p(wins, losses)
-    if clusters is not None and cluster_codes(clusters, len(outcomes)) is not None:
-        low, high, p = win_interval(outcomes, seed, clusters)
+    if grouped := win_interval(outcomes, seed, clusters):
+        low, high, p = grouped
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
         f"{told_counts(wins, ties, losses)}."

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from whet.data.clusters import COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE
-from whet.doctor.check import RowCheck, Setting, numbered
+from whet.doctor.check import RowCheck
 from whet.doctor.glance import glance
 from whet.doctor.kin import Kin
 from whet.doctor.labels import LabelTally
@@ -51,10 +51,6 @@ class ConflictingAnswers(RowCheck):
         self.later: dict[bytes, list[tuple[int, bytes, bool]]] = defaultdict(list)
         """Further rows of an input: index, answer, whether it is short."""
         self.labels, self.kin = LabelTally(), Kin()
-        self.where_of = numbered
-
-    def begin(self, setting: Setting) -> None:
-        self.where_of = setting.where_of
 
     def look(self, row: Row) -> tuple[bytes, bytes, str | None, str] | None:
         """Digests of input and answer; the label and its prompt, where there is one."""

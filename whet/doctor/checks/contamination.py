@@ -52,10 +52,10 @@ class Contamination(LeakCheck):
     def begin(self, setting: Setting) -> None:
         self.setting = setting
         named: list[tuple[str, Kind, Iterator[RawRow]]] = [
-            (Path(path).name, "benchmark", _rows(path)) for path in setting.against
+            (Path(path).name, "benchmark", read_source(path)) for path in setting.against
         ]
         if setting.recipe.test:
-            named.append((Path(setting.recipe.test).name, "test file", _rows(setting.recipe.test)))
+            named.append((Path(setting.recipe.test).name, "test file", read_source(setting.recipe.test)))
         else:
             named.append(("the test part", "test part", _held_out(setting)))
         self.sources = [_Source.of(name, kind, values) for name, kind, values in named]
@@ -123,10 +123,6 @@ class _Source:
             if overlap.covered >= COVERED:
                 found.setdefault(self.row_of[overlap.text], set()).add(overlap.row)
         return found
-
-
-def _rows(data: str) -> Iterator[RawRow]:
-    return read_source(data)
 
 
 def _held_out(setting: Setting) -> Iterator[RawRow]:

@@ -16,7 +16,7 @@ Sure: yes; equal to the last character.
 
 from __future__ import annotations
 
-from whet.doctor.check import Check, Setting, numbered
+from whet.doctor.check import Check
 from whet.doctor.glance import glance
 from whet.errors import count
 from whet.types import Finding, Row
@@ -31,10 +31,6 @@ class Duplicate(Check):
         self.copies: list[int] = []
         self.repeated: set[int] = set()
         self.example: tuple[str, int] | None = None
-        self.where_of = numbered
-
-    def begin(self, setting: Setting) -> None:
-        self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
         first = self.first.setdefault(glance(row).content, row.index)

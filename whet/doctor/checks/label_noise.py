@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from whet.doctor.check import Check, Setting, numbered
+from whet.doctor.check import Check
 from whet.doctor.disagreement import out_of_fold
 from whet.doctor.glance import glance
 from whet.doctor.labels import LabelTally
@@ -41,10 +41,6 @@ class LabelNoise(Check):
         self.labels = LabelTally()
         self.inputs: list[np.ndarray] = []
         """Feature numbers of each labelled row: at most 512 of four bytes."""
-        self.where_of = numbered
-
-    def begin(self, setting: Setting) -> None:
-        self.where_of = setting.where_of
 
     def see(self, row: Row) -> None:
         said = glance(row)

@@ -24,7 +24,7 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.check import Check, Setting, numbered
+from whet.doctor.check import Check, Setting
 from whet.doctor.glance import glance
 from whet.doctor.kin import Kin
 from whet.errors import count
@@ -35,11 +35,12 @@ class NearDuplicate(Check):
     code = "near-duplicate"
 
     def __init__(self) -> None:
-        self.kin, self.where_of = Kin(), numbered
+        self.kin = Kin()
         self.content, self.answer = array("Q"), array("Q")
 
     def begin(self, setting: Setting) -> None:
-        self.kin, self.where_of = setting.kin, setting.where_of
+        super().begin(setting)
+        self.kin = setting.kin
 
     def see(self, row: Row) -> None:
         self.kin.see(row)

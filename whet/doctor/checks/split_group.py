@@ -34,7 +34,7 @@ import numpy as np
 from whet.data.source import read_row, unread_source
 from whet.doctor.answers import answer_words, digest
 from whet.doctor.check import HELD_OUT, LeakCheck, Setting
-from whet.errors import count
+from whet.errors import are, count
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row
 
@@ -116,7 +116,7 @@ class SplitGroup(LeakCheck):
         apart, across = self._across(members.values())
         if not apart:
             return None
-        conversations = f"{count(apart, 'conversation')} {'is' if apart == 1 else 'are'}"
+        conversations = f"{count(apart, 'conversation')} {are(apart)}"
         message = f"{conversations} continued in another row on the other side of the split"
         return self.finding("warning", message, across, "name the conversation in a column and set columns.group")
 

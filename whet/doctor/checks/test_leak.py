@@ -24,7 +24,7 @@ from collections.abc import Collection
 import numpy as np
 
 from whet.doctor.check import HELD_OUT, LeakCheck, Setting
-from whet.errors import count
+from whet.errors import are, count
 from whet.types import Finding, Row
 
 
@@ -45,11 +45,12 @@ class HeldOutLeak(LeakCheck):
         learned, left_out = self._learned(), self._left_out()
         found = []
         if learned:
-            message = f"{count(len(learned), 'row')} to be learned {_are(learned)} (nearly) the same as held-out rows"
+            rows = f"{count(len(learned), 'row')} to be learned {are(len(learned))}"
+            message = f"{rows} (nearly) the same as held-out rows"
             fix = "remove them, or leave split.near_duplicates true, so that such rows stay on one side"
             found.append(self.finding("error", f"{message}: the score would measure memory", learned, fix))
         if left_out:
-            rows = f"{count(len(left_out), 'row')} of the data {_are(left_out)}"
+            rows = f"{count(len(left_out), 'row')} of the data {are(len(left_out))}"
             message = f"{rows} (nearly) the same as rows of the test file, or of one group or conversation with them"
             fix = "remove them, or bring other test rows"
             found.append(self.finding("warning", f"{message}; training leaves them out", left_out, fix))
@@ -82,7 +83,3 @@ class HeldOutLeak(LeakCheck):
         pairs = list(zip(index_R[shared_R].tolist(), root_R[shared_R].tolist(), strict=True))
         roots = {root for index, root in pairs if part_of(index) in others}
         return [index for index, root in pairs if root in roots and part_of(index) in parts]
-
-
-def _are(rows: list[int]) -> str:
-    return "is" if len(rows) == 1 else "are"

@@ -20,7 +20,6 @@ Sure: of the words, labels and lengths, yes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sized
 
 import numpy as np
 from scipy.stats import hypergeom
@@ -30,7 +29,7 @@ from whet.doctor.glance import glance
 from whet.doctor.labels import LabelTally
 from whet.doctor.tfidf import MOST_WORDS
 from whet.doctor.topics import telling_words
-from whet.errors import count
+from whet.errors import are, count
 from whet.types import Finding, Row
 
 NEW_WORDS, FEWEST_WORDS = 0.5, 4
@@ -93,7 +92,7 @@ class Uncovered(Check):
             return None
         names = ", ".join(repr(self.labels.names[label]) for label in new[:NAMED])
         rows = index_L[~learned_L & np.isin(code_L, new)].tolist()
-        message = f"{count(len(new), 'label')} of held-out rows {_are(new)} in no row to be learned: {names}"
+        message = f"{count(len(new), 'label')} of held-out rows {are(len(new))} in no row to be learned: {names}"
         return self.finding("warning", message, rows, "collect rows of these labels, or remove them from the test")
 
     def _words(self) -> Finding | None:
@@ -104,7 +103,7 @@ class Uncovered(Check):
         begins = [text for _, _, _, text in self.held_out]
         telling = ", ".join(telling_words(begins, new_N.astype(np.int64), 1))
         rows = [row[0] for row, new in zip(self.held_out, new_N, strict=True) if new]
-        inputs = f"{count(len(rows), 'held-out input')} {_are(rows)}"
+        inputs = f"{count(len(rows), 'held-out input')} {are(len(rows))}"
         message = f"{inputs} made of words that no row to be learned has ({telling})"
         return self.finding("warning", message, rows, "collect rows like these to learn from")
 
@@ -116,10 +115,8 @@ class Uncovered(Check):
         rows = [index for index, _, length, _ in self.held_out if length > bound]
         if not rows:
             return None
-        message = (
-            f"{count(len(rows), 'held-out answer')} {_are(rows)} longer than {bound:.0f} words; 99% of those to learn "
-            f"have up to {usual:.0f}"
-        )
+        answers = f"{count(len(rows), 'held-out answer')} {are(len(rows))}"
+        message = f"{answers} longer than {bound:.0f} words; 99% of those to learn have up to {usual:.0f}"
         return self.finding("info", message, rows, "collect long answers too, or remove these from the test")
 
 
@@ -132,7 +129,3 @@ def _is_new(known: np.ndarray, number_U: np.ndarray) -> bool:
 def by_chance(new: int, rows: int, usual: int, others: int) -> float:
     """One-sided p of Fisher's exact test: that so many of `rows` are new where `usual` of `others` are."""
     return float(hypergeom.sf(new - 1, rows + others, new + usual, rows))
-
-
-def _are(found: Sized) -> str:
-    return "is" if len(found) == 1 else "are"
