@@ -12,14 +12,14 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from whet.recipe import comparison, keep, rewards, rollouts, schema
+from whet.recipe import comparison, goal, keep, rewards, rollouts, schema
 
 Types = frozenset[type[BaseModel]]
 Reads = set[tuple[str, str]]
 NONE: Types = frozenset()
 PARTS: dict[str, Types] = {
     name: frozenset({value})
-    for module in (schema, rollouts, rewards, comparison, keep)
+    for module in (schema, rollouts, rewards, comparison, keep, goal)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, schema.Strict) and value is not schema.Strict
 }

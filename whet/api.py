@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from whet.data.corpus import Corpus
 from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
@@ -26,6 +27,7 @@ from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
+from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -35,7 +37,7 @@ from whet.job import Input, evaluate, gathered, recipe_of, train, tune
 from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
-from whet.recipe.schema import Pretrain
+from whet.recipe.schema import Pretrain, Recipe
 from whet.stages import (
     found_in,
     repaired,
@@ -107,13 +109,23 @@ def check(
         "refused": refused_by(asked.drop_budget, source.ledger),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
-        "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
+        "power": power_of(recipe, source, test_rows),
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
     observer.done()
     return result
+
+
+def power_of(recipe: Recipe, source: Prepared | Corpus, test_rows: int) -> dict[str, Any]:
+    """What the test rows could prove: the least gain, and each share that the recipe's goal asks for."""
+    facts: dict[str, Any] = {"test_rows": test_rows}
+    facts["detectable_gain"] = detectable_gain(test_rows) if test_rows else None
+    if recipe.goal and isinstance(source, Prepared) and test_rows:
+        refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
+        facts["goal"] = provable(recipe.goal, source.test_rows)
+    return facts
 
 
 def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:

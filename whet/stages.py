@@ -25,6 +25,7 @@ from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
+from whet.evaluate.goal import answers_timed, judge_goal, metric_of_run, provable, refuse_unreachable, told_provable
 from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
@@ -148,12 +149,17 @@ def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
     if isinstance(session.material.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
+    source, recipe = session.material.prepared, session.recipe
     held_out = session.material.ledger.summary()["held_out"]["test"]
     gain = detectable_gain(held_out) if held_out else None
     if gain is None:
         observer.note(f"{count(held_out, 'test row')} can hardly decide anything; a larger test part would")
     else:
         observer.note(f"{count(held_out, 'test row')} can show a gain of {100 * gain:.0f} points or more (80% power)")
+    if recipe.goal:
+        refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
+        for line in told_provable(provable(recipe.goal, source.test_rows)):
+            observer.note(line)
 
 
 def trained(session: Session, observer: Observer) -> dict[str, Any]:
@@ -258,6 +264,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     if isinstance(recipe.method, HeadMethod):
         assert isinstance(source, Prepared)
         measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
+        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source)
     else:
         measured, lines = _measured_words(session, facts, path, observer)
     run.write_lines("answers.jsonl", lines)
@@ -315,6 +322,8 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     if isinstance(source, Prepared):
         asked = source.test_rows[:KL_ROWS]
         prompts, clusters = [session.renderer.prompt_ids(row.prompt, row.tools) for row in asked], clusters_of(asked)
+        timed = answers_timed(recipe, tuned, opened.base, source)
+        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source, timed)
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
         renderer = session.renderer

@@ -84,6 +84,7 @@ def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
 
 def show(screen: Screen, result: dict[str, Any]) -> None:
     from whet.cli import render
+    from whet.evaluate.goal import told_provable
 
     screen.say(count(result["rows"], f"{result['kind']} row"), style="bold")
     screen.show(render.ledger(result["ledger"]))
@@ -101,6 +102,8 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
             screen.say(compared(benchmark))
     if "test-power" not in {finding["code"] for finding in result["findings"]}:
         screen.say(power(result["power"]))
+    for line in told_provable(result["power"].get("goal", [])):
+        screen.say(line)
     screen.say(more_rows(result["curve"]))
     if "fixed" in result:
         for line in repaired(result["fixed"]):

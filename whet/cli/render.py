@@ -20,6 +20,7 @@ from whet.store.atomic import plain
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
 SHIP_STYLE = {"yes": "bold green", "no": "bold red", "not yet": "bold yellow"}
 BUDGET_STYLE = {"kept": "green", "lost": "red", "unclear": "yellow", "not judged": "dim"}
+GOAL_STYLE = {"reached": "green", "missed": "red", "undecided": "yellow"}
 STATUS_STYLE = {"done": "green", "failed": "red", "damaged": "red", "interrupted": "yellow", "stopped": "yellow"}
 LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
@@ -138,6 +139,8 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say("")
     if facts.get("verdict"):
         screen.show(verdict(facts))
+    if goal := (facts.get("verdict") or {}).get("goal"):
+        screen.say(goal["sentence"], style=GOAL_STYLE[goal["word"]])
     third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
     if third.get("statement"):
         screen.say(third["statement"])

@@ -1,8 +1,9 @@
 """Should the tuned model be used? One answer from the verdict and from what was forgotten: yes, no, or not yet.
 
 yes       better, and everything with a budget is within it
-no        worse, or no better, or something is over its budget
-not yet   the rows cannot tell whether it is better, or whether something is over; or the verdict has a warning
+no        worse, or no better, or something is over its budget, or the recipe's goal is missed
+not yet   the rows cannot tell whether it is better, whether something is over, or whether the goal is reached; or the
+          verdict has a warning
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
     word = (evaluation.get("verdict") or {}).get("word")
     forgetting = evaluation.get("forgetting") or {}
     broken, unclear = forgetting.get("broken") or [], forgetting.get("unclear") or []
+    goal = (evaluation.get("verdict") or {}).get("goal") or {}
     answer, why = "yes", f"it is better at its task, {kept(forgetting)}"
     if word != "better":
         answer, why = without_gain(word)
+    elif goal.get("word") == "missed":
+        answer, why = "no", "it is better at its task, but misses the goal of its recipe"
     elif broken:
         answer, why = "no", f"it is better at its task, but over budget elsewhere: {listed(broken)}"
     elif evaluation.get("caution"):
         answer, why = "not yet", f"it is better at its task, but beware: {evaluation['caution']}"
     elif unclear:
         answer, why = "not yet", f"it is better at its task, but the rows cannot tell what it cost: {listed(unclear)}"
+    elif goal.get("word") == "undecided":
+        answer, why = "not yet", "it is better at its task, but the rows cannot tell whether it reaches its goal"
     return {"answer": answer, "sentence": f"{answer.capitalize()}: {why}".rstrip(".") + "."} | {
         "broken": broken,
         "unclear": unclear,

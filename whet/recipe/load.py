@@ -14,6 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
+from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
 from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
@@ -70,7 +71,7 @@ def dump_recipe(recipe: Recipe) -> str:
 def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     values = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
     empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
-    values = with_kinds({key: value for key, value in values.items() if key not in empty})
+    values = with_goal_metric(with_kinds({key: value for key, value in values.items() if key not in empty}))
     try:
         recipe = Recipe.model_validate(values, strict=True)
     except ValidationError as error:
@@ -87,6 +88,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_teacher_contradictions(recipe, where)
     refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
     refuse_evaluation_contradictions(recipe, where)
+    refuse_goal_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
     refuse_idle_keys(recipe, where)
     if isinstance(recipe.method, Rollouts):

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from whet.recipe.comparison import Compare as Compare
 from whet.recipe.distillation import Bake, Distil
+from whet.recipe.goal import Goal
 from whet.recipe.judging import PairJudge
 from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.places import FunctionPlace
@@ -272,6 +273,7 @@ class Recipe(Strict):
     optimizer: Optimizer = Field(default_factory=Optimizer)
     keep: Keep = Field(default_factory=Keep)
     evaluate: Evaluate = Field(default_factory=Evaluate)
+    goal: Goal | None = Field(default=None, description="What the work is for: reached, missed, or not to be told.")
     compare: Compare = Field(default_factory=Compare)
     forgetting: Forgetting = Field(default_factory=Forgetting)
     checkpoint_every: int | None = Field(
