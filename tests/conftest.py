@@ -1,4 +1,4 @@
-"""One thread, no network, and the folder of real data."""
+"""One thread, no network for the hub, the folder of real data, and the real base."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest
 import torch
 
+from bench.real_base import real_base as make_real_base
+from whet.errors import WhetError
+
 torch.set_num_threads(1)
 
 
@@ -20,3 +23,18 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data is not here: {folder} (set WHET_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_base() -> Path:
+    """A real base: the folder that WHET_BASE names, or SmolLM2-135M-Instruct, downloaded once (bench/real_base.py).
+    Skips where neither can be had; where CI is set that is a failure."""
+    named = os.environ.get("WHET_BASE")
+    if named and not (Path(named) / "config.json").is_file():
+        pytest.fail(f"WHET_BASE names no folder of a base: {named}")
+    try:
+        return Path(named) if named else make_real_base()
+    except WhetError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(f"the real base is not here: {error}")
