@@ -86,7 +86,7 @@ def refuse_unmeasurable(recipe: Recipe) -> None:
 
 def refuse_unreadable(recipe: Recipe) -> None:
     """Before anything is decided: files to replay from, or to ask, that hold no rows. Raises DataError."""
-    replay = None if recipe.keep.replay == BASE else recipe.keep.replay
+    replay = recipe.keep.replay if recipe.keep.replays and recipe.keep.replay != BASE else None
     for key, path in (("replay", replay), ("prompts", recipe.keep.prompts)):
         if path is not None:
             try:
@@ -336,7 +336,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
 
 def head(session: Session) -> dict[str, Any]:
     ledger = session.material.ledger.summary()
-    if session.recipe.keep.replay is not None:
+    if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     return {
         "run": session.run.name,

@@ -51,7 +51,7 @@ def of_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
-    kept_apart = recipe.forgetting.suites if recipe.keep.replay or recipe.keep.scale == "auto" else []
+    kept_apart = recipe.forgetting.suites if recipe.keep.replays or recipe.keep.scale == "auto" else []
     budget = recipe.forgetting.score if recipe.keep.scale == "auto" else None
     part.forgetting = Forgetting(suites=kept_apart, score=budget)
     return part

@@ -7,6 +7,7 @@ KL(base || tuned) on the prompts of the task predicts forgetting best of the che
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, Literal
@@ -26,9 +27,10 @@ KL_BUDGET = "how much a nat costs differs from base to base, so no rule sets a b
 
 
 def general_texts() -> list[str]:
-    """The paragraphs of general_text.txt: original English prose that ships with Whet."""
-    text = resources.files("whet.evaluate").joinpath("general_text.txt").read_text("utf-8")
-    return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
+    """The texts of general_texts.jsonl: written for Whet, of many kinds (stories, news, code, recipes, proofs, ...),
+    most in English. No prompt that ships with Whet shares a sentence with them."""
+    lines = resources.files("whet.evaluate").joinpath("general_texts.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
 
 
 def text_measure(

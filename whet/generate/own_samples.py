@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from whet.data.refuse import RowRefused
 from whet.data.shape import detect
 from whet.data.source import RawRow, fingerprint, read_source
 from whet.data.template import Renderer
-from whet.errors import DataError, RecipeError
+from whet.errors import DataError
 from whet.generate.engine import Sampling, generate
 from whet.model.base import Base
 from whet.recipe.schema import Distil, Recipe
@@ -27,11 +28,18 @@ from whet.types import Answer, Segment
 
 OWN_PROMPTS = "general.jsonl"
 """What a base may bring in its folder."""
-CHAT = Sampling(max_new_tokens=128)
-TEXT = Sampling(max_new_tokens=192, temperature=1.0, seed=1)
+SHIPPED_PROMPTS = Path(__file__).with_name("general_prompts.jsonl")
+"""What every other base is asked: prompts and beginnings of texts, written for Whet, in ten languages."""
+CHAT = Sampling(max_new_tokens=64)
+TEXT = Sampling(max_new_tokens=96, temperature=1.0, seed=1)
 HELD_BACK = 5
-DRAWS = 4
+DRAWS = 2
 """Continuations of each beginning of a text."""
+POOLS = (64, 128, 256, 512)
+"""Prompts that are asked: the first of these that is enough, else all of them."""
+TOKENS_A_PROMPT, MOST_VISITS = 80, 4
+"""About what a prompt and what is said to it have, and how often a run may come back to it: learning the same words a
+few times is worth nearly as much as other words (Muennighoff et al. 2023), and each costs the base's time to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +56,32 @@ class Asked:
 
 
 def prompts_file(asked: str | None, base_folder: str) -> Path:
-    """The file of general prompts: the user's, or the one that the base brings. Raises RecipeError without any."""
+    """The file of general prompts: the user's, else the one that the base brings, else the one that Whet brings."""
+    if asked is not None:
+        return Path(asked)
     own = Path(base_folder) / OWN_PROMPTS
-    if asked is None and not own.is_file():
-        raise RecipeError(
-            "this base brings no general prompts, so it cannot be asked for replay",
-            where="keep.replay",
-            value="base",
-            fix="name some: keep: {prompts: general.jsonl}, rows of a prompt or of the beginning of a text",
-        )
-    return own if asked is None else Path(asked)
+    return own if own.is_file() else SHIPPED_PROMPTS
 
 
 def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
-    """Every row of the file as a prompt. Raises DataError, naming the row."""
+    """Every row of the file as a prompt, conversations first. Raises DataError, naming the row.
+
+    Of the prompts that Whet brings, a base without a chat template is asked the beginnings of texts alone: it was never
+    taught to answer, and the words that it would keep are no answers.
+    """
     raws = list(read_source(str(path)))
     texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
-    chats = [raw for raw in raws if raw not in texts]
+    chats = [raw for raw in raws if raw not in texts] if answers(path, tokenizer) else []
     found = [
         Asked(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
         for raw in texts
     ]
     return [*_chats(chats, path, renderer), *found]
+
+
+def answers(path: Path, tokenizer: Any) -> bool:
+    """Whether the prompts of this file that want an answer are asked."""
+    return path != SHIPPED_PROMPTS or bool(tokenizer.chat_template)
 
 
 def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked]:
@@ -106,15 +118,32 @@ def fitting(asked: list[Asked], context: int) -> list[Asked]:
     return [one for one in asked if 0 < len(one.ids) < context]
 
 
+def pool(asked: list[Asked], tokens: int | None) -> list[Asked]:
+    """As many prompts as a run that replays so many tokens needs, conversations and texts in the same proportion. The
+    numbers are round, so that runs of about the same length share what is written."""
+    wanted = len(asked) if tokens is None else tokens / TOKENS_A_PROMPT / MOST_VISITS
+    most = next((size for size in POOLS if size >= wanted), len(asked))
+    if most >= len(asked):
+        return asked
+    drawn = set(random.Random(0).sample(range(len(asked)), most))
+    return [one for place, one in enumerate(asked) if place in drawn]
+
+
 def own_samples(
-    base: Base, renderer: Renderer, path: Path, cache: Path, progress: Callable[[int, int], None]
+    base: Base,
+    renderer: Renderer,
+    path: Path,
+    cache: Path,
+    progress: Callable[[int, int], None],
+    tokens: int | None = None,
 ) -> list[tuple[Asked, Segment]]:
     """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
+    Of many prompts only so many are asked as `tokens` of replay need.
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    asked = fitting(rehearsed(read_asked(path, renderer, base.tokenizer)), base.context)
-    written = cache / f"own-{_key(base, renderer, path)[:24]}.jsonl"
+    asked = pool(fitting(rehearsed(read_asked(path, renderer, base.tokenizer)), base.context), tokens)
+    written = cache / f"own-{_key(base, renderer, path)[:24]}-{len(asked)}.jsonl"
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
     if not written.is_file():
         answers = _answers(base, renderer, asked, progress)

@@ -32,7 +32,7 @@ def _compared(compare: Compare) -> list[Idle]:
 
 def _forgotten(recipe: Recipe) -> list[Idle]:
     wanted, measured = recipe.forgetting, recipe.evaluate.forgetting
-    kept_apart = recipe.keep.replay is not None or recipe.keep.scale == "auto"  # neither may see what a suite asks
+    kept_apart = recipe.keep.replays or recipe.keep.scale == "auto"  # neither may see what a suite asks
     asked = {
         "lm_eval": wanted.lm_eval,
         "suites": [] if kept_apart else wanted.suites,

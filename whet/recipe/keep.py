@@ -8,26 +8,33 @@ from pydantic import Field
 
 from whet.recipe.strict import Name, Strict
 
-BASE = "base"
-"""As `keep.replay`: the base's own answers."""
+BASE, NOTHING = "base", "none"
+"""As `keep.replay`: the base's own answers; and nothing, as `keep: false` says it."""
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Keep(Strict):
-    """What holds the model near its base while it learns: general rows beside the task's, a KL, a part of the way."""
+    """What holds the model near its base while it learns: general rows beside the task's, a KL, a part of the way.
+    A recipe that says none of the first keys gets them from a rule; `keep: false` is `replay: none`."""
 
     replay: Name | None = Field(
-        default=None, description="base: the base's own answers to general prompts; or a file of general rows."
+        default=None,
+        description="base: the base's own answers to general prompts; or a file of general rows; or none.",
     )
     prompts: Name | None = Field(
         default=None,
-        description="For replay: base and scale: auto. Rows of prompts, or of the beginnings of texts.",
+        description="For replay: base and scale: auto. Rows of prompts, or of the beginnings of texts; default: those "
+        "that the base brings in its folder, else Whet's own.",
     )
     ratio: float | None = Field(
-        default=None, gt=0, lt=1, description="Share of the loss, and about of a step's tokens, that is replay."
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the loss, and about of the tokens, that is replay in a step that has any.",
     )
-    kl: float = Field(
-        default=0.0,
+    every: int | None = Field(default=None, ge=1, description="Replay stands in every n-th step.")
+    kl: float | None = Field(
+        default=None,
         ge=0,
         description="Weight of KL(base || model), on the replay or else the answers. On the base's own words it takes "
         "the place of learning them.",
@@ -35,6 +42,16 @@ class Keep(Strict):
     scale: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="Share of the way from base to tuned that is taken; auto: chosen on validation rows."
     )
+
+
+    @property
+    def replays(self) -> bool:
+        return self.replay not in (None, NOTHING)
+
+
+def switched(value: object) -> object:
+    """`keep: false` and `keep: true` as the keys that they stand for."""
+    return {"replay": NOTHING} if value is False else {} if value is True else value
 
 
 class Forgetting(Strict):

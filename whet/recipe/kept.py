@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.recipe.keep import BASE
+from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
 from whet.recipe.strict import refuse_first
@@ -31,7 +31,7 @@ def _listed(found: str | list[Any]) -> list[Any]:
 
 
 def _moved(name: object, folder: Path, confined: bool, where: str) -> object:
-    if not isinstance(name, str) or not name or name == BASE or not (folder / name).exists():
+    if not isinstance(name, str) or not name or name in (BASE, NOTHING) or not (folder / name).exists():
         return name  # the schema refuses what is no name, the reader what is no file
     if confined and not (folder / name).resolve().is_relative_to(folder.resolve()):
         raise RecipeError("the file leads out of the recipe's folder", where=where, value=name, fix="put it beside")
@@ -42,34 +42,37 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys of `keep` that are right alone and wrong beside the others."""
     keep, method = recipe.keep, recipe.method
     mixes = isinstance(method, Auto | Sft | Pretrain | Dpo | Kto)
-    scaled = keep.scale != 1.0
+    scaled, kl = keep.scale != 1.0, keep.kl or 0.0
     wrong: list[tuple[bool, str, object, str]] = [
         (
-            keep.prompts is not None and keep.replay != BASE and keep.scale != "auto",
+            keep.prompts is not None and keep.replay not in (BASE, None) and keep.scale != "auto",
             "nothing asks these general prompts",
             f"keep.prompts: {keep.prompts}",
             "set keep.replay: base or keep.scale: auto, or leave keep.prompts out",
         ),
-        (
-            keep.ratio is not None and keep.replay is None,
-            "nothing is replayed that could have a ratio",
-            f"keep.ratio: {keep.ratio}",
-            "set keep.replay: base or a file, or leave keep.ratio out",
+        *(
+            (
+                value is not None and keep.replay == NOTHING,
+                f"nothing is replayed that could have {said}",
+                f"keep.{key}: {value}",
+                f"set keep.replay: base or a file, or leave keep.{key} out",
+            )
+            for key, value, said in (("ratio", keep.ratio, "a ratio"), ("every", keep.every, "its steps"))
         ),
         (
-            keep.replay is not None and not mixes,
+            keep.replays and not mixes,
             f"{method.kind} learns from no given words that replay could stand beside",
             f"keep.replay: {keep.replay}",
             "leave keep.replay out; keep.scale works with every method that writes words",
         ),
         (
-            keep.kl > 0 and keep.replay is None and not isinstance(method, Auto | Sft | Pretrain),
+            kl > 0 and not keep.replays and not isinstance(method, Auto | Sft | Pretrain),
             f"{method.kind} is held to its base in its own way",
             f"keep.kl: {keep.kl}",
             "set method.beta or method.kl instead; or add keep.replay, and the KL is measured there",
         ),
         (
-            keep.kl > 0 and isinstance(recipe.adapter, Full),
+            kl > 0 and isinstance(recipe.adapter, Full),
             "kl holds the model to its base, and adapter: full leaves no base to read",
             f"keep.kl: {keep.kl}",
             "use adapter: lora, or keep.replay: base without kl",

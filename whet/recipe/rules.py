@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from whet.recipe.keep_rule import keeping
 from whet.recipe.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward
 
@@ -50,9 +51,6 @@ KTO_ROWS = 8
 SMALL_HEAD_UNDER_SFT = 1.5
 """Below a hidden size of 512: on the bundled base a LoRA at 4e-3 beat one at 2e-3, and 6e-3 did not settle (macro-F1 of
 bench.shown.classify 0.94 against 0.82; a regression diverged at 6e-3)."""
-REPLAY_RATIO = 0.2
-"""Measured on the bundled base (docs/forgetting.md); continued pre-training takes 0.05 for a weak shift, 0.25 to 0.5
-for a strong one (Ibrahim et al. 2024, arXiv 2403.08763)."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
@@ -118,8 +116,8 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
         good, bad = weights_of_marks(recipe.method, facts)
         fill(recipe.method, "method.", "desirable_weight", good)
         fill(recipe.method, "method.", "undesirable_weight", bad)
-    if recipe.keep.replay is not None:
-        fill(recipe.keep, "keep.", "ratio", (REPLAY_RATIO, "Measured on the bundled base; more keeps more."))
+    for name, chosen in keeping(recipe):
+        fill(recipe.keep, "keep.", name, chosen)
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
     passes = recipe.epochs or epochs(recipe, facts)[0]

@@ -13,7 +13,7 @@ from whet.recipe.comparison import Compare as Compare
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.goal import Goal
 from whet.recipe.judging import PairJudge
-from whet.recipe.keep import Forgetting, Keep
+from whet.recipe.keep import Forgetting, Keep, switched
 from whet.recipe.places import FunctionPlace
 from whet.recipe.retrieval import Retrieval
 from whet.recipe.retrieval import SupportJudge as SupportJudge
@@ -271,7 +271,9 @@ class Recipe(Strict):
     steps: int | None = Field(default=None, ge=1, description="A cap; wins over epochs.")
     schedule: Schedule = Field(default_factory=Schedule)
     optimizer: Optimizer = Field(default_factory=Optimizer)
-    keep: Keep = Field(default_factory=Keep)
+    keep: Annotated[Keep, BeforeValidator(switched)] = Field(
+        default_factory=Keep, description="What keeps the base's abilities; false: nothing does."
+    )
     evaluate: Evaluate = Field(default_factory=Evaluate)
     goal: Goal | None = Field(default=None, description="What the work is for: reached, missed, or not to be told.")
     compare: Compare = Field(default_factory=Compare)

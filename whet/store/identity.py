@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from whet.errors import DataError
-from whet.recipe.keep import BASE
+from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.places import is_function
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
@@ -43,7 +43,7 @@ def identity(recipe: Recipe) -> tuple[str, str]:
     aside = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
     asked = recipe.model_dump(mode="json", exclude=aside)
     for key in ("replay", "prompts"):
-        if asked["keep"][key] not in (None, BASE):
+        if asked["keep"][key] not in (None, BASE, NOTHING):
             asked["keep"][key] = "a file"
     asked["forgetting"]["suites"] = ["a file" for _ in recipe.forgetting.suites]
     if is_function(recipe.evaluate.metric):
@@ -57,7 +57,7 @@ def data_hash(recipe: Recipe) -> str:
     documents = recipe.retrieval.documents if recipe.retrieval else None
     own = recipe.evaluate.metric.rpartition(":")[0] if is_function(recipe.evaluate.metric) else None
     named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, own)
-    beside = [name for name in named if name and name != BASE]
+    beside = [name for name in named if name and name not in (BASE, NOTHING)]
     data = data_digest(recipe.data)
     return sha256_text("".join([data, *map(data_digest, beside)])) if beside else data
 

@@ -87,8 +87,7 @@ def forecast(
     if isinstance(recipe.method, OwnAnswers):
         notes.append("the time is not known beforehand: the model writes the answers that it learns from")
     elif target.here and target.device == "cpu":
-        replayed = 1 / (1 - recipe.keep.ratio) if recipe.keep.replay and recipe.keep.ratio else 1.0
-        seconds = recipe.steps * step_seconds(shape, setting, round(batch_tokens * replayed), calibration)
+        seconds = recipe.steps * step_seconds(shape, setting, round(batch_tokens * (1 + replayed(recipe))), calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
@@ -127,10 +126,16 @@ def _of_the_teacher(recipe: Recipe) -> list[str]:
     return []
 
 
+def replayed(recipe: Recipe) -> float:
+    """Replayed tokens for each token of the task, over all steps."""
+    ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
+    return ratio / (1 - ratio) / (recipe.keep.every or 1)
+
+
 def _of_keeping(recipe: Recipe) -> list[str]:
     """What staying near the base needs beside what is counted."""
     notes = []
-    if recipe.keep.replay is not None:
+    if recipe.keep.replays:
         notes.append("replayed rows are taken to be no longer than the task's")
     if recipe.keep.replay == BASE:
         notes.append("the base answers its general prompts before the first step, once: that time is not counted")
@@ -187,7 +192,7 @@ def _setting(
     else:
         longest = block_length(recipe, source.train)
     assert recipe.micro_batch_tokens
-    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replay is not None
+    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
     largest = recipe.micro_batch_tokens if unseen else material.tokens
     setting = Setting(
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),

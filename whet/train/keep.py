@@ -1,8 +1,10 @@
 """Learning a task without leaving the base: replay beside the task's rows, and a KL to the base.
 
-Every step is the method's own and a part of replay, weighted so that replay makes up `ratio` of the step's weight,
-whatever the tokens: the loss of a step is (1 - ratio) task + ratio replay. Which rows are replayed depends on the
-step's number and the seed alone, so a resumed run replays the same. Legend: N supervised tokens of a batch.
+Every n-th step is the method's own and a part of replay, weighted so that replay makes up `ratio` of the step's weight,
+whatever the tokens: the loss of such a step is (1 - ratio) task + ratio replay; the others are the method's own alone.
+A few large replays cost less than many small ones, because a forward pass over a handful of tokens takes as long as one
+over a hundred. Which rows are replayed depends on the step's number and the seed alone, so a resumed run replays the
+same. Legend: N supervised tokens of a batch.
 """
 
 from __future__ import annotations
@@ -32,17 +34,26 @@ class Replayed(Batch):
 
 
 class Replay:
-    """Serves the replayed micro-batches of any step."""
+    """Serves the replayed micro-batches of any step; none in a step that is not the last of `every`."""
 
     def __init__(
-        self, segments: Sequence[Segment], ratio: float, batch_tokens: int, micro_batch_tokens: int, seed: int
+        self,
+        segments: Sequence[Segment],
+        ratio: float,
+        batch_tokens: int,
+        micro_batch_tokens: int,
+        seed: int,
+        every: int = 1,
     ) -> None:
-        self.odds = ratio / (1 - ratio)
+        self.odds, self.every = ratio / (1 - ratio), every
         self.loader = Loader(segments, max(1, round(batch_tokens * self.odds)), micro_batch_tokens, seed)
 
     def step(self, step: int, weight: float) -> list[Replayed]:
         """For a step whose own batches weigh `weight` together."""
-        batches = self.loader.step(step)
+        turn, rest = divmod(step + 1, self.every)
+        if rest:
+            return []
+        batches = self.loader.step(turn - 1)
         share = self.odds * weight / sum(batch.weight for batch in batches)
         return [replayed(batch, share) for batch in batches]
 

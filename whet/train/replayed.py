@@ -10,7 +10,7 @@ from typing import Any
 from whet.data.prepare import Prepared, prepare, read_rows
 from whet.data.template import Renderer
 from whet.errors import DataError, count
-from whet.generate.own_samples import own_samples, prompts_file
+from whet.generate.own_samples import answers, own_samples, prompts_file
 from whet.model.base import Base
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Columns, Recipe, Sft, Split
@@ -33,7 +33,7 @@ def open_replay(
     Writes replay.json. Raises DataError for a file that cannot be used, RecipeError for a base without prompts.
     """
     keep, cache = recipe.keep, run.folder.parent / "cache"
-    if keep.replay is None:
+    if not keep.replays:
         return None
     sealed = {squeezed(text) for text in measured}
     observer.phase("reading what is to be kept")
@@ -43,19 +43,39 @@ def open_replay(
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
     if not segments:
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
-    facts |= {"rows": len(segments), "ratio": keep.ratio, "tokens": sum(len(one.ids) for one in segments)}
+    facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1, "tokens": sum(len(one.ids) for one in segments)}
     facts["supervised_tokens"] = sum(one.supervised for one in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
-    observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of each step's loss")
-    return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
+    when = "each step's loss" if facts["every"] == 1 else f"the loss of every {ordinal(facts['every'])} step"
+    observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of {when}")
+    return Replay(
+        segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"]
+    )
+
+
+def ordinal(number: int) -> str:
+    """As in 2nd, 3rd, 11th."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def needed(recipe: Recipe) -> int:
+    """Tokens that all steps of a run replay together."""
+    keep = recipe.keep
+    assert keep.ratio and recipe.batch_tokens and recipe.steps
+    return round(recipe.steps / (keep.every or 1) * recipe.batch_tokens * keep.ratio / (1 - keep.ratio))
 
 
 def _own(
     recipe: Recipe, base: Base, renderer: Renderer, sealed: set[str], cache: Path, observer: Observer
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
     path = prompts_file(recipe.keep.prompts, base.path)
-    samples = own_samples(base, renderer, path, cache, lambda done, total: observer.step(done, total, {}))
+    if not answers(path, base.tokenizer):
+        observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
+    samples = own_samples(
+        base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
+    )
     kept = [segment for asked, segment in samples if squeezed(asked.words) not in sealed]
     dropped = {MEASURED: len(samples) - len(kept)} if len(kept) < len(samples) else {}
     return kept, {"source": "the base's own samples", "prompts": path.name, "rows_in": len(samples), "dropped": dropped}

@@ -221,7 +221,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         observer.step(step + 1, recipe.steps or 0, facts)
 
     keep = recipe.keep
-    learner = Keeping(method, policy, replay, keep.kl, keep.replay == BASE) if replay or keep.kl else method
+    learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if replay or keep.kl else method
     done = (
         progress.step
         if progress.stopped

@@ -1,0 +1,49 @@
+"""What keeps the base's abilities where a recipe does not say: which words of the base are replayed, and how much.
+
+The numbers stand here at the top; docs/forgetting.md holds the measurements that they come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from whet.recipe.keep import BASE, NOTHING
+from whet.recipe.schema import Full, Pretrain, Recipe, Sft
+
+REPLAY_RATIO, EVERY, KL = 0.2, 4, 1.0
+MEASURED = "Measured on two bases (docs/forgetting.md)"
+Chosen = tuple[str, tuple[object, str]]
+"""A key of `keep`, its value, and the reason in one sentence."""
+
+
+def keeping(recipe: Recipe) -> Iterator[Chosen]:
+    """What the rule says of each key that the recipe leaves out, in order: a later key is asked for when the ones
+    before it are filled in."""
+    keep = recipe.keep
+    if keep.replay is None:
+        yield "replay", replay(recipe)
+    if keep.replays:
+        yield "ratio", (REPLAY_RATIO, f"{MEASURED}; more keeps more.")
+        yield "every", (EVERY, f"{MEASURED}: nearly what every step keeps, at a share of its time.")
+    yield "kl", kl(recipe)
+
+
+def replay(recipe: Recipe) -> tuple[str, str]:
+    """Only where given words are learned, and from a base that has something to lose."""
+    method = recipe.method
+    if recipe.keep.kl is not None:
+        return NOTHING, "You set keep.kl, which is then taken on the answers."
+    if not isinstance(method, Sft | Pretrain):
+        return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
+    if isinstance(method, Pretrain) and method.from_scratch:
+        return NOTHING, "From scratch there is no base to keep."
+    return BASE, "What the base says to general prompts is kept beside the task (keep: false turns it off)."
+
+
+def kl(recipe: Recipe) -> tuple[float, str]:
+    keep = recipe.keep
+    if keep.replay != BASE:
+        return 0.0, "Only the base's own words are held by a KL unless you ask for it."
+    if isinstance(recipe.adapter, Full):
+        return 0.0, "adapter: full leaves no base to read; its words are learned."
+    return KL, f"{MEASURED}: the KL to the base keeps more than learning its words does."
