@@ -30,6 +30,7 @@ from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
 from whet.evaluate.leaks import without_leaks
+from whet.evaluate.nearer import choose_nearer
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
@@ -225,6 +226,20 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
     run.write_json("frontier.json", found)
     write_text(run.folder / "frontier.svg", draw(found))
+    return found
+
+
+def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
+    """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
+    run, recipe = session.run, session.recipe
+    facts, path = proved(session)
+    observer.phase("choosing a point nearer to the base")
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    found = choose_nearer(
+        opened, opened.use_forest and path != "plain", session.material.source, session.renderer, recipe, below,
+        lambda done, total: observer.step(done, total, {}),
+    )  # fmt: skip
+    run.write_json("nearer.json", found)
     return found
 
 

@@ -24,8 +24,9 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
         yield "replay", replay(recipe)
     if keep.replays:
         yield "ratio", (REPLAY_RATIO, f"{MEASURED}; more keeps more.")
-        yield "every", (EVERY, f"{MEASURED}: nearly what every step keeps, at a share of its time.")
-    yield "kl", kl(recipe)
+        yield "every", every(recipe)
+    if keep.replay == BASE:
+        yield "kl", kl(recipe)
 
 
 def replay(recipe: Recipe) -> tuple[str, str]:
@@ -37,13 +38,18 @@ def replay(recipe: Recipe) -> tuple[str, str]:
         return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
     if isinstance(method, Pretrain) and method.from_scratch:
         return NOTHING, "From scratch there is no base to keep."
+    if recipe.steps is not None and recipe.steps < EVERY:
+        return NOTHING, f"Fewer than {EVERY} steps forget too little to be worth it."
     return BASE, "What the base says to general prompts is kept beside the task (keep: false turns it off)."
 
 
+def every(recipe: Recipe) -> tuple[int, str]:
+    if recipe.steps is not None and recipe.steps < EVERY:
+        return recipe.steps, f"In the last of {recipe.steps} steps, which are fewer than {EVERY}."
+    return EVERY, f"{MEASURED}: nearly what every step keeps, at a share of its time."
+
+
 def kl(recipe: Recipe) -> tuple[float, str]:
-    keep = recipe.keep
-    if keep.replay != BASE:
-        return 0.0, "Only the base's own words are held by a KL unless you ask for it."
     if isinstance(recipe.adapter, Full):
         return 0.0, "adapter: full leaves no base to read; its words are learned."
     return KL, f"{MEASURED}: the KL to the base keeps more than learning its words does."

@@ -10,7 +10,7 @@ from typing import Any
 from whet.data.prepare import Prepared, prepare, read_rows
 from whet.data.template import Renderer
 from whet.errors import DataError, count
-from whet.generate.own_samples import answers, own_samples, prompts_file
+from whet.generate.own_samples import learns_answers, own_samples, prompts_file
 from whet.model.base import Base
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Columns, Recipe, Sft, Split
@@ -33,7 +33,7 @@ def open_replay(
     Writes replay.json. Raises DataError for a file that cannot be used, RecipeError for a base without prompts.
     """
     keep, cache = recipe.keep, run.folder.parent / "cache"
-    if not keep.replays:
+    if keep.replay is None or not keep.replays:
         return None
     sealed = {squeezed(text) for text in measured}
     observer.phase("reading what is to be kept")
@@ -43,7 +43,8 @@ def open_replay(
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
     if not segments:
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
-    facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1, "tokens": sum(len(one.ids) for one in segments)}
+    facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1}
+    facts["tokens"] = sum(len(one.ids) for one in segments)
     facts["supervised_tokens"] = sum(one.supervised for one in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
@@ -71,7 +72,7 @@ def _own(
     recipe: Recipe, base: Base, renderer: Renderer, sealed: set[str], cache: Path, observer: Observer
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
     path = prompts_file(recipe.keep.prompts, base.path)
-    if not answers(path, base.tokenizer):
+    if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
     samples = own_samples(
         base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
