@@ -334,7 +334,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("measuring what was forgotten")
         renderer = session.renderer
         measured["forgetting"] = measure_forgetting(
-            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters
+            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters, run.folder.parent / "cache"
         )
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines

@@ -50,9 +50,7 @@ def open_replay(
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
     when = "each step's loss" if facts["every"] == 1 else f"the loss of every {ordinal(facts['every'])} step"
     observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of {when}")
-    return Replay(
-        segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"]
-    )
+    return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"])
 
 
 def ordinal(number: int) -> str:
