@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.recipe.keep import BASE, NOTHING
-from whet.recipe.schema import Full, Pretrain, Recipe, Sft
+from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
 
 REPLAY_RATIO, EVERY, KL = 0.2, 4, 1.0
 MEASURED = "Measured on two bases (docs/forgetting.md)"
@@ -32,9 +32,10 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
 def replay(recipe: Recipe) -> tuple[str, str]:
     """Only where given words are learned, and from a base that has something to lose."""
     method = recipe.method
-    if recipe.keep.kl is not None:
-        return NOTHING, "You set keep.kl, which is then taken on the answers."
-    if not isinstance(method, Sft | Pretrain):
+    keep = recipe.keep
+    if keep.kl is not None and keep.ratio is None and keep.every is None and keep.prompts is None:
+        return NOTHING, "You set keep.kl alone, which is then taken on the answers."
+    if not isinstance(method, Auto | Sft | Pretrain):
         return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
     if isinstance(method, Pretrain) and method.from_scratch:
         return NOTHING, "From scratch there is no base to keep."
