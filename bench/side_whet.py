@@ -89,6 +89,7 @@ def recipe_of(folder: Path, task: Task) -> Recipe:
             "method": {"kind": task.method} | ({"center": 0} if task.method == "reward" else {}),
             "adapter": lora if task.adapter == "lora" else {"kind": "full"},
             "split": {"validation": 0, "test": 0},
+            "keep": False,
             "learning_rate": task.rate,
             "schedule": {"kind": "constant", "warmup": 0},
             "optimizer": {"beta2": 0.999, "state": task.state},

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from whet import job
 from whet.data.corpus import Corpus
 from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
@@ -33,7 +34,7 @@ from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, re
 from whet.generate.collect import collect as collect_answers
 from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
-from whet.job import Input, evaluate, gathered, recipe_of, train, tune
+from whet.job import Input, evaluate, gathered, recipe_of, train
 from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
@@ -45,6 +46,7 @@ from whet.stages import (
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT
 from whet.studies import compare, curve, failures, frontier, take
+from whet.studies import until_kept as nearer_until_kept
 from whet.train.forecast import forecast, target_of
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -67,6 +69,23 @@ __all__ = [
     "train",
     "tune",
 ]
+
+
+def tune(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    until_kept: bool = False,
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
+
+    With `until_kept` a model that is better at its task and over a budget elsewhere is tried again at a point nearer to
+    its base, without training, at most twice; the result is that of the last try, with all of them under `tries`.
+    """
+    result = job.tune(data, run_root, name, observer, **overrides)
+    return nearer_until_kept(result, run_root, observer) if until_kept else result
 
 
 def check(

@@ -31,6 +31,7 @@ from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
 from whet.evaluate.judge import measure_judge
 from whet.evaluate.leaks import without_leaks
+from whet.evaluate.nearer import choose_nearer
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
@@ -234,6 +235,20 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     return found
 
 
+def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
+    """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
+    run, recipe = session.run, session.recipe
+    facts, path = proved(session)
+    observer.phase("choosing a point nearer to the base")
+    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+    found = choose_nearer(
+        opened, opened.use_forest and path != "plain", session.material.source, session.renderer, recipe, below,
+        lambda done, total: observer.step(done, total, {}),
+    )  # fmt: skip
+    run.write_json("nearer.json", found)
+    return found
+
+
 def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
     """The best validation: a loss, or a reward, whose sign the loop turns."""
     if isinstance(recipe.method, Rollouts):
@@ -328,7 +343,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         observer.phase("measuring what was forgotten")
         renderer = session.renderer
         measured["forgetting"] = measure_forgetting(
-            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters
+            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters, run.folder.parent / "cache"
         )
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines

@@ -27,9 +27,9 @@ from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.model.load import open_model
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.recipe.schema import Classify, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
-from whet.stages import frontier_of, proved, register
+from whet.stages import frontier_of, nearer_of, proved, register
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, JUDGED, Run
@@ -209,6 +209,53 @@ def take(
     with made.at_work():
         copy_at_scale(found, made, scale)
     return tune(recipe, run_root, observer=observer)
+
+
+TRIES = 2
+"""Second tries at most: each is looked at on the test rows once more, and a third would be fishing."""
+
+
+def until_kept(result: dict[str, Any], run_root: Path | str, observer: Observer | None = None) -> dict[str, Any]:
+    """The result, or where a budget is broken or unclear that of a point nearer to the base: nothing is trained again.
+
+    `tries` of the result names each run with its scale and its answer, the first one included.
+    """
+    observer = observer or Silent()
+    trained, below = registry.find_run(str(result["run"]), run_root), 1.0
+    tries = [_tried(result, 1.0)]
+    while _forgot(result) and len(tries) <= TRIES:
+        if why := _no_second_try(trained):
+            observer.note(f"no second try: {why}")
+            break
+        with trained.looked_into():
+            found = nearer_of(open_session(trained.recipe, trained, observer), below, observer)
+        if found["scale"] is None:
+            observer.note(f"no second try: {found['why']}")
+            break
+        below = float(found["scale"])
+        observer.note(f"second try, {below:g} of the way from base to tuned: {found['why']}")
+        result = take(trained, below, run_root, observer)
+        tries.append(_tried(result, below))
+    return result | {"tries": tries}
+
+
+def _forgot(result: dict[str, Any]) -> bool:
+    """Better at its task, and over a budget elsewhere, or perhaps."""
+    decided = result["ship"]
+    return result["verdict"]["word"] == "better" and bool(decided["broken"] or decided["unclear"])
+
+
+def _no_second_try(run: Run) -> str:
+    """Why there is no point nearer to the base to take; empty where there is one."""
+    if isinstance(run.recipe.method, HeadMethod):
+        return "a head has no base that it could be brought nearer to"
+    if isinstance(run.recipe.method, Pretrain) and run.recipe.method.from_scratch:
+        return "from_scratch begins with random weights, and half the way from them is noise"
+    return "this run stands on the way already" if "scale" in read_facts(run.model) else ""
+
+
+def _tried(result: dict[str, Any], scale: float) -> dict[str, Any]:
+    return {"run": result["run"], "scale": scale, "answer": result["ship"]["answer"]}
 
 
 def refuse_scale(run: Run, scale: float | Literal["auto"]) -> None:

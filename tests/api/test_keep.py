@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ import whet
 from whet import api
 from whet.cli.main import run as command
 from whet.demo.support_desk import generate
-from whet.errors import DataError, InputError, RecipeError
+from whet.errors import DataError, InputError
 from whet.evaluate.suites import read_suite
+from whet.model.base import NANO
 from whet.store import registry
 from whet.store.run import Run
+from whet.studies import until_kept
 from whet.train.release import read_facts
 
 GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(30)]
@@ -32,9 +35,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     """A short run with replay of the base's own words, one of which is asked in a suite, too."""
     folder = tmp_path_factory.mktemp("keep")
     data = write(folder / "desk.jsonl", generate(120, 3))
-    suite = [{"prompt": GENERAL[6]["prompt"], "completion": "12"}, {"prompt": "Say the code 7.", "completion": "7"}]
+    suite = [{"prompt": GENERAL[12]["prompt"], "completion": "24"}, {"prompt": "Say the code 7.", "completion": "7"}]
     settings: dict[str, Any] = {
-        "steps": 8, "keep.replay": "base", "keep.kl": 1.0, "keep.prompts": write(folder / "g.jsonl", GENERAL + TEXTS),
+        "steps": 8, "keep.replay": "base", "keep.every": 2, "keep.kl": 1.0,
+        "keep.prompts": write(folder / "g.jsonl", GENERAL + TEXTS),
         "forgetting.suites": f"[{write(folder / 'sums.jsonl', suite * 3)}]", "forgetting.score": 0.9,
         "forgetting.text": 0.5, "evaluate.max_new_tokens": 8,
     }  # fmt: skip
@@ -48,7 +52,8 @@ def test_every_replayed_row_is_accounted_for(made: tuple[Path, dict[str, Any]]) 
     assert replay["rows"] + sum(replay["dropped"].values()) == replay["rows_in"]
     assert replay["dropped"] == {"measured-elsewhere": 1} and replay["ratio"] == 0.2
     assert 0 < replay["supervised_tokens"] < replay["tokens"]
-    line = json.loads((folder / "runs" / "desk" / "metrics.jsonl").read_text().splitlines()[1])
+    lines = map(json.loads, (folder / "runs" / "desk" / "metrics.jsonl").read_text().splitlines())
+    line = next(line for line in lines if "kl_to_base" in line)
     assert line["kl_to_base"] >= 0 and line["loss"] > 0
 
 
@@ -113,17 +118,62 @@ def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     assert model.versions and model.current is None
 
 
-def test_a_base_without_general_prompts_asks_for_them(tmp_path: Path) -> None:
-    from shutil import copytree
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base that brings no general prompts and no skills, as nearly every base does."""
+    folder = tmp_path_factory.mktemp("bases") / "bare"
+    copytree(NANO, folder)
+    for name in ("general.jsonl", "skills.jsonl"):
+        (folder / name).unlink()
+    return folder
 
-    from whet.model.base import NANO
 
-    copytree(NANO, tmp_path / "bare")
-    (tmp_path / "bare" / "general.jsonl").unlink()
+def test_a_base_without_general_prompts_is_asked_those_that_whet_brings(bare: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "desk.jsonl", generate(60, 3))
-    with pytest.raises(RecipeError, match="brings no general prompts"):
-        settings: dict[str, Any] = {"base": str(tmp_path / "bare"), "steps": 2, "keep.replay": "base"}
-        whet.tune(data, run_root=tmp_path / "runs", **settings)
+    api.train(data, run_root=tmp_path / "runs", name="desk", base=str(bare), steps=4)
+    run = Run.open("desk", tmp_path / "runs")
+    replay = run.read_json("replay.json")
+    assert run.recipe.keep.replay == "base" and replay["prompts"] == "general_prompts.jsonl" and replay["rows"] >= 8
+    assert {one["key"] for one in run.read_json("choices.json")} >= {"keep.replay", "keep.every", "keep.kl"}
+    measured = ["kl_to_base" in line for line in run.metrics() if "loss" in line]
+    assert measured == [False, False, False, True], "replay stands in every fourth step"
+
+
+def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It forgets far too much; `--until-kept`, which the answer names, takes a nearer point and trains nothing."""
+    rows = [{"prompt": f"Say {n}.", "completion": "yes"} for n in range(150)]
+    data = write(tmp_path / "yes.jsonl", rows)
+    options = {
+        "base": bare, "steps": 25, "learning_rate": 0.02, "split.near_duplicates": "false", "keep": "false",
+        "evaluate.early_stop": "false", "forgetting.text": 0.3,
+    }  # fmt: skip
+    words = ["tune", data, "--runs", str(tmp_path / "runs")]
+    words += [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
+    assert command(words) == 0
+    told = capsys.readouterr().out
+    assert "over budget" in told and "the same command with --until-kept" in " ".join(told.split())
+    assert command([*words, "--until-kept", "--json"]) == 0
+    shown = capsys.readouterr()
+    result = json.loads(shown.out)
+    first, *others = result["tries"]
+    assert first["scale"] == 1.0 and 1 <= len(others) <= 2 and "second try, " in shown.err
+    assert [one["scale"] for one in others] == sorted((one["scale"] for one in others), reverse=True)
+    assert result["run"] == others[-1]["run"] != first["run"]
+    chosen = Run.open(first["run"], tmp_path / "runs").read_json("nearer.json")["points"]
+    assert all(point["task"] is None for point in chosen[:-1]), "the task is asked where enough is kept"
+    assert Run.open(result["run"], tmp_path / "runs").read_json("scaled_from.json")["run"] == first["run"]
+    before = Run.open(first["run"], tmp_path / "runs").read_json("evaluation.json")
+    rises = [{one["name"]: one["loss"] for one in found["forgetting"]["measures"]} for found in (before, result)]
+    assert rises[1]["general-text"] < rises[0]["general-text"]
+
+
+def test_what_is_kept_is_not_tried_again(made: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = made
+    assert until_kept(result | {"ship": {"answer": "yes", "broken": [], "unclear": []}}, folder / "runs")["tries"] == [
+        {"run": "desk", "scale": 1.0, "answer": "yes"}
+    ]
 
 
 def test_a_suite_that_cannot_be_asked_is_refused_by_row(tmp_path: Path) -> None:

@@ -102,8 +102,10 @@ def test_what_a_teacher_adds_is_said(data: Path, tmp_path: Path, method: str, no
 
 def test_replay_takes_its_share_of_the_time_and_what_is_not_counted_is_said(data: Path, tmp_path: Path) -> None:
     words = {"memory": "8GB", "run_root": tmp_path, "steps": 10}
-    alone = api.plan(data, **words)
-    beside = api.plan(data, **words, **{"keep.replay": "base", "keep.ratio": 0.5, "keep.kl": 1.0})
+    alone, usual = api.plan(data, **words, keep="false"), api.plan(data, **words)
+    beside = api.plan(data, **words, **{"keep.ratio": 0.5, "keep.every": 1, "keep.kl": 1.0})
     assert 1.5 < beside["seconds"] / alone["seconds"] < 2.0, "half of the tokens are replayed; the update is the same"
+    assert 1.0 < usual["seconds"] / alone["seconds"] < 1.2, "what the rule keeps is cheap"
+    assert not any("replayed" in note or "general prompts" in note for note in alone["notes"])
     assert beside["settings"]["steps"] == alone["settings"]["steps"] == 10
     assert sum("not counted" in note for note in beside["notes"]) == 2

@@ -54,11 +54,15 @@ class FakeApi(ModuleType):
         super().__init__("whet.api")
         self.word, self.recipes, self.session = "better", [], Session()
         self.broken: list[str] = []
+        self.until_kept: list[bool] = []
         self.measures: list[dict[str, Any]] = []
         self.fault: BaseException | None = None
 
-    def tune(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:
+    def tune(
+        self, recipe: Recipe, run_root: Path, name: str | None, observer: Any, until_kept: bool = False
+    ) -> dict[str, Any]:
         self.recipes.append(recipe)
+        self.until_kept.append(until_kept)
         run = Run.create(run_root, recipe, name)
         observer.phase("training", 20)
         for step in range(1, 21):

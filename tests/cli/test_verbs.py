@@ -66,7 +66,13 @@ def test_a_no_names_the_ways_on(api: Any, capsys: Capture) -> None:
     assert run(["tune", "tickets.jsonl", "--name", "mine"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     told = shown.partition("Should it be used? No: ")[2]
-    assert "--set keep.replay=base --set keep.kl=1" in told and "whet frontier mine" in told
+    assert "the same command with --until-kept" in told and "whet frontier mine" in told
+
+
+def test_until_kept_is_asked_for_and_not_by_default(api: Any) -> None:
+    assert run(["tune", "tickets.jsonl", "--name", "mine"]) == 0
+    assert run(["tune", "tickets.jsonl", "--name", "mine", "--until-kept"]) == 0
+    assert api.until_kept == [False, True]
 
 
 def test_costs_are_told_with_the_words_and_signs_of_the_report(api: Any, capsys: Capture) -> None:

@@ -24,10 +24,14 @@ def a_measure(low: float, high: float, budget: float | None, what: str = "The su
     return Measure("suite", what, "points", 0.8, 0.7, (low + high) / 2, low, high, 100, budget, "a convention")
 
 
-def test_the_general_text_is_original_prose_of_about_three_kilobytes() -> None:
-    texts = forgetting.general_texts()
-    assert len(texts) >= 12 and 2500 < sum(map(len, texts)) < 4500
-    assert all(text == text.strip() and "\n" not in text for text in texts)
+def test_the_general_texts_are_many_short_and_of_many_kinds() -> None:
+    """Many, because each counts as one unit of the interval; short, because all are read on both sides of every run."""
+    texts, others = forgetting.general_texts(), forgetting.choosing_texts()
+    assert len(texts) >= 90 and len(others) >= 20 and not set(texts) & set(others)
+    assert all(text == text.strip() and 60 < len(text) < 700 for text in [*texts, *others])
+    assert 30_000 < sum(map(len, texts)) < 45_000
+    assert sum("\n" in text for text in texts) >= 10, "code, lists and letters have lines"
+    assert any("def " in text for text in texts) and any("\u4e00" <= letter <= "\u9fff" for letter in "".join(texts))
 
 
 def test_the_numbers_are_per_byte_whatever_the_tokenizer() -> None:

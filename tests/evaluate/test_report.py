@@ -383,7 +383,7 @@ def test_the_first_screen_answers_before_anything_else(
 def test_what_often_helps_stands_under_what_it_cost(html: str) -> None:
     text = " ".join(Page(html).text.split())
     cost, helps, unknown = (text.index(words) for words in ("What it cost", "What often helps", "What the rows cannot"))
-    assert cost < helps < unknown and "--set keep.kl=1" in text and "whet frontier tickets-3f9a12cc" in text
+    assert cost < helps < unknown and "--until-kept" in text and "whet frontier tickets-3f9a12cc" in text
 
 
 def test_a_fall_of_a_score_is_shown_with_its_sign(html: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from whet.errors import RecipeError
+from whet.recipe.keep_rule import EVERY, KL, REPLAY_RATIO
+from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.load import dump_recipe, load_recipe
-from whet.recipe.rules import REPLAY_RATIO, Facts, resolve
+from whet.recipe.rules import Facts, resolve
 from whet.store.identity import identity
 
 FACTS = Facts(rows=500, tokens=20_000, supervised_tokens=5_000, hidden_size=192, parameters=3_000_000, context=1024)
@@ -18,8 +20,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"keep": {"scale": 0}}, "scale"),
     ({"keep": {"scale": 1.2}}, "scale"),
     ({"keep": {"kl": -1.0}}, "kl"),
-    ({"keep": {"ratio": 0.2}}, "nothing is replayed"),
-    ({"keep": {"prompts": "p.jsonl"}}, "nothing asks"),
+    ({"keep": {"replay": "none", "ratio": 0.2}}, "nothing is replayed that could have a ratio"),
+    ({"keep": {"replay": "none", "every": 2}}, "nothing is replayed that could have its steps"),
+    ({"keep": {"every": 0}}, "every"),
+    ({"keep": {"replay": "none", "prompts": "p.jsonl"}}, "nothing asks"),
+    ({"keep": "no"}, "keep"),
     ({"keep": {"replays": "base"}}, "replay"),
     ({"keep": {"replay": "base"}, "method": "classify"}, "classify learns"),
     ({"keep": {"scale": 0.5}, "method": "reward"}, "a head"),
@@ -41,18 +46,81 @@ def test_what_cannot_be_obeyed_is_refused(keys: dict[str, Any], words: str) -> N
 
 
 def test_a_whole_keep_comes_back_from_its_file(tmp_path: Path) -> None:
-    keep = {"replay": "base", "prompts": "p.jsonl", "ratio": 0.3, "kl": 0.5, "scale": "auto"}
+    keep = {"replay": "base", "prompts": "p.jsonl", "ratio": 0.3, "every": 2, "kl": 0.5, "scale": "auto"}
     recipe = load_recipe({"data": "d.jsonl", "keep": keep, "forgetting": {"text": 0.05, "score": 0.1, "kl": 2.0}})
     (tmp_path / "r.yaml").write_text(dump_recipe(recipe))
     assert load_recipe(tmp_path / "r.yaml") == recipe
 
 
-def test_the_ratio_of_a_replay_comes_from_a_rule_that_says_why() -> None:
-    recipe, choices = resolve(load_recipe({"data": "d.jsonl", "keep": {"replay": "base"}}), FACTS)
-    assert recipe.keep.ratio == REPLAY_RATIO
-    assert next(choice for choice in choices if choice.key == "keep.ratio").reason
-    untouched, choices = resolve(load_recipe({"data": "d.jsonl"}), FACTS)
-    assert untouched.keep.ratio is None and not any("keep" in choice.key for choice in choices)
+def kept(keys: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    """`keep` as the rules fill it in, and the reasons."""
+    recipe, choices = resolve(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
+    return recipe.keep, {choice.key: choice.reason for choice in choices if choice.key.startswith("keep.")}
+
+
+def test_a_recipe_that_says_nothing_keeps_its_base_and_is_told_why() -> None:
+    keep, reasons = kept({})
+    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", REPLAY_RATIO, EVERY, KL) and keep.replays
+    assert list(reasons) == ["keep.replay", "keep.ratio", "keep.every", "keep.kl"] and all(reasons.values())
+    assert "keep: false" in reasons["keep.replay"] and "docs/forgetting.md" in reasons["keep.kl"]
+
+
+def test_false_turns_it_off_in_a_file_and_in_an_override(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("data: d.jsonl\nmethod: sft\nkeep: false\n")
+    (tmp_path / "d.jsonl").write_text("{}\n")
+    for recipe in (load_recipe(tmp_path / "r.yaml"), load_recipe(tmp_path / "d.jsonl", ["keep=false"])):
+        resolved, choices = resolve(recipe, FACTS)
+        assert not resolved.keep.replays and not resolved.keep.kl
+        assert not any(choice.key.startswith("keep") for choice in choices)
+        (tmp_path / "again.yaml").write_text(dump_recipe(resolved))
+        assert load_recipe(tmp_path / "again.yaml") == resolved, "it stays off when the run is read again"
+
+
+def test_what_is_said_wins_and_the_rest_is_filled_in() -> None:
+    keep, reasons = kept({"keep": {"ratio": 0.4, "every": 2}})
+    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", 0.4, 2, KL)
+    assert list(reasons) == ["keep.replay", "keep.kl"]
+    keep, _ = kept({"keep": {"replay": "general.jsonl"}})
+    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("general.jsonl", REPLAY_RATIO, EVERY, None)
+    keep, _ = kept({"keep": {"kl": 0.3}})
+    assert (keep.replay, keep.kl) == ("none", 0.3), "then the KL is taken on the answers, as it always was"
+    keep, _ = kept({"keep": {"kl": 0.3, "every": 2}})
+    assert (keep.replay, keep.kl, keep.every) == ("base", 0.3, 2), "every speaks of a replay"
+    keep, _ = kept({"keep": {"scale": 0.5}})
+    assert keep.replay == "base" and keep.scale == 0.5
+
+
+def test_all_weights_have_no_base_to_read_so_its_words_are_learned() -> None:
+    keep, reasons = kept({"adapter": "full"})
+    assert (keep.replay, keep.kl) == ("base", 0.0) and "no base to read" in reasons["keep.kl"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["classify", "reward", "dpo", "kto", {"kind": "grpo", "rewards": {"kind": "exact"}}, {"kind": "distil"}]
+    + [{"kind": "pretrain", "from_scratch": True}],
+)
+def test_methods_that_have_nothing_to_keep_or_their_own_way_get_none(method: Any) -> None:
+    """And what the rule fills in is never refused by the check that reads the finished recipe."""
+    keys = {"method": method} | ({"adapter": "full"} if isinstance(method, dict) and "from_scratch" in method else {})
+    if isinstance(method, dict) and method["kind"] == "distil":
+        keys["method"] = method | {"teacher": "nano"}
+    recipe, _ = resolve(load_recipe({"data": "d.jsonl", **keys}), FACTS)
+    assert recipe.keep.replay == "none" and not recipe.keep.kl
+    refuse_keep_contradictions(recipe, "recipe")
+
+
+@pytest.mark.parametrize("keys", [{}, {"adapter": "full"}, {"method": "pretrain"}, {"keep": {"scale": 0.5}}])
+def test_what_the_rule_fills_in_is_not_refused(keys: dict[str, Any]) -> None:
+    recipe, _ = resolve(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
+    assert recipe.keep.replays
+    refuse_keep_contradictions(recipe, "recipe")
+
+
+def test_a_run_of_a_few_steps_replays_nothing_unless_it_is_asked_to() -> None:
+    assert kept({"steps": 2})[0].replay == "none" and kept({"steps": EVERY})[0].replay == "base"
+    keep, _ = kept({"steps": 2, "keep": {"replay": "base"}})
+    assert keep.every == 2, "what is asked for comes at least once"
 
 
 def test_files_are_found_beside_the_recipe_and_never_above_it(tmp_path: Path) -> None:

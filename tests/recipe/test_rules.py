@@ -29,7 +29,8 @@ def chosen(recipe: Recipe, given_facts: Facts) -> tuple[Recipe, dict[str, Choice
 def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
     recipe = Recipe(data="a")
     resolved, choices = chosen(recipe, facts())
-    assert set(choices) == {*FILLED, "adapter.rank", "adapter.alpha", "evaluate.every"}
+    kept = {"keep.replay", "keep.ratio", "keep.every", "keep.kl"}
+    assert set(choices) == {*FILLED, *kept, "adapter.rank", "adapter.alpha", "evaluate.every"}
     assert all(getattr(resolved, key) == choices[key].value for key in FILLED)
     assert all(choice.reason.endswith(".") and len(choice.reason) > 20 for choice in choices.values())
     assert recipe == Recipe(data="a"), "the recipe that was asked for stays as it is"
@@ -37,7 +38,7 @@ def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
 
 def test_what_is_set_is_never_changed() -> None:
     asked = ["learning_rate=1", "batch_tokens=7", "epochs=9", "steps=3", "adapter.rank=5", "adapter.alpha=6"]
-    asked += ["micro_batch_tokens=7", "evaluate.every=2", "checkpoint_every=4", "max_tokens=99"]
+    asked += ["micro_batch_tokens=7", "evaluate.every=2", "checkpoint_every=4", "max_tokens=99", "keep=false"]
     recipe = load_recipe({"data": "a"}, asked)
     assert chosen(recipe, facts()) == (recipe, {})
 

@@ -85,6 +85,14 @@ def test_replay_makes_up_its_ratio_of_every_steps_weight() -> None:
         assert general / sum(batch.weight for batch in batches) == pytest.approx(0.25)
 
 
+def test_every_nth_step_replays_and_the_others_are_the_tasks_alone() -> None:
+    """And over the same number of replays each general row comes as often as with a replay in every step."""
+    often, seldom = Replay(GENERAL, 0.3, 16, 64, 5), Replay(GENERAL, 0.3, 16, 64, 5, every=4)
+    found = [[batch.rows for batch in seldom.step(step, 1.0)] for step in range(24)]
+    assert [bool(rows) for rows in found] == [False, False, False, True] * 6
+    assert found[3::4] == [[batch.rows for batch in often.step(step, 1.0)] for step in range(6)]
+
+
 def test_the_micro_batch_changes_nothing() -> None:
     held, gradients = policy(), []
     for micro in (8, 64):

@@ -21,7 +21,7 @@ ROWS = {
     "kto": [{"prompt": f"Say the code {n}.", "completion": f"It is {n}.", "label": n % 3 > 0} for n in CODES],
 }
 GENERAL = [{"prompt": f"What is {n} plus 2?"} for n in range(9)] + [{"text": "Once"}, {"text": "The"}]
-EXTRA = {"kept": ["keep.replay=base", "keep.prompts=general.jsonl", "keep.ratio=0.3", "keep.kl=0.5"]}
+EXTRA = {"kept": ["keep.replay=base", "keep.prompts=general.jsonl", "keep.ratio=0.3", "keep.every=2", "keep.kl=0.5"]}
 """What the base itself says to these prompts is replayed beside the rows."""
 SETTINGS = ["steps=12", "batch_tokens=256", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ def tune(
     set_: Set = None,
     name: Name = None,
     runs: Runs = RUNS,
+    until_kept: Annotated[
+        bool, typer.Option("--until-kept", help="Over a budget elsewhere? Try nearer to the base, without training.")
+    ] = False,
     gate: Gate = False,
     json_: Json = False,
 ) -> None:
@@ -35,18 +38,20 @@ def tune(
     from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    result = run_tune(screen, load_recipe(data, set_ or []), runs, name)
+    result = run_tune(screen, load_recipe(data, set_ or []), runs, name, until_kept)
     end(screen, result, gate)
 
 
-def run_tune(screen: Screen, recipe: Recipe, runs: Path, name: str | None) -> dict[str, Any]:
+def run_tune(
+    screen: Screen, recipe: Recipe, runs: Path, name: str | None, until_kept: bool = False
+) -> dict[str, Any]:
     with kept():
         from whet import api
     from whet.cli.progress import observer
 
     watch = observer()
     try:
-        result = api.tune(recipe, run_root=runs, name=name, observer=watch)
+        result = api.tune(recipe, run_root=runs, name=name, observer=watch, until_kept=until_kept)
     finally:
         watch.done()
     show_run(screen, runs / str(result["run"]), result)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from whet.data.template import Renderer
@@ -15,6 +18,7 @@ from whet.evaluate.statistics import clusters_of, paired_difference
 from whet.evaluate.suites import Suite, read_suite
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
+from whet.store.atomic import sha256_text, write_json
 
 KL_ROWS = 100
 """Prompts that the KL is measured on: its mean settles long before that."""
@@ -33,10 +37,12 @@ def measure_forgetting(
     recipe: Recipe,
     progress: Progress = lambda done, total: None,
     clusters: Sequence[object] | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites.
-    `clusters` names the group of each of the task's `prompts`, where there are groups."""
-    measures = list(_read(base, tuned, origin, prompts, clusters, recipe))
+    `clusters` names the group of each of the task's `prompts`, where there are groups. What the base makes of general
+    text is read once and kept in `cache`, where that is given."""
+    measures = list(_read(base, tuned, origin, prompts, clusters, recipe, cache))
     items = skills.load_suite(origin.path)
     suites = [read_suite(path, recipe.columns.group) for path in recipe.forgetting.suites]
     total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
@@ -57,6 +63,7 @@ def _read(
     prompts: Sequence[list[int]],
     clusters: Sequence[object] | None,
     recipe: Recipe,
+    cache: Path | None,
 ) -> Iterator[Measure]:
     """What is read, not written."""
     budgets, seed, tokenizer = recipe.forgetting, recipe.seed, origin.tokenizer
@@ -66,7 +73,7 @@ def _read(
         return tokenizer(text)["input_ids"]
 
     yield forgetting.text_measure(
-        lambda texts: text_nll(base, texts, encode, origin.context),
+        lambda texts: remembered(cache, origin, texts, lambda: text_nll(base, texts, encode, origin.context)),
         lambda texts: text_nll(tuned, texts, encode, origin.context),
         texts,
         budgets.text,
@@ -77,6 +84,23 @@ def _read(
     general = [encode(text)[: origin.context] for text in texts[::KL_TEXTS]]
     if read := kl_by_prompt(base, tuned, general):
         yield forgetting.kl_measure("general", read, None, seed)
+
+
+def remembered(
+    cache: Path | None, base: Base, texts: list[str], read: Callable[[], list[tuple[float, int]]]
+) -> list[tuple[float, int]]:
+    """What `read` gives, or what it gave when this base last read these texts with weights of this kind."""
+    if cache is None:
+        return read()
+    kinds = sorted({str(weight.dtype) for weight in base.model.parameters()})
+    parts = [base.fingerprint, str(base.context), *kinds, *texts]
+    file = cache / f"text-{sha256_text(chr(0).join(parts))[:24]}.json"
+    if file.is_file():
+        return [(float(nats), int(tokens)) for nats, tokens in json.loads(file.read_text("utf-8"))]
+    found = read()
+    if all(math.isfinite(nats) for nats, _ in found):  # else the measure that reads them says so, each time
+        write_json(file, found)
+    return found
 
 
 def _skills(

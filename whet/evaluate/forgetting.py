@@ -29,7 +29,16 @@ KL_BUDGET = "how much a nat costs differs from base to base, so no rule sets a b
 def general_texts() -> list[str]:
     """The texts of general_texts.jsonl: written for Whet, of many kinds (stories, news, code, recipes, proofs, ...),
     most in English. No prompt that ships with Whet shares a sentence with them."""
-    lines = resources.files("whet.evaluate").joinpath("general_texts.jsonl").read_text("utf-8").splitlines()
+    return _texts("general_texts.jsonl")
+
+
+def choosing_texts() -> list[str]:
+    """Others of the same kinds, for choices that must not see the general texts before they are measured on them."""
+    return _texts("choosing_texts.jsonl")
+
+
+def _texts(name: str) -> list[str]:
+    lines = resources.files("whet.evaluate").joinpath(name).read_text("utf-8").splitlines()
     return [json.loads(line)["text"] for line in lines]
 
 

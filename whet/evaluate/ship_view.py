@@ -100,6 +100,6 @@ def advice(decided: dict[str, Any], run: str) -> str:
     if not (decided["broken"] or decided["unclear"]):
         return ""
     return (
-        "What often helps: the same command with --set keep.replay=base --set keep.kl=1, a lower learning_rate, or a "
-        f"point nearer to the base: whet frontier {run}"
+        "What often helps: the same command with --until-kept, which tries points nearer to the base without training "
+        f"again (to see them: whet frontier {run}); or a lower learning_rate"
     )

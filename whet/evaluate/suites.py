@@ -14,7 +14,7 @@ from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.errors import DataError
 from whet.evaluate import metric, skills
-from whet.evaluate.forgetting import general_texts
+from whet.evaluate.forgetting import choosing_texts, general_texts
 from whet.recipe.schema import Columns, Recipe, Sft
 from whet.types import Row
 
@@ -51,6 +51,7 @@ def measured_prompts(recipe: Recipe, source: object, base_folder: str) -> Iterat
         yield from (last_words(row) for row in asked)
     yield from (str(item["messages"][-1]["content"]) for item in skills.load_suite(base_folder))
     yield from general_texts()
+    yield from choosing_texts()
     for path in recipe.forgetting.suites:
         yield from (last_words(row) for row in read_suite(path).rows)
 

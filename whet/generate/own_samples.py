@@ -35,11 +35,11 @@ TEXT = Sampling(max_new_tokens=96, temperature=1.0, seed=1)
 HELD_BACK = 5
 DRAWS = 2
 """Continuations of each beginning of a text."""
-POOLS = (64, 128, 256, 512)
+POOLS = (8, 16, 32, 64, 128, 256, 512)
 """Prompts that are asked: the first of these that is enough, else all of them."""
-TOKENS_A_PROMPT, MOST_VISITS = 80, 4
-"""About what a prompt and what is said to it have, and how often a run may come back to it: learning the same words a
-few times is worth nearly as much as other words (Muennighoff et al. 2023), and each costs the base's time to write."""
+TOKENS_A_PROMPT, MOST_VISITS = 80, 2
+"""About what a prompt and what is said to it have, and how often a run may come back to it: learning the same words
+twice is worth nearly as much as other words (Muennighoff et al. 2023), and each costs the base's time to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,10 @@ def prompts_file(asked: str | None, base_folder: str) -> Path:
 
 
 def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
-    """Every row of the file as a prompt, conversations first. Raises DataError, naming the row.
-
-    Of the prompts that Whet brings, a base without a chat template is asked the beginnings of texts alone: it was never
-    taught to answer, and the words that it would keep are no answers.
-    """
+    """Every row of the file as a prompt, conversations first. Raises DataError, naming the row."""
     raws = list(read_source(str(path)))
     texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
-    chats = [raw for raw in raws if raw not in texts] if answers(path, tokenizer) else []
+    chats = [raw for raw in raws if raw not in texts]
     found = [
         Asked(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
         for raw in texts
@@ -79,8 +75,9 @@ def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
     return [*_chats(chats, path, renderer), *found]
 
 
-def answers(path: Path, tokenizer: Any) -> bool:
-    """Whether the prompts of this file that want an answer are asked."""
+def learns_answers(path: Path, tokenizer: Any) -> bool:
+    """Whether what the base answers to this file's conversations is learned. Of Whet's own, a base without a chat
+    template is asked the beginnings of texts alone: it was never taught to answer, so its words there are noise."""
     return path != SHIPPED_PROMPTS or bool(tokenizer.chat_template)
 
 
@@ -142,7 +139,10 @@ def own_samples(
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    asked = pool(fitting(rehearsed(read_asked(path, renderer, base.tokenizer)), base.context), tokens)
+    learned = rehearsed(read_asked(path, renderer, base.tokenizer))
+    if not learns_answers(path, base.tokenizer):
+        learned = [one for one in learned if one.text]
+    asked = pool(fitting(learned, base.context), tokens)
     written = cache / f"own-{_key(base, renderer, path)[:24]}-{len(asked)}.jsonl"
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
     if not written.is_file():

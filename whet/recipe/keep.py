@@ -43,7 +43,6 @@ class Keep(Strict):
         default=1.0, description="Share of the way from base to tuned that is taken; auto: chosen on validation rows."
     )
 
-
     @property
     def replays(self) -> bool:
         return self.replay not in (None, NOTHING)

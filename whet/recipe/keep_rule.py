@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from whet.recipe.keep import BASE, NOTHING
-from whet.recipe.schema import Full, Pretrain, Recipe, Sft
+from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
 
 REPLAY_RATIO, EVERY, KL = 0.2, 4, 1.0
 MEASURED = "Measured on two bases (docs/forgetting.md)"
@@ -24,26 +24,33 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
         yield "replay", replay(recipe)
     if keep.replays:
         yield "ratio", (REPLAY_RATIO, f"{MEASURED}; more keeps more.")
-        yield "every", (EVERY, f"{MEASURED}: nearly what every step keeps, at a share of its time.")
-    yield "kl", kl(recipe)
+        yield "every", every(recipe)
+    if keep.replay == BASE:
+        yield "kl", kl(recipe)
 
 
 def replay(recipe: Recipe) -> tuple[str, str]:
     """Only where given words are learned, and from a base that has something to lose."""
     method = recipe.method
-    if recipe.keep.kl is not None:
-        return NOTHING, "You set keep.kl, which is then taken on the answers."
-    if not isinstance(method, Sft | Pretrain):
+    keep = recipe.keep
+    if keep.kl is not None and keep.ratio is None and keep.every is None and keep.prompts is None:
+        return NOTHING, "You set keep.kl alone, which is then taken on the answers."
+    if not isinstance(method, Auto | Sft | Pretrain):
         return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
     if isinstance(method, Pretrain) and method.from_scratch:
         return NOTHING, "From scratch there is no base to keep."
+    if recipe.steps is not None and recipe.steps < EVERY:
+        return NOTHING, f"Fewer than {EVERY} steps forget too little to be worth it."
     return BASE, "What the base says to general prompts is kept beside the task (keep: false turns it off)."
 
 
+def every(recipe: Recipe) -> tuple[int, str]:
+    if recipe.steps is not None and recipe.steps < EVERY:
+        return recipe.steps, f"In the last of {recipe.steps} steps, which are fewer than {EVERY}."
+    return EVERY, f"{MEASURED}: nearly what every step keeps, at a share of its time."
+
+
 def kl(recipe: Recipe) -> tuple[float, str]:
-    keep = recipe.keep
-    if keep.replay != BASE:
-        return 0.0, "Only the base's own words are held by a KL unless you ask for it."
     if isinstance(recipe.adapter, Full):
         return 0.0, "adapter: full leaves no base to read; its words are learned."
     return KL, f"{MEASURED}: the KL to the base keeps more than learning its words does."

@@ -116,8 +116,6 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
         good, bad = weights_of_marks(recipe.method, facts)
         fill(recipe.method, "method.", "desirable_weight", good)
         fill(recipe.method, "method.", "undesirable_weight", bad)
-    for name, chosen in keeping(recipe):
-        fill(recipe.keep, "keep.", name, chosen)
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
     passes = recipe.epochs or epochs(recipe, facts)[0]
@@ -131,6 +129,8 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
         fill(recipe, "", "epochs", epochs(recipe, facts))
     fill(recipe, "", "steps", steps(passes, work, asked_epochs))
     fill(recipe, "", "learning_rate", learning_rate(recipe, facts))
+    for name, chosen in keeping(recipe):
+        fill(recipe.keep, "keep.", name, chosen)
     assert recipe.steps is not None
     every = max(1, recipe.steps // VALIDATIONS)
     fill(recipe.evaluate, "evaluate.", "every", (every, f"{VALIDATIONS} validations in a run of {recipe.steps} steps."))

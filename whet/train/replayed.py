@@ -10,7 +10,7 @@ from typing import Any
 from whet.data.prepare import Prepared, prepare, read_rows
 from whet.data.template import Renderer
 from whet.errors import DataError, count
-from whet.generate.own_samples import answers, own_samples, prompts_file
+from whet.generate.own_samples import learns_answers, own_samples, prompts_file
 from whet.model.base import Base
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Columns, Recipe, Sft, Split
@@ -33,7 +33,7 @@ def open_replay(
     Writes replay.json. Raises DataError for a file that cannot be used, RecipeError for a base without prompts.
     """
     keep, cache = recipe.keep, run.folder.parent / "cache"
-    if not keep.replays:
+    if keep.replay is None or not keep.replays:
         return None
     sealed = {squeezed(text) for text in measured}
     observer.phase("reading what is to be kept")
@@ -43,15 +43,14 @@ def open_replay(
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
     if not segments:
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
-    facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1, "tokens": sum(len(one.ids) for one in segments)}
+    facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1}
+    facts["tokens"] = sum(len(one.ids) for one in segments)
     facts["supervised_tokens"] = sum(one.supervised for one in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
     when = "each step's loss" if facts["every"] == 1 else f"the loss of every {ordinal(facts['every'])} step"
     observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of {when}")
-    return Replay(
-        segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"]
-    )
+    return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"])
 
 
 def ordinal(number: int) -> str:
@@ -71,7 +70,7 @@ def _own(
     recipe: Recipe, base: Base, renderer: Renderer, sealed: set[str], cache: Path, observer: Observer
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
     path = prompts_file(recipe.keep.prompts, base.path)
-    if not answers(path, base.tokenizer):
+    if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
     samples = own_samples(
         base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
