@@ -95,7 +95,13 @@ def test_a_run_whose_length_nobody_set_may_go_on_while_validation_improves(metho
 
 @pytest.mark.parametrize(
     "changes",
-    [{"method": "dpo"}, {"steps": 100}, {"epochs": 5}, {"split": {"validation": 0}}, {"evaluate": {"early_stop": False}}],
+    [
+        {"method": "dpo"},
+        {"steps": 100},
+        {"epochs": 5},
+        {"split": {"validation": 0}},
+        {"evaluate": {"early_stop": False}},
+    ],
 )
 def test_a_run_that_nothing_could_end_has_its_length_beforehand(changes: dict[str, Any]) -> None:
     resolved, choices = chosen(load_recipe({"data": "a", "method": "sft", **changes}), facts())

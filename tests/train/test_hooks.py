@@ -15,8 +15,8 @@ from whet.recipe.schema import Optimizer, Schedule
 from whet.store.run import Run
 from whet.train import hooks
 from whet.train.checkpoint import Progress
-from whet.train.hooks import HeldOut, Validator
 from whet.train.hold import Hold
+from whet.train.hooks import HeldOut, Validator
 from whet.train.loop import train_loop
 from whet.train.observer import Silent
 from whet.train.optim import MasterOptimizer
@@ -90,7 +90,9 @@ def holding(
 def test_a_curve_that_is_flat_in_the_middle_makes_a_run_of_the_usual_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, policy = holding(tmp_path, monkeypatch, [2.0, 1.0, 0.999, 0.998, 0.997, 0.996, *[0.9 - n / 9 for n in range(9)]])
+    made, policy = holding(
+        tmp_path, monkeypatch, [2.0, 1.0, 0.999, 0.998, 0.997, 0.996, *[0.9 - n / 9 for n in range(9)]]
+    )
     assert drive(made, policy, [1.0] * 40) == 10 == made.end
     assert made.progress.turned == 5 and made.progress.stopped is None
 
