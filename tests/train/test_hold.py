@@ -1,4 +1,4 @@
-"""A rate that is held: a run turns by its own validations, and one that was killed turns at the same step, bit for bit."""
+"""A rate that is held: a run turns by its own validations, and a killed one turns at the same step, bit for bit."""
 
 from __future__ import annotations
 

@@ -88,10 +88,16 @@ def forecast(
         notes.append("the time is not known beforehand: the model writes the answers that it learns from")
     elif target.here and target.device == "cpu":
         replayed = 1 / (1 - recipe.keep.ratio) if recipe.keep.replay and recipe.keep.ratio else 1.0
-        seconds = recipe.steps * step_seconds(shape, setting, round(batch_tokens * replayed), calibration)
+        usual = recipe.schedule.shortest or recipe.steps
+        seconds = usual * step_seconds(shape, setting, round(batch_tokens * replayed), calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
+        notes.append(
+            f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
+            f"on, to {recipe.steps:,} at most"
+        )
     notes += _of_the_teacher(recipe) + _of_keeping(recipe)
     return {
         "base": recipe.base,
@@ -109,7 +115,7 @@ def forecast(
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
             "batch_tokens": batch_tokens,
-            "steps": recipe.steps,
+            "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
             "recompute": setting.recompute,
