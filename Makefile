@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | types | docs | bench | clean
+# make demo | test | test-all | lint | types | docs | bench | bench-defaults | bench-sweep | clean
 #
 # Everything happens in .venv, with the versions of constraints.txt. On a Linux machine without a GPU,
 # `make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` takes the much smaller CPU build of torch.
@@ -17,7 +17,7 @@ ifdef PIP_EXTRA_INDEX_URL
 export PIP_EXTRA_INDEX_URL
 endif
 
-.PHONY: demo test test-all lint types docs bench clean
+.PHONY: demo test test-all lint types docs bench bench-defaults bench-sweep clean
 
 demo: $(VENV)/.package
 	$(BIN)/whet demo
@@ -41,6 +41,15 @@ docs: $(VENV)/.package
 REPEATS ?= 3
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench.run $(if $(ONLY),--only $(ONLY)) --repeats $(REPEATS)
+
+# whet tune with nothing set, over eight sets and two bases: hours, but it goes on where it was stopped
+bench-defaults: $(VENV)/.test
+	$(BIN)/python -m bench.defaults
+
+SETS ?= triage banking20 banking77 support gsm8k moderation
+BASE ?= nano
+bench-sweep: $(VENV)/.test
+	$(BIN)/python -m bench.sweep $(SETS) --base $(BASE)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist

@@ -29,7 +29,7 @@ Parts = tuple[Rows, Rows]
 GROUPS = {"card": ("card",), "transfer": ("transfer",), "top-up": ("top",)}
 """Three classes of Banking77's intents: the word of the intent's name that puts it there."""
 MEDIUM = 700
-"""Longest answer of MedQuAD, and longest pair of HH, in letters: the sets are to fit a few minutes on a small machine."""
+"""Longest answer of MedQuAD, and longest pair of HH, in letters: a set is to fit a few minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
     recipe = Recipe(data="a")
     resolved, choices = chosen(recipe, facts())
     kept = {"keep.replay", "keep.ratio", "keep.every", "keep.kl"}
-    assert set(choices) == {*FILLED, *kept, "adapter.rank", "adapter.alpha", "evaluate.every"}
+    assert set(choices) == {*FILLED, *kept, "adapter.rank", "adapter.alpha", "evaluate.every", "schedule.kind"}
     assert all(getattr(resolved, key) == choices[key].value for key in FILLED)
     assert all(choice.reason.endswith(".") and len(choice.reason) > 20 for choice in choices.values())
     assert recipe == Recipe(data="a"), "the recipe that was asked for stays as it is"
@@ -39,6 +39,7 @@ def test_every_key_is_filled_and_every_choice_has_a_reason() -> None:
 def test_what_is_set_is_never_changed() -> None:
     asked = ["learning_rate=1", "batch_tokens=7", "epochs=9", "steps=3", "adapter.rank=5", "adapter.alpha=6"]
     asked += ["micro_batch_tokens=7", "evaluate.every=2", "checkpoint_every=4", "max_tokens=99", "keep=false"]
+    asked += ["schedule.kind=linear"]
     recipe = load_recipe({"data": "a"}, asked)
     assert chosen(recipe, facts()) == (recipe, {})
 
@@ -72,8 +73,48 @@ def test_the_bundled_base_gets_its_measured_rates() -> None:
 @pytest.mark.parametrize(("rows", "epochs"), [(10, 10), (4, 25), (20, 5), (33, 3), (34, 3), (8333, 3), (10_000, 2)])
 def test_epochs_follow_openais_rule(rows: int, epochs: int) -> None:
     """3; below 100 row-passes min(25, 100 // n); above 25,000 max(1, 25000 // n)."""
-    resolved, _ = chosen(Recipe(data="a"), facts(rows=rows, tokens=rows * 90))
+    resolved, _ = chosen(Recipe(data="a"), facts(rows=rows, tokens=rows * 90, supervised_tokens=rows * 50))
     assert resolved.epochs == epochs
+
+
+def test_rows_with_short_answers_count_for_less_in_the_bound_for_large_sets() -> None:
+    """A label of 5 tokens is a tenth of an ordinary answer: 20,000 such rows are still seen three times."""
+    for rows, epochs in ((20_000, 3), (160_000, 1)):
+        resolved, _ = chosen(Recipe(data="a"), facts(rows=rows, tokens=rows * 30, supervised_tokens=rows * 5))
+        assert resolved.epochs == epochs
+
+
+@pytest.mark.parametrize("method", ["sft", "classify"])
+def test_a_run_whose_length_nobody_set_may_go_on_while_validation_improves(method: str) -> None:
+    resolved, choices = chosen(load_recipe({"data": "a", "method": method}), facts())
+    usual, _ = chosen(load_recipe({"data": "a", "method": method, "epochs": 3}), facts())
+    assert (resolved.schedule.kind, usual.schedule.kind) == ("hold", "cosine")
+    assert resolved.schedule.shortest == usual.steps and resolved.steps == 4 * (usual.steps or 0)
+    assert resolved.epochs == 12 and "at least 3" in choices["epochs"].reason
+    assert resolved.evaluate.every == usual.evaluate.every, "validations are as often as in a run of three epochs"
+    assert resolved.batch_tokens == usual.batch_tokens
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": "dpo"},
+        {"steps": 100},
+        {"epochs": 5},
+        {"split": {"validation": 0}},
+        {"evaluate": {"early_stop": False}},
+    ],
+)
+def test_a_run_that_nothing_could_end_has_its_length_beforehand(changes: dict[str, Any]) -> None:
+    resolved, choices = chosen(load_recipe({"data": "a", "method": "sft", **changes}), facts())
+    assert resolved.schedule.kind == choices["schedule.kind"].value == "cosine" and resolved.schedule.shortest is None
+
+
+def test_many_tokens_are_read_three_times_and_no_more() -> None:
+    """Four times the passes only up to two million tokens in all, so that the time stays in bounds."""
+    for tokens, longest in ((100_000, 12), (300_000, 6.7), (600_000, 3)):
+        resolved, _ = chosen(load_recipe({"data": "a", "method": "sft"}), facts(tokens=tokens))
+        assert resolved.epochs == longest
 
 
 @given(st.integers(1, 200_000), st.integers(2, 2000))

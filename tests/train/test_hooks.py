@@ -15,7 +15,8 @@ from whet.recipe.schema import Optimizer, Schedule
 from whet.store.run import Run
 from whet.train import hooks
 from whet.train.checkpoint import Progress
-from whet.train.hooks import Validator
+from whet.train.hold import Hold
+from whet.train.hooks import HeldOut, Validator
 from whet.train.loop import train_loop
 from whet.train.observer import Silent
 from whet.train.optim import MasterOptimizer
@@ -41,7 +42,7 @@ def validator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[floa
     run = Run.create(tmp_path / "runs", load_recipe(tmp_path / "d.jsonl"), "r")
     policy = OneWeight()
     found = iter(losses)
-    monkeypatch.setattr(hooks, "mean_loss", lambda policy, loss, batches: next(found))
+    monkeypatch.setattr(hooks, "held_out", lambda policy, loss, batches: HeldOut(next(found)))
     made = Validator(policy, no_loss, list, run, Progress(), Silent(), 1, 100, 3, True)  # type: ignore[arg-type]
     return made, policy
 
@@ -70,6 +71,72 @@ def test_a_run_that_improves_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made, policy = validator(tmp_path, monkeypatch, [2.0, 2.1, 1.9, 2.0, 1.8, 1.9])
     assert drive(made, policy, [2.0] * 6) == 6
     assert made.progress.stopped is None and made.progress.best_step == 5
+
+
+def holding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[float], accuracies: list[float] | None = None
+) -> tuple[Validator, OneWeight]:
+    """Validated at every step; the shortest run has 10 steps, the longest 40."""
+    made, policy = validator(tmp_path, monkeypatch, [])
+    found = iter(zip(losses, accuracies or [0.0] * len(losses), strict=True))
+    monkeypatch.setattr(hooks, "held_out", lambda policy, loss, batches: HeldOut(*next(found), 100.0))
+    schedule = Schedule(kind="hold", shortest=10)
+    made.total, made.hold, made.by_accuracy = 40, Hold(10, 40), True
+    made.optimizer = MasterOptimizer(policy.trainable(), Optimizer(), 1.0, 40, schedule)
+    made.measure(0)
+    return made, policy
+
+
+def test_a_curve_that_is_flat_in_the_middle_makes_a_run_of_the_usual_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, policy = holding(
+        tmp_path, monkeypatch, [2.0, 1.0, 0.999, 0.998, 0.997, 0.996, *[0.9 - n / 9 for n in range(9)]]
+    )
+    assert drive(made, policy, [1.0] * 40) == 10 == made.end
+    assert made.progress.turned == 5 and made.progress.stopped is None
+
+
+def test_a_curve_that_falls_keeps_the_rate_until_it_is_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    falling = [2.0 * 0.9**n for n in range(13)]
+    flat = [falling[-1] * 0.999**n for n in range(1, 40)]
+    made, policy = holding(tmp_path, monkeypatch, falling + flat)
+    assert drive(made, policy, [1.0] * 40) == made.end
+    assert made.progress.turned == 15, "three validations after the last that gained"
+    assert made.end == 20 and made.expected(20) == 20
+    assert made.optimizer is not None and made.optimizer.turned == 15
+
+
+def test_a_curve_that_always_falls_ends_at_the_longest_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, policy = holding(tmp_path, monkeypatch, [2.0 * 0.9**n for n in range(50)])
+    assert drive(made, policy, [1.0] * 60) == 40 == made.end
+    assert made.progress.turned == 35
+
+
+def test_a_curve_that_rises_sends_the_run_back_to_its_best_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, policy = holding(tmp_path, monkeypatch, [2.0, 1.5, 1.2, 1.3, 1.4, 1.5, *[1.1 - n / 50 for n in range(20)]])
+    for step in range(1, 6):
+        policy.weight.data.fill_(step)
+        assert not made(step, 1.0)
+    assert made.progress.turned == 5 and policy.weight.item() == 2.0
+    assert made.optimizer is not None and made.optimizer.masters["w"].item() == 2.0
+    assert drive(made, policy, [1.0] * 5) == 5, "the way down is half of the shortest run"
+
+
+def test_a_run_that_never_beats_the_base_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, policy = holding(tmp_path, monkeypatch, [1.0, 1.1, 1.2, 1.3, 1.4])
+    assert drive(made, policy, [1.0] * 4) == 3
+    assert made.progress.stopped and made.progress.best_step == 0
+
+
+def test_more_right_answers_count_more_than_a_loss_that_rises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 rows: 0.60 to 0.70 is more than a standard error, 0.70 to 0.72 is not."""
+    losses, right = [2.0, 1.0, 1.05, 1.1, 1.2, 1.3], [0.0, 0.6, 0.7, 0.72, 0.72, 0.72]
+    made, policy = holding(tmp_path, monkeypatch, losses, right)
+    drive(made, policy, [1.0] * 5)
+    assert made.progress.best_step == 2 and made.progress.best_loss == 1.05
 
 
 def test_a_validation_loss_that_is_not_a_number_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,22 @@ def give_gradients(named: dict[str, nn.Parameter], seed: int, scale: float = 0.0
         parameter.grad = (torch.randn(parameter.shape, generator=random) * scale).to(parameter.dtype)
 
 
+def test_a_rate_that_is_not_held_is_a_cosine_of_the_shortest_run() -> None:
+    schedule, usual = Schedule(kind="hold", shortest=100), Schedule(kind="cosine")
+    rates = [learning_rate_at(step, 400, 1.0, schedule, turned=50) for step in range(100)]
+    assert rates == pytest.approx([learning_rate_at(step, 100, 1.0, usual) for step in range(100)], abs=1e-12)
+
+
+def test_a_held_rate_waits_in_the_middle_of_the_cosine_and_then_falls_to_nothing() -> None:
+    schedule = Schedule(kind="hold", shortest=100)
+    waiting = [learning_rate_at(step, 400, 1.0, schedule) for step in range(60, 350)]
+    assert set(waiting) == {pytest.approx(0.5)}
+    down = [learning_rate_at(step, 400, 1.0, schedule, turned=300) for step in range(299, 351)]
+    assert down == sorted(down, reverse=True) and down[0] == pytest.approx(0.5) and down[-1] == pytest.approx(0.0)
+    early = [learning_rate_at(step, 400, 1.0, schedule, turned=20) for step in range(19, 71)]
+    assert early == sorted(early, reverse=True) and early[-1] == pytest.approx(0.0)
+
+
 def test_adamw_equals_torchs_own_in_float32() -> None:
     ours, reference = weights(), weights()
     optimizer = MasterOptimizer(ours, Optimizer(weight_decay=0.1), 1e-2, 100, CONSTANT)

@@ -12,7 +12,14 @@ from whet.cli.options import RUNS, Gate, Json, Runs, Set
 if TYPE_CHECKING:
     from whet.cli.render import Screen
 
-KEEP = ("keep.replay=base", "keep.ratio=0.3", "keep.every=1", "keep.kl=2", "forgetting.score=0.15")
+KEEP = (
+    "epochs=3",
+    "keep.replay=base",
+    "keep.ratio=0.3",
+    "keep.every=1",
+    "keep.kl=2",
+    "forgetting.score=0.15",
+)
 """So small a base would lose most of its skills to a task this hard; with its own words replayed it loses few. What it
 may lose is said beforehand: fifteen points."""
 

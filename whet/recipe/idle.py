@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whet.recipe.comparison import Compare
-from whet.recipe.schema import Classify, Evaluate, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Auto, Classify, Evaluate, HeadMethod, Pretrain, Recipe, Sft
 from whet.recipe.strict import refuse_first
 
 Idle = tuple[bool, str, object, str]
@@ -85,6 +85,24 @@ def _learned(recipe: Recipe) -> list[Idle]:
             "a constant rate falls to no floor",
             f"schedule.floor: {schedule.floor:g}",
             "leave it out, or set schedule.kind: cosine or linear",
+        ),
+        (
+            schedule.kind == "hold" and not isinstance(method, Auto | Sft | Classify),
+            f"a rate is held while passes over the rows help, which {method.kind} does not make by itself",
+            "schedule.kind: hold",
+            "set schedule.kind: cosine, linear or constant",
+        ),
+        (
+            schedule.kind == "hold" and not (wanted.early_stop and recipe.split.validation),
+            "a rate is held until validation no longer improves, and here no validation may end it",
+            "schedule.kind: hold",
+            "hold out rows (split.validation) with evaluate.early_stop: true, or set another schedule.kind",
+        ),
+        (
+            schedule.shortest is not None and schedule.kind != "hold",
+            "only a schedule that waits has a shortest run",
+            f"schedule.shortest: {schedule.shortest}",
+            "leave it out, or set schedule.kind: hold",
         ),
         (
             recipe.system is not None and isinstance(method, Pretrain),

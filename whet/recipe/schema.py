@@ -188,7 +188,14 @@ class Split(Strict):
 class Schedule(Strict):
     """Learning rate over the run."""
 
-    kind: Literal["cosine", "linear", "constant"] = "cosine"
+    kind: Literal["auto", "cosine", "linear", "constant", "hold"] = Field(
+        default="auto",
+        description="hold: a cosine that waits in its middle while validation improves (sft, classify). "
+        "auto: hold where neither steps nor epochs are set, else cosine.",
+    )
+    shortest: int | None = Field(
+        default=None, ge=2, description="hold: steps of the run that never waits; `steps` are those of the longest."
+    )
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps that warm up linearly from 0.")
     floor: float = Field(default=0.0, ge=0, le=1, description="Final rate as a share of the peak.")
 

@@ -22,10 +22,16 @@ class Progress:
     step: int = 0
     best_step: int = -1
     best_loss: float | None = None
+    best_accuracy: float | None = None
+    """Share of the validation rows that the best step answers right, where the method says."""
     validations: list[tuple[int, float, float]] = field(default_factory=list)
     """(step, validation loss, training loss since the last validation)"""
     losses: list[float] = field(default_factory=list)
     """Training losses since the last validation."""
+    accuracies: list[float] = field(default_factory=list)
+    """Of each validation, where the method says which rows are right."""
+    turned: int | None = None
+    """The step from which a rate that was held goes down."""
     stopped: str | None = None
     state: dict[str, float] = field(default_factory=dict)
     """What a method must remember beside the weights."""

@@ -87,10 +87,16 @@ def forecast(
     if isinstance(recipe.method, OwnAnswers):
         notes.append("the time is not known beforehand: the model writes the answers that it learns from")
     elif target.here and target.device == "cpu":
-        seconds = recipe.steps * step_seconds(shape, setting, round(batch_tokens * (1 + replayed(recipe))), calibration)
+        usual = recipe.schedule.shortest or recipe.steps
+        seconds = usual * step_seconds(shape, setting, round(batch_tokens * (1 + replayed(recipe))), calibration)
     if suggestion is None:
         least = smallest(shape, setting).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
+        notes.append(
+            f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
+            f"on, to {recipe.steps:,} at most"
+        )
     notes += _of_the_teacher(recipe) + _of_keeping(recipe)
     return {
         "base": recipe.base,
@@ -108,7 +114,7 @@ def forecast(
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
             "batch_tokens": batch_tokens,
-            "steps": recipe.steps,
+            "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
             "recompute": setting.recompute,

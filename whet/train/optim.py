@@ -15,17 +15,22 @@ from torch import Tensor, nn
 from whet.errors import NonFiniteError
 from whet.recipe.schema import Optimizer as Settings
 from whet.recipe.schema import Schedule
+from whet.train.hold import held_rate, hold_of
 from whet.train.lean import StochasticAdamW
 
 PART = 16 * 1024 * 1024
 """Numbers whose float32 gradients exist at once: 64 MB."""
 
 
-def learning_rate_at(step: int, total: int, peak: float, schedule: Schedule) -> float:
-    """Learning rate of a step counted from 0: linear warm-up, then the schedule down to floor x peak."""
-    warmup = max(1, round(schedule.warmup * total)) if schedule.warmup else 0
+def learning_rate_at(step: int, total: int, peak: float, schedule: Schedule, turned: int | None = None) -> float:
+    """Learning rate of a step counted from 0: linear warm-up, then the schedule down to floor x peak. `turned` is the
+    step from which a rate that was held goes down."""
+    hold = hold_of(schedule, total)
+    warmup = max(1, round(schedule.warmup * (hold.shortest if hold else total))) if schedule.warmup else 0
     if step < warmup:
         return peak * (step + 1) / warmup
+    if hold:
+        return peak * held_rate(step, schedule, hold, turned)
     if schedule.kind == "constant":
         return peak
     done = (step - warmup) / max(1, total - warmup)
@@ -43,6 +48,8 @@ class MasterOptimizer:
         self.settings, self.peak, self.total, self.schedule = settings, peak, total, schedule
         self.optimizers = _build(self.masters, settings, peak)
         self.parts = _parts(named)
+        self.turned: int | None = None
+        """The step from which a rate that was held goes down (hold.py)."""
 
     def step(self, step: int) -> tuple[float, float]:
         """One clipped update from the gradients in the working weights; returns (gradient norm, learning rate).
@@ -57,7 +64,7 @@ class MasterOptimizer:
                 value=norm,
                 fix="lower learning_rate, or set dtype: float32",
             )
-        rate = learning_rate_at(step, self.total, self.peak, self.schedule)
+        rate = learning_rate_at(step, self.total, self.peak, self.schedule, self.turned)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -99,6 +106,13 @@ class MasterOptimizer:
         for name, parameter in self.working.items():
             if self.masters[name] is not parameter:
                 parameter.copy_(self.masters[name])
+
+    @torch.no_grad()
+    def adopt(self) -> None:
+        """Go on from the working weights, which somebody has replaced; the moments stay."""
+        for name, parameter in self.working.items():
+            if self.masters[name] is not parameter:
+                self.masters[name].copy_(parameter)
 
     def state(self) -> dict[str, Tensor]:
         """Everything an exact resume needs: `master/NAME` and `state/NAME/KEY`."""

@@ -29,7 +29,7 @@ from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Bake, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe
+from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
 from whet.store.environment import environment
@@ -40,6 +40,7 @@ from whet.train.distil import Distilling
 from whet.train.distilled import baking_method, distilling_method
 from whet.train.head_release import save_headed
 from whet.train.heads import add_head_for, head_method, head_reading
+from whet.train.hold import hold_of
 from whet.train.hooks import Checkpointer, Validator, mean_loss
 from whet.train.keep import Keeping
 from whet.train.loop import Method, train_loop
@@ -205,11 +206,12 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     progress = _resumed(run, optimizer, recipe.steps, observer)
     if isinstance(method, OnPolicy):
         method.state = progress.state
-    validator = _validator(session, policy, method, progress, observer)
+    optimizer.turned = progress.turned
+    validator = _validator(session, policy, method, progress, optimizer, observer)
     if progress.best_step < 0:
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
-    observer.phase("training", recipe.steps)
+    observer.phase("training", validator.expected(progress.step))
     tokens = 0
 
     def log(step: int, facts: dict[str, float]) -> None:
@@ -218,7 +220,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         if isinstance(method, OnPolicy | Distilling):
             facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
-        observer.step(step + 1, recipe.steps or 0, facts)
+        observer.step(step + 1, validator.expected(step + 1), facts)
 
     keep = recipe.keep
     learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if replay or keep.kl else method
@@ -241,7 +243,14 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     return Trained(policy, progress, check, seconds, tokens / seconds)
 
 
-def _validator(session: Session, policy: Policy, method: Method, progress: Progress, observer: Observer) -> Validator:
+def _validator(
+    session: Session,
+    policy: Policy,
+    method: Method,
+    progress: Progress,
+    optimizer: MasterOptimizer,
+    observer: Observer,
+) -> Validator:
     recipe = session.recipe
     assert recipe.steps and recipe.evaluate.every
     return Validator(
@@ -256,6 +265,9 @@ def _validator(session: Session, policy: Policy, method: Method, progress: Progr
         recipe.evaluate.patience,
         recipe.evaluate.early_stop,
         method.reward if isinstance(method, OnPolicy) and method.validation else None,
+        isinstance(recipe.method, Sft | Classify),
+        hold_of(recipe.schedule, recipe.steps),
+        optimizer,
     )
 
 
