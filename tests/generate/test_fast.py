@@ -16,7 +16,7 @@ from whet.generate import engine, proof
 from whet.generate.cache import SlotCache
 from whet.generate.engine import Sampling, generate, stream
 from whet.generate.prompts import Prompt, plant
-from whet.generate.reader import Reader, RowNorm, read_model
+from whet.generate.reader import Reader, RowNorm, over_cache, read_model
 from whet.generate.weights import Joined, can_pack
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
@@ -257,19 +257,37 @@ def test_the_norm_of_rows_is_rms_norm_however_small_they_are(dtype: torch.dtype,
     torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=1e-12)
 
 
-def test_packed_weights_give_the_product() -> None:
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+def test_packed_weights_give_the_product(dtype: torch.dtype, rounding: float) -> None:
     torch.manual_seed(0)
-    linears = [torch.nn.Linear(64, outputs, bias=outputs > 32).bfloat16() for outputs in (96, 32)]
+    linears = [torch.nn.Linear(64, outputs, bias=outputs > 32).to(dtype) for outputs in (96, 32)]
     if not can_pack(linears[0].weight):
-        pytest.skip("this processor has no layout of its own for bfloat16")
+        pytest.skip(f"this processor has no layout of its own for {dtype}")
     with torch.inference_mode():
         joined = Joined([Product(linear) for linear in linears], copies=True)
         assert joined.packed is not None
         for rows in (1, 5, 33):
-            x, residual = torch.randn(rows, 64).bfloat16(), torch.randn(rows, 128).bfloat16()
+            x, residual = torch.randn(rows, 64).to(dtype), torch.randn(rows, 128).to(dtype)
             plain = torch.cat([linear(x) for linear in linears], -1)
-            torch.testing.assert_close(joined(x, None), plain, rtol=0.02, atol=0.02)
-            torch.testing.assert_close(joined(x, None, residual), residual + plain, rtol=0.02, atol=0.05)
+            torch.testing.assert_close(joined(x, None), plain, rtol=rounding, atol=rounding)
+            torch.testing.assert_close(joined(x, None, residual), residual + plain, rtol=rounding, atol=2.5 * rounding)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_queries_that_share_a_key_are_the_rows_of_one_product(dtype: torch.dtype) -> None:
+    """By definition, in float64: every query head with its key head repeated, and what lies beyond an answer hidden."""
+    random = torch.Generator().manual_seed(4)
+    q_BHK = torch.randn(5, 6, 16, generator=random).to(dtype)
+    kv_SXCK = torch.randn(7, 4, 20, 16, generator=random).to(dtype)
+    visible_BC = torch.arange(12) <= torch.tensor([0, 3, 11, 7, 5])[:, None]
+    bias_B11C = torch.zeros(5, 1, 1, 12, dtype=dtype).masked_fill(~visible_BC[:, None, None], float("-inf"))
+    k_BHCK, v_BHCK = (part.double().repeat_interleave(3, 1) for part in kv_SXCK[:5, :, :12].chunk(2, 1))
+    scores_BHC = 0.3 * torch.einsum("bhk,bhck->bhc", q_BHK.double(), k_BHCK) + bias_B11C[:, 0].double()
+    expected = torch.einsum("bhc,bhck->bhk", scores_BHC.softmax(-1), v_BHCK).flatten(1)
+    found = over_cache(q_BHK, kv_SXCK, bias_B11C, 0.3)
+    assert found.dtype == dtype
+    rounding = 1e-5 if dtype == torch.float32 else 0.02
+    torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=rounding)
 
 
 def test_bfloat16_is_written_as_it_is_read() -> None:

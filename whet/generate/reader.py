@@ -155,7 +155,7 @@ class Reader:
         for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
             z_BHK = layer.attend_to(x_BD, angles_B1F, switch_B1)
             kv_SXCK.view(-1, layer.size).index_put_((grown.where_BX,), z_BHK[:, layer.heads :])
-            o_BH = _over_cache(z_BHK[:, : layer.heads], kv_SXCK, grown.bias_B11C, layer.scale)
+            o_BH = over_cache(z_BHK[:, : layer.heads], kv_SXCK, grown.bias_B11C, layer.scale)
             x_BD = layer.finish(x_BD, o_BH, switch_B1)
         return self._logits(x_BD)[:live]
 
@@ -163,16 +163,16 @@ class Reader:
         return self.head(self.norm(x_BD), None)
 
 
-def _over_cache(q_BHK: Tensor, kv_SXCK: Tensor, bias_B11C: Tensor, scale: float) -> Tensor:
+def over_cache(q_BHK: Tensor, kv_SXCK: Tensor, bias_B11C: Tensor, scale: float) -> Tensor:
     """What the heads of one token an answer see in its slot (B, H * K).
 
-    In float32 torch's kernel is faster with the queries of a key head as its rows, in fewer bits with one query a head.
+    The queries of a key head are rows of one product against its keys: the same numbers as one query a head with its
+    keys repeated (`enable_gqa`), which takes 1.1 times as long in float32 and 3 to 6 times in bfloat16.
     """
     rows = len(q_BHK)
     k_BJCK, v_BJCK = kv_SXCK[:rows, :, : bias_B11C.shape[-1]].chunk(2, 1)
-    wide_enough = q_BHK.dtype == wide(q_BHK.dtype)
-    q = q_BHK.unflatten(1, (k_BJCK.shape[1], -1)) if wide_enough else q_BHK[:, :, None]
-    o = functional.scaled_dot_product_attention(q, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=scale, enable_gqa=True)
+    q_BJGK = q_BHK.unflatten(1, (k_BJCK.shape[1], -1))
+    o = functional.scaled_dot_product_attention(q_BJGK, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=scale)
     return o.reshape(rows, -1)
 
 
