@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.evaluate import made_up_opponents as opponents
 from whet.doctor.power import detectable_gain
 from whet.evaluate import forgetting, metric, ship
 from whet.evaluate.budget import together
@@ -57,6 +58,13 @@ def answer_of(random: random.Random, row: Row, skill: float) -> str:
     return f"```json\n{json.dumps(answer)}\n```" if fault == "fence" else json.dumps(answer)
 
 
+def split_scores(rows: list[Row], answers: list[str]) -> dict[str, list[float]]:
+    """Content (the JSON within a fence counts) and form (it does not), one score a row."""
+    bare = [answer.removeprefix("```json\n").removesuffix("\n```") for answer in answers]
+    content = [metric.score("json", answer, row).value for answer, row in zip(bare, rows, strict=True)]
+    return {"content": content, "form": [float(answer.startswith("{")) for answer in answers]}
+
+
 def write_run(
     folder: Path, rows: int = 240, base_skill: float = 0.35, tuned_skill: float = 0.62, steps: int = 400
 ) -> Path:
@@ -70,6 +78,15 @@ def write_run(
         [metric.score(name, a, r) for a, r in zip(answers[s], tickets, strict=True)] for s in (base_skill, tuned_skill)
     )
     difference, verdict = compare([s.value for s in base], [s.value for s in tuned])
+    said = {
+        "base": answers[base_skill],
+        "constant": [json.dumps({"kind": "question", "order": "", "product": "kettle", "urgent": False})] * rows,
+        "prompted": opponents.answers_of("prompted", tickets, base_skill + 0.1, lambda row: f"kind: {row.index}"),
+        "examples": opponents.answers_of("examples", tickets[: rows // 2], base_skill + 0.15, lambda row: "{}"),
+    }
+    parts = {
+        side: split_scores(tickets, answers[skill]) for side, skill in (("base", base_skill), ("tuned", tuned_skill))
+    }
     ledger = {
         "rows_in": 2412,
         "trained": 2412 - 240 - rows - 11,
@@ -87,7 +104,16 @@ def write_run(
         "base": {**metric.aggregate(name, base, tickets), "nll_per_token": 1.284},
         "tuned": {**metric.aggregate(name, tuned, tickets), "nll_per_token": 0.211},
         "difference": dataclasses.asdict(difference),
-        "verdict": dataclasses.asdict(verdict),
+        "verdict": opponents.over_all(
+            dataclasses.asdict(verdict), opponents.against(said, name, tickets, [score.value for score in tuned])
+        )
+        | {
+            "content": opponents.split(parts["base"]["content"], parts["tuned"]["content"]),
+            "form": opponents.split(parts["base"]["form"], parts["tuned"]["form"]),
+            "clusters": rows - rows // 6,
+            "effective_rows": rows - rows / 5,
+            "goal": None,
+        },
         "detectable_gain": detectable_gain(rows),
         "forgetting": made_up_forgetting(),
         "seconds": 47.3,
@@ -103,19 +129,26 @@ def write_run(
     }
     evaluation["ship"] = ship.decide(evaluation)
     write_json(folder / "evaluation.json", evaluation)
+    asked = opponents.lines(said, name, tickets)
     write_lines(
         folder / "answers.jsonl",
         [
             {
                 "row": r.index,
+                "where": r.where,
                 "prompt": r.prompt,
                 "reference": r.reference,
                 "base": b,
                 "tuned": t,
                 "base_score": x.value,
                 "tuned_score": y.value,
+                **{f"{side}_{part}": parts[side][part][n] for side in parts for part in parts[side]},
+                "cluster": n * 5 // 6,
+                "opponents": asked[n],
             }
-            for r, b, t, x, y in zip(tickets, answers[base_skill], answers[tuned_skill], base, tuned, strict=True)
+            for n, (r, b, t, x, y) in enumerate(
+                zip(tickets, answers[base_skill], answers[tuned_skill], base, tuned, strict=True)
+            )
         ],
     )
     write_lines(folder / "metrics.jsonl", made_up_metrics(rng, steps))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.evaluate.made_up_run import write_json, write_lines, write_run
 from whet.errors import DiskFullError, RunFolderError
-from whet.evaluate import chart, report, report_view, samples
+from whet.evaluate import chart, report, samples, training_view, wording
 from whet.evaluate.report import write_report
 
 HOSTILE = [
@@ -79,11 +79,17 @@ def test_the_report_tells_the_whole_story(html: str) -> None:
     text = " ".join(Page(html).text.split())
     for part in (
         "tickets-3f9a12cc",
-        "Better",
+        "better",
         "95% interval",
         "McNemar's mid-p",
         "Field by field",
-        "Should we ship it?",
+        "Should it be used?",
+        "the strongest opponent",
+        "The base with three examples",
+        "Content: ",
+        "effective rows",
+        "tickets.jsonl:",
+        "Both wrong",
         "Not yet",
         "What the rows cannot tell",
         "General text",
@@ -110,12 +116,12 @@ def test_the_report_tells_the_whole_story(html: str) -> None:
 def test_the_report_is_one_small_file_without_scripts_or_network(html: str) -> None:
     assert len(html.encode()) < 300_000
     page = Page(html)
-    assert not {tag for tag, _ in page.tags} & {"script", "img", "iframe", "object", "embed", "form", "a", "base"}
+    assert not {tag for tag, _ in page.tags} & {"script", "img", "iframe", "object", "embed", "form", "base"}
     for _, attributes in page.tags:
         assert not any(
             name.startswith("on") or name in ("src", "srcset", "action", "formaction") for name in attributes
         )
-        assert attributes.get("href", "data:,") == "data:,"
+        assert attributes.get("href", "data:,") == "data:," or str(attributes["href"]).startswith("#")
     assert "url(" not in html and "@import" not in html and "http://" not in html and "https://" not in html
     assert "default-src 'none'" in html
 
@@ -156,17 +162,17 @@ def replace_strings(value: Any, word: str, keep: set[str]) -> Any:
 @pytest.mark.parametrize(
     ("base_skill", "tuned_skill", "rows", "headline"),
     [
-        (0.3, 0.8, 100, "Better"),
-        (0.8, 0.3, 100, "Worse"),
-        (0.5, 0.52, 30, "Undecided"),
-        (1.0, 1.0, 400, "No difference"),
+        (0.3, 0.8, 100, "better"),
+        (0.8, 0.3, 100, "worse"),
+        (0.5, 0.52, 30, "undecided"),
+        (1.0, 1.0, 400, "no difference"),
     ],
 )
 def test_each_verdict_has_its_headline(
     tmp_path: Path, base_skill: float, tuned_skill: float, rows: int, headline: str
 ) -> None:
     text = Page(write(write_run(tmp_path / "run", rows, base_skill, tuned_skill, 20))).text
-    assert re.search(rf"\s{headline}\s", text)
+    assert f"Tuned against its base: {headline}" in text
 
 
 @pytest.mark.parametrize(
@@ -201,6 +207,9 @@ def test_a_run_that_only_trained_shows_its_curves_and_says_what_is_missing(tmp_p
 def test_a_comparison_of_likelihoods_shows_no_empty_answers(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", rows=20, steps=10)
     change(folder / "evaluation.json", metric={"name": "nll", "reason": "the rows have no reference answer"})
+    lines = [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+    assert "Answers side by side" in Page(write(folder)).text
+    write_lines(folder / "answers.jsonl", [line | {"base": "", "tuned": ""} for line in lines])
     assert "Answers side by side" not in Page(write(folder)).text
 
 
@@ -290,9 +299,37 @@ def test_cards_are_taken_from_every_kind() -> None:
         {**answers[0], "row": 900, "base_score": 1, "tuned_score": 0},
         {**answers[0], "row": 901, "base_score": 1},
     ]
-    cards = samples.choose(answers)
-    assert len(cards) == samples.MOST_CARDS
-    assert [card.kind for card in cards[-2:]] == ["lost", "right"] and {card.row for card in cards} >= {"900", "901"}
+    piles = samples.choose(answers, {})
+    assert [(pile.kind, pile.rows, len(pile.cards)) for pile in piles] == [
+        ("lost", 1, 1), ("gained", 500, samples.MOST_CARDS - 2), ("right", 1, 1),
+    ]  # fmt: skip
+    assert [card.row for pile in piles for card in pile.cards if pile.kind != "gained"] == ["row 900", "row 901"]
+
+
+def answer(row: int, base: float, tuned: float, **more: Any) -> dict[str, Any]:
+    return {"row": row, "prompt": "p", "reference": "r", "base": "b", "tuned": "t"} | {
+        "base_score": base, "tuned_score": tuned, **more,
+    }  # fmt: skip
+
+
+def test_errors_come_first_and_both_wrong_is_not_both_right() -> None:
+    piles = samples.choose([answer(0, 1, 1), answer(1, 0, 1), answer(2, 0, 0), answer(3, 1, 0)], {})
+    assert [(pile.label, pile.open) for pile in piles] == [
+        ("Lost", True), ("Both wrong", True), ("Gained", False), ("Both right", False),
+    ]  # fmt: skip
+    graded = samples.choose([answer(0, 0.4, 0.4), answer(1, 1, 1)], {})
+    assert [(pile.label, pile.rows) for pile in graded] == [("No change", 2)]  # 0.4 of ROUGE is neither
+
+
+def test_a_card_names_file_and_line_and_shows_what_opponents_said() -> None:
+    said = {"base": {"text": "b", "score": 0}, "constant": {"text": "ham", "score": 1}}
+    row = answer(7, 0, 0, where="sms.csv:9", opponents=said, tuned_content=1, tuned_form=0, base_content=0, base_form=0)
+    card = samples.card_of(row, "wrong", {"constant": "Always answering ham"})
+    assert card.row == "sms.csv:9"
+    assert [(one.by, one.note) for one in card.said] == [
+        ("Base", ""), ("Tuned", "content 1, form 0"), ("Always answering ham", ""),
+    ]  # fmt: skip
+    assert samples.card_of(answer(7, 0, 0), "wrong", {}).row == "row 7"
 
 
 def test_marks_show_where_an_answer_departs_from_the_reference() -> None:
@@ -344,6 +381,30 @@ def test_smoothing_is_a_centred_mean() -> None:
     assert chart.smooth(points, 3)[0] == points[0] and chart.smooth(points, 1) == points
 
 
+def falling(end: float, drop: float, steps: int = 200) -> list[dict[str, Any]]:
+    """A loss that drops within the first steps, and from there falls to `end`."""
+    return [{"step": n, "loss": end * (1 + drop * 0.5**n) + end * 0.5 * (1 - n / steps)} for n in range(steps)]
+
+
+def test_a_first_drop_does_not_flatten_the_curve() -> None:
+    made = training_view.charts(falling(0.01, 300.0), {})
+    assert [one.title for one in made] == ["Loss", "Loss from step 30 on"]
+    assert made[0].y_ticks != made[1].y_ticks
+    decades = [{"step": n, "loss": 10 ** (1 - 4 * (n / 200) ** 0.5)} for n in range(200)]
+    assert [one.title for one in training_view.charts(decades, {})] == ["Loss, logarithmic axis"]
+    assert [tick.label for tick in training_view.charts(decades, {})[0].y_ticks] == ["0.001", "0.01", "0.1", "1", "10"]
+    even = [{"step": n, "loss": 3 - 0.01 * n} for n in range(200)]
+    assert [one.title for one in training_view.charts(even, {})] == ["Loss"]
+
+
+def test_chosen_and_rejected_answers_have_a_curve() -> None:
+    steps = [{"step": n, "loss": 0.7, "reward_chosen": 0.1 * n, "reward_rejected": -0.1 * n} for n in range(5)]
+    chart_of = {one.title: one for one in training_view.charts(steps, {})}
+    assert [line.name for line in chart_of["Chosen and rejected: gain over the base, times beta"].lines] == [
+        "chosen", "rejected",
+    ]  # fmt: skip
+
+
 def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
     for points in ([(0.0, 0.0)], [(0.0, 2.0), (1.0, 2.0)], [(5.0, 1e-9)]):
         made = chart.chart("Loss", [chart.Line("loss", "train", points)])
@@ -355,7 +416,7 @@ def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
     ("seconds", "text"), [(3.21, "3.2 s"), (47.3, "47 s"), (60, "1 min 00 s"), (3661, "1 h 01 min"), (59.97, "60 s")]
 )
 def test_durations_read_like_a_watch(seconds: float, text: str) -> None:
-    assert report_view.duration(seconds) == text
+    assert wording.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -374,8 +435,8 @@ def test_the_first_screen_answers_before_anything_else(
     folder = write_run(tmp_path / "run", 100, 0.28, tuned_skill, 12)
     change(folder / "evaluation.json", forgetting=forgetting)
     text = Page(write(folder)).text
-    asked = text.index("Should we ship it?")
-    assert asked < text.index("The evidence") and re.search(rf"\s{title}\s", text[asked : asked + 60])
+    asked = text.index("Should it be used?")
+    assert asked < text.index("Against each opponent") and re.search(rf"\s{title}\s", text[asked : asked + 60])
     for name in forgetting["broken"] + forgetting["unclear"]:
         assert name[1:] in text
 

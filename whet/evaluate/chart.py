@@ -13,13 +13,15 @@ Point = tuple[float, float]
 BOX = 1000
 MOST_POINTS = 300
 """More cannot be seen on a page, and would only make the file larger."""
+LEAST = 1e-12
+"""The smallest value that a logarithmic axis draws."""
 
 
 @dataclass(slots=True)
 class Line:
     name: str
     style: str
-    """A class of report.css: train, raw, validation or plain."""
+    """A class of report.css: train, raw, validation, rejected or plain."""
     points: list[Point]
     path: str = ""
     dots: str = ""
@@ -41,6 +43,7 @@ class Chart:
     marks: list[Tick] = field(default_factory=list)
     summary: str = ""
     """The curve in words, for readers who do not see it."""
+    wide: bool = False
 
 
 @dataclass(slots=True)
@@ -53,18 +56,20 @@ class Span:
 
 
 def chart(
-    title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False
+    title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False, log: bool = False
 ) -> Chart | None:
-    """None when no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off."""
+    """None when no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off. `log`
+    needs values above 0: what is not is cut off, too."""
     lines = [line for line in lines if line.points]
     if not lines:
         return None
-    xs = [x for line in lines for x, _ in line.points]
-    ys = [y for line in lines if line.style != "raw" for _, y in line.points] or [y for _, y in lines[0].points]
+    xs, ys = [x for line in lines for x, _ in line.points], heights(lines, log)
     x_low, x_high = widen(min(xs), max(xs), 0.0)
     y_low, y_high = widen(min(ys), max(ys), 0.06)
     for line in lines:
-        scaled = [(rescale(x, x_low, x_high), BOX - rescale(y, y_low, y_high)) for x, y in line.points]
+        scaled = [
+            (rescale(x, x_low, x_high), BOX - rescale(height(y, log), y_low, y_high)) for x, y in line.points
+        ]
         if line.style == "validation" or len(scaled) == 1:
             line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
         line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in thin(scaled))
@@ -72,10 +77,32 @@ def chart(
         title,
         lines,
         axis(x_low, x_high, 8 if wide else 4),
-        axis(y_low, y_high, 5 if wide else 3),
+        log_axis(y_low, y_high) if log else axis(y_low, y_high, 5 if wide else 3),
         [Tick(rescale(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high],
         "; ".join(f"{line.name} from {brief(line.points[0][1])} to {brief(line.points[-1][1])}" for line in lines),
+        wide,
     )
+
+
+def heights(lines: Sequence[Line], log: bool) -> list[float]:
+    """Where the points lie on the vertical axis: of all lines but `raw` ones, unless there are no others."""
+    lines = [line for line in lines if line.points]
+    plain = [y for line in lines if line.style != "raw" for _, y in line.points] or [y for _, y in lines[0].points]
+    return [height(y, log) for y in plain]
+
+
+def height(value: float, log: bool) -> float:
+    return math.log10(max(value, LEAST)) if log else value
+
+
+def share_of_height(lines: Sequence[Line], first: float, log: bool = False) -> float:
+    """How much of the height of a chart the points from x = `first` on take, 0..1; 0 on a logarithmic axis where a
+    value is not above 0."""
+    later = [Line(line.name, line.style, [point for point in line.points if point[0] >= first]) for line in lines]
+    if log and min(heights(lines, False)) <= 0:
+        return 0.0
+    whole, part = heights(lines, log), heights(later, log)
+    return (max(part) - min(part)) / (max(whole) - min(whole)) if max(whole) > min(whole) else 1.0
 
 
 def smooth(points: Sequence[Point], window: int) -> list[Point]:
@@ -135,6 +162,17 @@ def axis(low: float, high: float, count: int, sign: bool = False) -> list[Tick]:
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = [index * step for index in range(first, last + 1)]
     return [Tick(rescale(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
+
+
+def log_axis(low: float, high: float) -> list[Tick]:
+    """Ticks at round multiples of the powers of ten between 10^low and 10^high: as many as there is room for."""
+    powers = range(math.floor(low) - 1, math.ceil(high) + 1)
+    for factors in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        numbers = [factor * 10.0**power for power in powers for factor in factors]
+        numbers = [value for value in numbers if low <= math.log10(value) <= high]
+        if len(numbers) <= 6:
+            break
+    return [Tick(rescale(math.log10(value), low, high) / 10, f"{value:g}") for value in numbers]
 
 
 def tick_label(value: float, decimals: int, sign: bool) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from whet.errors import count
-from whet.evaluate.report_view import percent
+from whet.evaluate.sheet import Cell, Sheet, figure
+from whet.evaluate.wording import percent
 
 COLUMNS = (
     ("validation_f1_at_half", "validation F1 at 0.5"),
@@ -16,7 +17,7 @@ COLUMNS = (
 
 
 def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """The bins as (range, mean confidence, share right, rows); None for a run without."""
+    """A statement and a row a bin: range, mean confidence, share right, rows; None for a run without."""
     found = evaluation.get("calibration")
     if not found:
         return None
@@ -24,20 +25,19 @@ def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     several = (evaluation.get("metric") or {}).get("name") == "label-f1"
     what = "sigmoid of the margin" if pairs else "probability of each class" if several else "probability it gave"
     unit = "pairs" if pairs else "decisions" if several else "rows"
+    rows = [
+        [
+            Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
+            figure(percent(row["confidence"])),
+            figure(percent(row["right"])),
+            figure(f"{row['rows']:,}"),
+        ]
+        for row in found["bins"]
+    ]
     return {
-        "label": what,
-        "unit": unit,
         "statement": f"Expected calibration error {percent(found['ece'])}: how far, on average over {found['rows']:,} "
         f"held-out {unit}, the {what} lies from the share that was right.",
-        "bins": [
-            (
-                f"{percent(row['low'])} to {percent(row['high'])}",
-                percent(row["confidence"]),
-                percent(row["right"]),
-                f"{row['rows']:,}",
-            )
-            for row in found["bins"]
-        ],
+        "sheet": Sheet([what, "on average", "right", unit], rows),
     }
 
 
@@ -56,11 +56,15 @@ def thresholds_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
             f"stored with the model. Rows that are in both parts: {found['rows_shared_with_test']} (row numbers of the "
             f"validation part: sha256 {chosen['sha256'][:12]}). A class with fewer than five such rows keeps 0.5."
         )
+    rows = [
+        [
+            Cell(row["class"]),
+            figure(f"{row['threshold']:.3f}"),
+            *(figure(percent(row[key])) for key, _ in columns),
+        ]
+        for row in found["classes"]
+    ]
     return {
         "statement": statement,
-        "columns": [label for _, label in columns],
-        "rows": [
-            [row["class"], f"{row['threshold']:.3f}", *(percent(row[key]) for key, _ in columns)]
-            for row in found["classes"]
-        ],
+        "sheet": Sheet(["class", "threshold", *(label for _, label in columns)], rows),
     }

@@ -12,10 +12,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 from whet.errors import RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
+from whet.evaluate.advice import capital
+from whet.evaluate.against_view import opponents_view, split_sheet
 from whet.evaluate.chart import brief
+from whet.evaluate.class_view import classes_view
 from whet.evaluate.curve_view import curve_view
-from whet.evaluate.ship_view import ship_view
+from whet.evaluate.hints import Hints
+from whet.evaluate.sheet import pairs
+from whet.evaluate.ship_view import effort, ship_view
 from whet.evaluate.third_view import third_view
+from whet.evaluate.training_view import charts
+from whet.evaluate.wording import day, flatten, is_finite
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
@@ -41,7 +48,7 @@ def write_report(run: HasFolder) -> Path:
 
 
 def template(name: str = "report.html.j2") -> Any:
-    """The compiled template; every value is escaped, and a missing one is an error, not an empty gap."""
+    """The compiled template, for one page; every value is escaped, and a missing one is an error, not an empty gap."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -49,7 +56,9 @@ def template(name: str = "report.html.j2") -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": view.percent, "brief": brief, "places": lambda value: f"{value:.2f}"}
+    hints = Hints()
+    environment.globals["hints_used"] = hints.used
+    environment.filters |= {"brief": brief, "places": lambda value: f"{value:.2f}", **hints.filters()}
     return environment.get_template(name)
 
 
@@ -59,16 +68,20 @@ def gather(folder: Path) -> dict[str, Any]:
     metrics = read_lines(folder / "metrics.jsonl")
     if not evaluation and not metrics:
         raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
-    likelihoods = guarded("evaluation.json", folder, view.compares_likelihoods, evaluation)
-    answers = [] if likelihoods else read_answers(folder)
+    answers = guarded("evaluation.json", folder, answers_of, folder, evaluation)
+    piles = guarded("answers.jsonl", folder, samples.choose, answers, opponent_labels(evaluation))
     ledger = optional(folder, "ledger.json", {}) or evaluation.get("ledger", {})
-    return {
+    values = {
         "name": evaluation.get("run") or folder.name,
         "facts": guarded("run.json", folder, head_facts, evaluation, optional(folder, "run.json", {})),
         "trouble": view.trouble(optional(folder, "status.json", {})),
         "ship": guarded("evaluation.json", folder, ship_view, evaluation),
+        "effort": guarded("evaluation.json", folder, effort, evaluation),
+        "opponents": guarded("evaluation.json", folder, opponents_view, evaluation),
         "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
         "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
+        "split": guarded("evaluation.json", folder, split_sheet, evaluation),
+        "classes": guarded("evaluation.json", folder, classes_view, evaluation),
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
         "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
         "thresholds": guarded("evaluation.json", folder, head_view.thresholds_view, evaluation),
@@ -78,22 +91,67 @@ def gather(folder: Path) -> dict[str, Any]:
         "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation),
         "curve": guarded("curve.json", folder, curve_view, optional(folder, "curve.json", {}), evaluation),
-        "charts": guarded("metrics.jsonl", folder, view.charts, metrics, evaluation.get("stopped") or {}),
+        "charts": guarded("metrics.jsonl", folder, charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),
-        "cards": samples.choose(answers),
-        "kinds": samples.KINDS,
+        "piles": piles,
+        "shown": sum(len(pile.cards) for pile in piles),
         "ledger": guarded("ledger.json", folder, view.ledger_view, ledger),
         "choices": guarded("choices.json", folder, view.choices_view, optional(folder, "choices.json", [])),
         "recipe": read_text(folder / "recipe.resolved.yaml"),
-        "selfcheck": view.flatten(optional(folder, "selfcheck.json", {})),
-        "environment": view.flatten(optional(folder, "environment.json", {})),
+        "selfcheck": pairs(flatten(optional(folder, "selfcheck.json", {})), ("check", "found")),
+        "environment": pairs(flatten(optional(folder, "environment.json", {})), ("key", "value")),
     }
+    return values | {"sections": sections(values)}
+
+
+SECTIONS = {
+    "opponents": ("opponents", "Opponents"),
+    "verdict": ("difference", "Tuned against base"),
+    "split": ("form", "Content, form, loss"),
+    "classes": ("classes", "Class by class"),
+    "parts": ("parts", "Field by field"),
+    "forgetting": ("cost", "What it cost elsewhere"),
+    "piles": ("answers", "Answers"),
+    "curve": ("more-data", "More data"),
+    "calibration": ("calibration", "Confidence"),
+    "thresholds": ("thresholds", "Thresholds"),
+    "sampling": ("sampling", "Luck of the draw"),
+    "wins": ("wins", "Win rate"),
+    "judge": ("judge", "Judge"),
+    "third": ("third", "Beside base and tuned"),
+    "charts": ("training", "Training"),
+    "ledger": ("ledger", "Rows"),
+    "recipe": ("recipe", "Recipe"),
+    "environment": ("checked", "Checks and machine"),
+}
+"""Of each value that makes a section: the anchor of the section, and its line in the list of contents, in order."""
+
+
+def sections(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """(anchor, title) of the sections that the page has."""
+    there = values | {
+        "recipe": values["recipe"] or values["choices"],
+        "environment": values["environment"] or values["selfcheck"],
+    }
+    return [place for key, place in SECTIONS.items() if there[key]]
+
+
+def opponent_labels(evaluation: dict[str, Any]) -> dict[str, str]:
+    """What the opponents are called, by their names."""
+    against = (evaluation.get("verdict") or {}).get("against") or []
+    return {entry["name"]: capital(entry["label"]) for entry in against}
+
+
+def answers_of(folder: Path, evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of answers.jsonl; where probabilities are compared, those for which something was written too."""
+    answers = read_answers(folder)
+    return [one for one in answers if view.has_texts(one)] if view.compares_likelihoods(evaluation) else answers
 
 
 def head_facts(evaluation: dict[str, Any], run: dict[str, Any]) -> list[str]:
     facts = [str(evaluation[key]) for key in ("model", "method") if evaluation.get(key)]
     if run.get("created"):
-        facts.append(view.day(datetime.fromisoformat(run["created"])))
+        facts.append(day(datetime.fromisoformat(run["created"])))
     return facts
 
 
@@ -115,7 +173,7 @@ def read_answers(folder: Path) -> list[dict[str, Any]]:
     for number, answer in enumerate(answers, 1):
         for key in ("base_score", "tuned_score"):
             score = answer.get(key) if isinstance(answer, dict) else None
-            if not view.is_finite(score):
+            if not is_finite(score):
                 raise RunFolderError(f"{key!r} must be a number", where=f"{path}:{number}", value=score)
     return answers
 

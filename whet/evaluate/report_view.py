@@ -1,22 +1,16 @@
-"""From the values in a run's files to what the report's template draws: words, percentages and charts."""
+"""From the values in a run's files to what the report's template draws: words, percentages and tables."""
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
 from typing import Any
 
 from whet.evaluate import chart
+from whet.evaluate.sheet import Cell, Sheet, figure, plain
 from whet.evaluate.ship_view import measure_row, measures
 from whet.evaluate.units import bare, points, signed, told_change, told_change_range, told_metric, told_score, unit
 from whet.evaluate.verdict import EQUIVALENCE
+from whet.evaluate.wording import WORDS, number, percent, probability, setting
 
-WORDS = {
-    "better": ("Better", "\u25b2"),
-    "worse": ("Worse", "\u25bc"),
-    "no-difference": ("No difference", "\u25cf"),
-    "undecided": ("Undecided", "?"),
-}
 FATES = (("trained", "Trained on"), ("validation", "Validation"), ("test", "Test, sealed"), ("dropped", "Dropped"))
 MOST_PARTS = 24
 
@@ -30,11 +24,12 @@ def trouble(status: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """The headline with both intervals placed on their axes; None for a run without a verdict."""
+    """Tuned against base, with both intervals placed on their axes; None for a run without a verdict."""
     verdict, difference = evaluation.get("verdict"), evaluation.get("difference")
     if not verdict or not difference:
         return None
-    title, sign = WORDS[verdict["word"]]
+    held = next((one for one in verdict.get("against") or [] if one["name"] == "base"), verdict)
+    title, _ = WORDS[held["word"]]
     low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
     estimate, scale = difference["estimate"], difference.get("scale")
     metric = evaluation.get("metric") or {}
@@ -44,9 +39,8 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
     score_range = (0.0, 1.0) if scale is None else around(list(sides.values()))
     return {
-        "word": verdict["word"],
+        "word": held["word"],
         "title": title,
-        "sign": sign,
         "sentence": verdict["sentence"],
         "estimate": told_change(estimate, scale),
         "unit": unit(scale),
@@ -62,8 +56,13 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def has_texts(answer: dict[str, Any]) -> bool:
+    """False where probabilities were compared and nothing was written for this row."""
+    return bool(answer.get("base") or answer.get("tuned"))
+
+
 def compares_likelihoods(evaluation: dict[str, Any]) -> bool:
-    """True when nothing was generated, so that there are no answers to show."""
+    """True when the scores need no answers in words."""
     return (evaluation.get("metric") or {}).get("name") in ("nll", "preference-accuracy", "mark-accuracy")
 
 
@@ -85,14 +84,9 @@ def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple
 
 
 def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(label, value, note) of the key numbers that the run has, what it cost first."""
+    """(label, value, note) of the key numbers that the first screen does not tell."""
     found: list[tuple[str, str, str]] = []
     difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
-    if evaluation.get("seconds") is not None:
-        rate = evaluation.get("tokens_per_second")
-        found.append(("Time", duration(evaluation["seconds"]), f"{rate:,.0f} tokens a second" if rate else ""))
-    if evaluation.get("peak_memory_bytes"):
-        found.append(("Peak memory", size(evaluation["peak_memory_bytes"]), ""))
     if difference:
         note = f"{difference['test']}; rows that differ: {difference['discordant']:,} of {difference['rows']:,}"
         if "rows" not in difference:
@@ -122,19 +116,17 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
 
 
 def parts_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """Base against tuned for each field (json) or label (accuracy), the largest changes first."""
+    """Base against tuned for each field of JSON answers, the largest changes first."""
     base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
-    key = "fields" if "fields" in tuned else "labels"
-    before, after = part_scores(base.get(key)), part_scores(tuned.get(key))
+    before, after = part_scores(base.get("fields")), part_scores(tuned.get("fields"))
     if not (rows := part_rows(before, after)):
         return None
     wholes = [
         (label, percent(base[whole]), percent(tuned[whole]))
-        for whole, label in (("validity", "Valid JSON"), ("field_f1", "F1 over fields"), ("macro_f1", "Macro-F1"))
+        for whole, label in (("validity", "Valid JSON"), ("field_f1", "F1 over fields"))
         if whole in base and whole in tuned
     ]
-    title = "Field by field" if key == "fields" else "Label by label"
-    return {"title": title, "rows": rows[:MOST_PARTS], "more": len(rows[MOST_PARTS:]), "wholes": wholes}
+    return {"rows": rows[:MOST_PARTS], "more": len(rows[MOST_PARTS:]), "wholes": wholes}
 
 
 def part_rows(before: dict[str, float], after: dict[str, float]) -> list[dict[str, Any]]:
@@ -153,40 +145,6 @@ def part_rows(before: dict[str, float], after: dict[str, float]) -> list[dict[st
 
 def part_scores(table: dict[str, Any] | None, key: str = "f1") -> dict[str, float]:
     return {name: value[key] if isinstance(value, dict) else value for name, value in (table or {}).items()}
-
-
-def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart.Chart]:
-    """The loss first, then what else the run logged."""
-    loss, validation = series(metrics, "loss"), series(metrics, "validation_loss")
-    lines = [
-        chart.Line("each step", "raw", loss),
-        chart.Line("training loss", "train", chart.smooth(loss, max(1, len(loss) // 20))),
-        chart.Line("validation loss", "validation", validation),
-    ]
-    best = stopped.get("best_step")
-    marks = [(best, f"best, step {best:,}")] if best is not None else []
-    others = (
-        ("kl", "KL to the base, nats"),
-        ("entropy", "Entropy of what was sampled, nats a token"),
-        ("answer_tokens", "Tokens an answer"),
-        ("learning_rate", "Learning rate"),
-        ("grad_norm", "Gradient norm"),
-        ("tokens_per_second", "Tokens a second"),
-    )
-    reward = series(metrics, "reward")
-    rewards = [
-        chart.Line("each step", "raw", reward),
-        chart.Line("sampled answers", "train", chart.smooth(reward, max(1, len(reward) // 20))),
-        chart.Line("validation, greedy answers", "validation", series(metrics, "validation_reward")),
-    ]
-    made = [chart.chart("Reward", rewards, marks, wide=True), chart.chart("Loss", lines, marks, wide=True)]
-    made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in others]
-    return [one for one in made if one]
-
-
-def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
-    """(step, value) of the lines that have a finite value."""
-    return [(line["step"], line[key]) for line in metrics if "step" in line and is_finite(line.get(key))]
 
 
 def ledger_view(ledger: dict[str, Any]) -> dict[str, Any] | None:
@@ -221,67 +179,25 @@ def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         return None
     parts = next((one["details"]["parts"] for one in found if "parts" in (one.get("details") or {})), {})
     before, after = (part_scores(parts.get(side), "score") for side in ("base", "tuned"))
-    return {"rows": [measure_row(one) for one in found], "skills": part_rows(before, after)}
+    rows = [measure_cells(measure_row(one)) for one in found]
+    return {
+        "sheet": Sheet(["measure", "word", "change", "95% interval", "budget", "base", "tuned"], rows),
+        "skills": part_rows(before, after),
+    }
 
 
-def choices_view(choices: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """(key, value, reason) of each setting that a rule filled in."""
-    return [(choice["key"], setting(choice["value"]), choice["reason"]) for choice in choices]
+def measure_cells(row: dict[str, str]) -> list[Cell]:
+    return [
+        Cell(row["what"]),
+        Cell(row["label"], chip=row["word"]),
+        figure(row["loss"]),
+        figure(row["range"]),
+        Cell(row["budget"], row["reason"]),
+        *(Cell(row[side], figure=True, empty=row[side] == "\u2013") for side in ("base", "tuned")),
+    ]
 
 
-def setting(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else plain_word(value)
-
-
-def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Any JSON value as (dotted key, text) pairs."""
-    if isinstance(value, dict):
-        return [
-            pair for key, item in value.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else plain_word(value)
-    return [(prefix, text)] if prefix else []
-
-
-def plain_word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "\u2013" if value is None else str(value)
-
-
-def number(value: Any, otherwise: float) -> float:
-    return float(value) if is_finite(value) else otherwise
-
-
-def is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def probability(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def size(count: float) -> str:
-    for word in ("B", "kB", "MB"):
-        if count < 999.5:
-            return f"{count:.0f} {word}"
-        count /= 1000
-    return f"{count:.2f} GB"
-
-
-def day(date: datetime) -> str:
-    return f"{date.day} {date:%B %Y}"
+def choices_view(choices: list[dict[str, Any]]) -> Sheet | None:
+    """Key, value and reason of each setting that a rule filled in."""
+    rows = [plain(choice["key"], setting(choice["value"]), choice["reason"]) for choice in choices]
+    return Sheet(["key", "value", "reason"], rows, style="keys choices") if rows else None

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 KINDS = {
-    "gained": "Gained",
     "lost": "Lost",
-    "right": "Both right",
+    "wrong": "Both wrong",
     "same": "No change",
+    "gained": "Gained",
+    "right": "Both right",
 }
-MOST_CARDS = 60
+"""Errors first. `same` is for scores that are not simply right or wrong, such as ROUGE."""
+OPEN = ("lost", "wrong", "same")
+"""Kinds that are seen without a click."""
+MOST_CARDS = 40
 MOST_CHARACTERS = 1_200
 BUDGET = 90_000
 """Characters of answers in the whole report; marking up differences about doubles them."""
@@ -34,40 +38,74 @@ Pieces = list[tuple[str, bool]]
 
 
 @dataclass(slots=True)
+class Said:
+    """One answer to a test row."""
+
+    by: str
+    style: str
+    """A class of report.css: base-side, tuned-side or other-side."""
+    score: float
+    text: Pieces
+    note: str = ""
+    """Content and form apart, where the evaluation tells them apart and they differ."""
+
+
+@dataclass(slots=True)
 class Card:
     row: str
     kind: str
-    label: str
     prompt: str
     reference: str
-    base: Pieces
-    tuned: Pieces
-    base_score: float
-    tuned_score: float
+    said: list[Said]
+    """Base and tuned first, then the opponents that were asked."""
+
+    @property
+    def characters(self) -> int:
+        return len(self.prompt) + len(self.reference) + sum(len(text) for one in self.said for text, _ in one.text)
 
 
-def kind_of(base_score: float, tuned_score: float) -> str:
+@dataclass(slots=True)
+class Pile:
+    """The test rows of one kind, with some of them to look at."""
+
+    kind: str
+    label: str
+    rows: int
+    share: float
+    """Percent of all test rows."""
+    cards: list[Card]
+    open: bool
+
+
+def kind_of(base_score: float, tuned_score: float, whole: bool) -> str:
+    """`whole`: all scores of the file are 0 or 1, so that an answer is right or wrong."""
     if tuned_score != base_score:
         return "gained" if tuned_score > base_score else "lost"
-    return "right" if tuned_score >= 1 else "same"
+    return ("right" if tuned_score >= 1 else "wrong") if whole else "same"
 
 
-def choose(answers: Sequence[dict[str, Any]]) -> list[Card]:
-    """Cards in turn from each kind (gained, lost, both right, no change), evenly spread over the file, until the
-    report has enough; in the order of the kinds."""
+def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pile]:
+    """All kinds that occur, errors first, with cards taken from each in turn, evenly spread over the file, until the
+    report has enough. `labels` are the words for opponents, by name."""
+    whole = all(answer[side] in (0, 1) for answer in answers for side in ("base_score", "tuned_score"))
     piles: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for answer in answers:
-        piles[kind_of(answer["base_score"], answer["tuned_score"])].append(answer)
+        piles[kind_of(answer["base_score"], answer["tuned_score"], whole)].append(answer)
     queues = {kind: spread(pile, MOST_CARDS) for kind, pile in piles.items()}
     chosen: dict[str, list[Card]] = {kind: [] for kind in KINDS}
     room = BUDGET
     for kind, answer in take_turns(queues):
-        card = card_of(answer, kind)
-        room -= len(card.prompt) + len(card.reference) + sum(len(t) for t, _ in card.base + card.tuned)
+        card = card_of(answer, kind, labels)
+        room -= card.characters
         if room < 0 or sum(map(len, chosen.values())) == MOST_CARDS:
             break
         chosen[kind].append(card)
-    return [card for cards in chosen.values() for card in cards]
+    found = [kind for kind in KINDS if piles[kind]]
+    seen = [kind for kind in OPEN if kind in found] or found[:1]
+    return [
+        Pile(kind, KINDS[kind], len(piles[kind]), 100 * len(piles[kind]) / len(answers), chosen[kind], kind in seen)
+        for kind in found
+    ]
 
 
 def spread(pile: list[Any], most: int) -> list[Any]:
@@ -83,19 +121,43 @@ def take_turns(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
                 yield kind, queue[turn]
 
 
-def card_of(answer: dict[str, Any], kind: str) -> Card:
+def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
     reference = shown(answer.get("reference"))
-    return Card(
-        row=shown(answer.get("row")),
-        kind=kind,
-        label=KINDS[kind],
-        prompt=shown(prompt_text(answer.get("prompt"))),
-        reference=reference,
-        base=marked(shown(answer.get("base")), reference),
-        tuned=marked(shown(answer.get("tuned")), reference),
-        base_score=answer["base_score"],
-        tuned_score=answer["tuned_score"],
-    )
+    said = [
+        Said(
+            side.capitalize(),
+            f"{side}-side",
+            answer[f"{side}_score"],
+            marked(shown(answer.get(side)), reference),
+            split_note(answer, side),
+        )
+        for side in ("base", "tuned")
+    ]
+    said += [
+        Said(
+            visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference)
+        )
+        for name, found in (answer.get("opponents") or {}).items()
+        if name != "base"  # it is there
+    ]
+    return Card(place_of(answer), kind, shown(prompt_text(answer.get("prompt"))), reference, said)
+
+
+def place_of(answer: dict[str, Any]) -> str:
+    """File and line of a test row, as `whet check` names them; its number in runs that did not write them."""
+    where = answer.get("where")
+    if not where:
+        return f"row {shown(answer.get('row'))}"
+    turn = answer.get("turn")
+    return shown(where) if turn is None else f"{shown(where)}, turn {shown(turn)}"
+
+
+def split_note(answer: dict[str, Any], side: str) -> str:
+    """Says where content and form of an answer differ."""
+    content, form = answer.get(f"{side}_content"), answer.get(f"{side}_form")
+    if content is None or form is None or content == form:
+        return ""
+    return f"content {content:.3g}, form {form:.3g}"
 
 
 def prompt_text(prompt: Any) -> Any:

@@ -6,8 +6,11 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import ship
+from whet.evaluate.advice import capital
+from whet.evaluate.against_view import independence, split_view, strongest
 from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
-from whet.evaluate.units import points, told_change, told_metric, told_score, unit
+from whet.evaluate.units import points, told_change, told_change_range, told_metric, told_score, unit
+from whet.evaluate.wording import duration, size
 
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
@@ -23,26 +26,52 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "answer": answer.replace(" ", "-"),
         "title": TITLES[answer],
         "sign": SIGNS[answer],
-        "sentence": decided["sentence"].partition(": ")[2].capitalize(),
+        "sentence": capital(decided["sentence"].partition(": ")[2]),
+        "goal": goal(evaluation),
         "gain": gain(evaluation),
+        "split": split_view(evaluation),
         "cost": [measure_row(measure) for measure in judged(evaluation)],
+        "rows": independence(evaluation),
         "unknown": list(unknown(evaluation)),
         "next": advice(decided, evaluation["run"]),
     }
 
 
-def gain(evaluation: dict[str, Any]) -> dict[str, str]:
+def goal(evaluation: dict[str, Any]) -> str:
+    """What the verdict says of the recipe's goal; empty where it has none."""
+    return ((evaluation["verdict"].get("goal") or {}).get("sentence")) or ""
+
+
+def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What was gained over the strongest opponent, and over the base where that is another."""
     difference, metric = evaluation["difference"], told_metric((evaluation.get("metric") or {}).get("name", "score"))
-    scale = difference.get("scale")
-    base, tuned = (told_score((evaluation.get(side) or {}).get("score", 0.0), scale) for side in ("base", "tuned"))
-    low, high = (told_change(difference[end], scale) for end in ("low", "high"))
+    held = strongest(evaluation)
+    scale = held["scale"]
+    theirs, tuned = (told_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
+    scores, base = f"{theirs} before, {tuned} now", ""
+    if held["name"] != "base":
+        scores = f"{tuned} against {theirs}"
+        change = told_change(difference["estimate"], difference.get("scale")) + unit(difference.get("scale"))
+        base = f"{change} over its base"
     return {
-        "word": evaluation["verdict"]["word"],
-        "figure": f"{told_change(difference['estimate'], scale)}{unit(scale)}",
-        "range": f"95% interval {low} to {high}",
-        "note": f"{metric}: {base} before, {tuned} now, on {count(difference['rows'], 'test row')} that "
-        "training never saw",
+        "word": held["word"],
+        "figure": f"{told_change(held['difference'], scale)}{unit(scale)}",
+        "over": f"over {held['label']}" + ("" if held["name"] == "base" else ", the strongest opponent"),
+        "range": f"95% interval {told_change_range(*held['difference_interval'], scale)}",
+        "note": f"{metric}: {scores}, on {count(held['rows'], 'test row')} that training never saw",
+        "base": base,
     }
+
+
+def effort(evaluation: dict[str, Any]) -> str:
+    """What the run itself took, and what an answer needs; empty where it was not written down."""
+    parts = []
+    if evaluation.get("seconds") is not None:
+        rate = evaluation.get("tokens_per_second")
+        parts.append(duration(evaluation["seconds"]) + (f" at {rate:,.0f} tokens a second" if rate else ""))
+    if evaluation.get("peak_memory_bytes"):
+        parts.append(f"{size(evaluation['peak_memory_bytes'])} of memory at most")
+    return ", ".join(parts)
 
 
 def judged(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,6 +113,11 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     if evaluation["verdict"]["word"] == "undecided":
         more = f"; about {needed:,} rows like these would probably decide" if needed else ""
         found.append(f"Whether it is better at its task{more}.")
+    found += [
+        f"Whether it is better than {entry['label']}: {count(entry['rows'], 'test row')} cannot decide."
+        for entry in evaluation["verdict"].get("against") or []
+        if entry["word"] == "undecided"
+    ]
     for measure in judged(evaluation):
         if measure["word"] == "unclear":
             found.append(f"{measure['what']}: {count(measure['rows'], 'row')} cannot place the loss within its budget.")

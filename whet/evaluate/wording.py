@@ -1,0 +1,73 @@
+"""Numbers and words as the reports write them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+WORDS = {
+    "better": ("Better", "\u25b2"),
+    "worse": ("Worse", "\u25bc"),
+    "no-difference": ("No difference", "\u25cf"),
+    "undecided": ("Undecided", "?"),
+}
+"""Title and sign of each word of a verdict."""
+
+
+def plain_word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "\u2013" if value is None else str(value)
+
+
+def number(value: Any, otherwise: float) -> float:
+    return float(value) if is_finite(value) else otherwise
+
+
+def is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def probability(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def size(count: float) -> str:
+    for word in ("B", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.0f} {word}"
+        count /= 1000
+    return f"{count:.2f} GB"
+
+
+def day(date: datetime) -> str:
+    return f"{date.day} {date:%B %Y}"
+
+
+def setting(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else plain_word(value)
+
+
+def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Any JSON value as (dotted key, text) pairs."""
+    if isinstance(value, dict):
+        return [
+            pair for key, item in value.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
+    text = ", ".join(map(str, value)) if isinstance(value, list) else plain_word(value)
+    return [(prefix, text)] if prefix else []
