@@ -21,6 +21,7 @@ from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.skew import tell_lost
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.turns import Turns, told, turns_of
 from whet.evaluate.verdict import compare
@@ -123,6 +124,10 @@ def written_facts(
             facts[side] = metric.aggregate(name, found, asked) | {key: facts[side][key] for key in OF_ROWS}
     texts = {side: [answers[place * samples].text for place in turns.last] for side, answers in written.items()}
     lines = answer_lines(rows, scores, texts)
+    if name == "accuracy":
+        named = {side: [[score.details["given"]] for score in found[::samples]] for side, found in by_turn.items()}
+        expected = [[score.details["expected"]] for score in by_turn["tuned"][::samples]]
+        tell_lost(facts, expected, named["base"], named["tuned"])
     content = measure_content(name, written, turns, samples, seed, clusters_of(rows))
     facts["verdict"] |= content.figures
     for side, found in content.sides.items():

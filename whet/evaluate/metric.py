@@ -25,6 +25,7 @@ from typing import Any
 from whet.errors import DataError, InputError, NonFiniteError, nearest
 from whet.evaluate.own_metric import own_metric
 from whet.evaluate.rouge import rouge_l
+from whet.evaluate.skew import class_facts, confusion
 from whet.evaluate.statistics import clusters_of, mean_interval
 from whet.evaluate.turns import answers_of
 from whet.recipe.places import is_function
@@ -92,8 +93,8 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
 
 def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
     """score, low, high (95%: Wilson for 0/1, otherwise bootstrap; by groups where rows share one) and rows; with json:
-    validity, field_f1, fields; with accuracy: macro_f1, labels; with final-answer: format (share of answers that state
-    one); with nll: nll_per_token. Raises DataError when the lengths differ."""
+    validity, field_f1, fields; with accuracy: macro_f1, balanced_accuracy, labels, confusion; with final-answer: format
+    (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
     values = [one.value for one in scores]
@@ -163,12 +164,6 @@ def known_metrics() -> str:
 
 
 def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Macro-F1 over the labels that occur in the references; any other answer counts as a miss, not as a class."""
-    labels = sorted({d["expected"] for d in details})
-    table = {}
-    for label in labels:
-        hits = sum(d["expected"] == label == d["given"] for d in details)
-        expected = sum(d["expected"] == label for d in details)
-        given = sum(d["given"] == label for d in details)
-        table[label] = {"rows": expected, "given": given, "f1": 2 * hits / (expected + given)}
-    return {"macro_f1": sum(row["f1"] for row in table.values()) / len(table), "labels": table}
+    """Over the labels that occur in the references; any other answer counts as a miss, not as a class."""
+    wanted, given = ([d[key] for d in details] for key in ("expected", "given"))
+    return class_facts([[one] for one in wanted], [[one] for one in given]) | {"confusion": confusion(wanted, given)}
