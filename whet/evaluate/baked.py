@@ -13,9 +13,11 @@ from whet.data.baked import Front, front_of, prompted_batch, with_system
 from whet.data.loader import in_order
 from whet.data.prepare import Prepared
 from whet.evaluate import metric
+from whet.evaluate.content import by_row
 from whet.evaluate.heldout import Progress, answer_tokens, ask, measure_rows
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.statistics import clusters_of
+from whet.evaluate.turns import turns_of
 from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base
@@ -36,18 +38,20 @@ def measure_baked(
     rows, renderer, prompt = prepared.test_rows, prepared.renderer, recipe.method.prompt
     facts, lines = measure_rows(base, tuned, origin, prepared, recipe.evaluate, recipe.seed, progress)
     name, front = facts["metric"]["name"], front_of(renderer, prompt)
-    bare = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
-    prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in rows]
+    turns = turns_of(rows, recipe.seed)
+    bare = [renderer.prompt_ids(row.prompt, row.tools) for row in turns.rows]
+    prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in turns.rows]
     if name == "nll":
         batches = (prompted_batch(batch, front) for batch in in_order(prepared.test, READ_TOKENS))
         found = base.nll(batches)
         scores = [metric.likelihood(found[row.index][0], max(1, round(found[row.index][1]))) for row in rows]
     else:
-        tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
+        tokens = recipe.evaluate.max_new_tokens or answer_tokens(turns.rows, origin)
         answers = [answer.text for answer in ask(base, origin, prompted, renderer, tokens, lambda done: None)]
-        scores = [metric.score(name, text.strip(), row) for text, row in zip(answers, rows, strict=True)]
-        for line, text in zip(lines, answers, strict=True):
-            line["prompted"] = text
+        found = [metric.score(name, text.strip(), row) for text, row in zip(answers, turns.rows, strict=True)]
+        scores = by_row(found, turns)
+        for line, place in zip(lines, turns.last, strict=True):
+            line["prompted"] = answers[place]
     for line, score in zip(lines, scores, strict=True):
         line["prompted_score"] = score.value
     values = [score.value for score in scores]

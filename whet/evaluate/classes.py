@@ -7,7 +7,6 @@ most common in the training rows, named always. Legend: R rows, K classes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from whet.evaluate.metric import RowScore
 from whet.evaluate.numbers import measure_numbers
 from whet.evaluate.rewards import Finish
 from whet.evaluate.sides import Side
+from whet.evaluate.skew import class_facts, confusion, tell_lost
 from whet.model.adapter import causal_lm
 from whet.model.base import context_of
 from whet.model.head import Scorer
@@ -53,8 +53,9 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], prepared: Prepared, se
         name = "accuracy" if outputs.task == "single" else "label-f1"
         scores = {"base": against, "tuned": tuned}
         facts = paired_facts(name, f"{_state(outputs)}; {reason}", scores, rows, seed)
-        facts["base"] |= {"kind": kind, **table(outputs.names, wanted, base_named)}
-        facts["tuned"] |= table(outputs.names, wanted, named)
+        facts["base"] |= {"kind": kind, **table(wanted, base_named)}
+        facts["tuned"] |= table(wanted, named)
+        tell_lost(facts, wanted, base_named, named)
         facts["calibration"] = _calibration(outputs, probability_RK, wanted, tuned)
         if "thresholds" in head:
             facts["thresholds"] = threshold_table(head, outputs, prepared, probability_RK, wanted)
@@ -93,18 +94,13 @@ def score_names(task: str, wanted: Names, named: Names) -> list[RowScore]:
     return scores
 
 
-def table(names: Sequence[str], wanted: Names, named: Names) -> dict[str, Any]:
-    """F1 of each class that occurs in the test rows, and their mean; accuracy where all classes of a row are right."""
-    labels = {}
-    for name in names:
-        there_R, given_R = (np.array([name in row for row in rows]) for rows in (wanted, named))
-        if there_R.any():
-            labels[name] = {"rows": int(there_R.sum()), "given": int(given_R.sum()), "f1": f1(given_R, there_R)}
-    unknown = sorted({name for row in wanted for name in row} - set(names))
-    labels |= {name: {"rows": sum(name in row for row in wanted), "given": 0, "f1": 0.0} for name in unknown}
+def table(wanted: Names, named: Names) -> dict[str, Any]:
+    """class_facts, and accuracy where all classes of a row are right; with one class a row the confusion, too."""
     exact = float(np.mean([set(one) == set(other) for one, other in zip(wanted, named, strict=True)]))
-    macro = sum(row["f1"] for row in labels.values()) / max(1, len(labels))
-    return {"accuracy": exact, "macro_f1": macro, "labels": labels}
+    facts = {"accuracy": exact, **class_facts(wanted, named)}
+    if all(len(row) == 1 for row in (*wanted, *named)):
+        facts["confusion"] = confusion([row[0] for row in wanted], [row[0] for row in named])
+    return facts
 
 
 def _base(base: Side, outputs: Outputs, prepared: Prepared, wanted: Names) -> tuple[list[RowScore], Names, str, str]:

@@ -7,18 +7,19 @@ answer stood in the form that the metric asks for. An answer that the metric acc
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from whet.evaluate import metric
-from whet.evaluate.extract import Extracted, extract, has_content, known_answers
+from whet.evaluate.extract import extract, has_content, known_answers
 from whet.evaluate.metric import RowScore
+from whet.evaluate.sampled import repeated, row_means
 from whet.evaluate.stated import same_result
+from whet.evaluate.turns import Turns
 from whet.evaluate.units import signed
 from whet.evaluate.verdict import compare, p_text
 from whet.reward.text_match import final_answer
-from whet.types import Row
-
-__all__ = ["content_of", "content_scores", "figure", "form_scores", "has_content", "known_answers", "state_content"]
+from whet.types import Answer, Row
 
 CUT_SAID = 0.05
 """From this share of answers cut by the token limit on, the verdict says so."""
@@ -26,16 +27,12 @@ TOLD = 0.01
 """A smaller difference between the figures is not worth a sentence."""
 
 
-def content_of(name: str, answers: Sequence[str], rows: Sequence[Row], known: Collection[str]) -> list[Extracted]:
-    """What is taken out of each answer; one row an answer."""
-    return [extract(name, answer, row, known) for answer, row in zip(answers, rows, strict=True)]
-
-
 def content_scores(name: str, answers: Sequence[str], rows: Sequence[Row], known: Collection[str]) -> list[RowScore]:
     """The metric's score of what each answer says, 0 where nothing could be taken out; for results after #### numbers
     are compared as numbers. `details` hold content, in_form and how. Raises InputError where `has_content` is False."""
     scores = []
-    for found, row in zip(content_of(name, answers, rows, known), rows, strict=True):
+    for answer, row in zip(answers, rows, strict=True):
+        found = extract(name, answer, row, known)
         value = 0.0 if found.content is None else _score(name, found.content, row)
         scores.append(RowScore(value, {"content": found.content, "in_form": found.in_form, "how": found.how}))
     return scores
@@ -69,13 +66,92 @@ def figure(
     }
 
 
-def shares(contents: Sequence[RowScore], finished: Sequence[bool]) -> dict[str, float]:
-    """For one side: the share of answers in form, with something to take out, and cut by the token limit."""
-    return {
-        "in_form": sum(score.details["in_form"] for score in contents) / len(contents),
-        "extracted": sum(score.details["content"] is not None for score in contents) / len(contents),
-        "cut": sum(not end for end in finished) / len(finished),
+@dataclass(frozen=True, slots=True)
+class Content:
+    """`figures`: the keys content and form of the verdict; `sides`: the shares in_form, extracted and cut of each
+    side's answers; `found`: what was taken out of each answer. None, and only `cut`, where the metric has no form."""
+
+    figures: dict[str, dict[str, Any] | None]
+    sides: dict[str, dict[str, float | None]]
+    found: dict[str, list[RowScore]] | None
+
+
+def by_row(scores: Sequence[RowScore], turns: Turns, samples: int = 1) -> list[RowScore]:
+    """Scores of turns as scores of rows, K answers each, with the details of the row's last turn."""
+    values = turns.by_row([score.value for score in scores], samples)
+    last = [place * samples + k for place in turns.last for k in range(samples)]
+    return [RowScore(value, scores[place].details) for value, place in zip(values, last, strict=True)]
+
+
+def measure_content(
+    name: str,
+    written: dict[str, list[Answer]],
+    turns: Turns,
+    samples: int,
+    seed: int,
+    clusters: Sequence[object] | None,
+) -> Content:
+    """Both figures, of `samples` answers of base and tuned to each turn."""
+    cut = {side: sum(not one.finished for one in answers) / len(answers) for side, answers in written.items()}
+    if not has_content(name):
+        nothing = {"in_form": None, "extracted": None}
+        return Content({"content": None, "form": None}, {side: nothing | {"cut": cut[side]} for side in cut}, None)
+    known, asked = known_answers(name, turns.rows), repeated(turns.rows, samples)
+    found = {side: content_scores(name, [a.text for a in written[side]], asked, known) for side in written}
+
+    def of_rows(scores: Sequence[RowScore]) -> list[RowScore]:
+        return row_means(by_row(scores, turns, samples), samples)
+
+    figures: dict[str, dict[str, Any] | None] = {
+        "content": figure(of_rows(found["base"]), of_rows(found["tuned"]), seed, clusters),
+        "form": figure(of_rows(form_scores(found["base"])), of_rows(form_scores(found["tuned"])), seed, clusters),
     }
+    sides: dict[str, dict[str, float | None]] = {
+        side: {
+            "in_form": sum(score.details["in_form"] for score in scores) / len(scores),
+            "extracted": sum(score.details["content"] is not None for score in scores) / len(scores),
+            "cut": cut[side],
+        }
+        for side, scores in found.items()
+    }
+    return Content(figures, sides, found)
+
+
+def turn_lines(
+    written: dict[str, list[Answer]],
+    scores: dict[str, list[RowScore]],
+    found: dict[str, list[RowScore]] | None,
+    turns: Turns,
+    samples: int,
+) -> list[dict[str, Any]]:
+    """What answers.jsonl says of each row beside its answers: content and form of the last turn's, and where a row has
+    more turns, `turns`: every turn that was asked, with its first answers."""
+
+    def taken(place: int) -> dict[str, Any]:
+        if found is None:
+            return {}
+        details = {side: scored[place * samples].details for side, scored in found.items()}
+        return {f"{side}_content": of["content"] for side, of in details.items()} | {
+            f"{side}_form": of["in_form"] for side, of in details.items()
+        }
+
+    def turn(place: int) -> dict[str, Any]:
+        first = place * samples
+        return (
+            {"turn": turns.turn[place], "reference": turns.rows[place].reference}
+            | {side: answers[first].text for side, answers in written.items()}
+            | {f"{side}_score": scored[first].value for side, scored in scores.items()}
+            | taken(place)
+        )
+
+    lines: list[dict[str, Any]] = []
+    places: dict[int, list[int]] = {}
+    for place, owner in enumerate(turns.owner):
+        places.setdefault(owner, []).append(place)
+    for row, last in enumerate(turns.last):
+        more = {"turns": [turn(place) for place in places[row]]} if len(places[row]) > 1 else {}
+        lines.append(taken(last) | more)
+    return lines
 
 
 def state_content(facts: dict[str, Any], tokens: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean as mean
 from typing import Any
 
@@ -14,11 +15,15 @@ from whet.data.template import Renderer
 from whet.doctor.power import detectable_gain
 from whet.errors import DataError
 from whet.evaluate import metric
+from whet.evaluate.content import by_row, measure_content, state_content, turn_lines
+from whet.evaluate.loss import bytes_of, measure_loss, tell_loss
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
 from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.skew import tell_lost
 from whet.evaluate.statistics import clusters_of
+from whet.evaluate.turns import Turns, told, turns_of
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -28,7 +33,10 @@ from whet.reward.combine import Rewards
 from whet.types import Answer, Row
 
 Progress = Callable[[int, int], None]
+OF_ROWS = ("score", "low", "high", "rows")
 LONGEST_ANSWER = 512
+ROOM = 64
+"""Tokens that an answer may have however short the references are."""
 
 
 def measure_rows(
@@ -42,40 +50,91 @@ def measure_rows(
         return measure_pairs(base, tuned, prepared, seed)
     if prepared.shape.kind == "unpaired":
         return measure_marks(base, tuned, prepared, seed)
+    turns = turns_of(rows, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
-    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
-    texts: dict[str, list[str]] = {}
     if name == "nll":
         scores = {side: [metric.likelihood(*_nll_of(found, row)) for row in rows] for side, found in nll.items()}
-        texts = {side: [""] * len(rows) for side in nll}
-    else:
-        tokens = wanted.max_new_tokens or answer_tokens(rows, origin)
-        scores = {}
-        total = 2 * len(rows) * wanted.samples
-        for before, side in ((0, base), (len(rows), tuned)):
-            answers = ask(
-                side,
-                origin,
-                prompts,
-                renderer,
-                tokens,
-                lambda done, n=before * wanted.samples: progress(n + done, total),
-                Drawing(wanted.samples, wanted.temperature, seed),
-            )
-            texts[side.name] = [answer.text for answer in answers]
-            asked = repeated(rows, wanted.samples)
-            scores[side.name] = [metric.score(name, a.text.strip(), row) for a, row in zip(answers, asked, strict=True)]
-    if name == "nll" or not wanted.temperature:
         facts = paired_facts(name, reason, scores, rows, seed)
+        lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
     else:
-        facts = sampled_facts(name, reason, scores, rows, wanted, seed)
-        texts = {side: found[:: wanted.samples] for side, found in texts.items()}
-        scores = {side: row_means(found, wanted.samples) for side, found in scores.items()}
+        tokens = wanted.max_new_tokens or answer_tokens(turns.rows, origin)
+        written = write((base, tuned), origin, renderer, turns, tokens, wanted, seed, progress)
+        facts, lines = written_facts(name, reason, written, rows, turns, wanted, seed)
+        facts["answer_limit"] = tokens
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
-    return facts, answer_lines(rows, scores, texts)
+    facts["loss"] = measure_loss(nll, bytes_of(prepared.test, origin.tokenizer), rows, seed, clusters_of(rows))
+    tell_loss(facts)
+    if facts["verdict"]["content"] is not None:
+        facts["verdict"]["sentence"] += state_content(facts, facts["answer_limit"])
+    return facts, lines
+
+
+def write(
+    sides: Sequence[Side],
+    origin: Base,
+    renderer: Renderer,
+    turns: Turns,
+    tokens: int,
+    wanted: Evaluate,
+    seed: int,
+    progress: Progress,
+) -> dict[str, list[Answer]]:
+    """What each side answers to every turn, `wanted.samples` times."""
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in turns.rows]
+    each = len(prompts) * wanted.samples
+    drawing = Drawing(wanted.samples, wanted.temperature, seed)
+    written = {}
+    for number, side in enumerate(sides):
+        counted = partial(_counted, progress, number * each, len(sides) * each)
+        written[side.name] = ask(side, origin, prompts, renderer, tokens, counted, drawing)
+    return written
+
+
+def _counted(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
+
+
+def written_facts(
+    name: str,
+    reason: str,
+    written: dict[str, list[Answer]],
+    rows: Sequence[Row],
+    turns: Turns,
+    wanted: Evaluate,
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Verdict and lines of what both sides wrote: by the metric, and by content and form."""
+    asked, samples = repeated(turns.rows, wanted.samples), wanted.samples
+    by_turn = {
+        side: [metric.score(name, answer.text.strip(), row) for answer, row in zip(answers, asked, strict=True)]
+        for side, answers in written.items()
+    }
+    scores = {side: by_row(found, turns, samples) for side, found in by_turn.items()}
+    if wanted.temperature:
+        facts = sampled_facts(name, reason, scores, rows, wanted, seed)
+        scores = {side: row_means(found, samples) for side, found in scores.items()}
+    else:
+        facts = paired_facts(name, reason, scores, rows, seed)
+    if turns.many:
+        facts["turns"] = told(turns, seed)
+        for side, found in by_turn.items():
+            facts[side] = metric.aggregate(name, found, asked) | {key: facts[side][key] for key in OF_ROWS}
+    texts = {side: [answers[place * samples].text for place in turns.last] for side, answers in written.items()}
+    lines = answer_lines(rows, scores, texts)
+    if name == "accuracy":
+        named = {side: [[score.details["given"]] for score in found[::samples]] for side, found in by_turn.items()}
+        expected = [[score.details["expected"]] for score in by_turn["tuned"][::samples]]
+        tell_lost(facts, expected, named["base"], named["tuned"])
+    content = measure_content(name, written, turns, samples, seed, clusters_of(rows))
+    facts["verdict"] |= content.figures
+    for side, found in content.sides.items():
+        facts[side] |= found
+    for line, more in zip(lines, turn_lines(written, by_turn, content.found, turns, samples), strict=True):
+        line |= more
+    return facts, lines
 
 
 def measure_pairs(
@@ -187,9 +246,10 @@ def ask(
 
 
 def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
-    """Half as much again as the longest reference: room for a wordy answer, none for an endless one."""
+    """Half as much again as the longest reference, and at least ROOM: a base that was never shown the form writes
+    whole sentences, and what it says must fit in."""
     longest = max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"])
-    return min(LONGEST_ANSWER, longest + longest // 2 + 8)
+    return min(LONGEST_ANSWER, max(ROOM, longest + longest // 2 + 8))
 
 
 def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int]:
@@ -207,7 +267,7 @@ def paired_facts(
         "base": metric.aggregate(name, scores["base"], rows),
         "tuned": metric.aggregate(name, scores["tuned"], rows),
         "difference": asdict(difference),
-        "verdict": asdict(verdict),
+        "verdict": asdict(verdict) | {"content": None, "form": None},
         "detectable_gain": detectable_gain(len(rows)) if difference.scale is None else None,
     }
 

@@ -11,7 +11,8 @@
     file.py:function      what a function of the user's says, higher is better, not always within 0..1
                           (whet/evaluate/own_metric.py)
 
-An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it.
+An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it. What it says apart
+from its form is a figure of its own (whet/evaluate/content.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from typing import Any
 from whet.errors import DataError, InputError, NonFiniteError, nearest
 from whet.evaluate.own_metric import own_metric
 from whet.evaluate.rouge import rouge_l
+from whet.evaluate.skew import class_facts, confusion
 from whet.evaluate.statistics import clusters_of, mean_interval
+from whet.evaluate.turns import answers_of
 from whet.recipe.places import is_function
 from whet.reward.json_match import compare_json, parse_object, summarise_json
 from whet.reward.text_match import final_answer, normalise
@@ -41,14 +44,14 @@ class RowScore:
 
 
 def choose(rows: Sequence[Row]) -> tuple[str, str]:
-    """(metric, reason) for the test rows, from their references alone. Raises DataError without rows."""
+    """(metric, reason) for the test rows, from all their references alone. Raises DataError without rows."""
     if not rows:
         raise DataError("there are no test rows to choose a metric for", fix="make split.test larger")
-    references = [row.reference for row in rows]
-    missing = [row.where for row, reference in zip(rows, references, strict=True) if not reference.strip()]
+    missing = [row.where for row in rows if not row.reference.strip()]
     if missing:
         share = "the rows have" if len(missing) == len(rows) else f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
+    references = [turn.reference for row in rows for turn in answers_of(row)]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
     short = [len(reference) <= SHORT and "\n" not in reference.strip() for reference in references]
@@ -57,11 +60,14 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
         return "final-answer", "every reference ends in a result after ####, so the results are compared"
     if all(row.label is not None for row in rows):
         return "accuracy", f"the rows have labels, {distinct} different ones"
-    if all(short) and distinct <= max(2, len(rows) / 5):
-        return "accuracy", f"{len(rows)} short references take only {distinct} different values, as labels do"
-    if sum(short) >= 0.9 * len(rows):
-        return "exact-match", f"{sum(short)} of {len(rows)} references are short (at most {SHORT} characters)"
-    return "rouge-l", f"{len(rows) - sum(short)} of {len(rows)} references are long, so shared word order is measured"
+    if all(short) and distinct <= max(2, len(references) / 5):
+        return "accuracy", f"{len(references)} short references take only {distinct} different values, as labels do"
+    if sum(short) >= 0.9 * len(references):
+        return "exact-match", f"{sum(short)} of {len(references)} references are short (at most {SHORT} characters)"
+    return (
+        "rouge-l",
+        f"{len(references) - sum(short)} of {len(references)} references are long, so shared word order is measured",
+    )
 
 
 def score(name: str, answer: str, row: Row) -> RowScore:
@@ -87,8 +93,8 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
 
 def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
     """score, low, high (95%: Wilson for 0/1, otherwise bootstrap; by groups where rows share one) and rows; with json:
-    validity, field_f1, fields; with accuracy: macro_f1, labels; with final-answer: format (share of answers that state
-    one); with nll: nll_per_token. Raises DataError when the lengths differ."""
+    validity, field_f1, fields; with accuracy: macro_f1, balanced_accuracy, labels, confusion; with final-answer: format
+    (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
     values = [one.value for one in scores]
@@ -158,12 +164,6 @@ def known_metrics() -> str:
 
 
 def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Macro-F1 over the labels that occur in the references; any other answer counts as a miss, not as a class."""
-    labels = sorted({d["expected"] for d in details})
-    table = {}
-    for label in labels:
-        hits = sum(d["expected"] == label == d["given"] for d in details)
-        expected = sum(d["expected"] == label for d in details)
-        given = sum(d["given"] == label for d in details)
-        table[label] = {"rows": expected, "given": given, "f1": 2 * hits / (expected + given)}
-    return {"macro_f1": sum(row["f1"] for row in table.values()) / len(table), "labels": table}
+    """Over the labels that occur in the references; any other answer counts as a miss, not as a class."""
+    wanted, given = ([d[key] for d in details] for key in ("expected", "given"))
+    return class_facts([[one] for one in wanted], [[one] for one in given]) | {"confusion": confusion(wanted, given)}
