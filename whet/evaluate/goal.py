@@ -87,7 +87,8 @@ def judge_goal(
     renderer = prepared.renderer
     prompts = [len(renderer.prompt_ids(row.prompt, row.tools)) for row in rows] if goal.prompt_tokens else []
     scores = [line["tuned_score"] for line in lines]
-    return {"goal": measure_goal(goal, measured["tuned"], measured["metric"]["name"], scores, rows, prompts, seconds)}
+    name = goal.metric or measured["metric"]["name"]
+    return {"goal": measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)}
 
 
 def answers_timed(recipe: Recipe, tuned: Side, origin: Base, prepared: Prepared) -> list[float]:
