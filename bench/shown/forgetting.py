@@ -40,10 +40,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """What each adds to the recipe; `take` is a point of the run with nothing, which must stand in the same folder."""
 
 
-LENGTH = {"schedule.kind": "cosine"}
-"""Three passes for every variant: what they forget is compared, not how long they go on."""
-
-
 def run(folder: Path, name: str, rows: int = 1500, **settings: Any) -> dict[str, Any]:
     """One variant: its task score, and the loss of each measure with its interval, its budget and the word."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +51,7 @@ def run(folder: Path, name: str, rows: int = 1500, **settings: Any) -> dict[str,
     else:
         if chosen.get("keep.replay") == GENERAL:
             chosen["keep.replay"] = str(written(folder / GENERAL, general_rows()))
-        result = whet.tune(str(data), run_root=folder, name=name.replace(" ", "-").lower(), **chosen | LENGTH | settings)
+        result = whet.tune(str(data), run_root=folder, name=name.replace(" ", "-").lower(), **chosen | settings)
     measures = {one["name"]: one for one in result["forgetting"]["measures"]}
     kept = ("loss", "low", "high", "budget", "word")
     return {

@@ -12,8 +12,8 @@ from whet.cli.options import RUNS, Gate, Json, Runs, Set
 if TYPE_CHECKING:
     from whet.cli.render import Screen
 
-KEEP = ("schedule.kind=cosine", "keep.replay=base", "keep.ratio=0.3", "keep.kl=2", "forgetting.score=0.15")
-"""Three passes and no more: what more would gain is little, and a demo is to be short. So small a base would lose most of its skills to a task this hard; with its own words replayed it loses few. What it
+KEEP = ("epochs=3", "keep.replay=base", "keep.ratio=0.3", "keep.kl=2", "forgetting.score=0.15")
+"""So small a base would lose most of its skills to a task this hard; with its own words replayed it loses few. What it
 may lose is said beforehand: fifteen points."""
 
 
