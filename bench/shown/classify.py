@@ -28,7 +28,8 @@ SMOOTH = 15
 def run(folder: Path, rows: int = 1500, **settings: Any) -> dict[str, Any]:
     """Which rules a comment breaks: none, one or several of four."""
     data = write_comments(folder / "comments.jsonl", rows, seed=0)
-    chosen = {"method": "{kind: classify, task: multi-label}", "dtype": "float32", "split.test": 0.2} | settings
+    chosen = {"method": "{kind: classify, task: multi-label}", "dtype": "float32", "split.test": 0.2}
+    chosen |= {"schedule.kind": "cosine"} | settings
     result = whet.tune(str(data), run_root=folder / "runs", name="moderation", **chosen)
     thresholds = {entry.pop("class"): entry for entry in result["thresholds"]["classes"]}
     return numbers(result) | {"thresholds": thresholds, "chosen_on": result["thresholds"]["chosen_on"]}
@@ -36,7 +37,7 @@ def run(folder: Path, rows: int = 1500, **settings: Any) -> dict[str, Any]:
 
 def run_banking(folder: Path, data: Path, **settings: Any) -> dict[str, Any]:
     """Which of 77 intents a message to a bank has."""
-    chosen = {"method": "classify", "dtype": "float32"} | settings
+    chosen = {"method": "classify", "dtype": "float32", "epochs": 2} | settings
     return numbers(whet.tune(str(data), run_root=folder / "runs", name="banking77", **chosen))
 
 

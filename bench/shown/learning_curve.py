@@ -24,7 +24,7 @@ def run(folder: Path, rows: int = 240, tests: int = 120, **settings: Any) -> dic
     """The curve over `rows` rows, and what twice as many rows then reached on the same `tests` rows."""
     made = generate(2 * rows + tests, seed=11)
     test = written(folder / "test.jsonl", made[:tests])
-    chosen = {"dtype": "float32", "test": str(test), "evaluate.forgetting": False} | settings
+    chosen = {"dtype": "float32", "test": str(test), "evaluate.forgetting": False, "schedule.kind": "cosine"} | settings
     half, whole = (
         written(folder / f"{name}.jsonl", made[tests : tests + count])
         for name, count in (("rows", rows), ("twice", 2 * rows))

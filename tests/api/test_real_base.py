@@ -30,7 +30,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, real_base: Path) -> tuple[Pa
     data = folder / "intents.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {"steps": STEPS, "batch_tokens": 192, "split.test": 15, "split.validation": 5, "evaluate.every": STEPS}
-    settings |= {"dtype": "float32", "evaluate.forgetting": False}
+    settings |= {"dtype": "float32", "evaluate.forgetting": False, "split.near_duplicates": False}
     result = whet.tune(str(data), run_root=folder / "runs", base=str(real_base), **settings)
     return folder / "runs" / result["run"], result
 

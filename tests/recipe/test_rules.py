@@ -49,11 +49,22 @@ def test_a_resolved_recipe_has_nothing_left_to_choose() -> None:
     assert chosen(resolved, facts(rows=5, tokens=7)) == (resolved, {})
 
 
-@pytest.mark.parametrize(("hidden", "rate"), [(1024, 5.27e-4), (4096, 2.86e-4)])
-def test_lora_rates_are_those_of_tinkers_table(hidden: int, rate: float) -> None:
+@pytest.mark.parametrize(("method", "hidden", "rate"), [("pretrain", 1024, 5.27e-4), ("sft", 4096, 2.86e-4)])
+def test_lora_rates_are_those_of_tinkers_table(method: str, hidden: int, rate: float) -> None:
     """The lower of the two families that Tinker fitted: Qwen at 1024, Llama at 4096."""
-    resolved, _ = chosen(Recipe(data="a"), facts(hidden_size=hidden))
+    resolved, _ = chosen(load_recipe({"data": "a", "method": method}), facts(hidden_size=hidden))
     assert resolved.learning_rate == pytest.approx(rate, rel=0.02)
+
+
+def test_the_rate_of_sft_has_no_jump_and_falls_as_the_base_grows() -> None:
+    """6e-3 at 192 and 5e-4 at 2000 are given; 2e-3 was the better rate at 576."""
+    sizes = [192, 256, 400, 511, 512, 576, 1024, 1999, 2000, 2048, 4096]
+    recipe = load_recipe({"data": "a", "method": "sft"})
+    rates = [chosen(recipe, facts(hidden_size=size))[0].learning_rate or 0.0 for size in sizes]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(6e-3, rel=0.02) and rates[8] == pytest.approx(5e-4, rel=0.01)
+    assert rates[5] == pytest.approx(2e-3, rel=0.1)
+    assert rates[4] == pytest.approx(rates[3], rel=0.03)
 
 
 @pytest.mark.parametrize("hidden", [192, 256, 320, 1024, 4096])
