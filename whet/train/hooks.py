@@ -11,6 +11,7 @@ import torch
 
 from whet.errors import NonFiniteError
 from whet.model.policy import Policy, evaluating
+from whet.pulse import saying
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, save_best, save_last
 from whet.train.observer import Observer
@@ -54,7 +55,8 @@ class Validator:
         return self.early_stop and self._should_stop(step)
 
     def measure(self, step: int) -> None:
-        validation = mean_loss(self.policy, self.loss, self.batches()) if self.reward is None else -self.reward()
+        with saying("validation"):
+            validation = mean_loss(self.policy, self.loss, self.batches()) if self.reward is None else -self.reward()
         if validation is None:
             self._without_rows(step)
             return
