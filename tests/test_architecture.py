@@ -17,8 +17,8 @@ from tests import schema_reads
 ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
-    "errors types recipe store demo data doctor plan model generate reward loss train evaluate release serve monitor "
-    "stages job studies api cli"
+    "errors types pulse recipe store demo data doctor plan model generate reward loss train evaluate release serve "
+    "monitor stages job studies api cli"
 ).split()
 LIGHT = ["errors", "types", "recipe", "store", "demo", "plan", "reward", "cli"]
 HEAVY = {"torch", "transformers", "numpy"}

@@ -28,7 +28,7 @@ from whet.stages import (
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.material import gather
-from whet.train.observer import Observer, Silent
+from whet.train.observer import Observer, Silent, watched_by
 from whet.train.release import read_facts
 from whet.train.session import open_session, with_context
 
@@ -60,7 +60,7 @@ def train(
 ) -> dict[str, Any]:
     """Train only. The same call again resumes."""
     run, observer = _start(data, run_root, name, observer, overrides)
-    with run.at_work():
+    with run.at_work(), watched_by(observer):
         if not (run.model / "whet.json").exists():
             refuse_unreadable(run.recipe)
         session = open_session(run.recipe, run, observer)
@@ -80,7 +80,7 @@ def evaluate(
     read_facts(found.model)
     found.refuse_changed_data()
     refuse_unmeasurable(found.recipe)
-    with found.at_work():
+    with found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet
@@ -93,7 +93,7 @@ def evaluate(
 
 def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
-    with run.at_work():
+    with run.at_work(), watched_by(observer):
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False

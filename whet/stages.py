@@ -275,7 +275,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     began = time.perf_counter()
     run.set_status("evaluating")
     facts, path = proved(session)
-    observer.phase("evaluating base and tuned")
+    observer.phase("opening base and tuned")
     if isinstance(recipe.method, HeadMethod):
         assert isinstance(source, Prepared)
         measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
@@ -287,6 +287,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
         measured = without_leaks(word, lines, leaks, recipe.seed) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
+    observer.phase("writing the report")
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
     result["ship"] = ship.decide(result)
@@ -302,6 +303,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
+    observer.phase("evaluating base and tuned")
     lines: list[dict[str, Any]] = []
     prompts: list[list[int]] = []
     clusters = None

@@ -33,7 +33,7 @@ from whet.stages import frontier_of, nearer_of, proved, register
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, JUDGED, Run
-from whet.train.observer import Observer, Silent
+from whet.train.observer import Observer, Silent, watched_by
 from whet.train.release import read_facts
 from whet.train.rescaled import copy_at_scale
 from whet.train.session import Session, open_session
@@ -88,7 +88,7 @@ def failures(
     refuse_without_answers(found.recipe)
     read_facts(found.model)
     found.refuse_changed_data()
-    with found.looked_into():
+    with found.looked_into(), watched_by(observer):
         result = _failed_on_validation(open_session(found.recipe, found, observer), observer)
     observer.done()
     return result
@@ -150,7 +150,7 @@ def compare(
         found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
         refuse_other_recipe(recipe, found)
     finished_before = (found.folder / "evaluation.json").exists()
-    with found.looked_into() if finished_before else found.at_work():
+    with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, observer)
         result = compared(session, recipe.compare, observer)
         if not finished_before:
@@ -176,7 +176,7 @@ def frontier(
         raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
     found.refuse_changed_data()
     refuse_scale(found, "auto")
-    with found.looked_into():
+    with found.looked_into(), watched_by(observer):
         session = open_session(found.recipe, found, observer)
         session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
         result = frontier_of(session, observer)

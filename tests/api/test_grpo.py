@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 
 import whet
 import whet.api
+from whet import pulse
 from whet.errors import DataError, RecipeError
 from whet.store.run import Run
+from whet.train.observer import Silent
 
 SHORT: dict[str, Any] = {
     "steps": 4, "method.prompts": 4, "method.samples": 4, "method.max_new_tokens": 6, "dtype": "float32",
@@ -31,13 +35,65 @@ def sums(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("grpo") / "sums.jsonl", rows)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_beat() -> Iterator[None]:
+    """A model this small writes faster than anybody could read: let all beats through."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulse, "LEAST_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def result(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, Any]]:
     root = tmp_path_factory.mktemp("runs")
     rewards = "[exact, {kind: length, most: 3, weight: 0.1}]"
     asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": rewards}
-    found = whet.tune(str(sums), run_root=root, name="g", **asked)
+    found = whet.tune(str(sums), run_root=root, name="g", observer=HEARD, **asked)
     return Run.open(root / "g"), found
+
+
+class Recorder(Silent):
+    """Everything that a run says, as (phase, kind, text)."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str, str]] = []
+        self.name = ""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self.name = name
+        self.said.append((name, "phase", ""))
+
+    def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
+        self.said.append((self.name, "step", f"{step}/{total}"))
+
+    def pulse(self, text: str) -> None:
+        self.said.append((self.name, "pulse", text))
+
+
+HEARD = Recorder()
+
+
+def test_no_stage_is_silent(result: tuple[Run, dict[str, Any]]) -> None:
+    """Every stage says its name, and those that read or write say so at each pass."""
+    phases = [phase for phase, kind, _ in HEARD.said if kind == "phase"]
+    assert phases == [
+        "reading the data", "loading the base", "checking the rows", "proving the fast path", "trying the largest step",
+        "preparing the method", "validating the base", "training", "saving the best weights", "opening base and tuned",
+        "evaluating base and tuned", "writing the report",
+    ]  # fmt: skip
+    beats = {(phase, re.sub(r"-?[\d.]+", "N", text)) for phase, kind, text in HEARD.said if kind == "pulse"}
+    missing = {
+        ("proving the fast path", "reading N tokens"),
+        ("trying the largest step", "reading N tokens"),
+        ("validating the base", "validation, no reward yet, N of N answers written, N tokens"),
+        ("training", "reward so far N, reading N prompts"),
+        ("training", "reward so far N, N of N answers written, N tokens"),
+        ("training", "reward so far N, scoring N answers"),
+        ("training", "learning, part N of N, reading N tokens"),
+        ("evaluating base and tuned", "base, N of N answers written, N tokens"),
+        ("evaluating base and tuned", "tuned, N of N answers written, N tokens"),
+    } - beats
+    assert not missing, sorted(beats)
 
 
 def test_the_verdict_compares_greedy_answers_by_the_first_reward(result: tuple[Run, dict[str, Any]]) -> None:

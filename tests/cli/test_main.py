@@ -198,7 +198,7 @@ def test_ctrl_c_in_a_real_process_ends_with_130() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
-    assert process.stderr and process.stderr.readline() == "busy\n"
+    assert process.stderr and [process.stderr.readline() for _ in range(2)] == ["starting ...\n", "busy\n"]
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait() == 130 and "the same command resumes" in rest and "Traceback" not in rest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from itertools import pairwise
 
 import pytest
 
@@ -39,8 +41,10 @@ def test_observers_take_any_order_of_calls(make: type[progress.Bar | progress.Li
     watch.phase("training", 3)
     for step in range(4):
         watch.step(step, 3, {"loss": 0.5} if step else {})
+        watch.pulse("reading [3] tokens")
     watch.done()
     watch.step(1, 3, {})
+    watch.pulse("late")
     watch.done()
 
 
@@ -49,8 +53,49 @@ def test_a_log_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     watch.phase("training", 1000)
     for step in range(1, 1001):
         watch.step(step, 1000, {"loss": 1.0})
+    watch.done()
     lines = capsys.readouterr().err.splitlines()
     assert 10 <= len(lines) <= 13 and lines[-1].startswith("  training 1000/1000  loss 1.000")
+
+
+def test_a_log_is_never_silent_for_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A phase of ten minutes of which 3 of 30 steps are known at once, then one operation without a beat."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "LOOKS", 3600.0)  # the clock's thread sleeps: its looks are made here
+    watch = progress.Lines()
+    watch.phase("training", 30)
+    for step in range(1, 4):
+        watch.step(step, 30, {"reward": 0.25})
+    said: list[tuple[float, str]] = [(0.0, "phase")]
+    while now[0] < 600:
+        now[0] += 0.5
+        watch.pulse(f"{now[0]:.0f} tokens") if now[0] < 300 else watch.look()
+        said += [(now[0], line) for line in capsys.readouterr().err.splitlines() if now[0] > 0.5]
+    watch.done()
+    now[0] += 60
+    watch.look()
+    assert capsys.readouterr().err == ""
+    gaps = [(after[0], after[0] - before[0]) for before, after in pairwise(said)]
+    assert all(gap <= max(2.0, at / 20) + 0.5 for at, gap in gaps) and 60 < len(said) < 100
+    assert said[1][1] == "  training 3/30  2 tokens  2 s"
+    assert said[-1][1].startswith("  training 3/30  300 tokens  5")
+
+
+def test_the_clock_of_a_log_speaks_while_an_operation_takes_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LEAST_QUIET", 0.05)
+    monkeypatch.setattr(progress, "LOOKS", 0.01)
+    watch = progress.Lines()
+    watch.phase("loading the base")
+    time.sleep(0.5)
+    watch.done()
+    assert "  loading the base  at work  0 s" in capsys.readouterr().err.splitlines()
+    time.sleep(0.2)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_reference_pages_are_current() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
 from whet.errors import count
 
@@ -39,8 +39,6 @@ def compare(
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """
-    with kept():
-        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import NOT_BETTER
@@ -49,7 +47,11 @@ def compare(
     screen = Screen(json_)
     recipe = load_recipe(data, set_ or [])
     watch = observer()
+    watch.phase(STARTING)
     try:
+        with kept():
+            from whet import api
+
         result = api.compare(recipe, run=run, run_root=runs, name=name, observer=watch)
     finally:
         watch.done()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.cli.importing import kept
+from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, Gate, Json, RunName, Runs
 
 
@@ -11,8 +11,6 @@ def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = 
 
     Example: whet eval tickets-1a2b3c4d --gate
     """
-    with kept():
-        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.render import result as show_result
@@ -22,7 +20,11 @@ def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = 
     screen = Screen(json_)
     found = find_run(run, runs)
     watch = observer()
+    watch.phase(STARTING)
     try:
+        with kept():
+            from whet import api
+
         result = api.evaluate(found, observer=watch)
     finally:
         watch.done()

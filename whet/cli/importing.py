@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+STARTING = "starting"
+"""The first phase of a verb that works for long: torch and transformers take some seconds to import."""
+
 
 @contextmanager
 def kept() -> Iterator[None]:

@@ -1,11 +1,12 @@
 """The observer of long work: a live bar in a terminal, plain lines in a log. Both write to stderr only.
 
-It answers to whet.train.observer: phase(name, total), step(step, total, facts), note(text), done().
+It answers to whet.train.observer: phase(name, total), step(step, total, facts), pulse(text), note(text), done().
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 LINES = 10
 """Plain lines in a phase that has steps."""
-QUIET_SECONDS = 30.0
-"""A log never stays silent for longer while steps go on."""
+LEAST_QUIET, MOST_QUIET = 2.0, 30.0
+"""A log is silent for no longer, in seconds: the first while a phase is young, the second however old it is."""
+LOOKS = 0.5
+"""Seconds between two looks at how long nothing was said."""
 
 
 def observer() -> Bar | Lines:
@@ -37,31 +40,74 @@ def describe(facts: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def patience(elapsed: float) -> float:
+    """Seconds after which a log says that a phase of this age goes on: 2 at first, then a twentieth of its age."""
+    return min(MOST_QUIET, max(LEAST_QUIET, elapsed / 20))
+
+
 class Lines:
-    """For logs, pipes and CI."""
+    """For logs, pipes and CI. A clock of its own speaks while a single operation takes long."""
 
     def __init__(self) -> None:
-        self._name, self._start, self._last = "", 0.0, 0.0
+        self._name, self._doing, self._start, self._last = "", "", 0.0, 0.0
+        self._at: tuple[int, int | None] | None = None
+        self._lock = threading.Lock()
+        self._over: threading.Event | None = None
 
     def phase(self, name: str, total: int | None = None) -> None:
-        self._name, self._start, self._last = name, time.monotonic(), time.monotonic()
-        print(f"{name} ..." if total is None else f"{name}: {total:,} steps", file=sys.stderr, flush=True)
+        with self._lock:
+            self._name, self._doing, self._at = name, "", None
+            self._start = self._last = time.monotonic()
+            print(f"{name} ..." if total is None else f"{name}: {total:,} steps", file=sys.stderr, flush=True)
+        if self._over is None:
+            self._over = threading.Event()
+            threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
 
     def step(self, step: int, total: int | None, facts: dict[str, Any]) -> None:
         every = max(1, (total or 100) // LINES)
-        now = time.monotonic()
-        if step % every and step != total and now - self._last < QUIET_SECONDS:
-            return
-        self._last = now
-        of = f"/{total}" if total else ""
-        left = f"  {(total - step) * (now - self._start) / step:.0f} s left" if total and 0 < step < total else ""
-        print(f"  {self._name} {step}{of}  {describe(facts)}{left}".rstrip(), file=sys.stderr, flush=True)
+        with self._lock:
+            now = time.monotonic()
+            self._at, self._doing = (step, total), ""
+            if step % every and step != total and now - self._last < patience(now - self._start):
+                return
+            self._last = now
+            left = f"  {(total - step) * (now - self._start) / step:.0f} s left" if total and 0 < step < total else ""
+            print(f"  {self._name}{self._place()}  {describe(facts)}{left}".rstrip(), file=sys.stderr, flush=True)
+
+    def pulse(self, text: str) -> None:
+        self._doing = text
+        self.look()
+
+    def look(self) -> None:
+        """Say what is at work where nothing was said for long."""
+        with self._lock:
+            now = time.monotonic()
+            if not self._name or now - self._last < patience(now - self._start):
+                return
+            self._last = now
+            age = f"{now - self._start:.0f} s"
+            print(f"  {self._name}{self._place()}  {self._doing or 'at work'}  {age}", file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        print(f"  {text}", file=sys.stderr, flush=True)
+        with self._lock:
+            self._last = time.monotonic()
+            print(f"  {text}", file=sys.stderr, flush=True)
 
     def done(self) -> None:
         self._name = ""
+        if self._over is not None:
+            self._over.set()
+            self._over = None
+
+    def _place(self) -> str:
+        if self._at is None:
+            return ""
+        step, total = self._at
+        return f" {step}/{total}" if total else f" {step}"
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(LOOKS):
+            self.look()
 
 
 class Bar:
@@ -83,6 +129,10 @@ class Bar:
     def step(self, step: int, total: int | None, facts: dict[str, Any]) -> None:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=step, total=total, facts=describe(facts))
+
+    def pulse(self, text: str) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, facts=text)
 
     def note(self, text: str) -> None:
         if self._progress is None:
@@ -107,7 +157,15 @@ class Bar:
 
 def new_progress() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     return Progress(
         SpinnerColumn(),
@@ -115,6 +173,7 @@ def new_progress() -> Progress:
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TextColumn("[cyan]{task.fields[facts]}"),
+        TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.cli.importing import kept
+from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
 
 
@@ -11,8 +11,6 @@ def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = 
 
     Example: whet train recipe.yaml --name tickets-a
     """
-    with kept():
-        from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import show_run
@@ -21,7 +19,11 @@ def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = 
     screen = Screen(json_)
     recipe = load_recipe(data, set_ or [])
     watch = observer()
+    watch.phase(STARTING)
     try:
+        with kept():
+            from whet import api
+
         result = api.train(recipe, run_root=runs, name=name, observer=watch)
     finally:
         watch.done()

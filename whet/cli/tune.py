@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ def tune(
 def run_tune(
     screen: Screen, recipe: Recipe, runs: Path, name: str | None, until_kept: bool = False
 ) -> dict[str, Any]:
-    with kept():
-        from whet import api
     from whet.cli.progress import observer
 
     watch = observer()
+    watch.phase(STARTING)
     try:
+        with kept():
+            from whet import api
+
         result = api.tune(recipe, run_root=runs, name=name, observer=watch, until_kept=until_kept)
     finally:
         watch.done()

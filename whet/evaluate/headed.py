@@ -19,6 +19,7 @@ from whet.model.fit import forest_refusal, fuse, install_forest
 from whet.model.load import refuse_other_weights
 from whet.model.policy import Policy
 from whet.model.precision import device
+from whet.pulse import beat
 from whet.recipe.schema import Recipe, Reward
 
 Measured = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -31,6 +32,7 @@ def measure_headed(folder: Path, facts: dict[str, Any], recipe: Recipe, prepared
     """
     if not prepared.test_rows:
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    beat("opening the tuned model")
     scorer, _, _ = open_scorer(folder, kernels)
     if isinstance(recipe.method, Reward):
         finish = measure_rewards(scorer, prepared, recipe.seed)
@@ -43,6 +45,7 @@ def measure_headed(folder: Path, facts: dict[str, Any], recipe: Recipe, prepared
 
 def base_side(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool) -> Side:
     """The base that the model was trained on, as a language model. Raises ModelError where it is another one by now."""
+    beat("opening the base")
     base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
     refuse_other_weights(base, facts, folder)
     model = base.model.to(device())

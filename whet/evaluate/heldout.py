@@ -28,6 +28,7 @@ from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
+from whet.pulse import saying
 from whet.recipe.schema import Evaluate, Grpo, Ppo, Recipe, Rloo
 from whet.reward.combine import Rewards
 from whet.types import Answer, Row
@@ -232,7 +233,7 @@ def ask(
     drawing: Drawing = Drawing(),
 ) -> list[Answer]:
     """`drawing.samples` answers of one side to each prompt, in the order of the prompts."""
-    with side.acting():
+    with side.acting(), saying(side.name):
         return generate(
             causal_lm(side.policy.model),
             origin.tokenizer,

@@ -11,6 +11,7 @@ import torch
 from whet.data.loader import in_order
 from whet.model.divergence import token_divergence
 from whet.model.policy import Policy
+from whet.pulse import saying
 from whet.types import Batch, Segment
 
 READ_TOKENS = 4096
@@ -29,7 +30,7 @@ class Side:
     def nll(self, batches: Iterable[Batch]) -> dict[int, tuple[float, float]]:
         """Weighted NLL in nats and weight of each row, by the row's index."""
         totals: dict[int, list[float]] = {}
-        with self.acting():
+        with self.acting(), saying(self.name):
             for batch in batches:
                 loss_N = (-self.policy.logprobs(batch) * batch.weight_N).tolist()
                 weights = batch.weight_N.tolist()

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from whet.errors import count
 from whet.generate.cache import SlotCache
 from whet.generate.prompts import Prompt, shared_length
 from whet.generate.reader import Reader
 from whet.generate.record import Record
 from whet.generate.sampling import Chooser
+from whet.pulse import beat
 
 ENTERING = 8
 """A prompt waits until this part of the slots is free (one in so many)."""
@@ -67,6 +69,7 @@ class Writer:
         while self.waiting and self._may_enter():
             began = time.perf_counter()
             entering = self._next_wave()
+            beat(f"reading {count(len(entering), 'prompt')}")
             logits = self.reader.prefill([self._prompt(i) for i in entering], self.cache)
             first = len(self.live)
             self.live += [_Live(i, self.clock) for i in entering]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from whet.errors import InputError
+from whet.errors import InputError, count
 from whet.generate.continuous import Writer
 from whet.generate.decoder import Decoder
 from whet.generate.proof import adapters_off, fast_reader, has_adapter, prove_decoding
@@ -15,6 +15,7 @@ from whet.generate.sampling import Chooser, Sampling
 from whet.generate.weights import room_for_copy
 from whet.model.policy import evaluating
 from whet.model.quantise import quantised_linears
+from whet.pulse import beat
 from whet.types import Answer
 
 MOST_SLOTS = 128
@@ -58,6 +59,7 @@ def generate(
                 while writer.alive:
                     ended = writer.advance()
                     answers |= {index: record.answer(index, seconds) for index, seconds in ended}
+                    beat(f"{len(answers):,} of {count(len(given), 'answer')} written, {count(record.tokens, 'token')}")
                     if progress and ended:
                         progress(len(answers))
     return [answers[index] for index in range(len(given))]

@@ -27,6 +27,8 @@ class Record:
         self.stop_strings = sampling.stop_strings
         self.limits = [min(sampling.max_new_tokens, (context or 1 << 30) - len(p)) for p in prompts]
         self.ids: list[list[int]] = [[] for _ in prompts]
+        self.tokens = 0
+        """Written so far, in all answers."""
         self.logprobs: list[list[float]] = [[] for _ in prompts]
         self.stopped = [False] * len(prompts)
         self.found_string = [False] * len(prompts)
@@ -34,6 +36,7 @@ class Record:
     def add(self, answer: int, token: int, logprob: float) -> bool:
         """Write one token down; False when the answer ends with it."""
         self.ids[answer].append(token)
+        self.tokens += 1
         self.logprobs[answer].append(logprob)
         self.stopped[answer] = token in self.stop_ids
         if self.stop_strings and not self.stopped[answer]:

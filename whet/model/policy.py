@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from whet.errors import count
 from whet.model.adapter import causal_lm
 from whet.model.attention import forest, layout_of
 from whet.model.fused.install import recompute
 from whet.model.logprob import Head, token_logprobs
 from whet.model.plain import pad_rows, plain_rows
+from whet.pulse import beat
 from whet.types import Batch
 
 
@@ -62,6 +64,7 @@ class Policy:
 
     def hidden(self, batch: Batch) -> Tensor:
         """Hidden states of the supervised positions, shape (N, D), on the model's device."""
+        beat(f"reading {count(len(batch.ids_T), 'token')}")
         batch = placed(batch, self.device)
         return self._forest_hidden(batch) if self.use_forest else self._plain_hidden(batch)
 

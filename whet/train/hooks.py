@@ -11,6 +11,7 @@ import torch
 
 from whet.errors import NonFiniteError
 from whet.model.policy import Policy, evaluating
+from whet.pulse import saying
 from whet.store.run import Run
 from whet.train.checkpoint import Progress, load_best, save_best, save_last
 from whet.train.hold import Hold, standard_error, still_falling, still_rising
@@ -94,7 +95,8 @@ class Validator:
         return (self.early_stop and self._should_stop(step)) or step == self.end
 
     def measure(self, step: int) -> None:
-        found = held_out(self.policy, self.loss, self.batches()) if self.reward is None else HeldOut(-self.reward())
+        with saying("validation"):
+            found = held_out(self.policy, self.loss, self.batches()) if self.reward is None else HeldOut(-self.reward())
         if found is None:
             self._without_rows(step)
             return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from whet.errors import NonFiniteError
+from whet.pulse import saying
 from whet.train.optim import MasterOptimizer
 from whet.types import Batch, LossOut
 
@@ -56,8 +57,9 @@ def train_loop(
         began = time.perf_counter()
         batches = method.batches(step)
         weight = sum(batch.weight for batch in batches)
-        for batch in batches:
-            out = method.loss(batch)
+        for number, batch in enumerate(batches, 1):
+            with saying(f"learning, part {number} of {len(batches)}"):
+                out = method.loss(batch)
             _refuse_non_finite(out, step, batch)
             (out.total / weight).backward()
             meter.add(out.metrics)

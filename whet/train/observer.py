@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+from whet.pulse import heard_by
 
 
 class Observer(Protocol):
@@ -17,6 +21,24 @@ class Observer(Protocol):
 
     def done(self) -> None:
         """The current phase is over."""
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """An observer that also wants to hear what happens within a step; others are not told."""
+
+    def pulse(self, text: str) -> None:
+        """The current step is still at work: `text` says on what. Comes several times a second."""
+
+
+@contextmanager
+def watched_by(observer: Observer) -> Iterator[None]:
+    """Within this block an attentive observer feels the pulse of the work."""
+    if not isinstance(observer, Attentive):
+        yield
+        return
+    with heard_by(observer.pulse):
+        yield
 
 
 class Silent:

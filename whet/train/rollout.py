@@ -17,9 +17,11 @@ from torch import Tensor
 
 from whet.data.forest import build_batch
 from whet.data.loader import fill
+from whet.errors import count
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.policy import Policy
+from whet.pulse import beat, saying
 from whet.reward.combine import Rewards, Scores
 from whet.types import Answer, Batch, Row, Segment
 
@@ -98,6 +100,9 @@ class Sampler:
     rows: dict[int, Row]
     max_new_tokens: int
     seed: int
+    scored: int = 0
+    """Answers that this run has written and scored, and the sum of their rewards."""
+    reward: float = 0.0
 
     def draw(self, prompts: list[Segment], samples: int, number: int) -> Rollout:
         """`samples` answers a prompt, at temperature 1, for the rollout with this number."""
@@ -110,12 +115,20 @@ class Sampler:
         began = time.perf_counter()
         ids = [prompt.ids for prompt in prompts]
         model = causal_lm(self.policy.model)
-        answers = generate(
-            model, self.tokenizer, ids, self.stop_ids, sampling, context=self.context, samples=samples
-        )
-        rows = self.rows_of(prompts, samples)
-        scores = self.rewards([row.prompt for row in rows], [answer.text.strip() for answer in answers], rows)
+        with saying(self._so_far()):
+            answers = generate(
+                model, self.tokenizer, ids, self.stop_ids, sampling, context=self.context, samples=samples
+            )
+            rows = self.rows_of(prompts, samples)
+            beat(f"scoring {count(len(answers), 'answer')}")
+            scores = self.rewards([row.prompt for row in rows], [answer.text.strip() for answer in answers], rows)
+        self.scored += len(answers)
+        self.reward += sum(scores.total)
         return Rollout(prompts, answers, scores, samples, time.perf_counter() - began)
+
+    def _so_far(self) -> str:
+        """For whoever waits for a rollout: the mean reward of all answers that this run has written before."""
+        return f"reward so far {self.reward / self.scored:.3f}" if self.scored else "no reward yet"
 
     def rows_of(self, prompts: Sequence[Segment], samples: int) -> list[Row]:
         """The row of each answer."""

@@ -193,12 +193,15 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     reading = _reading(session, policy)
     torch.manual_seed(recipe.seed)
 
+    observer.phase("proving the fast path")
     loader = session.material.loader(recipe)
     first = loader.step(0)[0]
     check = _proved_path(session, policy, first, reading, observer)
+    observer.phase("trying the largest step")
     longest = next(iter(session.material.validation(recipe)), None)
     rehearse(policy, loader.largest(), longest, recipe.optimizer, reading.fast)
 
+    observer.phase("preparing the method")
     method = method_of(session, base, policy, loader, check.path, observer)
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
@@ -209,6 +212,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     optimizer.turned = progress.turned
     validator = _validator(session, policy, method, progress, optimizer, observer)
     if progress.best_step < 0:
+        observer.phase("validating the base")
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
     observer.phase("training", validator.expected(progress.step))
@@ -230,6 +234,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         else train_loop(learner, optimizer, recipe.steps, log, [validator, saver], progress.step)
     )
     progress.step = done
+    observer.phase("saving the best weights")
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
     _refuse_broken(policy, NextToken(policy, loader) if isinstance(method, OnPolicy) else method, first)
