@@ -20,6 +20,7 @@ from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
 from whet.errors import DataError, count
 from whet.evaluate import ship
+from whet.evaluate.answered import measure_rows
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
@@ -28,7 +29,7 @@ from whet.evaluate.frontier_chart import draw
 from whet.evaluate.goal import answers_timed, judge_goal, metric_of_run, provable, refuse_unreachable, told_provable
 from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.headed import Measured, measure_headed
-from whet.evaluate.heldout import measure_blocks, measure_rewarded, measure_rows
+from whet.evaluate.heldout import measure_blocks, measure_rewarded
 from whet.evaluate.judge import measure_judge
 from whet.evaluate.leaks import without_leaks
 from whet.evaluate.nearer import choose_nearer

@@ -13,8 +13,9 @@ from whet.data.baked import Front, front_of, prompted_batch, with_system
 from whet.data.loader import in_order
 from whet.data.prepare import Prepared
 from whet.evaluate import metric
+from whet.evaluate.answered import measure_rows
 from whet.evaluate.content import by_row
-from whet.evaluate.heldout import Progress, answer_tokens, ask, measure_rows
+from whet.evaluate.heldout import Progress, answer_tokens, ask
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.turns import turns_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import fmean as mean
 from typing import Any
@@ -15,15 +16,12 @@ from whet.data.template import Renderer
 from whet.doctor.power import detectable_gain
 from whet.errors import DataError
 from whet.evaluate import metric
-from whet.evaluate.content import by_row, measure_content, state_content, turn_lines
-from whet.evaluate.loss import bytes_of, measure_loss, tell_loss
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
-from whet.evaluate.pairs import PAIR_REASON, against, beware, prefers, read_pairs
-from whet.evaluate.sampled import repeated, row_means, sampling_noise, summary
+from whet.evaluate.pairs import PAIR_REASON, against, at_equal_length, beware, moved, prefers, read_pairs
+from whet.evaluate.sampled import row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.skew import tell_lost
 from whet.evaluate.statistics import clusters_of
-from whet.evaluate.turns import Turns, told, turns_of
+from whet.evaluate.turns import Turns, turns_of
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -34,43 +32,11 @@ from whet.reward.combine import Rewards
 from whet.types import Answer, Row
 
 Progress = Callable[[int, int], None]
-OF_ROWS = ("score", "low", "high", "rows")
 LONGEST_ANSWER = 512
+ANSWERED_PAIRS, LONGEST_SHOWN = 8, 128
+"""Prompts of preference pairs that both sides answer for people to read, and the tokens of each answer."""
 ROOM = 64
 """Tokens that an answer may have however short the references are."""
-
-
-def measure_rows(
-    base: Side, tuned: Side, origin: Base, prepared: Prepared, wanted: Evaluate, seed: int, progress: Progress
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
-    rows, renderer = prepared.test_rows, prepared.renderer
-    if not rows:
-        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
-    if prepared.shape.paired:
-        return measure_pairs(base, tuned, prepared, seed)
-    if prepared.shape.kind == "unpaired":
-        return measure_marks(base, tuned, prepared, seed)
-    turns = turns_of(rows, seed)
-    name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
-    nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
-    if name == "nll":
-        scores = {side: [metric.likelihood(*_nll_of(found, row)) for row in rows] for side, found in nll.items()}
-        facts = paired_facts(name, reason, scores, rows, seed)
-        lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
-    else:
-        tokens = wanted.max_new_tokens or answer_tokens(turns.rows, origin)
-        written = write((base, tuned), origin, renderer, turns, tokens, wanted, seed, progress)
-        facts, lines = written_facts(name, reason, written, rows, turns, wanted, seed)
-        facts["answer_limit"] = tokens
-    for side, found in nll.items():
-        total, weight = (sum(values) for values in zip(*found.values(), strict=True))
-        facts[side]["nll_per_token"] = total / weight
-    facts["loss"] = measure_loss(nll, bytes_of(prepared.test, origin.tokenizer), rows, seed, clusters_of(rows))
-    tell_loss(facts)
-    if facts["verdict"]["content"] is not None:
-        facts["verdict"]["sentence"] += state_content(facts, facts["answer_limit"])
-    return facts, lines
 
 
 def write(
@@ -98,62 +64,34 @@ def _counted(progress: Progress, before: int, total: int, done: int) -> None:
     progress(before + done, total)
 
 
-def written_facts(
-    name: str,
-    reason: str,
-    written: dict[str, list[Answer]],
-    rows: Sequence[Row],
-    turns: Turns,
-    wanted: Evaluate,
-    seed: int,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Verdict and lines of what both sides wrote: by the metric, and by content and form."""
-    asked, samples = repeated(turns.rows, wanted.samples), wanted.samples
-    by_turn = {
-        side: [metric.score(name, answer.text.strip(), row) for answer, row in zip(answers, asked, strict=True)]
-        for side, answers in written.items()
-    }
-    scores = {side: by_row(found, turns, samples) for side, found in by_turn.items()}
-    if wanted.temperature:
-        facts = sampled_facts(name, reason, scores, rows, wanted, seed)
-        scores = {side: row_means(found, samples) for side, found in scores.items()}
-    else:
-        facts = paired_facts(name, reason, scores, rows, seed)
-    if turns.many:
-        facts["turns"] = told(turns, seed)
-        for side, found in by_turn.items():
-            facts[side] = metric.aggregate(name, found, asked) | {key: facts[side][key] for key in OF_ROWS}
-    texts = {side: [answers[place * samples].text for place in turns.last] for side, answers in written.items()}
-    lines = answer_lines(rows, scores, texts)
-    if name == "accuracy":
-        named = {side: [[score.details["given"]] for score in found[::samples]] for side, found in by_turn.items()}
-        expected = [[score.details["expected"]] for score in by_turn["tuned"][::samples]]
-        tell_lost(facts, expected, named["base"], named["tuned"])
-    content = measure_content(name, written, turns, samples, seed, clusters_of(rows))
-    facts["verdict"] |= content.figures
-    for side, found in content.sides.items():
-        facts[side] |= found
-    for line, more in zip(lines, turn_lines(written, by_turn, content.found, turns, samples), strict=True):
-        line |= more
-    return facts, lines
-
-
 def measure_pairs(
-    base: Side, tuned: Side, prepared: Prepared, seed: int
+    base: Side, tuned: Side, origin: Base, prepared: Prepared, wanted: Evaluate, seed: int, progress: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """For preference pairs: how often each side finds the chosen answer likelier. Nothing is generated."""
+    """For preference pairs: how often each side finds the chosen answer likelier, the same at equal lengths, and how
+    far the answers moved apart. A few prompts are answered by both sides, to be read, not to be scored."""
     rows = prepared.test_rows
-    read = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
-    scores = {side: [prefers(found[row.index]) for row in rows] for side, found in read.items()}
+    found = {side.name: read_pairs(side, prepared.test) for side in (base, tuned)}
+    read = {side: {row.index: pairs[row.index] for row in rows} for side, pairs in found.items()}
+    scores = {side: [prefers(pair) for pair in pairs.values()] for side, pairs in read.items()}
     facts = paired_facts("preference-accuracy", PAIR_REASON, scores, rows, seed)
-    for side, found in read.items():
-        tokens = sum(pair.chosen_tokens for pair in found.values())
-        facts[side]["nll_per_token"] = -sum(pair.chosen for pair in found.values()) / tokens
+    for side, pairs in read.items():
+        tokens = sum(pair.chosen_tokens for pair in pairs.values())
+        facts[side]["nll_per_token"] = -sum(pair.chosen for pair in pairs.values()) / tokens
+        facts[side]["length_controlled"] = at_equal_length(pairs)
     facts["tuned"] |= against(read["base"], read["tuned"])
+    facts["tuned"] |= moved(read["base"], read["tuned"], seed, clusters_of(rows))
     if warning := beware(read["base"], read["tuned"]):
         facts["caution"] = warning.strip()
         facts["verdict"]["sentence"] += warning
-    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+    places = sorted(random.Random(seed).sample(range(len(rows)), min(ANSWERED_PAIRS, len(rows))))
+    tokens = wanted.max_new_tokens or LONGEST_SHOWN
+    turns = turns_of([replace(rows[place], rejected=None, messages=rows[place].prompt) for place in places], seed)
+    written = write((base, tuned), origin, prepared.renderer, turns, tokens, Evaluate(), seed, progress)
+    lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
+    for number, place in enumerate(places):
+        lines[place] |= {side: answers[number].text for side, answers in written.items()} | {"shown": True}
+    facts["shown_answers"] = {"rows": [rows[place].index for place in places], "limit": tokens}
+    return facts, lines
 
 
 def measure_rewarded(
@@ -209,7 +147,7 @@ def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: 
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
-    scores = {side: [metric.likelihood(*_nll_of(nll, row)) for row in rows] for side, nll in found.items()}
+    scores = {side: [metric.likelihood(*nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     reason = "text has no answers, so the probability of held-out blocks is compared"
     return paired_facts("nll", reason, scores, rows, seed)
 
@@ -253,7 +191,7 @@ def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
     return min(LONGEST_ANSWER, max(ROOM, longest + longest // 2 + 8))
 
 
-def _nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int]:
+def nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int]:
     loss, weight = found[row.index]
     return loss, max(1, round(weight))
 

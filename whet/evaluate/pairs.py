@@ -13,8 +13,10 @@ from typing import Any
 import torch
 
 from whet.data.loader import in_order
+from whet.evaluate.length_control import length_controlled
 from whet.evaluate.metric import RowScore
 from whet.evaluate.sides import READ_TOKENS, Side
+from whet.evaluate.statistics import mean_interval
 from whet.loss.preference import answer_sums, answers_of
 from whet.types import Segment
 
@@ -82,3 +84,22 @@ def against(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> dict[str, 
         "chosen_gain": sum(chosen for chosen, _ in gains) / len(gains),
         "rejected_gain": sum(rejected for _, rejected in gains) / len(gains),
     }
+
+
+def moved(
+    base: dict[int, ReadPair], tuned: dict[int, ReadPair], seed: int, clusters: Sequence[object] | None
+) -> dict[str, Any]:
+    """Intervals for what `against` says: `reward_accuracy_interval`; `reward_margin`, the mean of chosen gain minus
+    rejected gain in nats, with `reward_margin_interval`. Pairs in the order of `base`, as `clusters` names them."""
+    gains = [tuned[row].chosen - base[row].chosen - tuned[row].rejected + base[row].rejected for row in base]
+    return {
+        "reward_accuracy_interval": list(mean_interval([float(gain > 0) for gain in gains], seed, clusters)),
+        "reward_margin": sum(gains) / len(gains),
+        "reward_margin_interval": list(mean_interval(gains, seed, clusters)),
+    }
+
+
+def at_equal_length(pairs: dict[int, ReadPair]) -> dict[str, Any] | None:
+    """How often a side finds the chosen answer likelier, length set aside (whet/evaluate/length_control.py)."""
+    won = [prefers(pair).value for pair in pairs.values()]
+    return length_controlled(won, [pair.chosen_tokens - pair.rejected_tokens for pair in pairs.values()])

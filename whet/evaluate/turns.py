@@ -20,6 +20,8 @@ MOST_TURNS = 8
 MOST_ASKED = 1000
 """Turns of all rows that are asked, about; at least FEWEST_TURNS of each row."""
 FEWEST_TURNS = 2
+DIGITS = 12
+"""Of a row's score: thirds that are all right must sum to exactly 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Turns:
         for place, (owner, weight) in enumerate(zip(self.owner, self.weight, strict=True)):
             for k in range(samples):
                 means[owner * samples + k] += weight * values[place * samples + k]
-        return means
+        return [round(mean, DIGITS) for mean in means]
 
 
 def answers_of(row: Row) -> list[Row]:

@@ -48,7 +48,7 @@ def with_answers(
 ) -> list[dict[str, Any]]:
     """The lines as they are where answers were written for the score, so that both are of the same words; else, where
     probabilities were compared, with greedy answers."""
-    if any(line[side] for line in lines for side in SIDES):
+    if any(line[side] and not line.get("shown") for line in lines for side in SIDES):
         return lines
     rows, renderer = prepared.test_rows, prepared.renderer
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
