@@ -31,15 +31,15 @@ NO = {"answer": "no", "sentence": "No: it is better at its task, but over budget
 
 
 def test_a_tuned_model_that_its_own_run_forbids_is_not_advised_in_green(page: str, tmp_path: Path) -> None:
-    assert 'class="panel verdict better"' in page
+    assert 'class="panel advice better"' in page
     facts, rows = comparison(300)
     assert facts["verdict"]["arm"] == "tuned" and caution(facts) is None
     (tmp_path / "compare.json").write_text(json.dumps(facts | {"ship": NO}), "utf-8")
     (tmp_path / "side_by_side.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     warned = write_compare_report(tmp_path).read_text("utf-8")
-    assert 'class="panel verdict undecided"' in warned
+    assert 'class="panel advice undecided"' in warned
     said = "Of this tuned model the run itself says: No: it is better at its task, but over budget elsewhere: skills."
-    assert said in warned and warned.index(said) < warned.index('<table class="arms">')
+    assert said in warned and warned.index(said) < warned.index('class="sheet arms"')
 
 
 def test_only_an_advised_tuned_model_has_a_caution() -> None:
@@ -62,6 +62,7 @@ def test_shortened_prompts_and_cut_answers_are_said(page: str) -> None:
 
 
 def test_the_page_proves_that_nothing_was_chosen_on_test_rows(page: str) -> None:
+    page = re.sub(r"<[^>]+>", "", page)
     assert "2,400 rows were trained on, 300 chose, 300 judged. No row is in two of these parts" in page
     assert "checkpoint of step 120, chosen by its loss on validation rows" in page
     assert "4 examples were chosen on 100 validation rows" in page
@@ -83,9 +84,16 @@ def test_equal_scores_of_any_size_have_no_interval_and_a_page_all_the_same() -> 
     facts, rows = comparison(40, Compare())
     for arm in facts["arms"]:
         arm |= {"score": 5.0, "low": None, "high": None}
-    found = page_of(facts | {"scale": 0.0}, rows)["arms"]
-    assert {(arm["score"], arm["range"]) for arm in found} == {("5", "no interval")}
-    assert all(math.isfinite(end) for arm in found for end in (arm["span"].left, arm["span"].width))
+    found = [row[1] for row in page_of(facts | {"scale": 0.0}, rows)["arms"].rows]
+    assert {(cell.text, cell.note) for cell in found} == {("5", "no interval")}
+    assert all(cell.span and math.isfinite(end) for cell in found for end in (cell.span.left, cell.span.width))
+
+
+def test_rows_that_the_advised_arm_gets_wrong_come_first_and_are_named_by_file_and_line() -> None:
+    facts, rows = comparison(300)
+    cards = page_of(facts, rows)["cards"]
+    wrong = {f"tickets.jsonl:{row['row'] + 1}" for row in rows if row["answers"]["tuned"]["score"] < 1}
+    assert len(cards) == 12 and [card["row"] in wrong for card in cards] == [True] * 8 + [False] * 4
 
 
 def test_undecided_and_hopeless_have_headlines_of_their_own() -> None:

@@ -25,6 +25,7 @@ from whet.doctor.power import ALPHA
 from whet.errors import count
 from whet.evaluate.units import bare, points, told_change, unit
 from whet.evaluate.verdict import two_digits
+from whet.evaluate.wording import capital
 
 SAME_COST = 1.1
 """Costs within 10% of each other are equal: a few tokens decide nothing."""
@@ -208,7 +209,3 @@ def nothing_works(rows: int) -> str:
         f"No arm answers one of {count(rows, 'test row')} right: look at the answers before choosing anything; "
         "a larger base, another metric or other data is needed."
     )
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

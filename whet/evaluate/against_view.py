@@ -6,10 +6,9 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import chart
-from whet.evaluate.advice import capital
 from whet.evaluate.sheet import Cell, Sheet, figure
 from whet.evaluate.units import told_change, told_change_range, told_range, told_score, unit
-from whet.evaluate.wording import WORDS, number, probability
+from whet.evaluate.wording import WORDS, capital, number, probability
 
 
 def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate import chart
 from whet.evaluate.sheet import Cell, Sheet, figure
-from whet.evaluate.units import signed
+from whet.evaluate.units import signed, told_range
 from whet.evaluate.wording import percent
 
 FIRST, MOST = 12, 200
 """Classes that are seen at once, and those that a click shows at most."""
-MATRIX = 12
-"""Classes up to which all counts are drawn; of more only the commonest mistakes are told."""
+MATRIX = 11
+"""Classes, with all others as one, up to which all counts are drawn; of more the commonest mistakes are told."""
 MISTAKES = 15
 WHOLES = (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"), ("balanced_accuracy", "Balanced accuracy"))
 
@@ -31,7 +32,7 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         for key, label in WHOLES
         if sides["base"].get(key) is not None and sides["tuned"].get(key) is not None
     ]
-    names = sorted(after, key=lambda name: (found(after[name]), after[name]["f1"], name))
+    names = sorted(after, key=lambda name: (after[name].get("recall", after[name]["f1"]), after[name]["f1"], name))
     sheet = class_sheet(before, after, names[:MOST])
     return {
         "wholes": wholes,
@@ -39,72 +40,94 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "rest": Sheet(sheet.columns, sheet.rows[FIRST:], style="classes") if sheet.rows[FIRST:] else None,
         "more": len(names[MOST:]),
         "confusion": confusion_view(tuned.get("confusion") or {}),
+        "lost": lost_lines(evaluation),
     }
 
 
-def found(row: dict[str, Any]) -> float:
-    """The share of the rows of a class that were given it; F1 in evaluations that do not tell it."""
-    return row.get("recall", row["f1"])
+def lost_lines(evaluation: dict[str, Any]) -> list[str]:
+    """The classes that the tuned model misses, or finds less often than the base, in words."""
+    return [
+        f"{one['label']}: {one['found']:,} of {count(one['rows'], 'test row')} found "
+        f"({told_range(*one['recall_interval'], None)})" + (f", by the base {one['base_found']:,}" * one["worse"])
+        for one in evaluation.get("lost_classes") or []
+    ]
 
 
 def class_sheet(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> Sheet:
-    """Recall with its interval and precision where the evaluation has them; F1 and counts always."""
-    told = [key for key in ("recall", "precision") if names and key in after[names[0]]]
-    columns = ["class", "test rows", "named by base", "named by tuned"]
-    columns += [head for key in told for head in ((f"{key}, base", f"{key}, tuned"))]
-    columns += ["95% interval"] if "recall" in told and has_interval(after[names[0]]) else []
-    columns += ["F1, base", "F1, tuned", "change"]
-    rows = [class_row(name, before.get(name) or {}, after[name], told) for name in names]
-    return Sheet(columns, rows)
+    """Recall with its interval and precision; for evaluations that do not have them how often a class was named."""
+    if "recall" in after[names[0]]:
+        head = ["class", "test rows", "found by base", "found by tuned", "recall, 95% interval", "precision"]
+        return Sheet([*head, "F1, base", "F1, tuned"], [recall_row(one, before.get(one), after[one]) for one in names])
+    head = ["class", "test rows", "named by base", "named by tuned", "F1, base", "F1, tuned", "change"]
+    return Sheet(head, [named_row(one, before.get(one) or {}, after[one]) for one in names])
 
 
-def has_interval(row: dict[str, Any]) -> bool:
-    return row.get("low") is not None and row.get("high") is not None
+def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[Cell]:
+    low, high = after["recall_interval"]
+    span = chart.span(low, after["recall"], high, 0.0, 1.0)
+    return [
+        Cell(name, bold=True),
+        figure(f"{after['rows']:,}"),
+        figure("\u2013" if before is None else f"{before['found']:,}"),
+        figure(f"{after['found']:,}"),
+        Cell(percent(after["recall"]), told_range(low, high, None), span=span, tone="tuned-side"),
+        share(after["precision"]),
+        share(before and before["f1"]),
+        share(after["f1"]),
+    ]
 
 
-def class_row(name: str, before: dict[str, Any], after: dict[str, Any], told: list[str]) -> list[Cell]:
-    lost = "recall" in told and after["recall"] == 0 and after["rows"]
-    cells = [Cell(name, "none found" if lost else ""), figure(f"{after['rows']:,}")]
-    cells += [figure(f"{side['given']:,}" if "given" in side else "\u2013") for side in (before, after)]
-    cells += [share(side.get(key)) for key in told for side in (before, after)]
-    if "recall" in told and has_interval(after):
-        low, high = after["low"], after["high"]
-        span = chart.span(low, after["recall"], high, 0.0, 1.0)
-        cells.append(Cell(f"{percent(low)} to {percent(high)}", span=span, tone="tuned-side"))
+def named_row(name: str, before: dict[str, Any], after: dict[str, Any]) -> list[Cell]:
     change = signed(100 * (after["f1"] - before["f1"])) if "f1" in before else "\u2013"
-    return [*cells, share(before.get("f1")), share(after["f1"]), figure(change)]
+    named = [figure(f"{side['given']:,}" if "given" in side else "\u2013") for side in (before, after)]
+    counts = [Cell(name, bold=True), figure(f"{after['rows']:,}"), *named]
+    return [*counts, share(before.get("f1")), share(after["f1"]), figure(change)]
 
 
 def share(value: float | None) -> Cell:
     return figure("\u2013" if value is None else percent(value))
 
 
-def confusion_view(counts: dict[str, dict[str, int]]) -> dict[str, Any] | None:
-    """`counts[class][answer]`: the whole matrix where it can be looked at, else the commonest mistakes."""
-    if not counts:
+def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
+    """`found["rows"][i][j]` test rows of class i were given class j: the whole matrix where it can be looked at, else
+    the commonest mistakes."""
+    if not found:
         return None
-    columns = list(counts) + sorted({answer for row in counts.values() for answer in row} - counts.keys())
-    if len(counts) <= MATRIX and len(columns) <= MATRIX + 1:
-        rows = [matrix_row(name, counts[name], columns) for name in counts]
-        return {"statement": "A row a class, a column an answer of the tuned model; the numbers are test rows.",
-                "sheet": Sheet(["class", *columns], rows, style="confusion")}  # fmt: skip
-    wrong = [(number, name, answer) for name, row in counts.items() for answer, number in row.items() if answer != name]
+    names, rows = found["classes"], found["rows"]
+    if len(names) <= MATRIX:
+        kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
+        columns = [n for n in range(len(names)) if n in kept or any(row[n] for row in rows)]
+        return {
+            "statement": "A row a class, a column an answer of the tuned model; the numbers are test rows.",
+            "sheet": Sheet(
+                ["class", *(names[n] for n in columns)],
+                [matrix_row(n, names, rows[n], columns) for n in kept],
+                style="confusion",
+            ),
+        }
+    wrong = [
+        (number, names[i], names[j]) for i, row in enumerate(rows) for j, number in enumerate(row) if number and i != j
+    ]
     wrong.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
     if not wrong:
         return None
-    rows = [[Cell(name), Cell(answer), figure(f"{number:,}")] for number, name, answer in wrong[:MISTAKES]]
     rest = sum(number for number, _, _ in wrong[MISTAKES:])
-    more = f" {rest:,} more test rows went wrong in other ways; all counts are in evaluation.json." if rest else ""
-    return {"statement": f"The commonest mistakes of the tuned model.{more}",
-            "sheet": Sheet(["class", "answered", "test rows"], rows)}  # fmt: skip
+    more = f" {count(rest, 'more test row')} went wrong in other ways; all counts are in evaluation.json."
+    return {
+        "statement": "The commonest mistakes of the tuned model." + more * bool(rest),
+        "sheet": Sheet(
+            ["class", "answered", "test rows"],
+            [[Cell(name, bold=True), Cell(answer), figure(f"{number:,}")] for number, name, answer in wrong[:MISTAKES]],
+        ),
+    }
 
 
-def matrix_row(name: str, row: dict[str, int], columns: list[str]) -> list[Cell]:
-    total = max(1, sum(row.values()))
+def matrix_row(i: int, names: list[str], row: list[int], columns: list[int]) -> list[Cell]:
+    """The shade of a cell is its share of the class."""
+    total = sum(row)
     cells = [
-        Cell(f"{row.get(answer, 0):,}", figure=True, shade=row.get(answer, 0) / total, empty=not row.get(answer))
-        for answer in columns
-    ]
-    for answer, cell in zip(columns, cells, strict=True):
-        cell.bold, cell.tone = answer == name, "right" if answer == name else "wrong"
-    return [Cell(name), *cells]
+        Cell(f"{row[j]:,}", figure=True, shade=row[j] / total, empty=not row[j], bold=i == j,
+             tone="right" if i == j else "wrong")
+        for j in columns
+    ]  # fmt: skip
+    return [Cell(names[i], bold=True), *cells]

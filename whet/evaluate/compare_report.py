@@ -8,15 +8,19 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import chart, samples
-from whet.evaluate.advice import capital, dollars, told_margin
+from whet.evaluate.advice import dollars, told_margin
 from whet.evaluate.report import guarded, template
-from whet.evaluate.report_view import around, number, percent, probability
+from whet.evaluate.report_view import around
+from whet.evaluate.sheet import Cell, Sheet, figure
 from whet.evaluate.units import told_change, told_change_range, told_range, told_score, unit
+from whet.evaluate.wording import capital, number, percent, probability
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 
 MOST_ROWS = 12
 """Test rows that are shown with the answers of all arms."""
+MOST_WRONG = 8
+"""Of these, those that the advised arm gets wrong."""
 STANDING = {"best": "best", "good enough": "good enough", "ruled out": "worse", "open": "not proved worse"}
 
 
@@ -34,7 +38,7 @@ def write_compare_report(folder: Path) -> Path:
 def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that compare.html.j2 needs."""
     arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
-    ends, factor = ((0.0, 1.0), 100) if scale is None else (around(arms), 1)
+    ends = (0.0, 1.0) if scale is None else around(arms)
     chosen = verdict["arm"] or verdict["meanwhile"]
     labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
     return {
@@ -45,16 +49,31 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
         "sentence": verdict["sentence"],
         "caution": warning,
         "metric": facts["metric"],
-        "arms": [arm_view(arm, facts["standing"], arm["name"] == chosen, scale, ends) for arm in arms],
-        "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
-        "priced": any(arm["cost"] is not None for arm in arms),
+        "arms": arm_sheet(facts, chosen, ends),
         "notes": notes(facts),
         "against": against(facts, labels),
+        "context": Sheet(["arm", "longest context"], [[Cell(arm["label"]), figure(context_of(arm))] for arm in arms]),
         "proof": proof(facts),
         "prompts": [(labels[name], samples.shown(text)) for name, text in facts.get("prompts", {}).items()],
-        "cards": [card(row, labels) for row in samples.spread(list(rows), MOST_ROWS)],
+        "cards": [card(row, labels) for row in errors_first(rows, chosen)],
         "rows": len(rows),
+        "sections": sections(bool(notes(facts)), bool(rows)),
     }
+
+
+def sections(noted: bool, answered: bool) -> list[tuple[str, str]]:
+    """(anchor, title) of what the page has."""
+    found = [("notes", "Before you believe it")] if noted else []
+    found += [("measured", "How it was measured"), ("pairs", "Every two arms"), ("prompts", "Prompts")]
+    return found + ([("answers", "Answers")] if answered else [])
+
+
+def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dict[str, Any]]:
+    """At most MOST_ROWS: first those that the advised arm does not answer right, evenly spread, and then others."""
+    wrong = [row for row in rows if chosen in row["answers"] and row["answers"][chosen]["score"] < 1]
+    right = [row for row in rows if row not in wrong]
+    first = samples.spread(wrong, max(MOST_WRONG, MOST_ROWS - len(right)))
+    return first + samples.spread(right, MOST_ROWS - len(first))
 
 
 def headline(verdict: dict[str, Any]) -> str:
@@ -78,24 +97,33 @@ def caution(facts: dict[str, Any]) -> str | None:
     return f"Of this tuned model the run itself says: {ship['sentence']} See report.html of run {facts['run']}."
 
 
-def arm_view(
+def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, float]) -> Sheet:
+    """A row an arm, the advised one marked, with the interval placed on its axis."""
+    arms, priced = facts["arms"], any(arm["cost"] is not None for arm in facts["arms"])
+    columns = ["arm", "score, 95% interval", "prompt tokens", "answer tokens", "time each"]
+    rows = [arm_row(arm, facts["standing"], arm["name"] == chosen, facts["scale"], ends) for arm in arms]
+    if priced:
+        columns.append("cost of 1,000")
+        for arm, row in zip(arms, rows, strict=True):
+            row.append(figure("\u2013" if arm["cost"] is None else dollars(arm["cost"])))
+    found = [n for n, arm in enumerate(arms) if arm["name"] == chosen]
+    return Sheet(columns, rows, chosen=found, style="arms")
+
+
+def arm_row(
     arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
-) -> dict[str, Any]:
-    """One line of the table, with the interval placed on its axis."""
+) -> list[Cell]:
     score = arm["score"]
-    return {
-        "label": arm["label"].removeprefix("the "),
-        "chosen": chosen,
-        "standing": STANDING.get(standing.get(arm["name"], ""), ""),
-        "score": told_score(score, scale),
-        "range": told_range(arm["low"], arm["high"], scale),
-        "span": chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends),
-        "prompt_tokens": f"{arm['prompt_tokens']:,.0f}",
-        "answer_tokens": f"{arm['answer_tokens']:,.0f}",
-        "context": context_of(arm),
-        "seconds": seconds(arm["seconds_per_answer"]),
-        "cost": "–" if arm["cost"] is None else dollars(arm["cost"]),
-    }
+    span = chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends)
+    told = told_score(score, scale)
+    tone = "tuned-side" if chosen else "base-side"
+    return [
+        Cell(capital(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
+        Cell(told, told_range(arm["low"], arm["high"], scale), span=span, tone=tone),
+        figure(f"{arm['prompt_tokens']:,.0f}"),
+        figure(f"{arm['answer_tokens']:,.0f}"),
+        figure(seconds(arm["seconds_per_answer"])),
+    ]
 
 
 def context_of(arm: dict[str, Any]) -> str:
@@ -130,19 +158,20 @@ def notes(facts: dict[str, Any]) -> list[str]:
     return found
 
 
-def against(facts: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, str, str, str]]:
-    """(pair, difference, interval, p) of every two arms, the clearest first."""
+def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
+    """Pair, difference with its interval, and p of every two arms, the clearest first."""
     scale = facts["scale"]
     ordered = sorted(facts["differences"], key=lambda pair: (pair["p"], -abs(pair["estimate"])))
-    return [
-        (
-            f"{labels[pair['arm']]} – {labels[pair['other']]}",
-            told_change(pair["estimate"], scale) + unit(scale),
-            told_change_range(pair["low"], pair["high"], scale),
-            probability(pair["p"]),
-        )
+    rows = [
+        [
+            Cell(f"{labels[pair['arm']]} \u2013 {labels[pair['other']]}"),
+            figure(told_change(pair["estimate"], scale) + unit(scale)),
+            figure(told_change_range(pair["low"], pair["high"], scale)),
+            figure(probability(pair["p"])),
+        ]
         for pair in ordered
     ]
+    return Sheet(["difference", "estimate", "95% interval", "p, corrected"], rows)
 
 
 def told_repeats(rows: int) -> str:
@@ -194,7 +223,7 @@ def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     """A test row with what each arm said."""
     reference = samples.shown(row["reference"])
     return {
-        "row": row["row"],
+        "row": samples.place_of(row),
         "prompt": samples.shown(samples.prompt_text(row["prompt"])),
         "reference": reference,
         "answers": [

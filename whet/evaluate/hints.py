@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from whet.evaluate.advice import capital
+from whet.evaluate.wording import capital
 
 HINTS: dict[str, str] = {
     "95% interval": "The range that holds the true value in 95 of 100 such measurements. Where it includes zero, these "
@@ -20,15 +20,16 @@ HINTS: dict[str, str] = {
     "test rows": "Rows set apart before training and never learned from. All scores are of these.",
     "validation rows": "Rows that choose (the checkpoint, an opponent's prompt), apart from those trained on and from "
     "those that judge.",
-    "validation loss": "Loss on rows that were not trained on, as training goes. Where it rises while the training loss "
-    "falls, the model learns its rows by heart.",
+    "validation loss": "Loss on rows that were not trained on, as training goes. Where it rises while the training "
+    "loss falls, the model learns its rows by heart.",
+    "arm": "One way to get the answers: a prompt, examples, a look-up, the tuned model, another model.",
     "points": "Percentage points: from 40% to 50% is 10 points.",
     "effective rows": "Rows that are near-copies of each other, or of one person or document, say less than as many "
     "different ones. This is how many independent rows they are worth.",
-    "clusters": "Groups of test rows that belong together, such as near-copies or one conversation. Intervals and tests "
-    "go by them.",
-    "opponent": "What the tuned model must beat on the same test rows: the base, an answer that reads nothing, the base "
-    "told what is wanted, the base shown examples.",
+    "clusters": "Groups of test rows that belong together, such as near-copies or one conversation. Intervals and "
+    "tests go by them.",
+    "opponent": "What the tuned model must beat on the same test rows: the base, an answer that reads nothing, the "
+    "base told what is wanted, the base shown examples.",
     "prompt tokens": "Tokens that the model reads for one answer, on average. They cost time and money each time.",
     "answer tokens": "Tokens that the model writes for one answer, on average.",
     "content": "Whether the answer is right, after it was taken out of what surrounds it: code fences, prefixes, a "
@@ -75,19 +76,21 @@ HINTS: dict[str, str] = {
     "threshold": "The probability from which on a class is named.",
 }
 SPELLINGS = {
-    "95% intervals": "95% interval", "p": "p-value", "p, corrected": "corrected", "strongest opponent": "opponent",
-    "opponents": "opponent", "test row": "test rows", "validation row": "validation rows", "Content": "content",
-    "Form": "form", "Macro-F1": "Macro-F1", "macro-F1": "Macro-F1", "Balanced accuracy": "balanced accuracy",
-    "Reference loss": "reference loss", "General text": "general text", "Peak memory": "peak memory",
-    "Detectable gain": "detectable gain", "Supervised tokens": "supervised tokens", "Entropy": "entropy",
-    "score, 95% interval": "95% interval", "difference, 95% interval": "95% interval",
-    "change, 95% interval": "95% interval", "Accuracy": "accuracy", "recall, base": "recall", "recall, tuned": "recall", "precision, base": "precision",
-    "precision, tuned": "precision", "F1, base": "F1", "F1, tuned": "F1", "F1 over fields": "F1", "Win rate": "win rate", "Validation loss": "validation loss", "Confusion": "confusion",
+    "95% intervals": "95% interval", "score, 95% interval": "95% interval", "difference, 95% interval": "95% interval",
+    "change, 95% interval": "95% interval", "recall, 95% interval": "recall", "p": "p-value",
+    "p, corrected": "corrected", "strongest opponent": "opponent", "opponents": "opponent", "test row": "test rows",
+    "validation row": "validation rows", "Content": "content", "Form": "form", "macro-F1": "Macro-F1",
+    "Accuracy": "accuracy", "Balanced accuracy": "balanced accuracy", "F1, base": "F1", "F1, tuned": "F1",
+    "F1 over fields": "F1", "Reference loss": "reference loss", "General text": "general text",
+    "Peak memory": "peak memory", "Detectable gain": "detectable gain", "Supervised tokens": "supervised tokens",
+    "Entropy": "entropy", "Win rate": "win rate", "Validation loss": "validation loss",
 }  # fmt: skip
 """Other ways in which a word is written on a page."""
 WORDS = {word: word for word in HINTS} | SPELLINGS
-EVERYDAY = {"p", "content", "form", "Content", "Form", "json", "reward", "nll", "margin", "budget", "threshold", "recall",
-            "confusion", "Confusion", "accuracy"}  # fmt: skip
+EVERYDAY = {
+    "p", "content", "form", "Content", "Form", "json", "reward", "nll", "margin", "budget", "threshold", "recall",
+    "precision", "confusion", "accuracy", "Accuracy",
+}  # fmt: skip
 """Words that mean something else in many a sentence: they have their hint only where they stand alone."""
 FOUND = re.compile(
     rf"(?<![\w.-])(?:{'|'.join(re.escape(word) for word in sorted(WORDS.keys() - EVERYDAY, key=len, reverse=True))})"

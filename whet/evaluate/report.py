@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedErro
 from whet.errors import RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
-from whet.evaluate.advice import capital
 from whet.evaluate.against_view import opponents_view, split_sheet
 from whet.evaluate.chart import brief
 from whet.evaluate.class_view import classes_view
@@ -22,7 +21,7 @@ from whet.evaluate.sheet import pairs
 from whet.evaluate.ship_view import effort, ship_view
 from whet.evaluate.third_view import third_view
 from whet.evaluate.training_view import charts
-from whet.evaluate.wording import day, flatten, is_finite
+from whet.evaluate.wording import capital, day, flatten, is_finite
 from whet.store.atomic import write_text
 from whet.store.run import read_json_file, read_lines
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import ship
-from whet.evaluate.advice import capital
 from whet.evaluate.against_view import independence, split_view, strongest
 from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
+from whet.evaluate.class_view import lost_lines
 from whet.evaluate.units import points, told_change, told_change_range, told_metric, told_score, unit
-from whet.evaluate.wording import duration, size
+from whet.evaluate.wording import capital, duration, size
 
+MOST_LOST = 3
+"""Classes that the first screen names."""
 TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
 SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
 
@@ -29,6 +31,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "sentence": capital(decided["sentence"].partition(": ")[2]),
         "goal": goal(evaluation),
         "gain": gain(evaluation),
+        "lost": lost_lines(evaluation)[:MOST_LOST],
         "split": split_view(evaluation),
         "cost": [measure_row(measure) for measure in judged(evaluation)],
         "rows": independence(evaluation),

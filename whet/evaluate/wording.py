@@ -15,6 +15,11 @@ WORDS = {
 """Title and sign of each word of a verdict."""
 
 
+def capital(text: str) -> str:
+    """The first letter large, and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def plain_word(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
