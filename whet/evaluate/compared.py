@@ -38,8 +38,8 @@ from whet.evaluate.retrieve import (
     passages_with_answer,
     read_documents,
 )
-from whet.evaluate.sides import Side, sides_of
-from whet.evaluate.transcript import Transcript
+from whet.evaluate.sides import Side, remember, sides_of
+from whet.evaluate.transcript import FILE
 from whet.generate.remote import secret_of
 from whet.generate.teachers import refuse_secret_url
 from whet.model.fit import forest_refusal, install_forest
@@ -56,7 +56,7 @@ from whet.train.session import Session, load
 from whet.types import Row
 
 FOLDER = "compare"
-"""Inside the run's folder: answers.jsonl, compare.json, rows.json, report.html."""
+"""Inside the run's folder: compare.json, rows.json, side_by_side.jsonl, report.html."""
 SHOWS_EXAMPLES = {"few-shot", "few-shot-nearest"}
 CHOOSING_ROWS = 100
 """Validation rows that choose among numbers of examples."""
@@ -125,7 +125,7 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     apart = prove_apart(source.ledger)
     run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
     arms = arms_of(settings)
-    comparison = Comparison(session, settings, name, Transcript(folder / "answers.jsonl"), observer)
+    comparison = Comparison(session, settings, name, observer)
     comparison.open(any(arm.trained for arm in arms))
     shots = comparison.choose_shots(arms)
     asked = [comparison.ask(arm, rows, shots["chosen"]) for arm in arms]
@@ -177,11 +177,8 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
 class Comparison:
     """The models, the prompts and the transcript of one comparison."""
 
-    def __init__(
-        self, session: Session, settings: Compare, metric_name: str, transcript: Transcript, observer: Observer
-    ) -> None:
-        self.session, self.settings, self.metric = session, settings, metric_name
-        self.transcript, self.observer = transcript, observer
+    def __init__(self, session: Session, settings: Compare, metric_name: str, observer: Observer) -> None:
+        self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
         self.source = session.material.prepared
         self._pool: list[Row] | None = None
         self._retriever: Retriever | None = None
@@ -198,17 +195,16 @@ class Comparison:
             opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
             base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
             origin = opened.base
-            digest = f"{origin.fingerprint} {facts['dtype']} {sorted(facts['weights_sha256'].items())}"
-            digest += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
-            self.tuned: LocalModel | None = LocalModel(tuned, origin, renderer, digest)
+            tuned_side: Side | None = tuned
         else:
             origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
             use_forest = forest_refusal(origin.model) is None
             if use_forest:
                 install_forest(origin.model)
-            base, self.tuned = Side("base", Policy(origin.model, use_forest)), None
-        dtype = next(base.policy.model.parameters()).dtype
-        self.base = LocalModel(base, origin, renderer, f"{origin.fingerprint} {dtype}")
+            base, tuned_side, facts = Side("base", Policy(origin.model, use_forest)), None, {}
+        self.transcript = remember(base, tuned_side, origin, renderer.stop_ids, session.run.folder / FILE, facts)
+        self.base = LocalModel(base, origin, renderer)
+        self.tuned = None if tuned_side is None else LocalModel(tuned_side, origin, renderer)
         self.context = origin.context
         self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.source.test_rows, origin)
 
