@@ -266,7 +266,8 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
-        measured = without_leaks(word, lines, leaks, recipe.seed) | measured
+        labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
+        measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
     result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())

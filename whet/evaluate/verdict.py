@@ -78,13 +78,16 @@ def decide(
             f"No difference that matters (less than {small} either way): {numbers}.",
         )
     needed = None if needed is None else two_digits(needed)
-    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed), needed)
+    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
 
 
-def undecided_sentence(difference: Difference, margin: float, numbers: str, needed: int | None) -> str:
+def undecided_sentence(
+    difference: Difference, margin: float, numbers: str, needed: int | None, over: str = ""
+) -> str:
     if difference.discordant == 0:
         where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
-        why = f"base and tune score the same on {where}"
+        why = f"the tune and {over} score the same" if over else "base and tune score the same"
+        why += f" on {where}"
     elif difference.discordant < FEWEST_DISCORDANT:
         verb = "differs" if difference.discordant == 1 else "differ"
         why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than five "
@@ -93,7 +96,7 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         asked = points(margin) if difference.scale is None else bare(margin)
         why = f"the gain may be smaller than the margin of {asked}"
     else:
-        why = "the test rows cannot tell"
+        why = f"the test rows cannot tell whether the tune is better than {over}" if over else "the test rows cannot tell"
     end = f" About {needed:,} rows like these would probably decide." if needed else ""
     return f"Undecided, {why}: {numbers}.{end}"
 

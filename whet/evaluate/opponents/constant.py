@@ -38,9 +38,9 @@ class Constant:
     """How it was found, in words."""
 
 
-def choose(seen: Seen, compared: str, score: Score, short: bool = False, own: bool = False) -> Constant:
-    """The best constant for a metric. `short` tries answers that no training row has, too, as for rewards; `own` says
-    that the score is not that of `compared`, so that counting does not decide."""
+def choose(seen: Seen, compared: str, score: Score, own: bool = False) -> Constant:
+    """The best constant for a metric. `own` says that the score is another than that of `compared`, a reward or a
+    function: then counting does not decide, and short answers that no training row has are tried, too."""
     if compared in COUNTED and seen.rows and not own:
         best, times = seen.answers.most_common(1)[0]
         share = f"{100 * times / seen.rows:.1f}% of {seen.rows:,} training rows"
@@ -50,7 +50,7 @@ def choose(seen: Seen, compared: str, score: Score, short: bool = False, own: bo
         candidates.setdefault(most_frequent_values(seen), "the most frequent value of each key")
     if compared != "json" and len(seen.answers) > FREQUENT:
         candidates |= dict.fromkeys(shortlist([row.reference for row in seen.sample]), "a medoid")
-    if short:
+    if own:
         candidates |= {answer: "a short answer" for answer in SHORT if answer not in candidates}
     rows = spread(seen.sample, SCORED)
     values = {answer: mean([one.value for one in score([answer] * len(rows), rows)]) for answer in candidates}

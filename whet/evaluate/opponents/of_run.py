@@ -58,8 +58,9 @@ def oppose_words(
         guess = unigram(token_counts(prepared.train, vocabulary), in_order(prepared.test, READ_TOKENS), order)
         found = [base_of(lines, None), guess, *unasked(recipe.evaluate, LIKELIHOODS)]
     else:
-        setting = setting_of(measured["metric"]["name"], lines, base, origin, recipe, prepared, rewards, observer)
-        found = written_opponents(setting, lines, learned(run), setting.own, recipe.retrieval is not None)
+        rows = referred(prepared.test_rows, lines)
+        setting = setting_of(measured["metric"]["name"], rows, base, origin, recipe, prepared, rewards, observer)
+        found = written_opponents(setting, lines, learned(run), run)
         if isinstance(recipe.method, Bake):
             found = [Absent(one.name, one.label, BAKED) if one.name == "prompted" else one for one in found]
     of_lines(measured, lines, found, recipe.seed)
@@ -114,27 +115,24 @@ def unasked(settings: Evaluate, reason: str) -> list[Absent]:
 
 def setting_of(
     name: str,
-    lines: Lines,
+    rows: Sequence[Row],
     base: Side,
     origin: Base,
     recipe: Recipe,
     prepared: Prepared,
     rewards: Rewards | None,
     observer: Observer,
-    tokens: int | None = None,
 ) -> Setting:
-    """`name` is the metric of the verdict; `tokens` the longest answer of the tuned model, where it is known."""
-    rows = referred(prepared.test_rows, lines)
+    """`name` is the metric of the verdict, `rows` the test rows as it compares them."""
     own = name == "reward" or is_function(name)
     answered = [row for row in rows if row.reference.strip()]
     compared = name if not own else metric.choose(answered)[0] if answered else "reward"
     limit = recipe.evaluate.max_new_tokens
     if isinstance(recipe.method, Rollouts | Distil):
         limit = limit or recipe.method.max_new_tokens
-    most = tokens or answer_tokens(rows, origin)
-    return Setting(
-        recipe, prepared, base, origin, rows, compared, score_with(name, rewards), room(limit, most), observer, own
-    )
+    most = room(limit, answer_tokens(rows, origin))
+    score = score_with(name, rewards)
+    return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
 
 
 def score_with(name: str, rewards: Rewards | None) -> Score:

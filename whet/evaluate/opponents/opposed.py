@@ -13,13 +13,14 @@ from whet.evaluate.opponents.constant import choose, constant
 from whet.evaluate.opponents.examples import LABEL as EXAMPLES
 from whet.evaluate.opponents.examples import WithExamples
 from whet.evaluate.opponents.opponent import Absent, Opponent, hold
+from whet.evaluate.opponents.prompted import CHOSEN, Prompted
 from whet.evaluate.opponents.prompted import LABEL as PROMPTED
-from whet.evaluate.opponents.prompted import Prompted
 from whet.evaluate.opponents.setting import Setting
 from whet.evaluate.opponents.word import against_facts, verdict_of
 from whet.evaluate.statistics import clusters_of_lines
 from whet.evaluate.verdict import compare
 from whet.recipe.schema import Evaluate, OpponentName
+from whet.store.run import Run
 
 BASE = "the base as it is"
 CONSTANT = "the best constant answer"
@@ -72,13 +73,13 @@ def wanted(settings: Evaluate) -> list[OpponentName]:
     return list(LABELS) if settings.against == "auto" else ["base", "constant", *settings.against]
 
 
-def written_opponents(setting: Setting, lines: Lines, learned: float, rewarded: bool, passages: bool) -> Found:
+def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run) -> Found:
     """Where answers are written: base, constant, and of the two that are asked those that are wanted.
 
-    `learned` is what the run cost before, in tokens that are read once; `passages` says that the prompts hold some.
+    `learned` is what the training cost, in tokens that are read once. What was chosen stays in the run, for compare.
     """
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
-    found: Found = [base_of(lines, mean(map(len, prompts))), constant_of(setting, rewarded)]
+    found: Found = [base_of(lines, mean(map(len, prompts))), constant_of(setting)]
     names = wanted(setting.recipe.evaluate)
     expected = expected_tokens(setting, lines)
     spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
@@ -90,7 +91,7 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, rewarded: 
             prompted = Prompted(setting, allowed / 2, expected)
         except (DataError, InputError) as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
-    if "examples" in names and passages:
+    if "examples" in names and setting.recipe.retrieval is not None:
         found.append(Absent("examples", EXAMPLES, "each prompt holds passages already, and examples need their room"))
     elif "examples" in names:
         try:
@@ -101,8 +102,13 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, rewarded: 
     per_row = sum(one.row_cost for one in (prompted, examples) if one)
     rows, clusters = len(setting.rows), clusters_of_lines(lines)
     places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
-    asked = [prompted.opponent(prompted.choose(), places)] if prompted else []
-    asked += [examples.opponent(places)] if examples else []
+    asked = []
+    if prompted:
+        way = prompted.choose()
+        run.write_json(CHOSEN, asdict(way))
+        asked.append(prompted.opponent(way, places))
+    if examples:
+        asked.append(examples.opponent(places))
     return [*found, *(sampled(one, rows) for one in asked)]
 
 
@@ -126,10 +132,10 @@ def expected_tokens(setting: Setting, lines: Lines) -> float:
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
 
 
-def constant_of(setting: Setting, rewarded: bool) -> Opponent | Absent:
+def constant_of(setting: Setting) -> Opponent | Absent:
     seen = setting.seen
-    if not seen.rows and not rewarded:
+    if not seen.rows and not setting.own:
         return Absent("constant", CONSTANT, "no training row has an answer in words")
     setting.observer.phase("looking for the best constant answer")
-    chosen = choose(seen, setting.compared, setting.score, rewarded, setting.own)
+    chosen = choose(seen, setting.compared, setting.score, setting.own)
     return constant(chosen, setting.rows, setting.score)

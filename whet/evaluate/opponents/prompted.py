@@ -6,6 +6,7 @@ log-probabilities or by their mean a token. The prompt is a root and the labels 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean as mean
@@ -21,13 +22,18 @@ from whet.evaluate.opponents.budget import reading, written
 from whet.evaluate.opponents.opponent import Opponent
 from whet.evaluate.opponents.phrasing import Phrasing, labels_of, phrasings
 from whet.evaluate.opponents.setting import Setting
+from whet.evaluate.transcript import Told, key_of
+from whet.store.run import Run
 from whet.types import Row
 
 LABEL = "the base with a prompt"
 TOLD = 160
 """Characters of the phrasing that are told."""
+CHOSEN = "prompted.json"
+"""In the run's folder: how the base was told, as validation rows chose it."""
 FEWEST_CHOOSING = 20
 By = Literal["writing", "likelihood", "likelihood a token"]
+LIKELY: tuple[By, By] = ("likelihood", "likelihood a token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +50,17 @@ class Way:
 class Given:
     """Answers to some rows."""
 
-    texts: list[str]
     prompts: Fitted
-    cut: int = 0
-    """Answers that the limit of tokens cut off."""
+    told: list[Told]
+
+    @property
+    def texts(self) -> list[str]:
+        return [one.text for one in self.told]
+
+    @property
+    def cut(self) -> int:
+        """Answers that the limit of tokens cut off."""
+        return sum(not one.finished for one in self.told)
 
 
 class Prompted:
@@ -114,31 +127,49 @@ class Prompted:
             ways.append(Way(phrasing, "writing", mean(values)))
         if self.labels:
             for phrasing, prompts in self.found:
-                for by, texts in self._named(prompts).items():
+                for by in LIKELY:
+                    texts = [one.text for one in self._named(prompts, by)]
                     ways.append(Way(phrasing, by, mean(setting.values(texts, self.rows))))
         return max(ways, key=lambda way: way.score)
 
-    def _named(self, prompts: Fitted) -> dict[By, list[str]]:
-        """The likeliest label of each prompt."""
-        total = len(prompts.tokens)
-        self.setting.observer.phase("reading how likely the base finds each label", total)
-        sum_RK = read_answers(
-            self.setting.base,
-            prompts.tokens,
-            self.names,
-            lambda done: self.setting.observer.step(done, total, {}),
-        )
-        size_K = np.array([len(ids) for ids in self.names])
-        best = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
-        return {by: [self.labels[k] for k in found.argmax(-1).tolist()] for by, found in best.items()}  # type: ignore[misc]
+    def _named(self, prompts: Fitted, by: By) -> list[Told]:
+        """The likeliest label of each prompt, by a sum or by a mean; kept with the answers, so that it is read once."""
+        memory = self.setting.base.memory
+        assert memory is not None
+
+        def keys(way: By) -> list[str]:
+            return [key_of(f"{memory.identity} {way}", [ids, self.labels], 0) for ids in prompts.tokens]
+
+        missing = [place for place, key in enumerate(keys(by)) if key not in memory.transcript]
+        if missing:
+            total, began = len(missing), time.perf_counter()
+            self.setting.observer.phase("reading how likely the base finds each label", total)
+            asked = [prompts.tokens[place] for place in missing]
+            sum_RK = read_answers(
+                self.setting.base, asked, self.names, lambda done: self.setting.observer.step(done, total, {})
+            )
+            seconds = (time.perf_counter() - began) / total
+            size_K = np.array([len(ids) for ids in self.names])
+            both: dict[By, np.ndarray] = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
+            for way, score_RK in both.items():
+                named = [
+                    Told(self.labels[k], len(ids), len(self.names[k]), seconds, True)
+                    for ids, k in zip(asked, score_RK.argmax(-1).tolist(), strict=True)
+                ]
+                known = [keys(way)[place] for place in missing]
+                memory.transcript.add(f"base, {way}", list(zip(known, named, strict=True)))
+        return [memory.transcript[key] for key in keys(by)]
 
     def give(self, way: Way, rows: Sequence[Row]) -> Given:
         """Answers to rows in a chosen way. Raises InputError where a prompt does not fit."""
         prompts = self.setting.fitted(way.phrasing.framing, rows)
         if way.by != "writing":
-            return Given(self._named(prompts)[way.by], prompts)
-        answers = self.setting.ask(LABEL, prompts)
-        return Given([answer.text.strip() for answer in answers], prompts, sum(not one.finished for one in answers))
+            return Given(prompts, self._named(prompts, way.by))
+        told = [
+            Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
+            for one in self.setting.ask(LABEL, prompts)
+        ]
+        return Given(prompts, told)
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
         """On test rows."""
@@ -149,7 +180,7 @@ class Prompted:
         return Opponent("prompted", LABEL, list(places), scores, given.texts, tokens, self.detail(way, given))
 
     def detail(self, way: Way, given: Given) -> str:
-        tried = len(self.found) * (3 if self.labels else 1)
+        tried = len(self.found) * (1 + len(LIKELY) * bool(self.labels))
         words = way.phrasing.words
         parts = [
             f"the best of {tried} ways on {count(len(self.rows), self.setting.part + ' row')}"
@@ -158,6 +189,21 @@ class Prompted:
         if given.cut:
             parts.append(f"{given.cut:,} of {len(given.texts):,} answers were cut at {self.setting.tokens:,} tokens")
         return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    prompted: Prompted
+    way: Way
+
+
+def way_of(run: Run, setting: Setting) -> Ready:
+    """As the evaluation of the run chose it, or chosen now. Raises DataError where nothing can be told."""
+    prompted = Prompted(setting, float("inf"), setting.tokens)
+    if not (run.folder / CHOSEN).exists():
+        return Ready(prompted, prompted.choose())
+    stored = run.read_json(CHOSEN, "phrasing", "by", "score")
+    return Ready(prompted, Way(Phrasing(**stored["phrasing"]), stored["by"], stored["score"]))
 
 
 def how(by: By) -> str:
