@@ -170,7 +170,7 @@ def opponents(found: dict[str, Any]) -> Table:
             Text(short(one["label"]), style="bold" if one["name"] == found.get("strongest") else ""),
             score(one["score"], one.get("scale")),
             f"{told_change(one['difference'], one.get('scale'))} "
-            f"({told_change_range(*one['difference_interval'], one.get('scale'))})",
+            f"({told_change_range(one['difference_interval'][0], one['difference_interval'][1], one.get('scale'))})",
             one["rows"],
             None if one["prompt_tokens"] is None else round(one["prompt_tokens"]),
             Text(one["word"], style=VERDICT_STYLE[one["word"]]),

@@ -96,7 +96,7 @@ def undecided_sentence(
         asked = points(margin) if difference.scale is None else bare(margin)
         why = f"the gain may be smaller than the margin of {asked}"
     else:
-        why = f"the test rows cannot tell whether the tune is better than {over}" if over else "the test rows cannot tell"
+        why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
     end = f" About {needed:,} rows like these would probably decide." if needed else ""
     return f"Undecided, {why}: {numbers}.{end}"
 
