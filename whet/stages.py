@@ -33,11 +33,13 @@ from whet.evaluate.heldout import measure_blocks, measure_rewarded
 from whet.evaluate.judge import measure_judge
 from whet.evaluate.leaks import without_leaks
 from whet.evaluate.nearer import choose_nearer
+from whet.evaluate.opponents.of_run import oppose_head, oppose_text, oppose_words
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
-from whet.evaluate.sides import sides_of
+from whet.evaluate.sides import remember, sides_of
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
+from whet.evaluate.transcript import FILE
 from whet.evaluate.wins import measure_wins, with_answers
 from whet.model.base import locate
 from whet.model.load import open_model
@@ -280,13 +282,15 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     if isinstance(recipe.method, HeadMethod):
         assert isinstance(source, Prepared)
         measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
+        oppose_head(measured, lines, recipe, source)
         measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source)
     else:
         measured, lines = _measured_words(session, facts, path, observer)
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
-        measured = without_leaks(word, lines, leaks, recipe.seed) | measured
+        labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
+        measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
     result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
@@ -305,6 +309,8 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
     use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
     observer.phase("evaluating base and tuned")
+    remember(base, tuned, opened.base, session.renderer.stop_ids, run.folder / FILE, facts)
+    rewards = None
     lines: list[dict[str, Any]] = []
     prompts: list[list[int]] = []
     clusters = None
@@ -314,7 +320,8 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
 
     if isinstance(source, Corpus):
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
-        measured = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
+        measured, values = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
+        oppose_text(measured, values, source, base, recipe.method.context, recipe)
     elif isinstance(recipe.method, Rollouts):
         rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
         measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
@@ -325,11 +332,13 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
     else:
         measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+    if isinstance(source, Prepared):
+        oppose_words(measured, lines, base, opened.base, recipe, source, run, rewards, observer)
     if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
         lines = with_answers(lines, base, tuned, opened.base, source, recipe, progress)
     if recipe.evaluate.wins and isinstance(source, Prepared):
-        rewards = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
-        measured["wins"] = measure_wins(lines, source.test_rows, rewards, recipe.seed)
+        winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
+        measured["wins"] = measure_wins(lines, source.test_rows, winning, recipe.seed)
     if recipe.retrieval and isinstance(source, Prepared):
         answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
         cache = run.folder / JUDGED / "support.json"

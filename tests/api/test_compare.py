@@ -18,7 +18,7 @@ from whet.store.run import read_lines
 
 server = pytest.fixture(serving)
 SMALL = {"split.test": 12, "split.validation": 8, "steps": 2, "evaluate.forgetting": False}
-UNTUNED = SMALL | {"compare.arms": "[zero-shot, few-shot]"}
+UNTUNED = SMALL | {"compare.arms": "[zero-shot, few-shot]", "compare.shots": 4}
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def compare(tmp_path: Path, data: str, **settings: Any) -> dict[str, Any]:
 def test_prompts_alone_need_no_training_and_a_second_call_asks_nothing(tmp_path: Path, data: str) -> None:
     first = compare(tmp_path, data, **UNTUNED)
     folder = tmp_path / "runs" / "desk"
-    lines = (folder / "compare" / "answers.jsonl").read_bytes()
+    lines = (folder / "asked.jsonl").read_bytes()
     again = compare(tmp_path, data, **UNTUNED)
-    assert (folder / "compare" / "answers.jsonl").read_bytes() == lines and again == first
+    assert (folder / "asked.jsonl").read_bytes() == lines and again == first
     assert not (folder / "model").exists() and (folder / "compare" / "report.html").is_file()
     assert [arm["name"] for arm in first["arms"]] == ["zero-shot", "few-shot"]
     assert all(arm["rows"] == 12 for arm in first["arms"]) and first["verdict"]["word"] is None
@@ -63,7 +63,7 @@ def side_by_side(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_several_numbers_of_examples_are_tried_on_validation_rows_only(tmp_path: Path, data: str) -> None:
-    found = compare(tmp_path, data, **UNTUNED, **{"compare.shots": "[1, 2]"})
+    found = compare(tmp_path, data, **(UNTUNED | {"compare.shots": "[1, 2]"}))
     assert found["shots"]["part"] == "validation" and found["shots"]["rows"] == 8
     assert set(found["shots"]["scores"]) == {"1", "2"} or set(found["shots"]["scores"]) == {1, 2}
     parts = json.loads((tmp_path / "runs" / "desk" / "compare" / "rows.json").read_text("utf-8"))

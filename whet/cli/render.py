@@ -14,7 +14,7 @@ from rich.text import Text
 
 from whet.evaluate import ship
 from whet.evaluate.ship_view import advice, measure_row
-from whet.evaluate.units import told_metric, told_score
+from whet.evaluate.units import told_change, told_change_range, told_metric, told_score
 from whet.store.atomic import plain
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
@@ -139,6 +139,8 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say("")
     if facts.get("verdict"):
         screen.show(verdict(facts))
+    if (facts.get("verdict") or {}).get("against"):
+        screen.show(opponents(facts["verdict"]))
     if goal := (facts.get("verdict") or {}).get("goal"):
         screen.say(goal["sentence"], style=GOAL_STYLE[goal["word"]])
     third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
@@ -162,6 +164,36 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say(effort(facts), style="dim")
     if facts.get("report"):
         screen.say(f"Report: {facts['report']}")
+
+
+def opponents(found: dict[str, Any]) -> Table:
+    """What the tuned model was held against; what could not be asked stands below with its reason."""
+    rows: list[Sequence[object]] = [
+        (
+            Text(short(one["label"]), style="bold" if one["name"] == found.get("strongest") else ""),
+            score(one["score"], one.get("scale")),
+            f"{told_change(one['difference'], one.get('scale'))} "
+            f"({told_change_range(one['difference_interval'][0], one['difference_interval'][1], one.get('scale'))})",
+            one["rows"],
+            None if one["prompt_tokens"] is None else round(one["prompt_tokens"]),
+            Text(one["word"], style=VERDICT_STYLE[one["word"]]),
+        )
+        for one in found["against"]
+    ]
+    rows += [(Text(f"{one['label']}: {one['reason']}", style="dim"), "", "", "", "", "") for one in absent(found)]
+    columns = ["held against", "#score", "#tuned is, 95%", "#rows", "#prompt", ""]
+    return table(columns, rows, title="The tuned model against what needs no training")
+
+
+def absent(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Opponents that could not be asked; none in runs that were measured before there were any."""
+    return found.get("not_asked") or []
+
+
+def short(label: str) -> str:
+    """So that the table stays narrow."""
+    label = label.removeprefix("the ")
+    return label[:1].upper() + label[1:] if len(label) <= 34 else label[:1].upper() + label[1:31] + "..."
 
 
 def cost(measures: Sequence[dict[str, Any]]) -> Table:

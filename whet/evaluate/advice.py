@@ -23,14 +23,13 @@ from scipy.special import ndtri
 
 from whet.doctor.power import ALPHA
 from whet.errors import count
+from whet.evaluate.ship import TRAINING_PAYS
 from whet.evaluate.units import bare, points, told_change, unit
 from whet.evaluate.verdict import two_digits
 from whet.evaluate.wording import capital
 
 SAME_COST = 1.1
 """Costs within 10% of each other are equal: a few tokens decide nothing."""
-TRAINING_PAYS = 2.0
-"""A model of one's own must be kept, served and trained again: it wins at equal quality from half the cost on."""
 
 
 @dataclass(frozen=True, slots=True)

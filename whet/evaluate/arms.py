@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from whet.errors import RecipeError
 from whet.recipe.comparison import ArmName, Compare, Framing, RemoteModel
@@ -15,7 +16,7 @@ class Arm:
 
     name: str
     label: str
-    framing: Framing
+    framing: Framing | Literal["constant", "prompted"]
     trained: bool
     effort: int
     """Rank of what it takes to set up."""
@@ -27,7 +28,9 @@ class Arm:
 KNOWN: dict[ArmName, Arm] = {
     arm.name: arm  # type: ignore[misc]
     for arm in (
+        Arm("constant", "a constant answer", "constant", False, 0, "give a fixed answer: nothing needs a model yet"),
         Arm("zero-shot", "zero-shot", "zero-shot", False, 0, "use the base as it is"),
+        Arm("prompted", "a prompt of ours", "prompted", False, 1, "use the base with a prompt, and do not tune"),
         Arm("system", "the system prompt", "system", False, 1, "use the system prompt, and do not tune"),
         Arm("few-shot", "few-shot", "few-shot", False, 2, "put the examples into the prompt, and do not tune"),
         Arm(
@@ -62,7 +65,7 @@ def arms_of(settings: Compare) -> list[Arm]:
     return arms
 
 
-def missing(framing: Framing, settings: Compare) -> str | None:
+def missing(framing: str, settings: Compare) -> str | None:
     """The key that must be set for such prompts, and is not."""
     if framing == "system" and settings.system is None:
         return "compare.system"

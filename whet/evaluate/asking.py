@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from whet.data.template import Renderer
@@ -19,8 +19,6 @@ from whet.model.base import Base
 from whet.recipe.comparison import RemoteModel
 from whet.types import Message
 
-CHUNK = 128
-"""Answers of a local model that are kept together: as many as the engine writes at once."""
 Counted = Callable[[int], None]
 """Told how many answers there are."""
 
@@ -33,38 +31,17 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """`identity` names the weights. Seconds are those of a batch, shared by its answers."""
+    """`side` has a memory. Seconds are those of a batch, shared by its answers."""
 
     side: Side
     origin: Base
     renderer: Renderer
-    identity: str
 
     def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
-        keys = [key_of(self.identity, ids, tokens) for ids in prompts.tokens]
-        wanted = {key: ids for key, ids in zip(keys, prompts.tokens, strict=True) if key not in transcript}
-        missing = list(wanted.items())
-        known = len(keys) - len(missing)
-        done(known)
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
-            began = time.perf_counter()
-            before = known + start
-            found = ask(
-                self.side,
-                self.origin,
-                [ids for _, ids in chunk],
-                self.renderer,
-                tokens,
-                lambda n, b=before: done(b + n),
-            )
-            seconds = (time.perf_counter() - began) / len(chunk)
-            told = [
-                Told(answer.text.strip(), len(ids), len(answer.ids) + answer.finished, seconds, answer.finished)
-                for (_, ids), answer in zip(chunk, found, strict=True)
-            ]
-            transcript.add(arm, [(key, one) for (key, _), one in zip(chunk, told, strict=True)])
-        return [transcript[key] for key in keys]
+        assert self.side.memory is not None
+        ask(self.side, self.origin, prompts.tokens, self.renderer, tokens, done)
+        found = [transcript[key_of(self.side.memory.identity, ids, tokens)] for ids in prompts.tokens]
+        return [replace(told, text=told.text.strip()) for told in found]
 
 
 @dataclass(frozen=True, slots=True)

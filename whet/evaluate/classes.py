@@ -49,10 +49,11 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], prepared: Prepared, se
 
     def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = prepared.test_rows
-        against, base_named, kind, reason = _base(base, outputs, prepared, wanted)
+        against, base_named, kind, reason, both = _base(base, outputs, prepared, wanted)
         name = "accuracy" if outputs.task == "single" else "label-f1"
         scores = {"base": against, "tuned": tuned}
         facts = paired_facts(name, f"{_state(outputs)}; {reason}", scores, rows, seed)
+        facts["without_training"] = both
         facts["base"] |= {"kind": kind, **table(wanted, base_named)}
         facts["tuned"] |= table(wanted, named)
         tell_lost(facts, wanted, base_named, named)
@@ -103,24 +104,28 @@ def table(wanted: Names, named: Names) -> dict[str, Any]:
     return facts
 
 
-def _base(base: Side, outputs: Outputs, prepared: Prepared, wanted: Names) -> tuple[list[RowScore], Names, str, str]:
-    """(scores, names, kind, reason) of the better of the two that need no training."""
+def _base(
+    base: Side, outputs: Outputs, prepared: Prepared, wanted: Names
+) -> tuple[list[RowScore], Names, str, str, dict[str, tuple[Names, list[RowScore]]]]:
+    """(scores, names, kind, reason) of the better of the two that need no training, and what each of the two named."""
     rows, common = prepared.test_rows, most_common(outputs, prepared)
     named = [common] * len(rows)
     scores, words = score_names(outputs.task, wanted, named), ", ".join(common) or "no class"
+    both = {"majority": (named, scores)}
     kind, reason = "majority", f"the base: {words}, the most common in the training rows, for every row"
     if outputs.task != "single":
-        return scores, named, kind, reason
+        return scores, named, kind, reason, both
     if len(rows) * outputs.count > MOST_ASKED:
-        return scores, named, kind, f"{reason}; too many classes to ask the base in words"
+        return scores, named, kind, f"{reason}; too many classes to ask the base in words", both
     context = context_of(causal_lm(base.policy.model).config.get_text_config())
     asked = [[one] for one in likeliest(base, prepared.renderer, rows, outputs.names, context)]
     found = score_names(outputs.task, wanted, asked)
+    both["likelihood"] = (asked, found)
     share, other = (float(np.mean([score.value for score in each])) for each in (found, scores))
     if share > other:
-        return found, asked, "likelihood", "the base: the class whose name it finds likeliest, asked in words"
+        return found, asked, "likelihood", "the base: the class whose name it finds likeliest, asked in words", both
     reason += f" ({100 * other:.1f}%; asked in words, the base is right in {100 * share:.1f}%)"
-    return scores, named, kind, reason
+    return scores, named, kind, reason, both
 
 
 def most_common(outputs: Outputs, prepared: Prepared) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import count
-from whet.evaluate import chart, samples
+from whet.evaluate import chart, samples, ship
 from whet.evaluate.advice import dollars, told_margin
 from whet.evaluate.report import guarded, template
 from whet.evaluate.report_view import around
@@ -78,9 +78,7 @@ def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dic
 
 def headline(verdict: dict[str, Any]) -> str:
     """What to do, in as few words as there are."""
-    if verdict["arm"] is None:
-        return "The rows cannot tell" if verdict["meanwhile"] else "None of them works"
-    return capital(verdict["do"])
+    return verdict.get("headline") or ship.headline(verdict)
 
 
 def caution(facts: dict[str, Any]) -> str | None:
@@ -89,12 +87,12 @@ def caution(facts: dict[str, Any]) -> str | None:
     chosen = facts["verdict"]["arm"] or facts["verdict"]["meanwhile"]
     if not any(arm["trained"] and arm["name"] == chosen for arm in facts["arms"]):
         return None
-    ship = facts.get("ship")
-    if ship is None:
+    answer = facts.get("ship")
+    if answer is None:
         return f"What this tuned model cost elsewhere was not measured: whet eval {facts['run']}"
-    if ship["answer"] == "yes":
+    if answer["answer"] == "yes":
         return None
-    return f"Of this tuned model the run itself says: {ship['sentence']} See report.html of run {facts['run']}."
+    return f"Of this tuned model the run itself says: {answer['sentence']} See report.html of run {facts['run']}."
 
 
 def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, float]) -> Sheet:
@@ -150,7 +148,9 @@ def notes(facts: dict[str, Any]) -> list[str]:
             found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
     cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
     if cut:
-        found.append(f"Answers cut off at {facts['decoding']['max_new_tokens']:,} tokens: {', '.join(cut)}.")
+        limit, room = facts["decoding"]["max_new_tokens"], facts["decoding"].get("room")
+        more = f" ({room:,} where the base was given something beside the question)" if room else ""
+        found.append(f"Answers cut off at {limit:,} tokens{more}: {', '.join(cut)}.")
     costs = [arm["cost"] is not None for arm in facts["arms"]]
     if not all(costs):
         keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
@@ -183,7 +183,8 @@ def proof(facts: dict[str, Any]) -> list[str]:
     honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
     margin = told_margin(facts["margin"], facts["scale"])
     said = [
-        f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer.",
+        f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer"
+        + (f", the base with something in its prompt {decoding['room']:,}." if decoding.get("room") else "."),
         f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
         f"arm is good enough when it is proved to be at most {margin} below the best.",
         f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean as mean
 from typing import Any
@@ -11,13 +12,14 @@ import torch
 
 from whet.data.prepare import Prepared, read_rows
 from whet.errors import DataError, InputError, RunFolderError
-from whet.evaluate import metric
+from whet.evaluate import metric, ship
 from whet.evaluate.arm_facts import Asked, facts_of
 from whet.evaluate.arms import KNOWN, Arm, arms_of
 from whet.evaluate.asking import Contestant, LocalModel, ModelAtUrl
 from whet.evaluate.compare_report import write_compare_report
 from whet.evaluate.framing import (
     Examples,
+    Fitted,
     Framing,
     Passages,
     Plain,
@@ -29,6 +31,10 @@ from whet.evaluate.framing import (
 )
 from whet.evaluate.heldout import answer_tokens
 from whet.evaluate.honest_rows import chosen_checkpoint, prove_apart, rows_by_part
+from whet.evaluate.opponents.constant import choose
+from whet.evaluate.opponents.constant import label as constant_label
+from whet.evaluate.opponents.of_run import setting_of
+from whet.evaluate.opponents.prompted import way_of
 from whet.evaluate.retrieve import (
     BM25,
     Dense,
@@ -38,8 +44,8 @@ from whet.evaluate.retrieve import (
     passages_with_answer,
     read_documents,
 )
-from whet.evaluate.sides import Side, sides_of
-from whet.evaluate.transcript import Transcript
+from whet.evaluate.sides import Side, remember, sides_of
+from whet.evaluate.transcript import FILE, Told
 from whet.generate.remote import secret_of
 from whet.generate.teachers import refuse_secret_url
 from whet.model.fit import forest_refusal, install_forest
@@ -56,7 +62,7 @@ from whet.train.session import Session, load
 from whet.types import Row
 
 FOLDER = "compare"
-"""Inside the run's folder: answers.jsonl, compare.json, rows.json, report.html."""
+"""Inside the run's folder: compare.json, rows.json, side_by_side.jsonl, report.html."""
 SHOWS_EXAMPLES = {"few-shot", "few-shot-nearest"}
 CHOOSING_ROWS = 100
 """Validation rows that choose among numbers of examples."""
@@ -125,18 +131,21 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     apart = prove_apart(source.ledger)
     run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
     arms = arms_of(settings)
-    comparison = Comparison(session, settings, name, Transcript(folder / "answers.jsonl"), observer)
+    comparison = Comparison(session, settings, name, observer)
     comparison.open(any(arm.trained for arm in arms))
+    arms = [arm for arm in arms if comparison.can_be_asked(arm)]
     shots = comparison.choose_shots(arms)
     asked = [comparison.ask(arm, rows, shots["chosen"]) for arm in arms]
+    facts, own = facts_of(asked, rows, settings, name, comparison.context, recipe.seed), own_verdict(run)
+    facts["verdict"] = ship.settle(facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or [])
     result = {
         "run": run.name,
         "model": recipe.base,
         "metric": {"name": name, "reason": reason},
-        **facts_of(asked, rows, settings, name, comparison.context, recipe.seed),
-        "ship": ship_of(run),
+        **facts,
+        "ship": own.get("ship"),
         "margin": settings.margin,
-        "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens},
+        "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens, "room": comparison.setting.tokens},
         "shots": shots,
         "retriever": comparison.retriever_facts(rows),
         "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
@@ -151,10 +160,9 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     return result
 
 
-def ship_of(run: Run) -> dict[str, Any] | None:
-    """What the run says of its own model: should it be used? None where that was not measured."""
-    evaluated = (run.folder / "evaluation.json").exists()
-    return run.read_json("evaluation.json").get("ship") if evaluated else None
+def own_verdict(run: Run) -> dict[str, Any]:
+    """What the run says of its own model (evaluation.json); nothing where that was not measured."""
+    return run.read_json("evaluation.json") if (run.folder / "evaluation.json").exists() else {}
 
 
 def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
@@ -177,11 +185,8 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
 class Comparison:
     """The models, the prompts and the transcript of one comparison."""
 
-    def __init__(
-        self, session: Session, settings: Compare, metric_name: str, transcript: Transcript, observer: Observer
-    ) -> None:
-        self.session, self.settings, self.metric = session, settings, metric_name
-        self.transcript, self.observer = transcript, observer
+    def __init__(self, session: Session, settings: Compare, metric_name: str, observer: Observer) -> None:
+        self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
         self.source = session.material.prepared
         self._pool: list[Row] | None = None
         self._retriever: Retriever | None = None
@@ -198,32 +203,68 @@ class Comparison:
             opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
             base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
             origin = opened.base
-            digest = f"{origin.fingerprint} {facts['dtype']} {sorted(facts['weights_sha256'].items())}"
-            digest += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
-            self.tuned: LocalModel | None = LocalModel(tuned, origin, renderer, digest)
+            tuned_side: Side | None = tuned
         else:
             origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
             use_forest = forest_refusal(origin.model) is None
             if use_forest:
                 install_forest(origin.model)
-            base, self.tuned = Side("base", Policy(origin.model, use_forest)), None
-        dtype = next(base.policy.model.parameters()).dtype
-        self.base = LocalModel(base, origin, renderer, f"{origin.fingerprint} {dtype}")
+            base, tuned_side, facts = Side("base", Policy(origin.model, use_forest)), None, {}
+        self.transcript = remember(base, tuned_side, origin, renderer.stop_ids, session.run.folder / FILE, facts)
+        self.base = LocalModel(base, origin, renderer)
+        self.tuned = None if tuned_side is None else LocalModel(tuned_side, origin, renderer)
         self.context = origin.context
         self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.source.test_rows, origin)
+        rows = self.source.test_rows
+        self.setting = setting_of(self.metric, rows, base, origin, recipe, self.source, None, self.observer)
+
+    def can_be_asked(self, arm: Arm) -> bool:
+        """Says why not. Raises InputError for an arm that the recipe names."""
+        try:
+            if arm.framing == "prompted":
+                self._way = way_of(self.session.run, self.setting)
+            elif arm.framing == "constant" and not self.setting.seen.rows:
+                raise DataError("no training row has an answer in words")
+        except DataError as refusal:
+            if self.settings.arms != "auto":
+                raise InputError(refusal.what, where="compare.arms", value=arm.name, fix="leave it out") from refusal
+            self.observer.note(f"{arm.label} is not asked: {refusal.what}")
+            return False
+        return True
 
     def ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
         """One arm on some rows: prompts that fit, answers, scores."""
+        if arm.framing == "constant":
+            return self._always(arm, rows)
+        if arm.framing == "prompted":
+            return self._told(arm, rows)
         self.observer.phase(f"asking {arm.label}", len(rows))
         prompts = fit(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
         told = self._who(arm)(
-            arm.name, prompts, self.tokens, self.transcript, lambda n: self.observer.step(n, len(rows), {})
+            arm.name, prompts, self._limit(arm), self.transcript, lambda n: self.observer.step(n, len(rows), {})
         )
         scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
         return Asked(arm, prompts, told, scores)
 
+    def _always(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+        """The constant answer, which reads nothing and takes no time."""
+        setting = self.setting
+        chosen = choose(setting.seen, setting.compared, setting.score, own=setting.own)
+        told = [Told(chosen.answer, 0, 0, 0.0, True)] * len(rows)
+        nothing: list[list[int]] = [[] for _ in rows]
+        prompts = Fitted("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
+        scores = setting.score([chosen.answer] * len(rows), rows)
+        return Asked(replace(arm, label=constant_label(chosen.answer)), prompts, told, scores)
+
+    def _told(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+        """The base with a prompt, in the way that validation rows chose."""
+        given = self._way.prompted.give(self._way.way, rows)
+        return Asked(arm, given.prompts, given.told, self.setting.score(given.texts, rows))
+
     def prompt_text(self, asked: Asked) -> str:
-        """What this arm was given for the first row, word for word."""
+        """What this arm was given for the first row, word for word; nothing where it reads nothing."""
+        if asked.arm.framing == "constant":
+            return ""
         return self.session.renderer.prompt_text(asked.prompts.messages[0], self.source.test_rows[0].tools)
 
     def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
@@ -262,7 +303,11 @@ class Comparison:
 
     def _room(self, arm: Arm) -> int:
         """Tokens of a prompt beside the answer; a server knows its own context."""
-        return self.context - self.tokens if arm.remote is None else 1 << 30
+        return self.context - self._limit(arm) if arm.remote is None else 1 << 30
+
+    def _limit(self, arm: Arm) -> int:
+        """Longest answer: the base with something in its prompt gets the room that `whet tune` gives it."""
+        return self.tokens if arm.trained or arm.framing == "zero-shot" else self.setting.tokens
 
     def _framing(self, arm: Arm, shots: int) -> Framing:
         settings = self.settings

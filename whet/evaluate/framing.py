@@ -51,6 +51,34 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
+class Instructed:
+    """The row's own prompt with `system` after its own instruction, and its last question put into `template`, which
+    has {question} in it."""
+
+    system: str | None = None
+    template: str | None = None
+    noun: str = ""
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
+        return [[] for _ in rows]
+
+    def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
+        messages = list(row.prompt)
+        if self.template is not None:
+            last = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=None)
+            if last is None:
+                question_of(row)  # raises, and says which row
+            else:
+                said = self.template.replace("{question}", question_of(row))
+                messages[last] = {**messages[last], "content": said}
+        if self.system is None:
+            return messages
+        own = [str(m.get("content") or "") for m in messages if m["role"] in ("system", "developer")]
+        rest = [message for message in messages if message["role"] not in ("system", "developer")]
+        return with_system("\n\n".join([*own, self.system]), rest)
+
+
+@dataclass(frozen=True, slots=True)
 class Examples:
     """Training rows as earlier turns. `choose` gives each row its examples; the best stands nearest to the question."""
 

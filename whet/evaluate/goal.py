@@ -14,7 +14,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from whet.data.prepare import Prepared
@@ -97,10 +97,11 @@ def answers_timed(recipe: Recipe, tuned: Side, origin: Base, prepared: Prepared)
         return []
     rows, renderer, seconds = prepared.test_rows, prepared.renderer, []
     tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
+    side = replace(tuned, memory=None)  # an answer that is remembered takes no time
     for row in rows[:TIMED]:
         prompt = renderer.prompt_ids(row.prompt, row.tools)
         began = time.perf_counter()
-        ask(tuned, origin, [prompt], renderer, tokens, lambda done: None)
+        ask(side, origin, [prompt], renderer, tokens, lambda done: None)
         seconds.append(time.perf_counter() - began)
     return seconds
 

@@ -141,15 +141,18 @@ def measure_marks(
     return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
 
 
-def measure_blocks(base: Side, tuned: Side, corpus: Corpus, context: int, seed: int) -> dict[str, Any]:
-    """For pre-training: the probability of held-out text, block by block."""
+def measure_blocks(
+    base: Side, tuned: Side, corpus: Corpus, context: int, seed: int
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """For pre-training: the probability of held-out text, block by block; and the scores of both sides."""
     if len(corpus.test) < 2:
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in (base, tuned)}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     reason = "text has no answers, so the probability of held-out blocks is compared"
-    return paired_facts("nll", reason, scores, rows, seed)
+    facts = paired_facts("nll", reason, scores, rows, seed)
+    return facts, {side: [score.value for score in found] for side, found in scores.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +173,25 @@ def ask(
     done: Callable[[int], None],
     drawing: Drawing = Drawing(),
 ) -> list[Answer]:
-    """`drawing.samples` answers of one side to each prompt, in the order of the prompts."""
-    with side.acting(), saying(side.name):
-        return generate(
-            causal_lm(side.policy.model),
-            origin.tokenizer,
-            prompts,
-            renderer.stop_ids,
-            Sampling(tokens, drawing.temperature, seed=drawing.seed),
-            context=origin.context,
-            progress=done,
-            samples=drawing.samples,
-        )
+    """`drawing.samples` answers of one side to each prompt, in the order of the prompts; greedy ones from its memory,
+    where it has one and knows them."""
+
+    def write(asked: Sequence[list[int]], done: Callable[[int], None]) -> list[Answer]:
+        with side.acting(), saying(side.name):
+            return generate(
+                causal_lm(side.policy.model),
+                origin.tokenizer,
+                asked,
+                renderer.stop_ids,
+                Sampling(tokens, drawing.temperature, seed=drawing.seed),
+                context=origin.context,
+                progress=done,
+                samples=drawing.samples,
+            )
+
+    if side.memory is None or drawing.temperature or drawing.samples > 1:
+        return write(prompts, done)
+    return [told.answer() for told in side.memory.recall(side.name, prompts, tokens, write, done)]
 
 
 def answer_tokens(rows: Sequence[Row], origin: Base) -> int:

@@ -6,7 +6,7 @@ mean log-probability a token: by the plain sum the shortest name would win nearl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,24 +23,36 @@ LONGEST = 2048
 """Tokens of a question; one that gets longer with the names in it is asked without them."""
 
 
-@torch.no_grad()
 def likeliest(side: Side, renderer: Renderer, rows: Sequence[Row], names: Sequence[str], context: int) -> list[str]:
     """The likeliest name for each row."""
     answers = [answer_ids(renderer, name) for name in names]
     limit = min(context, LONGEST) - max(map(len, answers))
+    questions = [_question(renderer, str(row.prompt[-1]["content"]), names, limit) for row in rows]
+    mean_RK = read_answers(side, questions, answers) / np.array([len(answer) for answer in answers])
+    return [str(names[best]) for best in mean_RK.argmax(-1)]
+
+
+@torch.no_grad()
+def read_answers(
+    side: Side,
+    questions: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    done: Callable[[int], None] = lambda number: None,
+) -> np.ndarray:
+    """Log-probabilities in nats of each answer after each question, summed over its tokens [R, K]."""
     segments: list[Segment] = []
-    for number, row in enumerate(rows):
+    for number, ids in enumerate(questions):
         root = len(segments)
-        ids = _question(renderer, str(row.prompt[-1]["content"]), names, limit)
-        segments.append(Segment(ids, [0.0] * len(ids), number))
+        segments.append(Segment(list(ids), [0.0] * len(ids), number))
         segments += [Segment(answer, [1.0] * len(answer), number, root) for answer in answers]
-    score_RK = np.zeros((len(rows), len(names)))
+    sum_RK, read = np.zeros((len(questions), len(answers))), 0
     with side.acting():
         for batch in in_order(segments, READ_TOKENS, per_tree=True):
             sum_S = torch.zeros(len(batch.parents)).index_add(0, batch.segment_N, side.policy.logprobs(batch))
-            mean_S = (sum_S / torch.tensor(batch.lengths)).view(-1, 1 + len(names))
-            score_RK[batch.rows[:: 1 + len(names)]] = mean_S[:, 1:].numpy()
-    return [str(names[best]) for best in score_RK.argmax(-1)]
+            rows = batch.rows[:: 1 + len(answers)]
+            sum_RK[rows] = sum_S.view(-1, 1 + len(answers))[:, 1:].numpy()
+            done(read := read + len(rows))
+    return sum_RK
 
 
 def answer_ids(renderer: Renderer, words: str) -> list[int]:

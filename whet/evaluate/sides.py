@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from whet.data.loader import in_order
+from whet.evaluate.transcript import Memory, Transcript
+from whet.model.base import Base
 from whet.model.divergence import token_divergence
 from whet.model.policy import Policy
 from whet.pulse import saying
@@ -25,6 +29,8 @@ class Side:
     name: str
     policy: Policy
     acting: Callable[[], AbstractContextManager[object]] = nullcontext
+    memory: Memory | None = None
+    """Where its greedy answers are kept, so that nothing is asked twice."""
 
     @torch.no_grad()
     def nll(self, batches: Iterable[Batch]) -> dict[int, tuple[float, float]]:
@@ -50,6 +56,21 @@ def sides_of(model: object, use_forest: bool, base_model: object | None = None) 
     if base_model is None:
         return Side("base", Policy(model, use_forest), model.disable_adapter), tuned  # type: ignore[attr-defined]
     return Side("base", Policy(base_model, use_forest)), tuned
+
+
+def remember(
+    base: Side, tuned: Side | None, origin: Base, stops: frozenset[int], path: Path, facts: dict[str, Any]
+) -> Transcript:
+    """Lets both sides keep their answers in `path`. `facts` are those of the saved model."""
+    transcript = Transcript(path)
+    dtype = next(base.policy.model.parameters()).dtype
+    who = f"{origin.fingerprint} {dtype} stops {sorted(stops)} sees {origin.context}"
+    base.memory = Memory(who, transcript)
+    if tuned is not None:
+        who += f" {sorted(facts['weights_sha256'].items())}"
+        who += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
+        tuned.memory = Memory(who, transcript)
+    return transcript
 
 
 def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], context: int) -> list[tuple[float, int]]:

@@ -32,32 +32,43 @@ FEWEST_ROWS = 20
 
 
 def compare(
-    base: ArrayLike, tuned: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None, margin: float = 0.0
+    base: ArrayLike,
+    tuned: ArrayLike,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
+    margin: float = 0.0,
+    over: str = "",
 ) -> tuple[Difference, Verdict]:
     """The paired difference of two lists of scores and its verdict, with the rows needed where it is undecided."""
     difference = paired_difference(base, tuned, seed, clusters)
-    verdict = decide(difference, margin)
+    verdict = decide(difference, margin, over=over)
     if verdict.word == "undecided":
         equivalence = EQUIVALENCE * (difference.scale or 1.0)
-        verdict = decide(difference, margin, needed=rows_needed(base, tuned, equivalence, clusters=clusters))
+        needed = rows_needed(base, tuned, equivalence, clusters=clusters)
+        verdict = decide(difference, margin, needed=needed, over=over)
     return difference, verdict
 
 
 def decide(
-    difference: Difference, margin: float = 0.0, equivalence: float = EQUIVALENCE, needed: int | None = None
+    difference: Difference,
+    margin: float = 0.0,
+    equivalence: float = EQUIVALENCE,
+    needed: int | None = None,
+    over: str = "",
 ) -> Verdict:
-    """`margin` is the gain (a share) that must be exceeded to be called better; `needed` comes from rows_needed.
+    """`margin` is the gain (a share) that must be exceeded to be called better; `needed` comes from rows_needed, and
+    `over` names what the tuned model is held against, where the sentence should.
 
     Raises DataError for a negative margin or an equivalence that is not above 0.
     """
     if margin < 0 or equivalence <= 0:
         raise DataError("margin must not be negative and equivalence must be above 0", value=(margin, equivalence))
-    numbers = describe(difference)
+    numbers, than = describe(difference, over), f" than {over}" if over else ""
     significant = difference.p < ALPHA and difference.discordant >= FEWEST_DISCORDANT
     if significant and difference.low > margin:
         return Verdict("better", f"The tune is better: {numbers}.")
     if significant and difference.high < 0:
-        return Verdict("worse", f"The tune is worse: {numbers}.")
+        return Verdict("worse", f"The tune is worse{than}: {describe(difference)}.")
     reach = equivalence * (difference.scale or 1.0)
     inside = -reach < difference.low and difference.high < reach
     if inside and difference.rows >= FEWEST_ROWS:
@@ -67,13 +78,16 @@ def decide(
             f"No difference that matters (less than {small} either way): {numbers}.",
         )
     needed = None if needed is None else two_digits(needed)
-    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed), needed)
+    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
 
 
-def undecided_sentence(difference: Difference, margin: float, numbers: str, needed: int | None) -> str:
+def undecided_sentence(
+    difference: Difference, margin: float, numbers: str, needed: int | None, over: str = ""
+) -> str:
     if difference.discordant == 0:
         where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
-        why = f"base and tune score the same on {where}"
+        why = f"the tune and {over} score the same" if over else "base and tune score the same"
+        why += f" on {where}"
     elif difference.discordant < FEWEST_DISCORDANT:
         verb = "differs" if difference.discordant == 1 else "differ"
         why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than five "
@@ -82,7 +96,7 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         asked = points(margin) if difference.scale is None else bare(margin)
         why = f"the gain may be smaller than the margin of {asked}"
     else:
-        why = "the test rows cannot tell"
+        why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
     end = f" About {needed:,} rows like these would probably decide." if needed else ""
     return f"Undecided, {why}: {numbers}.{end}"
 
@@ -93,13 +107,14 @@ def two_digits(number: int) -> int:
     return -(-number // unit) * unit
 
 
-def describe(difference: Difference) -> str:
-    """`+12.4 points (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
+def describe(difference: Difference, over: str = "") -> str:
+    """`+12.4 points over the base (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
+    over = f" over {over}" if over else ""
     estimate, low, high = (
         told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
     )
     return (
-        f"{estimate}{unit(difference.scale)} (95% interval {low} to {high}, "
+        f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
         f"{p_text(difference.p)}, {difference.test}) on {count(difference.rows, 'test row')}"
     )
 

@@ -12,7 +12,17 @@ from whet.recipe.strict import Name, Strict
 
 Framing = Literal["zero-shot", "system", "few-shot", "few-shot-nearest", "retrieval"]
 """What stands in a prompt beside the question."""
-ArmName = Literal["zero-shot", "system", "few-shot", "few-shot-nearest", "retrieval", "tuned", "tuned-retrieval"]
+ArmName = Literal[
+    "constant",
+    "zero-shot",
+    "prompted",
+    "system",
+    "few-shot",
+    "few-shot-nearest",
+    "retrieval",
+    "tuned",
+    "tuned-retrieval",
+]
 Price = Annotated[float | None, Field(ge=0)]
 
 
@@ -49,7 +59,7 @@ class Compare(Strict):
         list[Annotated[int, Field(ge=1)]],
         BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
         Field(min_length=1, description="Examples in a few-shot prompt; of several, validation rows choose."),
-    ] = [4]
+    ] = [3]
     documents: Name | None = Field(default=None, description="File or folder to look answers up in.")
     words: int = Field(default=200, ge=8, description="Words of a passage that documents are cut into.")
     encoder: Name | None = Field(

@@ -215,6 +215,10 @@ class Optimizer(Strict):
     clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
 
 
+OpponentName = Literal["base", "constant", "prompted", "examples"]
+"""What a verdict holds the tuned model against (whet/evaluate/opponents/)."""
+
+
 class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
@@ -248,6 +252,11 @@ class Evaluate(Strict):
         default=None, description="A language model that compares the answers of base and tuned, pair by pair."
     )
     forgetting: bool = Field(default=True, description="Measure what the tune cost in general ability.")
+    against: Literal["auto"] | Annotated[list[OpponentName], Field(min_length=1)] = Field(
+        default="auto",
+        description="What the tuned model must beat beside base and constant, on all test rows; auto: prompted and "
+        "examples too, on a sample of the test rows where all would cost more than 30% of the run.",
+    )
 
 
 class Recipe(Strict):

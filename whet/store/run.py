@@ -6,6 +6,7 @@ choices.json             each choice with its reason   environment.json      ver
 ledger.json, rows.jsonl  the fate of every input row   selfcheck.json        fast path against plain path
 metrics.jsonl            one line a step               checkpoints/{last,best}/
 model/                   the final adapter or weights  evaluation.json, answers.jsonl, report.html
+asked.jsonl              what base and tuned model answered, so that nothing is asked twice
 judgements.jsonl         what people preferred, as preference rows; judgements-even.jsonl: ties and what was skipped
 judged/                  what language models said of answers
 status.json              preparing training evaluating done failed stopped

@@ -1,0 +1,143 @@
+"""Six made-up or small tasks of which it is known what helps, and what one `whet tune` and `whet compare` say of each.
+
+    python -m bench.shown.cases [prompt | examples | content | form | nothing | retrieval]    all unless some are named
+
+prompt     the label stands in the text, so that a base that is told the labels finds it        a prompt is enough
+examples   codes of machines, three rows each: too many to learn, and the nearest rows hold it  examples are enough
+content    who handles a message depends on words that no base can know                         fine-tune
+form       messages to strict JSON                                                              fine-tune
+nothing    labels that have nothing to do with the texts, 85% of them one                       nothing helps
+retrieval  facts that stand in documents (medquad in WHET_DATA)                                 look them up
+
+`examples` needs a base that can follow examples: the folder in WHET_BASE. The others run on the bundled one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.shown import gene_facts
+from whet.api import compare, tune
+from whet.demo.support_desk import generate
+
+ANIMALS = ("dog", "horse", "rabbit", "parrot")
+PLACES = "garden kitchen market river station library harbour meadow forest bakery".split()
+PEOPLE = "Anna Boris Clara Deniz Emil Farah Georg Hanna Ivan Julia".split()
+TEAMS = ("north", "south", "east", "west")
+SYLLABLES = "zor bla kem tru vex pol nim dra gol fen".split()
+Rows = list[dict[str, Any]]
+Case = Callable[[Path], tuple[Path, dict[str, Any]]]
+
+
+def written(folder: Path, name: str, rows: Rows) -> Path:
+    path = folder / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def prompt(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Each text names one of four animals, which is its label."""
+    rng, rows = random.Random(0), []
+    for number in range(900):
+        animal, people, places = rng.choice(ANIMALS), rng.sample(PEOPLE, 2), rng.sample(PLACES, 3)
+        text = (
+            f"On day {number} {people[0]} walked from the {places[0]} to the {places[1]} and met a {animal} there. "
+            f"{people[1]} saw the {animal} too, near the {places[2]}, and told everybody about the {animal}."
+        )
+        rows.append({"prompt": text, "completion": animal})
+    return written(folder, "prompt", rows), {"split.test": 250, "steps": 60}
+
+
+def machine(number: int) -> str:
+    return "".join(SYLLABLES[number // 10**place % 10] for place in range(3))
+
+
+def examples(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A machine's code is in three rows of the training part and nowhere else; 200 machines, and few steps."""
+    rng, rows = random.Random(0), []
+    for number in range(200):
+        name, code = machine(number), f"{rng.randrange(100, 999)}"
+        for said in ("Which code opens {}?", "{} is locked again, what do I type?", "Please, the number for {}", "{}?"):
+            rows.append({"prompt": said.format(name), "completion": code})
+    rng.shuffle(rows)
+    # so small a split keeps rows of one machine apart only by their words, which differ
+    settings = {"split.test": 60, "split.validation": 40, "split.near_duplicates": False, "steps": 25}
+    base = os.environ.get("WHET_BASE")
+    return written(folder, "examples", rows), settings | ({"base": base} if base else {})
+
+
+def content(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Which team handles a message depends on the machine's first syllable, as somebody decided."""
+    rng, rows = random.Random(0), []
+    team = {syllable: TEAMS[n % 4] for n, syllable in enumerate(SYLLABLES)}
+    for number in range(900):
+        first = rng.choice(SYLLABLES)
+        name = f"{first}{rng.choice(SYLLABLES)}"
+        text = f"{rng.choice(PEOPLE)} says {name} in the {rng.choice(PLACES)} has stopped, ticket {number}."
+        rows.append({"prompt": text, "completion": team[first]})
+    return written(folder, "content", rows), {"split.test": 150}
+
+
+def form(folder: Path) -> tuple[Path, dict[str, Any]]:
+    return written(folder, "form", generate(900, 0)), {"split.test": 120}
+
+
+def nothing(folder: Path) -> tuple[Path, dict[str, Any]]:
+    rng, rows = random.Random(0), []
+    for number in range(800):
+        one, other = rng.sample(PLACES, 2)
+        text = f"{rng.choice(PEOPLE)} waits at the {one}, then goes to the {other}, {number}."
+        rows.append({"prompt": text, "completion": "spam" if rng.random() < 0.15 else "ham"})
+    return written(folder, "nothing", rows), {"steps": 60}
+
+
+def retrieval(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Which gene a disease has: no training row knows the answer to a test row."""
+    questions, documents = gene_facts.write_task(folder, Path(os.environ["WHET_DATA"]) / gene_facts.MEDQUAD, None)
+    settings = {"compare.documents": str(documents), "compare.passages": 1, "split.test": 0.4}
+    return questions, settings | {"split.validation": 0.1, "evaluate.metric": "exact-match"}
+
+
+CASES: dict[str, Case] = {
+    "prompt": prompt,
+    "examples": examples,
+    "content": content,
+    "form": form,
+    "nothing": nothing,
+    "retrieval": retrieval,
+}
+
+
+def advised(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `whet tune` says of a case, and then `whet compare` of the same run."""
+    path, settings = CASES[name](folder)
+    settings = {"evaluate.forgetting": False} | settings
+    place: dict[str, Any] = {"run_root": folder / "runs", "name": name}
+    return tune(str(path), **place, **settings), compare(str(path), **place, **settings)
+
+
+def numbers(tuned: dict[str, Any], compared: dict[str, Any]) -> dict[str, Any]:
+    against = {one["name"]: [one["score"], one["rows"], one["word"]] for one in tuned["verdict"]["against"]}
+    return {
+        "tune": tuned["verdict"]["sentence"],
+        "tuned": tuned["tuned"]["score"],
+        "against": against,
+        "ship": tuned["ship"]["sentence"],
+        "compare": compared["verdict"]["sentence"],
+        "headline": compared["verdict"]["headline"],
+        "arms": {arm["name"]: arm["score"] for arm in compared["arms"]},
+        "seconds": [tuned["seconds"], tuned["evaluation_seconds"]],
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        for case in sys.argv[1:] or CASES:
+            print(json.dumps({case: numbers(*advised(Path(temporary), case))}, indent=1), flush=True)
