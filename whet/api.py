@@ -26,6 +26,7 @@ from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
+from whet.evaluate.forecast import forecast, target_of
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -40,7 +41,6 @@ from whet.stages import found_in, refuse_unmeasurable, refuse_unreadable, repair
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
-from whet.evaluate.forecast import forecast, target_of
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import refuse_unready, with_context

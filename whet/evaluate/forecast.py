@@ -20,6 +20,7 @@ from whet.generate.pace import ANSWERS, seconds_of_a_step
 from whet.model.base import load_config, load_tokenizer, locate
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
+from whet.plan.around import Around, peak
 from whet.plan.machine import (
     GPU_PROCESS,
     Calibration,
@@ -29,7 +30,6 @@ from whet.plan.machine import (
     read_calibration,
     write_calibration,
 )  # fmt: skip
-from whet.plan.around import Around, peak
 from whet.plan.memory import Setting, trained_numbers
 from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
@@ -153,9 +153,7 @@ def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
     if recipe.keep.replay is not None:
         notes.append("replayed rows are taken to be no longer than the task's")
     if work.kept is not None:
-        notes.append(
-            "the base's own samples are counted as if they were not yet written; they are kept for the next run"
-        )
+        notes.append("the base's own samples are counted as if they were not yet written; they are kept for later runs")
     if not seen:
         notes.append("no step was measured yet, so the time is a range; whet plan RUN measures one that is at work")
     if recipe.evaluate.early_stop and work.validation_tokens:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,13 +15,13 @@ from whet.evaluate import metric, skills
 from whet.evaluate.cost import KL_ROWS
 from whet.evaluate.forgetting import general_texts
 from whet.evaluate.heldout import LONGEST_ANSWER
+from whet.evaluate.sides import READ_TOKENS
 from whet.generate.own_samples import CHAT, DRAWS, TEXT, prompts_file, read_asked, rehearsed
 from whet.model.base import locate
 from whet.plan.around import Around
 from whet.plan.tune import EXAMPLES, PHRASINGS, VALIDATED, Work, Writing
 from whet.recipe.keep import BASE
 from whet.recipe.rollouts import OwnAnswers, Rollouts
-from whet.recipe.rules import step_tokens
 from whet.recipe.schema import Dpo, HeadMethod, Kto, Pretrain, Recipe
 from whet.train.material import Material
 
@@ -71,13 +72,17 @@ def around_of(recipe: Recipe, material: Material, work: Work, stored: int) -> Ar
     rows = max(1, min(recipe.micro_batch_tokens or row, round(work.step_tokens)) // row)
     many = [one for one in (work.test, work.rollout, work.skills, work.kept) if one is not None]
     widest = max(many, key=lambda one: one.answers * (one.prompt + one.most), default=None)
-    supervised = work.supervised
+    read = max(1, min(READ_TOKENS, round(max(work.general_tokens, work.prompt_tokens, work.test_tokens))))
+    paired = isinstance(material.source, Prepared) and material.source.shape.paired
+    found = Around(
+        row, rows, work.supervised, read=read, repeated=2 - work.supervised if paired else 1.0, stored=stored
+    )
     if widest is None:
-        return Around(row, rows, supervised, stored=stored)
+        return found
     prompt = widest.prompt
     if widest is work.test and isinstance(material.source, Prepared):
         prompt = max((len(one.ids) for one in material.source.test), default=round(prompt))
-    return Around(row, rows, supervised, widest.answers, round(prompt), round(widest.most), stored=stored)
+    return replace(found, answers=widest.answers, prompt=round(prompt), answer=round(widest.most))
 
 
 def _row(material: Material) -> float:

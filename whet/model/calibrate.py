@@ -71,14 +71,14 @@ def small_model(hidden: int, dtype: Dtype) -> Any:
 
 
 def _pace(seconds: dict[int, float], answers: int) -> tuple[float, float]:
-    """Seconds a layer whatever its size, and operations a second: the line through two sizes, t = layers (o + 2 W B / r)."""
+    """Seconds a layer whatever its size, and operations a second: the line t = o + 2 W B / r through two sizes."""
     (few, short), (many, long) = ((_layer_weights(hidden), time / LAYERS) for hidden, time in sorted(seconds.items()))
     slope = max(1e-15, (long - short) / (2 * answers * (many - few)))
     return max(0.0, short - slope * 2 * answers * few), 1 / slope
 
 
 def _layer_weights(hidden: int) -> int:
-    """Weights of a layer of `small_model`: four maps of attention, a third of the heads for keys and values; the MLP."""
+    """Weights of a layer of `small_model`: four maps of attention, keys and values of a third of the heads; the MLP."""
     size = 32 if hidden < 256 else 64
     keys = max(1, hidden // size // 3) * size
     return hidden * (2 * hidden + 2 * keys + 3 * TRIED[hidden])
@@ -104,11 +104,16 @@ def _disk() -> float:
 
 
 def _program() -> tuple[int, float]:
-    """Bytes of a fresh process that has trained a little (this one may hold anything besides), and its seconds until
-    then. Raises CalledProcessError."""
-    script = "import whet.stages; from whet.model.calibrate import bytes_after_training as b; print(b())"
+    """Bytes of a fresh process that has checked some rows and trained a little (this one may hold anything besides),
+    and its seconds until then. Raises CalledProcessError."""
+    script = "import sys; from whet import api; from whet.model.calibrate import bytes_after_training as held; "
+    script += "api.check(sys.argv[1], run_root=sys.argv[2]); print(held())"
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.jsonl"
+        rows.write_text("".join(f'{{"prompt": "What is {n}?", "completion": "It is {n}."}}\n' for n in range(100)))
+        command = [sys.executable, "-c", script, str(rows), folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout.splitlines()[-1]), time.perf_counter() - began
 
 

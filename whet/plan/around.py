@@ -39,7 +39,10 @@ COPY_STEPS = 16
 ENTERING_TOKENS = 2048
 """Prompt tokens read in one pass (generate/continuous.py)."""
 READ_TOKENS = 4096
-"""Tokens of a pass of an evaluation (evaluate/sides.py)."""
+"""Most tokens of a pass of an evaluation (evaluate/sides.py)."""
+IDLE_CHECKED = 0.55
+"""What lies idle on the heap after the self-check, as a share of what it kept: many small blocks between which larger
+ones do not fit. Fitted to the runs of docs/planning.md: 0.4 to 0.64."""
 KL_CHUNKS = 5
 """Chunks of logits alive in a divergence: of both models, their probabilities and the terms (model/divergence.py)."""
 
@@ -58,6 +61,10 @@ class Around:
     """Answers that are written at an evaluation, and tokens of the longest prompt and answer; 0 where none are."""
     prompt: int = 0
     answer: int = 0
+    read: int = 4096
+    """Tokens of the largest pass of the evaluation."""
+    repeated: float = 1.0
+    """How often the architecture's own layers read a token of a row: the prompt of a pair once for each answer."""
     stored: int = 2
     """Bytes of a number in the base's files: mapped into memory while they are widened, when the heap has grown."""
 
@@ -71,13 +78,17 @@ def peak(shape: Shape, setting: Setting, around: Around | None = None) -> Memory
             moments.append(writing(shape, setting, around))
         moments.append(reading(shape, setting, around))
     largest = max(moments, key=lambda moment: moment.total)
-    return largest if around is None else replace(largest, runtime=largest.runtime + _mapped(shape, setting, around))
+    return largest if around is None or setting.device != "cpu" else _opened(largest, shape, setting, around)
 
 
-def _mapped(shape: Shape, setting: Setting, around: Around) -> int:
-    """The evaluation reads the base from disk again, beside a heap that never shrinks (model/memory.py)."""
-    widened = setting.device == "cpu" and around.stored < setting.bytes_a_number
-    return shape.parameters * around.stored if widened else 0
+def _opened(moment: Memory, shape: Shape, setting: Setting, around: Around) -> Memory:
+    """The evaluation reads weights from files, which are mapped into memory beside a heap that never shrinks
+    (model/memory.py): the base's for as long as it is widened, the tuned model's, which is saved as it was trained,
+    for good."""
+    if not setting.rank:
+        return replace(moment, weights=moment.weights + weight_bytes(shape, setting))
+    widened = around.stored < setting.bytes_a_number and not setting.quantised
+    return replace(moment, runtime=moment.runtime + shape.parameters * around.stored) if widened else moment
 
 
 def checked(shape: Shape, setting: Setting, around: Around) -> Memory:
@@ -94,7 +105,7 @@ def checked(shape: Shape, setting: Setting, around: Around) -> Memory:
 def checked_tokens(shape: Shape, around: Around) -> int:
     """The shortest rows of the first micro-batch that have few enough logits."""
     fitting = int(CHECKED_LOGITS / shape.vocabulary / around.row)
-    return around.row * max(1, min(around.rows, max(2, min(CHECKED_ROWS, fitting))))
+    return round(around.repeated * around.row * max(1, min(around.rows, max(2, min(CHECKED_ROWS, fitting)))))
 
 
 def checked_logits(shape: Shape, setting: Setting, around: Around) -> int:
@@ -140,9 +151,9 @@ def copied_bytes(shape: Shape, setting: Setting, around: Around) -> int:
 def reading(shape: Shape, setting: Setting, around: Around) -> Memory:
     """Of a pass over text: buffers of one layer, hidden states of both sides, chunks of logits of a divergence."""
     row = max(around.row, 128)
-    read = replace(setting, tokens=READ_TOKENS, longest=min(row, READ_TOKENS))
-    states = 3 * READ_TOKENS * shape.hidden * setting.bytes_a_number
-    chunk = min(READ_TOKENS, max(LEAST_CHUNK, CHUNK_ELEMENTS[setting.device] // shape.vocabulary))
+    read = replace(setting, tokens=around.read, longest=min(row, around.read))
+    states = 3 * around.read * shape.hidden * setting.bytes_a_number
+    chunk = min(around.read, max(LEAST_CHUNK, CHUNK_ELEMENTS[setting.device] // shape.vocabulary))
     logits = KL_CHUNKS * chunk * shape.vocabulary * FLOAT
     return _moment(shape, setting, "reading", 0, forward_bytes(shape, read) + states, logits)
 
@@ -155,13 +166,13 @@ def forward_bytes(shape: Shape, setting: Setting) -> int:
 def _moment(
     shape: Shape, setting: Setting, name: str, gradients: int, activations: int, logits: int, generation: int = 0
 ) -> Memory:
-    evaluated = name != "the self-check"
     weights = weight_bytes(shape, setting)
-    if evaluated and not setting.rank:
-        weights *= 2
+    if not setting.rank and setting.device != "cpu" and name != "the self-check":
+        weights *= 2  # on a processor the second is a mapped file, whatever the moment
     adapter = trained_numbers(shape, setting) * setting.bytes_a_number if setting.rank else 0
     on_heap = setting.device == "cpu"
-    idle = round(IDLE_KEPT * activations + IDLE_WORKING * logits) + KERNELS if on_heap else 0
+    shares = (IDLE_CHECKED, IDLE_CHECKED) if name == "the self-check" else (IDLE_KEPT, IDLE_WORKING)
+    idle = round(shares[0] * activations + shares[1] * logits) + KERNELS if on_heap else 0
     return Memory(
         weights, adapter, gradients, 0, activations, logits, setting.process, name, generation=generation, runtime=idle
     )
