@@ -28,6 +28,7 @@ from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
+from whet.evaluate.forecast import forecast, target_of
 from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
@@ -39,18 +40,14 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.recipe.schema import Pretrain, Recipe
-from whet.stages import (
-    found_in,
-    repaired,
-)
+from whet.stages import found_in, refuse_unmeasurable, refuse_unreadable, repaired
 from whet.store import registry
-from whet.store.run import DEFAULT_ROOT
+from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
-from whet.train.forecast import forecast, target_of
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import with_context
+from whet.train.session import refuse_unready, with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
 
@@ -208,11 +205,28 @@ def plan(
     observer: Observer | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
-    """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here."""
-    recipe, observer = recipe_of(data, overrides), observer or Silent()
-    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate)
+    """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here.
+
+    `data` may be a run: its recipe is planned with the pace of the steps that it has made.
+    """
+    observer = observer or Silent()
+    run = Run.open(data, run_root) if not isinstance(data, Recipe) and is_run(data, run_root) else None
+    if run is not None and overrides:
+        fix = "plan its data and recipe instead"
+        raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
+    recipe = run.recipe if run is not None else recipe_of(data, overrides)
+    seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
+    refuse_unmeasurable(recipe)
+    refuse_unreadable(recipe)
+    refuse_unready(recipe)
+    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate, seen)
     observer.done()
     return result
+
+
+def is_run(data: Input, root: Path | str = DEFAULT_ROOT) -> bool:
+    """Is this the name or the folder of a run, and not data or a recipe?"""
+    return not isinstance(data, Recipe) and any((one / "run.json").is_file() for one in (Path(data), Path(root) / data))
 
 
 def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT) -> dict[str, Any]:

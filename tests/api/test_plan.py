@@ -9,8 +9,10 @@ import pytest
 
 from whet import api
 from whet.cli.main import run
-from whet.errors import InputError, ModelError
+from whet.errors import InputError, ModelError, WhetError
 from whet.plan.machine import Calibration, machine_facts, write_calibration
+from whet.recipe.load import load_recipe
+from whet.store.run import Run
 
 KEYS = {"weights", "adapter", "gradients", "optimizer", "activations", "logits", "total"}
 
@@ -20,7 +22,10 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that was measured before, so that no test measures."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     speeds = {"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}}
-    write_calibration(Calibration(machine_facts(), 5 * 10**8, speeds, {"float32": 1e10, "bfloat16": 5e9}))  # type: ignore[arg-type]
+    trained = {"float32": {192: 1.0}, "bfloat16": {192: 1.0}}
+    written = {"float32": (5e-4, 2e10), "bfloat16": (5e-4, 4e10)}
+    bandwidth = {"float32": 1e10, "bfloat16": 5e9}
+    write_calibration(Calibration(machine_facts(), 5 * 10**8, speeds, bandwidth, trained, written, 5.0, 1e9))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -97,15 +102,63 @@ def test_the_command_says_what_would_fit(data: Path, capsys: pytest.CaptureFixtu
 )
 def test_what_a_teacher_adds_is_said(data: Path, tmp_path: Path, method: str, note: str) -> None:
     result = api.plan(data, memory="8GB", run_root=tmp_path, method=method)
-    assert any(note in said for said in result["notes"]) and (result["seconds"] is None) == ("distil" in method)
+    assert any(note in said for said in result["notes"]) and result["seconds"] > 0
 
 
-def test_replay_takes_its_share_of_the_time_and_what_is_not_counted_is_said(data: Path, tmp_path: Path) -> None:
+def test_keeping_has_its_own_part_of_the_time(data: Path, tmp_path: Path) -> None:
     words = {"memory": "8GB", "run_root": tmp_path, "steps": 10}
-    alone, usual = api.plan(data, **words, keep="false"), api.plan(data, **words)
-    beside = api.plan(data, **words, **{"keep.ratio": 0.5, "keep.every": 1, "keep.kl": 1.0})
-    assert 1.5 < beside["seconds"] / alone["seconds"] < 2.0, "half of the tokens are replayed; the update is the same"
-    assert 1.0 < usual["seconds"] / alone["seconds"] < 1.2, "what the rule keeps is cheap"
-    assert not any("replayed" in note or "general prompts" in note for note in alone["notes"])
-    assert beside["settings"]["steps"] == alone["settings"]["steps"] == 10
-    assert sum("not counted" in note for note in beside["notes"]) == 2
+    every = {"keep.ratio": 0.5, "keep.every": 1}
+    none, half = ({**every, "keep.replay": str(data)}, {**every, "keep.replay": "base", "keep.kl": 1.0})
+    told, asked = (api.plan(data, **words, **keys)["time"] for keys in (none, half))
+    words["steps"] = 1000
+    learned, anchored = (api.plan(data, **words, **(half | {"keep.kl": weight}))["time"] for weight in (0.0, 1.0))
+    assert 0 < told["keep"] < asked["keep"], "a file is replayed; the base's words are written, too"
+    assert learned["keep"] < anchored["keep"], "and for the KL the base reads them once more"
+    usual, without = (api.plan(data, **words, **keys)["time"] for keys in ({}, {"keep": "false"}))
+    assert 0 == without["keep"] < usual["keep"] < anchored["keep"], "the rule replays in every fourth step"
+    assert told["training"] == asked["training"] and learned["training"] == anchored["training"]
+
+
+def test_until_a_step_was_measured_the_time_is_a_range_of_parts(data: Path, tmp_path: Path) -> None:
+    result = api.plan(data, memory="8GB", run_root=tmp_path, steps=10)
+    time = result["time"]
+    parts = [time[key] for key in ("training", "evaluation", "opponents", "forgetting", "keep")]
+    assert time["total"] == pytest.approx(sum(parts), abs=0.5) == pytest.approx(result["seconds"], abs=0.1)
+    assert 0 < time["low"] < time["total"] < time["high"] and time["forgetting"] > 0 and time["opponents"] > 0
+    assert any("guess" in note for note in result["notes"]) and result["measured_steps"] == 0
+
+
+def test_without_forgetting_its_time_is_gone(data: Path, tmp_path: Path) -> None:
+    result = api.plan(data, memory="8GB", run_root=tmp_path, steps=10, **{"evaluate.forgetting": "false"})
+    assert result["time"]["forgetting"] == 0
+
+
+def test_a_run_at_work_is_planned_at_the_pace_of_its_steps(data: Path, tmp_path: Path) -> None:
+    before = api.plan(data, memory="8GB", run_root=tmp_path, steps=10)
+    run = Run.create(tmp_path, load_recipe(str(data), ["steps=10"]), "slow")
+    for step in range(5):
+        run.log({"step": step, "loss": 1.0, "tokens": 100, "seconds": 100.0})
+    after = api.plan("slow", memory="8GB", run_root=tmp_path)
+    assert after["measured_steps"] == 5 and after["time"]["training"] >= 1000, "ten steps of 100 seconds"
+    assert after["time"]["total"] > 10 * before["time"]["total"]
+    with pytest.raises(InputError, match="as it is"):
+        api.plan("slow", memory="8GB", run_root=tmp_path, steps=20)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"method": "{kind: grpo, rewards: {kind: function, function: 'nowhere.py:score'}}"}, "nowhere"),
+        ({"forgetting.suites": "[nowhere.jsonl]"}, "nowhere"),
+        ({"keep.replay": "nowhere.jsonl"}, "nowhere"),
+        ({"keep.replay": "base", "keep.prompts": "nowhere.jsonl"}, "nowhere"),
+        ({"keep.scale": "auto", "split.validation": "0"}, "no validation rows"),
+    ],
+)
+def test_what_a_tune_refuses_is_refused(data: Path, tmp_path: Path, keys: dict[str, str], words: str) -> None:
+    raised = []
+    for verb in (api.tune, api.plan):
+        with pytest.raises(WhetError) as caught:
+            verb(data, run_root=tmp_path, **keys)
+        raised.append(str(caught.value))
+    assert raised[0] == raised[1] and words in raised[0]

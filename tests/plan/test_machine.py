@@ -26,6 +26,10 @@ MEASURED = Calibration(
     process=5 * 10**8,
     products={"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}},
     bandwidth={"float32": 1e10, "bfloat16": 5e9},
+    training={"float32": {192: 1.5, 576: 1.2}, "bfloat16": {192: 2.0, 576: 1.5}},
+    writing={"float32": (5e-4, 2e10), "bfloat16": (5e-4, 4e10)},
+    start=5.0,
+    disk=1e9,
 )
 
 

@@ -29,7 +29,8 @@ def test_numbers_copied_from_rooms_below_are_still_theirs() -> None:
 def test_causes_add_up() -> None:
     facts = predict(SHAPE, LORA).facts()
     assert facts.pop("total") == sum(facts.values())
-    assert set(facts) == {"weights", "adapter", "gradients", "optimizer", "activations", "logits", "process"}
+    causes = {"weights", "adapter", "gradients", "optimizer", "activations", "logits", "process"}
+    assert set(facts) == causes | {"generation", "runtime"}
 
 
 def test_full_fine_tuning_in_bfloat16_costs_16_bytes_a_parameter() -> None:

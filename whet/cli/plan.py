@@ -20,6 +20,15 @@ CAUSES = {
     "activations": "what layers keep for the backward pass, and its working buffers",
     "logits": "one chunk of logits",
     "process": "the program itself",
+    "generation": "what writing answers lays out: joined weights, keys and values",
+    "runtime": "memory that lies idle, compiled kernels, the base's file while it is read",
+}
+PARTS = {
+    "training": "preparing, training, validating, checkpoints",
+    "evaluation": "likelihoods and answers of base and tuned",
+    "opponents": "the base with a prompt and with examples (a guess, at most 30% of both)",
+    "forgetting": "general text, distance from the base, skills",
+    "keep": "the base's own samples, replay and KL",
 }
 
 
@@ -34,6 +43,7 @@ def plan(
     """Say, before anything is loaded or trained, how much memory it needs, how long it takes, and what would fit.
 
     The base may be a public model by name (llama-2-7b, qwen2.5-7b, ...); neither weights nor network are needed then.
+    Given the name of a run that is at work, the time follows from the steps that it has made.
 
     Example: whet plan tickets.jsonl --set base=llama-2-7b --memory 24GB
     """
@@ -44,7 +54,8 @@ def plan(
     from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    recipe = load_recipe(data, set_ or [])
+    of_run = api.is_run(data) and not set_
+    recipe = data if of_run else load_recipe(data, set_ or [])
     watch = observer()
     try:
         result = api.plan(recipe, memory=memory, gpu=gpu, calibrate=calibrate, observer=watch)
@@ -67,13 +78,28 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     fits = "fits" if result["fits"] else "does not fit"
     style = "green" if result["fits"] else "red"
     screen.say(f"It {fits} in {result['available'] / 1e9:.1f} GB (a tenth is kept free).", style=style)
-    if result["seconds"] is not None:
-        steps = f"{settings['steps']:,} steps of {settings['batch_tokens']:,} tokens"
-        screen.say(f"About {duration(result['seconds'])} for {steps}.")
+    if result["time"] is not None:
+        show_time(screen, result)
     if result["suggestion"] and not result["fits"]:
         screen.say(result["suggestion"]["sentence"])
     for note in result["notes"]:
         screen.say(f"Note: {note}", style="dim")
+
+
+def show_time(screen: Screen, result: dict[str, Any]) -> None:
+    """A table of parts, and one figure where steps were measured, else a range."""
+    from whet.cli.render import table
+
+    time, settings, seen = result["time"], result["settings"], result["measured_steps"]
+    screen.show(table(["#time", "for"], [(duration(time[key]), words) for key, words in PARTS.items() if time[key]]))
+    steps = f"{settings['steps']:,} steps of {settings['batch_tokens']:,} tokens"
+    if seen:
+        screen.say(
+            f"About {duration(time['total'])} in all for {steps}, at the pace of the {seen:,} steps made so far."
+        )
+    else:
+        low, high = duration(time["low"]), duration(time["high"])
+        screen.say(f"Between {low} and {high} for {steps}: no step was measured yet, so every part is a guess.")
 
 
 def duration(seconds: float) -> str:

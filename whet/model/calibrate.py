@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import silu
@@ -17,6 +20,9 @@ from whet.model.adapter import add_adapter
 from whet.model.fit import fuse, install_forest
 from whet.model.policy import Policy
 from whet.plan.machine import Calibration, Dtype, machine_facts
+from whet.plan.memory import Setting
+from whet.plan.shape import read_shape
+from whet.plan.time import step_seconds
 from whet.recipe.schema import Lora
 from whet.types import Segment
 
@@ -26,21 +32,89 @@ MOVED = 16 * 1024 * 1024
 """Numbers of an element-wise trial: larger than any cache."""
 
 
-def calibrate() -> Calibration:
-    """Measure on the processor."""
-    process = _program_bytes()
+TRIED = {192: 512, 576: 1536}
+"""Hidden sizes, and widths of the MLP, of the small models that are timed whole: those of nano and of SmolLM2-135M."""
+LAYERS, TRIED_ROWS, TRIED_LENGTH, RANK = 2, 4, 64, 16
+WRITTEN = 64 * 1024 * 1024
+"""Bytes of the file that is written to see how fast the disk is."""
+
+
+def calibrate(written: Callable[[Any], float], answers: int) -> Calibration:
+    """Measure on the processor. `written` gives the seconds in which a model writes a token of each of so many
+    answers."""
+    process, start = _program()
     _train_once()
     products: dict[Dtype, dict[int, float]] = {}
     for dtype in DTYPES:
         products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
-    return Calibration(machine_facts(), process, products, {dtype: _bandwidth(dtype) for dtype in DTYPES})
+    bandwidth = {dtype: _bandwidth(dtype) for dtype in DTYPES}
+    known = Calibration(machine_facts(), process, products, bandwidth, {}, {}, start, _disk())
+    training, writing = {}, {}
+    for dtype in DTYPES:
+        models = {hidden: small_model(hidden, dtype) for hidden in TRIED}
+        writing[dtype] = _pace({hidden: written(model) for hidden, model in models.items()}, answers)
+        training[dtype] = {hidden: _excess(model, dtype, known) for hidden, model in models.items()}
+    return replace(known, training=training, writing=writing)
 
 
-def _program_bytes() -> int:
-    """Of a fresh process that has trained a little: this one may hold anything besides. Raises CalledProcessError."""
-    script = "import whet.train.session; from whet.model.calibrate import bytes_after_training as b; print(b())"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return int(done.stdout.splitlines()[-1])
+def small_model(hidden: int, dtype: Dtype) -> Any:
+    """Two layers in the proportions of nano and SmolLM2, with hardly any vocabulary."""
+    size = 32 if hidden < 256 else 64
+    heads = hidden // size
+    config = AutoConfig.for_model(
+        "llama", vocab_size=256, hidden_size=hidden, intermediate_size=TRIED[hidden], num_hidden_layers=LAYERS,
+        num_attention_heads=heads, num_key_value_heads=max(1, heads // 3), head_dim=size, tie_word_embeddings=True,
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype)).eval()
+    install_forest(model)
+    return model
+
+
+def _pace(seconds: dict[int, float], answers: int) -> tuple[float, float]:
+    """Seconds a layer whatever its size, and operations a second: the line t = o + 2 W B / r through two sizes."""
+    (few, short), (many, long) = ((_layer_weights(hidden), time / LAYERS) for hidden, time in sorted(seconds.items()))
+    slope = max(1e-15, (long - short) / (2 * answers * (many - few)))
+    return max(0.0, short - slope * 2 * answers * few), 1 / slope
+
+
+def _layer_weights(hidden: int) -> int:
+    """Weights of a layer of `small_model`: four maps of attention, keys and values of a third of the heads; the MLP."""
+    size = 32 if hidden < 256 else 64
+    keys = max(1, hidden // size // 3) * size
+    return hidden * (2 * hidden + 2 * keys + 3 * TRIED[hidden])
+
+
+def _excess(model: Any, dtype: Dtype, known: Calibration) -> float:
+    """How many times longer the layers of a model take, forwards and backwards with a LoRA, than is planned."""
+    shape, tokens = read_shape(model.config.to_dict()), TRIED_ROWS * TRIED_LENGTH
+    policy = Policy(add_adapter(model, Lora(rank=RANK, alpha=32.0), 0))
+    fuse(policy.model)
+    row = list(range(TRIED_LENGTH))
+    batch = build_batch([Segment(row, [0.0] + [1.0] * (TRIED_LENGTH - 1), n) for n in range(TRIED_ROWS)])
+    setting = Setting(tokens, TRIED_LENGTH, rank=RANK, bytes_a_number=4 if dtype == "float32" else 2)
+    planned = step_seconds(shape, setting, tokens, known) - step_seconds(shape, setting, 0, known)
+    return _best(lambda: policy.logprobs(batch).sum().backward()) / planned
+
+
+def _disk() -> float:
+    """Bytes a second of a file that is written where temporary files lie."""
+    with tempfile.TemporaryDirectory() as folder:
+        numbers, file = bytes(WRITTEN), Path(folder) / "numbers"
+        return WRITTEN / _best(lambda: file.write_bytes(numbers))
+
+
+def _program() -> tuple[int, float]:
+    """Bytes of a fresh process that has checked some rows and trained a little (this one may hold anything besides),
+    and its seconds until then. Raises CalledProcessError."""
+    script = "import sys; from whet import api; from whet.model.calibrate import bytes_after_training as held; "
+    script += "api.check(sys.argv[1], run_root=sys.argv[2]); print(held())"
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.jsonl"
+        rows.write_text("".join(f'{{"prompt": "What is {n}?", "completion": "It is {n}."}}\n' for n in range(100)))
+        command = [sys.executable, "-c", script, str(rows), folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout.splitlines()[-1]), time.perf_counter() - began
 
 
 def bytes_after_training() -> int:

@@ -35,6 +35,14 @@ class Calibration:
     """Matrix products of (1024, size) x (size, size), in 10^9 operations a second, by size."""
     bandwidth: dict[Dtype, float]
     """Bytes a second that an element-wise operation reads and writes."""
+    training: dict[Dtype, dict[int, float]]
+    """By hidden size: how many times longer a layer takes to learn than products and bytes alone would."""
+    writing: dict[Dtype, tuple[float, float]]
+    """Of a step that writes a token of each answer: seconds a layer whatever its size, and operations a second."""
+    start: float
+    """Seconds until the program has everything imported."""
+    disk: float
+    """Bytes a second at which weights are written and read."""
 
 
 def machine_facts() -> dict[str, Any]:
@@ -53,8 +61,15 @@ def read_calibration(file: Path | None = None) -> Calibration | None:
     """What was measured on this machine, or None where nothing was, or something that another machine measured."""
     try:
         found = json.loads((file or cache_file()).read_text("utf-8"))
-        products = {dtype: {int(size): rate for size, rate in of.items()} for dtype, of in found["products"].items()}
-        known = Calibration(found["machine"], int(found["process"]), products, dict(found["bandwidth"]))
+        products, training = (
+            {dtype: {int(size): value for size, value in of.items()} for dtype, of in found[key].items()}
+            for key in ("products", "training")
+        )
+        writing = {dtype: (float(layer), float(speed)) for dtype, (layer, speed) in found["writing"].items()}
+        known = Calibration(
+            found["machine"], int(found["process"]), products, dict(found["bandwidth"]), training, writing,
+            float(found["start"]), float(found["disk"]),
+        )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return known if known.machine == machine_facts() else None

@@ -77,11 +77,15 @@ class Memory:
     logits: int
     process: int
     moment: str
+    generation: int = 0
+    """What writing answers takes: joined weights, keys and values (plan/around.py)."""
+    runtime: int = 0
+    """What lies idle on the heap, and compiled kernels."""
 
     @property
     def total(self) -> int:
         held = self.weights + self.adapter + self.gradients + self.optimizer
-        return held + self.activations + self.logits + self.process
+        return held + self.activations + self.logits + self.process + self.generation + self.runtime
 
     def facts(self) -> dict[str, int]:
         """Bytes by cause, and their sum."""
@@ -105,14 +109,15 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     on_heap = setting.device == "cpu"
     idle = round(IDLE_KEPT * forward + IDLE_WORKING * max(working, logits)) if on_heap else 0
     moments = (
-        ("the loss", table * (number + FLOAT), forward + idle, logits),
-        ("the start of the backward pass", table * number, forward + working + idle, 0),
-        ("the end of the backward pass", gradients, first_layer + idle, 0),
-        ("the update", trained * number + _part(shape, setting) * (FLOAT - number), 0, 0),
+        ("the loss", table * (number + FLOAT), forward, logits, idle),
+        ("the start of the backward pass", table * number, forward + working, 0, idle),
+        ("the end of the backward pass", gradients, first_layer, 0, idle),
+        ("the update", trained * number + _part(shape, setting) * (FLOAT - number), 0, 0, 0),
     )
-    name, gradient, activations, logit = max(moments, key=lambda moment: sum(moment[1:]))
-    process = setting.process + (KERNELS if on_heap else 0)
-    return Memory(weights, adapter, gradient, optimizer, activations, logit, process, name)
+    name, gradient, activations, logit, idle = max(moments, key=lambda moment: sum(moment[1:]))
+    runtime = idle + (KERNELS if on_heap else 0)
+    causes = (weights, adapter, gradient, optimizer, activations, logit, setting.process)
+    return Memory(*causes, name, runtime=runtime)
 
 
 def trained_numbers(shape: Shape, setting: Setting) -> int:
@@ -155,7 +160,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
     else:
         numbers = shape.hidden * tokens
         if not setting.recompute:
-            numbers = _plain_insides(shape, ranks) * tokens + _plain_probabilities(shape, setting)
+            numbers = plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
     return shape.layers * numbers * setting.bytes_a_number
 
 
@@ -176,9 +181,10 @@ def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
     return 2 * shape.attended + 2 * keys + normed + 2 * shape.width + inner
 
 
-def _plain_insides(shape: Shape, ranks: dict[str, int]) -> int:
-    """transformers' own layers under autograd, a token: two norms (input and its float32 copy, output), queries and
-    repeated keys and values, the output of attention, and four stages of the MLP."""
+def plain_insides(shape: Shape, setting: Setting) -> int:
+    """Numbers that transformers' own layers keep under autograd, a token and layer: two norms (input and its float32
+    copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP."""
+    ranks = _ranks(shape.adapted(setting.targets), setting.rank)
     return 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
 
 
@@ -241,8 +247,7 @@ def _plain_working(shape: Shape, setting: Setting) -> int:
     tokens = round_up(setting.tokens, TOKEN_GRAIN)
     working = (3 * shape.width + 4 * shape.hidden) * tokens + 2 * _plain_probabilities(shape, setting)
     if setting.recompute:
-        ranks = _ranks(shape.adapted(setting.targets), setting.rank)
-        working += _plain_insides(shape, ranks) * tokens + _plain_probabilities(shape, setting)
+        working += plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
     return working
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from whet.plan.memory import Memory, Setting, predict
+from whet.plan.around import Around, peak
+from whet.plan.memory import Memory, Setting
 from whet.plan.shape import Shape
 
 MARGIN = 1.1
@@ -33,19 +34,19 @@ def fits(memory: Memory, available: int) -> bool:
     return memory.total * MARGIN <= available
 
 
-def suggest(shape: Shape, asked: Setting, available: int) -> Suggestion | None:
+def suggest(shape: Shape, asked: Setting, available: int, around: Around | None = None) -> Suggestion | None:
     """The first setting that fits into `available` bytes, or None where nothing does."""
     for setting in ladder(asked):
-        memory = predict(shape, setting)
+        memory = peak(shape, setting, around)
         if fits(memory, available):
             keys = changes(asked, setting)
             return Suggestion(keys, memory, _sentence(keys, memory))
     return None
 
 
-def smallest(shape: Shape, asked: Setting) -> Memory:
+def smallest(shape: Shape, asked: Setting, around: Around | None = None) -> Memory:
     """The least that any of the settings takes."""
-    return min((predict(shape, setting) for setting in ladder(asked)), key=lambda memory: memory.total)
+    return min((peak(shape, setting, around) for setting in ladder(asked)), key=lambda memory: memory.total)
 
 
 def ladder(asked: Setting) -> Iterator[Setting]:

@@ -60,10 +60,10 @@ def ordinal(number: int) -> str:
 
 
 def needed(recipe: Recipe) -> int:
-    """Tokens that all steps of a run replay together."""
-    keep = recipe.keep
-    assert keep.ratio and recipe.batch_tokens and recipe.steps
-    return round(recipe.steps / (keep.every or 1) * recipe.batch_tokens * keep.ratio / (1 - keep.ratio))
+    """Tokens that all steps of a run replay together, where it is not prolonged."""
+    keep, steps = recipe.keep, recipe.schedule.shortest or recipe.steps
+    assert keep.ratio and recipe.batch_tokens and steps
+    return round(steps / (keep.every or 1) * recipe.batch_tokens * keep.ratio / (1 - keep.ratio))
 
 
 def _own(

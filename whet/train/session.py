@@ -90,14 +90,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     keep_few_kernels()
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
-    if isinstance(recipe.method, Rollouts):
-        build_rewards(recipe.method.rewards)  # so is what is wrong with a reward
-    if recipe.evaluate.wins:
-        build_rewards(recipe.evaluate.wins)
-    if is_function(recipe.evaluate.metric):
-        load_metric(recipe.evaluate.metric)
-    if recipe.evaluate.judge and recipe.evaluate.judge.key:
-        secret_of(recipe.evaluate.judge.key)
+    refuse_unready(recipe)
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -116,6 +109,19 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
     return session
+
+
+def refuse_unready(recipe: Recipe) -> None:
+    """Before the data is read: what is wrong with rewards, a metric of the user's own, or the key of a judge. Raises
+    RecipeError, InputError."""
+    if isinstance(recipe.method, Rollouts):
+        build_rewards(recipe.method.rewards)
+    if recipe.evaluate.wins:
+        build_rewards(recipe.evaluate.wins)
+    if is_function(recipe.evaluate.metric):
+        load_metric(recipe.evaluate.metric)
+    if recipe.evaluate.judge and recipe.evaluate.judge.key:
+        secret_of(recipe.evaluate.judge.key)
 
 
 def _clock(run: Run) -> datetime:

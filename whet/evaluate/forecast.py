@@ -1,7 +1,11 @@
-"""`whet plan`: what a recipe will need, from its data and the config of its base; no weights are loaded."""
+"""`whet plan`: what a recipe will need, from its data and the config of its base; no weights are loaded.
+
+What `whet tune` would refuse before it trains is refused here, too, by the same code.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +14,13 @@ from typing import Any, Literal
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import InputError, ModelError
-from whet.model.base import load_config, load_tokenizer
+from whet.evaluate.frontier import general_prompts, task_rows
+from whet.evaluate.tally import around_of, work_of
+from whet.generate.pace import ANSWERS, seconds_of_a_step
+from whet.model.base import load_config, load_tokenizer, locate
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
+from whet.plan.around import Around, peak
 from whet.plan.machine import (
     GPU_PROCESS,
     Calibration,
@@ -22,12 +30,13 @@ from whet.plan.machine import (
     read_calibration,
     write_calibration,
 )  # fmt: skip
-from whet.plan.memory import Setting, predict, trained_numbers
+from whet.plan.memory import Setting, trained_numbers
 from whet.plan.public import find_public
 from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
-from whet.plan.time import rate, step_seconds
-from whet.recipe.keep import BASE
+from whet.plan.time import rate
+from whet.plan.tune import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
+from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import resolve, step_tokens
 from whet.recipe.schema import Bake, Distil, Lora, Recipe
@@ -68,36 +77,44 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
 
 
 def forecast(
-    recipe: Recipe, target: Target, cache: Path, observer: Observer, measure_anew: bool = False
+    recipe: Recipe,
+    target: Target,
+    cache: Path,
+    observer: Observer,
+    measure_anew: bool = False,
+    seen: Sequence[float] = (),
 ) -> dict[str, Any]:
-    """The dictionary that `whet plan --json` prints. Raises InputError for a recipe, data or base that is refused."""
+    """The dictionary that `whet plan --json` prints; `seen` are the seconds of steps that a run has made.
+
+    Raises InputError for a recipe, data or base that is refused.
+    """
     notes: list[str] = []
     shape, config = _shape_of(recipe, notes)
-    recipe, material = _material(recipe, config, cache, notes, observer)
+    recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
     recipe, _ = settle_method(recipe, material)
+    refuse_keep_contradictions(recipe, "recipe")
+    _refuse_unchoosable(recipe, material)
     facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context)
     recipe, _ = resolve(recipe, facts)
     calibration = measured(observer, measure_anew)
     setting = _setting(recipe, shape, material, target, calibration)
-    memory = predict(shape, setting)
-    suggestion = suggest(shape, setting, target.memory)
-    assert recipe.steps
-    seconds = None
-    batch_tokens = step_tokens(recipe, facts)
-    if isinstance(recipe.method, OwnAnswers):
-        notes.append("the time is not known beforehand: the model writes the answers that it learns from")
-    elif target.here and target.device == "cpu":
-        usual = recipe.schedule.shortest or recipe.steps
-        seconds = usual * step_seconds(shape, setting, round(batch_tokens * (1 + replayed(recipe))), calibration)
+    work = work_of(recipe, material, tokenizer)
+    around = around_of(recipe, material, work, _stored(config))
+    memory = peak(shape, setting, around)
+    suggestion = suggest(shape, setting, target.memory, around)
+    time = None
+    if target.here and target.device == "cpu":
+        time = _time(Pace(shape, setting, calibration), work, around, seen)
     if suggestion is None:
-        least = smallest(shape, setting).total
+        least = smallest(shape, setting, around).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    assert recipe.steps
     if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
         notes.append(
             f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
             f"on, to {recipe.steps:,} at most"
         )
-    notes += _of_the_teacher(recipe) + _of_keeping(recipe)
+    notes += _of_the_teacher(recipe) + _of_guesses(recipe, work, seen)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -106,14 +123,16 @@ def forecast(
         "moment": memory.moment,
         "available": target.memory,
         "fits": fits(memory, target.memory),
-        "seconds": seconds,
+        "seconds": None if time is None else round(time.total, 1),
+        "time": None if time is None else time.facts(),
+        "measured_steps": len(seen),
         "suggestion": None if suggestion is None else suggestion.facts(),
         "settings": {
             "device": target.device,
             "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
-            "batch_tokens": batch_tokens,
+            "batch_tokens": step_tokens(recipe, facts),
             "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
@@ -132,22 +151,39 @@ def _of_the_teacher(recipe: Recipe) -> list[str]:
     return []
 
 
-def replayed(recipe: Recipe) -> float:
-    """Replayed tokens for each token of the task, over all steps."""
-    ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
-    return ratio / (1 - ratio) / (recipe.keep.every or 1)
-
-
-def _of_keeping(recipe: Recipe) -> list[str]:
-    """What staying near the base needs beside what is counted."""
+def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
+    """What of the plan is a guess, and why."""
     notes = []
+    if work.test is not None or work.rollout is not None:
+        notes.append("how long the answers will be is a guess: between the references and the limit")
     if recipe.keep.replays:
         notes.append("replayed rows are taken to be no longer than the task's")
-    if recipe.keep.replay == BASE:
-        notes.append("the base answers its general prompts before the first step, once: that time is not counted")
-    if recipe.keep.kl:
-        notes.append("keep.kl has the base read what the KL is taken on, without a gradient: that time is not counted")
+    if work.kept is not None:
+        notes.append("the base's own samples are counted as if they were not yet written; they are kept for later runs")
+    if not seen:
+        notes.append("no step was measured yet, so the time is a range; whet plan RUN measures one that is at work")
+    if recipe.evaluate.early_stop and work.validation_tokens:
+        notes.append("all steps are counted; the training may stop before them")
     return notes
+
+
+def _refuse_unchoosable(recipe: Recipe, material: Material) -> None:
+    """Raises as the tune does where a scale is to be chosen and nothing can choose it."""
+    if recipe.keep.scale == "auto" and isinstance(material.source, Prepared):
+        task_rows(recipe, material.source)
+        general_prompts(recipe, material.source, material.renderer, locate(recipe.base))
+
+
+def _time(pace: Pace, work: Work, around: Around, seen: Sequence[float]) -> Time:
+    if not seen:
+        return tune_seconds(pace, work, around, SPREAD)
+    factor = seen_so_far(work, pace, list(seen))
+    return tune_seconds(replace(pace, seen=factor), work, around, MEASURED_SPREAD)
+
+
+def _stored(config: Any) -> int:
+    """Bytes of a number in the base's files."""
+    return 4 if "32" in str(getattr(config, "dtype", None) or "bfloat16").replace("bfloat16", "") else 2
 
 
 def measured(observer: Observer, anew: bool = False) -> Calibration:
@@ -155,7 +191,7 @@ def measured(observer: Observer, anew: bool = False) -> Calibration:
     known = None if anew else read_calibration()
     if known is None:
         observer.phase("measuring this machine, once")
-        known = calibrate()
+        known = calibrate(seconds_of_a_step, ANSWERS)
         write_calibration(known)
     return known
 
@@ -171,7 +207,7 @@ def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
 
 def _material(
     recipe: Recipe, config: Any, cache: Path, notes: list[str], observer: Observer
-) -> tuple[Recipe, Material]:
+) -> tuple[Recipe, Material, Any]:
     """The data, in the base's tokens where its tokenizer is here, and in the bundled base's otherwise."""
     observer.phase("reading the data")
     try:
@@ -185,12 +221,10 @@ def _material(
             "smaller, so that they come out longer than they are"
         )
     recipe = with_context(recipe, config)
-    return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer)
+    return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _setting(
-    recipe: Recipe, shape: Shape, material: Material, target: Target, calibration: Calibration
-) -> Setting:
+def _setting(recipe: Recipe, shape: Shape, material: Material, target: Target, calibration: Calibration) -> Setting:
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     source = material.source
     if isinstance(source, Prepared):
