@@ -24,9 +24,8 @@ from whet.types import Row
 
 REMOTE = RemoteModel(model="big-model", url="http://localhost:1/v1", price_in=2.0, price_out=8.0)
 SETTINGS = Compare(documents="handbook", system="Answer in one word.", remote=[REMOTE], price_per_hour=1.2)
-SKILL = {"constant": 0.2, "prompted": 0.28,
-         "zero-shot": 0.2, "system": 0.3, "few-shot": 0.6, "few-shot-nearest": 0.71, "retrieval": 0.35, "tuned": 0.93,
-         "tuned-retrieval": 0.83, "big-model": 0.8}  # fmt: skip
+SKILL = {"constant": 0.2, "zero-shot": 0.2, "prompted": 0.28, "system": 0.3, "few-shot": 0.6, "few-shot-nearest": 0.71,
+         "retrieval": 0.35, "tuned": 0.93, "tuned-retrieval": 0.83, "big-model": 0.8}  # fmt: skip
 TOKENS = {"few-shot": 520, "few-shot-nearest": 900, "retrieval": 700, "tuned-retrieval": 700}
 WORDS = ["refund", "delivery", "defect", "question", "thanks"]
 
