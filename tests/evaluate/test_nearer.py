@@ -18,7 +18,7 @@ RISE = 0.1
 
 
 class Line:
-    """A model whose loss on general text rises with the square of the way, whose skills fall along it, and that does its
+    """A model whose loss on general text rises with the square of the way, whose skills fall, and that does its
     task from `begins` on."""
 
     def __init__(self, begins: float, fall: float) -> None:

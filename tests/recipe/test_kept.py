@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from whet.errors import RecipeError
-from whet.recipe.keep_rule import EVERY, KL, REPLAY_RATIO
+from whet.recipe.keep_rule import EVERY, LARGEST_KL, LEAST_STEPS, REPLAY_RATIO
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.rules import Facts, resolve
@@ -60,7 +60,7 @@ def kept(keys: dict[str, Any]) -> tuple[Any, dict[str, str]]:
 
 def test_a_recipe_that_says_nothing_keeps_its_base_and_is_told_why() -> None:
     keep, reasons = kept({})
-    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", REPLAY_RATIO, EVERY, KL) and keep.replays
+    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", REPLAY_RATIO, EVERY, LARGEST_KL) and keep.replays
     assert list(reasons) == ["keep.replay", "keep.ratio", "keep.every", "keep.kl"] and all(reasons.values())
     assert "keep: false" in reasons["keep.replay"] and "docs/forgetting.md" in reasons["keep.kl"]
 
@@ -77,8 +77,8 @@ def test_false_turns_it_off_in_a_file_and_in_an_override(tmp_path: Path) -> None
 
 
 def test_what_is_said_wins_and_the_rest_is_filled_in() -> None:
-    keep, reasons = kept({"keep": {"ratio": 0.4, "every": 2}})
-    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", 0.4, 2, KL)
+    keep, reasons = kept({"keep": {"ratio": 0.4, "every": 1}})
+    assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", 0.4, 1, 1.0), "every step pulls half as hard"
     assert list(reasons) == ["keep.replay", "keep.kl"]
     keep, _ = kept({"keep": {"replay": "general.jsonl"}})
     assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("general.jsonl", REPLAY_RATIO, EVERY, None)
@@ -118,9 +118,9 @@ def test_what_the_rule_fills_in_is_not_refused(keys: dict[str, Any]) -> None:
 
 
 def test_a_run_of_a_few_steps_replays_nothing_unless_it_is_asked_to() -> None:
-    assert kept({"steps": 2})[0].replay == "none" and kept({"steps": EVERY})[0].replay == "base"
-    keep, _ = kept({"steps": 2, "keep": {"replay": "base"}})
-    assert keep.every == 2, "what is asked for comes at least once"
+    assert kept({"steps": LEAST_STEPS - 1})[0].replay == "none" and kept({"steps": LEAST_STEPS})[0].replay == "base"
+    keep, _ = kept({"steps": 1, "keep": {"replay": "base"}})
+    assert keep.every == 1, "what is asked for comes at least once"
 
 
 def test_files_are_found_beside_the_recipe_and_never_above_it(tmp_path: Path) -> None:
