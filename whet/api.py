@@ -107,7 +107,7 @@ def check(
         "refused": refused_by(asked.drop_budget, source.ledger),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
-        "power": {"test_rows": test_rows, "detectable_gain": detectable_gain(test_rows) if test_rows else None},
+        "power": power,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:

@@ -15,7 +15,7 @@ from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
-from whet.doctor.power import detectable_gain
+from whet.doctor.power import promised_gain
 from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
 from whet.errors import DataError, count
@@ -33,7 +33,7 @@ from whet.evaluate.leaks import without_leaks
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import sides_of
-from whet.evaluate.statistics import clusters_of
+from whet.evaluate.statistics import cluster_sizes, clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.wins import measure_wins, with_answers
 from whet.model.base import locate
@@ -133,6 +133,7 @@ def found_in(
         shape=source.shape,
         against=against,
         where_of=lambda row: ledger.entry(row).where,
+        test_clusters=cluster_sizes(source.test_rows) if isinstance(source, Prepared) else (),
     )
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
@@ -148,12 +149,18 @@ def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
     if isinstance(session.material.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    held_out = session.material.ledger.summary()["held_out"]["test"]
-    gain = detectable_gain(held_out) if held_out else None
+    sizes = cluster_sizes(session.material.source.test_rows)
+    rows = sum(sizes)
+    held_out = count(rows, "test row") + (f" in {count(len(sizes), 'cluster')}" if len(sizes) < rows else "")
+    gain = promised_gain(sizes)
     if gain is None:
-        observer.note(f"{count(held_out, 'test row')} can hardly decide anything; a larger test part would")
+        observer.note(f"{held_out} can hardly decide anything; a larger test part would")
     else:
-        observer.note(f"{count(held_out, 'test row')} can show a gain of {100 * gain:.0f} points or more (80% power)")
+        shown = f"a gain of {100 * gain:.0f} points or more"
+        best = promised_gain(sizes, rows)
+        if len(sizes) < rows and best is not None:
+            shown += f" if the rows of a cluster go the same way, of {100 * best:.0f} if each goes its own"
+        observer.note(f"{held_out} can show {shown} (80% power)")
 
 
 def trained(session: Session, observer: Observer) -> dict[str, Any]:
@@ -329,11 +336,14 @@ def head(session: Session) -> dict[str, Any]:
     ledger = session.material.ledger.summary()
     if session.recipe.keep.replay is not None:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
+    source = session.material.source
+    apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
     return {
         "run": session.run.name,
         "model": session.recipe.base,
         "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
         "ledger": ledger,
+        **apart,
     }
 
 
