@@ -21,11 +21,12 @@ from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
 from whet.doctor.check import Check
 from whet.doctor.checks.contamination import Contamination
-from whet.doctor.power import detectable_gain
+from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
+from whet.evaluate.statistics import cluster_sizes
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -81,7 +82,8 @@ def check(
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
     `against` names benchmark files that the data must not hold; the result's `against` says of how many rows of each a
-    row to be learned holds a text. `curve` holds what `whet curve` found on this data
+    row to be learned holds a text. `apart` holds the prompts and frames of templates that so many rows share that they
+    stand on both sides of the split. `curve` holds what `whet curve` found on this data
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
     training would be refused for them; None where it would not.
@@ -97,8 +99,9 @@ def check(
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
-    test_rows = ledger["held_out"]["test"]
-    kind = source.shape.kind if isinstance(source, Prepared) else "text"
+    prepared = source if isinstance(source, Prepared) else None
+    kind = prepared.shape.kind if prepared else "text"
+    sizes = cluster_sizes(prepared.test_rows) if prepared else (1,) * ledger["held_out"]["test"]
     findings = found_in(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
@@ -107,7 +110,9 @@ def check(
         "refused": refused_by(asked.drop_budget, source.ledger),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
-        "power": power,
+        "power": power_facts(sizes),
+        "apart": prepared.apart if prepared else [],
+        "notes": prepared.notes if prepared else [],
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:

@@ -15,10 +15,10 @@ from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
-from whet.doctor.power import promised_gain
+from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
-from whet.errors import DataError, count
+from whet.errors import DataError
 from whet.evaluate import ship
 from whet.evaluate.baked import measure_baked
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
@@ -149,18 +149,7 @@ def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
     if isinstance(session.material.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    sizes = cluster_sizes(session.material.source.test_rows)
-    rows = sum(sizes)
-    held_out = count(rows, "test row") + (f" in {count(len(sizes), 'cluster')}" if len(sizes) < rows else "")
-    gain = promised_gain(sizes)
-    if gain is None:
-        observer.note(f"{held_out} can hardly decide anything; a larger test part would")
-    else:
-        shown = f"a gain of {100 * gain:.0f} points or more"
-        best = promised_gain(sizes, rows)
-        if len(sizes) < rows and best is not None:
-            shown += f" if the rows of a cluster go the same way, of {100 * best:.0f} if each goes its own"
-        observer.note(f"{held_out} can show {shown} (80% power)")
+    observer.note(power_facts(cluster_sizes(session.material.source.test_rows))["sentence"])
 
 
 def trained(session: Session, observer: Observer) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from whet.errors import DataError
+from whet.errors import DataError, count
 
 ALPHA = 0.05
 MANY_ROWS = 200_000
@@ -144,3 +145,37 @@ def rows_for_gain(gain: float, discordance: float, target: float) -> float:
         middle = (low + high) // 2
         low, high = (low, middle) if mcnemar_power(middle, gain, discordance) >= target else (middle, high)
     return float(high)
+
+
+def power_facts(sizes: Sequence[int]) -> dict[str, Any]:
+    """What test rows in clusters of these sizes can show, before anything is run: `detectable_gain` if the rows of a
+    cluster go the same way, `detectable_gain_alone` if each row goes its own."""
+    rows = sum(sizes)
+    facts = {
+        "test_rows": rows,
+        "clusters": len(sizes),
+        "effective_rows": worth(sizes),
+        "detectable_gain": promised_gain(sizes),
+        "detectable_gain_alone": promised_gain(sizes, rows),
+    }
+    return facts | {"sentence": _told(facts)}
+
+
+def _told(facts: dict[str, Any]) -> str:
+    """The facts in words, without a full stop: `200 test rows in 41 clusters can show a gain of ...`."""
+    rows, clusters, gain, alone = (
+        facts[key] for key in ("test_rows", "clusters", "detectable_gain", "detectable_gain_alone")
+    )
+    held = count(rows, "test row")
+    if clusters == rows:
+        if gain is None:
+            return f"{held} can hardly decide anything; a larger test part would"
+        return f"{held} can show a gain of {100 * gain:.0f} points or more (80% power)"
+    held += f" in {count(clusters, 'cluster')}"
+    if alone is None:
+        return f"{held} can hardly decide anything; a larger test part would"
+    if gain is None:
+        own = f"{100 * alone:.0f} points or more if each row goes its own way"
+        return f"{held} can show a gain of {own}, and hardly any if the rows of a cluster go the same way (80% power)"
+    same = f"{100 * gain:.0f} points or more if the rows of a cluster go the same way"
+    return f"{held} can show a gain of {same}, of {100 * alone:.0f} if each goes its own (80% power)"
