@@ -75,8 +75,8 @@ NULLS = (
 
 
 def copies(frames: int, each: int, gain: float = 0.0, alike: float = ALIKE) -> Callable[[np.random.Generator], Judged]:
-    """Rows made from frames, `each` of one: a frame's rows go the same way, each but for luck of its own. Base and tuned
-    differ in 40% of the frames."""
+    """Rows made from frames, `each` of one: `alike` of a frame's rows go as the frame goes, the others have luck of
+    their own. Base and tuned differ in 40% of the rows."""
 
     def draw(random: np.random.Generator) -> Judged:
         whose = np.repeat(np.arange(frames), each)

@@ -35,8 +35,10 @@ def join_frames(traits: Traits, row_R: np.ndarray, most: float, union: Union) ->
         passage_R = traits.column(name)[row_R]
         _, number_R, count = np.unique(passage_R, return_inverse=True, return_counts=True)
         union.join_equal(np.where(count[number_R] > most, np.bytes_(b""), passage_R))
+    joined_R = union.roots()
     heads = np.flatnonzero(left_R & (root_R == np.arange(len(row_R))))
-    return [(int(size_R[head]), int(head)) for head in heads]
+    apart = [head for head in heads.tolist() if len(np.unique(joined_R[root_R == head])) > 1]  # not of one prompt anyway
+    return [(int(size_R[head]), head) for head in apart]
 
 
 def _size(root_R: np.ndarray) -> np.ndarray:
