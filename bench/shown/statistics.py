@@ -194,8 +194,10 @@ def held_to(case: Case, rows: int, promised: float, simulations: int, seed: int)
     return {"case": case.name, "rows": rows, "promised": promised, "found": shown["better"] + shown["worse"]}
 
 
-def run(folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, seed: int = 1) -> dict[str, Any]:
-    """All cases up to `most_units` rows or clusters; also kept in `folder` as statistics.json."""
+def run(
+    folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, most_frames: int = 10**9, seed: int = 1
+) -> dict[str, Any]:
+    """All cases up to `most_units` rows or clusters and `most_frames`; also kept in `folder` as statistics.json."""
     nulls, gains = (
         [verdicts(case, n, simulations, seed) for case in cases for n in case.units if n <= most_units]
         for cases in (NULLS, GAINS)
@@ -205,7 +207,7 @@ def run(folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, s
         "nulls": nulls,
         "gains": gains,
         "opposed": opposed(simulations, most_units, seed),
-        "copies": near_copies(simulations, most_units, seed),
+        "copies": near_copies(simulations, most_frames, seed),
         "power": promised_and_found(simulations, seed),
     }
     folder.mkdir(parents=True, exist_ok=True)

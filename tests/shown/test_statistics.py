@@ -45,7 +45,7 @@ def held(facts: dict[str, Any], allowance: float) -> None:
 
 def test_a_quick_look_at_every_case(tmp_path: Path) -> None:
     """With 200 simulations luck is large: this finds what is badly off, and that every case runs."""
-    held(shown.run(tmp_path, simulations=200, most_units=50), allowance=3.0)
+    held(shown.run(tmp_path, simulations=200, most_units=50, most_frames=20), allowance=3.0)
 
 
 def test_the_tables_go_where_the_page_wants_them(tmp_path: Path) -> None:

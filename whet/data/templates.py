@@ -37,7 +37,8 @@ def join_frames(traits: Traits, row_R: np.ndarray, most: float, union: Union) ->
         union.join_equal(np.where(count[number_R] > most, np.bytes_(b""), passage_R))
     joined_R = union.roots()
     heads = np.flatnonzero(left_R & (root_R == np.arange(len(row_R))))
-    apart = [head for head in heads.tolist() if len(np.unique(joined_R[root_R == head])) > 1]  # not of one prompt anyway
+    # those of one prompt are joined anyway
+    apart = [head for head in heads.tolist() if len(np.unique(joined_R[root_R == head])) > 1]
     return [(int(size_R[head]), head) for head in apart]
 
 
