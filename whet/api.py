@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from whet import job
-from whet.data.corpus import Corpus
 from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
 from whet.doctor.check import Check
 from whet.doctor.checks.contamination import Contamination
-from whet.doctor.power import detectable_gain
+from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import DataError, InputError
 from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
 from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
+from whet.evaluate.statistics import cluster_sizes
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -99,7 +99,8 @@ def check(
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
     `against` names benchmark files that the data must not hold; the result's `against` says of how many rows of each a
-    row to be learned holds a text. `curve` holds what `whet curve` found on this data
+    row to be learned holds a text. `apart` holds the prompts and frames of templates that so many rows share that they
+    stand on both sides of the split. `curve` holds what `whet curve` found on this data
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
     training would be refused for them; None where it would not.
@@ -115,8 +116,9 @@ def check(
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
-    test_rows = ledger["held_out"]["test"]
-    kind = source.shape.kind if isinstance(source, Prepared) else "text"
+    prepared = source if isinstance(source, Prepared) else None
+    kind = prepared.shape.kind if prepared else "text"
+    sizes = cluster_sizes(prepared.test_rows) if prepared else (1,) * ledger["held_out"]["test"]
     findings = found_in(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
@@ -125,7 +127,9 @@ def check(
         "refused": refused_by(asked.drop_budget, source.ledger),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
-        "power": power_of(recipe, source, test_rows),
+        "power": power_facts(sizes) | goal_facts(recipe, prepared),
+        "apart": prepared.apart if prepared else [],
+        "notes": prepared.notes if prepared else [],
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
@@ -134,14 +138,12 @@ def check(
     return result
 
 
-def power_of(recipe: Recipe, source: Prepared | Corpus, test_rows: int) -> dict[str, Any]:
-    """What the test rows could prove: the least gain, and each share that the recipe's goal asks for."""
-    facts: dict[str, Any] = {"test_rows": test_rows}
-    facts["detectable_gain"] = detectable_gain(test_rows) if test_rows else None
-    if recipe.goal and isinstance(source, Prepared) and test_rows:
-        refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
-        facts["goal"] = provable(recipe.goal, source.test_rows)
-    return facts
+def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
+    """What the test rows could prove of each share that the recipe's goal asks for."""
+    if recipe.goal is None or prepared is None or not prepared.test_rows:
+        return {}
+    refuse_unreachable(recipe.goal, metric_of_run(recipe, prepared), prepared.test_rows)
+    return {"goal": provable(recipe.goal, prepared.test_rows)}
 
 
 def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:

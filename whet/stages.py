@@ -15,10 +15,10 @@ from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
-from whet.doctor.power import detectable_gain
+from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
-from whet.errors import DataError, count
+from whet.errors import DataError
 from whet.evaluate import ship
 from whet.evaluate.answered import measure_rows
 from whet.evaluate.baked import measure_baked
@@ -37,7 +37,7 @@ from whet.evaluate.opponents.of_run import oppose_head, oppose_text, oppose_word
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import remember, sides_of
-from whet.evaluate.statistics import clusters_of
+from whet.evaluate.statistics import cluster_sizes, clusters_of
 from whet.evaluate.suites import measured_prompts, read_suite
 from whet.evaluate.transcript import FILE
 from whet.evaluate.wins import measure_wins, with_answers
@@ -138,6 +138,7 @@ def found_in(
         shape=source.shape,
         against=against,
         where_of=lambda row: ledger.entry(row).where,
+        test_clusters=cluster_sizes(source.test_rows) if isinstance(source, Prepared) else (),
     )
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
@@ -153,13 +154,8 @@ def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
     if isinstance(session.material.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    source, recipe = session.material.prepared, session.recipe
-    held_out = session.material.ledger.summary()["held_out"]["test"]
-    gain = detectable_gain(held_out) if held_out else None
-    if gain is None:
-        observer.note(f"{count(held_out, 'test row')} can hardly decide anything; a larger test part would")
-    else:
-        observer.note(f"{count(held_out, 'test row')} can show a gain of {100 * gain:.0f} points or more (80% power)")
+    recipe, source = session.recipe, session.material.prepared
+    observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
         refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
         for line in told_provable(provable(recipe.goal, source.test_rows)):
@@ -365,11 +361,14 @@ def head(session: Session) -> dict[str, Any]:
     ledger = session.material.ledger.summary()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
+    source = session.material.source
+    apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
     return {
         "run": session.run.name,
         "model": session.recipe.base,
         "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
         "ledger": ledger,
+        **apart,
     }
 
 

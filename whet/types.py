@@ -33,6 +33,8 @@ class Row:
     """The class, where the data has label columns: stratifies the split and chooses the metric."""
     group: str | None = None
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
+    cluster: str | None = None
+    """Of a test row that is not alone: the name of the rows that it is one draw with (whet/data/kindred.py)."""
     target: float | list[str] | None = None
     """What a head is to learn: the classes or the number of a text, or the margin of a pair."""
     rejected: list[Message] | None = None
@@ -140,6 +142,8 @@ class Difference:
     """Which test gave p, in words."""
     scale: float | None = None
     """None for scores within 0..1, whose differences are told in points; for others the range of all scores seen."""
+    clusters: int | None = None
+    """How many clusters the rows are; None where every row is alone."""
 
 
 @dataclass(slots=True)

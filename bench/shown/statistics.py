@@ -19,13 +19,15 @@ from typing import Any
 
 import numpy as np
 
+from bench.shown.opposed import near_copies, opposed
 from bench.shown.pages import DOCS, table, write_tables
-from whet.doctor.power import detectable_gain, mcnemar_power
+from whet.doctor.power import detectable_gain, mcnemar_power, promised_gain
 from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import decide
 
 SIMULATIONS = 2_000
+WAYS = [(name, way) for name in ("null", "gain") for way in ("clusters", "rows")]
 Drawn = tuple[np.ndarray, np.ndarray, list[int] | None]
 """Scores of base and tuned on the same rows, and the cluster of each row."""
 
@@ -149,7 +151,25 @@ def promised_and_found(simulations: int, seed: int) -> list[dict[str, Any]]:
             f"the gain that {rows} rows can detect", (rows,), right_or_wrong((0.3 + gain) / 2, (0.3 - gain) / 2)
         )
         found.append(held_to(case, rows, 80.0, simulations, seed))
-    return found + forecasts(simulations, seed)
+    return found + clustered_power_found(simulations, seed) + forecasts(simulations, seed)
+
+
+def clustered_power_found(simulations: int, seed: int) -> list[dict[str, Any]]:
+    """The gain that rows in clusters can detect, where the rows of a cluster go the same way."""
+    found = []
+    for clusters, each in ((10, 5), (20, 5), (40, 5), (100, 2)):
+        gain = promised_gain((each,) * clusters)
+        assert gain is not None, "so many clusters can show something"
+        differs = max(0.3, gain)
+
+        def draw(random: np.random.Generator, units: int, gain=gain, differs=differs, each=each) -> Drawn:
+            base, tuned, _ = right_or_wrong((differs + gain) / 2, (differs - gain) / 2)(random, units)
+            return np.repeat(base, each), np.repeat(tuned, each), np.repeat(np.arange(units), each).tolist()
+
+        case = Case(f"the gain that {clusters} clusters of {each} rows can detect", (clusters,), draw)
+        shown = held_to(case, clusters, 80.0, simulations, seed)
+        found.append(shown | {"rows": clusters * each})
+    return found
 
 
 def forecasts(simulations: int, seed: int) -> list[dict[str, Any]]:
@@ -174,8 +194,10 @@ def held_to(case: Case, rows: int, promised: float, simulations: int, seed: int)
     return {"case": case.name, "rows": rows, "promised": promised, "found": shown["better"] + shown["worse"]}
 
 
-def run(folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, seed: int = 1) -> dict[str, Any]:
-    """All cases up to `most_units` rows or clusters; also kept in `folder` as statistics.json."""
+def run(
+    folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, most_frames: int = 10**9, seed: int = 1
+) -> dict[str, Any]:
+    """All cases up to `most_units` rows or clusters and `most_frames`; also kept in `folder` as statistics.json."""
     nulls, gains = (
         [verdicts(case, n, simulations, seed) for case in cases for n in case.units if n <= most_units]
         for cases in (NULLS, GAINS)
@@ -184,6 +206,8 @@ def run(folder: Path, simulations: int = SIMULATIONS, most_units: int = 10**9, s
         "simulations": simulations,
         "nulls": nulls,
         "gains": gains,
+        "opposed": opposed(simulations, most_units, seed),
+        "copies": near_copies(simulations, most_frames, seed),
         "power": promised_and_found(simulations, seed),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -202,6 +226,20 @@ def tables(facts: dict[str, Any]) -> dict[str, str]:
         "gains": table(
             ("a gain in truth", "rows or conversations", '"better"', "interval covers"),
             [[row["case"], row["units"], f"{row['better']:.1f}%", f"{row['covers']:.1f}%"] for row in facts["gains"]],
+        ),
+        "opposed": table(
+            ("nothing learned", "rows", '"better" than all four', "than the base alone"),
+            [[row["case"], row["units"], f"{row['better']:.1f}%", f"{row['base']:.1f}%"] for row in facts["opposed"]],
+        ),
+        "copies": table(
+            (
+                "rows from one frame", "frames", "false words by clusters", "by rows",
+                "gain of 0.2 shown by clusters, where all rows are independent", "by rows",
+            ),
+            [
+                [row["copies"], row["frames"], *(f"{row[f'{name}_by_{way}']:.1f}%" for name, way in WAYS)]
+                for row in facts["copies"]
+            ],
         ),
         "power": table(
             ("what is asked", "rows", "power promised", "found"),

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
@@ -21,7 +22,9 @@ HASHES, BANDS = 96, 32
 """Three hashes a band: a pair of similarity 0.7 is missed with probability (1 - 0.7**3)**32 = 2e-6."""
 SHINGLE = 3
 COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE = 10, 0.05
-"""A prompt that more rows share than this is an instruction ("Write a poem."), not a repeated question."""
+"""A first exchange that more rows share than this is a greeting."""
+LARGE = 0.1
+"""More than this share of all rows cannot be held out together."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -32,8 +35,9 @@ def clusters(rows: Sequence[Row], near_duplicates: bool = True) -> list[int]:
     texts = [" ".join(words_of(row)) for row in rows]
     union.join_equal([None if row.group is None else ("group", row.group) for row in rows])
     union.join_equal(texts)
-    union.join_equal(_without_common([_prompt(row) for row in rows]))
+    union.join_equal(_prompts([_prompt(row) for row in rows]))
     union.join_equal(_without_common([_opening(row) for row in rows]))
+    _join_templates(rows, union)
     if near_duplicates:
         _join_near(texts, union)
     return [union.root(position) for position in range(len(rows))]
@@ -73,6 +77,79 @@ def _opening(row: Row) -> str:
         if message["role"] == "assistant":
             return " ".join(words)
     return ""
+
+
+def _prompts(texts: Sequence[str]) -> list[Hashable]:
+    """All prompts, but where most rows have prompts that more than a tenth share, those not."""
+    counts = Counter(texts)
+    large = {text for text in texts if text and counts[text] > max(1, LARGE * len(texts))}
+    if 2 * sum(text in large for text in texts) <= len(texts):
+        return list(texts)
+    return [None if text in large else text for text in texts]
+
+
+def _join_templates(rows: Sequence[Row], union: _Union) -> None:
+    """Frames, with one run of up to three small words left open where three frames need it, and passages."""
+    frames = [_frame(row) for row in rows]
+    most = LARGE * len(rows)
+    plain, open_ = _Union(len(rows)), _Union(len(rows))
+    for found in (plain, open_):
+        found.join_equal([" ".join(whole) for whole, _ in frames])
+        found.join_equal([" ".join(asked) for _, asked in frames])
+    members: dict[Hashable, dict[str, int]] = defaultdict(dict)
+    for position, (_, asked) in enumerate(frames):
+        if 6 < len(asked) <= 40:
+            for first, last in combinations(range(len(asked) + 1), 2):
+                left = sum(word.isalpha() for word in asked[:first] + asked[last:])
+                if last - first <= 3 and all(word.isalpha() for word in asked[first:last]) and left >= 6:
+                    members[tuple(asked[:first]), tuple(asked[last:])].setdefault(" ".join(asked), position)
+    for found in members.values():
+        if len(found) >= 3:
+            first, *others = found.values()
+            for other in others:
+                open_.join(first, other)
+    size = Counter(open_.root(position) for position in range(len(rows)))
+    root = [open_.root(p) if size[open_.root(p)] <= most else plain.root(p) for p in range(len(rows))]
+    size = Counter(root)
+    for position, its in enumerate(root):
+        if size[its] <= most:
+            union.join(its, position)
+    lines = [_passages(row) for row in rows]
+    for number in range(2):
+        texts = [found[number] if len(found) > number else "" for found in lines]
+        counts = Counter(texts)
+        union.join_equal([text if counts[text] <= most else "" for text in texts])
+
+
+def _frame(row: Row) -> tuple[list[str], list[str]]:
+    """(prompt and answer, prompt alone) with gaps; empty where they are no frame. Of rows without rejected answers."""
+    if row.text is not None:
+        return [], []
+    asked, words = _gaps(row.prompt)
+    answer, more = _gaps(row.messages[len(row.prompt) :])
+    fixed, more_fixed = (sum(word.isalpha() for word in part) for part in (asked, answer))
+    if fixed < 4 or fixed < words / 2:
+        return [], []
+    whole = fixed + more_fixed >= (words + more) / 2
+    return asked + answer if whole else [], asked if fixed >= 12 or words >= more else []
+
+
+def _gaps(messages: Sequence[dict]) -> tuple[list[str], int]:
+    text = "\n".join(m["content"] for m in messages if m["role"] != "system")
+    words = _WORD.findall(text)
+    found: list[str] = []
+    for word in words:
+        if re.match(r"\w", word) and (not word.isalpha() or (word[0].isupper() and word != "I")):
+            found += ["_gap_"] if found[-1:] != ["_gap_"] else []
+        else:
+            found.append(word.casefold())
+    return found, sum(bool(re.match(r"\w", word)) for word in words)
+
+
+def _passages(row: Row) -> list[str]:
+    text = "\n".join("" if m["role"] == "system" else m["content"] for m in row.prompt)
+    lines = {line for line in text.split("\n") if len(line.split()) >= 20}
+    return sorted(lines, key=lambda line: (-len(line), line))[:2]
 
 
 def _without_common(texts: Sequence[str]) -> list[Hashable]:
@@ -246,17 +323,17 @@ def _take(pool: Sequence[_Cluster], wanted: int, rows: int, part: str) -> list[_
     """About `wanted` rows, in proportion to the labels; whole clusters in the order of their keys."""
     if not wanted:
         return []
+    pool = sorted(pool, key=lambda cluster: len(cluster.positions) > max(1, wanted // 6))  # small ones first; stable
     strata: dict[str, list[_Cluster]] = defaultdict(list)
     for cluster in pool:
         strata[cluster.label].append(cluster)
     quotas = _quotas({label: sum(len(c.positions) for c in group) for label, group in strata.items()}, wanted)
     taken: list[_Cluster] = []
     for label in sorted(strata):
-        room = quotas[label]
-        for cluster in strata[label]:
-            if len(cluster.positions) <= room:
-                taken.append(cluster)
-                room -= len(cluster.positions)
+        taken += _fill(strata[label], quotas[label])
+    missing = wanted - sum(len(cluster.positions) for cluster in taken)
+    if missing > wanted / 2:
+        taken += _fill([cluster for cluster in pool if cluster not in taken], missing)
     if not taken and pool:  # every cluster is larger than the part: the smallest, if most rows are left to learn from
         smallest = min(pool, key=lambda cluster: (len(cluster.positions), cluster.key))
         taken = [smallest] if len(smallest.positions) <= rows // 3 else []
@@ -267,6 +344,15 @@ def _take(pool: Sequence[_Cluster], wanted: int, rows: int, part: str) -> list[_
             fix="bring more varied rows; or set split: {near_duplicates: false}, or "
             f"split: {{{part}: 0}} to go without",
         )
+    return taken
+
+
+def _fill(pool: Sequence[_Cluster], room: int) -> list[_Cluster]:
+    taken = []
+    for cluster in pool:
+        if len(cluster.positions) <= room:
+            taken.append(cluster)
+            room -= len(cluster.positions)
     return taken
 
 

@@ -85,7 +85,7 @@ def test_a_suite_that_has_the_column(tmp_path: Path, monkeypatch: pytest.MonkeyP
     renderer = cast(Any, type("Renderer", (), {"prompt_ids": staticmethod(lambda prompt, tools: [])}))
     recipe = Recipe(data="x", columns=Columns(group="talk"))
     found = cost._suite(sides[0], sides[1], cast(Any, None), renderer, suite, recipe, lambda n: None)
-    assert found.loss == pytest.approx(1 - RIGHT.mean()) and "20 clusters" in found.details["test"]
+    assert found.loss == pytest.approx(1 - RIGHT.mean()) and "by clusters" in found.details["test"]
 
 
 def test_people_who_judged_turns_of_conversations(tmp_path: Path) -> None:

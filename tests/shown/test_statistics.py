@@ -31,26 +31,39 @@ def held(facts: dict[str, Any], allowance: float) -> None:
         assert row["units"] < ENOUGH or row["covers"] <= 95 + COVERAGE + allowance, row
     for row in facts["gains"]:
         assert abs(row["covers"] - 95) <= COVERAGE + allowance, row
+    for row in facts["opposed"]:
+        assert row["better"] <= LEVEL + luck(LEVEL, facts["simulations"]), row
+        assert row["base"] > 90, "the base alone is beaten easily, or the case shows nothing"
+    for row in facts["copies"]:
+        assert row["null_by_clusters"] <= LEVEL + luck(LEVEL, facts["simulations"]), row
+        assert row["null_by_rows"] > 2 * LEVEL, "as independent rows they would be called a gain, or the case is idle"
+        few = row["frames"] < ENOUGH
+        assert few or row["gain_by_clusters"] >= row["gain_by_rows"] - 10, row
     for row in facts["power"]:
         assert abs(row["found"] - row["promised"]) <= POWER + 2 * allowance, row
 
 
 def test_a_quick_look_at_every_case(tmp_path: Path) -> None:
     """With 200 simulations luck is large: this finds what is badly off, and that every case runs."""
-    held(shown.run(tmp_path, simulations=200, most_units=50), allowance=3.0)
+    held(shown.run(tmp_path, simulations=200, most_units=50, most_frames=20), allowance=3.0)
 
 
 def test_the_tables_go_where_the_page_wants_them(tmp_path: Path) -> None:
     facts = {
         "nulls": [{"case": "a", "units": 10, "better": 1.0, "worse": 2.0, "covers": 97.0}],
         "gains": [{"case": "b", "units": 10, "better": 50.0, "worse": 0.0, "covers": 95.0}],
+        "opposed": [{"case": "d", "units": 10, "better": 1.0, "base": 99.0}],
+        "copies": [
+            {"copies": 2, "frames": 10}
+            | {"null_by_clusters": 1.0, "null_by_rows": 20.0, "gain_by_clusters": 50.0, "gain_by_rows": 55.0}
+        ],
         "power": [{"case": "c", "rows": 10, "promised": 80.0, "found": 81.0}],
     }
     page = tmp_path / "page.md"
     page.write_text("".join(f"<!-- {name} -->\nold\n<!-- end -->\n" for name in facts))
     write_tables(page, shown.tables(facts))
     text = page.read_text()
-    assert "old" not in text and "| a | 10 | 1.0% | 2.0% | 97.0% |" in text and text.count("<!-- end -->") == 3
+    assert "old" not in text and "| a | 10 | 1.0% | 2.0% | 97.0% |" in text and text.count("<!-- end -->") == 5
     write_tables(page, shown.tables(facts))
     assert page.read_text() == text
     with pytest.raises(ValueError, match="power"):

@@ -101,8 +101,8 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
         if not benchmark["held"]:
             screen.say(compared(benchmark))
     if "test-power" not in {finding["code"] for finding in result["findings"]}:
-        screen.say(power(result["power"]))
-    for line in told_provable(result["power"].get("goal", [])):
+        screen.say(f"{result['power']['sentence']}.")
+    for line in [*told_provable(result["power"].get("goal", [])), *result["notes"]]:
         screen.say(line)
     screen.say(more_rows(result["curve"]))
     if "fixed" in result:
@@ -121,13 +121,6 @@ def compared(benchmark: dict[str, Any]) -> str:
     """Of a benchmark of which nothing was found."""
     rows = count(benchmark["rows"], "row")
     return f"Compared with {rows} of {benchmark['name']}: none of their texts stands in a row to be learned."
-
-
-def power(facts: dict[str, Any]) -> str:
-    if facts["detectable_gain"] is None:
-        return f"{count(facts['test_rows'], 'test row')} can hardly decide anything; a larger test part would."
-    gain = f"{100 * facts['detectable_gain']:.0f} points or more"
-    return f"{count(facts['test_rows'], 'test row')} can show a gain of {gain} (80% power)."
 
 
 def more_rows(curve: dict[str, Any] | None) -> str:

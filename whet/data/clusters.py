@@ -1,23 +1,30 @@
-"""Rows that belong together: one group, one conversation, the same words, or nearly the same words. They stay on one
-side of a split.
+"""Rows that belong together: one group, one conversation, the same prompt, one frame or passage, the same words, or
+nearly the same words. They stay on one side of a split, and are one draw in a comparison.
 
 Near-duplicates: MinHash over 3-word shingles (Broder 1997) finds candidates in bands, the exact Jaccard similarity of
-the shingle sets decides. Everything is deterministic and independent of the order of the rows.
+the shingle sets decides. Frames: whet/data/templates.py. Everything is deterministic and independent of the order of
+the rows.
 """
 
 from __future__ import annotations
 
-from array import array
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
+from whet.data.templates import join_frames
 from whet.data.traits import BANDS, HEAD, Traits
+from whet.data.union import Union
 
 SIMILAR = 0.7
 """Jaccard similarity of two rows' shingles from which they count as near-duplicates."""
 COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE = 10, 0.05
-"""A prompt that more rows share than this is an instruction ("Write a poem."), not a repeated question."""
+"""A first exchange that more rows share than this is a greeting, and no conversation that goes on in another row. So is
+a prompt of a test file of the user's own and the data an instruction ("Write a poem.")."""
+LARGE = 0.1
+"""More than this share of all rows cannot be held out together: it is what a test part takes by itself."""
 AGREEING = 5
 """Of the BANDS bands, those that must agree before two rows are compared. A pair at 70% agrees in fewer with
 probability 0.5%, at 75% 0.03%; most pairs at 40% do, and rows from templates have very many of them."""
@@ -27,59 +34,70 @@ STEP = 64
 """Bytes of the words that are compared at a time where the first ones are equal."""
 
 
-def clusters(traits: Traits, chosen: np.ndarray | None = None, near_duplicates: bool = True) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Rows that have a prompt or a frame in common and may be on both sides of the split all the same, because they are
+    too many to be held out together."""
+
+    kind: Literal["prompt", "frame"]
+    rows: int
+    first: int
+    """Position of one of them."""
+
+
+def clusters(
+    traits: Traits,
+    chosen: np.ndarray | None = None,
+    near_duplicates: bool = True,
+    *,
+    own_test: bool = False,
+    large: float = LARGE,
+    apart: list[Apart] | None = None,
+) -> np.ndarray:
     """For each of the `chosen` rows (all, unless given) the smallest position of the rows it belongs together with:
-    its own, where it stands alone. Positions count within `chosen`."""
+    its own, where it stands alone. Positions count within `chosen`.
+
+    What is in `apart` afterwards was not joined, for it is more than the share `large` of the rows. With `own_test` the
+    rows are training rows and a test file of the user's own: then a frame or a passage in common is no reason to leave
+    training rows out, nor is an instruction.
+    """
     row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
-    union = _Union(len(row_R))
-    text_R = traits.column("text")[row_R]
+    union = Union(len(row_R))
+    found: list[Apart] = []
+    text_R, prompt_R = traits.column("text")[row_R], traits.column("prompt")[row_R]
     union.join_equal(traits.column("group")[row_R])
     union.join_equal(text_R)
-    union.join_equal(_repeated(traits.column("prompt")[row_R]))
-    union.join_equal(_repeated(traits.column("opening")[row_R]))
+    union.join_equal(_uncommon(prompt_R) if own_test else _prompts(prompt_R, large * len(row_R), found))
+    union.join_equal(_uncommon(traits.column("opening")[row_R]))
+    if not own_test:
+        found += [Apart("frame", *left) for left in join_frames(traits, row_R, large * len(row_R), union)]
     if near_duplicates:
         _join_near(traits, row_R, text_R, union)
+    if apart is not None:
+        apart += found
     return union.roots()
 
 
-def _repeated(digest_R: np.ndarray) -> np.ndarray:
+def _uncommon(digest_R: np.ndarray) -> np.ndarray:
     """The prompts or openings, without those that so many rows share that they are instructions or greetings."""
     _, number_R, count = np.unique(digest_R, return_inverse=True, return_counts=True)
     common = max(COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE * len(digest_R))
     return np.where(count[number_R] > common, np.bytes_(b""), digest_R)
 
 
-class _Union:
-    """Disjoint sets with path halving; the root is always the smallest position."""
-
-    def __init__(self, size: int) -> None:
-        self.parent = array("q", range(size))
-
-    def root(self, item: int) -> int:
-        while self.parent[item] != item:
-            self.parent[item] = self.parent[self.parent[item]]
-            item = self.parent[item]
-        return item
-
-    def roots(self) -> np.ndarray:
-        root_R = np.array(self.parent, dtype=np.int64)
-        while (root_R != (higher_R := root_R[root_R])).any():
-            root_R = higher_R
-        return root_R
-
-    def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.root(one), self.root(other)))
-        self.parent[high] = low
-
-    def join_equal(self, key_R: np.ndarray) -> None:
-        """Join positions with equal keys; an empty key joins nothing."""
-        _, first, number_R = np.unique(key_R, return_index=True, return_inverse=True)
-        again = np.flatnonzero((first[number_R] != np.arange(len(key_R))) & (key_R != b""))
-        for position, before in zip(again.tolist(), first[number_R[again]].tolist(), strict=True):
-            self.join(before, position)
+def _prompts(digest_R: np.ndarray, most: float, apart: list[Apart]) -> np.ndarray:
+    """The prompts, however many rows share one: a prompt of more than `most` rows is learned only. Where most rows have
+    such prompts ("Write a poem."), there is nothing else to hold out; those are left, and named in `apart`."""
+    _, first, number_R, count = np.unique(digest_R, return_index=True, return_inverse=True, return_counts=True)
+    large_R = (count[number_R] > most) & (count[number_R] > 1) & (digest_R != b"")
+    if 2 * large_R.sum() <= len(digest_R):
+        return digest_R
+    for number in np.unique(number_R[large_R]).tolist():
+        apart.append(Apart("prompt", int(count[number]), int(first[number])))
+    return np.where(large_R, np.bytes_(b""), digest_R)
 
 
-def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: _Union) -> None:
+def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: Union) -> None:
     """Every two neighbours of a run of equal band keys are compared, and every member with the run's first."""
     text, first = np.unique(text_R, return_index=True)
     unique = first[text != b""]  # positions, one for each text

@@ -16,7 +16,9 @@ import numpy as np
 
 from whet.data import rowcache, workers
 from whet.data.chunks import Preparer, chunks_of
+from whet.data.clusters import clusters
 from whet.data.convert import to_row
+from whet.data.kindred import HALF, drawn_together, name_clusters, on_both_sides, told
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.raft import Shown, asked_within, lookup_of
 from whet.data.rankings import as_pairs
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 Target = float | list[str]
+CLUSTER = "test.cluster"
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
 UNKNOWN = (
@@ -71,6 +74,8 @@ class Prepared:
     """What was decided about the data, in sentences for people."""
     shown: list[Shown] = field(default_factory=list)
     """With retrieval: each test row with what the retriever finds for it; `test_rows` are these rows."""
+    apart: list[dict[str, Any]] = field(default_factory=list)
+    """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
 
 
 def prepare(
@@ -160,9 +165,11 @@ class _Work:
             "rows": looks[0].rows,
             "quiet": quiet is not None,
             "unknown": rows.unknown,
+            "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
             "ledger": rows.ledger.words(),
         }
-        rowcache.seal(folder, rows.columns(), test_rows, facts)
+        together = drawn_together(test_rows, parts.cluster, recipe.split.near_duplicates)
+        rowcache.seal(folder, rows.columns() | {CLUSTER: together}, test_rows, facts)
 
     def _read(self, rows: _Rows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
         """Renders one source into `rows`; gives the number of its usable rows."""
@@ -201,7 +208,8 @@ class _Work:
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
         parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
-        return Parts(parts.train, parts.validation, test[answered], parts.left_out)
+        cluster = clusters(traits, test[answered], recipe.split.near_duplicates, large=HALF)
+        return Parts(parts.train, parts.validation, test[answered], parts.left_out, cluster)
 
 
 class _Rows:
@@ -214,7 +222,7 @@ class _Rows:
 
     def drop(self, positions: np.ndarray, reason: str, words: str) -> None:
         """Usable rows that are not to be used after all; positions count usable rows."""
-        for row in self._indices()[positions].tolist():
+        for row in self.indices()[positions].tolist():
             self.ledger.drop(row, reason, f"{self.ledger.entry(row).where}: {words}")
 
     def close(self, parts: Parts) -> None:
@@ -230,7 +238,7 @@ class _Rows:
             ("test", parts.test),
         ]
         for fate, positions in fates:
-            rows = self._indices()[positions]
+            rows = self.indices()[positions]
             self.ledger.close_all(rows, fate, tokens[rows], supervised[rows], hashes[positions])
         self.ledger.check()
 
@@ -239,7 +247,7 @@ class _Rows:
         stored = {f"ledger.{name}": column for name, column in self.ledger.columns().items()}
         return stored | self.writer.columns()
 
-    def _indices(self) -> np.ndarray:
+    def indices(self) -> np.ndarray:
         """The index in the input of each usable row: it has one root."""
         column = self.writer.columns()
         return column["row"][column["parent"] < 0]
@@ -287,6 +295,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
     quiet = renderer.without_thinking() if facts["quiet"] else None
     if test_rows is None:
         test_rows = list(_read_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
+    name_clusters(test_rows, columns[CLUSTER])
     summary = ledger.summary()
     return Prepared(
         segments=Segments(file, np.arange(len(file.row_S), dtype=np.int32)),
@@ -301,7 +310,12 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         supervised_tokens=summary["supervised_tokens"],
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
-        notes=[NO_THINKING] * bool(quiet) + [UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
+        notes=[
+            *[NO_THINKING] * bool(quiet),
+            *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
+            *told(facts["apart"]),
+        ],
+        apart=facts["apart"],
     )
 
 

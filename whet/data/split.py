@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from whet.data.clusters import clusters
+from whet.data.clusters import Apart, clusters
 from whet.data.traits import Traits
 from whet.errors import DataError
 from whet.recipe.schema import Split
+
+FEWEST_CLUSTERS = 6
+"""Of fewer no result whatever is significant by sign flips: 2 / 2**5 is above 0.05."""
 
 
 @dataclass(slots=True)
@@ -22,6 +25,10 @@ class Parts:
     test: np.ndarray
     left_out: np.ndarray
     """Rows that the recipe does not want to be learned (split.train_share)."""
+    cluster: np.ndarray
+    """Of each test row a number, which rows that belong together share."""
+    apart: list[Apart] = field(default_factory=list)
+    """What is on both sides all the same, because it is too much to be held out."""
 
 
 def split(
@@ -30,7 +37,7 @@ def split(
     """Hold out a test and a validation part of the `chosen` rows (all, unless given). With `own_test` only a
     validation part.
 
-    Groups, duplicates and near-duplicates stay together; where rows have labels, every label is held out in
+    Rows that belong together (whet/data/clusters.py) stay together; where rows have labels, every label is held out in
     proportion. Raises DataError when there are too few rows, or when all belong together.
     """
     row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
@@ -38,19 +45,22 @@ def split(
     wanted_test = 0 if own_test else size_of(settings.test, settings.max_test, rows)
     wanted_validation = size_of(settings.validation, settings.max_validation, rows)
     _refuse_too_few(rows, wanted_test, wanted_validation)
-    pool = _Pool(traits, row_R, clusters(traits, row_R, settings.near_duplicates), seed)
+    apart: list[Apart] = []
+    root_R = clusters(traits, row_R, settings.near_duplicates, apart=apart)
+    pool = _Pool(traits, row_R, root_R, seed)
     test = pool.take(pool.answered_C, wanted_test, rows, "test")
     validation = pool.take(~np.isin(np.arange(pool.size), test), wanted_validation, rows, "validation")
     side_R = np.zeros(rows, dtype=np.int8)
     side_R[np.isin(pool.cluster_R, validation)] = 1
     side_R[np.isin(pool.cluster_R, test)] = 2
     side_R[(side_R == 0) & ~pool.first(side_R == 0, settings.train_share)] = 3
-    return Parts(*(row_R[side_R == side] for side in range(4)))
+    named = [replace(one, first=int(row_R[one.first])) for one in apart]
+    return Parts(*(row_R[side_R == side] for side in range(4)), root_R[side_R == 2], named)
 
 
 def leaks(traits: Traits, train: np.ndarray, test: np.ndarray, near_duplicates: bool = True) -> np.ndarray:
     """The training rows that belong together with a row of the user's own test file."""
-    root_R = clusters(traits, np.concatenate([test, train]), near_duplicates)
+    root_R = clusters(traits, np.concatenate([test, train]), near_duplicates, own_test=True)
     return train[np.isin(root_R[len(test) :], root_R[: len(test)])]
 
 
@@ -94,13 +104,20 @@ class _Pool:
         return among_R & inside_C[self.cluster_R]
 
     def take(self, among_C: np.ndarray, wanted: int, rows: int, part: str) -> np.ndarray:
-        """About `wanted` rows, in proportion to the labels: whole clusters, of those marked, in their order."""
+        """About `wanted` rows, in proportion to the labels: whole clusters, of those marked, in their order, but first
+        those that leave room for FEWEST_CLUSTERS. Where the clusters are larger than what is wanted of their labels,
+        the labels are no matter."""
         if not wanted:
             return np.zeros(0, dtype=np.int64)
         pool = np.flatnonzero(among_C)
+        large = self.rows_C[pool] > max(1, wanted // FEWEST_CLUSTERS)
+        pool = np.concatenate([pool[~large], pool[large]])
         strata = {self.label_names[label]: pool[self.label_C[pool] == label] for label in np.unique(self.label_C[pool])}
         quotas = _quotas({label: int(self.rows_C[stratum].sum()) for label, stratum in strata.items()}, wanted)
         taken = [cluster for label in sorted(strata) for cluster in self._fill(strata[label], quotas[label])]
+        missing = wanted - int(self.rows_C[taken].sum())
+        if 2 * missing > wanted:
+            taken += self._fill(pool[~np.isin(pool, taken)], missing)
         if not taken and len(pool):  # every cluster is larger than the part: the smallest, if most rows are left
             smallest = int(pool[np.argmin(self.rows_C[pool])])
             taken = [smallest] if self.rows_C[smallest] <= rows // 3 else []

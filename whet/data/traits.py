@@ -6,16 +6,16 @@ The words and their shingles wait on disk until the split is made; the rest is s
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from whet.data.column import Column
+from whet.data.skeleton import frame_of, slot_keys
 from whet.data.spool import Spool
+from whet.data.wording import WORD, word_hash
 from whet.types import Row
 
 HASHES, BANDS = 96, 32
@@ -29,16 +29,19 @@ COLUMNS = {
     "prompt": "S16",
     "opening": "S16",
     "group": "S16",
+    "frame": "S16",
+    "asked": "S16",
+    "passage": "S16",
+    "second": "S16",
     "head": f"S{HEAD}",
     "answered": "?",
     "length": "i4",
     "shingles": "i4",
+    "slots": "i4",
     "label": "i4",
 }
 SLAB = 8192
 """Rows whose band keys are read at a time."""
-
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(slots=True)
@@ -54,6 +57,11 @@ class Described:
     opening_R: np.ndarray
     """Of the words up to and with the first answer: where a conversation goes on in another row, both have it."""
     group_R: np.ndarray
+    frame_R: np.ndarray
+    """Of the row's frame, of that of its prompt alone, and of the two longest passages in it: whet/data/skeleton.py."""
+    asked_R: np.ndarray
+    passage_R: np.ndarray
+    second_R: np.ndarray
     head_R: np.ndarray
     """The first bytes of the words."""
     answered_R: np.ndarray
@@ -61,10 +69,14 @@ class Described:
     """Bytes of the words, joined by spaces, in `words`."""
     shingles_R: np.ndarray
     """Number of the row's shingles in `shingle`."""
+    slots_R: np.ndarray
+    """Number of the row's keys in `slot`."""
     band_RB: np.ndarray
     """Keys of the MinHash bands."""
     words: bytes
     shingle: np.ndarray
+    slot: np.ndarray
+    """Keys of the slots that the frames of prompts may have."""
     labels: list[str]
 
 
@@ -79,29 +91,37 @@ def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
     else:
         shingle, count_R = np.zeros(0, np.uint64), np.zeros(len(rows), np.int64)
         band_RB = np.zeros((len(rows), 0), np.uint64)
+    frames = [frame_of(row) for row in rows]
+    slot, slots_R = slot_keys([frame.asked for frame in frames])
     return Described(
         content_R=np.array([bytes.fromhex(content_hash(row)) for row in rows], dtype="S32"),
         text_R=np.array([_digest(text) for text in texts], dtype="S16"),
         prompt_R=_digests(prompts),
         opening_R=_digests(openings),
         group_R=np.array([_group_digest(row.group) for row in rows], dtype="S16"),
+        frame_R=_digests(frame.whole for frame in frames),
+        asked_R=_digests(frame.asked for frame in frames),
+        passage_R=_digests(frame.passages[:1] for frame in frames),
+        second_R=_digests(frame.passages[1:] for frame in frames),
         head_R=np.array([text[:HEAD] for text in texts], dtype=f"S{HEAD}"),
         answered_R=np.array([bool(row.reference.strip()) for row in rows], dtype=bool),
         length_R=np.array([len(text) for text in texts], dtype=np.int32),
         shingles_R=count_R.astype(np.int32),
+        slots_R=slots_R.astype(np.int32),
         band_RB=band_RB,
         words=b"".join(texts),
         shingle=shingle,
+        slot=slot,
         labels=[row.label or "" for row in rows],
     )
 
 
 class Traits:
-    """The traits of all rows, R of them: columns in memory, words, shingles and band keys on disk."""
+    """The traits of all rows, R of them: columns in memory, words, shingles and keys on disk."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._columns = {name: Column(dtype) for name, dtype in COLUMNS.items()}
-        self._words, self._shingles, self._bands = (Spool(folder) for _ in range(3))
+        self._words, self._shingles, self._bands, self._slots = (Spool(folder) for _ in range(4))
         self._label_numbers: dict[str, int] = {}
         self._begin_R: dict[str, np.ndarray] = {}
         self._size = 0
@@ -127,6 +147,7 @@ class Traits:
         self._words.append(more.words)
         self._shingles.append(more.shingle.tobytes())
         self._bands.append(more.band_RB.tobytes())
+        self._slots.append(more.slot.tobytes())
         self._size += len(more.labels)
         self._begin_R.clear()
 
@@ -144,6 +165,10 @@ class Traits:
         begin_R = self._begins("shingles")
         begin, end = int(begin_R[row]), int(begin_R[row + 1])
         return frozenset(np.frombuffer(self._shingles.read(8 * begin, 8 * (end - begin)), np.uint64).tolist())
+
+    def slots(self) -> np.ndarray:
+        """The keys of all rows' slots, one after the other; the column `slots` says how many are whose."""
+        return np.frombuffer(self._slots.read(0, 8 * int(self.column("slots").sum())), np.uint64)
 
     def band(self, number: int) -> np.ndarray:
         """The keys of one band, one a row."""
@@ -184,7 +209,7 @@ def _words_of_parts(row: Row) -> tuple[list[str], list[str], list[str]]:
     before = len(found) - 1 if row.rejected is None else row.shared
     prompt = _joined(found[: max(0, before)])
     if row.text is not None:
-        return _WORD.findall(row.text.casefold()), prompt, []
+        return WORD.findall(row.text.casefold()), prompt, []
     said = [([] if message["role"] == "system" else words) for message, words in zip(messages, found, strict=True)]
     answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     end = answers[0] + 1 if answers and (row.rejected is None or answers[0] < row.shared) else 0
@@ -197,9 +222,9 @@ def _joined(parts: Iterable[list[str]]) -> list[str]:
 
 def _message_words(message: dict) -> list[str]:
     content = message.get("content")
-    words = _WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
+    words = WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
     for call in message.get("tool_calls") or []:
-        words += _WORD.findall(repr(call.get("function")).casefold())
+        words += WORD.findall(repr(call.get("function")).casefold())
     return words
 
 
@@ -217,11 +242,6 @@ def _group_digest(group: Hashable | None) -> bytes:
     return b"" if group is None else _digest(b"group " + str(group).encode("utf-8", "surrogatepass"))
 
 
-@lru_cache(maxsize=65_536)
-def _word_hash(word: str) -> bytes:
-    return hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
 def shingles(texts: Iterable[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all 3-word shingles, flat, and where each text's begin. A shorter text is one shingle."""
     known: dict[str, int] = {}
@@ -231,7 +251,7 @@ def shingles(texts: Iterable[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
         words = [*(text or [""]), *[""] * (SHINGLE - max(1, len(text)))]
         word_ids += [known.setdefault(word, len(known)) for word in words]
         counts.append(len(words))
-    hash_W = np.frombuffer(b"".join(map(_word_hash, known)), dtype=np.uint64)[np.asarray(word_ids)]
+    hash_W = np.frombuffer(b"".join(map(word_hash, known)), dtype=np.uint64)[np.asarray(word_ids)]
     factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
     mixed = hash_W[:-2] * factors[0] + hash_W[1:-1] * factors[1] + hash_W[2:] * factors[2]
     first = np.concatenate(([0], np.cumsum(counts)[:-1]))

@@ -48,6 +48,8 @@ class Setting:
     """A row's index to its place, for people."""
     kin: Kin = field(default_factory=Kin)
     """Which rows are nearly the same: found once for all checks."""
+    test_clusters: tuple[int, ...] = ()
+    """How many rows each cluster of test rows has; empty where none is known."""
 
 
 class Check(ABC):

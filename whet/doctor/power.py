@@ -12,15 +12,20 @@ Laake (2013, doi:10.1186/1471-2288-13-91) did it exceed the level.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from whet.errors import DataError
+from whet.errors import DataError, count
 
 ALPHA = 0.05
 MANY_ROWS = 200_000
 """Above this the normal approximation is exact to a hundredth of a point and much faster."""
+FEWEST_CLUSTERS = 6
+"""Of fewer no result whatever is significant by sign flips: 2 / 2**5 is above 0.05."""
 ROUGH_ROWS = 3_000
 """A forecast of more rows than this comes from the normal approximation, which is then within 2% of the exact one."""
 
@@ -89,6 +94,42 @@ def detectable_gain(test_rows: int, discordance: float = 0.3, power: float = 0.8
     return high
 
 
+def worth(sizes: ArrayLike) -> float:
+    """How many independent rows clusters of these sizes are worth where the rows of a cluster go the same way: as many
+    as there are clusters where all are equally large, fewer where not (Kish 1965, "Survey Sampling")."""
+    size_C = np.asarray(sizes, dtype=float)
+    return float(size_C.sum() ** 2 / np.sum(size_C**2)) if size_C.size else 0.0
+
+
+def clustered_power(clusters: int, effective: float, gain: float, discordance: float) -> float:
+    """Probability that rows in clusters, worth `effective` independent ones, show a true gain. Sign flips over clusters
+    are as powerful as Student's t with one degree of freedom less than clusters (Hoeffding 1952,
+    doi:10.1214/aoms/1177729436), so this is the power of that, by the noncentral t."""
+    gain = min(1.0, abs(gain))
+    spread = math.sqrt(max(max(discordance, gain) - gain**2, 1e-12) / effective)
+    limit = float(special.stdtrit(clusters - 1, 1 - ALPHA / 2))
+    return 1 - float(special.nctdtr(clusters - 1, min(gain / spread, 30.0), limit))
+
+
+def promised_gain(
+    sizes: Sequence[int], effective: float | None = None, discordance: float = 0.3, power: float = 0.8
+) -> float | None:
+    """The smallest gain that test rows in clusters of these sizes show with probability `power`: where nothing is known
+    of them (`effective` rows) as if the rows of a cluster went the same way. None where nothing can be shown, as with
+    fewer than FEWEST_CLUSTERS."""
+    if len(sizes) == sum(sizes):
+        return detectable_gain(len(sizes), discordance, power)
+    rows = worth(sizes) if effective is None else effective
+    if len(sizes) < FEWEST_CLUSTERS or clustered_power(len(sizes), rows, 1 - 1e-3, discordance) < power:
+        return None
+    low, high = 0.0, 1 - 1e-3
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        enough = clustered_power(len(sizes), rows, middle, discordance) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
 def rows_for_gain(gain: float, discordance: float, target: float) -> float:
     """Rows for `target` power to show a gain, in the units where a discordant row counts 1."""
     if gain == 0:
@@ -104,3 +145,37 @@ def rows_for_gain(gain: float, discordance: float, target: float) -> float:
         middle = (low + high) // 2
         low, high = (low, middle) if mcnemar_power(middle, gain, discordance) >= target else (middle, high)
     return float(high)
+
+
+def power_facts(sizes: Sequence[int]) -> dict[str, Any]:
+    """What test rows in clusters of these sizes can show, before anything is run: `detectable_gain` if the rows of a
+    cluster go the same way, `detectable_gain_alone` if each row goes its own."""
+    rows = sum(sizes)
+    facts = {
+        "test_rows": rows,
+        "clusters": len(sizes),
+        "effective_rows": worth(sizes),
+        "detectable_gain": promised_gain(sizes),
+        "detectable_gain_alone": promised_gain(sizes, rows),
+    }
+    return facts | {"sentence": _told(facts)}
+
+
+def _told(facts: dict[str, Any]) -> str:
+    """The facts in words, without a full stop: `200 test rows in 41 clusters can show a gain of ...`."""
+    rows, clusters, gain, alone = (
+        facts[key] for key in ("test_rows", "clusters", "detectable_gain", "detectable_gain_alone")
+    )
+    held = count(rows, "test row")
+    if clusters == rows:
+        if gain is None:
+            return f"{held} can hardly decide anything; a larger test part would"
+        return f"{held} can show a gain of {100 * gain:.0f} points or more (80% power)"
+    held += f" in {count(clusters, 'cluster')}"
+    if alone is None:
+        return f"{held} can hardly decide anything; a larger test part would"
+    if gain is None:
+        own = f"{100 * alone:.0f} points or more if each row goes its own way"
+        return f"{held} can show a gain of {own}, and hardly any if the rows of a cluster go the same way (80% power)"
+    same = f"{100 * gain:.0f} points or more if the rows of a cluster go the same way"
+    return f"{held} can show a gain of {same}, of {100 * alone:.0f} if each goes its own (80% power)"

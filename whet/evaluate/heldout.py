@@ -13,14 +13,15 @@ from whet.data.blocks import read_through
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
-from whet.doctor.power import detectable_gain
+from whet.doctor.power import promised_gain
 from whet.errors import DataError
 from whet.evaluate import metric
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, at_equal_length, beware, moved, prefers, read_pairs
+from whet.evaluate.power import effective_rows
 from whet.evaluate.sampled import row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
-from whet.evaluate.statistics import clusters_of
+from whet.evaluate.statistics import cluster_sizes, clusters_of
 from whet.evaluate.turns import Turns, turns_of
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
@@ -210,14 +211,19 @@ def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     values = {side: [score.value for score in found] for side, found in scores.items()}
-    difference, verdict = compare(values["base"], values["tuned"], seed, clusters_of(rows))
+    clusters = clusters_of(rows)
+    difference, verdict = compare(values["base"], values["tuned"], seed, clusters)
+    effective = effective_rows(values["base"], values["tuned"], clusters)
+    gain = promised_gain(cluster_sizes(rows), effective)
     return {
         "metric": {"name": name, "reason": reason},
         "base": metric.aggregate(name, scores["base"], rows),
         "tuned": metric.aggregate(name, scores["tuned"], rows),
         "difference": asdict(difference),
-        "verdict": asdict(verdict) | {"content": None, "form": None},
-        "detectable_gain": detectable_gain(len(rows)) if difference.scale is None else None,
+        "verdict": asdict(verdict)
+        | {"content": None, "form": None}
+        | {"clusters": difference.clusters or len(rows), "effective_rows": effective},
+        "detectable_gain": gain if difference.scale is None else None,
     }
 
 
@@ -245,6 +251,7 @@ def answer_lines(
             "base_score": scores["base"][n].value,
             "tuned_score": scores["tuned"][n].value,
             **({"group": row.group} if row.group else {}),
+            **({"cluster": row.cluster} if row.cluster else {}),
         }
         for n, row in enumerate(rows)
     ]

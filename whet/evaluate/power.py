@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from whet.doctor.power import ALPHA, rows_for_gain
+from whet.doctor.power import ALPHA, rows_for_gain, worth
 from whet.evaluate.resample import changes
 
 
@@ -61,9 +61,20 @@ def rows_for_equivalence(gain: float, square: float, equivalence: float, target:
 
 
 def design_effect(change: np.ndarray, clusters: Sequence[object] | None) -> float:
-    """How many times more rows a clustered test needs: the clustered variance of the mean over the plain one."""
-    if clusters is None or change.size < 2 or np.ptp(change) == 0:
+    """How many times more rows a clustered test needs: the clustered variance of the mean over the plain one (Kish
+    1965), at least 1. Where no row differs from another nothing is known of it, and the rows of a cluster count as one.
+    """
+    if clusters is None or change.size < 2:
         return 1.0
     codes = np.unique([str(cluster) for cluster in clusters], return_inverse=True)[1]
+    if np.ptp(change) == 0:
+        return change.size / worth(np.bincount(codes))
     centred = change - change.mean()
     return max(1.0, float(np.sum(np.bincount(codes, centred) ** 2) / np.sum(centred**2)))
+
+
+def effective_rows(base: ArrayLike, tuned: ArrayLike, clusters: Sequence[object] | None) -> float:
+    """How many independent rows would tell as much: all where rows of a cluster go their own ways, about as many as
+    there are clusters where they go the same way."""
+    change = changes(np.asarray(base, float), np.asarray(tuned, float))
+    return change.size / design_effect(change, clusters)

@@ -12,6 +12,7 @@ and flipped (Miller 2024, "Adding error bars to evals", arXiv 2411.00640, sectio
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,12 +58,14 @@ def paired_difference(
         low, high = found.low, found.high
         p, test = resample.sign_flip(sums_U, seed)
         p = max(p, found.p)  # the flips alone call lopsided differences of mean 0 a gain too often
-        test += "" if group_N is None else f" by {sums_U.size} clusters"
+        test += "" if group_N is None else " by clusters"
     if p >= ALPHA:  # the test does not exclude 0, so neither does the interval
         low, high = min(low, 0.0), max(high, 0.0)
     discordant = int(np.sum(change_N != 0))
+    clustered = None if group_N is None else int(group_N.max()) + 1
     scale = None if in_unit(base_N) and in_unit(tuned_N) else float(np.ptp([base_N, tuned_N]))
-    return Difference(float(change_N.mean()), float(low), float(high), p, base_N.size, discordant, test, scale)
+    estimate = float(change_N.mean())
+    return Difference(estimate, float(low), float(high), p, base_N.size, discordant, test, scale, clustered)
 
 
 def tango(losses: int, wins: int, rows: int) -> tuple[float, float]:
@@ -156,17 +159,23 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
 
 
 def clusters_of(rows: Sequence[Row]) -> list[str] | None:
-    """What keeps rows of one group together in a comparison; None where there are no groups."""
-    return _clusters([(row.group, row.index) for row in rows])
+    """What keeps rows that are not independent together in a comparison: the cluster found among the test rows, else
+    the group; None where every row is alone."""
+    return _clusters([(row.cluster or row.group, row.index) for row in rows])
+
+
+def cluster_sizes(rows: Sequence[Row]) -> tuple[int, ...]:
+    """How many rows each cluster has; rows that are alone are clusters of one."""
+    return tuple(Counter(clusters_of(rows) or range(len(rows))).values())
 
 
 def clusters_of_lines(lines: Sequence[dict[str, Any]]) -> list[str] | None:
     """The same, of lines of answers.jsonl."""
-    return _clusters([(line.get("group"), line.get("row")) for line in lines])
+    return _clusters([(line.get("cluster") or line.get("group"), line.get("row")) for line in lines])
 
 
 def _clusters(found: Sequence[tuple[str | None, object]]) -> list[str] | None:
-    return [group or f"row {row}" for group, row in found] if any(group for group, _ in found) else None
+    return [name or f"row {row}" for name, row in found] if any(name for name, _ in found) else None
 
 
 def cluster_codes(clusters: Sequence[object] | None, rows: int) -> np.ndarray | None:

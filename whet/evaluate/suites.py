@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whet.data.convert import every_row
+from whet.data.kindred import found_together
 from whet.data.prepare import Prepared
 from whet.data.source import read_source
 from whet.errors import DataError
@@ -30,8 +31,8 @@ class Suite:
 
 
 def read_suite(path: str, group: str | None = None) -> Suite:
-    """Rows of one `group` (`columns.group` of the recipe) are one cluster where the suite has that column. Raises
-    DataError, naming the row, for a file that cannot be asked."""
+    """Rows that belong together are one cluster, as are those of one `group` (`columns.group` of the recipe) where the
+    suite has that column. Raises DataError, naming the row, for a file that cannot be asked."""
     first = next(read_source(path)).value
     columns = Columns(group=group) if isinstance(first, Mapping) and group in first else Columns()
     rows = []
@@ -40,6 +41,7 @@ def read_suite(path: str, group: str | None = None) -> Suite:
             fix = "give each row a prompt and an answer"
             raise DataError("this row of a suite has no prompt or no answer", where=row.where, fix=fix)
         rows.append(row)
+    found_together(rows)
     name, reason = metric.choose(rows)
     return Suite(Path(path).stem, rows, name, reason)
 

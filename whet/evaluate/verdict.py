@@ -115,8 +115,14 @@ def describe(difference: Difference, over: str = "") -> str:
     )
     return (
         f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
-        f"{p_text(difference.p)}, {difference.test}) on {count(difference.rows, 'test row')}"
+        f"{p_text(difference.p)}, {difference.test}) on {rows_told(difference)}"
     )
+
+
+def rows_told(difference: Difference) -> str:
+    """`200 test rows`, with the clusters that they are where rows belong together: `200 test rows (41 clusters)`."""
+    rows = count(difference.rows, "test row")
+    return rows if difference.clusters is None else f"{rows} ({count(difference.clusters, 'cluster')})"
 
 
 def p_text(p: float) -> str:

@@ -11,8 +11,9 @@ Example: 40 test rows show gains of 25 points or more; a model that went from 70
 
 Fix: hold out more rows (`split: {test: 0.2}`), or write more test rows; the finding says how many show five points.
 
-Sure: of the arithmetic, yes. Scores with parts of a point (ROUGE, rewards) usually need fewer rows, and rows of one
-conversation count for less than as many conversations.
+Sure: of the arithmetic, yes. Scores with parts of a point (ROUGE, rewards) usually need fewer rows. Rows that belong
+together (one conversation, one template, nearly the same words) are counted as if they went the same way; where each
+goes its own, smaller gains can be shown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from __future__ import annotations
 import math
 
 from whet.doctor.check import Check, Setting
-from whet.doctor.power import detectable_gain, rows_for_gain
+from whet.doctor.power import promised_gain, rows_for_gain, worth
+from whet.errors import count
 from whet.types import Finding, Row
 
 WANTED, TOLD = 0.05, 0.10
@@ -45,12 +47,16 @@ class PowerOfTest(Check):
     def findings(self) -> list[Finding]:
         if not self.rows:
             return []
-        gain = detectable_gain(self.test_rows, DISCORDANCE, POWER) if self.test_rows else None
+        sizes = self.setting.test_clusters if self.setting else ()
+        gain = promised_gain(sizes or (1,) * self.test_rows, discordance=DISCORDANCE, power=POWER)
         if gain is not None and gain <= TOLD:
             return []
         shown = f"can show gains of {100 * gain:.0f} points or more" if gain else "cannot show a gain of any size"
         wanted = math.ceil(rows_for_gain(WANTED, DISCORDANCE, POWER))
         rows = f"{self.test_rows:,} test row{'s' * (self.test_rows != 1)}"
+        if len(sizes) < self.test_rows and sizes:
+            rows += f" in {count(len(sizes), 'cluster')} of rows that belong together"
+            wanted = math.ceil(wanted * self.test_rows / worth(sizes))
         message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,} rows"
         fix = "hold out more rows (split.test), or bring a test file"
         return [self.finding("warning", message, [], fix)]
