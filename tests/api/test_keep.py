@@ -165,7 +165,7 @@ def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
     assert first["scale"] == 1.0 and "second try, 0.7 of the way" in shown.err
     assert 1 <= len(others) <= 2 and [one["scale"] for one in others] == [0.7, 0.4][: len(others)], "two at most"
     assert result["run"] == others[-1]["run"] != first["run"]
-    assert "no second try" not in shown.err and shown.err.count("training") == 0
+    assert "no second try" not in shown.err
     assert Run.open(result["run"], tmp_path / "runs").read_json("scaled_from.json")["run"] == first["run"]
     before = Run.open(first["run"], tmp_path / "runs").read_json("evaluation.json")
     rises = [{one["name"]: one["loss"] for one in found["forgetting"]["measures"]} for found in (before, result)]
