@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet import api
+from whet import api, stages
 from whet.cli.main import run as command
 from whet.demo.support_desk import generate
 from whet.errors import DataError, InputError
@@ -139,15 +139,19 @@ def test_a_base_without_general_prompts_is_asked_those_that_whet_brings(bare: Pa
     assert measured == [False, True, False, True], "replay stands in every second step"
 
 
+@pytest.mark.slow
 def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
-    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It forgets far too much; `--until-kept`, which the answer names, takes a nearer point and trains nothing."""
+    """It forgets far too much; `--until-kept`, which the answer names, takes nearer points and trains nothing. Here the
+    points are given, because so hard a tune has none that keeps enough; how they are chosen: test_nearer.py."""
+    below = iter((0.7, 0.4, 0.1))
+    monkeypatch.setattr(stages, "choose_nearer", lambda *_: {"scale": next(below), "why": "given", "points": []})
     rows = [{"prompt": f"Say {n}.", "completion": "yes"} for n in range(150)]
     data = write(tmp_path / "yes.jsonl", rows)
     options = {
         "base": bare, "steps": 25, "learning_rate": 0.02, "split.near_duplicates": "false", "keep": "false",
-        "evaluate.early_stop": "false", "forgetting.text": 0.3,
+        "evaluate.early_stop": "false", "forgetting.text": 0.001,
     }  # fmt: skip
     words = ["tune", data, "--runs", str(tmp_path / "runs")]
     words += [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
@@ -158,11 +162,10 @@ def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
     shown = capsys.readouterr()
     result = json.loads(shown.out)
     first, *others = result["tries"]
-    assert first["scale"] == 1.0 and 1 <= len(others) <= 2 and "second try, " in shown.err
-    assert [one["scale"] for one in others] == sorted((one["scale"] for one in others), reverse=True)
+    assert first["scale"] == 1.0 and "second try, 0.7 of the way" in shown.err
+    assert 1 <= len(others) <= 2 and [one["scale"] for one in others] == [0.7, 0.4][: len(others)], "two at most"
     assert result["run"] == others[-1]["run"] != first["run"]
-    chosen = Run.open(first["run"], tmp_path / "runs").read_json("nearer.json")["points"]
-    assert all(point["task"] is None for point in chosen[:-1]), "the task is asked where enough is kept"
+    assert "no second try" not in shown.err
     assert Run.open(result["run"], tmp_path / "runs").read_json("scaled_from.json")["run"] == first["run"]
     before = Run.open(first["run"], tmp_path / "runs").read_json("evaluation.json")
     rises = [{one["name"]: one["loss"] for one in found["forgetting"]["measures"]} for found in (before, result)]

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from whet.data.refuse import RowRefused
 from whet.data.template import Renderer
+from whet.errors import DataError
 from whet.evaluate.forgetting import choosing_texts, general_texts
 from whet.generate import own_samples as module
 from whet.generate.own_samples import SHIPPED_PROMPTS, Asked, held_back, pool, prompts_file, read_asked, rehearsed
 from whet.model.base import NANO, load_tokenizer
+from whet.train.replayed import refused
 from whet.types import Answer
 
 LONGEST_SHARED = 7
@@ -98,6 +101,22 @@ def test_a_base_without_a_chat_template_keeps_beginnings_of_texts_alone(
     mine = tmp_path / "mine.jsonl"
     mine.write_text("".join(json.dumps({"prompt": f"Say {n}."}) + "\n" for n in range(6)))
     assert kinds(None, mine) == {False}, "what a user names is asked as it stands"
+
+
+def test_a_template_without_system_prompts_loses_those_prompts_alone(renderer: Renderer, tmp_path: Path) -> None:
+    class Refusing(Renderer):
+        def prompt_ids(self, messages: Any, tools: Any = None) -> list[int]:
+            if messages[0]["role"] == "system":
+                raise RowRefused("template-error", "System role not supported", fix="leave it out")
+            return super().prompt_ids(messages, tools)
+
+    strict = Refusing(renderer.tokenizer)
+    instructed = sum("messages" in row and row["messages"][0]["role"] == "system" for row in shipped())
+    assert refused(strict, renderer.tokenizer) == instructed > 10 and refused(renderer, renderer.tokenizer) == 0
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text(json.dumps({"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "y"}]}))
+    with pytest.raises(DataError, match="System role"):
+        read_asked(mine, strict, renderer.tokenizer)
 
 
 def test_a_short_run_asks_few_prompts_a_long_one_all_of_them() -> None:

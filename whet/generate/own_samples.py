@@ -64,7 +64,8 @@ def prompts_file(asked: str | None, base_folder: str) -> Path:
 
 
 def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
-    """Every row of the file as a prompt, conversations first. Raises DataError, naming the row."""
+    """Every row of the file as a prompt, conversations first. Raises DataError, naming the row; of Whet's own prompts
+    those that the base's template refuses are left out."""
     raws = list(read_source(str(path)))
     texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
     chats = [raw for raw in raws if raw not in texts]
@@ -91,6 +92,8 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked
             row = to_row(raw, shape, recipe)
             ids = renderer.prompt_ids(row.prompt, row.tools)
         except RowRefused as refusal:
+            if path == SHIPPED_PROMPTS:
+                continue  # as by a template that knows no system prompt: nobody can mend that, and the others do
             raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
         given = raw.value.get("answer") if isinstance(raw.value, dict) else None
         words = str(row.prompt[-1].get("content") if row.prompt else "")

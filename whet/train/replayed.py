@@ -10,7 +10,7 @@ from typing import Any
 from whet.data.prepare import Prepared, prepare, read_rows
 from whet.data.template import Renderer
 from whet.errors import DataError, count
-from whet.generate.own_samples import learns_answers, own_samples, prompts_file
+from whet.generate.own_samples import SHIPPED_PROMPTS, learns_answers, own_samples, prompts_file, read_asked
 from whet.model.base import Base
 from whet.recipe.keep import BASE
 from whet.recipe.schema import Columns, Recipe, Sft, Split
@@ -41,6 +41,10 @@ def open_replay(
         segments, facts = _own(recipe, base, renderer, sealed, cache, observer)
     else:
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
+    if not segments and run.asked.keep.replay is None:
+        observer.note("the base has nothing to say to general prompts, so nothing is replayed")
+        run.write_json(LEDGER, facts | {"rows": 0, "tokens": 0, "supervised_tokens": 0})
+        return None
     if not segments:
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
     facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1}
@@ -75,9 +79,17 @@ def _own(
     samples = own_samples(
         base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
     )
+    if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
+        observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
     kept = [segment for asked, segment in samples if squeezed(asked.words) not in sealed]
     dropped = {MEASURED: len(samples) - len(kept)} if len(kept) < len(samples) else {}
     return kept, {"source": "the base's own samples", "prompts": path.name, "rows_in": len(samples), "dropped": dropped}
+
+
+def refused(renderer: Renderer, tokenizer: Any) -> int:
+    """How many of Whet's own prompts the base cannot be asked."""
+    rows = SHIPPED_PROMPTS.read_text("utf-8").count("\n")
+    return rows - len(read_asked(SHIPPED_PROMPTS, renderer, tokenizer))
 
 
 def _from_file(

@@ -233,7 +233,8 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         observer.step(step + 1, validator.expected(step + 1), facts)
 
     keep = recipe.keep
-    learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if replay or keep.kl else method
+    held = replay or (keep.kl and not keep.replays)  # a KL meant for the replay is not taken on the answers instead
+    learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if held else method
     done = (
         progress.step
         if progress.stopped
