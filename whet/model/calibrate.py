@@ -27,6 +27,8 @@ from whet.recipe.schema import Lora
 from whet.types import Segment
 
 ROWS, SIZES, ROUNDS = 1024, (192, 384, 768, 1536), 5
+LONG = 1.0
+"""Seconds of rounds after which no more are made: bfloat16 on a processor without units for it takes long."""
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
 MOVED = 16 * 1024 * 1024
 """Numbers of an element-wise trial: larger than any cache."""
@@ -158,10 +160,11 @@ def _bandwidth(dtype: Dtype) -> float:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Seconds of the least disturbed of a few rounds; the first one, which makes kernels, is not counted."""
+    """Seconds of the least disturbed of a few rounds, or of fewer where they are long; the first one, which makes
+    kernels, is not counted."""
     work()
-    seconds = []
-    for _ in range(ROUNDS):
+    seconds: list[float] = []
+    while len(seconds) < ROUNDS and sum(seconds) < LONG:
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)
