@@ -49,9 +49,10 @@ def calibrate(written: Callable[[Any], float], answers: int) -> Calibration:
     products: dict[Dtype, dict[int, float]] = {}
     for dtype in DTYPES:
         products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
-    bandwidth = {dtype: _bandwidth(dtype) for dtype in DTYPES}
+    bandwidth: dict[Dtype, float] = {dtype: _bandwidth(dtype) for dtype in DTYPES}
     known = Calibration(machine_facts(), process, products, bandwidth, {}, {}, start, _disk())
-    training, writing = {}, {}
+    training: dict[Dtype, dict[int, float]] = {}
+    writing: dict[Dtype, tuple[float, float]] = {}
     for dtype in DTYPES:
         models = {hidden: small_model(hidden, dtype) for hidden in TRIED}
         writing[dtype] = _pace({hidden: written(model) for hidden, model in models.items()}, answers)
