@@ -58,6 +58,9 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
         def step(self, step: int) -> list[Any]:
             return [batch]
 
+        def largest(self) -> Any:
+            return batch
+
     seconds: list[float] = []
     optimizer = MasterOptimizer(policy.trainable(), Optimizer(), 1e-3, STEPS, Schedule())
     train_loop(NextToken(policy, Same()), optimizer, STEPS, lambda step, facts: seconds.append(facts["seconds"]))

@@ -216,6 +216,8 @@ def plan(
     if run is not None and overrides:
         fix = "plan its data and recipe instead"
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
+    if run is not None:
+        run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
     refuse_unmeasurable(recipe)

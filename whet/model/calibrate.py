@@ -27,6 +27,8 @@ from whet.recipe.schema import Lora
 from whet.types import Segment
 
 ROWS, SIZES, ROUNDS = 1024, (192, 384, 768, 1536), 5
+LONG = 1.0
+"""Seconds of rounds after which no more are made: bfloat16 on a processor without units for it takes long."""
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
 MOVED = 16 * 1024 * 1024
 """Numbers of an element-wise trial: larger than any cache."""
@@ -47,9 +49,10 @@ def calibrate(written: Callable[[Any], float], answers: int) -> Calibration:
     products: dict[Dtype, dict[int, float]] = {}
     for dtype in DTYPES:
         products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
-    bandwidth = {dtype: _bandwidth(dtype) for dtype in DTYPES}
+    bandwidth: dict[Dtype, float] = {dtype: _bandwidth(dtype) for dtype in DTYPES}
     known = Calibration(machine_facts(), process, products, bandwidth, {}, {}, start, _disk())
-    training, writing = {}, {}
+    training: dict[Dtype, dict[int, float]] = {}
+    writing: dict[Dtype, tuple[float, float]] = {}
     for dtype in DTYPES:
         models = {hidden: small_model(hidden, dtype) for hidden in TRIED}
         writing[dtype] = _pace({hidden: written(model) for hidden, model in models.items()}, answers)
@@ -158,10 +161,11 @@ def _bandwidth(dtype: Dtype) -> float:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Seconds of the least disturbed of a few rounds; the first one, which makes kernels, is not counted."""
+    """Seconds of the least disturbed of a few rounds, or of fewer where they are long; the first one, which makes
+    kernels, is not counted."""
     work()
-    seconds = []
-    for _ in range(ROUNDS):
+    seconds: list[float] = []
+    while len(seconds) < ROUNDS and sum(seconds) < LONG:
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)

@@ -17,11 +17,11 @@ from whet.plan.memory import (
     FLOAT,
     IDLE_KEPT,
     IDLE_WORKING,
-    KERNELS,
     LEAST_CHUNK,
     Memory,
     Setting,
     is_fused,
+    kernel_bytes,
     layer_bytes,
     plain_insides,
     predict,
@@ -172,7 +172,7 @@ def _moment(
     adapter = trained_numbers(shape, setting) * setting.bytes_a_number if setting.rank else 0
     on_heap = setting.device == "cpu"
     shares = (IDLE_CHECKED, IDLE_CHECKED) if name == "the self-check" else (IDLE_KEPT, IDLE_WORKING)
-    idle = round(shares[0] * activations + shares[1] * logits) + KERNELS if on_heap else 0
+    idle = round(shares[0] * activations + shares[1] * logits) + kernel_bytes(setting) if on_heap else 0
     return Memory(
         weights, adapter, gradients, 0, activations, logits, setting.process, name, generation=generation, runtime=idle
     )
