@@ -25,8 +25,8 @@ ALPHA = 0.05
 MANY_ROWS = 200_000
 """Above this the normal approximation is exact to a hundredth of a point and much faster."""
 FEWEST_CLUSTERS = 15
-"""Of fewer nothing is promised: the power of the tests over clusters is then below that of `clustered_power` (with 10 by
-17 to 28 points, with 16 by none; tests/evaluate/test_power.py)."""
+"""Of fewer nothing is promised: the power of the tests over clusters is then below that of `clustered_power` (with 10
+by 17 to 28 points, with 16 by none; tests/evaluate/test_power.py)."""
 ROUGH_ROWS = 3_000
 """A forecast of more rows than this comes from the normal approximation, which is then within 2% of the exact one."""
 
