@@ -30,7 +30,8 @@ def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, 
     assert run(["check", pairs, "--json"]) == 0
     shown = capsys.readouterr()
     result = json.loads(shown.out)
-    assert set(result) == {"rows", "kind", "findings", "refused", "against", "ledger", "power", "curve"}
+    keys = {"rows", "kind", "findings", "refused", "against", "ledger", "power", "apart", "notes", "curve"}
+    assert set(result) == keys
     assert result["rows"] == 60 and result["kind"] == "preference"
     assert result["ledger"]["dropped"] == {"same-answer": 1}, "more than the drop budget allows, and told all the same"
     codes = {finding["code"]: finding for finding in result["findings"]}

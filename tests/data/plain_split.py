@@ -37,10 +37,20 @@ def clusters(rows: Sequence[Row], near_duplicates: bool = True) -> list[int]:
     union.join_equal(texts)
     union.join_equal(_prompts([_prompt(row) for row in rows]))
     union.join_equal(_without_common([_opening(row) for row in rows]))
-    _join_templates(rows, union)
     if near_duplicates:
         _join_near(texts, union)
-    return [union.root(position) for position in range(len(rows))]
+    plain = [union.root(position) for position in range(len(rows))]
+    _join_templates(rows, union)
+    members: dict[int, list[int]] = defaultdict(list)
+    for position in range(len(rows)):
+        members[union.root(position)].append(position)
+    roots = [union.root(position) for position in range(len(rows))]
+    for together in members.values():  # templates that chain small clusters to one too large are not believed
+        largest = max(Counter(plain[position] for position in together).values())
+        if len(together) > max(LARGE * len(rows), 2 * largest):
+            for position in together:
+                roots[position] = plain[position]
+    return roots
 
 
 def words_of(row: Row) -> list[str]:
@@ -114,11 +124,14 @@ def _join_templates(rows: Sequence[Row], union: _Union) -> None:
     for position, its in enumerate(root):
         if size[its] <= most:
             union.join(its, position)
-    lines = [_passages(row) for row in rows]
-    for number in range(2):
-        texts = [found[number] if len(found) > number else "" for found in lines]
-        counts = Counter(texts)
-        union.join_equal([text if counts[text] <= most else "" for text in texts])
+    having: dict[str, list[int]] = defaultdict(list)
+    for position, row in enumerate(rows):
+        for line in _passages(row):
+            having[line].append(position)
+    for positions in having.values():
+        if len(positions) <= most:
+            for position in positions:
+                union.join(positions[0], position)
 
 
 def _frame(row: Row) -> tuple[list[str], list[str]]:

@@ -143,6 +143,15 @@ def test_questions_on_one_passage_belong_together_but_an_instruction_does_not_jo
     assert clusters(rows) == [n // 3 * 3 for n in range(90)]
 
 
+def test_templates_that_chain_everything_together_are_left_apart_and_named() -> None:
+    rng = random.Random(2)
+    passages, questions = ([" ".join(words(rng, 30)) for _ in range(12)] for _ in range(2))
+    pairs = [(a, b) for a in passages for b in questions]
+    rows = [row(n, f"{a}\n{b}", " ".join(words(rng, 90))) for n, (a, b) in enumerate(pairs)]
+    parts = split(rows)
+    assert [(one.kind, one.rows) for one in parts.apart] == [("frame", 144)] and len(parts.test) == 14
+
+
 def mixed(seed: int) -> list[Row]:
     """Templates, slots, passages and prompts of many sizes among rows of their own, with few words that come back."""
     rng = random.Random(seed)

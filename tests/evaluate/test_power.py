@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from whet.doctor.power import detectable_gain, mcnemar_p, mcnemar_power, rejection_limit
+from whet.doctor.power import (
+    detectable_gain,
+    exact_limit,
+    mcnemar_p,
+    mcnemar_power,
+    power_facts,
+    promised_gain,
+    rejection_limit,
+    worth,
+)
 from whet.errors import DataError
-from whet.evaluate.power import rows_needed
+from whet.evaluate.power import effective_rows, rows_needed
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import decide
 
@@ -128,3 +137,48 @@ def test_clusters_need_more_rows() -> None:
     base = np.full(100, 0.4)
     plain, clustered = rows_needed(base, base + change), rows_needed(base, base + change, clusters=list(clusters))
     assert clustered == pytest.approx(5 * plain, rel=0.3)
+
+
+def test_the_exact_limit_is_scipys_sign_test() -> None:
+    for rows in (*range(1, 60), 150):
+        refused = [k for k in range(rows + 1) if stats.binomtest(k, rows).pvalue <= 0.05 and k <= rows / 2]
+        assert exact_limit(np.array([float(rows)]))[0] == max(refused, default=-1)
+
+
+def test_what_clusters_are_worth() -> None:
+    assert worth([1] * 30) == worth([7] * 30) == 30 and worth([20, 1, 1]) == pytest.approx(22**2 / 402)
+    random = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(40), 5)
+    same, own = np.repeat(random.normal(0, 0.1, 40), 5), random.normal(0, 0.1, 200)
+    base = np.full(200, 0.5)
+    assert effective_rows(base, base + same, clusters.tolist()) == pytest.approx(40, rel=1e-9)
+    assert effective_rows(base, base + own, clusters.tolist()) > 120
+    assert effective_rows(base, base + own, None) == effective_rows(base, base + own, list(range(200))) == 200
+    assert effective_rows(base, base, clusters.tolist()) == 40, "nothing is known of them: the rows count as copies"
+
+
+def test_clusters_promise_less_than_as_many_rows_and_few_nothing() -> None:
+    rows, same, own = promised_gain([1] * 200), promised_gain([5] * 40), promised_gain([5] * 40, 200)
+    assert rows == detectable_gain(200) and rows and own and same
+    assert rows < own < same and same > (detectable_gain(40) or 1)
+    assert promised_gain([20] * 10) is None
+
+
+def test_the_gain_that_few_clusters_promise_is_shown() -> None:
+    """300 test sets of 16 clusters whose rows go the same way: 80% less three standard errors."""
+    random, gain = np.random.default_rng(1), promised_gain([3] * 16)
+    assert gain is not None
+    shown = 0
+    for _ in range(300):
+        won = np.repeat((random.random(16) < gain).astype(float), 3)
+        shown += decide(paired_difference(won * 0, won, clusters=np.repeat(np.arange(16), 3).tolist())).word == "better"
+    assert shown / 300 > 0.73
+
+
+def test_power_in_words() -> None:
+    assert power_facts([1] * 100)["sentence"] == "100 test rows can show a gain of 15 points or more (80% power)"
+    told = power_facts([5] * 40)
+    assert told["clusters"] == 40 and told["effective_rows"] == 40 and told["test_rows"] == 200
+    assert told["sentence"].startswith("200 test rows in 40 clusters can show a gain of 24 points or more if the rows")
+    assert "of 11 if each goes its own (80% power)" in told["sentence"]
+    assert "hardly decide anything" in power_facts([20] * 10)["sentence"]

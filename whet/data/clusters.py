@@ -69,13 +69,27 @@ def clusters(
     union.join_equal(text_R)
     union.join_equal(_uncommon(prompt_R) if own_test else _prompts(prompt_R, large * len(row_R), found))
     union.join_equal(_uncommon(traits.column("opening")[row_R]))
-    if not own_test:
-        found += [Apart("frame", *left) for left in join_frames(traits, row_R, large * len(row_R), union)]
     if near_duplicates:
         _join_near(traits, row_R, text_R, union)
+    root_R = union.roots()
+    if not own_test:
+        most = large * len(row_R)
+        found += [Apart("frame", *left) for left in join_frames(traits, row_R, most, union)]
+        root_R = _unchained(root_R, union.roots(), most, found)
     if apart is not None:
         apart += found
-    return union.roots()
+    return root_R
+
+
+def _unchained(plain_R: np.ndarray, joined_R: np.ndarray, most: float, apart: list[Apart]) -> np.ndarray:
+    """The roots with frames and passages, or without them (`plain_R`) where these chain small clusters to one of more
+    than `most` rows."""
+    plain, joined = (np.bincount(root_R, minlength=len(root_R)) for root_R in (plain_R, joined_R))
+    largest = np.zeros_like(joined)
+    np.maximum.at(largest, joined_R, plain[plain_R])
+    chained = (joined > most) & (joined > 2 * largest)
+    apart += [Apart("frame", int(joined[head]), head) for head in np.flatnonzero(chained).tolist()]
+    return np.where(chained[joined_R], plain_R, joined_R)
 
 
 def _uncommon(digest_R: np.ndarray) -> np.ndarray:

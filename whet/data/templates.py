@@ -31,15 +31,25 @@ def join_frames(traits: Traits, row_R: np.ndarray, most: float, union: Union) ->
     size_R = _size(root_R)
     left_R = (size_R > most) & (size_R > 1)
     union.join_all(np.where(left_R, np.arange(len(row_R)), root_R))
-    for name in ("passage", "second"):
-        passage_R = traits.column(name)[row_R]
-        _, number_R, count = np.unique(passage_R, return_inverse=True, return_counts=True)
-        union.join_equal(np.where(count[number_R] > most, np.bytes_(b""), passage_R))
+    _join_passages(traits, row_R, most, union)
     joined_R = union.roots()
     heads = np.flatnonzero(left_R & (root_R == np.arange(len(row_R))))
     # those of one prompt are joined anyway
     apart = [head for head in heads.tolist() if len(np.unique(joined_R[root_R == head])) > 1]
     return [(int(size_R[head]), head) for head in apart]
+
+
+def _join_passages(traits: Traits, row_R: np.ndarray, most: float, union: Union) -> None:
+    """Rows that have one of their two longest passages in common; it may be the longest of one and not of the other."""
+    passage_P = np.concatenate([traits.column(name)[row_R] for name in ("passage", "second")])
+    position_P = np.tile(np.arange(len(row_R)), 2)
+    order = np.argsort(passage_P, kind="stable")
+    passage_P, position_P = passage_P[order], position_P[order]
+    _, number_P, count = np.unique(passage_P, return_inverse=True, return_counts=True)
+    rare_P = (count[number_P] <= most) & (passage_P != b"")
+    again = np.flatnonzero(rare_P[1:] & (passage_P[1:] == passage_P[:-1])) + 1
+    for one, other in zip(position_P[again - 1].tolist(), position_P[again].tolist(), strict=True):
+        union.join(one, other)
 
 
 def _size(root_R: np.ndarray) -> np.ndarray:
