@@ -109,7 +109,7 @@ def test_the_run_goes_back_to_its_best_weights_and_down_from_there(tmp_path: Pat
     assert rates[progress.turned - 1] == max(rates[progress.turned :]), "the rate only falls after the turn"
 
 
-@pytest.mark.parametrize("dies_after", range(1, 24))
+@pytest.mark.parametrize("dies_after", range(1, 18))
 def test_killed_at_any_step_and_resumed_equals_uninterrupted(tmp_path: Path, dies_after: int) -> None:
     """Also between the turn and the next checkpoint, when the best weights are by now those of a later step."""
     whole, progress, _ = go_on(run_in(tmp_path / "whole"), None)
@@ -119,9 +119,8 @@ def test_killed_at_any_step_and_resumed_equals_uninterrupted(tmp_path: Path, die
         go_on(run, dies_after)
     resumed, again, _ = go_on(run, None)
     assert resumed.equal(whole)
-    assert (again.turned, again.best_step, again.validations) == (
-        progress.turned, progress.best_step, progress.validations,
-    )  # fmt: skip
+    assert (again.turned, again.best_step, again.stopped) == (progress.turned, progress.best_step, progress.stopped)
+    assert again.validations[1:] == progress.validations[1:], "the first has no training loss, which is not a number"
 
 
 def test_what_counts_as_falling_and_rising() -> None:

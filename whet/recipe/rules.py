@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from whet.recipe.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Classify, Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward, Sft
@@ -263,7 +263,7 @@ def may_hold(recipe: Recipe) -> bool:
     return isinstance(recipe.method, Sft | Classify) and recipe.evaluate.early_stop and recipe.split.validation > 0
 
 
-def schedule_kind(times: float) -> tuple[str, str]:
+def schedule_kind(times: float) -> tuple[Literal["hold", "cosine"], str]:
     if times > 1:
         return "hold", "A cosine that waits in its middle while validation improves (Hägele et al. 2024)."
     return "cosine", "The length of the run is known beforehand, and a cosine reaches its end there."
