@@ -73,8 +73,9 @@ ORDINARY_ANSWER = 50
 set of 150 classes gained 8.7 points from twice the passes."""
 HOLD_TIMES, HOLD_TOKENS, HOLD_WORTH = 4, 2_000_000, 1.3
 """Bounds of time, not fitted. On nano banking20 (200 test rows) scored 71.5% so, 68.0% after 3 passes of a cosine
-(python -m bench.sweep banking20). How many times the usual passes a run may make while validation improves (train/hold.py), as long as it reads no more
-than so many tokens in all; below the last there is nothing worth waiting for."""
+(single runs of bench/sets.py's rows, no replay). How many times the usual passes a run may make while validation
+improves (train/hold.py), as long as it reads no more than so many tokens in all; below the last there is nothing worth
+waiting for."""
 TOKENS_PER_PARAMETER, MOST_REPEATS = 20, 4
 """Chinchilla's 20 tokens a parameter; up to 4 passes are nearly as good as new text (Muennighoff et al. 2023)."""
 VALIDATIONS, CHECKPOINTS = 10, 20
