@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from whet.recipe.schema import Schedule
 
 GAIN, LEAST_GAIN = 0.03, 0.005
-"""A validation loss still falls when the last validations lowered it by this share, and by so many nats. A fall of less
-than three hundredths in nearly a pass moved no set of bench/sets.py by a point; below 0.005 nats a token there is
-nothing left to gain."""
+"""A validation loss still falls when the last validations lowered it by this share, and by so many nats a token. Both
+are set, not fitted: with them banking20 of bench/sets.py made 240 steps on nano instead of 150, and banking77 623
+instead of 274."""
 
 
 @dataclass(frozen=True, slots=True)

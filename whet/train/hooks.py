@@ -154,6 +154,8 @@ class Validator:
             self._turn(step, "validation hardly improves any more")
         elif hold.last_turn(step, self.every):
             self._turn(step, "the longest run is reached")
+        elif hold.middle(step, self.every) and not hold.middle(step - self.every, self.every):
+            self.observer.note(f"step {step}: validation still improves, so the rate is held and the run goes on")
         return False
 
     def _still_learns(self) -> bool:
