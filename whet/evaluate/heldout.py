@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from statistics import fmean as mean
 from typing import Any
@@ -22,7 +22,7 @@ from whet.evaluate.power import effective_rows
 from whet.evaluate.sampled import row_means, sampling_noise, summary
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.statistics import cluster_sizes, clusters_of
-from whet.evaluate.turns import Turns, turns_of
+from whet.evaluate.turns import Turns
 from whet.evaluate.verdict import compare
 from whet.generate.engine import Sampling, generate
 from whet.model.adapter import causal_lm
@@ -86,8 +86,11 @@ def measure_pairs(
         facts["verdict"]["sentence"] += warning
     places = sorted(random.Random(seed).sample(range(len(rows)), min(ANSWERED_PAIRS, len(rows))))
     tokens = wanted.max_new_tokens or LONGEST_SHOWN
-    turns = turns_of([replace(rows[place], rejected=None, messages=rows[place].prompt) for place in places], seed)
-    written = write((base, tuned), origin, prepared.renderer, turns, tokens, Evaluate(), seed, progress)
+    prompts = [prepared.renderer.prompt_ids(rows[place].prompt, rows[place].tools) for place in places]
+    written = {}
+    for number, side in enumerate((base, tuned)):
+        counted = partial(_counted, progress, number * len(prompts), 2 * len(prompts))
+        written[side.name] = ask(side, origin, prompts, prepared.renderer, tokens, counted)
     lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
     for number, place in enumerate(places):
         lines[place] |= {side: answers[number].text for side, answers in written.items()} | {"shown": True}
