@@ -127,6 +127,8 @@ def _clock(run: Run) -> datetime:
 def _resolve(session: Session, hidden_size: int, before: list[Choice], observer: Observer) -> None:
     """Fill in what the rules decide, and write it down with the reasons."""
     recipe, run = session.recipe, session.run
+    if recipe.dtype == "auto":
+        observer.phase("measuring which dtype is faster here")
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(recipe, dtype, observer)
     session.recipe, choices = resolve(recipe, _facts(session, session.base))
