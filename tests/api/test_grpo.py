@@ -77,9 +77,9 @@ def test_no_stage_is_silent(result: tuple[Run, dict[str, Any]]) -> None:
     """Every stage says its name, and those that read or write say so at each pass."""
     phases = [phase for phase, kind, _ in HEARD.said if kind == "phase"]
     assert phases == [
-        "reading the data", "loading the base", "checking the rows", "proving the fast path", "trying the largest step",
-        "preparing the method", "validating the base", "training", "saving the best weights", "opening base and tuned",
-        "evaluating base and tuned", "writing the report",
+        "reading the data", "loading the base", "checking the rows", "preparing the model", "adding what is trained",
+        "proving the fast path", "trying the largest step", "preparing the method", "validating the base", "training",
+        "saving the best weights", "opening base and tuned", "evaluating base and tuned", "writing the report",
     ]  # fmt: skip
     beats = {(phase, re.sub(r"-?[\d.]+", "N", text)) for phase, kind, text in HEARD.said if kind == "pulse"}
     missing = {

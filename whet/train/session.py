@@ -134,6 +134,8 @@ def _clock(run: Run) -> datetime:
 def _resolve(session: Session, hidden_size: int, before: list[Choice], observer: Observer) -> None:
     """Fill in what the rules decide, and write it down with the reasons."""
     recipe, run = session.recipe, session.run
+    if recipe.dtype == "auto":
+        observer.phase("measuring which dtype is faster here")
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(recipe, dtype, observer)
     session.recipe, choices = resolve(recipe, _facts(session, session.base))
@@ -191,8 +193,10 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     run.set_status("training")
     keep_freed_memory()
     base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
+    observer.phase("preparing the model")
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
+    observer.phase("adding what is trained")
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
