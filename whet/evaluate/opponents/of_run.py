@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from whet.data.blocks import read_through
 from whet.data.corpus import Corpus
 from whet.data.loader import in_order
@@ -18,7 +20,7 @@ from whet.evaluate.opponents.opponent import Absent, Opponent, Score
 from whet.evaluate.opponents.opposed import Found, Lines, base_of, judge, of_lines, wanted, written_opponents
 from whet.evaluate.opponents.prompted import LABEL as PROMPTED
 from whet.evaluate.opponents.setting import Setting, room
-from whet.evaluate.opponents.unread import mark_rule, pair_rule, token_counts, unigram
+from whet.evaluate.opponents.unread import COUNTED_TOKENS, mark_rule, pair_rule, token_counts, unigram
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
@@ -28,7 +30,7 @@ from whet.recipe.schema import Bake, Distil, Evaluate, Recipe
 from whet.reward.combine import Rewards
 from whet.store.run import Run
 from whet.train.observer import Observer
-from whet.types import Row, Segment
+from whet.types import Row
 
 NO_ANSWERS = "answers that exist are compared, and none is written"
 LIKELIHOODS = "likelihoods are compared, and no answer is written"
@@ -72,8 +74,8 @@ def oppose_text(
     """For pre-training: the base, and the frequencies of tokens."""
     places = list(range(len(values["base"])))
     vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
-    whole = Segment(corpus.train.tolist(), [1.0] * len(corpus.train), 0)
-    guess = unigram(token_counts([whole], vocabulary), read_through(corpus.test, context, READ_TOKENS), places)
+    count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
+    guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
     start = Opponent("base", "the base as it is", places, values["base"])
     judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
 
@@ -130,7 +132,8 @@ def setting_of(
     limit = recipe.evaluate.max_new_tokens
     if isinstance(recipe.method, Rollouts | Distil):
         limit = limit or recipe.method.max_new_tokens
-    most = room(limit, answer_tokens(rows, origin))
+    longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
+    most = room(limit, answer_tokens(rows, origin), origin.context - longest)
     score = score_with(name, rewards)
     return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
 

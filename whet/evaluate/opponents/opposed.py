@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from statistics import fmean as mean
 from typing import Any
 
-from whet.errors import DataError, InputError, count
+from whet.errors import DataError, count
 from whet.evaluate.opponents.budget import SHARE, WRITE, affordable, sample
 from whet.evaluate.opponents.constant import choose, constant
 from whet.evaluate.opponents.examples import LABEL as EXAMPLES
@@ -89,34 +90,41 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run) 
     if "prompted" in names:
         try:
             prompted = Prompted(setting, allowed / 2, expected)
-        except (DataError, InputError) as refusal:
+        except DataError as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
     if "examples" in names and setting.recipe.retrieval is not None:
         found.append(Absent("examples", EXAMPLES, "each prompt holds passages already, and examples need their room"))
     elif "examples" in names:
         try:
             examples = WithExamples(setting, expected)
-        except (DataError, InputError) as refusal:
+        except DataError as refusal:
             found.append(Absent("examples", EXAMPLES, refusal.what))
     fixed = prompted.choosing_cost if prompted else 0.0
     per_row = sum(one.row_cost for one in (prompted, examples) if one)
     rows, clusters = len(setting.rows), clusters_of_lines(lines)
     places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
-    asked = []
     if prompted:
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
-        asked.append(prompted.opponent(way, places))
+        found.append(answered("prompted", partial(prompted.opponent, way, places), len(places), rows))
     if examples:
-        asked.append(examples.opponent(places))
-    return [*found, *(sampled(one, rows) for one in asked)]
+        found.append(answered("examples", partial(examples.opponent, places), len(places), rows))
+    return found
 
 
-def sampled(one: Opponent, rows: int) -> Opponent:
-    """With its detail saying so where not all test rows were asked."""
-    if len(one.places) == rows:
+def answered(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
+    """What it answers, or why it cannot."""
+    try:
+        return sampled(ask(), asked, rows)
+    except DataError as refusal:
+        return Absent(name, LABELS[name], refusal.what)
+
+
+def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
+    """With its detail saying so where not all test rows were to be asked."""
+    if asked == rows:
         return one
-    said = f"asked {len(one.places):,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
+    said = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
     said += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
     return Opponent(
         one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}"
