@@ -26,7 +26,7 @@ from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, Evaluate, Recipe
+from whet.recipe.schema import Distil, Evaluate, Recipe
 from whet.reward.combine import Rewards
 from whet.store.run import Run
 from whet.train.observer import Observer
@@ -34,7 +34,6 @@ from whet.types import Row
 
 NO_ANSWERS = "answers that exist are compared, and none is written"
 LIKELIHOODS = "likelihoods are compared, and no answer is written"
-BAKED = "a prompt is what was baked in; the base under that prompt stands under `bake`"
 HEADS = "a head names classes or numbers, and writes no answer that examples could shape"
 
 
@@ -63,8 +62,6 @@ def oppose_words(
         rows = referred(prepared.test_rows, lines)
         setting = setting_of(measured["metric"]["name"], rows, base, origin, recipe, prepared, rewards, observer)
         found = written_opponents(setting, lines, learned(run), run)
-        if isinstance(recipe.method, Bake):
-            found = [Absent(one.name, one.label, BAKED) if one.name == "prompted" else one for one in found]
     of_lines(measured, lines, found, recipe.seed)
 
 

@@ -20,7 +20,8 @@ from whet.evaluate.opponents.setting import Setting
 from whet.evaluate.opponents.word import against_facts, verdict_of
 from whet.evaluate.statistics import clusters_of_lines
 from whet.evaluate.verdict import compare
-from whet.recipe.schema import Evaluate, OpponentName
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Bake, Evaluate, OpponentName, Recipe
 from whet.store.run import Run
 
 BASE = "the base as it is"
@@ -82,6 +83,9 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run) 
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
     found: Found = [base_of(lines, mean(map(len, prompts))), constant_of(setting)]
     names = wanted(setting.recipe.evaluate)
+    refused = unaskable(setting.recipe)
+    found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
+    names = [name for name in names if name not in refused]
     expected = expected_tokens(setting, lines)
     spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
     allowed = SHARE * spent if setting.recipe.evaluate.against == "auto" else float("inf")
@@ -92,9 +96,7 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run) 
             prompted = Prompted(setting, allowed / 2, expected)
         except DataError as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
-    if "examples" in names and setting.recipe.retrieval is not None:
-        found.append(Absent("examples", EXAMPLES, "each prompt holds passages already, and examples need their room"))
-    elif "examples" in names:
+    if "examples" in names:
         try:
             examples = WithExamples(setting, expected)
         except DataError as refusal:
@@ -140,7 +142,26 @@ def expected_tokens(setting: Setting, lines: Lines) -> float:
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
 
 
+def unaskable(recipe: Recipe) -> dict[OpponentName, str]:
+    """Opponents that cannot or should not be asked, whatever the rows are, and why."""
+    found: dict[OpponentName, str] = {}
+    if isinstance(recipe.method, Bake):
+        found["prompted"] = "a prompt is what was baked in; the base under that prompt stands under `bake`"
+    if recipe.retrieval is not None:
+        found["examples"] = "each prompt holds passages already, and examples need their room"
+    rewards = recipe.method.rewards if isinstance(recipe.method, Rollouts) and recipe.evaluate.metric == "auto" else []
+    kinds = {reward.kind for reward in rewards}
+    if "tests" in kinds:
+        found["constant"] = "each candidate would run the tests of each row"
+    if "judge" in kinds:
+        why = "each of its answers would cost a call of the judge"
+        found |= {"constant": why, "prompted": why, "examples": why}
+    return found
+
+
 def constant_of(setting: Setting) -> Opponent | Absent:
+    if why := unaskable(setting.recipe).get("constant"):
+        return Absent("constant", CONSTANT, why)
     seen = setting.seen
     if not seen.rows and not setting.own:
         return Absent("constant", CONSTANT, "no training row has an answer in words")
