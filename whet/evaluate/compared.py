@@ -223,6 +223,9 @@ class Comparison:
         try:
             if arm.framing == "prompted":
                 self._way = way_of(self.session.run, self.setting)
+                framing, rows = self._way.way.phrasing.framing, self.source.test_rows
+                if len(self.setting.fits(framing, rows)) < len(rows):
+                    raise DataError("beside an answer there is no room for it in each prompt")
             elif arm.framing == "constant" and not self.setting.seen.rows:
                 raise DataError("no training row has an answer in words")
         except DataError as refusal:

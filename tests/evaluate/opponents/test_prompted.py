@@ -65,7 +65,21 @@ def test_an_instruction_stands_after_the_rows_own() -> None:
 
 
 def test_a_base_gets_room() -> None:
-    assert room(None, 11) == ROOM == 64 and room(None, 300) == 300 and room(20, 300) == 20
+    assert room(None, 11, 900) == ROOM == 64 and room(None, 300, 900) == 300 and room(20, 300, 900) == 20
+    assert room(None, 11, 30) == 30 and room(None, 11, 5) == 11
+
+
+def test_rows_whose_prompt_would_not_fit_are_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = setting(tmp_path, monkeypatch, lambda text: "ham")
+    made.rows[1] = Row(1, "long", [{"role": "user", "content": "x" * 5000}, {"role": "assistant", "content": "spam"}])
+    monkeypatch.setattr(module, "read_answers", lambda side, asked, names, done: np.zeros((len(asked), len(names))))
+    ready = Prompted(made, 1e9, 5)
+    one = ready.opponent(ready.choose(), [0, 1, 2, 3])
+    assert one.places == [0, 2, 3] and "1 row whose prompt would not fit left out" in one.detail
+    with pytest.raises(DataError, match="no room"):
+        ready.opponent(ready.choose(), [1])
 
 
 class Stub:

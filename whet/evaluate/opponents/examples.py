@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean as mean
 
 from whet.data.prepare import read_rows
-from whet.errors import DataError
+from whet.data.refuse import RowRefused
+from whet.errors import DataError, count
 from whet.evaluate.framing import Examples, nearest, usable_examples
 from whet.evaluate.opponents.budget import written
 from whet.evaluate.opponents.constant import spread
@@ -24,20 +25,31 @@ TRIED = 20
 
 
 class WithExamples:
-    """Raises DataError without training rows that can stand as examples, InputError where not even the question fits.
+    """Raises DataError without training rows that can stand as examples, and where none fits.
+
     `expected` is how many tokens the base is expected to write."""
 
     def __init__(self, setting: Setting, expected: float) -> None:
         self.setting = setting
         setting.observer.phase("looking for the nearest training rows")
         self.framing = Examples(nearest(usable_examples(list(pool(setting))), SHOWN))
-        tried = setting.fitted(self.framing, spread(setting.rows, TRIED))
-        if not tried.kept:
+        some = spread(setting.rows, TRIED)
+        try:
+            some = [some[place] for place in setting.fits(self.framing, some)]
+        except RowRefused as refusal:
+            raise DataError(refusal.what) from refusal
+        tried = setting.fitted(self.framing, some) if some else None
+        if tried is None or not tried.kept:
             raise DataError("not one example fits into the context beside the question and its answer")
         self.row_cost = written(tried.tokens, expected) / len(tried.tokens)
 
     def opponent(self, places: Sequence[int]) -> Opponent:
-        rows = [self.setting.rows[place] for place in places]
+        """On test rows, without those where not even the question fits. Raises DataError where none does."""
+        asked = [self.setting.rows[place] for place in places]
+        fitting = self.setting.fits(self.framing, asked)
+        if not fitting:
+            raise DataError("not one example fits into the context beside the question and its answer")
+        rows = [asked[place] for place in fitting]
         prompts = self.setting.fitted(self.framing, rows)
         answers = self.setting.ask(LABEL, prompts)
         cut = sum(not one.finished for one in answers)
@@ -45,8 +57,11 @@ class WithExamples:
         detail = f"the nearest training rows; {prompts.kept:.1f} of {SHOWN} examples fitted on average"
         if cut:
             detail += f"; {cut:,} of {len(rows):,} answers were cut at {self.setting.tokens:,} tokens"
+        if len(rows) < len(asked):
+            detail += f"; {count(len(asked) - len(rows), 'row')} whose question would not fit left out"
         tokens = mean([len(ids) for ids in prompts.tokens])
-        return Opponent("examples", LABEL, list(places), self.setting.values(texts, rows), texts, tokens, detail)
+        kept = [places[place] for place in fitting]
+        return Opponent("examples", LABEL, kept, self.setting.values(texts, rows), texts, tokens, detail)
 
 
 def pool(setting: Setting) -> Iterator[Row]:

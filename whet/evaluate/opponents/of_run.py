@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from whet.data.blocks import read_through
 from whet.data.corpus import Corpus
 from whet.data.loader import in_order
@@ -18,22 +20,21 @@ from whet.evaluate.opponents.opponent import Absent, Opponent, Score
 from whet.evaluate.opponents.opposed import Found, Lines, base_of, judge, of_lines, wanted, written_opponents
 from whet.evaluate.opponents.prompted import LABEL as PROMPTED
 from whet.evaluate.opponents.setting import Setting, room
-from whet.evaluate.opponents.unread import mark_rule, pair_rule, token_counts, unigram
+from whet.evaluate.opponents.unread import COUNTED_TOKENS, mark_rule, pair_rule, token_counts, unigram
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.turns import turns_of
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, Evaluate, Recipe
+from whet.recipe.schema import Distil, Evaluate, Recipe
 from whet.reward.combine import Rewards
 from whet.store.run import Run
 from whet.train.observer import Observer
-from whet.types import Row, Segment
+from whet.types import Row
 
 NO_ANSWERS = "answers that exist are compared, and none is written"
 LIKELIHOODS = "likelihoods are compared, and no answer is written"
-BAKED = "a prompt is what was baked in; the base under that prompt stands under `bake`"
 HEADS = "a head names classes or numbers, and writes no answer that examples could shape"
 
 
@@ -64,8 +65,6 @@ def oppose_words(
         asked = rows if turns is None else turns.rows
         setting = setting_of(measured["metric"]["name"], asked, base, origin, recipe, prepared, rewards, observer)
         found = written_opponents(setting, lines, learned(run), run, turns)
-        if isinstance(recipe.method, Bake):
-            found = [Absent(one.name, one.label, BAKED) if one.name == "prompted" else one for one in found]
     of_lines(measured, lines, found, recipe.seed)
 
 
@@ -75,8 +74,8 @@ def oppose_text(
     """For pre-training: the base, and the frequencies of tokens."""
     places = list(range(len(values["base"])))
     vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
-    whole = Segment(corpus.train.tolist(), [1.0] * len(corpus.train), 0)
-    guess = unigram(token_counts([whole], vocabulary), read_through(corpus.test, context, READ_TOKENS), places)
+    count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
+    guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
     start = Opponent("base", "the base as it is", places, values["base"])
     judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
 
@@ -133,7 +132,8 @@ def setting_of(
     limit = recipe.evaluate.max_new_tokens
     if isinstance(recipe.method, Rollouts | Distil):
         limit = limit or recipe.method.max_new_tokens
-    most = room(limit, answer_tokens(rows, origin))
+    longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
+    most = room(limit, answer_tokens(rows, origin), origin.context - longest)
     score = score_with(name, rewards)
     return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
 

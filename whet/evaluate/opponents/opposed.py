@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from statistics import fmean as mean
 from typing import Any
 
-from whet.errors import DataError, InputError, count
+from whet.errors import DataError, count
 from whet.evaluate.opponents.budget import SHARE, WRITE, affordable, sample
 from whet.evaluate.opponents.by_turns import by_row, places_of
 from whet.evaluate.opponents.constant import choose, constant
@@ -21,7 +21,8 @@ from whet.evaluate.opponents.word import against_facts, verdict_of
 from whet.evaluate.statistics import clusters_of_lines
 from whet.evaluate.turns import Turns
 from whet.evaluate.verdict import compare
-from whet.recipe.schema import Evaluate, OpponentName
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Bake, Evaluate, OpponentName, Recipe
 from whet.store.run import Run
 
 BASE = "the base as it is"
@@ -82,12 +83,17 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     are, where a test row has several. What was chosen stays in the run, for compare.
     """
 
-    def of_rows(one: Opponent | Absent) -> Opponent | Absent:
-        return one if turns is None or isinstance(one, Absent) else by_row(one, turns)
+    def of_rows(one: Opponent) -> Opponent:
+        return one if turns is None else by_row(one, turns)
 
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
-    found: Found = [base_of(lines, mean(map(len, prompts))), of_rows(constant_of(setting))]
+    always = constant_of(setting)
+    found: Found = [base_of(lines, mean(map(len, prompts)))]
+    found.append(always if isinstance(always, Absent) else of_rows(always))
     names = wanted(setting.recipe.evaluate)
+    refused = unaskable(setting.recipe)
+    found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
+    names = [name for name in names if name not in refused]
     expected = expected_tokens(setting, lines)
     spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
     allowed = SHARE * spent if setting.recipe.evaluate.against == "auto" else float("inf")
@@ -96,35 +102,42 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     if "prompted" in names:
         try:
             prompted = Prompted(setting, allowed / 2, expected)
-        except (DataError, InputError) as refusal:
+        except DataError as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
-    if "examples" in names and setting.recipe.retrieval is not None:
-        found.append(Absent("examples", EXAMPLES, "each prompt holds passages already, and examples need their room"))
-    elif "examples" in names:
+    if "examples" in names:
         try:
             examples = WithExamples(setting, expected)
-        except (DataError, InputError) as refusal:
+        except DataError as refusal:
             found.append(Absent("examples", EXAMPLES, refusal.what))
     fixed = prompted.choosing_cost if prompted else 0.0
     rows, clusters = len(lines), clusters_of_lines(lines)
     per_row = sum(one.row_cost for one in (prompted, examples) if one) * len(setting.rows) / rows
     places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
-    places = places if turns is None else places_of(turns, places)
-    asked: list[Opponent] = []
+    turned = places if turns is None else places_of(turns, places)
     if prompted:
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
-        asked.append(prompted.opponent(way, places))
+        told = prompted
+        found.append(answered("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
     if examples:
-        asked.append(examples.opponent(places))
-    return [*found, *(sampled(one if turns is None else by_row(one, turns), rows) for one in asked)]
+        shown = examples
+        found.append(answered("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
+    return found
 
 
-def sampled(one: Opponent, rows: int) -> Opponent:
-    """With its detail saying so where not all test rows were asked."""
-    if len(one.places) == rows:
+def answered(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
+    """What it answers, or why it cannot."""
+    try:
+        return sampled(ask(), asked, rows)
+    except DataError as refusal:
+        return Absent(name, LABELS[name], refusal.what)
+
+
+def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
+    """With its detail saying so where not all test rows were to be asked."""
+    if asked == rows:
         return one
-    said = f"asked {len(one.places):,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
+    said = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
     said += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
     return Opponent(
         one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}"
@@ -140,7 +153,26 @@ def expected_tokens(setting: Setting, lines: Lines) -> float:
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
 
 
+def unaskable(recipe: Recipe) -> dict[OpponentName, str]:
+    """Opponents that cannot or should not be asked, whatever the rows are, and why."""
+    found: dict[OpponentName, str] = {}
+    if isinstance(recipe.method, Bake):
+        found["prompted"] = "a prompt is what was baked in; the base under that prompt stands under `bake`"
+    if recipe.retrieval is not None:
+        found["examples"] = "each prompt holds passages already, and examples need their room"
+    rewards = recipe.method.rewards if isinstance(recipe.method, Rollouts) and recipe.evaluate.metric == "auto" else []
+    kinds = {reward.kind for reward in rewards}
+    if "tests" in kinds:
+        found["constant"] = "each candidate would run the tests of each row"
+    if "judge" in kinds:
+        why = "each of its answers would cost a call of the judge"
+        found |= {"constant": why, "prompted": why, "examples": why}
+    return found
+
+
 def constant_of(setting: Setting) -> Opponent | Absent:
+    if why := unaskable(setting.recipe).get("constant"):
+        return Absent("constant", CONSTANT, why)
     seen = setting.seen
     if not seen.rows and not setting.own:
         return Absent("constant", CONSTANT, "no training row has an answer in words")

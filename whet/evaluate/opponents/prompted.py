@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from whet.data.refuse import RowRefused
-from whet.errors import DataError, InputError, count
+from whet.errors import DataError, count
 from whet.evaluate.framing import Fitted
 from whet.evaluate.likelihoods import answer_ids, read_answers
 from whet.evaluate.opponents.budget import reading, written
@@ -72,7 +72,7 @@ class Prompted:
         self.labels = labels_of(setting.seen, setting.compared)
         renderer = setting.prepared.renderer
         self.names = [answer_ids(renderer, label) for label in self.labels]
-        self.rows = list(setting.choosing)
+        self.rows: list[Row] = []
         self.found = self._askable(phrasings(setting.seen, setting.compared))
         whole = self.choosing_cost
         if whole > most:
@@ -81,20 +81,30 @@ class Prompted:
             self.found = [(phrasing, self._cut(prompts, kept)) for phrasing, prompts in self.found]
 
     def _askable(self, offered: Sequence[Phrasing]) -> list[tuple[Phrasing, Fitted]]:
-        why = "no training row has an answer that says what is wanted"
-        found = []
-        for phrasing in offered if self.rows else []:
+        """Phrasings that the template can say, with the prompts of the rows that choose: those that fit in each."""
+        why, setting, kept = "no training row has an answer that says what is wanted", self.setting, []
+        places = set(range(len(setting.choosing)))
+        for phrasing in offered if places else []:
             try:
-                prompts = self.setting.fitted(phrasing.framing, self.rows)
-            except (InputError, RowRefused) as refusal:
+                fitting = setting.fits(phrasing.framing, setting.choosing)
+            except RowRefused as refusal:
                 why = refusal.what
                 continue
-            first = self.setting.prepared.renderer.prompt_text(prompts.messages[0], self.rows[0].tools)
-            if phrasing.system is None or " ".join(phrasing.system.split()) in " ".join(first.split()):
-                found.append((phrasing, prompts))
-        if not found:
+            if not fitting:
+                why = "beside an answer there is no room for a prompt that says what is wanted"
+            elif phrasing.system is None or self._says(phrasing):
+                places &= set(fitting)
+                kept.append(phrasing)
+        self.rows = [setting.choosing[place] for place in sorted(places)]
+        if not kept or not self.rows:
             raise DataError(why)
-        return found
+        return [(phrasing, setting.fitted(phrasing.framing, self.rows)) for phrasing in kept]
+
+    def _says(self, phrasing: Phrasing) -> bool:
+        """Some templates leave system prompts out without a word."""
+        row = self.setting.choosing[0]
+        text = self.setting.prepared.renderer.prompt_text(phrasing.framing.messages(row, []), row.tools)
+        return phrasing.words in " ".join(text.split())
 
     @staticmethod
     def _cut(prompts: Fitted, kept: int) -> Fitted:
@@ -172,14 +182,19 @@ class Prompted:
         return Given(prompts, told)
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
-        """On test rows."""
+        """On test rows, without those whose prompt would not fit. Raises DataError where none does."""
         rows = [self.setting.rows[place] for place in places]
-        given = self.give(way, rows)
+        fitting = self.setting.fits(way.phrasing.framing, rows)
+        if not fitting:
+            raise DataError("beside an answer there is no room for a prompt that says what is wanted")
+        kept = [rows[place] for place in fitting]
+        given = self.give(way, kept)
         tokens = mean([len(ids) for ids in given.prompts.tokens])
-        scores = self.setting.values(given.texts, rows)
-        return Opponent("prompted", LABEL, list(places), scores, given.texts, tokens, self.detail(way, given))
+        scores = self.setting.values(given.texts, kept)
+        detail = self.detail(way, given, len(rows) - len(kept))
+        return Opponent("prompted", LABEL, [places[n] for n in fitting], scores, given.texts, tokens, detail)
 
-    def detail(self, way: Way, given: Given) -> str:
+    def detail(self, way: Way, given: Given, too_long: int) -> str:
         tried = len(self.found) * (1 + len(LIKELY) * bool(self.labels))
         words = way.phrasing.words
         parts = [
@@ -188,6 +203,8 @@ class Prompted:
         ]
         if given.cut:
             parts.append(f"{given.cut:,} of {len(given.texts):,} answers were cut at {self.setting.tokens:,} tokens")
+        if too_long:
+            parts.append(f"{count(too_long, 'row')} whose prompt would not fit left out")
         return "; ".join(parts)
 
 

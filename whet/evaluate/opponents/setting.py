@@ -74,6 +74,16 @@ class Setting:
         """Raises InputError where a prompt does not fit, RowRefused where the template cannot say it."""
         return fit(framing, rows, self.prepared.renderer, self.origin.context - self.tokens)
 
+    def fits(self, framing: Framing, rows: Sequence[Row]) -> list[int]:
+        """Places of the rows whose prompt fits beside an answer, when all is left out of it that can be. Raises
+        RowRefused where the template cannot say it."""
+        most, renderer = self.origin.context - self.tokens, self.prepared.renderer
+        return [
+            place
+            for place, row in enumerate(rows)
+            if len(renderer.prompt_ids(framing.messages(row, []), row.tools)) <= most
+        ]
+
     def ask(self, what: str, prompts: Fitted) -> list[Answer]:
         """Greedy answers of the base."""
         total = len(prompts.tokens)
@@ -91,6 +101,7 @@ class Setting:
         return [one.value for one in self.score([text.strip() for text in texts], rows)]
 
 
-def room(asked_for: int | None, tokens: int) -> int:
-    """Longest answer of an opponent: what the recipe says, or room for a base that says more than the tuned model."""
-    return asked_for or max(tokens, ROOM)
+def room(asked_for: int | None, tokens: int, spare: int) -> int:
+    """Longest answer of an opponent: what the recipe says, or room for a base that says more than the tuned model,
+    which gets `tokens`. `spare` is what the context leaves beside the longest prompt."""
+    return asked_for or max(tokens, min(ROOM, spare))
