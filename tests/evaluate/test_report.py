@@ -25,7 +25,7 @@ HOSTILE = [
     "javascript:alert(3)",
     "\u202egnp.exe \x00\x1b[31m \ud800 \u2028",
 ]
-VOID = {"meta", "link", "input", "br", "img"}
+VOID = {"meta", "link", "input", "br", "img", "wbr"}
 
 
 @dataclass

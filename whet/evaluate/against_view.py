@@ -47,7 +47,8 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     return {
         "sheet": Sheet(columns, rows, chosen=[0], style="opponents"),
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
-        "details": [f"{capital(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")],
+        "details": [f"{capital(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
+        + [f"Not asked: {one['label']}, because {one['reason']}." for one in verdict.get("not_asked") or []],
     }
 
 
@@ -79,6 +80,7 @@ def opponent_row(
 ) -> list[Cell]:
     scale = entry.get("scale", scale)
     low, high = entry["interval"]
+    ends_of = entry["difference_interval"]
     title, _ = WORDS[entry["word"]]
     tokens = entry.get("prompt_tokens")
     return [
@@ -87,7 +89,7 @@ def opponent_row(
         Cell(title.lower(), chip=entry["word"]),
         figure(
             told_change(entry["difference"], scale) + unit(scale),
-            told_change_range(*entry["difference_interval"], scale),
+            told_change_range(ends_of[0], ends_of[1], scale),
         ),
         figure(probability(entry["p"])),
         figure(f"{entry['rows']:,}"),
@@ -117,12 +119,13 @@ def split_view(evaluation: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def split_line(name: str, found: dict[str, Any], scale: float | None) -> dict[str, str]:
+    low, high = found["difference_interval"]
     return {
         "name": name,
         "word": found["word"],
         "label": WORDS[found["word"]][0].lower(),
         "change": told_change(found["difference"], scale) + unit(scale),
-        "range": told_change_range(*found["difference_interval"], scale),
+        "range": told_change_range(low, high, scale),
         "base": told_score(found["base"], scale),
         "tuned": told_score(found["tuned"], scale),
         "p": probability(found["p"]),

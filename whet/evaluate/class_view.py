@@ -8,7 +8,7 @@ from whet.errors import count
 from whet.evaluate import chart
 from whet.evaluate.sheet import Cell, Sheet, figure
 from whet.evaluate.units import signed, told_range
-from whet.evaluate.wording import percent
+from whet.evaluate.wording import is_finite, percent
 
 FIRST, MOST = 12, 200
 """Classes that are seen at once, and those that a click shows at most."""
@@ -24,13 +24,13 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     before, after = base.get("labels") or {}, tuned.get("labels") or {}
     if not after:
         return None
-    sides = {"base": base, "tuned": tuned}
+    sides: dict[str, dict[str, Any]] = {"base": base, "tuned": tuned}
     if (evaluation.get("metric") or {}).get("name") == "accuracy":
         sides = {name: {"accuracy": side.get("score")} | side for name, side in sides.items()}
     wholes = [
         (label, percent(sides["base"][key]), percent(sides["tuned"][key]))
         for key, label in WHOLES
-        if sides["base"].get(key) is not None and sides["tuned"].get(key) is not None
+        if all(is_finite(side.get(key)) for side in sides.values())
     ]
     names = sorted(after, key=lambda name: (after[name].get("recall", after[name]["f1"]), after[name]["f1"], name))
     sheet = class_sheet(before, after, names[:MOST])
@@ -46,11 +46,13 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 
 def lost_lines(evaluation: dict[str, Any]) -> list[str]:
     """The classes that the tuned model misses, or finds less often than the base, in words."""
-    return [
-        f"{one['label']}: {one['found']:,} of {count(one['rows'], 'test row')} found "
-        f"({told_range(*one['recall_interval'], None)})" + (f", by the base {one['base_found']:,}" * one["worse"])
-        for one in evaluation.get("lost_classes") or []
-    ]
+    lines = []
+    for one in evaluation.get("lost_classes") or []:
+        low, high = one["recall_interval"]
+        by_base = f", by the base {one['base_found']:,}" if one["worse"] else ""
+        found = f"{one['found']:,} of {count(one['rows'], 'test row')} found"
+        lines.append(f"{one['label']}: {found} ({told_range(low, high, None)}){by_base}")
+    return lines
 
 
 def class_sheet(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> Sheet:
@@ -72,7 +74,7 @@ def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) 
         figure(f"{after['found']:,}"),
         Cell(percent(after["recall"]), told_range(low, high, None), span=span, tone="tuned-side"),
         share(after["precision"]),
-        share(before and before["f1"]),
+        share(None if before is None else before["f1"]),
         share(after["f1"]),
     ]
 

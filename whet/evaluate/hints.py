@@ -107,7 +107,7 @@ class Hints:
 
     def __call__(self, text: str) -> Markup:
         """A head or a name that is a known word as a whole becomes its button; any other text stays as it is."""
-        return self._button(text, WORDS[text]) if text in WORDS else Markup(escape(text))
+        return self._button(text, WORDS[text]) if text in WORDS else breakable(text)
 
     def within(self, text: str) -> Markup:
         """A sentence in which the first place of each known word is a button."""
@@ -122,9 +122,14 @@ class Hints:
         return Markup("").join([*parts, escape(text[last:])])
 
     def filters(self) -> dict[str, Any]:
-        return {"hint": self, "hints": self.within}
+        return {"hint": self, "hints": self.within, "breakable": breakable}
 
     def _button(self, text: str, key: str) -> Markup:
         name = "hint-" + re.sub(r"\W+", "-", key.lower()).strip("-")
         self.used[name] = (capital(key), HINTS[key])
         return Markup('<button type="button" class="term" popovertarget="{}">{}</button>').format(name, text)
+
+
+def breakable(text: str) -> Markup:
+    """Names such as `lost_or_stolen_card` break where a reader would break them."""
+    return Markup(escape(text).replace("_", Markup("_<wbr>")))

@@ -49,7 +49,7 @@ def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
     """What was gained over the strongest opponent, and over the base where that is another."""
     difference, metric = evaluation["difference"], told_metric((evaluation.get("metric") or {}).get("name", "score"))
     held = strongest(evaluation)
-    scale = held["scale"]
+    scale, (low, high) = held["scale"], held["difference_interval"]
     theirs, tuned = (told_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
     scores, base = f"{theirs} before, {tuned} now", ""
     if held["name"] != "base":
@@ -60,7 +60,7 @@ def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
         "word": held["word"],
         "figure": f"{told_change(held['difference'], scale)}{unit(scale)}",
         "over": f"over {held['label']}" + ("" if held["name"] == "base" else ", the strongest opponent"),
-        "range": f"95% interval {told_change_range(*held['difference_interval'], scale)}",
+        "range": f"95% interval {told_change_range(low, high, scale)}",
         "note": f"{metric}: {scores}, on {count(held['rows'], 'test row')} that training never saw",
         "base": base,
     }

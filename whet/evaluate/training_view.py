@@ -8,8 +8,6 @@ from whet.evaluate import chart
 from whet.evaluate.wording import is_finite
 
 OTHERS = (
-    ("accuracy", "Pairs the right way round, share"),
-    ("margin", "Margin of chosen over rejected"),
     ("kl", "KL to the base, nats"),
     ("entropy", "Entropy of what was sampled, nats a token"),
     ("answer_tokens", "Tokens an answer"),
@@ -18,6 +16,8 @@ OTHERS = (
     ("tokens_per_second", "Tokens a second"),
 )
 """Curves that have a small chart each: the key, and what it is called."""
+NOISY = (("accuracy", "Share right in a step"), ("margin", "Margin of chosen over rejected"))
+"""Small charts of what says little step by step, so that its mean over some steps is drawn, too."""
 FEWEST = 8
 """Points of the later part from which on it is worth a panel of its own."""
 LATER = 0.15
@@ -35,6 +35,10 @@ def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart
     made: list[chart.Chart | None] = []
     for title, lines in wide_lines(metrics):
         made += panels(title, lines, marks)
+    for key, title in NOISY:
+        found = series(metrics, key)
+        lines = [chart.Line("each step", "raw", found), chart.Line("mean", "train", steadied(found))]
+        made.append(chart.chart(title, lines))
     made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in OTHERS]
     return [one for one in made if one]
 
