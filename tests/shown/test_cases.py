@@ -1,4 +1,4 @@
-"""Four tasks of which it is known what helps: `whet tune` and `whet compare` say it, and never contradict each other."""
+"""Four tasks of which it is known what helps: tune and compare say it, and never contradict each other."""
 
 from __future__ import annotations
 
