@@ -1,15 +1,11 @@
-"""Six made-up or small tasks of which it is known what helps, and what one `whet tune` and `whet compare` say of each.
+"""Four made-up or small tasks of which it is known what helps, and what one `whet tune` and `whet compare` say of each.
 
-    python -m bench.shown.cases [prompt | examples | content | form | nothing | retrieval]    all unless some are named
+    python -m bench.shown.cases [content | form | nothing | retrieval]    all unless some are named
 
-prompt     the label stands in the text, so that a base that is told the labels finds it        a prompt is enough
-examples   codes of machines, three rows each: too many to learn, and the nearest rows hold it  examples are enough
 content    who handles a message depends on words that no base can know                         fine-tune
 form       messages to strict JSON                                                              fine-tune
 nothing    labels that have nothing to do with the texts, 85% of them one                       nothing helps
 retrieval  facts that stand in documents (medquad in WHET_DATA)                                 look them up
-
-`examples` needs a base that can follow examples: the folder in WHET_BASE. The others run on the bundled one.
 """
 
 from __future__ import annotations
@@ -27,7 +23,6 @@ from bench.shown import gene_facts
 from whet.api import compare, tune
 from whet.demo.support_desk import generate
 
-ANIMALS = ("dog", "horse", "rabbit", "parrot")
 PLACES = "garden kitchen market river station library harbour meadow forest bakery".split()
 PEOPLE = "Anna Boris Clara Deniz Emil Farah Georg Hanna Ivan Julia".split()
 TEAMS = ("north", "south", "east", "west")
@@ -40,37 +35,6 @@ def written(folder: Path, name: str, rows: Rows) -> Path:
     path = folder / f"{name}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
-
-
-def prompt(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Each text names one of four animals, which is its label."""
-    rng, rows = random.Random(0), []
-    for number in range(900):
-        animal, people, places = rng.choice(ANIMALS), rng.sample(PEOPLE, 2), rng.sample(PLACES, 3)
-        text = (
-            f"On day {number} {people[0]} walked from the {places[0]} to the {places[1]} and met a {animal} there. "
-            f"{people[1]} saw the {animal} too, near the {places[2]}, and told everybody about the {animal}."
-        )
-        rows.append({"prompt": text, "completion": animal})
-    return written(folder, "prompt", rows), {"split.test": 250, "steps": 60}
-
-
-def machine(number: int) -> str:
-    return "".join(SYLLABLES[number // 10**place % 10] for place in range(3))
-
-
-def examples(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """A machine's code is in three rows of the training part and nowhere else; 200 machines, and few steps."""
-    rng, rows = random.Random(0), []
-    for number in range(200):
-        name, code = machine(number), f"{rng.randrange(100, 999)}"
-        for said in ("Which code opens {}?", "{} is locked again, what do I type?", "Please, the number for {}", "{}?"):
-            rows.append({"prompt": said.format(name), "completion": code})
-    rng.shuffle(rows)
-    # so small a split keeps rows of one machine apart only by their words, which differ
-    settings = {"split.test": 60, "split.validation": 40, "split.near_duplicates": False, "steps": 25}
-    base = os.environ.get("WHET_BASE")
-    return written(folder, "examples", rows), settings | ({"base": base} if base else {})
 
 
 def content(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -106,8 +70,6 @@ def retrieval(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 CASES: dict[str, Case] = {
-    "prompt": prompt,
-    "examples": examples,
     "content": content,
     "form": form,
     "nothing": nothing,

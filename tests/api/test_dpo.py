@@ -56,7 +56,10 @@ def result(pairs: Path, tmp_path_factory: pytest.TempPathFactory, listener: List
 def test_the_verdict_is_paired_and_says_better(result: dict[str, Any]) -> None:
     assert result["method"] == "dpo (lora)"
     assert result["metric"]["name"] == "preference-accuracy"
-    assert result["verdict"]["word"] == "better", result["verdict"]["sentence"]
+    against = {one["name"]: one for one in result["verdict"]["against"]}
+    assert against["base"]["word"] == "better", result["verdict"]["sentence"]
+    assert "longer" in against["constant"]["label"] and against["constant"]["score"] == 1.0
+    assert result["verdict"]["word"] != "better" and result["verdict"]["strongest"] == "constant"
     assert result["difference"]["test"] == "McNemar's mid-p"
     assert result["tuned"]["score"] > result["base"]["score"]
     assert result["tuned"]["reward_accuracy"] == 1.0
