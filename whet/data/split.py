@@ -55,7 +55,8 @@ def split(
     side_R[np.isin(pool.cluster_R, test)] = 2
     side_R[(side_R == 0) & ~pool.first(side_R == 0, settings.train_share)] = 3
     named = [replace(one, first=int(row_R[one.first])) for one in apart]
-    return Parts(*(row_R[side_R == side] for side in range(4)), root_R[side_R == 2], named)
+    train, validation_R, test_R, unused = (row_R[side_R == side] for side in range(4))
+    return Parts(train, validation_R, test_R, unused, root_R[side_R == 2], named)
 
 
 def leaks(traits: Traits, train: np.ndarray, test: np.ndarray, near_duplicates: bool = True) -> np.ndarray:
