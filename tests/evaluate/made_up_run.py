@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.evaluate import made_up_opponents as opponents
 from whet.doctor.power import detectable_gain
-from whet.evaluate import forgetting, metric, ship
+from whet.evaluate import content, forgetting, metric, ship
 from whet.evaluate.budget import together
 from whet.evaluate.statistics import paired_difference
 from whet.evaluate.verdict import compare
@@ -58,11 +58,15 @@ def answer_of(random: random.Random, row: Row, skill: float) -> str:
     return f"```json\n{json.dumps(answer)}\n```" if fault == "fence" else json.dumps(answer)
 
 
-def split_scores(rows: list[Row], answers: list[str]) -> dict[str, list[float]]:
-    """Content (the JSON within a fence counts) and form (it does not), one score a row."""
-    bare = [answer.removeprefix("```json\n").removesuffix("\n```") for answer in answers]
-    content = [metric.score("json", answer, row).value for answer, row in zip(bare, rows, strict=True)]
-    return {"content": content, "form": [float(answer.startswith("{")) for answer in answers]}
+def split_scores(rows: list[Row], answers: list[str]) -> dict[str, list[Any]]:
+    """Content and form, one score a row, and what answers.jsonl says of each answer."""
+    found = content.content_scores("json", answers, rows, content.known_answers("json", rows))
+    return {
+        "content": [score.value for score in found],
+        "form": [score.value for score in content.form_scores(found)],
+        "taken": [score.details["content"] for score in found],
+        "in_form": [score.details["in_form"] for score in found],
+    }
 
 
 def write_run(
@@ -142,7 +146,8 @@ def write_run(
                 "tuned": t,
                 "base_score": x.value,
                 "tuned_score": y.value,
-                **{f"{side}_{part}": parts[side][part][n] for side in parts for part in parts[side]},
+                **{f"{side}_content": parts[side]["taken"][n] for side in parts},
+                **{f"{side}_form": parts[side]["in_form"][n] for side in parts},
                 "cluster": n * 5 // 6,
                 "opponents": asked[n],
             }

@@ -323,12 +323,16 @@ def test_errors_come_first_and_both_wrong_is_not_both_right() -> None:
 
 def test_a_card_names_file_and_line_and_shows_what_opponents_said() -> None:
     said = {"base": {"text": "b", "score": 0}, "constant": {"text": "ham", "score": 1}}
-    row = answer(7, 0, 0, where="sms.csv:9", opponents=said, tuned_content=1, tuned_form=0, base_content=0, base_form=0)
+    row = answer(7, 0, 0, where="sms.csv:9", opponents=said)
+    row |= {"base_content": None, "base_form": False, "tuned_content": "spam", "tuned_form": False}
     card = samples.card_of(row, "wrong", {"constant": "Always answering ham"})
     assert card.row == "sms.csv:9"
     assert [(one.by, one.note) for one in card.said] == [
-        ("Base", ""), ("Tuned", "content 1, form 0"), ("Always answering ham", ""),
+        ("Base", "not in form; nothing could be taken out"), ("Tuned", "not in form; it says: spam"),
+        ("Always answering ham", ""),
     ]  # fmt: skip
+    in_form = row | {"base_form": True, "tuned_form": True}
+    assert [one.note for one in samples.card_of(in_form, "wrong", {}).said] == ["", "", ""]
     assert samples.card_of(answer(7, 0, 0), "wrong", {}).row == "row 7"
 
 

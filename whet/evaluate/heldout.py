@@ -199,9 +199,13 @@ def ask(
 
 
 def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
-    """Half as much again as the longest reference, and at least ROOM: a base that was never shown the form writes
-    whole sentences, and what it says must fit in."""
-    longest = max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"])
+    """Longest answer that is asked for, from the references of the rows."""
+    return limit_of(max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"]))
+
+
+def limit_of(longest: int) -> int:
+    """Half as much again as the longest reference in tokens, and at least ROOM: a base that was never shown the form
+    writes whole sentences, and what it says must fit in."""
     return min(LONGEST_ANSWER, max(ROOM, longest + longest // 2 + 8))
 
 

@@ -47,7 +47,7 @@ class Said:
     score: float
     text: Pieces
     note: str = ""
-    """Content and form apart, where the evaluation tells them apart and they differ."""
+    """What was taken out of an answer that was not in form."""
 
 
 @dataclass(slots=True)
@@ -153,11 +153,11 @@ def place_of(answer: dict[str, Any]) -> str:
 
 
 def split_note(answer: dict[str, Any], side: str) -> str:
-    """Says where content and form of an answer differ."""
-    content, form = answer.get(f"{side}_content"), answer.get(f"{side}_form")
-    if content is None or form is None or content == form:
+    """Of an answer that a program could not read as it stands: what was taken out of it."""
+    if answer.get(f"{side}_form") is not False:
         return ""
-    return f"content {content:.3g}, form {form:.3g}"
+    content = answer.get(f"{side}_content")
+    return "not in form; nothing could be taken out" if content is None else f"not in form; it says: {shown(content)}"
 
 
 def prompt_text(prompt: Any) -> Any:

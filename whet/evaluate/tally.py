@@ -14,7 +14,7 @@ from whet.data.source import read_source
 from whet.evaluate import metric, skills
 from whet.evaluate.cost import KL_ROWS
 from whet.evaluate.forgetting import general_texts
-from whet.evaluate.heldout import LONGEST_ANSWER
+from whet.evaluate.heldout import limit_of
 from whet.evaluate.sides import READ_TOKENS
 from whet.generate.own_samples import CHAT, DRAWS, TEXT, pool, prompts_file, read_asked, rehearsed
 from whet.model.base import locate
@@ -140,7 +140,7 @@ def _measured(recipe: Recipe, source: Prepared, tokenizer: Any) -> dict[str, Any
     if not own and recipe.evaluate.metric in ("auto", "nll") and metric.choose(rows)[0] == "nll":
         return found
     lengths = [len(ids) for ids in tokenizer([row.reference or " " for row in rows])["input_ids"]]
-    most = recipe.evaluate.max_new_tokens or min(LONGEST_ANSWER, max(lengths) + max(lengths) // 2 + 8)
+    most = recipe.evaluate.max_new_tokens or limit_of(max(lengths))
     if isinstance(recipe.method, OwnAnswers):
         most = recipe.evaluate.max_new_tokens or recipe.method.max_new_tokens
     prompt = max(1.0, tokens / len(rows) - (0 if own else fmean(lengths)))

@@ -17,7 +17,7 @@ from whet.evaluate.opponents.of_run import score_with
 from whet.evaluate.opponents.phrasing import labels_of, phrasings
 from whet.evaluate.opponents.prompted import Prompted
 from whet.evaluate.opponents.seen import Seen, look
-from whet.evaluate.opponents.setting import ROOM, Setting, room
+from whet.evaluate.opponents.setting import Setting, room
 from whet.evaluate.transcript import Memory, Transcript
 from whet.types import Answer, Message, Row
 
@@ -64,9 +64,9 @@ def test_an_instruction_stands_after_the_rows_own() -> None:
     assert row.messages[1]["content"] == "{question} ok"
 
 
-def test_a_base_gets_room() -> None:
-    assert room(None, 11, 900) == ROOM == 64 and room(None, 300, 900) == 300 and room(20, 300, 900) == 20
-    assert room(None, 11, 30) == 30 and room(None, 11, 5) == 11
+def test_an_opponent_gets_the_room_of_the_tuned_model_as_far_as_there_is_any() -> None:
+    assert room(None, 64, 900) == 64 and room(None, 300, 900) == 300 and room(20, 300, 900) == 20
+    assert room(None, 64, 30) == 30 and room(None, 64, -5) == 1
 
 
 def test_rows_whose_prompt_would_not_fit_are_left_out_and_said(

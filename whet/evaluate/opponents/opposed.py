@@ -17,7 +17,7 @@ from whet.evaluate.opponents.opponent import Absent, Opponent, hold
 from whet.evaluate.opponents.prompted import CHOSEN, Prompted
 from whet.evaluate.opponents.prompted import LABEL as PROMPTED
 from whet.evaluate.opponents.setting import Setting
-from whet.evaluate.opponents.word import against_facts, verdict_of
+from whet.evaluate.opponents.word import against_facts, strongest, verdict_of
 from whet.evaluate.statistics import clusters_of_lines
 from whet.evaluate.turns import Turns
 from whet.evaluate.verdict import compare
@@ -41,16 +41,19 @@ def judge(
     measured: dict[str, Any], tuned: Sequence[float], clusters: Sequence[object] | None, found: Found, seed: int
 ) -> None:
     """Puts the verdict over all opponents, of which the first is the base, into `measured`, in place of that over the
-    base alone. What was added to the sentence there (a warning) stays behind the new one."""
+    base alone. What was added to the sentence there (a warning) stays behind the new one; a sentence that was replaced
+    there (the metric cannot tell the two apart) stays where the base is the strongest."""
     asked = [one for one in found if isinstance(one, Opponent)]
     held = [hold(one, tuned, clusters, seed) for one in asked]
-    verdict = verdict_of(held)
     base = next(one for one in asked if one.name == "base")
     _, before = compare(base.scores, tuned, seed, clusters)
-    old = measured["verdict"]["sentence"]
-    after = old.removeprefix(before.sentence) if old.startswith(before.sentence) else f" Over {base.label}: {old}"
-    facts = against_facts(held, [one for one in found if isinstance(one, Absent)])
-    measured["verdict"] |= asdict(verdict) | {"sentence": verdict.sentence + after} | facts
+    verdict, told = measured["verdict"], str(measured["verdict"]["sentence"])
+    over, added = verdict_of(held), told.removeprefix(before.sentence)
+    if told.startswith(before.sentence):
+        verdict |= asdict(over) | {"sentence": over.sentence + added}
+    elif strongest(held).opponent is not base:
+        verdict |= asdict(over) | {"sentence": f"{over.sentence} Over {base.label}: {told}"}
+    verdict |= against_facts(held, [one for one in found if isinstance(one, Absent)])
 
 
 def of_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) -> None:

@@ -20,9 +20,6 @@ from whet.types import Answer, Row
 
 CHOOSING = 60
 """Validation rows that choose among phrasings."""
-ROOM = 64
-"""Tokens that a base gets at least: it has not learned how short the answers are. In a trial 78 of 80 answers of a base
-hit a limit of 11 tokens, which was enough for every reference."""
 
 
 @dataclass
@@ -102,6 +99,6 @@ class Setting:
 
 
 def room(asked_for: int | None, tokens: int, spare: int) -> int:
-    """Longest answer of an opponent: what the recipe says, or room for a base that says more than the tuned model,
-    which gets `tokens`. `spare` is what the context leaves beside the longest prompt."""
-    return asked_for or max(tokens, min(ROOM, spare))
+    """Longest answer of an opponent: what the recipe says, or the `tokens` that the tuned model gets, as far as the
+    context has `spare` ones beside the longest prompt."""
+    return asked_for or max(1, min(tokens, spare))
