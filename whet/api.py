@@ -30,6 +30,7 @@ from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
 from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
 from whet.evaluate.statistics import cluster_sizes
+from whet.findings import found_in, repaired
 from whet.generate.budget import Budget
 from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
 from whet.generate.collect import collect as collect_answers
@@ -40,7 +41,7 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.recipe.schema import Pretrain, Recipe
-from whet.stages import found_in, refuse_unmeasurable, refuse_unreadable, repaired
+from whet.stages import refuse_unmeasurable, refuse_unreadable
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take

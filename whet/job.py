@@ -8,6 +8,7 @@ from typing import Any
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
+from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
@@ -21,7 +22,6 @@ from whet.stages import (
     register,
     reregister,
     scaled,
-    state_findings,
     state_power,
     trained,
 )

@@ -98,7 +98,8 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
     assert api.recipes == [
         Recipe(
             data=str(data),
-            keep=Keep(replay="base", ratio=0.3, kl=2),
+            epochs=3,
+            keep=Keep(replay="base", ratio=0.3, every=1, kl=2),
             forgetting=Forgetting(score=0.15),
         )
     ]

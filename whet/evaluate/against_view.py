@@ -171,7 +171,7 @@ def share_rows(evaluation: dict[str, Any]) -> list[list[Cell]]:
     return [
         [Cell(label), figure(told_score(base[key], None)), figure(told_score(tuned[key], None)), *blank]
         for key, label in names
-        if key in base and key in tuned
+        if base.get(key) is not None and tuned.get(key) is not None
     ]
 
 

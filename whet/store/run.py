@@ -171,7 +171,7 @@ class Run:
 
     def follow_data(self, recipe: Recipe) -> None:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
-        if _places(self.recipe) == _places(recipe):
+        if _places(self.asked) == _places(recipe):
             return
         self.write_json("run.json", self.read_json("run.json") | {"working_folder": os.getcwd()})
         for name in ("recipe.yaml", "recipe.resolved.yaml"):
@@ -180,7 +180,8 @@ class Run:
                 moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test}, deep=True)
                 if moved.retrieval and recipe.retrieval:
                     moved.retrieval.documents = recipe.retrieval.documents
-                moved.keep.replay, moved.keep.prompts = recipe.keep.replay, recipe.keep.prompts
+                moved.keep.replay = recipe.keep.replay or stored.keep.replay  # what a rule chose stays
+                moved.keep.prompts = recipe.keep.prompts
                 moved.forgetting.suites = recipe.forgetting.suites
                 moved.evaluate.metric = recipe.evaluate.metric
                 write_text(self.folder / name, dump_recipe(moved))
