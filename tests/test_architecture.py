@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
 ORDER = (
     "errors types pulse recipe store demo data doctor plan model generate reward loss train evaluate release serve "
-    "monitor stages job studies api cli"
+    "monitor findings stages job studies api cli"
 ).split()
 LIGHT = ["errors", "types", "recipe", "store", "demo", "plan", "reward", "cli"]
 HEAVY = {"torch", "transformers", "numpy"}

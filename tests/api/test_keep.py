@@ -103,9 +103,10 @@ def test_a_point_of_the_way_is_released_without_training(
 def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [{"prompt": f"Say {n}.", "completion": "yes"} for n in range(150)]
+    rows = [{"prompt": f"Say {n}.", "completion": f"The number is {n}."} for n in range(150)]
     data = write(tmp_path / "yes.jsonl", rows)
-    words = ["steps=25", "learning_rate=0.02", "split.near_duplicates=false", "evaluate.early_stop=false"]
+    words = ["steps=25", "learning_rate=0.006", "split.near_duplicates=false", "evaluate.early_stop=false"]
+    words += ["keep=false", "evaluate.against=[base]"]
     options = [word for one in words for word in ("--set", one)]
     assert command(["tune", data, "--runs", str(tmp_path / "runs"), "--gate", "--json", *options]) == 3
     shown = capsys.readouterr()
@@ -147,7 +148,7 @@ def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
     points are given, because so hard a tune has none that keeps enough; how they are chosen: test_nearer.py."""
     below = iter((0.7, 0.4, 0.1))
     monkeypatch.setattr(stages, "choose_nearer", lambda *_: {"scale": next(below), "why": "given", "points": []})
-    rows = [{"prompt": f"Say {n}.", "completion": "yes"} for n in range(150)]
+    rows = [{"prompt": f"Say {n}.", "completion": f"The number is {n}."} for n in range(150)]
     data = write(tmp_path / "yes.jsonl", rows)
     options = {
         "base": bare, "steps": 25, "learning_rate": 0.02, "split.near_duplicates": "false", "keep": "false",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_a_run_is_judged_and_a_relative_is_warned_of(server: Server, tmp_path: P
     found = result["judge"]
     assert found["wins"] > 8 and found["low"] > 0.5 and found["by"] == "nano-judge"
     assert "same family as nano" in found["warning"] and found["agreement"]["rows"] == 0
-    page = Path(result["report"]).read_text("utf-8").replace("&#39;", "'")
+    page = re.sub("<[^>]+>", "", Path(result["report"]).read_text("utf-8")).replace("&#39;", "'")
     assert found["statement"] in page and found["warning"] in page
     asked = len(server.asked)
     assert api.evaluate(result["run"], run_root=tmp_path / "runs")["judge"]["wins"] == found["wins"]

@@ -107,11 +107,13 @@ def test_scores_outside_0_to_1_are_told_as_they_are() -> None:
 
 
 def rows_and_recipe(folder: Path, body: str, more: str = "") -> Path:
-    rows = [{"prompt": f"Say the word for {n}.", "completion": "thanks", "wanted": "thanks"} for n in range(60)]
+    """Answers of several lengths, so that a constant one is not as good as what reads."""
+    codes = [str(n * 37 % 100) * (1 + n % 4) for n in range(60)]
+    rows = [{"prompt": f"Say the code {code}.", "completion": f"The code is {code}.", "wanted": code} for code in codes]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     written(folder, body)
     keys = "split: {near_duplicates: false, test: 20}\nsteps: 30\n"
-    wanted = f"evaluate: {{forgetting: false, metric: 'own.py:closeness'{more}}}\n"
+    wanted = f"evaluate: {{forgetting: false, metric: 'own.py:closeness', against: [base]{more}}}\n"
     (folder / "recipe.yaml").write_text(f"data: rows.jsonl\n{keys}{wanted}")
     return folder / "recipe.yaml"
 
@@ -123,13 +125,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_is_decided_by_it(here: Path) -> None:
-    recipe = rows_and_recipe(here, "float(row['wanted'] in answer)")
+    recipe = rows_and_recipe(here, "float(f\"is {row['wanted']}.\" in answer)")
     result = api.tune(recipe, run_root=here / "runs")
     assert result["metric"] == {"name": f"{here}/own.py:closeness", "reason": "asked for in the recipe"}
     assert result["verdict"]["word"] == "better" and result["difference"]["scale"] is None
     assert result["difference"]["test"] == "McNemar's mid-p", "0 and 1 are told by looking at the scores"
-    page = Path(result["report"]).read_text("utf-8")
-    drawn = page.split('aria-label="Verdict"')[1].split("</section>")[0]
+    page, drawn = Path(result["report"]).read_text("utf-8"), section_of(result["report"])
     assert "own.py:closeness: asked for in the recipe" in drawn and str(here) not in drawn
     assert f"{100 * result['tuned']['score']:.1f}%" in page
     again = api.evaluate(result["run"], run_root=here / "runs")
@@ -141,12 +142,17 @@ def test_a_run_with_scores_of_any_size_is_told_without_percent(here: Path) -> No
     result = api.tune(recipe, run_root=here / "runs")
     assert result["tuned"]["score"] > result["base"]["score"] and result["difference"]["scale"] > 1
     assert result["verdict"]["word"] == "better" and "points" not in result["verdict"]["sentence"]
-    section = Path(result["report"]).read_text("utf-8").split('aria-label="Verdict"')[1].split("</section>")[0]
+    section = section_of(result["report"])
     assert "points" not in section and "%<" not in section.replace("95%", "")
     from whet.cli import render
 
     shown = render_text(render.verdict(result))
     assert f"tuned {result['tuned']['score']:.3g}" in shown and "+100 points" not in shown
+
+
+def section_of(report: str) -> str:
+    """Base against tuned, in the page."""
+    return Path(report).read_text("utf-8").split('<section id="difference"')[1].split("</section>")[0]
 
 
 def render_text(panel: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -48,7 +49,8 @@ evaluate: {{forgetting: false, wins: {{kind: regex, pattern: "^thanks$"}}}}
     won = result["wins"]
     assert won["wins"] + won["ties"] + won["losses"] == 20
     assert won["rate"] > 0.9 and won["by"] == "regex" and won["p"] < 0.001
-    assert won["statement"] in Path(result["report"]).read_text("utf-8").replace("&#39;", "'")
+    page = re.sub("<[^>]+>", "", Path(result["report"]).read_text("utf-8"))
+    assert won["statement"] in page.replace("&#39;", "'")
 
 
 def test_a_rule_that_cannot_be_used_is_told_before_the_data_is_read(tmp_path: Path) -> None:
@@ -65,7 +67,7 @@ def test_the_words_that_were_scored_are_the_words_that_win(tmp_path: Path) -> No
     settings: dict[str, Any] = {
         "steps": 2, "split.near_duplicates": False, "split.test": 12, "evaluate.forgetting": False,
         "evaluate.metric": "exact-match", "evaluate.temperature": 5, "evaluate.max_new_tokens": 2,
-        "evaluate.wins": "{kind: exact}",
+        "evaluate.wins": "{kind: exact}", "evaluate.against": "[base]",
     }  # fmt: skip
     asked: list[int] = []
     with pytest.MonkeyPatch.context() as patched:

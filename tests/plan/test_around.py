@@ -44,10 +44,11 @@ def test_keys_values_and_joined_weights_have_the_size_of_the_real_ones() -> None
     slots, capacity = slots_of(tune)
     cache = made.cache(min(slots, tune.answers), capacity)
     assert cache.kv_NSXCK.numel() * 4 == cache_bytes(shape, LORA, tune)
-    own = {parameter.data_ptr() for parameter in model.parameters()}
     joined = [one for layer in made.layers for one in (layer.reads, layer.output, layer.expand, layer.contract)]
-    weights = [one.weight_OD for one in [*joined, made.head] if one.weight_OD is not None]
-    assert sum(w.numel() * 4 for w in weights if w.data_ptr() not in own) == copied_bytes(shape, LORA, tune)
+    packed = [one.packed for one in [*joined, made.head]]
+    if any(one is None for one in packed):
+        pytest.skip("this processor has no layout of its own for float32 weights")
+    assert sum(one.numel() * 4 for one in packed if one is not None) == copied_bytes(shape, LORA, tune)
 
 
 def test_the_self_check_of_a_large_vocabulary_reads_few_rows() -> None:

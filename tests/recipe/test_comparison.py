@@ -21,12 +21,12 @@ def recipe(tmp_path: Path, **section: object):
 
 
 def test_auto_takes_the_arms_that_have_what_they_need(tmp_path: Path) -> None:
-    names = ["zero-shot", "few-shot", "few-shot-nearest", "tuned"]
+    names = ["constant", "zero-shot", "prompted", "few-shot", "few-shot-nearest", "tuned"]
     assert [arm.name for arm in arms_of(recipe(tmp_path).compare)] == names
     more = recipe(tmp_path, system="Be short.", documents="notes", remote=[REMOTE, {**REMOTE, "prompt": "system"}])
     assert [arm.name for arm in arms_of(more.compare)] == [
-        "zero-shot", "system", "few-shot", "few-shot-nearest", "retrieval", "tuned", "tuned-retrieval",
-        "big (1)", "big (2)",
+        "constant", "zero-shot", "prompted", "system", "few-shot", "few-shot-nearest", "retrieval", "tuned",
+        "tuned-retrieval", "big (1)", "big (2)",
     ]  # fmt: skip
 
 
@@ -92,6 +92,6 @@ def test_an_instruction_file_outside_the_recipes_folder_is_refused(tmp_path: Pat
 
 def test_defaults_are_those_of_the_page() -> None:
     assert Compare().model_dump() == {
-        "arms": "auto", "system": None, "shots": [4], "documents": None, "words": 200, "encoder": None, "passages": 3,
+        "arms": "auto", "system": None, "shots": [3], "documents": None, "words": 200, "encoder": None, "passages": 3,
         "template": "{passages}\n\n{question}", "remote": [], "margin": 0.02, "price_per_hour": None,
     }  # fmt: skip

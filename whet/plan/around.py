@@ -138,14 +138,11 @@ def cache_bytes(shape: Shape, setting: Setting, around: Around) -> int:
 
 
 def copied_bytes(shape: Shape, setting: Setting, around: Around) -> int:
-    """Layers that read the same input are joined in a copy: queries, keys and values, and gate and up. In bfloat16 all
-    of them are laid out anew, and the output layer."""
+    """Layers that read the same input are joined in a copy: queries, keys and values, and gate and up. On processors
+    all are laid out anew, and the output layer; a device without such a layout takes less than this."""
     if not is_fused(shape, setting) or setting.quantised or around.answer < COPY_STEPS:
         return 0
-    if setting.bytes_a_number != FLOAT:
-        return setting.bytes_a_number * (shape.layers * sum(one.weights for one in shape.linears) + shape.table)
-    inputs = shape.attended + 2 * shape.key_heads * shape.head_size + 2 * shape.width
-    return FLOAT * shape.layers * shape.hidden * inputs
+    return setting.bytes_a_number * (shape.layers * sum(one.weights for one in shape.linears) + shape.table)
 
 
 def reading(shape: Shape, setting: Setting, around: Around) -> Memory:
