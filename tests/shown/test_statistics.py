@@ -66,7 +66,7 @@ def test_the_tables_go_where_the_page_wants_them(tmp_path: Path) -> None:
     assert "old" not in text and "| a | 10 | 1.0% | 2.0% | 97.0% |" in text and text.count("<!-- end -->") == 5
     write_tables(page, shown.tables(facts))
     assert page.read_text() == text
-    with pytest.raises(ValueError, match="power"):
+    with pytest.raises(ValueError, match="opposed"):
         page.write_text("<!-- nulls -->\n<!-- end -->\n<!-- gains -->\n<!-- end -->\n")
         write_tables(page, shown.tables(facts))
 
