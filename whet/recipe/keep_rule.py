@@ -29,7 +29,7 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
     if keep.replay is None:
         yield "replay", replay(recipe)
     if keep.replays:
-        yield "ratio", (REPLAY_RATIO, "Measured on two bases (docs/forgetting.md); more keeps more.")
+        yield "ratio", (REPLAY_RATIO, "Measured with replay at every step (docs/forgetting.md); more keeps more.")
         yield "every", every(recipe)
     if keep.replay == BASE:
         yield "kl", kl(recipe)

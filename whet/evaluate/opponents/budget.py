@@ -2,7 +2,8 @@
 
 Costs are counted in tokens that are read once, and not in seconds, so that the same recipe asks the same rows on every
 machine. To learn a token is to read it three times (forward, and twice as much backward: Kaplan et al. 2020, arXiv
-2001.08361, section 2.1); to write one costs about as much as to read WRITE (docs/evaluation.md has the measurement).
+2001.08361, section 2.1). That to write one costs as much as to read WRITE is a convention: it bounds what is asked, and
+no number that is told depends on it.
 """
 
 from __future__ import annotations
