@@ -23,7 +23,7 @@ from whet.evaluate import metric
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
 from whet.evaluate.statistics import Z, clusters_of, mean_interval, wilson
-from whet.evaluate.units import bare
+from whet.evaluate.units import told_range, told_score
 from whet.model.base import Base
 from whet.recipe.goal import Goal
 from whet.recipe.rollouts import Rollouts
@@ -63,11 +63,11 @@ class Part:
 
     @property
     def statement(self) -> str:
-        told = _percent if self.share else bare
+        scale = None if self.share else 1.0
         bound = "at most" if self.most else "at least"
         return (
-            f"{self.what} {told(self.value)} (95% interval {told(self.low)} to {told(self.high)}, "
-            f"{count(self.rows, 'row')}), {bound} {told(self.wanted)} was asked"
+            f"{self.what} {told_score(self.value, scale)} (95% interval {told_range(self.low, self.high, scale)}, "
+            f"{count(self.rows, 'row')}), {bound} {told_score(self.wanted, scale)} was asked"
         )
 
 
@@ -228,12 +228,8 @@ def told_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
         goal = f"goal.{part['name']}: {part['wanted']:g}"
         rows = count(part["rows"], "test row")
         if part["provable"]:
-            lines.append(f"{goal} can be shown on {rows}, by a score of {_percent(part['least'])} or more")
+            lines.append(f"{goal} can be shown on {rows}, by a score of {told_score(part['least'], None)} or more")
         else:
             needed = f"at least {part['rows_needed']:,} are needed, all right"
             lines.append(f"warning: {goal} cannot be shown on {rows}, whatever the model answers; {needed}")
     return lines
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"

@@ -7,7 +7,6 @@ that is undisturbed, the high end answers that are all cut at their limit. See d
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from whet.plan.around import Around, checked_tokens, slots_of
 from whet.plan.machine import Calibration, Dtype
@@ -208,8 +207,3 @@ def seen_so_far(work: Work, pace: Pace, seconds: list[float]) -> float:
     steps = seconds[1:] or seconds
     planned = pace.step(work.step_tokens + work.replayed_tokens, work.row, work.supervised) + pace.write(work.rollout)
     return sum(steps) / len(steps) / planned
-
-
-def measured_facts(seconds: list[float]) -> dict[str, Any]:
-    """What was measured, for the result."""
-    return {"steps": len(seconds), "seconds": round(sum(seconds), 1)}
