@@ -22,6 +22,8 @@ def test_numbers_copied_from_rooms_below_are_still_theirs() -> None:
     assert memory.CHUNK_ELEMENTS == logprob.CHUNK_ELEMENTS
     assert (memory.KEPT, memory.QUERIES) == (fused.KEPT, fused.QUERIES)
     assert (memory.TOKEN_GRAIN, memory.LENGTH_GRAIN) == (attention.TOKEN_GRAIN, attention.LENGTH_GRAIN)
+    assert [memory.rounded(tokens) for tokens in (1, 33, 1024, 1025)] == [32, 64, 1024, 1152]
+    assert all(memory.rounded(tokens) == attention.rounded(tokens) for tokens in range(1, 3000))
     assert memory.PLAIN_SCORES == attend.PLAIN_SCORES
     assert memory.PART == optim.PART
 

@@ -37,9 +37,9 @@ DRAWS = 2
 """Continuations of each beginning of a text."""
 POOLS = (8, 16, 32, 64, 128, 256, 512)
 """Prompts that are asked: the first of these that is enough, else all of them."""
-TOKENS_A_PROMPT, MOST_VISITS = 80, 2
-"""About what a prompt and what is said to it have, and how often a run may come back to it: learning the same words
-twice is worth nearly as much as other words (Muennighoff et al. 2023), and each costs the base's time to write."""
+TOKENS_A_PROMPT = 80
+"""About what a prompt and what is said to it have. A run comes back to none of them as long as there are others: held to
+33 prompts that came again, the bundled base lost 13% on general text, held to 256 as often, 2.7%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def fitting(asked: list[Asked], context: int) -> list[Asked]:
 def pool(asked: list[Asked], tokens: int | None) -> list[Asked]:
     """As many prompts as a run that replays so many tokens needs, conversations and texts in the same proportion. The
     numbers are round, so that runs of about the same length share what is written."""
-    wanted = len(asked) if tokens is None else tokens / TOKENS_A_PROMPT / MOST_VISITS
+    wanted = len(asked) if tokens is None else tokens / TOKENS_A_PROMPT
     most = next((size for size in POOLS if size >= wanted), len(asked))
     if most >= len(asked):
         return asked
@@ -136,9 +136,10 @@ def own_samples(
     cache: Path,
     progress: Callable[[int, int], None],
     tokens: int | None = None,
+    whole: bool = False,
 ) -> list[tuple[Asked, Segment]]:
-    """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
-    Of many prompts only so many are asked as `tokens` of replay need.
+    """Each prompt with what the base says to it, as a segment whose answer is supervised, or the `whole` of it. `row`
+    counts the samples. Of many prompts only so many are asked as `tokens` of replay need.
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
@@ -156,7 +157,7 @@ def own_samples(
     if len(stored) != len(wanted):
         raise DataError("this file of samples is damaged", where=str(written), fix="remove it; it is written again")
     pairs = [(one, ids) for one, ids in zip(wanted, stored, strict=True) if ids]
-    return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
+    return [(one, _segment(one.ids, ids, number, whole)) for number, (one, ids) in enumerate(pairs)]
 
 
 def with_stop(answer: Answer) -> list[int]:
@@ -164,8 +165,9 @@ def with_stop(answer: Answer) -> list[int]:
     return answer.ids + ([] if answer.stop_id is None else [answer.stop_id])
 
 
-def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
-    return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
+def _segment(prompt: list[int], answer: list[int], row: int, whole: bool) -> Segment:
+    weights = [0.0] + [float(whole)] * (len(prompt) - 1) + [1.0] * len(answer)  # nothing predicts the first token
+    return Segment(prompt + answer, weights, row)
 
 
 def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]) -> list[Answer]:

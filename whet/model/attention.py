@@ -35,8 +35,10 @@ FOREST = "whet_forest"
 UNUSED_TENSORS = {"position_ids", "cache_position"}
 """Tensors that architectures hand on to every attention function although SDPA has no use for them."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
-"""T and L are rounded up to these: a processor's matrix kernels are made afresh for every new shape, which takes time
-and memory. The tokens added at the end of T are seen by nobody and supervise nothing."""
+SMALL_GRAIN, SMALL = 32, 1024
+"""T and L are rounded up to these, a T of at most SMALL to the finer one: a processor's matrix kernels are made afresh
+for every new shape, which takes time and memory. The tokens added at the end of T are seen by nobody and supervise
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,11 @@ def round_up(count: int, grain: int) -> int:
     return -(-count // grain) * grain
 
 
+def rounded(tokens: int) -> int:
+    """T with what is added at its end."""
+    return round_up(tokens, SMALL_GRAIN if tokens <= SMALL else TOKEN_GRAIN)
+
+
 def layout_of(batch: Batch, flat: bool = False) -> Layout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
@@ -127,7 +134,7 @@ def layout_of(batch: Batch, flat: bool = False) -> Layout:
     longest = round_up(longest, LENGTH_GRAIN)
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
-    scatter = torch.zeros(round_up(batch.ids_T.shape[0], TOKEN_GRAIN), dtype=torch.long)
+    scatter = torch.zeros(rounded(batch.ids_T.shape[0]), dtype=torch.long)
     for row, group in enumerate(members):
         at = 0
         for segment in group:

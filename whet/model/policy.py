@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from whet.data.shared import fold
 from whet.errors import count
 from whet.model.adapter import causal_lm
 from whet.model.attention import forest, layout_of
@@ -65,8 +66,9 @@ class Policy:
     def hidden(self, batch: Batch) -> Tensor:
         """Hidden states of the supervised positions, shape (N, D), on the model's device."""
         beat(f"reading {count(len(batch.ids_T), 'token')}")
-        batch = placed(batch, self.device)
-        return self._forest_hidden(batch) if self.use_forest else self._plain_hidden(batch)
+        if self.use_forest:
+            return self._forest_hidden(placed(fold(batch), self.device))
+        return self._plain_hidden(placed(batch, self.device))
 
     def logprobs(self, batch: Batch) -> Tensor:
         """log p of each supervised token given its path, float32, shape (N,), where the batch's weights lie."""

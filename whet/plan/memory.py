@@ -30,7 +30,8 @@ KEPT, QUERIES = 8 * 1024 * 1024, 512
 PLAIN_SCORES = 32 * 1024 * 1024
 """Most attention scores that are computed without SDPA outside of the fused kernels (model/attend.py)."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
-"""T and the length of a row are rounded up to these (model/attention.py)."""
+SMALL_GRAIN, SMALL = 32, 1024
+"""T and the length of a row are rounded up to these, T up to SMALL to the finer one (model/attention.py)."""
 IDLE_KEPT, IDLE_WORKING = 0.22, 0.6
 """What lies idle on a processor's heap at the peak, as shares of what is kept and of working buffers: freed memory
 stays in the process (model/memory.py) in pieces that do not fit every block, and the two halves of a layer need pieces
@@ -156,7 +157,7 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
 
 def kept_bytes(shape: Shape, setting: Setting) -> int:
     """What all layers keep from the forward pass for the backward pass."""
-    tokens = round_up(setting.tokens, TOKEN_GRAIN)
+    tokens = rounded(setting.tokens)
     ranks = _ranks(shape.adapted(setting.targets), setting.rank)
     if is_fused(shape, setting):
         numbers = _fused_halves(shape, ranks) * tokens
@@ -234,7 +235,7 @@ def _fused_working(shape: Shape, setting: Setting) -> int:
     queries, keys and values, before and after turning back; of each block of scores, and of its probabilities, which
     live on until those of the next block are there. Both: norm, its gradient, and two products inside of the norm's.
     With `recompute`, what was not kept is there as well."""
-    tokens, keys = round_up(setting.tokens, TOKEN_GRAIN), shape.key_heads * shape.head_size
+    tokens, keys = rounded(setting.tokens), shape.key_heads * shape.head_size
     length, kept = round_up(setting.longest, LENGTH_GRAIN), _kept_probabilities(shape, setting)
     block = -(-setting.tokens // setting.longest) * shape.heads * min(length, QUERIES) * length
     mlp = 3 * shape.width + 4 * shape.hidden
@@ -249,7 +250,7 @@ def _fused_working(shape: Shape, setting: Setting) -> int:
 
 def _plain_working(shape: Shape, setting: Setting) -> int:
     """Gradients of the MLP's stages; with `recompute`, what the layer keeps as well."""
-    tokens = round_up(setting.tokens, TOKEN_GRAIN)
+    tokens = rounded(setting.tokens)
     working = (3 * shape.width + 4 * shape.hidden) * tokens + 2 * _plain_probabilities(shape, setting)
     if setting.recompute:
         working += plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
@@ -258,7 +259,7 @@ def _plain_working(shape: Shape, setting: Setting) -> int:
 
 def tail_bytes(shape: Shape, setting: Setting) -> int:
     """After the last layer: the last norm in float32, hidden states of supervised tokens and their gradient."""
-    tokens, number = round_up(setting.tokens, TOKEN_GRAIN), setting.bytes_a_number
+    tokens, number = rounded(setting.tokens), setting.bytes_a_number
     normed = 0 if setting.rank else number
     return tokens * shape.hidden * (FLOAT + normed + 2 * number)
 
@@ -271,6 +272,11 @@ def logit_bytes(shape: Shape, setting: Setting) -> int:
     rows = min(setting.tokens, max(LEAST_CHUNK, CHUNK_ELEMENTS[setting.device] // shape.vocabulary))
     number = setting.bytes_a_number
     return rows * shape.vocabulary * (FLOAT if number == FLOAT else FLOAT + number)
+
+
+def rounded(tokens: int) -> int:
+    """T with what is added at its end."""
+    return round_up(tokens, SMALL_GRAIN if tokens <= SMALL else TOKEN_GRAIN)
 
 
 def round_up(value: int, grain: int) -> int:

@@ -22,12 +22,12 @@ EXPONENT_BELOW, EXPONENT_ABOVE = 0.0775, 0.781
 SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 6e-4, 192
 """Below a hidden size of 512 Tinker's fit does not reach; on the demo and the bundled base (hidden size 192) a LoRA at
 6e-3 beat one at 2e-3."""
-SFT_EXPONENT = 1.06
-"""For sft below a hidden size of 2000: the power that joins the two ends, 6e-4 for all weights at 192 as measured and
-5e-5 at 2000 (Tinker), ln 12 / ln(2000 / 192). Tinker's own fit reaches no base this small: at 576 it gives a LoRA
-5.5e-4, and 2e-3 was 5.6 points better on three classes (and on 180 rows of 20 intents after 15 of 60 steps at 1.20
-instead of 2.28 nats a token); this gives 1.9e-3. SmolLM2's authors tuned all weights of the
-135M at 1e-3 (alignment-handbook, recipes/smollm2/sft), where this gives 1.9e-4."""
+SFT_SMALL_RATE, SFT_EXPONENT = 3e-4, 0.765
+"""For sft below a hidden size of 2000: the power that joins 3e-4 for all weights at 192 and 5e-5 at 2000 (Tinker),
+ln 6 / ln(2000 / 192). Half of the rate above, because what a tune costs the base falls much faster with its rate than
+what it learns (docs/forgetting.md). Tinker's own fit reaches no base this small: at 576 it gives a LoRA 5.5e-4, and 2e-3
+was 5.6 points better on three classes; this gives 1.3e-3. SmolLM2's authors tuned all weights of the 135M at 1e-3
+(alignment-handbook, recipes/smollm2/sft), where this gives 1.3e-4."""
 SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 """Kaplan et al. 2020, appendix D.6: rate = 0.003239 - 0.0001395 ln(parameters)."""
 DPO_UNDER_SFT = 30.0
@@ -59,6 +59,9 @@ SMALL_HEAD_UNDER_SFT = 1.5
 bench.shown.classify 0.94 against 0.82; a regression diverged at 6e-3)."""
 LEAST_STEPS = 100
 """Fewer optimiser steps rarely settle (tinker-cookbook: at least 100, better 1000)."""
+SFT_ROWS = 16
+"""Least rows of a step of sft, as far as a power of two of tokens allows: on 300 short rows of three classes steps of 5
+rows drove the loss of general text on the bundled base up by 24%, steps of 20 rows by 13%, at the same score."""
 PRETRAIN_STEPS, PRETRAIN_LEAST_BATCH, PRETRAIN_LARGEST_BATCH = 1000, 2048, 65536
 LORA_ROWS, FULL_ROWS = 32, 128
 """Largest batch in rows: a LoRA loses from larger ones whatever its rank (LoRA Without Regret)."""
@@ -301,9 +304,15 @@ def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]
         return value, f"About {PRETRAIN_STEPS} steps{made}, {bounds}."
     mean = facts.tokens / max(1, facts.rows)
     rows = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
-    least = 2 * KTO_ROWS * mean if isinstance(recipe.method, Kto) else mean  # up to half is rounded away
+    least = mean
+    if isinstance(recipe.method, Kto):
+        least = 2 * KTO_ROWS * mean  # up to half is rounded away
+    elif isinstance(recipe.method, Sft):
+        least = SFT_ROWS * mean
     value = power_of_two(max(least, min(total / LEAST_STEPS, rows * mean)))
     reason = f"At least {LEAST_STEPS} steps{made}, and at most {rows} rows of {mean:.0f} tokens each"
+    if isinstance(recipe.method, Sft) and total / LEAST_STEPS < least:
+        reason = f"About {SFT_ROWS} rows of {mean:.0f} tokens, which few rows allow{made}"
     if isinstance(recipe.method, Kto):
         reason = f"At least {KTO_ROWS} rows of {mean:.0f} tokens, over which kto's reference point is estimated"
     why = " (a LoRA loses from larger batches; LoRA Without Regret)" if rows == LORA_ROWS else ""
@@ -336,7 +345,7 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         rate = max(SCRATCH_LEAST, SCRATCH_BASE - SCRATCH_SLOPE * math.log(facts.parameters))
         return two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."
     if isinstance(recipe.method, Sft) and hidden < REFERENCE_HIDDEN:
-        rate = FULL_RATE * (REFERENCE_HIDDEN / hidden) ** SFT_EXPONENT
+        rate = SFT_SMALL_RATE * (SMALL_REFERENCE / hidden) ** SFT_EXPONENT
         source = f"Between the rates of the bundled base and of Tinker's, for hidden size {hidden}"
     elif hidden < SMALL_HIDDEN:
         rate = SMALL_FULL_RATE * (SMALL_REFERENCE / hidden) ** EXPONENT_ABOVE
