@@ -121,8 +121,10 @@ def test_a_template_without_system_prompts_loses_those_prompts_alone(renderer: R
 
 def test_a_short_run_asks_few_prompts_a_long_one_all_of_them() -> None:
     asked = [Asked("", [1], place % 6 == 0, str(place)) for place in range(300)]
-    sizes = [len(pool(asked, tokens)) for tokens in (100, 5_000, 20_000, 10**7)]
-    assert sizes == [8, 64, 256, 300] and len(pool(asked, None)) == 300
-    few = pool(asked, 20_000)
-    assert few == pool(asked, 20_001), "runs of about the same length share what is written"
+    sizes = [len(pool(asked, tokens, shipped=False)) for tokens in (100, 5_000, 20_000)]
+    assert sizes == [8, 128, 300] and len(pool(asked, None, shipped=False)) == 300
+    sizes = [len(pool(asked, tokens, shipped=True)) for tokens in (100, 5_000, 20_000, 10**7)]
+    assert sizes == [8, 32, 128, 300], "Whet's are longer, and come again"
+    few = pool(asked, 20_000, shipped=True)
+    assert few == pool(asked, 20_001, shipped=True), "runs of about the same length share what is written"
     assert 0.05 < sum(one.text for one in few) / len(few) < 0.35, "texts and conversations as in the whole file"

@@ -9,14 +9,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from whet.data.corpus import Corpus
+from whet.data.loader import Loader
 from whet.data.prepare import Prepared
+from whet.data.shared import fold
 from whet.data.source import read_source
 from whet.evaluate import metric, skills
 from whet.evaluate.cost import KL_ROWS
 from whet.evaluate.forgetting import general_texts
 from whet.evaluate.heldout import limit_of
 from whet.evaluate.sides import READ_TOKENS
-from whet.generate.own_samples import CHAT, DRAWS, TEXT, pool, prompts_file, read_asked, rehearsed
+from whet.generate.own_samples import CHAT, DRAWS, SHIPPED_PROMPTS, TEXT, pool, prompts_file, read_asked, rehearsed
 from whet.model.base import locate
 from whet.plan.around import Around
 from whet.plan.tune import EXAMPLES, PHRASINGS, VALIDATED, Work, Writing
@@ -37,14 +40,15 @@ def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
     assert recipe.steps and recipe.evaluate.every and recipe.checkpoint_every
     source = material.source
     row, supervised = _row(material), material.supervised_tokens / max(1, material.tokens)
-    step = _tokens_of_a_step(recipe, material)
-    validation = _tokens(source.validation) if isinstance(source, Prepared) else len(source.validation)
+    share = read_share(recipe, source)
+    step = share * _tokens_of_a_step(recipe, material)
+    validation = share * _tokens(source.validation) if isinstance(source, Prepared) else len(source.validation)
     steps = recipe.schedule.shortest or recipe.steps
     ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
     replayed = step * ratio / (1 - ratio) / (recipe.keep.every or 1)
     parts: dict[str, Any] = {}
     if isinstance(source, Prepared):
-        parts = _measured(recipe, source, tokenizer)
+        parts = _measured(recipe, source, tokenizer, share)
     if recipe.evaluate.forgetting:
         parts |= _forgotten(recipe, tokenizer)
     if recipe.keep.replay == BASE:
@@ -87,6 +91,15 @@ def around_of(recipe: Recipe, material: Material, work: Work, stored: int) -> Ar
     return replace(found, answers=widest.answers, prompt=round(prompt), answer=round(widest.most))
 
 
+def read_share(recipe: Recipe, source: Prepared | Corpus) -> float:
+    """The share of a step's tokens that is read: what rows begin alike with is read once (whet/data/shared.py)."""
+    if not isinstance(source, Prepared) or isinstance(recipe.method, OwnAnswers) or not source.train:
+        return 1.0
+    assert recipe.batch_tokens and recipe.micro_batch_tokens
+    batches = Loader(source.train, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
+    return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
+
+
 def _row(material: Material) -> float:
     return material.tokens / max(1, material.rows) if isinstance(material.source, Prepared) else 1024.0
 
@@ -124,13 +137,13 @@ def _validated(recipe: Recipe, source: Prepared, row: float) -> Writing:
     return Writing(len(source.validation), row, method.max_new_tokens / 2, method.max_new_tokens)
 
 
-def _measured(recipe: Recipe, source: Prepared, tokenizer: Any) -> dict[str, Any]:
+def _measured(recipe: Recipe, source: Prepared, tokenizer: Any, share: float) -> dict[str, Any]:
     """Test rows read by both sides, and answered where the metric asks for words."""
     rows, tokens = source.test_rows, _tokens(source.test)
-    likelihoods = 0 if isinstance(recipe.method, Rollouts) else tokens
+    likelihoods = 0 if isinstance(recipe.method, Rollouts) else share * tokens
     found: dict[str, Any] = {
         "test_tokens": likelihoods,
-        "prompt_tokens": tokens * min(1.0, KL_ROWS / max(1, len(rows))),
+        "prompt_tokens": share * tokens * min(1.0, KL_ROWS / max(1, len(rows))),
     }
     if not rows or isinstance(recipe.method, HeadMethod | Pretrain) or source.shape.paired:
         return found
@@ -168,7 +181,8 @@ def kept(recipe: Recipe, material: Material, tokenizer: Any) -> Writing:
     wrong."""
     path = prompts_file(recipe.keep.prompts, locate(recipe.base))
     next(read_source(str(path)))
-    asked = pool(rehearsed(read_asked(path, material.renderer, tokenizer)), needed(recipe))
+    learned = rehearsed(read_asked(path, material.renderer, tokenizer))
+    asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
     answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
     prompt = fmean(len(one.ids) for one in asked)
     return Writing(len(answers), prompt, fmean(answers) / 2, fmean(answers))
