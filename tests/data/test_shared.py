@@ -64,7 +64,8 @@ def test_a_system_prompt_of_ten_rows_is_laid_out_once() -> None:
 
 
 def test_two_system_prompts_in_turn_make_two_groups() -> None:
-    rows = [Segment([*range(20 * (row % 2), 20 * (row % 2) + 20), 90 + row], [0.0] * 20 + [1.0], row) for row in range(8)]
+    systems = list(range(20)), list(range(20, 40))
+    rows = [Segment([*systems[row % 2], 90 + row], [0.0] * 20 + [1.0], row) for row in range(8)]
     assert len(fold(build_batch(rows)).ids_T) == 2 * 20 + 8
 
 
@@ -73,7 +74,7 @@ def test_two_system_prompts_in_turn_make_two_groups() -> None:
     [
         (rows_of(1, 20, 6), "a single row shares nothing"),
         (rows_of(9, LEAST_SHARED - 1, 3), "too little to be worth a seam"),
-        (rows_of(3, 10, 40) * 1, "two of these rows fit a tree: a tenth is not saved"),
+        (rows_of(3, 10, 40), "two of these rows fit a tree: a tenth is not saved"),
         (rows_of(4, 30, LONGEST), "rows so long are better read alone"),
     ],
 )

@@ -41,11 +41,12 @@ def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
     source = material.source
     row, supervised = _row(material), material.supervised_tokens / max(1, material.tokens)
     share = read_share(recipe, source)
-    step = share * _tokens_of_a_step(recipe, material)
+    step = _tokens_of_a_step(recipe, material)
     validation = share * _tokens(source.validation) if isinstance(source, Prepared) else len(source.validation)
     steps = recipe.schedule.shortest or recipe.steps
     ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
     replayed = step * ratio / (1 - ratio) / (recipe.keep.every or 1)
+    step *= share
     parts: dict[str, Any] = {}
     if isinstance(source, Prepared):
         parts = _measured(recipe, source, tokenizer, share)
