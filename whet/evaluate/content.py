@@ -16,7 +16,7 @@ from whet.evaluate.metric import RowScore
 from whet.evaluate.sampled import repeated, row_means
 from whet.evaluate.stated import same_result
 from whet.evaluate.turns import Turns
-from whet.evaluate.units import signed
+from whet.evaluate.units import told_change, told_change_range, told_score
 from whet.evaluate.verdict import compare, p_text
 from whet.reward.text_match import final_answer
 from whet.types import Answer, Row
@@ -164,18 +164,18 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     rest = facts["difference"]["estimate"] - content["difference"]
     if abs(rest) < TOLD / 2 and abs(form["difference"]) < TOLD:
         return cut
-    low, high = (_change(value) for value in content["difference_interval"])
+    right, shaped = ([told_score(part[side], None) for side in ("base", "tuned")] for part in (content, form))
+    gain, reach = told_change(content["difference"], None), told_change_range(*content["difference_interval"], None)
     taken = (
-        f"taken out of what stands around them, the base's answers are right in {_percent(content['base'])} and the "
-        f"tuned model's in {_percent(content['tuned'])} ({_change(content['difference'])} points, {low} to {high}, "
-        f"{p_text(content['p'])}); {_percent(form['base'])} of the base's and {_percent(form['tuned'])} of the tuned "
-        "model's were in form"
+        f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
+        f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
+        "the tuned model's were in form"
     )
     if facts["verdict"]["word"] == "better" and content["word"] != "better":
         end = "the content got worse" if content["word"] == "worse" else "no gain in content is shown"
         return f" The gain is form, {end}: {taken}.{cut}"
     if content["word"] == "better" and rest >= TOLD:
-        return f" Of this, {_change(rest)} points are form: {taken}.{cut}"
+        return f" Of this, {told_change(rest, None)} points are form: {taken}.{cut}"
     if content["word"] == "better":
         return f" The gain is content: {taken}.{cut}"
     return f" Content apart from form: {taken}.{cut}"
@@ -186,13 +186,5 @@ def _state_cut(facts: dict[str, Any], tokens: int) -> str:
     cut = {side: facts[side]["cut"] for side in named if facts[side]["cut"] >= CUT_SAID}
     if not cut:
         return ""
-    told = " and ".join(f"{_percent(share)} of {named[side]}" for side, share in cut.items())
+    told = " and ".join(f"{told_score(share, None)} of {named[side]}" for side, share in cut.items())
     return f" The limit of {tokens} tokens cut {told} answers (evaluate.max_new_tokens)."
-
-
-def _change(share: float) -> str:
-    return signed(100 * share)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
