@@ -138,10 +138,9 @@ def own_samples(
     cache: Path,
     progress: Callable[[int, int], None],
     tokens: int | None = None,
-    whole: bool = False,
 ) -> list[tuple[Asked, Segment]]:
-    """Each prompt with what the base says to it, as a segment whose answer is supervised, or the `whole` of it. `row`
-    counts the samples. Of many prompts only so many are asked as `tokens` of replay need.
+    """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
+    Of many prompts only so many are asked as `tokens` of replay need.
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
@@ -159,7 +158,7 @@ def own_samples(
     if len(stored) != len(wanted):
         raise DataError("this file of samples is damaged", where=str(written), fix="remove it; it is written again")
     pairs = [(one, ids) for one, ids in zip(wanted, stored, strict=True) if ids]
-    return [(one, _segment(one.ids, ids, number, whole)) for number, (one, ids) in enumerate(pairs)]
+    return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
 
 
 def with_stop(answer: Answer) -> list[int]:
@@ -167,9 +166,8 @@ def with_stop(answer: Answer) -> list[int]:
     return answer.ids + ([] if answer.stop_id is None else [answer.stop_id])
 
 
-def _segment(prompt: list[int], answer: list[int], row: int, whole: bool) -> Segment:
-    weights = [0.0] + [float(whole)] * (len(prompt) - 1) + [1.0] * len(answer)  # nothing predicts the first token
-    return Segment(prompt + answer, weights, row)
+def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
+    return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
 
 
 def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]) -> list[Answer]:

@@ -76,9 +76,8 @@ def _own(
     path = prompts_file(recipe.keep.prompts, base.path)
     if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
-    whole = bool(recipe.keep.kl)  # how far from the base can be told at a prompt's tokens, too, and costs nothing more
     samples = own_samples(
-        base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe), whole
+        base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
     )
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
