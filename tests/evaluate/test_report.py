@@ -453,4 +453,4 @@ def test_what_often_helps_stands_under_what_it_cost(html: str) -> None:
 
 def test_a_fall_of_a_score_is_shown_with_its_sign(html: str) -> None:
     text = " ".join(Page(html).text.split())
-    assert "score -8.8 points" in text and "budget -10.0 points" in text
+    assert "score -8.8 points" in text and "budget -13.0 points" in text

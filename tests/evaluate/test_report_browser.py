@@ -13,6 +13,7 @@ import pytest
 from tests.evaluate.made_up_classes import write_classes_run
 from tests.evaluate.made_up_comparison import write as write_comparison
 from tests.evaluate.made_up_run import write_run
+from tests.evaluate.test_pairs_view import with_pairs_and_goal
 from whet.evaluate.report import write_report
 from whet.store.run import Run
 
@@ -67,7 +68,7 @@ def browser() -> Iterator[Any]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     return {
-        "report of json": write_report(Run(write_run(folder / "json", rows=60, steps=60))),
+        "report of json": write_report(Run(with_pairs_and_goal(write_run(folder / "json", rows=60, steps=60)))),
         "report of classes": write_report(Run(write_classes_run(folder / "classes"))),
         "comparison": write_comparison(folder / "compare", 60),
     }

@@ -17,6 +17,7 @@ from whet.evaluate.chart import brief
 from whet.evaluate.class_view import classes_view
 from whet.evaluate.curve_view import curve_view
 from whet.evaluate.hints import Hints
+from whet.evaluate.pairs_view import goal_view, pairs_view
 from whet.evaluate.sheet import pairs
 from whet.evaluate.ship_view import effort, ship_view
 from whet.evaluate.third_view import third_view
@@ -79,7 +80,9 @@ def gather(folder: Path) -> dict[str, Any]:
         "opponents": guarded("evaluation.json", folder, opponents_view, evaluation),
         "verdict": guarded("evaluation.json", folder, view.verdict_view, evaluation),
         "tiles": guarded("evaluation.json", folder, view.tiles, evaluation, ledger),
+        "goal": guarded("evaluation.json", folder, goal_view, evaluation),
         "split": guarded("evaluation.json", folder, split_sheet, evaluation),
+        "preferences": guarded("evaluation.json", folder, pairs_view, evaluation),
         "classes": guarded("evaluation.json", folder, classes_view, evaluation),
         "parts": guarded("evaluation.json", folder, view.parts_view, evaluation),
         "calibration": guarded("evaluation.json", folder, head_view.calibration_view, evaluation),
@@ -106,7 +109,9 @@ def gather(folder: Path) -> dict[str, Any]:
 SECTIONS = {
     "opponents": ("opponents", "Opponents"),
     "verdict": ("difference", "Tuned against base"),
+    "goal": ("goal", "The goal"),
     "split": ("form", "Content, form, loss"),
+    "preferences": ("pairs", "Pairs"),
     "classes": ("classes", "Class by class"),
     "parts": ("parts", "Field by field"),
     "forgetting": ("cost", "What it cost elsewhere"),
