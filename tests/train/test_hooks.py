@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy import stats
 from torch import nn
 
 from whet.errors import NonFiniteError
@@ -20,6 +23,7 @@ from whet.train.hooks import HeldOut, Validator
 from whet.train.loop import train_loop
 from whet.train.observer import Silent
 from whet.train.optim import MasterOptimizer
+from whet.train.rise import rise
 from whet.types import Batch, LossOut
 
 
@@ -57,14 +61,46 @@ def drive(made: Validator, policy: OneWeight, training: list[float]) -> int:
 
 
 def test_memorising_is_said_in_words_and_the_best_step_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, policy = validator(tmp_path, monkeypatch, [2.0, 1.5, 1.6, 1.7, 1.9, 2.0])
+    made, policy = validator(tmp_path, monkeypatch, [2.0, 1.5, 1.6, 1.7, 1.9, 1.9, 1.5])
     assert drive(made, policy, [2.0, 1.4, 1.2, 1.0, 0.8, 0.6]) == 5
     assert made.progress.stopped == (
-        "validation loss did not improve for 3 evaluations while training loss fell: the model is memorising; "
-        "kept step 2"
+        "validation loss did not improve for 3 evaluations while training loss fell: whether the model is memorising, "
+        "so few validation rows cannot tell; kept step 2"
     )
     best = load_file(str(made.run.checkpoint("best") / "weights.safetensors"))
     assert best["w"].item() == 2.0
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ([3.2, 3.1, 3.3, 3.0, 3.2, 3.1], "the model is memorising (+1.150 since step 2, 95% interval +1.0"),
+        ([2.9, 1.3, 2.8, 1.1, 2.2, 1.9], "whether the model is memorising, they cannot tell (+0.033 since step 2"),
+    ],
+)
+def test_memorising_is_said_only_where_the_rows_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: list[float], said: str
+) -> None:
+    """The loss at the best weights is 2 a row on each of six batches; the weight of the policy is the step."""
+    made, policy = validator(tmp_path, monkeypatch, [])
+
+    def found(*_: Any) -> HeldOut:
+        parts = tuple((2 * (loss if policy.weight.item() > 2 else 2.0), 2.0) for loss in after)
+        worse = float(policy.weight.item() == 1)
+        return HeldOut(sum(part[0] for part in parts) / 12 + worse, parts=parts, examples=12)
+
+    monkeypatch.setattr(hooks, "held_out", found)
+    drive(made, policy, [2.0, 1.4, 1.2, 1.0, 0.8, 0.6, 0.5])
+    assert made.progress.stopped and said in made.progress.stopped and "12 validation rows" in made.progress.stopped
+    assert policy.weight.item() == 2.0, "the run ends with its best weights"
+
+
+def test_a_rise_has_the_interval_of_a_paired_t_test() -> None:
+    random = np.random.default_rng(0)
+    before, after = random.normal(2.0, 0.3, 12), random.normal(2.2, 0.3, 12)
+    expected = stats.ttest_1samp(after - before, 0.0).confidence_interval(0.95)
+    assert rise([(x, 1.0) for x in before], [(x, 1.0) for x in after]) == pytest.approx(tuple(expected))
+    assert rise([(2.0, 1.0)] * 4, [(3.0, 1.0)] * 4) is None
 
 
 def test_a_run_that_improves_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from whet.errors import NonFiniteError
+from whet.errors import NonFiniteError, count
 from whet.model.policy import Policy, evaluating
 from whet.pulse import saying
 from whet.store.run import Run
@@ -17,6 +17,7 @@ from whet.train.checkpoint import Progress, load_best, save_best, save_last
 from whet.train.hold import Hold, standard_error, still_falling, still_rising
 from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
+from whet.train.rise import rise
 from whet.types import Batch, LossOut
 
 
@@ -27,21 +28,28 @@ class HeldOut:
     loss: float
     accuracy: float | None = None
     rows: float = 0.0
+    parts: tuple[tuple[float, float], ...] = ()
+    """Sum of losses and of weights of each batch, which are cut alike every time."""
+    examples: int = 0
+    """Rows that were read, whether they are right or wrong in the method's eyes or not."""
 
 
 def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> HeldOut | None:
     """Sum of a method's loss over sum of weights: does not depend on how the rows are batched. None without rows."""
-    total = weight = right = rows = 0.0
+    right = rows = 0.0
+    parts: list[tuple[float, float]] = []
+    read: set[int] = set()
     with torch.no_grad(), evaluating(policy.model):
         for batch in batches:
             out = loss(batch)
-            total += float(out.total)
-            weight += batch.weight
+            parts.append((float(out.total), batch.weight))
+            read.update(batch.rows)
             some_right, some_rows = out.metrics.get("accuracy", (0.0, 0.0))
             right, rows = right + some_right, rows + some_rows
+    total, weight = (sum(part[place] for part in parts) for place in (0, 1))
     if not weight:
         return None
-    return HeldOut(total / weight, right / rows if rows else None, rows)
+    return HeldOut(total / weight, right / rows if rows else None, rows, tuple(parts), len(read))
 
 
 def mean_loss(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> float | None:
@@ -189,13 +197,28 @@ class Validator:
             return False
         if self.reward is None:
             falling = since[-1][2] < since[0][2]
-            cause = "training loss fell: the model is memorising" if falling else "training loss did not fall either"
+            cause = f"training loss fell: {self._rise()}" if falling else "training loss did not fall either"
             why = f"validation loss did not improve for {len(since)} evaluations while {cause}"
         else:
             why = f"validation reward did not improve for {len(since)} evaluations"
         self.progress.stopped = f"{why}; kept step {self.progress.best_step}"
         self.observer.note(self.progress.stopped)
         return True
+
+
+    def _rise(self) -> str:
+        """Whether the loss rose since the best step by more than these rows leave to chance, in words. Leaves the best
+        weights in the model, with which the run ends."""
+        now = held_out(self.policy, self.loss, self.batches())
+        load_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
+        best = held_out(self.policy, self.loss, self.batches())
+        if now is None or best is None or (found := rise(best.parts, now.parts)) is None:
+            return "whether the model is memorising, so few validation rows cannot tell"
+        low, high = found
+        word = "the model is memorising" if low > 0 else "whether the model is memorising, they cannot tell"
+        change = f"{now.loss - best.loss:+.3f} since step {self.progress.best_step}"
+        rows = count(now.examples, "validation row")
+        return f"{word} ({change}, 95% interval {low:+.3f} to {high:+.3f}, {rows})"
 
 
 @dataclass(slots=True)
