@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whet.data.forest import build_batch, pick, segments_of, trees
-from whet.errors import ModelError
+from whet.errors import ModelError, ProofError
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
@@ -27,6 +27,7 @@ TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.fl
 """Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%."""
 
 
+KEPT = "the path that the run took up to its checkpoint"
 ROWS = 8
 """Trees of the first batch that are compared: enough to mix lengths, cheap for a large model."""
 LOGITS = 16 * 1024 * 1024
@@ -83,33 +84,49 @@ class SelfCheck:
 
 
 def self_check(
-    policy: Policy, batch: Batch, wanted: str, reading: Reading | None = None, whole: Batch | None = None
+    policy: Policy,
+    batch: Batch,
+    wanted: str,
+    reading: Reading | None = None,
+    whole: Batch | None = None,
+    kept: str | None = None,
 ) -> SelfCheck:
     """Choose the path for this run and prove it on `batch`; adapters are moved away from zero for the comparison.
-    `reading` is that of tokens, unless given.
+    `reading` is that of tokens, unless given. `kept` is the path that a run which is resumed took before: no other is
+    taken. Raises ProofError where it cannot be.
 
     Where two paths are right and neither is always faster (GPUs), both are timed on `whole`, a batch of the run.
     Leaves no gradients behind. Sets `policy.use_forest` and `policy.flat`, and installs or removes the fused layers.
     """
     reading = reading or token_reading(policy)
     refusal = forest_refusal(causal_lm(policy.model))
-    if wanted == "plain" or refusal:
+    if refusal and kept not in (None, "plain"):
+        raise _not_kept(kept, refusal)
+    if wanted == "plain" or refusal or kept == "plain":
         policy.use_forest = False
-        return SelfCheck("plain", refusal or "asked for in the recipe")
+        return SelfCheck("plain", refusal or ("asked for in the recipe" if wanted == "plain" else KEPT))
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
         plain = _loss_and_gradient(policy, batch, reading.plain)
-        check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch)
+        check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch, kept)
+    if kept is not None and check.path != kept:
+        raise _not_kept(kept, check.reason)
     policy.use_forest = check.path != "plain"
     return check
 
 
 def _first_that_agrees(
-    policy: Policy, batch: Batch, wanted: str, reading: Reading, plain: tuple[float, list[Tensor]], whole: Batch
+    policy: Policy,
+    batch: Batch,
+    wanted: str,
+    reading: Reading,
+    plain: tuple[float, list[Tensor]],
+    whole: Batch,
+    kept: str | None,
 ) -> SelfCheck:
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
-    for path in _candidates(policy, wanted):
+    for path in _candidates(policy, wanted, kept):
         _set_up(policy, path)
         try:
             loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
@@ -125,19 +142,28 @@ def _first_that_agrees(
         reason = f"{failed}{compared} (relative; allowed {loss_limit:g} and {gradient_limit:g})"
         check = SelfCheck(path, reason, tokens, loss, plain[0], loss_difference, gradient_difference, not failed)
         if loss_difference <= loss_limit and gradient_difference <= gradient_limit:
-            return _faster(policy, reading, check, whole) if path == "flex" else check
+            return _faster(policy, reading, check, whole) if path == "flex" and kept is None else check
         failed = f"{reason} on the {path} path, which was given up; "
     _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
 
 
-def _candidates(policy: Policy, wanted: str) -> tuple[str, ...]:
-    """Paths over packed rows, the one to try first at the front."""
+def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...]:
+    """Paths over packed rows, the one to try first at the front; the one that is kept alone."""
+    if kept is not None:
+        return () if kept == "fused" and fuse(policy.model) else (kept,)
     if wanted != "auto":
         return ("forest",)
     if flex_runs_on(policy.device):
         return ("flex", "forest")
     return ("forest",) if fuse(policy.model) else ("fused", "forest")
+
+
+def _not_kept(kept: str | None, why: str) -> ProofError:
+    return ProofError(
+        f"this run took the {kept} path up to its checkpoint, and that path cannot be taken here: {why or 'no reason'}",
+        fix="resume it on the machine and with the versions that it began on; or remove the run folder to start again",
+    )
 
 
 def _set_up(policy: Policy, path: str) -> None:
