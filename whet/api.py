@@ -75,14 +75,17 @@ def tune(
     name: str | None = None,
     observer: Observer | None = None,
     until_kept: bool = False,
+    accept_changed: bool = False,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
 
     With `until_kept` a model that is better at its task and over a budget elsewhere is tried again at a point nearer to
     its base, without training, at most twice; the result is that of the last try, with all of them under `tries`.
+    With `accept_changed` a stopped run goes on though a file that the recipe names, such as a reward, has changed; the
+    change is noted in the ledger.
     """
-    result = job.tune(data, run_root, name, observer, **overrides)
+    result = job.tune(data, run_root, name, observer, accept_changed, **overrides)
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 
 

@@ -304,7 +304,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
 
 
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.material.ledger.summary()
+    ledger = session.material.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     source = session.material.source

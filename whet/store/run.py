@@ -41,11 +41,14 @@ from whet.store.atomic import (
     write_text,
 )
 from whet.store.lock import Lock
+from whet.store.named_files import changed, named_files
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
+ACCEPTED = "accepted_changes"
+"""Key of run.json and of ledger.json."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
@@ -60,10 +63,13 @@ class Run:
             recover_folder(final)
 
     @classmethod
-    def create(cls, root: Path | str, recipe: Recipe, name: str | None = None) -> Run:
+    def create(
+        cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False
+    ) -> Run:
         """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
 
-        Raises RunFolderError when `name` is taken by another recipe or other data, or the folder cannot be written.
+        Raises RunFolderError when `name` is taken by another recipe or other data, when a file that the recipe names
+        has changed (unless `accept_changed`), or the folder cannot be written.
         """
         recipe_hash, data_hash = identity.identity(recipe)
         name = name or identity.default_name(recipe, recipe_hash, data_hash)
@@ -78,12 +84,14 @@ class Run:
                 fix = "choose another --name, or move the folder"
                 raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
             run = cls(folder)
-            run.write_json("run.json", {**facts, "created": now(), "working_folder": os.getcwd()})
+            begun = {"created": now(), "working_folder": os.getcwd(), "files": named_files(recipe)}
+            run.write_json("run.json", facts | begun)
         run = cls(folder)
         if not (folder / "recipe.yaml").exists():  # a new run, or one that was killed at this very place
             run.write_text("recipe.yaml", dump_recipe(recipe))
             run.set_status("preparing")
         run.follow_data(recipe)
+        run.refuse_changed_files(recipe, accept_changed)
         return run
 
     @classmethod
@@ -204,6 +212,50 @@ class Run:
                 value=recipe.data if recipe.test is None else [recipe.data, recipe.test],
                 fix="restore the data; or tune again on the new data, which makes another run",
             )
+
+    def refuse_changed_files(self, recipe: Recipe, accept: bool = False, measured_anew: bool = False) -> None:
+        """Every file that the recipe names must be what it was when the run began; a run that has learned nothing yet
+        takes what is there. With `accept` the change is written down; a finished run, whose result would stay what it
+        is, takes none unless it is `measured_anew`. Raises RunFolderError."""
+        facts, found = self.read_json("run.json"), named_files(recipe)
+        names = changed(facts.get("files", {}), found)
+        if not names:
+            return
+        finished = (self.folder / "evaluation.json").exists() and not measured_anew
+        if not self._has_learned():
+            self.write_json("run.json", facts | {"files": found})
+            return
+        if not accept or finished:
+            also = "" if finished else ", or go on with the new content (it is noted in ledger.json): --accept-changed"
+            raise RunFolderError(
+                f"a file that the recipe names is not what it was when this run {'ended' if finished else 'began'}, or "
+                "it is gone",
+                where=f"run {self.name}",
+                value=", ".join(names),
+                fix=f"restore it; or start a new run with another --name{also}",
+            )
+        noted = [
+            {"file": name, "before": facts["files"][name], "after": found[name], "step": self._step(), "at": now()}
+            for name in names
+        ]
+        self.write_json("run.json", facts | {"files": found, ACCEPTED: [*facts.get(ACCEPTED, []), *noted]})
+
+    def accepted(self) -> dict[str, Any]:
+        """For the ledger: which named files were changed on purpose, and from which step on; empty where none was."""
+        facts = self.read_json("run.json")
+        return {ACCEPTED: facts[ACCEPTED]} if facts.get(ACCEPTED) else {}
+
+    def _has_learned(self) -> bool:
+        return self.model.exists() or any(self.checkpoint(which).exists() for which in ("last", "older"))
+
+    def _step(self) -> int | None:
+        """The step of the last checkpoint, from which the run goes on; None once it is trained."""
+        if self.model.exists():
+            return None
+        for which in ("last", "older"):
+            if self.checkpoint(which).exists():
+                return int(read_json_file(self.checkpoint(which) / "progress.json", "step")["step"])
+        return 0
 
     def refuse_other_rows(self, lines: Iterable[dict[str, Any]]) -> None:
         """Every row must have the fate that it had when training began: a change of recipe.resolved.yaml, of the base

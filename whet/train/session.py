@@ -33,7 +33,7 @@ from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pre
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
 from whet.store.environment import environment
-from whet.store.run import Run
+from whet.store.run import ACCEPTED, Run
 from whet.train import kto
 from whet.train.checkpoint import Progress, load_best, load_last, path_of
 from whet.train.distil import Distilling
@@ -99,9 +99,9 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     renderer = Renderer(tokenizer, clock=_clock(run))
     material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
     run.refuse_other_rows(material.ledger.rows_jsonl())
-    run.write_json("ledger.json", material.ledger.summary())
+    run.write_json("ledger.json", material.ledger.summary() | run.accepted())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    for note in material.notes:
+    for note in [*material.notes, *told_accepted(run)]:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
@@ -109,6 +109,31 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
     return session
+
+
+def told_accepted(run: Run) -> list[str]:
+    """Of each named file that was changed on purpose, a sentence for people."""
+    return [
+        f"{one['file']} was changed on purpose (--accept-changed): "
+        + (f"steps from {one['step']} on" if one["step"] is not None else "the evaluation")
+        + " are with the new content, what was before with the old."
+        for one in run.accepted().get(ACCEPTED, [])
+    ]
+
+
+def refuse_changed_base(run: Run, base: Base) -> None:
+    """The base must stay the one that the run began with: a checkpoint holds only what was trained. Writes it down the
+    first time. Raises RunFolderError."""
+    path = run.folder / "base.json"
+    if not path.exists():
+        run.write_json(path.name, {"base": base.name, "fingerprint": base.fingerprint})
+    elif run.read_json(path.name, "fingerprint")["fingerprint"] != base.fingerprint:
+        raise RunFolderError(
+            "the base has other weights than when this run began",
+            where=str(path),
+            value=base.name,
+            fix="restore that base, or start a new run with another --name",
+        )
 
 
 def refuse_unready(recipe: Recipe) -> None:
@@ -193,6 +218,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     run.set_status("training")
     keep_freed_memory()
     base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
+    refuse_changed_base(run, base)
     observer.phase("preparing the model")
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
