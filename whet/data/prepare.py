@@ -27,7 +27,7 @@ from whet.data.shape import Shape
 from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
 from whet.data.suited import refuse_other_method
-from whet.data.survey import Survey, survey
+from whet.data.survey import Survey, survey, with_labels_joined
 from whet.data.template import Renderer
 from whet.data.traits import Traits, content_hash
 from whet.errors import DataError, count
@@ -144,6 +144,7 @@ class _Work:
         looks = [survey(recipe.data, recipe, quiet is not None)]
         looks += [survey(recipe.test, recipe, False)] if recipe.test else []
         _refuse_other_form(looks, recipe)
+        looks, forms = with_labels_joined(looks, recipe)
         if looks[0].reasoning:
             quiet = None
         rows = _Rows(folder)
@@ -166,6 +167,7 @@ class _Work:
             "rows": looks[0].rows,
             "quiet": quiet is not None,
             "unknown": rows.unknown,
+            "label_forms": forms,
             "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
             "ledger": rows.ledger.words(),
         }
@@ -316,6 +318,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
             *told(facts["apart"]),
             *shapes[0].notes,
+            *facts["label_forms"],
         ],
         apart=facts["apart"],
     )
@@ -341,4 +344,4 @@ def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> 
 
 
 def _shape(stored: dict[str, Any]) -> Shape:
-    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]), tuple(stored["notes"]))
+    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]), tuple(stored["notes"]), stored["joined"])

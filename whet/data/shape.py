@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from whet.data.judged import Judged
+from whet.data.label_forms import folded
 from whet.data.suited import refuse_other_method
 from whet.data.usual_names import (
     ALPACA_ANSWERS,
@@ -46,6 +47,12 @@ class Shape:
     unused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What is to be said of columns that are not read, in sentences for people."""
+    joined: dict[str, str] = field(default_factory=dict)
+    """The label that stands for those with its folded form; only where the recipe joins labels."""
+
+    def label(self, name: str) -> str:
+        """A label as it is to be learned."""
+        return self.joined.get(folded(name), name) if self.joined else name
 
     @property
     def paired(self) -> bool:

@@ -274,6 +274,9 @@ class Recipe(Strict):
     )
     format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
+    join_labels: bool = Field(
+        default=False, description="Labels that differ in case or Unicode form only are one class."
+    )
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     retrieval: Retrieval | None = Field(default=None, description="Passages in every prompt, learned and looked up.")
     split: Split = Field(default_factory=Split)

@@ -18,7 +18,9 @@ from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
 
 TASK_SUFFIXES = (".yaml", ".yml")
-TASK_FILES = re.compile(r"include:\s*['\"]?([^\s'\"]+)|!function\s+([\w.]+)\.\w+|['\"]?([^\s'\",\[\]{}]+\.\w{2,7})['\"]?")
+TASK_FILES = re.compile(
+    r"include:\s*['\"]?([^\s'\"]+)|!function\s+([\w.]+)\.\w+|['\"]?([^\s'\",\[\]{}]+\.\w{2,7})['\"]?"
+)
 """In a task of lm-eval: what it includes, the module of its functions, and anything that may be a file of data."""
 
 
