@@ -116,7 +116,7 @@ Method = Annotated[
 
 
 class Lora(Strict):
-    """Low-rank adapters on every linear layer; the base stays frozen."""
+    """Low-rank adapters on every linear layer and every expert; the base stays frozen."""
 
     kind: Literal["lora"] = "lora"
     rank: int | None = Field(default=None, ge=1, description="Default from a rule: 16, or 32 for many tokens.")

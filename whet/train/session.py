@@ -19,6 +19,7 @@ from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
+from whet.model.experts import told_experts
 from whet.model.fit import install_forest
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
@@ -33,8 +34,9 @@ from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pre
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
 from whet.store.environment import environment
-from whet.store.run import ACCEPTED, Run
+from whet.store.run import Run
 from whet.train import kto
+from whet.train.changed import refuse_changed_base, told_accepted
 from whet.train.checkpoint import Progress, load_best, load_last, path_of
 from whet.train.distil import Distilling
 from whet.train.distilled import baking_method, distilling_method
@@ -109,31 +111,6 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
     return session
-
-
-def told_accepted(run: Run) -> list[str]:
-    """Of each named file that was changed on purpose, a sentence for people."""
-    return [
-        f"{one['file']} was changed on purpose (--accept-changed): "
-        + (f"steps from {one['step']} on" if one["step"] is not None else "the evaluation")
-        + " are with the new content, what was before with the old."
-        for one in run.accepted().get(ACCEPTED, [])
-    ]
-
-
-def refuse_changed_base(run: Run, base: Base) -> None:
-    """The base must stay the one that the run began with: a checkpoint holds only what was trained. Writes it down the
-    first time. Raises RunFolderError."""
-    path = run.folder / "base.json"
-    if not path.exists():
-        run.write_json(path.name, {"base": base.name, "fingerprint": base.fingerprint})
-    elif run.read_json(path.name, "fingerprint")["fingerprint"] != base.fingerprint:
-        raise RunFolderError(
-            "the base has other weights than when this run began",
-            where=str(path),
-            value=base.name,
-            fix="restore that base, or start a new run with another --name",
-        )
 
 
 def refuse_unready(recipe: Recipe) -> None:
@@ -223,6 +200,9 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
+    experts = told_experts(base.model, recipe.adapter)
+    if experts:
+        observer.note(experts)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
