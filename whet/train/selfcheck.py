@@ -1,7 +1,8 @@
 """Before the first step: does the fast path compute what the plain one does? Loss and gradient, on real rows.
 
 The plain path is independent: the model's own forward with full logits, one right-padded example a row, and torch's
-log-softmax. On a mismatch the run takes the plain path and says so.
+log-softmax. What is compared, and how closely: in the run's dtype the whole, and in float32 each layer
+(whet/train/layerwise.py). On a mismatch the run takes the plain path and says so.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
 from whet.model.flex import flex_runs_on
 from whet.model.policy import Policy, evaluating, reference_logprobs
+from whet.train.layerwise import (
+    LAYER_LIMIT,
+    LOSS_LIMIT,
+    in_float32,
+    is_low,
+    largest_difference,
+    why_not_widened,
+)
 from whet.types import Batch
 
 TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.float16: (1e-2, 5e-2)}
-"""Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%."""
+"""Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%. What
+is smaller than that is found in float32."""
 
 
 KEPT = "the path that the run took up to its checkpoint"
@@ -76,6 +86,8 @@ class SelfCheck:
     loss_plain: float | None = None
     loss_difference: float | None = None
     gradient_difference: float | None = None
+    layer_difference: float | None = None
+    """In float32: the largest relative difference of one layer's gradient; None where that was not compared."""
     passed: bool = True
     """False where a faster path was tried and computed something else."""
 
@@ -106,7 +118,7 @@ def self_check(
         policy.use_forest = False
         return SelfCheck("plain", refusal or ("asked for in the recipe" if wanted == "plain" else KEPT))
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
-        plain = _loss_and_gradient(policy, batch, reading.plain)
+        plain = _plainly(policy, batch, reading)
         check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch, kept)
     if kept is not None and check.path != kept:
         raise _not_kept(kept, check.reason)
@@ -119,7 +131,7 @@ def _first_that_agrees(
     batch: Batch,
     wanted: str,
     reading: Reading,
-    plain: tuple[float, list[Tensor]],
+    plain: Plain,
     whole: Batch,
     kept: str | None,
 ) -> SelfCheck:
@@ -133,19 +145,71 @@ def _first_that_agrees(
         except (RuntimeError, ModelError) as error:
             if path != "flex":
                 raise
-            failed = f"FlexAttention does not run here ({str(error).strip().splitlines()[0]}); "
+            failed = f"FlexAttention does not run here ({_first_line(error)}); "
             continue
-        loss_difference = abs(loss - plain[0]) / max(abs(plain[0]), 1e-6)
-        gradient_difference = _relative_difference(gradient, plain[1])
+        loss_difference = abs(loss - plain.loss) / max(abs(plain.loss), 1e-6)
+        gradient_difference = _relative_difference(gradient, plain.gradient)
         loss_limit, gradient_limit = TOLERANCE[next(policy.model.parameters()).dtype]
         compared = f"loss differs by {loss_difference:.1e}, gradient by {gradient_difference:.1e}"
         reason = f"{failed}{compared} (relative; allowed {loss_limit:g} and {gradient_limit:g})"
-        check = SelfCheck(path, reason, tokens, loss, plain[0], loss_difference, gradient_difference, not failed)
-        if loss_difference <= loss_limit and gradient_difference <= gradient_limit:
+        check = SelfCheck(path, reason, tokens, loss, plain.loss, loss_difference, gradient_difference)
+        check.passed = not failed
+        right = loss_difference <= loss_limit and gradient_difference <= gradient_limit
+        if right:
+            right, check.layer_difference, words = _layers_agree(policy, batch, reading, plain, gradient, loss)
+            reason = check.reason = f"{reason}; {words}"
+        if right:
             return _faster(policy, reading, check, whole) if path == "flex" and kept is None else check
         failed = f"{reason} on the {path} path, which was given up; "
     _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What the plain path gives: in the run's dtype, and in float32 where the model could be widened."""
+
+    loss: float
+    gradient: list[Tensor]
+    wide: tuple[float, list[Tensor]] | None
+    why_not: str
+
+
+def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
+    loss, gradient = _loss_and_gradient(policy, batch, reading.plain)
+    if not is_low(policy.model):
+        return Plain(loss, gradient, (loss, gradient), "")
+    why_not = why_not_widened(policy.model)
+    if why_not:
+        return Plain(loss, gradient, None, why_not)
+    with in_float32(policy.model):
+        return Plain(loss, gradient, _loss_and_gradient(policy, batch, reading.plain), "")
+
+
+def _layers_agree(
+    policy: Policy, batch: Batch, reading: Reading, plain: Plain, gradient: list[Tensor], loss: float
+) -> tuple[bool, float | None, str]:
+    """Whether every layer agrees in float32, the largest difference of one, and both in words. `gradient` and `loss`
+    are those of the fast path in the run's dtype."""
+    if plain.wide is None:
+        return True, None, f"not compared in float32: {plain.why_not}"
+    if is_low(policy.model):
+        try:
+            with in_float32(policy.model):
+                loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
+        except (RuntimeError, ModelError) as error:
+            if not policy.flat:
+                raise
+            return True, None, f"not compared in float32: FlexAttention does not run so ({_first_line(error)})"
+    apart = abs(loss - plain.wide[0]) / max(abs(plain.wide[0]), 1e-6)
+    difference, layer = largest_difference(list(policy.trainable()), gradient, plain.wide[1])
+    words = f"in float32 loss by {apart:.1e}, the gradient of a layer by at most {difference:.1e} ({layer}; allowed "
+    words += f"{LOSS_LIMIT:.1g} and {LAYER_LIMIT:.1g})"
+    return apart <= LOSS_LIMIT and difference <= LAYER_LIMIT, difference, words
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...]:
