@@ -9,14 +9,13 @@ Each verb takes a Recipe, the path of a recipe or the path of data, and returns 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from whet import job
-from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
@@ -46,6 +45,7 @@ from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
+from whet.train.both_marks import refuse_one_mark_learned, refuse_one_mark_tested
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import refuse_unready, with_context
@@ -75,14 +75,17 @@ def tune(
     name: str | None = None,
     observer: Observer | None = None,
     until_kept: bool = False,
+    accept_changed: bool = False,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
 
     With `until_kept` a model that is better at its task and over a budget elsewhere is tried again at a point nearer to
     its base, without training, at most twice; the result is that of the last try, with all of them under `tries`.
+    With `accept_changed` a stopped run goes on though a file that the recipe names, such as a reward, has changed; the
+    change is noted in the ledger.
     """
-    result = job.tune(data, run_root, name, observer, **overrides)
+    result = job.tune(data, run_root, name, observer, accept_changed, **overrides)
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 
 
@@ -125,7 +128,8 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(asked.drop_budget, source.ledger),
+        "refused": refused_by(lambda: source.ledger.enforce_budget(asked.drop_budget))
+        or marks_refused(recipe, prepared),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
@@ -157,13 +161,21 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(budget: float, ledger: Ledger) -> dict[str, str] | None:
-    """`what` and `fix` of the error with which these dropped rows stop a training; None where they do not."""
+def refused_by(refuses: Callable[[], None]) -> dict[str, str] | None:
+    """`what` and `fix` of the error with which this stops a training; None where it does not."""
     try:
-        ledger.enforce_budget(budget)
+        refuses()
     except DataError as error:
         return {"what": error.what, "fix": error.fix}
     return None
+
+
+def marks_refused(recipe: Recipe, source: Prepared | None) -> dict[str, str] | None:
+    """The same of answers marked good or bad, of which one mark is missing or too rare."""
+    if source is None or source.shape.kind != "unpaired":
+        return None
+    learned = refused_by(lambda: refuse_one_mark_learned(recipe, source))
+    return learned or refused_by(lambda: refuse_one_mark_tested(recipe, source))
 
 
 def collect(

@@ -41,10 +41,12 @@ def tune(
     run_root: Path | str = DEFAULT_ROOT,
     name: str | None = None,
     observer: Observer | None = None,
+    accept_changed: bool = False,
     **overrides: Any,
 ) -> dict[str, Any]:
-    """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result."""
-    run, observer = _start(data, run_root, name, observer, overrides)
+    """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result; with
+    `accept_changed` also where a file that the recipe names, such as a reward, has changed since."""
+    run, observer = _start(data, run_root, name, observer, overrides, accept_changed)
     result, fresh = finished(run, observer)
     if fresh:
         register(run, result, Path(run_root), observer)
@@ -56,10 +58,11 @@ def train(
     run_root: Path | str = DEFAULT_ROOT,
     name: str | None = None,
     observer: Observer | None = None,
+    accept_changed: bool = False,
     **overrides: Any,
 ) -> dict[str, Any]:
-    """Train only. The same call again resumes."""
-    run, observer = _start(data, run_root, name, observer, overrides)
+    """Train only. The same call again resumes; `accept_changed` as for tune."""
+    run, observer = _start(data, run_root, name, observer, overrides, accept_changed)
     with run.at_work(), watched_by(observer):
         if not (run.model / "whet.json").exists():
             refuse_unreadable(run.recipe)
@@ -72,13 +75,17 @@ def train(
 
 
 def evaluate(
-    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
+    run: Run | str | Path,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+    accept_changed: bool = False,
 ) -> dict[str, Any]:
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()
     read_facts(found.model)
     found.refuse_changed_data()
+    found.refuse_changed_files(found.recipe, accept_changed, measured_anew=True)
     refuse_unmeasurable(found.recipe)
     with found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, observer)
@@ -127,6 +134,11 @@ def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
 
 
 def _start(
-    data: Input, root: Path | str, name: str | None, observer: Observer | None, overrides: dict[str, Any]
+    data: Input,
+    root: Path | str,
+    name: str | None,
+    observer: Observer | None,
+    overrides: dict[str, Any],
+    accept_changed: bool = False,
 ) -> tuple[Run, Observer]:
-    return Run.create(Path(root), recipe_of(data, overrides), name), observer or Silent()
+    return Run.create(Path(root), recipe_of(data, overrides), name, accept_changed), observer or Silent()

@@ -42,11 +42,12 @@ from whet.model.base import locate
 from whet.model.load import open_model
 from whet.recipe.keep import BASE
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Bake, Distil, HeadMethod, Kto, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import JUDGED, Run
+from whet.train.both_marks import refuse_one_mark_tested
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
@@ -56,7 +57,8 @@ from whet.train.teacher import teacher_of
 
 
 def refuse_without_test(session: Session) -> None:
-    """Before anything is trained: without held-out rows there can be no verdict. Raises DataError."""
+    """Before anything is trained: without held-out rows, and of marked answers without both marks among them, there can
+    be no verdict. Raises DataError."""
     source = session.material.source
     held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
     if not held_out:
@@ -68,6 +70,8 @@ def refuse_without_test(session: Session) -> None:
             if little
             else "set split.test above 0 or give a test file; or train without a verdict: whet train",
         )
+    if isinstance(session.recipe.method, Kto):
+        refuse_one_mark_tested(session.recipe, session.material.prepared)
 
 
 def refuse_unmeasurable(recipe: Recipe) -> None:
@@ -300,7 +304,7 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
 
 
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.material.ledger.summary()
+    ledger = session.material.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     source = session.material.source

@@ -10,7 +10,7 @@ import pytest
 
 import whet
 from whet import api
-from whet.errors import RecipeError
+from whet.errors import DataError, RecipeError
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +46,25 @@ def test_the_mark_is_shown(marked: Path, tmp_path: Path) -> None:
 def test_another_metric_is_refused_before_the_training(marked: Path, tmp_path: Path, metric: str) -> None:
     with pytest.raises(RecipeError, match="compared by the probability"):
         whet.tune(str(marked), run_root=tmp_path, **{"evaluate.metric": metric})
+
+
+@pytest.mark.parametrize(("bad", "words"), [(3, "no test row is marked bad"), (0, "every answer to learn from is")])
+def test_too_few_of_one_mark_are_refused_before_the_training_and_check_says_so(
+    tmp_path: Path, bad: int, words: str
+) -> None:
+    data = tmp_path / "few.jsonl"
+    rows = [
+        {"prompt": f"What of {n} and {n * n}?", "completion": f"It is {n * 7}.", "thumbs_up": int(n >= bad)}
+        for n in range(120)
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings: dict[str, Any] = {"split.near_duplicates": "false"}
+    refused = api.check(str(data), run_root=tmp_path / "runs", **settings)["refused"]
+    assert words in refused["what"]
+    with pytest.raises(DataError) as caught:
+        whet.tune(str(data), run_root=tmp_path / "runs", **settings)
+    assert caught.value.what == refused["what"] and caught.value.fix == refused["fix"]
+    assert not list(tmp_path.glob("runs/*/checkpoints")), "nothing was trained"
+    if bad:
+        larger = api.check(str(data), run_root=tmp_path / "runs", **settings, **{"split.test": 40})
+        assert "split.test: 40" in refused["fix"] and larger["refused"] is None, "what the fix says helps"

@@ -22,6 +22,7 @@ from whet.cli import main
 from whet.demo.support_desk import generate
 from whet.model.base import NANO
 from whet.store.lock import Lock
+from whet.store.run import Run
 
 SHORT = ("--set", "steps=2", "--set", "evaluate.forgetting=false")
 Refused = Callable[..., str]
@@ -287,11 +288,11 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("run.json", b'{"name": ', "run.json: this file is damaged"),
     ("run.json", b"[]", "run.json: this file is damaged"),
     ("status.json", b"[]", "status.json: this file is damaged"),
-    ("recipe.resolved.yaml", b"\xff\xfe", "not UTF-8"),
+    ("recipe.resolved.yaml", b"\xff\xfe", "recipe.resolved.yaml: this file is damaged"),
     ("selfcheck.json", b"{}", "selfcheck.json: this file is damaged"),
     ("training.json", b"{", "training.json: this file is damaged"),
-    ("rows.jsonl", b"x\n", "rows.jsonl:1: this line is damaged"),
-    ("rows.jsonl", b"{}\n", "the rows are held out otherwise"),
+    ("rows.jsonl", b"x\n", "rows.jsonl: this file is damaged"),
+    ("rows.jsonl", b"{}\n", "rows.jsonl: this file is damaged"),
     ("model/whet.json", b"{}", "whet.json: this file is damaged"),
     ("model/adapter_model.safetensors", b"x", "damaged or not the one that the training left"),
 ]
@@ -339,8 +340,26 @@ def point_here(run: Path) -> None:
 
 def test_an_edited_seed_does_not_turn_learned_rows_into_test_rows(run: Path, refused: Refused) -> None:
     path = run / "recipe.resolved.yaml"
-    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+    edited = path.read_text().replace("seed: 0", "seed: 1")
+    Run(run).write_text(path.name, edited)  # as another version of Whet might
     refused("eval", run.name, words="the rows are held out otherwise")
+    path.write_text(edited.replace("seed: 1", "seed: 2"))
+    refused("eval", run.name, words="recipe.resolved.yaml: this file is damaged")
+
+
+def test_one_flipped_bit_in_any_file_that_a_resume_reads_is_refused(run: Path, refused: Refused) -> None:
+    read = [path for path in sorted(run.iterdir()) if path.suffix in (".json", ".yaml")]
+    read += [path for path in (run / "model").iterdir() if path.name != "README.md"]
+    assert {"run.json", "selfcheck.json", "training.json", "adapter_config.json", "tokenizer.json"} <= {
+        path.name for path in read
+    }
+    for path in read:
+        data = path.read_bytes()
+        middle = len(data) // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+        refused("tune", "d.jsonl", *SHORT, words="fix: ")
+        path.write_bytes(data)
+    works("tune", "d.jsonl", *SHORT)
 
 
 def test_moved_data_is_found_again_and_another_format_is_other_data(run: Path, refused: Refused) -> None:

@@ -10,8 +10,10 @@ import torch
 
 from whet.data import blocks
 from whet.data.blocks import BlockLoader, Document, cache_key, open_tokens, read_through, write_tokens
+from whet.data.corpus import prepare_corpus
 from whet.data.forest import build_batch
 from whet.errors import DataError, DiskFullError
+from whet.recipe.load import load_recipe
 from whet.types import Segment
 
 
@@ -51,6 +53,19 @@ def test_many_documents_stream_through_in_chunks(make_tokenizer, tmp_path: Path,
     text = tokenizer.decode(open_tokens(tmp_path / "t.bin", len(tokenizer)).tolist())
     assert text == "".join(f"Document {number}.</s>" for number in range(1234))
     assert len(sizes) > 5 and sizes[0] < 200, "tokenised while it is read"
+
+
+def test_a_flipped_bit_in_cached_tokens_is_not_read(make_tokenizer, tmp_path: Path) -> None:
+    data = tmp_path / "text.txt"
+    data.write_text("One line of text that is long enough to be cut into blocks.\n" * 40)
+    asked = load_recipe({"data": str(data), "method": "pretrain"})
+    tokenizer = make_tokenizer(None, [], eos="</s>")
+    first = prepare_corpus(asked, tokenizer, cache=tmp_path / "cache").train.tolist()
+    [path] = (tmp_path / "cache").glob("*/trained.bin")
+    stored = path.read_bytes()
+    path.write_bytes(bytes([stored[0] ^ 1]) + stored[1:])
+    assert prepare_corpus(asked, tokenizer, cache=tmp_path / "cache").train.tolist() == first
+    assert path.read_bytes() == stored, "made anew"
 
 
 def test_a_vocabulary_beyond_sixteen_bits_is_kept_whole() -> None:

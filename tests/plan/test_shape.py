@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from tests.tiny_models import CONFIGS, config_of
 from whet.errors import ModelError
+from whet.model.adapter import add_adapter
 from whet.plan.shape import FAMILIES, read_shape
+from whet.recipe.schema import Lora
 
 KNOWN = [name for name in CONFIGS if name != "Cohere"]
 VARIANTS = [
@@ -36,9 +37,10 @@ def test_the_count_is_that_of_transformers(name: str, changes: dict[str, object]
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_adapter_has_the_size_that_peft_gives_it(name: str) -> None:
     config = config_of(name)
-    adapted = get_peft_model(on_meta(config), LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM"))
-    made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-    assert read_shape(config.to_dict()).adapter(3) == made
+    for rank in (3, 8):
+        adapted = add_adapter(on_meta(config), Lora(rank=rank, alpha=8.0), seed=0)
+        made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+        assert read_shape(config.to_dict()).adapter(rank) == made
 
 
 def test_every_family_is_tested() -> None:

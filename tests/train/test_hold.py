@@ -69,7 +69,7 @@ def go_on(run: Run, dies_after: int | None, best_at: float = 0.6) -> tuple[Tenso
     pulled = Pulled(best_at)
     schedule = Schedule(kind="hold", shortest=SHORTEST, warmup=0.0)
     optimizer = MasterOptimizer(pulled.trainable(), Optimizer(), 0.1, LONGEST, schedule)
-    progress = load_last(run.checkpoint("last"), optimizer) or Progress()
+    progress = load_last(run, optimizer) or Progress()
     optimizer.turned = progress.turned
     validator = Validator(
         pulled, pulled.loss, lambda: [batch_of(HELD_OUT)], run, progress, Silent(), EVERY, LONGEST, 3, True,  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def go_on(run: Run, dies_after: int | None, best_at: float = 0.6) -> tuple[Tenso
     )  # fmt: skip
     if progress.best_step < 0:
         validator.measure(0)
-    saver = Checkpointer(optimizer, run.checkpoint("last"), progress, 5, LONGEST)
+    saver = Checkpointer(optimizer, run, progress, 5, LONGEST, "plain")
     rates: list[float] = []
 
     def killer(step: int, loss: float) -> bool:

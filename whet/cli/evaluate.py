@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, Gate, Json, RunName, Runs
+from whet.cli.options import RUNS, AcceptChanged, Gate, Json, RunName, Runs
 
 
-def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = False) -> None:
+def evaluate(
+    run: RunName,
+    runs: Runs = RUNS,
+    accept_changed: AcceptChanged = False,
+    gate: Gate = False,
+    json_: Json = False,
+) -> None:
     """Measure base and tuned model on the rows that were held out, and give a verdict.
 
     Example: whet eval tickets-1a2b3c4d --gate
@@ -25,7 +31,7 @@ def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = 
         with kept():
             from whet import api
 
-        result = api.evaluate(found, observer=watch)
+        result = api.evaluate(found, observer=watch, accept_changed=accept_changed)
     finally:
         watch.done()
     show_result(screen, result)

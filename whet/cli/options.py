@@ -24,6 +24,13 @@ Name = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; what is for people goes to stderr.")]
 Gate = Annotated[bool, typer.Option("--gate", help="Exit with 3 unless it is better and nothing is over budget.")]
 
+AcceptChanged = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changed", help="Resume though a file that the recipe names (a reward, a task) changed; it is noted."
+    ),
+]
+
 RUNS = Path("runs")
 
 

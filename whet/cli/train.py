@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Json, Name, Runs, Set
 
 
-def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = RUNS, json_: Json = False) -> None:
+def train(
+    data: DataOrRecipe,
+    set_: Set = None,
+    name: Name = None,
+    runs: Runs = RUNS,
+    accept_changed: AcceptChanged = False,
+    json_: Json = False,
+) -> None:
     """Train only; measure later with `whet eval`. The same command again resumes.
 
     Example: whet train recipe.yaml --name tickets-a
@@ -24,7 +31,7 @@ def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = 
         with kept():
             from whet import api
 
-        result = api.train(recipe, run_root=runs, name=name, observer=watch)
+        result = api.train(recipe, run_root=runs, name=name, observer=watch, accept_changed=accept_changed)
     finally:
         watch.done()
     show_run(screen, runs / str(result["run"]), result)

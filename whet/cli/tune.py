@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, DataOrRecipe, Gate, Json, Name, Runs, Set
+from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Gate, Json, Name, Runs, Set
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -25,6 +25,7 @@ def tune(
     until_kept: Annotated[
         bool, typer.Option("--until-kept", help="Over a budget elsewhere? Try nearer to the base, without training.")
     ] = False,
+    accept_changed: AcceptChanged = False,
     gate: Gate = False,
     json_: Json = False,
 ) -> None:
@@ -38,12 +39,17 @@ def tune(
     from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    result = run_tune(screen, load_recipe(data, set_ or []), runs, name, until_kept)
+    result = run_tune(screen, load_recipe(data, set_ or []), runs, name, until_kept, accept_changed)
     end(screen, result, gate)
 
 
 def run_tune(
-    screen: Screen, recipe: Recipe, runs: Path, name: str | None, until_kept: bool = False
+    screen: Screen,
+    recipe: Recipe,
+    runs: Path,
+    name: str | None,
+    until_kept: bool = False,
+    accept_changed: bool = False,
 ) -> dict[str, Any]:
     from whet.cli.progress import observer
 
@@ -53,7 +59,14 @@ def run_tune(
         with kept():
             from whet import api
 
-        result = api.tune(recipe, run_root=runs, name=name, observer=watch, until_kept=until_kept)
+        result = api.tune(
+            recipe,
+            run_root=runs,
+            name=name,
+            observer=watch,
+            until_kept=until_kept,
+            accept_changed=accept_changed,
+        )
     finally:
         watch.done()
     show_run(screen, runs / str(result["run"]), result)

@@ -20,7 +20,8 @@ import torch
 
 from whet.data.encoding import Encoder
 from whet.data.forest import build_batch
-from whet.store.atomic import make_folder, remove, storing, sync_file, temporary_name
+from whet.data.made_by import made_by
+from whet.store.atomic import make_folder, remove, sha256_file, storing, sync_file, temporary_name, write_text
 from whet.types import Batch, Segment
 
 if TYPE_CHECKING:
@@ -40,11 +41,8 @@ class Document:
 
 
 def cache_key(*parts: str) -> str:
-    """sha256 over the parts and over the source code that turns text into ids, so that no stale file is ever read."""
-    digest = hashlib.sha256()
-    here = Path(__file__).parent
-    for name in ("blocks.py", "encoding.py", "source.py", "convert.py", "template.py", "jinja.py", "messages.py"):
-        digest.update((here / name).read_bytes())
+    """sha256 over the parts and over the code that turns text into ids, so that no stale file is ever read."""
+    digest = hashlib.sha256(made_by("whet.data.corpus").encode())
     for part in parts:
         digest.update(b"\0" + part.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
@@ -77,6 +75,17 @@ def write_tokens(documents: Iterable[Document], tokenizer: PreTrainedTokenizerBa
 def _append(temporary: Path, data: bytes, path: Path) -> None:
     with storing(path), temporary.open("ab") as file:  # only the writing: a DataError of the documents passes through
         file.write(data)
+
+
+def seal_tokens(path: Path) -> None:
+    """Notes the checksum of a file that `write_tokens` wrote."""
+    write_text(path.with_suffix(".sha256"), sha256_file(path))
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file of tokens is what was written; one flipped bit would be another text without a word."""
+    seal = path.with_suffix(".sha256")
+    return path.exists() and seal.exists() and seal.read_text("utf-8", "replace") == sha256_file(path)
 
 
 def open_tokens(path: Path, vocabulary: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
         row.messages = clean_messages(field["messages"])
         row.tools = clean_tools(value.get("tools") or value.get("functions"))
     elif shape.kind == "label":
-        row.label = _label(field["label"])
+        row.label = shape.label(_label(field["label"]))
         row.messages = [user(text_of(field["text"], shape.columns["text"])), assistant(row.label)]
     elif shape.kind == "alpaca":
         prompt = text_of(field["prompt"], shape.columns["prompt"])

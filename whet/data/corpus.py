@@ -82,8 +82,9 @@ def prepare_corpus(
     parts: tuple[Fate, ...] = ("trained", "validation", "test")
     for part in parts:
         path = folder / f"{part}.bin"
-        if not path.exists():
+        if not blocks.is_whole(path):
             blocks.write_tokens(reader.documents(fates, part, progress), tokenizer, path)
+            blocks.seal_tokens(path)
         tokens[part] = blocks.open_tokens(path, len(tokenizer))
     train, validation, test = (tokens[part] for part in parts)
     if few:

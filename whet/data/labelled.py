@@ -17,7 +17,7 @@ from whet.data.refuse import RowRefused
 from whet.data.shape import Shape
 from whet.data.source import RawRow
 from whet.data.template import Renderer
-from whet.recipe.schema import Classify
+from whet.recipe.schema import Classify, Method
 from whet.types import Row, Segment
 
 MARGIN = "margin"
@@ -44,11 +44,19 @@ def labelled_row(raw: RawRow, shape: Shape, method: Classify) -> Row:
         row.target = _number(value, label_name)
         words = f"{row.target:g}"
     else:
-        row.target = _classes(value) if method.task == "multi-label" else [_class(value)]
+        row.target = sorted({shape.label(name) for name in classes_of(value, method)})
         words = ", ".join(row.target) or NO_CLASS
         row.label = words
     row.messages = [user(text), assistant(words)]
     return row
+
+
+def classes_of(value: Any, method: Method) -> list[str]:
+    """The classes that a cell names, as they stand there; none of a number. Raises RowRefused."""
+    if isinstance(method, Classify) and method.task == "regression":
+        return []
+    many = isinstance(method, Classify) and method.task == "multi-label"
+    return _classes(value) if many else [_class(value)]
 
 
 def text_segment(row: Row, renderer: Renderer, limit: int | None, too_long: Literal["drop", "truncate"]) -> Segment:

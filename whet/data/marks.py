@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from whet.data.judged import mark_of
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.preferences import answer_messages, joined, prompt_of, weighed
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape
 from whet.types import Message
-
-WORDS = {"true": True, "false": False}
 
 
 def marked_answer(
@@ -38,10 +37,8 @@ def marked_answer(
 
 def desirable(value: Any) -> bool:
     """True or false, as a boolean, a word, or 1 and 0. Raises RowRefused."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int | float) and value in (0, 1):
-        return bool(value)
-    if isinstance(value, str) and value.strip().lower() in WORDS:
-        return WORDS[value.strip().lower()]
-    raise RowRefused("no-mark", "the mark is neither true nor false", value=value, fix="mark the row or remove it")
+    mark = mark_of(value)
+    if mark is None:
+        fix = "mark the row or remove it"
+        raise RowRefused("no-mark", "the mark is neither true nor false", value=value, fix=fix)
+    return mark

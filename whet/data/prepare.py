@@ -27,7 +27,7 @@ from whet.data.shape import Shape
 from whet.data.source import read_row, unread_source
 from whet.data.split import Parts, leaks, split
 from whet.data.suited import refuse_other_method
-from whet.data.survey import Survey, survey
+from whet.data.survey import Survey, survey, with_labels_joined
 from whet.data.template import Renderer
 from whet.data.traits import Traits, content_hash
 from whet.errors import DataError, count
@@ -143,6 +143,8 @@ class _Work:
         quiet = self.renderer.without_thinking()
         looks = [survey(recipe.data, recipe, quiet is not None)]
         looks += [survey(recipe.test, recipe, False)] if recipe.test else []
+        _refuse_other_form(looks, recipe)
+        looks, forms = with_labels_joined(looks, recipe)
         if looks[0].reasoning:
             quiet = None
         rows = _Rows(folder)
@@ -165,6 +167,7 @@ class _Work:
             "rows": looks[0].rows,
             "quiet": quiet is not None,
             "unknown": rows.unknown,
+            "label_forms": forms,
             "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
             "ledger": rows.ledger.words(),
         }
@@ -314,9 +317,23 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
             *[NO_THINKING] * bool(quiet),
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
             *told(facts["apart"]),
+            *shapes[0].notes,
+            *facts["label_forms"],
         ],
         apart=facts["apart"],
     )
+
+
+def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
+    """A test file of pairs or marks beside rows of another kind, or the other way round, measures something else."""
+    forms = [(look.shape.kind == "unpaired", look.shape.paired) for look in looks]
+    if len(set(forms)) > 1:
+        raise DataError(
+            f"the rows of the test file are {looks[1].shape.kind}, those to learn from {looks[0].shape.kind}",
+            where=str(recipe.test),
+            value=looks[1].shape.describe(),
+            fix="give a test file with the same columns and marks",
+        )
 
 
 def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:
@@ -327,4 +344,4 @@ def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> 
 
 
 def _shape(stored: dict[str, Any]) -> Shape:
-    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]))
+    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]), tuple(stored["notes"]), stored["joined"])

@@ -17,17 +17,15 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-import tokenizers
 
 from whet.data.documents import documents_fingerprint
+from whet.data.made_by import made_by
 from whet.data.source import fingerprint, labels
 from whet.data.template import Renderer
 from whet.recipe.places import is_function
@@ -40,7 +38,7 @@ LARGEST = 4_000_000_000
 """Bytes of all row folders in a cache; the newest one stays however large it is."""
 DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
-ROW_KEYS = {"format", "columns", "system", "retrieval", "split", "seed", "too_long"}
+ROW_KEYS = {"format", "columns", "join_labels", "system", "retrieval", "split", "seed", "too_long"}
 """Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
 but for bake and those with a head or with answers of the model's own: the form of the rows does not depend on it, and
 one that does not fit them is refused."""
@@ -62,7 +60,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         renderer.fingerprint,
         recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
         documents_fingerprint(Path(recipe.retrieval.documents).expanduser()) if recipe.retrieval else "",
-        _code(),
+        made_by("whet.data.prepare"),
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),
     ]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
@@ -132,12 +130,3 @@ def _as_json(rows: list[Row]) -> str | None:
         return None
     same = all(Row(**json.loads(line)) == row for line, row in zip(lines, rows, strict=True))
     return "".join(line + "\n" for line in lines) if same else None
-
-
-def _code() -> str:
-    """Everything of the program that turns bytes into ids: what is cached by other code is never read."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    versions = (tokenizers.__version__, jinja2.__version__, np.__version__, sys.version)
-    return digest.hexdigest() + " ".join(versions)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
+from whet.data.judged import Judged
+from whet.data.label_forms import folded
 from whet.data.suited import refuse_other_method
 from whet.data.usual_names import (
     ALPACA_ANSWERS,
@@ -43,6 +45,14 @@ class Shape:
     kind: Kind
     columns: dict[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is to be said of columns that are not read, in sentences for people."""
+    joined: dict[str, str] = field(default_factory=dict)
+    """The label that stands for those with its folded form; only where the recipe joins labels."""
+
+    def label(self, name: str) -> str:
+        """A label as it is to be learned."""
+        return self.joined.get(folded(name), name) if self.joined else name
 
     @property
     def paired(self) -> bool:
@@ -83,6 +93,9 @@ class Detector:
         self._recipe, self._seen = recipe, 0
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude=BESIDE).values())
+        self._chosen = chosen
+        self._judged = Judged((*self._shape.columns.values(), *_beside(recipe)))
+        self._names = {name.strip().lower(): name for name in first} if isinstance(first, Mapping) else {}
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
         self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
@@ -99,6 +112,7 @@ class Detector:
     def see(self, value: Mapping[str, Any] | str, place: str = "") -> None:
         """What speaks against the shape is kept for `shape`."""
         self._seen += 1
+        self._judged.see(value)
         for name, error in self._left_out.items():
             if error is None and isinstance(value, Mapping) and value.get(name):
                 self._left_out[name] = _left_out(self._shape, name, self._seen, place)
@@ -118,8 +132,21 @@ class Detector:
         for error in (*self._left_out.values(), self._other):
             if error is not None:
                 raise error
-        refuse_other_method(self._shape, self._recipe)
-        return self._shape
+        shape = self._with_marks()
+        refuse_other_method(shape, self._recipe)
+        return shape
+
+    def _with_marks(self) -> Shape:
+        """The shape, now that all rows are seen: rows with a column that marks each answer are marked answers."""
+        shape, method = self._shape, self._recipe.method
+        if isinstance(method, OwnAnswers):  # the answers in the file are not learned
+            return shape
+        mark = None if self._chosen else self._judged.mark(shape.kind, method.kind)
+        marked = _with_kind("unpaired", {"label": mark}, self._names) if mark else None
+        if marked:
+            rest = tuple(name for name in shape.unused if name not in marked[1].values())
+            shape = Shape(*marked, rest)
+        return replace(shape, notes=tuple(self._judged.told(shape.kind, mark)))
 
 
 def _fits(value: Mapping[str, Any] | str, shape: Shape) -> bool:
@@ -150,9 +177,15 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
-    beside = (recipe.columns.group, recipe.columns.passage, "margin" if recipe.method.kind == "reward" else None)
-    used = {*found[1].values(), *beside, "tools"}
+    used = {*found[1].values(), *_beside(recipe)}
     return Shape(found[0], found[1], tuple(name for name in value if name not in used))
+
+
+def _beside(recipe: Recipe) -> set[str]:
+    """Columns that are read whatever the form is."""
+    margin = "margin" if recipe.method.kind == "reward" else None
+    named = (recipe.columns.group, recipe.columns.passage, recipe.columns.margin, margin, "tools")
+    return {name for name in named if name}
 
 
 def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str, Any]) -> Kind | None:
@@ -169,7 +202,8 @@ def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str,
     if "prompt" in explicit or "completion" in explicit:
         return "prompt-completion"
     if "label" in explicit:
-        return "label"
+        names = {name.strip().lower(): name for name in value}
+        return "label" if _with_kind("label", explicit, names) else "unpaired"
     return "text" if "text" in explicit else None
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from whet.data import rankings
 from whet.data.coverage import REASONING, strings_in
+from whet.data.label_forms import MOST_LABELS, joined, told
+from whet.data.labelled import classes_of
+from whet.data.refuse import RowRefused
 from whet.data.shape import Detector, Shape
 from whet.data.source import read_source
+from whet.errors import DataError
 from whet.recipe.schema import Recipe
 
 
@@ -18,16 +25,44 @@ class Survey:
     """Rows, or the pairs that rankings become."""
     reasoning: bool
     """Whether a row holds a thought, between tags or in a field of its own; False where that was not asked."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """Of rows with labels: how many rows have each; empty where they are too many to be classes."""
 
 
 def survey(data: str | list[str], recipe: Recipe, look_for_reasoning: bool) -> Survey:
     """Raises DataError for what cannot be read, and for rows that no shape fits."""
     found, rows, reasoning = None, 0, False
+    labels: Counter[str] = Counter()
     for raw in read_source(data):
         found = found or Detector(raw.value, recipe, raw.where)
         found.see(raw.value, raw.where)
+        if found.first.kind == "label" and len(labels) <= MOST_LABELS:
+            labels.update(_labels(raw.value, found.first, recipe))
         rows += rankings.count(raw.value, found.first)
         if look_for_reasoning and not reasoning:  # names of fields are strings too
             reasoning = any("<think>" in text or text in REASONING for text in strings_in(raw.value))
     assert found is not None, "read_source refuses a source without rows"
-    return Survey(found.shape(), rows, reasoning)
+    return Survey(found.shape(), rows, reasoning, dict(labels) if len(labels) <= MOST_LABELS else {})
+
+
+def with_labels_joined(looks: list[Survey], recipe: Recipe) -> tuple[list[Survey], list[str]]:
+    """Sources whose labels are written alike where the recipe joins them, and what is to be said of labels that have
+    several forms. Raises DataError where there are no labels that could be joined."""
+    labels: Counter[str] = Counter()
+    for look in looks:
+        labels.update(look.labels)
+    if recipe.join_labels and not labels:
+        what = "the rows hold no labels that could be joined"
+        raise DataError(what, where="join_labels", value=looks[0].shape.describe(), fix="leave join_labels out")
+    if recipe.join_labels:
+        looks = [replace(look, shape=replace(look.shape, joined=joined(labels))) for look in looks]
+    return looks, told(labels, recipe.join_labels)
+
+
+def _labels(value: Any, shape: Shape, recipe: Recipe) -> list[str]:
+    if not isinstance(value, Mapping):
+        return []
+    try:
+        return classes_of(value.get(shape.columns["label"]), recipe.method)
+    except RowRefused:  # the row is refused when it is read
+        return []

@@ -29,7 +29,30 @@ PROMPTS = ("prompt", *MESSAGES, "instruction", "question", "query", "input")
 CONTEXTS = ("context", "passage", "choices", "options", "input")
 """Columns that belong to a question: to leave them out without being told to would be silently wrong."""
 MARKS = ("label", "kto_tag", "desirable", "thumbs_up")
-"""Whether a single answer is good; TRL's name, LLaMA-Factory's, and two plain ones. The value is true or false."""
+"""Whether a single answer is good; TRL's name, LLaMA-Factory's, and two plain ones. The value is true or false, or 1
+or 0 but for `label`, where a number may be a class."""
+MARK_WORDS = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "good", "up", "thumbs_up", "thumbs up", "like", "liked"), True),
+    **dict.fromkeys(("false", "0", "0.0", "-1", "-1.0", "no", "bad", "down", "thumbs_down", "thumbs down"), False),
+    **dict.fromkeys(("positive", "accepted", "accept", "approved", "upvote", "correct", "desirable"), True),
+    **dict.fromkeys(("negative", "rejected", "reject", "dislike", "disliked", "downvote", "incorrect"), False),
+    **dict.fromkeys(("undesirable", "wrong"), False),
+    "\N{THUMBS UP SIGN}": True,
+    "\N{THUMBS DOWN SIGN}": False,
+}
+"""Marks as tables and people write them."""
+JUDGING = set(
+    "kto desirable thumb thumbs thumbsup like liked likes upvote upvoted upvotes vote votes voted rating ratings rate "
+    "rated stars star score scores graded grade grades mark marks feedback verdict judgement judgment judged quality "
+    "good helpful helpfulness useful correct correctness acceptable accept accepted approve approved approval "
+    "preferred preference winner reward satisfied satisfaction csat passed honest truthful safe valid endorsed".split()
+)
+AGAINST = set(
+    "thumbsdown down dislike disliked dislikes downvote downvoted downvotes bad undesirable unhelpful wrong incorrect "
+    "rejected reject harmful toxic toxicity unsafe flagged flag hallucinated hallucination invalid unacceptable error "
+    "errors failed complaint refused".split()
+)
+"""Words in the name of a column that judges an answer: in which more is better, and in which more is worse."""
 MARKED = (*(("instruction", answer) for answer in ALPACA_ANSWERS), *PAIRS)
 RANKED = ("ranked", "ranking", "ranked_answers", "ranked_responses", "ranked_completions")
 """A list of answers, best first."""

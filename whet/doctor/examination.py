@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -94,7 +94,7 @@ def examine_source(
 def _sources(recipe: Recipe, shape: Shape) -> Iterator[tuple[str | list[str], Shape]]:
     yield recipe.data, shape
     if recipe.test:
-        yield recipe.test, survey(recipe.test, recipe, False).shape
+        yield recipe.test, replace(survey(recipe.test, recipe, False).shape, joined=shape.joined)
 
 
 def _looked(looker: Looker, data: str | list[str], offset: int, processes: int) -> Iterator[Seen]:

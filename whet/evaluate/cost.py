@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,8 @@ from whet.evaluate.statistics import clusters_of, paired_difference
 from whet.evaluate.suites import Suite, read_suite
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
-from whet.store.atomic import sha256_text, write_json
+from whet.store.atomic import sha256_text
+from whet.store.checksums import read_summed, write_summed
 
 KL_ROWS = 100
 """Prompts that the KL is measured on: its mean settles long before that."""
@@ -95,11 +95,12 @@ def remembered(
     kinds = sorted({str(weight.dtype) for weight in base.model.parameters()})
     parts = [base.fingerprint, str(base.context), *kinds, *texts]
     file = cache / f"text-{sha256_text(chr(0).join(parts))[:24]}.json"
-    if file.is_file():
-        return [(float(nats), int(tokens)) for nats, tokens in json.loads(file.read_text("utf-8"))]
+    known = read_summed(file)  # a damaged one is read again
+    if known is not None:
+        return [(float(nats), int(tokens)) for nats, tokens in known]
     found = read()
     if all(math.isfinite(nats) for nats, _ in found):  # else the measure that reads them says so, each time
-        write_json(file, found)
+        write_summed(file, found)
     return found
 
 

@@ -30,6 +30,7 @@ from whet.generate.remote import Remote
 from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import append_line
+from whet.store.checksums import with_sum
 from whet.store.run import JUDGED, now, read_lines
 
 ORDERS = (("base", "tuned"), ("tuned", "base"))
@@ -101,7 +102,8 @@ def judge_pairs(
             for done, future in enumerate(as_completed(asked), start=1):
                 question, (letter, said) = asked[future], future.result()
                 known[question.key] = letter
-                append_line(transcript, json.dumps(record(question, lines[question.line], wanted, letter, said)))
+                told = record(question, lines[question.line], wanted, letter, said)
+                append_line(transcript, json.dumps(with_sum(told)))
                 progress(len(questions) - len(missing) + done, len(questions))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.store.atomic import append_line, plain, sha256_text
+from whet.store.checksums import with_sum
 from whet.store.run import iter_lines
 from whet.types import Answer
 
@@ -63,7 +64,7 @@ class Transcript:
 
     def add(self, arm: str, found: Sequence[tuple[str, Told]]) -> None:
         """Keeps answers, all of them or none that counts."""
-        lines = [json.dumps(plain({"arm": arm, "key": key, **asdict(told)})) for key, told in found]
+        lines = [json.dumps(with_sum(plain({"arm": arm, "key": key, **asdict(told)}))) for key, told in found]
         with self._lock:
             append_line(self.path, "\n".join(lines))
             self._known |= dict(found)

@@ -191,13 +191,36 @@ def _forest_attention(
 def _usual_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, None]:
-    """Outside a forest: transformers' SDPA, and for a softcap (which SDPA lacks) the formula itself."""
+    """Outside a forest: transformers' SDPA, and for a softcap (which SDPA lacks) the formula itself. It shares nothing
+    with the forest: what the forest's attention leaves out must not be missing where it is compared with this."""
     softcap = kwargs.pop("softcap", None)
     if softcap:
         scale, dropout = kwargs.get("scaling"), kwargs.get("dropout", 0.0)
-        out_BHLK = attend(query, key, value, attention_mask, scale, softcap, dropout)
+        out_BHLK = _capped(query, key, value, attention_mask, scale, softcap, dropout)
         return out_BHLK.transpose(1, 2).contiguous(), None
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)  # type: ignore[return-value]
+
+
+def _capped(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scale: float | None,
+    softcap: float,
+    dropout: float,
+) -> Tensor:
+    """softmax(softcap * tanh(scale * q k' / softcap)) v, written out (Gemma 2, arXiv 2408.00118, section 2)."""
+    repeats, length, seen = query.shape[1] // key.shape[1], query.shape[2], key.shape[2]
+    key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = ((query @ key.transpose(-1, -2)).float() * factor / softcap).tanh() * softcap
+    if mask is None:
+        mask = torch.ones(length, seen, dtype=torch.bool, device=query.device).tril(seen - length)
+    least = torch.finfo(scores.dtype).min
+    scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask
+    weights = torch.nn.functional.dropout(scores.softmax(-1).to(query.dtype), dropout)
+    return weights @ value
 
 
 def _to_trees(x_1HTK: Tensor, layout: Layout) -> Tensor:

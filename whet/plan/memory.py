@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from whet.plan.shape import Linear, Shape
+from whet.plan.shape import EXPERTS_USED, Linear, Shape
 
 BFLOAT, FLOAT = 2, 4
 """Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
@@ -195,7 +195,7 @@ def plain_insides(shape: Shape, setting: Setting) -> int:
 
 
 def _ranks(linears: list[Linear], rank: int | None) -> dict[str, int]:
-    return {linear.name: rank * linear.ranks for linear in linears} if rank else {}
+    return {linear.name: linear.rank(rank) * min(linear.copies, EXPERTS_USED) for linear in linears} if rank else {}
 
 
 def _scores(shape: Shape, setting: Setting) -> int:

@@ -27,12 +27,16 @@ class Linear:
     """Experts hold the same map several times."""
     module: bool = True
     """False for weights that are no linear module, which 4-bit loading does not reach (experts, routers)."""
-    ranks: int = 1
-    """PEFT gives a map that was published as several maps as many times the rank (experts' gate and up)."""
+    adapted: bool = True
+    """Whether `all-linear` means it: not a router."""
 
     @property
     def weights(self) -> int:
         return self.copies * self.inputs * self.outputs
+
+    def rank(self, rank: int) -> int:
+        """Of the adapter of each copy: experts share a rank with those that a token passes through beside them."""
+        return max(1, rank // _used(self))
 
     @property
     def parameters(self) -> int:
@@ -97,7 +101,7 @@ class Shape:
     def adapted(self, targets: Literal["all-linear"] | list[str]) -> list[Linear]:
         """The linear maps of a layer that get an adapter. Raises ModelError for a target that no map is called."""
         if targets == "all-linear":
-            return list(self.linears)
+            return [linear for linear in self.linears if linear.adapted]
         names = {linear.name for linear in self.linears}
         unknown = sorted(set(targets) - names)
         if unknown or not targets:
@@ -108,7 +112,7 @@ class Shape:
     def adapter(self, rank: int, targets: Literal["all-linear"] | list[str] = "all-linear") -> int:
         """Numbers in a LoRA of this rank: rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1)."""
         maps = self.adapted(targets)
-        return self.layers * sum(rank * m.ranks * m.copies * (m.inputs + m.outputs) for m in maps)
+        return self.layers * sum(m.rank(rank) * m.copies * (m.inputs + m.outputs) for m in maps)
 
 
 EXPERTS_USED = 2
@@ -207,8 +211,8 @@ def _mixtral(config: Config) -> Shape:
     plain = _gated(config)
     hidden, experts, width = plain.hidden, int(config["num_local_experts"]), plain.width
     mlp = (
-        Linear("gate", hidden, experts, module=False),
-        Linear("gate_up_proj", hidden, 2 * width, copies=experts, module=False, ranks=2),
+        Linear("gate", hidden, experts, module=False, adapted=False),
+        Linear("gate_up_proj", hidden, 2 * width, copies=experts, module=False),
         Linear("down_proj", width, hidden, copies=experts, module=False),
     )
     values = {name: getattr(plain, name) for name in Shape.__slots__}

@@ -116,7 +116,7 @@ Method = Annotated[
 
 
 class Lora(Strict):
-    """Low-rank adapters on every linear layer; the base stays frozen."""
+    """Low-rank adapters on every linear layer and every expert; the base stays frozen."""
 
     kind: Literal["lora"] = "lora"
     rank: int | None = Field(default=None, ge=1, description="Default from a rule: 16, or 32 for many tokens.")
@@ -274,6 +274,9 @@ class Recipe(Strict):
     )
     format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
+    join_labels: bool = Field(
+        default=False, description="Labels that differ in case or Unicode form only are one class."
+    )
     system: str | None = Field(default=None, description="System prompt for rows that have none.")
     retrieval: Retrieval | None = Field(default=None, description="Passages in every prompt, learned and looked up.")
     split: Split = Field(default_factory=Split)

@@ -6,7 +6,6 @@ Verdicts are kept in a file, so that a run that is resumed gets those that it go
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from pathlib import Path
 from whet.errors import RunError
 from whet.generate.remote import Remote
 from whet.recipe.schema import Judge
-from whet.store.atomic import write_text
+from whet.store.checksums import read_summed, write_summed
 from whet.types import Message, Row
 
 AT_ONCE = 8
@@ -53,7 +52,7 @@ class JudgeReward:
             self.known |= {self._key(text): points for text, points in zip(missing, found, strict=True)}
             if self.cache is not None:
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
-                write_text(self.cache, json.dumps(self.known))
+                write_summed(self.cache, self.known)
         return [self.known[self._key(text)] / 10 for text in texts]
 
     def _text(self, prompt: list[Message], answer: str) -> str:
@@ -75,8 +74,5 @@ class JudgeReward:
 
 
 def _read(cache: Path | None) -> dict[str, int]:
-    """Verdicts of before; a damaged file is asked for again."""
-    try:
-        return dict(json.loads(cache.read_text("utf-8"))) if cache is not None and cache.is_file() else {}
-    except ValueError:
-        return {}
+    """Verdicts of before; those of a damaged file are asked for again."""
+    return dict((read_summed(cache) if cache is not None else None) or {})

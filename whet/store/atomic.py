@@ -10,7 +10,7 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,12 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: object) -> None:
     """Writes indented JSON. NaN and infinity become null, because JSON has neither."""
-    write_text(path, json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """What `write_json` writes."""
+    return json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n"
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -39,8 +44,9 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     write_pieces(path, (data,))
 
 
-def write_pieces(path: Path | str, pieces: Iterable[bytes]) -> None:
-    """`write_bytes` for what is made bit by bit and need not be in memory whole."""
+def write_pieces(path: Path | str, pieces: Iterable[bytes], before: Callable[[], None] | None = None) -> None:
+    """`write_bytes` for what is made bit by bit and need not be in memory whole. `before` is called when all is
+    written, and before the file appears."""
     path = Path(path)
     temporary = temporary_name(path)
     with storing(path):
@@ -50,6 +56,8 @@ def write_pieces(path: Path | str, pieces: Iterable[bytes]) -> None:
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
+            if before:
+                before()
             os.replace(temporary, path)
         except BaseException:
             remove(temporary)
@@ -58,8 +66,9 @@ def write_pieces(path: Path | str, pieces: Iterable[bytes]) -> None:
 
 
 @contextmanager
-def new_folder(final: Path | str) -> Iterator[Path]:
+def new_folder(final: Path | str, older: Path | None = None) -> Iterator[Path]:
     """Gives an empty temporary folder that replaces `final` when the block ends well, and vanishes when it does not.
+    What `final` was before becomes `older`, where that is given.
 
     Use it for checkpoints and models: whatever writes inside (torch.save, safetensors), a full disk
     becomes a DiskFullError and the folder that was there before stays.
@@ -70,7 +79,7 @@ def new_folder(final: Path | str) -> Iterator[Path]:
         make_folder(final.parent)
         temporary.mkdir()
         yield temporary
-        replace_folder(temporary, final)
+        replace_folder(temporary, final, older)
     except BaseException as error:
         known = explained(error, final)  # before the removal, while the disk is still full
         remove(temporary)
@@ -79,9 +88,9 @@ def new_folder(final: Path | str) -> Iterator[Path]:
         raise
 
 
-def replace_folder(temporary: Path, final: Path) -> None:
+def replace_folder(temporary: Path, final: Path, older: Path | None = None) -> None:
     """Makes `temporary` take the place of `final`. After a kill at any instant `recover_folder(final)` finds a
-    whole folder, the new one or the old one."""
+    whole folder, the new one or the old one; with `older`, where the old one is kept, it may be found there."""
     temporary, final = Path(temporary), Path(final)
     with storing(final):
         for folder, _, names in os.walk(temporary):
@@ -89,12 +98,15 @@ def replace_folder(temporary: Path, final: Path) -> None:
                 sync_file(Path(folder) / name)
             sync_folder(Path(folder))
         recover_folder(final)
-        old = old_name(final)
+        old = older or old_name(final)
         if final.exists():
+            if older is not None:
+                remove(older)
             os.rename(final, old)
         os.rename(temporary, final)
         sync_folder(final.parent)
-        remove(old)
+        if older is None:
+            remove(old)
 
 
 def recover_folder(final: Path) -> None:

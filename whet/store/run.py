@@ -6,6 +6,7 @@ choices.json             each choice with its reason   environment.json      ver
 ledger.json, rows.jsonl  the fate of every input row   selfcheck.json        fast path against plain path
 metrics.jsonl            one line a step               checkpoints/{last,best}/
 model/                   the final adapter or weights  evaluation.json, answers.jsonl, report.html
+checksums.json           of the files above: what a resume reads must be what was written
 asked.jsonl              what base and tuned model answered, so that nothing is asked twice
 judgements.jsonl         what people preferred, as preference rows; judgements-even.jsonl: ties and what was skipped
 judged/                  what language models said of answers
@@ -14,6 +15,7 @@ status.json              preparing training evaluating done failed stopped
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -27,22 +29,26 @@ from typing import Any, Literal, get_args
 from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Recipe
-from whet.store import identity
+from whet.store import checksums, identity
 from whet.store.atomic import (
     append_line,
+    json_text,
     make_folder,
     plain,
     recover_folder,
     remove,
-    write_json,
     write_pieces,
     write_text,
 )
 from whet.store.lock import Lock
+from whet.store.named_files import changed, named_files
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
+METRICS = "metrics.jsonl"
+ACCEPTED = "accepted_changes"
+"""Key of run.json and of ledger.json."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
@@ -57,10 +63,13 @@ class Run:
             recover_folder(final)
 
     @classmethod
-    def create(cls, root: Path | str, recipe: Recipe, name: str | None = None) -> Run:
+    def create(
+        cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False
+    ) -> Run:
         """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
 
-        Raises RunFolderError when `name` is taken by another recipe or other data, or the folder cannot be written.
+        Raises RunFolderError when `name` is taken by another recipe or other data, when a file that the recipe names
+        has changed (unless `accept_changed`), or the folder cannot be written.
         """
         recipe_hash, data_hash = identity.identity(recipe)
         name = name or identity.default_name(recipe, recipe_hash, data_hash)
@@ -74,12 +83,15 @@ class Run:
             if any(not inner.name.startswith(".") for inner in folder.iterdir()):
                 fix = "choose another --name, or move the folder"
                 raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
-            write_json(folder / "run.json", {**facts, "created": now(), "working_folder": os.getcwd()})
+            run = cls(folder)
+            begun = {"created": now(), "working_folder": os.getcwd(), "files": named_files(recipe)}
+            run.write_json("run.json", facts | begun)
         run = cls(folder)
         if not (folder / "recipe.yaml").exists():  # a new run, or one that was killed at this very place
-            write_text(folder / "recipe.yaml", dump_recipe(recipe))
+            run.write_text("recipe.yaml", dump_recipe(recipe))
             run.set_status("preparing")
         run.follow_data(recipe)
+        run.refuse_changed_files(recipe, accept_changed)
         return run
 
     @classmethod
@@ -108,7 +120,7 @@ class Run:
     def model(self) -> Path:
         return self.folder / "model"
 
-    def checkpoint(self, which: Literal["last", "best"]) -> Path:
+    def checkpoint(self, which: Literal["last", "older", "best"]) -> Path:
         return self.folder / "checkpoints" / which
 
     @property
@@ -128,10 +140,11 @@ class Run:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Holds the lock. Work that ends in an error says so in the status; a run whose input was refused before
-        anything was decided leaves nothing behind."""
+        anything was decided leaves nothing behind. Raises RunFolderError for a file that is not what the run wrote."""
         refused = False
         try:
             with self.lock:
+                checksums.refuse_damaged(self.folder)
                 try:
                     yield
                 except BaseException as error:
@@ -148,6 +161,7 @@ class Run:
     def looked_into(self) -> Iterator[None]:
         """Holds the lock for work that asks about a run: whatever becomes of it, the run's status stays what it was."""
         with self.lock:
+            checksums.refuse_damaged(self.folder)
             before = self.status_facts()
             try:
                 yield
@@ -173,6 +187,7 @@ class Run:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
         if _places(self.asked) == _places(recipe):
             return
+        checksums.refuse_damaged(self.folder)  # a damaged recipe names other places, too
         self.write_json("run.json", self.read_json("run.json") | {"working_folder": os.getcwd()})
         for name in ("recipe.yaml", "recipe.resolved.yaml"):
             if (self.folder / name).exists():
@@ -184,7 +199,7 @@ class Run:
                 moved.keep.prompts = recipe.keep.prompts
                 moved.forgetting.suites = recipe.forgetting.suites
                 moved.evaluate.metric = recipe.evaluate.metric
-                write_text(self.folder / name, dump_recipe(moved))
+                self.write_text(name, dump_recipe(moved))
 
     def refuse_changed_data(self) -> None:
         """Raises RunFolderError when the data is not the data that was trained on: a row that is held out of it now
@@ -197,6 +212,50 @@ class Run:
                 value=recipe.data if recipe.test is None else [recipe.data, recipe.test],
                 fix="restore the data; or tune again on the new data, which makes another run",
             )
+
+    def refuse_changed_files(self, recipe: Recipe, accept: bool = False, measured_anew: bool = False) -> None:
+        """Every file that the recipe names must be what it was when the run began; a run that has learned nothing yet
+        takes what is there. With `accept` the change is written down; a finished run, whose result would stay what it
+        is, takes none unless it is `measured_anew`. Raises RunFolderError."""
+        facts, found = self.read_json("run.json"), named_files(recipe)
+        names = changed(facts.get("files", {}), found)
+        if not names:
+            return
+        finished = (self.folder / "evaluation.json").exists() and not measured_anew
+        if not self._has_learned():
+            self.write_json("run.json", facts | {"files": found})
+            return
+        if not accept or finished:
+            also = "" if finished else ", or go on with the new content (it is noted in ledger.json): --accept-changed"
+            raise RunFolderError(
+                f"a file that the recipe names is not what it was when this run {'ended' if finished else 'began'}, or "
+                "it is gone",
+                where=f"run {self.name}",
+                value=", ".join(names),
+                fix=f"restore it; or start a new run with another --name{also}",
+            )
+        noted = [
+            {"file": name, "before": facts["files"][name], "after": found[name], "step": self._step(), "at": now()}
+            for name in names
+        ]
+        self.write_json("run.json", facts | {"files": found, ACCEPTED: [*facts.get(ACCEPTED, []), *noted]})
+
+    def accepted(self) -> dict[str, Any]:
+        """For the ledger: which named files were changed on purpose, and from which step on; empty where none was."""
+        facts = self.read_json("run.json")
+        return {ACCEPTED: facts[ACCEPTED]} if facts.get(ACCEPTED) else {}
+
+    def _has_learned(self) -> bool:
+        return self.model.exists() or any(self.checkpoint(which).exists() for which in ("last", "older"))
+
+    def _step(self) -> int | None:
+        """The step of the last checkpoint, from which the run goes on; None once it is trained."""
+        if self.model.exists():
+            return None
+        for which in ("last", "older"):
+            if self.checkpoint(which).exists():
+                return int(read_json_file(self.checkpoint(which) / "progress.json", "step")["step"])
+        return 0
 
     def refuse_other_rows(self, lines: Iterable[dict[str, Any]]) -> None:
         """Every row must have the fate that it had when training began: a change of recipe.resolved.yaml, of the base
@@ -214,10 +273,14 @@ class Run:
             )
 
     def write_recipe(self, recipe: Recipe) -> None:
-        write_text(self.folder / "recipe.resolved.yaml", dump_recipe(recipe))
+        self.write_text("recipe.resolved.yaml", dump_recipe(recipe))
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file of the run, which must be the same when the run is resumed."""
+        self._write(name, (text.encode("utf-8"),))
 
     def write_json(self, name: str, value: object) -> None:
-        write_json(self.folder / name, value)
+        self.write_text(name, json_text(value))
 
     def read_json(self, name: str, *keys: str) -> Any:
         """Raises RunFolderError when the file is missing or damaged, or has not got these keys."""
@@ -226,21 +289,34 @@ class Run:
     def write_lines(self, name: str, lines: Iterable[dict[str, Any]]) -> None:
         """One JSON object a line; the file appears whole."""
         text = (json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
-        write_pieces(self.folder / name, (line.encode("utf-8") for line in text))
+        self._write(name, (line.encode("utf-8") for line in text))
+
+    def _write(self, name: str, pieces: Iterable[bytes]) -> None:
+        digest = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for piece in pieces:
+                digest.update(piece)
+                yield piece
+
+        def expected() -> None:
+            checksums.expect(self.folder, name, digest.hexdigest())
+
+        write_pieces(self.folder / name, counted(), expected)
 
     def log(self, facts: dict[str, Any]) -> None:
         """Appends a line to metrics.jsonl."""
-        append_line(self.folder / "metrics.jsonl", json.dumps(plain(facts)))
+        append_line(self.folder / METRICS, json.dumps(plain(facts)))
 
     def metrics(self) -> list[dict[str, Any]]:
         """All whole lines of metrics.jsonl; a torn last one is left out."""
-        return read_lines(self.folder / "metrics.jsonl")
+        return read_lines(self.folder / METRICS)
 
     def truncate_metrics(self, step: int) -> None:
         """Drops the lines of `step` and later ones: a resumed run writes them again. The validation after so many steps
         stands before the checkpoint, and stays."""
         kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
-        write_text(self.folder / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+        write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _places(recipe: Recipe) -> tuple[object, ...]:
@@ -310,6 +386,7 @@ def iter_lines(path: Path) -> Iterator[dict[str, Any]]:
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("it is no object")
+                row = checksums.without_sum(row)
             except ValueError as error:
                 fix = "restore the file from a backup, or start a new run with another --name"
                 raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}", fix=fix) from error

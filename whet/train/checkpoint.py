@@ -1,9 +1,14 @@
-"""Checkpoints: `last` resumes exactly, `best` is protected. Both appear whole or not at all; no pickles."""
+"""Checkpoints: `last` resumes exactly, `older` is the one before it, `best` is protected.
+
+All appear whole or not at all, without pickles, and each of their files has a checksum: what is damaged is refused.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -11,8 +16,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from whet.errors import NonFiniteError, RunFolderError
-from whet.store.atomic import new_folder, recover_folder, write_text
+from whet.store.atomic import new_folder, recover_folder, remove, sync_file, write_json, write_text
+from whet.store.checksums import damage, seal
+from whet.store.run import METRICS, Run, read_json_file
 from whet.train.optim import MasterOptimizer
+
+WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"
+"""The best weights in their own folder, and in a checkpoint, which needs those of its time; what stands beside them."""
 
 
 @dataclass(slots=True)
@@ -37,41 +47,117 @@ class Progress:
     """What a method must remember beside the weights."""
 
 
-def save_last(folder: Path, progress: Progress, optimizer: MasterOptimizer) -> None:
-    """Weights, optimiser state, random state and progress, in one atomic folder."""
+def save_last(run: Run, progress: Progress, optimizer: MasterOptimizer, path: str) -> None:
+    """Weights, optimiser state, random state, progress and the best weights so far, in one atomic folder. The one
+    before becomes `older`. `path` is the way through the model that the run takes."""
     tensors = {name: tensor.contiguous() for name, tensor in optimizer.state().items()}
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    with new_folder(folder) as temporary:
+    final, older = run.checkpoint("last"), run.checkpoint("older")
+    remove(older)  # first, so that no more than two stand on the disk
+    with new_folder(final, older) as temporary:
         save_file(tensors, str(temporary / "state.safetensors"))
         write_text(temporary / "progress.json", json.dumps(asdict(progress)))
+        best = run.checkpoint("best") / WEIGHTS
+        if best.exists():
+            shutil.copyfile(best, temporary / BEST)
+        write_json(temporary / BESIDE, {"path": path, **_metrics(run)})
+        seal(temporary)
 
 
-def load_last(folder: Path, optimizer: MasterOptimizer) -> Progress | None:
-    """Restore in place; None when there is no checkpoint. Raises RunFolderError for a damaged one."""
-    recover_folder(folder)
-    if not folder.exists():
+def newest(run: Run) -> Path | None:
+    """`last`; where it is gone, `older`; None where there is none."""
+    for which in ("last", "older"):
+        recover_folder(run.checkpoint(which))
+        if run.checkpoint(which).exists():
+            return run.checkpoint(which)
+    return None
+
+
+def path_of(run: Run) -> str | None:
+    """The way through the model that the run took up to its newest checkpoint. Raises RunFolderError for a damaged
+    one."""
+    folder = newest(run)
+    if folder is None:
         return None
+    _refuse_damaged(run, folder)
+    return str(read_json_file(folder / BESIDE, "path")["path"])
+
+
+def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
+    """Restore in place, the best weights too; None when there is no checkpoint. Raises RunFolderError for a damaged
+    one."""
+    folder = newest(run)
+    if folder is None:
+        return None
+    _refuse_damaged(run, folder)
     try:
         tensors = load_file(str(folder / "state.safetensors"))
-        facts = json.loads((folder / "progress.json").read_text())
-        facts["validations"] = [tuple(entry) for entry in facts["validations"]]
-        progress = Progress(**facts)
-        if not isinstance(progress.step, int) or progress.step < 0:
-            raise ValueError(f"progress.json names step {progress.step!r}")
+        progress = _progress(folder)
         optimizer.load_state(tensors)
         torch.set_rng_state(tensors["random/cpu"])
         if "random/cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random/cuda"])
     except Exception as error:
-        raise _not_restorable(folder, error) from error
+        raise _not_restorable(folder, str(error)) from error
+    if (folder / BEST).exists():  # later ones may be there already, and are found again
+        with new_folder(run.checkpoint("best")) as temporary:
+            shutil.copyfile(folder / BEST, temporary / WEIGHTS)
+            seal(temporary)
     return progress
 
 
-def _not_restorable(folder: Path, error: Exception) -> RunFolderError:
+def _progress(folder: Path) -> Progress:
+    facts = json.loads((folder / "progress.json").read_text())
+    facts["validations"] = [tuple(entry) for entry in facts["validations"]]
+    progress = Progress(**facts)
+    if not isinstance(progress.step, int) or progress.step < 0:
+        raise ValueError(f"progress.json names step {progress.step!r}")
+    return progress
+
+
+def _metrics(run: Run) -> dict[str, object]:
+    """How long metrics.jsonl is now, and its checksum: later lines are written again after a resume."""
+    path = run.folder / METRICS
+    if not path.exists():
+        return {"metrics_bytes": 0, "metrics_sha256": sha256(b"").hexdigest()}
+    sync_file(path)
+    data = path.read_bytes()
+    return {"metrics_bytes": len(data), "metrics_sha256": sha256(data).hexdigest()}
+
+
+def _damage(run: Run, folder: Path) -> str | None:
+    """What of a checkpoint, or of the metrics up to it, is not what was written."""
+    found = damage(folder)
+    if found:
+        return found
+    beside = read_json_file(folder / BESIDE, "metrics_bytes", "metrics_sha256")
+    metrics = run.folder / METRICS
+    data = metrics.read_bytes()[: beside["metrics_bytes"]] if metrics.exists() else b""
+    same = sha256(data).hexdigest() == beside["metrics_sha256"]
+    return None if same else f"the lines of {metrics} up to it are not what was written: their checksum differs"
+
+
+def _refuse_damaged(run: Run, folder: Path) -> None:
+    """Raises RunFolderError, and offers the older checkpoint where it is whole."""
+    found = _damage(run, folder)
+    if not found:
+        return
+    older = run.checkpoint("older")
+    if folder == older or not older.exists() or _damage(run, older):
+        raise _not_restorable(folder, found)
+    raise RunFolderError(
+        f"the checkpoint is damaged: {found}",
+        where=str(folder),
+        fix=f"to go on from the older checkpoint, of step {_progress(older).step}, remove {folder} and give the same "
+        "command again; the result is the same",
+    )
+
+
+def _not_restorable(folder: Path, why: str) -> RunFolderError:
     return RunFolderError(
-        f"the checkpoint cannot be restored: {error}",
+        f"the checkpoint cannot be restored: {why}",
         where=str(folder),
         fix="remove the run folder to start again, or restore it from a backup",
     )
@@ -85,19 +171,24 @@ def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
         raise NonFiniteError(f"{len(broken)} trained tensors are not finite, the first is {broken[0]}", fix=fix)
     with new_folder(folder) as temporary:
         tensors: dict[str, Tensor] = {name: p.detach().contiguous() for name, p in weights.items()}
-        save_file(tensors, str(temporary / "weights.safetensors"))
+        save_file(tensors, str(temporary / WEIGHTS))
+        seal(temporary)
 
 
 @torch.no_grad()
 def load_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     """Put the best weights back; every trained tensor must be there."""
     recover_folder(folder)
+    found = damage(folder)
+    if found:
+        fix = "give the same command again: the best weights are in the last checkpoint, too"
+        raise RunFolderError(f"the best weights are damaged: {found}", where=str(folder), fix=fix)
     try:
-        tensors = load_file(str(folder / "weights.safetensors"))
+        tensors = load_file(str(folder / WEIGHTS))
         missing = sorted(set(weights) - set(tensors))
         if missing:
             raise ValueError(f"{len(missing)} tensors are missing, the first is {missing[0]}")
         for name, parameter in weights.items():
             parameter.copy_(tensors[name])
     except Exception as error:
-        raise _not_restorable(folder, error) from error
+        raise _not_restorable(folder, str(error)) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -227,13 +226,15 @@ class Checkpointer:
     resumed before it would go on from the best weights of now, not from those of then."""
 
     optimizer: MasterOptimizer
-    folder: Path
+    run: Run
     progress: Progress
     every: int
     total: int
+    path: str
+    """The way through the model that the run takes."""
 
     def __call__(self, step: int, loss: float) -> bool:
         self.progress.step = step
         if (step % self.every == 0 and step != self.total) or step == self.progress.turned:
-            save_last(self.folder, self.progress, self.optimizer)
+            save_last(self.run, self.progress, self.optimizer, self.path)
         return False

@@ -33,6 +33,7 @@ from whet.recipe.schema import (
     Rloo,
     Sft,
 )
+from whet.train.both_marks import refuse_one_mark_learned
 from whet.train.methods import BatchSource
 from whet.train.observer import Observer
 from whet.train.rewarded import prompt_loader
@@ -139,7 +140,7 @@ def settle_method(recipe: Recipe, material: Material) -> tuple[Recipe, list[Choi
         return recipe, []
     _refuse_metric(recipe.evaluate.metric, kind)
     if kind == "unpaired" and isinstance(material.source, Prepared):
-        _refuse_one_mark(recipe, material.source)
+        refuse_one_mark_learned(recipe, material.source)
     if not isinstance(recipe.method, Auto):
         return recipe, []
     recipe = recipe.model_copy(deep=True)
@@ -159,17 +160,6 @@ def _refuse_metric(metric: str, kind: str) -> None:
         "unpaired": "marked answers are compared by the probability of the answers",
     }.get(kind, f"this needs {'pairs' if metric == own['preference'] else 'answers marked good or bad'}")
     raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
-
-
-def _refuse_one_mark(recipe: Recipe, source: Prepared) -> None:
-    marks = set(marks_by_row(source.train).values())
-    if len(marks) < 2:
-        word = "good" if True in marks else "bad"
-        raise DataError(
-            f"every answer to learn from is marked {word}, and kto learns from the difference",
-            where=str(recipe.data),
-            fix=f"add answers marked {'bad' if word == 'good' else 'good'}; or leave the marks out, for sft",
-        )
 
 
 def gather(recipe: Recipe, tokenizer: Any, renderer: Renderer, cache: Path, observer: Observer) -> Material:

@@ -30,7 +30,7 @@ def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) ->
         return stored
     found = {name: tensor.contiguous() for name, tensor in read().items()}
     with new_folder(folder) as temporary:
-        save_file(found, str(temporary / FILE), {"key": key})
+        save_file(found, str(temporary / FILE), {"key": key, "sha256": _digest(found)})
     return found
 
 
@@ -51,9 +51,18 @@ def _stored(path: Path, key: str) -> dict[str, Tensor] | None:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
-            return {name: file.get_tensor(name).clone() for name in file.keys()}  # the mapped file may be replaced
+            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # the mapped file may be replaced
+            return found if (file.metadata() or {}).get("sha256") == _digest(found) else None
     except SafetensorError:
         return None
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """sha256 over names and bytes: one flipped bit would be another reference without a word."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + b"\0" + tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def key_of(recipe: Recipe, base: str, template: str, rows: Iterable[object], path: str, device: str) -> str:

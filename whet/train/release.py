@@ -12,6 +12,7 @@ from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
+from whet.store.checksums import SUMS, damage, seal
 from whet.store.run import Run, read_json_file
 
 GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
@@ -44,6 +45,7 @@ def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe
         "weights_sha256": {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))},
     }
     write_json(folder / "whet.json", facts | more)
+    seal(folder)
 
 
 def _lasting_name(name: str, path: str) -> str:
@@ -64,7 +66,8 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def prove_weights(facts: dict[str, Any], folder: Path) -> None:
-    """The files of weights must be, byte for byte, those that the training left. Raises RunFolderError."""
+    """The files of weights, and of how they are read, must be byte for byte those that the training left. Raises
+    RunFolderError."""
     for name, digest in facts.get("weights_sha256", {}).items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:
             raise RunFolderError(
@@ -72,6 +75,13 @@ def prove_weights(facts: dict[str, Any], folder: Path) -> None:
                 where=str(folder / name),
                 fix="restore it from a backup; or remove the run folder and train again",
             )
+    found = damage(folder) if (folder / SUMS).exists() else None  # models of earlier versions have none
+    if found:
+        raise RunFolderError(
+            f"the model is not the one that the training left: {found}",
+            where=str(folder),
+            fix="restore it from a backup; or remove the run folder and train again",
+        )
 
 
 def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:

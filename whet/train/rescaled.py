@@ -13,11 +13,12 @@ from whet.model.base import load_base
 from whet.model.interpolate import move
 from whet.model.load import refuse_other_weights
 from whet.store.atomic import new_folder, sha256_file, write_json
-from whet.store.run import Run, read_json_file
+from whet.store.checksums import seal
+from whet.store.run import METRICS, Run, read_json_file
 from whet.train.release import read_facts
 
 COPIED = (
-    "choices.json", "environment.json", "ledger.json", "rows.jsonl", "replay.json", "selfcheck.json", "metrics.jsonl",
+    "choices.json", "environment.json", "ledger.json", "rows.jsonl", "replay.json", "selfcheck.json", METRICS,
     "training.json", "frontier.json",
 )  # fmt: skip
 """What a run at another scale has in common with the run that was trained."""
@@ -41,6 +42,7 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
             _mix(folder, temporary, facts, scale, trust_remote_code)
         digests = {file.name: sha256_file(file) for file in sorted(temporary.glob("*.safetensors"))}
         write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": digests})
+        seal(temporary)
 
 
 def _mix(folder: Path, temporary: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:
@@ -63,8 +65,11 @@ def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
     if made.model.exists():
         return
     for name in COPIED:
-        if (trained.folder / name).exists():
-            shutil.copy2(trained.folder / name, made.folder / name)
+        path = trained.folder / name
+        if path.exists() and name == METRICS:
+            shutil.copy2(path, made.folder / name)
+        elif path.exists():
+            made.write_text(name, path.read_text("utf-8"))
     resolved = trained.recipe.model_copy(deep=True)
     resolved.keep.scale = scale
     made.write_recipe(resolved)

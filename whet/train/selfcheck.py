@@ -1,7 +1,8 @@
 """Before the first step: does the fast path compute what the plain one does? Loss and gradient, on real rows.
 
 The plain path is independent: the model's own forward with full logits, one right-padded example a row, and torch's
-log-softmax. On a mismatch the run takes the plain path and says so.
+log-softmax. What is compared, and how closely: in the run's dtype the whole, and in float32 each layer
+(whet/train/layerwise.py). On a mismatch the run takes the plain path and says so.
 """
 
 from __future__ import annotations
@@ -15,18 +16,28 @@ import torch
 from torch import Tensor
 
 from whet.data.forest import build_batch, pick, segments_of, trees
-from whet.errors import ModelError
+from whet.errors import ModelError, ProofError
 from whet.loss.sft import sft_loss
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
 from whet.model.flex import flex_runs_on
 from whet.model.policy import Policy, evaluating, reference_logprobs
+from whet.train.layerwise import (
+    LAYER_LIMIT,
+    LOSS_LIMIT,
+    in_float32,
+    is_low,
+    largest_difference,
+    why_not_widened,
+)
 from whet.types import Batch
 
 TOLERANCE = {torch.float32: (1e-4, 1e-3), torch.bfloat16: (2e-2, 1e-1), torch.float16: (1e-2, 5e-2)}
-"""Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%."""
+"""Largest relative difference of loss and of gradient. bfloat16 keeps 8 bits: rounding alone gives about 1% to 5%. What
+is smaller than that is found in float32."""
 
 
+KEPT = "the path that the run took up to its checkpoint"
 ROWS = 8
 """Trees of the first batch that are compared: enough to mix lengths, cheap for a large model."""
 LOGITS = 16 * 1024 * 1024
@@ -75,6 +86,8 @@ class SelfCheck:
     loss_plain: float | None = None
     loss_difference: float | None = None
     gradient_difference: float | None = None
+    layer_difference: float | None = None
+    """In float32: the largest relative difference of one layer's gradient; None where that was not compared."""
     passed: bool = True
     """False where a faster path was tried and computed something else."""
 
@@ -83,61 +96,138 @@ class SelfCheck:
 
 
 def self_check(
-    policy: Policy, batch: Batch, wanted: str, reading: Reading | None = None, whole: Batch | None = None
+    policy: Policy,
+    batch: Batch,
+    wanted: str,
+    reading: Reading | None = None,
+    whole: Batch | None = None,
+    kept: str | None = None,
 ) -> SelfCheck:
     """Choose the path for this run and prove it on `batch`; adapters are moved away from zero for the comparison.
-    `reading` is that of tokens, unless given.
+    `reading` is that of tokens, unless given. `kept` is the path that a run which is resumed took before: no other is
+    taken. Raises ProofError where it cannot be.
 
     Where two paths are right and neither is always faster (GPUs), both are timed on `whole`, a batch of the run.
     Leaves no gradients behind. Sets `policy.use_forest` and `policy.flat`, and installs or removes the fused layers.
     """
     reading = reading or token_reading(policy)
     refusal = forest_refusal(causal_lm(policy.model))
-    if wanted == "plain" or refusal:
+    if refusal and kept not in (None, "plain"):
+        raise _not_kept(kept, refusal)
+    if wanted == "plain" or refusal or kept == "plain":
         policy.use_forest = False
-        return SelfCheck("plain", refusal or "asked for in the recipe")
+        return SelfCheck("plain", refusal or ("asked for in the recipe" if wanted == "plain" else KEPT))
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
-        plain = _loss_and_gradient(policy, batch, reading.plain)
-        check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch)
+        plain = _plainly(policy, batch, reading)
+        check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch, kept)
+    if kept is not None and check.path != kept:
+        raise _not_kept(kept, check.reason)
     policy.use_forest = check.path != "plain"
     return check
 
 
 def _first_that_agrees(
-    policy: Policy, batch: Batch, wanted: str, reading: Reading, plain: tuple[float, list[Tensor]], whole: Batch
+    policy: Policy,
+    batch: Batch,
+    wanted: str,
+    reading: Reading,
+    plain: Plain,
+    whole: Batch,
+    kept: str | None,
 ) -> SelfCheck:
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
-    for path in _candidates(policy, wanted):
+    for path in _candidates(policy, wanted, kept):
         _set_up(policy, path)
         try:
             loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
         except (RuntimeError, ModelError) as error:
             if path != "flex":
                 raise
-            failed = f"FlexAttention does not run here ({str(error).strip().splitlines()[0]}); "
+            failed = f"FlexAttention does not run here ({_first_line(error)}); "
             continue
-        loss_difference = abs(loss - plain[0]) / max(abs(plain[0]), 1e-6)
-        gradient_difference = _relative_difference(gradient, plain[1])
+        loss_difference = abs(loss - plain.loss) / max(abs(plain.loss), 1e-6)
+        gradient_difference = _relative_difference(gradient, plain.gradient)
         loss_limit, gradient_limit = TOLERANCE[next(policy.model.parameters()).dtype]
         compared = f"loss differs by {loss_difference:.1e}, gradient by {gradient_difference:.1e}"
         reason = f"{failed}{compared} (relative; allowed {loss_limit:g} and {gradient_limit:g})"
-        check = SelfCheck(path, reason, tokens, loss, plain[0], loss_difference, gradient_difference, not failed)
-        if loss_difference <= loss_limit and gradient_difference <= gradient_limit:
-            return _faster(policy, reading, check, whole) if path == "flex" else check
+        check = SelfCheck(path, reason, tokens, loss, plain.loss, loss_difference, gradient_difference)
+        check.passed = not failed
+        right = loss_difference <= loss_limit and gradient_difference <= gradient_limit
+        if right:
+            right, check.layer_difference, words = _layers_agree(policy, batch, reading, plain, gradient, loss)
+            reason = check.reason = f"{reason}; {words}"
+        if right:
+            return _faster(policy, reading, check, whole) if path == "flex" and kept is None else check
         failed = f"{reason} on the {path} path, which was given up; "
     _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
 
 
-def _candidates(policy: Policy, wanted: str) -> tuple[str, ...]:
-    """Paths over packed rows, the one to try first at the front."""
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """What the plain path gives: in the run's dtype, and in float32 where the model could be widened."""
+
+    loss: float
+    gradient: list[Tensor]
+    wide: tuple[float, list[Tensor]] | None
+    why_not: str
+
+
+def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
+    loss, gradient = _loss_and_gradient(policy, batch, reading.plain)
+    if not is_low(policy.model):
+        return Plain(loss, gradient, (loss, gradient), "")
+    why_not = why_not_widened(policy.model)
+    if why_not:
+        return Plain(loss, gradient, None, why_not)
+    with in_float32(policy.model):
+        return Plain(loss, gradient, _loss_and_gradient(policy, batch, reading.plain), "")
+
+
+def _layers_agree(
+    policy: Policy, batch: Batch, reading: Reading, plain: Plain, gradient: list[Tensor], loss: float
+) -> tuple[bool, float | None, str]:
+    """Whether every layer agrees in float32, the largest difference of one, and both in words. `gradient` and `loss`
+    are those of the fast path in the run's dtype."""
+    if plain.wide is None:
+        return True, None, f"not compared in float32: {plain.why_not}"
+    if is_low(policy.model):
+        try:
+            with in_float32(policy.model):
+                loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
+        except (RuntimeError, ModelError) as error:
+            if not policy.flat:
+                raise
+            return True, None, f"not compared in float32: FlexAttention does not run so ({_first_line(error)})"
+    apart = abs(loss - plain.wide[0]) / max(abs(plain.wide[0]), 1e-6)
+    difference, layer = largest_difference(list(policy.trainable()), gradient, plain.wide[1])
+    words = f"in float32 loss by {apart:.1e}, the gradient of a layer by at most {difference:.1e} ({layer}; allowed "
+    words += f"{LOSS_LIMIT:.1g} and {LAYER_LIMIT:.1g})"
+    return apart <= LOSS_LIMIT and difference <= LAYER_LIMIT, difference, words
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...]:
+    """Paths over packed rows, the one to try first at the front; the one that is kept alone."""
+    if kept is not None:
+        return () if kept == "fused" and fuse(policy.model) else (kept,)
     if wanted != "auto":
         return ("forest",)
     if flex_runs_on(policy.device):
         return ("flex", "forest")
     return ("forest",) if fuse(policy.model) else ("fused", "forest")
+
+
+def _not_kept(kept: str | None, why: str) -> ProofError:
+    return ProofError(
+        f"this run took the {kept} path up to its checkpoint, and that path cannot be taken here: {why or 'no reason'}",
+        fix="resume it on the machine and with the versions that it began on; or remove the run folder to start again",
+    )
 
 
 def _set_up(policy: Policy, path: str) -> None:

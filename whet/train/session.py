@@ -19,6 +19,7 @@ from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
+from whet.model.experts import told_experts
 from whet.model.fit import install_forest
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
@@ -35,7 +36,8 @@ from whet.reward.function import load_metric
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
-from whet.train.checkpoint import Progress, load_best, load_last
+from whet.train.changed import refuse_changed_base, told_accepted
+from whet.train.checkpoint import Progress, load_best, load_last, path_of
 from whet.train.distil import Distilling
 from whet.train.distilled import baking_method, distilling_method
 from whet.train.head_release import save_headed
@@ -99,9 +101,9 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     renderer = Renderer(tokenizer, clock=_clock(run))
     material = gather(with_context(recipe, config), tokenizer, renderer, run.folder.parent / "cache", observer)
     run.refuse_other_rows(material.ledger.rows_jsonl())
-    run.write_json("ledger.json", material.ledger.summary())
+    run.write_json("ledger.json", material.ledger.summary() | run.accepted())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    for note in material.notes:
+    for note in [*material.notes, *told_accepted(run)]:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
@@ -193,10 +195,14 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     run.set_status("training")
     keep_freed_memory()
     base = session.base or load(recipe, getattr(torch, recipe.dtype), observer)
+    refuse_changed_base(run, base)
     observer.phase("preparing the model")
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
+    experts = told_experts(base.model, recipe.adapter)
+    if experts:
+        observer.note(experts)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)
@@ -224,7 +230,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     if progress.best_step < 0:
         observer.phase("validating the base")
         validator.measure(0)  # the base is checkpoint 0, and may win
-    saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
+    saver = Checkpointer(optimizer, run, progress, recipe.checkpoint_every, recipe.steps, check.path)
     observer.phase("training", validator.expected(progress.step))
     tokens = 0
 
@@ -296,11 +302,15 @@ def _reading(session: Session, policy: Policy) -> Reading:
 
 
 def _proved_path(session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer) -> SelfCheck:
-    """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks."""
+    """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks; of
+    a run that is resumed, the way it took before. Raises ProofError where that cannot be taken."""
     recipe = session.recipe
     wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
     vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
-    check = self_check(policy, sample_of(first, vocabulary), wanted, reading, first)
+    kept = path_of(session.run)
+    check = self_check(policy, sample_of(first, vocabulary), wanted, reading, first, kept)
+    if kept == "plain":  # it may have been taken because a faster one computed something else
+        check = SelfCheck(**session.run.read_json("selfcheck.json", "path", "reason"))
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
     if recipe.compile:
@@ -312,7 +322,7 @@ def _proved_path(session: Session, policy: Policy, first: Batch, reading: Readin
 
 def _resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> Progress:
     """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
-    progress = load_last(run.checkpoint("last"), optimizer) or Progress()
+    progress = load_last(run, optimizer) or Progress()
     if progress.step > steps:
         what = f"the checkpoint is of step {progress.step}, but the run has only {steps} steps"
         raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")

@@ -1,0 +1,57 @@
+"""A cached file is read only where the code that made it is the code of now: all of it, found from its imports."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from whet.data.made_by import WITHIN
+from whet.store.source_key import HERE, modules_of, source_key
+
+ROOTS = ("whet.data.corpus", "whet.data.prepare")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the code, in which `convert` imports a new module and nobody imports another."""
+    shutil.copytree(HERE / "whet" / "data", tmp_path / "whet" / "data")
+    for name in ("__init__.py", "types.py"):
+        shutil.copy(HERE / "whet" / name, tmp_path / "whet" / name)
+    (tmp_path / "whet" / "data" / "fresh.py").write_text("ONE = 1\n")
+    (tmp_path / "whet" / "data" / "alone.py").write_text("ONE = 1\n")
+    convert = tmp_path / "whet" / "data" / "convert.py"
+    late = "\n\ndef late():\n    from whet.data import fresh\n\n    return fresh.ONE\n"
+    convert.write_text(convert.read_text() + late)
+    return tmp_path
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_one_byte_of_any_module_that_is_imported_makes_another_key(tree: Path, root: str) -> None:
+    def key() -> str:
+        return source_key.__wrapped__(root, within=WITHIN, folder=tree)
+
+    before = key()
+    (tree / "whet" / "data" / "alone.py").write_text("ONE = 2\n")
+    assert key() == before, "nobody imports it"
+    for path in ("data/fresh.py", "data/spans.py", "data/split.py", "data/tables.py", "types.py"):
+        file = tree / "whet" / path
+        text = file.read_text()
+        file.write_text(text + "#")
+        assert key() != before, path
+        file.write_text(text)
+    assert key() == before
+
+
+def test_the_keys_cover_what_reads_renders_and_splits() -> None:
+    for root in ROOTS:
+        names = modules_of((root,), WITHIN)
+        assert {f"whet.data.{name}" for name in ("convert", "shape", "judged", "marks", "frames", "hub")} <= set(names)
+        assert "whet.types" in names and not any(name.startswith("whet.train") for name in names)
+    assert "whet.data.blocks" in modules_of(("whet.data.corpus",), WITHIN)
+
+
+def test_a_root_that_was_moved_is_an_error_and_not_an_empty_key() -> None:
+    with pytest.raises(ValueError, match="no module"):
+        source_key("whet.data.moved_away", within=WITHIN)

@@ -1,0 +1,106 @@
+"""What is left out of one layer is noticed in 16 bits, too, where rounding is larger than the mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.tiny_models import CONFIGS, grove, tiny
+from whet.model import attention
+from whet.model.adapter import add_adapter
+from whet.model.fit import install_forest
+from whet.model.logprob import Head
+from whet.model.policy import Policy
+from whet.recipe.schema import Full, Lora
+from whet.train.layerwise import LAYER_LIMIT, in_float32, largest_difference, layer_of
+from whet.train.selfcheck import SelfCheck, self_check
+
+ADAPTER = Lora(rank=4, alpha=8.0)
+KIND: Any = Policy.head
+
+
+def policy_of(name: str, adapter: Lora | Full = ADAPTER, changes: dict[str, Any] | None = None) -> Policy:
+    model = add_adapter(tiny(name, **changes or {}).to(torch.bfloat16), adapter, seed=0)
+    install_forest(model)
+    return Policy(model)
+
+
+def checked(policy: Policy) -> SelfCheck:
+    return self_check(policy, grove(), "auto")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_right_paths_pass_in_bfloat16_far_below_the_limit(name: str) -> None:
+    policy = policy_of(name)
+    before = {key: p.detach().clone() for key, p in policy.model.named_parameters()}
+    check = checked(policy)
+    assert check.passed and check.path in ("fused", "forest"), check.reason
+    assert check.layer_difference is not None and check.layer_difference < LAYER_LIMIT / 10
+    for key, parameter in policy.model.named_parameters():
+        assert parameter.dtype == torch.bfloat16 and parameter.equal(before[key]), "widened and narrowed exactly"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "name", "changes"),
+    [
+        ("softcap", "Gemma2", {"final_logit_softcapping": 30.0}),
+        ("scale", "Cohere", {"logit_scale": 0.98}),
+        ("scale", "Granite", {"logits_scaling": 1.02}),
+    ],
+)
+def test_a_softcap_or_a_scale_of_the_head_left_out_is_noticed(
+    left_out: str, name: str, changes: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def head(policy: Policy) -> Head:
+        right: Head = KIND.fget(policy)
+        softcap = None if left_out == "softcap" else right.softcap
+        return Head(right.weight_VD, right.bias_V, 1.0 if left_out == "scale" else right.scale, softcap)
+
+    monkeypatch.setattr(Policy, "head", property(head))
+    policy = policy_of(name, changes=changes)
+    check = checked(policy)
+    assert not check.passed and check.path == "plain" and not policy.use_forest, check.reason
+
+
+@pytest.mark.parametrize("adapter", [ADAPTER, Full()], ids=["adapter", "whole"])
+@pytest.mark.parametrize(
+    ("name", "changes", "wrong"),
+    [("Gemma2", {"attn_logit_softcapping": 50.0}, "softcap"), ("Granite", {"attention_multiplier": 0.2}, "scaling")],
+)
+def test_one_layers_softcap_or_scale_that_the_fast_path_gets_wrong_is_noticed(
+    name: str, changes: dict[str, float], wrong: str, adapter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Smaller than the rounding of bfloat16 over the whole, and in one layer only. The plain path shares no kernel."""
+    policy, calls = policy_of(name, adapter, changes), []
+
+    def attend(query: Any, key: Any, value: Any, mask: Any, scale: Any, softcap: Any, dropout: Any) -> Any:
+        calls.append(1)
+        last = len(calls) % 2 == 0  # of two layers
+        factor = 1.01 if last and wrong == "scaling" else 1.0
+        return right(query, key, value, mask, scale * factor, None if last and wrong == "softcap" else softcap, dropout)
+
+    right = attention.attend
+    monkeypatch.setattr("whet.model.attention.attend", attend)
+    monkeypatch.setattr("whet.train.selfcheck.fuse", lambda model: "left out here")
+    check = checked(policy)
+    assert not check.passed and check.path == "plain", check.reason
+    assert "layer" in check.reason and calls
+
+
+def test_layers_are_measured_one_by_one() -> None:
+    names = ["model.layers.0.q", "model.layers.1.q", "model.embed"]
+    theirs = [torch.full((4,), 100.0), torch.full((4,), 1.0), torch.zeros(4)]
+    ours = [theirs[0], theirs[1] + 0.01, theirs[2]]
+    difference, layer = largest_difference(names, ours, theirs)
+    assert layer == "layer 1" and difference == pytest.approx(0.01, rel=1e-3)
+    assert layer_of("model.embed_tokens.weight") == "outside the layers"
+
+
+def test_widening_is_undone_after_an_error() -> None:
+    model = tiny("Llama").to(torch.bfloat16)
+    with pytest.raises(ZeroDivisionError), in_float32(model):
+        assert next(model.parameters()).dtype == torch.float32
+        _ = 1 / 0
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}

@@ -1,0 +1,121 @@
+"""A checksum for every file that a resume reads: one flipped bit must not become other weights or another verdict.
+
+A folder that appears whole (a checkpoint, a model) holds SHA256SUMS, which `sha256sum -c SHA256SUMS` reads, too. Files
+that a run writes one by one are listed in its checksums.json, and lines that are appended one by one carry their own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from whet.errors import RunFolderError
+from whet.store.atomic import plain, sha256_file, sha256_text, write_json, write_text
+
+SUMS = "SHA256SUMS"
+OF_RUN = "checksums.json"
+NOT_SUMMED = (SUMS, "README.md")
+LINE_SUM = "sum"
+"""Key of a line's own checksum."""
+
+
+def seal(folder: Path) -> None:
+    """Lists every file of a folder that is complete."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOT_SUMMED)
+    write_text(folder / SUMS, "".join(f"{sha256_file(path)}  {path.relative_to(folder)}\n" for path in files))
+
+
+def damage(folder: Path) -> str | None:
+    """What of a sealed folder is not what was written, in words; None where all is."""
+    try:
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return f"it has no {SUMS}: it was made by another version of Whet, or the file is gone"
+    except (OSError, UnicodeDecodeError) as error:
+        return f"{SUMS} cannot be read: {error}"
+    for line in lines:
+        found = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
+        if not found:
+            return f"{SUMS} is damaged"
+        path = folder / found[2]
+        if not path.is_file():
+            return f"{found[2]} is missing"
+        if sha256_file(path) != found[1]:
+            return f"{found[2]} is not what was written: its checksum differs"
+    return None if lines else f"{SUMS} is empty"
+
+
+def expect(folder: Path, name: str, digest: str) -> None:
+    """Notes in a run's folder that `name` is about to hold this. The digest before stays allowed, because the process
+    may be killed before the file is replaced."""
+    known = _listed(folder)
+    known[name] = [*known.get(name, [])[-1:], digest]
+    write_json(folder / OF_RUN, {"files": known, "sha256": _digest(known)})
+
+
+def refuse_damaged(folder: Path) -> None:
+    """Every listed file of a run's folder that is there must be what the run wrote. Raises RunFolderError."""
+    for name, digests in _listed(folder).items():
+        path = folder / name
+        if path.is_file() and sha256_file(path) not in digests:
+            raise RunFolderError(
+                "this file is damaged: its checksum is not that of what the run wrote",
+                where=str(path),
+                fix="undo the change or restore the file from a backup; or start a new run with another --name",
+            )
+
+
+def with_sum(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A line with its own checksum."""
+    return {**facts, LINE_SUM: _line_digest(facts)}
+
+
+def without_sum(line: dict[str, Any]) -> dict[str, Any]:
+    """A line without its checksum; one that never had any is left as it is. Raises ValueError where it differs."""
+    if LINE_SUM not in line:
+        return line
+    rest = {key: value for key, value in line.items() if key != LINE_SUM}
+    if line[LINE_SUM] != _line_digest(rest):
+        raise ValueError("its checksum differs")
+    return rest
+
+
+def write_summed(path: Path, value: object) -> None:
+    """JSON with its own checksum, for what is remembered between runs."""
+    held = plain(value)
+    write_json(path, {"sha256": _digest(held), "holds": held})
+
+
+def read_summed(path: Path) -> Any:
+    """What `write_summed` wrote; None where there is no such file, or it is not what was written."""
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        return stored["holds"] if stored["sha256"] == _digest(stored["holds"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _listed(folder: Path) -> dict[str, list[str]]:
+    path = folder / OF_RUN
+    if not path.exists():
+        return {}
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        if stored["sha256"] != _digest(stored["files"]):
+            raise ValueError("its own checksum differs")
+        return dict(stored["files"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fix = "restore it from a backup, or start a new run with another --name"
+        raise RunFolderError(f"this file is damaged: {error}", where=str(path), fix=fix) from error
+
+
+def _digest(files: object) -> str:
+    return sha256_text(json.dumps(files, sort_keys=True))
+
+
+def _line_digest(facts: Mapping[str, Any]) -> str:
+    """Short: it finds damage, and need not withstand anybody."""
+    return sha256_text(json.dumps(facts, sort_keys=True))[:16]

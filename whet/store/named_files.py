@@ -1,0 +1,122 @@
+"""Files that a recipe names and a run reads again: rewards, schemas, metrics, tasks of lm-eval.
+
+Their content is part of the run. A run that is resumed with another one would be half of each, and nobody could say
+which half its numbers come from.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from whet.recipe.places import is_function
+from whet.recipe.rewards import AnyReward, Function, JsonObject, LearnedReward
+from whet.recipe.schema import Recipe
+from whet.store.atomic import sha256_file, sha256_text
+
+TASK_SUFFIXES = (".yaml", ".yml")
+TASK_FILES = re.compile(
+    r"include:\s*['\"]?([^\s'\"]+)|!function\s+([\w.]+)\.\w+|['\"]?([^\s'\",\[\]{}]+\.\w{2,7})['\"]?"
+)
+"""In a task of lm-eval: what it includes, the module of its functions, and anything that may be a file of data."""
+
+
+def named_files(recipe: Recipe) -> dict[str, str]:
+    """The key that names a file, and sha256 over the content of that file and of those that it reads from its own
+    folder; `gone` where there is no such file."""
+    found = dict(_of_rewards("method.rewards", getattr(recipe.method, "rewards", None) or []))
+    found |= _of_rewards("evaluate.wins", recipe.evaluate.wins or [])
+    if is_function(recipe.evaluate.metric):
+        found["evaluate.metric"] = _content(_with_imports(_python(recipe.evaluate.metric)))
+    for task in recipe.forgetting.lm_eval:
+        if Path(task).suffix.lower() in TASK_SUFFIXES:
+            found[f"forgetting.lm_eval {Path(task).name}"] = _content(_with_includes(Path(task)))
+    return found
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The keys of `before` whose file is another one now."""
+    return [key for key, digest in before.items() if now.get(key, digest) != digest]
+
+
+def _of_rewards(key: str, rewards: Sequence[AnyReward]) -> Iterator[tuple[str, str]]:
+    for number, reward in enumerate(rewards):
+        if isinstance(reward, Function):
+            yield f"{key}.{number}.function", _content(_with_imports(_python(reward.function)))
+        elif isinstance(reward, JsonObject) and reward.schema_file:
+            yield f"{key}.{number}.schema_file", _content([Path(reward.schema_file)])
+        elif isinstance(reward, LearnedReward):
+            folder = Path(reward.model)
+            inner = folder / "model" / "whet.json"  # it names the checksums of the weights
+            yield f"{key}.{number}.model", _content([inner if inner.is_file() else folder / "whet.json"])
+
+
+def _python(place: str) -> Path:
+    return Path(place.rpartition(":")[0])
+
+
+def _content(files: Sequence[Path]) -> str:
+    """Bytes count, and names within the folder, not places."""
+    try:
+        return sha256_text("".join(f"{file.name} {sha256_file(file)}\n" for file in files))
+    except OSError:
+        return "gone"
+
+
+def _with_imports(file: Path) -> list[Path]:
+    """A Python file and the modules beside it that it imports, directly or not."""
+    found: list[Path] = []
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.append(path)
+        names = sorted(_imported(path))
+        waiting += [beside for name in names if (beside := file.parent / f"{name}.py").is_file()]
+    return [found[0], *sorted(found[1:])]
+
+
+def _imported(path: Path) -> set[str]:
+    try:
+        tree: Any = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # the loader says so
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {(node.module or alias.name).partition(".")[0] for alias in node.names}
+    return names
+
+
+def _with_includes(file: Path) -> list[Path]:
+    """A task of lm-eval, and the files beside it that it includes, calls or reads rows from."""
+    found: list[Path] = []
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.append(path)
+        if path.suffix.lower() in TASK_SUFFIXES:
+            waiting += sorted(_included(path))
+        elif path.suffix == ".py":
+            waiting += _with_imports(path)[1:]
+    return [found[0], *sorted(found[1:])]
+
+
+def _included(path: Path) -> set[Path]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return set()
+    names = set()
+    for include, module, other in TASK_FILES.findall(text):
+        names.add(include or (f"{module.replace('.', '/')}.py" if module else other))
+    places = {base / name for name in names for base in (path.parent, Path())}
+    return {place for place in places if place.is_file() and place != path}

@@ -1,0 +1,32 @@
+"""What lies outside a run and may change between its stop and its resume: files that its recipe names, and its base."""
+
+from __future__ import annotations
+
+from whet.errors import RunFolderError
+from whet.model.base import Base
+from whet.store.run import ACCEPTED, Run
+
+
+def told_accepted(run: Run) -> list[str]:
+    """Of each named file that was changed on purpose, a sentence for people."""
+    return [
+        f"{one['file']} was changed on purpose (--accept-changed): "
+        + (f"steps from {one['step']} on" if one["step"] is not None else "the evaluation")
+        + " are with the new content, what was before with the old."
+        for one in run.accepted().get(ACCEPTED, [])
+    ]
+
+
+def refuse_changed_base(run: Run, base: Base) -> None:
+    """The base must stay the one that the run began with: a checkpoint holds only what was trained. Writes it down the
+    first time. Raises RunFolderError."""
+    path = run.folder / "base.json"
+    if not path.exists():
+        run.write_json(path.name, {"base": base.name, "fingerprint": base.fingerprint})
+    elif run.read_json(path.name, "fingerprint")["fingerprint"] != base.fingerprint:
+        raise RunFolderError(
+            "the base has other weights than when this run began",
+            where=str(path),
+            value=base.name,
+            fix="restore that base, or start a new run with another --name",
+        )
