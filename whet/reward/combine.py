@@ -56,9 +56,7 @@ class Rewards:
         """The component that a verdict compares: the first of the recipe."""
         return self.components[0].name
 
-    def __call__(
-        self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]
-    ) -> Scores:
+    def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> Scores:
         """Raises what a component raises (whet/reward/protocol.py)."""
         parts = {one.name: one.score(prompts, answers, rows) for one in self.components}
         weights = {one.name: one.weight for one in self.components}
