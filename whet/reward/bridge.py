@@ -4,7 +4,7 @@ Code that shares a process with its tests can find whatever would prove that the
 over a pipe for what they name of the answer (whet/reward/wire.py): plain values are copied, lists and dictionaries too,
 and what a call does to them is done to the tests' own; everything else stands as a proxy for the object over there.
 What is compared with a plain value is compared here, by what plain value it is, not by its own word. Both sides are
-shut in by whet/reward/guard.py, which loads this without Whet.
+shut in by whet/reward/guard.py.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
-from proxy import PLAIN
-from wire import Peer
+from whet.reward.proxy import PLAIN
+from whet.reward.wire import Peer
 
 PASSED = b"passed"
 MOST_KEPT = 1 << 16
@@ -68,7 +68,7 @@ def plain_of(value: Any) -> tuple[bool, Any]:
     """(is it one, the plain value that it is) of an object of a class made from a plain one."""
     for kind in PLAIN:
         if isinstance(value, kind):
-            return True, kind(value)
+            return True, cast(Callable[[Any], Any], kind)(value)
     return False, None
 
 

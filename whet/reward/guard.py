@@ -1,4 +1,4 @@
-"""The program in which an answer's code, or the tests of it, run, without Whet itself:
+"""The program in which an answer's code, or the tests of it, run, with nothing of Whet but this folder:
 
     python -I -S guard.py SECONDS BYTES LAYERS ROLE FILE-DESCRIPTOR... < code
 
@@ -16,6 +16,7 @@ import platform
 import resource
 import struct
 import sys
+from pathlib import Path
 
 ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """AUDIT_ARCH of linux/audit.h."""
@@ -55,7 +56,7 @@ ALLOWED = {
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050001, 0x80000000
 """SECCOMP_RET_ALLOW, _ERRNO with EPERM, _KILL_PROCESS."""
-NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 38, 22, 2
+SET_DUMPABLE, NO_NEW_PRIVILEGES, SET_SECCOMP, FILTER = 4, 38, 22, 2
 """Of linux/prctl.h and linux/seccomp.h."""
 
 
@@ -87,12 +88,17 @@ def filter_of(machine: str) -> bytes:
 
 
 def shut_in() -> None:
-    """Install the filter. Raises OSError where the kernel does not take it, KeyError for an unknown processor."""
+    """Close this process's memory to others of the same user, and install the filter. Raises OSError where the kernel
+    does not take it, KeyError for an unknown processor."""
     code = filter_of(platform.machine())
     instructions = ctypes.create_string_buffer(code)
     program = struct.pack("HP", len(code) // 8, ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
-    asked = ((NO_NEW_PRIVILEGES, 1, 0), (SET_SECCOMP, FILTER, ctypes.create_string_buffer(program)))
+    asked = (
+        (SET_DUMPABLE, 0, 0),
+        (NO_NEW_PRIVILEGES, 1, 0),
+        (SET_SECCOMP, FILTER, ctypes.create_string_buffer(program)),
+    )
     for option, value, pointer in asked:
         if libc.prctl(option, ctypes.c_ulong(value), pointer, 0, 0):
             raise OSError(ctypes.get_errno(), "prctl refused")
@@ -103,17 +109,17 @@ def main(seconds: str, memory: str, layers: str, role: str, *descriptors: str) -
     code = sys.stdin.read()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # the code lies in a file that could be written
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # at the end: the names of the library go first
-    import bridge
-    import layers as walls
+    sys.path.append(str(Path(__file__).parents[2]))  # at the end: the names of the library go first
+    from whet.reward.bridge import ROLES
+    from whet.reward.layers import LAYERS, drop_capabilities
 
     sys.path.pop()
     limit(int(seconds), int(memory))
     for layer in filter(None, layers.split(",")):
-        walls.LAYERS[layer]()
-    walls.drop_capabilities()
+        LAYERS[layer]()
+    drop_capabilities()
     shut_in()
-    bridge.ROLES[role](code, *map(int, descriptors))
+    ROLES[role](code, *map(int, descriptors))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wire import Peer
+    from whet.reward.wire import Peer
 
 PLAIN = (bool, int, float, complex, str, bytes, list, dict, set, tuple, frozenset)
 """What an object of a class made from one of these is compared as."""

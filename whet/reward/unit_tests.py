@@ -27,7 +27,9 @@ class UnitTestReward:
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
         pairs = [(code_of(answer), self._tests(row)) for answer, row in zip(answers, rows, strict=True)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return [float(outcome.passed) for outcome in pool.map(lambda pair: run(*pair, self.limits), pairs)]
+            return [
+                float(outcome.passed) for outcome in pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs)
+            ]
 
     def _tests(self, row: Row) -> str:
         tests = (row.fields or {}).get(self.column)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from proxy import Proxy
+from whet.reward.proxy import Proxy
 
 LARGEST = 1 << 26
 """Bytes of one message."""
@@ -172,7 +172,7 @@ class Peer:
             return ["v", kind.__name__, [self._inside(part, table) for part in WRITTEN[kind](value)]]
         if id(value) in table.numbers:
             return ["t", table.numbers[id(value)]]
-        if kind in CONTAINERS.values() or (isinstance(value, dict) and kind.__module__ == "collections"):
+        if kind in CONTAINERS.values() or (issubclass(kind, dict) and kind.__module__ == "collections"):
             return ["t", table.add(value)]
         if kind is type(sys):
             return ["m", value.__name__]

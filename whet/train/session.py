@@ -29,9 +29,10 @@ from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
+from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft, UnitTests
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
+from whet.reward.sandbox import told_layers
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
@@ -101,7 +102,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     run.refuse_other_rows(material.ledger.rows_jsonl())
     run.write_json("ledger.json", material.ledger.summary())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    for note in material.notes:
+    for note in [*walls(recipe), *material.notes]:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
@@ -122,6 +123,13 @@ def refuse_unready(recipe: Recipe) -> None:
         load_metric(recipe.evaluate.metric)
     if recipe.evaluate.judge and recipe.evaluate.judge.key:
         secret_of(recipe.evaluate.judge.key)
+
+
+def walls(recipe: Recipe) -> list[str]:
+    """Where the recipe runs code that a model wrote: what shuts it in on this machine. Raises InputError where nothing
+    does."""
+    rewards = [*(recipe.method.rewards if isinstance(recipe.method, Rollouts) else ()), *(recipe.evaluate.wins or ())]
+    return [told_layers()] if any(isinstance(reward, UnitTests) for reward in rewards) else []
 
 
 def _clock(run: Run) -> datetime:
