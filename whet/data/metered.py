@@ -7,7 +7,6 @@ before they are done, all others are added up after.
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -44,7 +43,7 @@ class Costly(Exception):
     """The template takes too much: of what, in words."""
 
 
-class Meter(threading.local):
+class Meter:
     """What the conversation at hand has cost so far."""
 
     def __init__(self) -> None:
@@ -109,8 +108,11 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         self.filters[TICK], self.filters[WEIGH] = self._ticked, self.weighed
 
     def weighed(self, value: Any) -> Any:
-        if isinstance(value, str):
-            self.meter.add(len(value))
+        if isinstance(value, str):  # nearly always, so that this is what rendering takes longer
+            meter = self.meter
+            meter.size += len(value)
+            if meter.size > meter.allowed:
+                meter.add(0)
         elif isinstance(value, list | tuple | dict):
             self.meter.add(len(value))
             self.meter.refuse(self.meter.weight(value))
@@ -161,6 +163,8 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
             raise Costly("a format with a width above 99,999")
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+":
+            return self.weighed(left + right)
         if operator == "*":
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, int) and isinstance(other, str | list | tuple):
