@@ -21,6 +21,7 @@ from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradicti
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.strict import refuse_first
 from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
@@ -70,6 +71,7 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     values = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+    refuse_keys(values, where, places)
     empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
     values = with_goal_metric(with_kinds({key: value for key, value in values.items() if key not in empty}))
     try:
