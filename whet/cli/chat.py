@@ -9,7 +9,7 @@ import typer
 
 from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs
-from whet.errors import InputError
+from whet.errors import InputError, without_hidden
 
 if TYPE_CHECKING:
     from whet.api import ChatSession
@@ -71,7 +71,7 @@ def reply(session: ChatSession, messages: list[dict[str, Any]], text: str, quiet
     for piece in session.reply(messages):
         answer += piece
         if not quiet:
-            print(piece, end="", flush=True)
+            print(without_hidden(piece), end="", flush=True)
     if not quiet:
         print()
     messages.append({"role": "assistant", "content": answer})

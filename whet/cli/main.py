@@ -39,7 +39,7 @@ from whet.cli import (
     train,
     tune,
 )
-from whet.errors import InputError, RunError, WhetError, shorten
+from whet.errors import InputError, RunError, WhetError, shorten, without_hidden
 from whet.store.atomic import FULL, disk_full
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
@@ -175,7 +175,7 @@ def unexpected(error: Exception) -> WhetError:
         path.write_text(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}", "utf-8")
         place = f"the details are in {path}"
     except OSError:
-        print(text, file=sys.stderr)
+        print(without_hidden(text), file=sys.stderr)
         place = "the details are above"
     what = f"this should not have happened: {type(error).__name__}: {error}"
     return WhetError(what, fix=f"{place}; please report them. The same command resumes a run")
