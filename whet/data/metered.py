@@ -216,7 +216,7 @@ class _Counting(NodeTransformer):
         self.generic_visit(node)
         return _through(WEIGH, node)
 
-    def visit_List(self, node: Any) -> nodes.Expr:
+    def visit_List(self, node: nodes.Expr) -> nodes.Expr:
         """A list, tuple or dictionary that is written in the template."""
         self.generic_visit(node)
         stored = getattr(node, "ctx", "load") == "store"
