@@ -20,7 +20,7 @@ PASTED: dict[str, dict[str, Any]] = {
     "method.rewards.0.key": {"method": {"kind": "grpo", "rewards": [REWARD | {"key": "gsk_" + "a1B2" * 13}]}},
     "evaluate.judge.api_key": {"evaluate": {"judge": JUDGE | {"api_key": "whatever-it-is"}}},
     "evaluate.judge.url": {"evaluate": {"judge": JUDGE | {"url": "https://me:s3cretpass@host/v1"}}},
-    "compare.models.0.url": {"compare": {"models": [{"model": "m", "url": "https://host/v1?api-key=abc123"}]}},
+    "compare.remote.0.url": {"compare": {"remote": [{"model": "m", "url": "https://host/v1?api-key=abc123"}]}},
     "system": {"system": f"Use {KEY} when asked."},
     "hf_token": {"hf_token": "hf_" + "aB3" * 11},
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, Json, Runs
+from whet.cli.options import RUNS, Json, Runs, Trust
 from whet.errors import InputError, without_hidden
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def chat(
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="Ask once and leave.")] = None,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")] = None,
     runs: Runs = RUNS,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Talk to a model. An empty line or Ctrl-D ends the conversation.

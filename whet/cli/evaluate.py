@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, Gate, Json, RunName, Runs
+from whet.cli.options import RUNS, Gate, Json, RunName, Runs, Trust
 
 
-def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, json_: Json = False) -> None:
+def evaluate(run: RunName, runs: Runs = RUNS, gate: Gate = False, trust: Trust = False, json_: Json = False) -> None:
     """Measure base and tuned model on the rows that were held out, and give a verdict.
 
     Example: whet eval tickets-1a2b3c4d --gate

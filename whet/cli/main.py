@@ -40,6 +40,7 @@ from whet.cli import (
     tune,
 )
 from whet.errors import InputError, RunError, WhetError, shorten, without_hidden
+from whet.recipe.trust import ask_with
 from whet.store.atomic import FULL, disk_full
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
@@ -106,6 +107,7 @@ def terminate(number: int, frame: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code. Nothing but a whole message ever reaches the user."""
     as_json = "--json" in arguments
+    ask_with(agrees if sys.stdin.isatty() and sys.stderr.isatty() else None)
     try:
         code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
@@ -125,6 +127,10 @@ def run(arguments: Sequence[str]) -> int:
     if code in (STOPPED, TOLD_TO_STOP):
         return stopped(code, as_json, resumes=not RESUMES.isdisjoint(arguments[:1]))
     return code if isinstance(code, int) else 0
+
+
+def agrees(question: str) -> bool:
+    return typer.confirm(without_hidden(question), err=True)
 
 
 def stopped(code: int, as_json: bool, resumes: bool) -> int:

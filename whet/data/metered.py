@@ -222,7 +222,7 @@ class _Counting(NodeTransformer):
         stored = getattr(node, "ctx", "load") == "store"
         return (
             node
-            if stored or all(isinstance(one, nodes.Const) for one in node.iter_child_nodes())
+            if stored or not any(type(one) is not nodes.Const for one in node.iter_child_nodes())
             else _through(WEIGH, node)
         )
 

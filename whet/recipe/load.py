@@ -25,6 +25,7 @@ from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.strict import refuse_first
 from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
+from whet.recipe.trust import found_in_run, named_by_user
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz"}
@@ -37,7 +38,8 @@ def load_recipe(
     """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
 
     `overrides` are `key.sub=value`, the value read as YAML; they win. Relative `data`, `test` and `base` of a recipe
-    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder).
+    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder: so a
+    run reads the recipe that it keeps, and what that names is not trusted like what the user names).
     Raises RecipeError with file, line, key, value, what is allowed, and the fix.
     """
     where, places = "recipe", {}
@@ -61,7 +63,9 @@ def load_recipe(
         apply_override(values, override, places)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
-    return check(values, where, places)
+    recipe = check(values, where, places)
+    found_in_run(recipe) if folder is not None else named_by_user(recipe)
+    return recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from whet.errors import RecipeError, RunError, nearest
 from whet.recipe.schema import Function
+from whet.recipe.trust import refuse_foreign_function
 from whet.reward.own_code import line_of, of_the_user, printing_aside, told
 from whet.types import Message, Row
 
@@ -93,13 +94,15 @@ def load_metric(place: str) -> Callable[..., Any]:
 
 def load_function(place: str, arguments: Sequence[str], role: str) -> Callable[..., Any]:
     """The function that `file.py:name` names. `role` says in messages what it is. Raises RecipeError for a file that
-    is not there or cannot be imported, and for a function that does not take these arguments."""
+    is not there or cannot be imported, and for a function that does not take these arguments; InputError for one that a
+    run from elsewhere brings."""
     file, _, name = place.rpartition(":")
     path = Path(file)
     if not path.is_file():
         siblings = [other.name for other in path.parent.glob("*.py")]
         what = f"there is no such file{nearest(path.name, siblings)}"
         raise RecipeError(what, where=place, fix="put it beside the recipe; paths start there")
+    refuse_foreign_function(file)
     spec = importlib.util.spec_from_file_location(f"whet_{role}_{path.stem}", path)
     assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
     module = importlib.util.module_from_spec(spec)
