@@ -178,7 +178,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         return self.weighed(super().call_binop(context, operator, left, right))
 
     def call(__self, __context: Context, __obj: Any, *arguments: Any, **named: Any) -> Any:
-        name = getattr(__obj, "__name__", "")
+        name = getattr(__obj, "__name__", "").removeprefix("safe_")  # safe_range is what templates call range
         if name.lower() not in BUILDERS:
             value = getattr(__obj, "__self__", None)
             __self.check(name, value, [*arguments, *named.values()])
@@ -200,8 +200,8 @@ class _Counting(NodeTransformer):
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         node = self._stepping(node)
-        if node.test is not None:
-            node.test = _through(TICK, node.test)
+        test: Any = node.test
+        node.test = None if test is None else _through(TICK, test)
         return node
 
     def _stepping(self, node: Any) -> Any:
