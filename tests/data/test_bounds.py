@@ -7,6 +7,8 @@ import json
 import resource
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from whet.data import bounds
@@ -38,6 +40,20 @@ def test_a_gzip_file_that_is_all_air_is_refused(tmp_path: Path, name: str, line_
     with pytest.raises(DataError, match=f"(?s)^{name}.*WHET_ANY_SIZE=1"):
         list(read_source(str(tmp_path / name)))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 << 10  # kilobytes
+
+
+def test_a_parquet_file_that_is_all_air_is_refused(tmp_path: Path, small: None) -> None:
+    table = pa.table({"prompt": [" " * (1 << 20)] * 10, "completion": ["b"] * 10})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd", use_dictionary=False)
+    with pytest.raises(DataError, match="(?s)^a.parquet: 10 MB would come out.*WHET_ANY_SIZE=1"):
+        list(read_source(str(tmp_path / "a.parquet")))
+
+
+def test_a_parquet_file_within_gzip_is_read(tmp_path: Path) -> None:
+    table = pa.table({"prompt": ["a", "b"], "completion": ["b", "c"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
+    assert [row.value for row in read_source(str(tmp_path / "a.parquet.gz"))] == table.to_pylist()
 
 
 def test_a_line_that_does_not_end_is_refused_where_it_begins(tmp_path: Path, small: None) -> None:

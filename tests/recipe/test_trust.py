@@ -9,6 +9,7 @@ import pytest
 
 from whet.cli import main
 from whet.errors import InputError
+from whet.evaluate.harness_tasks import open_tasks
 from whet.generate.remote import Remote
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe import trust
@@ -39,10 +40,12 @@ def run(tmp_path: Path) -> Run:
     (tmp_path / "a.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     (tmp_path / "own.py").write_text(METRIC.format(mark=str(tmp_path / "ran")))
     (tmp_path / "score.py").write_text(REWARD)
+    (tmp_path / "task.yaml").write_text("task: task\ndoc_to_text: !function own.metric\n")
     recipe = load_recipe(
         {
             "data": str(tmp_path / "a.jsonl"),
             "base": "some/base",
+            "forgetting": {"lm_eval": [f"{tmp_path}/task.yaml"]},
             "trust_remote_code": True,
             "method": {"kind": "grpo", "rewards": {"kind": "function", "function": f"{tmp_path}/score.py:score"}},
             "evaluate": {
@@ -71,6 +74,7 @@ def test_what_another_has_named_is_refused_unread(run: Run, tmp_path: Path, fres
         lambda: load_metric(recipe.evaluate.metric),
         lambda: build_rewards(recipe.method.rewards),  # type: ignore[union-attr]
         lambda: load_config(recipe.base, recipe.trust_remote_code),
+        lambda: open_tasks(recipe.forgetting.lm_eval),
         lambda: load_tokenizer("another/base", recipe.trust_remote_code),
         lambda: Remote("http://127.0.0.1:9/v1", "m", "SOME_SECRET").chat([], 1),
     ):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 
 from whet.reward import sandbox
@@ -55,6 +56,9 @@ ATTACKS: dict[str, tuple[str, str]] = {
     "asleep": ("import time; time.sleep(60)", "stopped after 3 seconds"),
 }  # fmt: skip
 """What an answer does when it is called, and a word of what it hears."""
+
+OF_ANY_PROCESSOR = [(name, rest) for name, rest in ATTACKS.items() if "call(" not in rest[0]]
+"""Without those that name a call to the kernel by its number on x86_64."""
 
 WRONG = "assert f(1) == 271828"
 FORGED: dict[str, tuple[str, str]] = {
@@ -134,7 +138,8 @@ def attack(code: str, bystander: int) -> tuple[str, str]:
 
 def every(bystander: int) -> list[tuple[str, str, str, str]]:
     """(kind and name, answer, tests, what must be said) of every program that must not pass, then of those that must."""
-    found = [(f"attack: {name}", *attack(code, bystander), word) for name, (code, word) in ATTACKS.items()]
+    attacks = ATTACKS.items() if platform.machine() == "x86_64" else OF_ANY_PROCESSOR
+    found = [(f"attack: {name}", *attack(code, bystander), word) for name, (code, word) in attacks]
     found += [(f"forged: {name}", code, tests or WRONG, "") for name, (code, tests) in FORGED.items()]
     return found + [(f"honest: {name}", code, tests, "") for name, (code, tests) in HONEST.items()]
 

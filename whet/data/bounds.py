@@ -47,6 +47,13 @@ def open_gzip(file: IO[bytes], path: Path, label: str) -> io.BufferedReader:
     return io.BufferedReader(_Unpacked(file, most, label))
 
 
+def refuse_unpacked(unpacked: int, packed: int, label: str) -> None:
+    """Raises DataError for a Parquet file whose own words say that far more comes out of it than text would be."""
+    if not unbounded() and unpacked > SMALL + LARGEST_RATIO * packed:
+        what = f"{unpacked >> 20} MB would come out of this file, over {LARGEST_RATIO} times its size"
+        raise too_large(what, label)
+
+
 def too_large(what: str, where: str, value: object = None) -> DataError:
     fix = f"is it the right file? If all of it is data: {ANY_SIZE}=1 whet ..."
     return DataError(what, where=where, value=value, fix=fix)
@@ -60,6 +67,15 @@ class _Unpacked(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         read = self.file.readinto(buffer)

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from typing import IO, Any
 
-from whet.data.bounds import largest_field, too_large
+from whet.data.bounds import largest_field, refuse_unpacked, too_large
 from whet.errors import DataError
 
 PARQUET_BATCH = 1024
@@ -76,7 +76,10 @@ def read_parquet(file: IO[bytes], label: str) -> Iterator[tuple[str, dict[str, A
 
     number = 0
     try:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=PARQUET_BATCH):
+        opened = pq.ParquetFile(file)
+        groups = range(opened.metadata.num_row_groups)
+        refuse_unpacked(sum(opened.metadata.row_group(n).total_byte_size for n in groups), file.seek(0, 2), label)
+        for batch in opened.iter_batches(batch_size=PARQUET_BATCH):
             for value in batch.to_pylist():
                 number += 1
                 yield f"{label}#{number}", value

@@ -26,6 +26,7 @@ Asker = Callable[[str], bool]
 Place = tuple[str, str]
 """("function", its file), ("code", a base), ("key", variable and URL)."""
 ANY_BASE = ("code", "")
+TASK_FILES = (".yaml", ".yml")
 
 
 @dataclass(slots=True)
@@ -64,10 +65,12 @@ def ask_with(ask: Asker | None) -> None:
 
 
 def refuse_foreign_function(file: str) -> None:
-    """Raises InputError for a file with a function that a run from elsewhere names."""
+    """Raises InputError for a file with a function, or a task of lm-eval, that a run from elsewhere names. A task may
+    use the Python files beside it."""
     place = ("function", os.path.realpath(file))
     if place in _state.stored:
-        _refuse(place, f"the Python file {file}", Path(file).read_bytes())
+        beside = sorted(Path(file).parent.glob("*.py")) if Path(file).suffix in TASK_FILES else []
+        _refuse(place, f"the code of {file}", b"".join(path.read_bytes() for path in [Path(file), *beside]))
 
 
 def refuse_foreign_code(base: str) -> None:
@@ -110,6 +113,9 @@ def _places(recipe: Recipe) -> Iterator[Place]:
             yield "function", os.path.realpath(function.rpartition(":")[0])
         if key:
             yield "key", f"{key} {getattr(asked, 'url', '')}"
+    for task in recipe.forgetting.lm_eval:
+        if Path(task).suffix in TASK_FILES:
+            yield "function", os.path.realpath(task)
     if is_function(recipe.evaluate.metric):
         yield "function", os.path.realpath(recipe.evaluate.metric.rpartition(":")[0])
     if recipe.trust_remote_code:

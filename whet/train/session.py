@@ -32,7 +32,7 @@ from whet.recipe.rules import Choice, Facts, resolve
 from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft, UnitTests
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
-from whet.reward.sandbox import told_layers
+from whet.reward.sandbox import refuse_bare_root, told_layers
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
@@ -129,7 +129,10 @@ def walls(recipe: Recipe) -> list[str]:
     """Where the recipe runs code that a model wrote: what shuts it in on this machine. Raises InputError where nothing
     does."""
     rewards = [*(recipe.method.rewards if isinstance(recipe.method, Rollouts) else ()), *(recipe.evaluate.wins or ())]
-    return [told_layers()] if any(isinstance(reward, UnitTests) for reward in rewards) else []
+    tests = [reward for reward in rewards if isinstance(reward, UnitTests)]
+    for reward in tests:
+        refuse_bare_root(reward.as_root)
+    return [told_layers()] if tests else []
 
 
 def _clock(run: Run) -> datetime:
