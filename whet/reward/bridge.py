@@ -105,12 +105,18 @@ def _outer(name: str) -> str:
     return name
 
 
+def _no_class(value: Any) -> Any:
+    if isinstance(value, type):
+        raise AttributeError("a class of the tests is not for the answer to change")
+    return value
+
+
 OFFERED: dict[str, Callable[..., Any]] = {
     **OPERATORS,
     **{one.__name__: one for one in (len, iter, next, reversed, str, repr, hash, bool, int, float, abs, isinstance)},
     "call": lambda function, *arguments, **named: function(*arguments, **named),
     "getattr": lambda value, name: getattr(value, _outer(name)),
-    "setattr": lambda value, name, new: setattr(value, _outer(name), new),
+    "setattr": lambda value, name, new: setattr(_no_class(value), _outer(name), new),
     "plain": plain_of,
 }
 """What the answer may ask of an object of the tests': less."""

@@ -93,7 +93,7 @@ class Peer:
                 self._answer(message)
                 continue
             if "raised" in message:
-                raise self._failure(self._decoded(message["raised"], message, table))
+                raise self._failure(self._decoded(message["raised"], message, table), operation)
             return self._decoded(message["gave"], message, table)
 
     def serve(self) -> None:
@@ -111,10 +111,12 @@ class Peer:
             reply = {"raised": self._one(told, table)}
         self._send(reply, table)
 
-    def _failure(self, told: Any) -> Exception:
+    def _failure(self, told: Any, operation: str) -> Exception:
         kind, arguments, facts = told
         if not (isinstance(kind, type) and issubclass(kind, Exception)):  # SystemExit must not end the tests
             return RuntimeError(f"the answer ended itself: {arguments}")
+        if issubclass(kind, StopIteration) and operation != "next":  # all(map(...)) would take it for its end
+            return RuntimeError("the answer raised StopIteration")
         error = kind.__new__(kind, *arguments)  # its own constructor may ask for other arguments
         vars(error).update(facts)
         return error
