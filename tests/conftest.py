@@ -16,6 +16,12 @@ from whet.errors import WhetError
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What tests trust is not written into the settings of whoever runs them."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data: WHET_DATA, or ../shared/data beside the repository."""

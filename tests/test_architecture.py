@@ -27,6 +27,8 @@ VAGUE = re.compile(r"(utils?|helpers?|common|misc|experimental|extras|v\d+)(\.py
 UNFINISHED = re.compile(r"NotImplementedError|\b(TODO|FIXME|XXX)\b")
 THROUGH_RULES = {("Recipe", "epochs")}
 """Keys that act through a rule alone: epochs become steps."""
+SHUT_IN = {WHET / "reward" / "bridge.py"}
+"""The one file that runs code that came with data: in a process that the guard has shut in."""
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -155,7 +157,9 @@ def dangers(path: Path) -> Iterator[tuple[ast.AST, str]]:
 
 
 def test_nothing_runs_code_that_came_with_data() -> None:
-    found = [f"{place(path, node)}: {what}" for path in sources() for node, what in dangers(path)]
+    found = [
+        f"{place(path, node)}: {what}" for path in sources() if path not in SHUT_IN for node, what in dangers(path)
+    ]
     assert not found, "\n".join(found)
 
 

@@ -48,7 +48,7 @@ from whet.studies import until_kept as nearer_until_kept
 from whet.train.both_marks import refuse_one_mark_learned, refuse_one_mark_tested
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import refuse_unready, with_context
+from whet.train.session import refuse_unready, walls, with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
 
@@ -134,7 +134,7 @@ def check(
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": prepared.notes if prepared else [],
+        "notes": walls(recipe) + (prepared.notes if prepared else []),
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:

@@ -16,7 +16,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+"""Characters with which a text can rewrite a terminal, or look like another one: control characters, which begin escape
+sequences, and marks that turn the direction; surrogates, and what is no character."""
 
 
 class WhetError(Exception):
@@ -32,7 +39,7 @@ class WhetError(Exception):
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.value is not None:
             text += f" (got {shorten(self.value)})"
-        return f"{text}\n  fix: {self.fix}" if self.fix else text
+        return without_hidden(f"{text}\n  fix: {self.fix}" if self.fix else text)  # names and words come from the data
 
 
 class InputError(WhetError):
@@ -73,6 +80,12 @@ class DiskFullError(RunError):
 
 class ProofError(RunError):
     pass
+
+
+def without_hidden(text: str) -> str:
+    """The text with characters that a terminal would obey, or not show, as signs such as \u27e8U+001B\u27e9. Line ends
+    and tabs stay."""
+    return HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", text)
 
 
 def shorten(value: object, limit: int = 120) -> str:

@@ -12,6 +12,7 @@ from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
+from whet.recipe.trust import named_by_user
 from whet.stages import (
     effort_so_far,
     evaluated,
@@ -128,6 +129,7 @@ def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepar
 
 def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
     if isinstance(data, Recipe) and not overrides:
+        named_by_user(data)
         return data
     source = data.model_dump(mode="json", exclude_none=True) if isinstance(data, Recipe) else data
     return load_recipe(source, [f"{key}={value}" for key, value in overrides.items()])  # overrides are checked, too

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 import time
 from itertools import pairwise
 
 import pytest
 
-from whet.cli import progress, reference, render
+from whet.cli import chat, main, progress, reference, render
+from whet.errors import HIDDEN, DataError
 
 
 def test_the_interval_is_drawn_where_it_is() -> None:
@@ -58,9 +61,7 @@ def test_a_log_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert 10 <= len(lines) <= 13 and lines[-1].startswith("  training 1000/1000  loss 1.000")
 
 
-def test_a_log_is_never_silent_for_long(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_is_never_silent_for_long(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A phase of ten minutes of which 3 of 30 steps are known at once, then one operation without a beat."""
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
@@ -109,3 +110,54 @@ def test_the_reference_names_every_key_and_every_verb() -> None:
     recipe, command_line = reference.recipe_page(), reference.cli_page()
     assert [key for key, _ in all_keys() if not key.endswith(".kind") and f"`{key}`" not in recipe] == []
     assert "## whet tune" in command_line and "### whet models promote" in command_line
+
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\r\x9b31m\u202egnp.exe\x08"
+
+
+def is_harmless(text: str) -> bool:
+    return not HIDDEN.search(text) and "⟨U+001B⟩" in text
+
+
+def test_escape_sequences_of_data_are_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = render.Screen(False)
+    screen.say(EVIL)
+    screen.show(render.table([EVIL], [(EVIL,)], title=EVIL))
+    screen.show(render.verdict({"verdict": {"word": "better", "sentence": EVIL}}))
+    screen.show(render.pieces([(EVIL, True)]))
+    screen.say(render.marked([(EVIL, True)]))
+    for watch in (progress.Lines(), progress.Bar()):
+        watch.note(EVIL)
+        watch.phase(EVIL, 2)
+        watch.step(1, 2, {})
+        watch.pulse(EVIL)
+        watch.note(EVIL)
+        watch.done()
+    shown = capsys.readouterr()
+    assert is_harmless(shown.out) and shown.out.count("]0;owned⟨U+0007⟩⟨U+000D⟩") >= 4
+    assert is_harmless(shown.err)
+
+
+def test_colours_stay_where_escape_sequences_of_data_do_not() -> None:
+    stream = io.StringIO()
+    render.SafeConsole(file=stream, force_terminal=True, color_system="standard").print(render.pieces([(EVIL, True)]))
+    assert stream.getvalue().count("\x1b[1;32m") == 1 and stream.getvalue().count("\x1b") == 2
+    assert "⟨U+001B⟩[2J⟨U+001B⟩]0;owned" in stream.getvalue()
+
+
+def test_errors_show_the_escape_sequences_of_data(capsys: pytest.CaptureFixture[str]) -> None:
+    main.report(DataError(EVIL, where=EVIL, value=EVIL, fix=EVIL), as_json=True)
+    shown = capsys.readouterr()
+    assert is_harmless(shown.err)
+    assert not HIDDEN.search(shown.out.rstrip()) and json.loads(shown.out)["error"]["what"] == EVIL
+    assert main.run(["show", f"{EVIL}.jsonl"]) == 2
+    assert is_harmless(capsys.readouterr().err)
+
+
+def test_a_model_that_writes_escape_sequences_writes_them_as_signs(capsys: pytest.CaptureFixture[str]) -> None:
+    class Session:
+        def reply(self, messages: list[object]) -> list[str]:
+            return ["\x1b", "[2J", "fine"]
+
+    assert chat.reply(Session(), [], "hello", quiet=False) == "\x1b[2Jfine"  # type: ignore[arg-type]
+    assert capsys.readouterr().out == "⟨U+001B⟩[2Jfine\n"

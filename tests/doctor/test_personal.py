@@ -7,8 +7,9 @@ from random import Random
 from bench.planted.labelled import labelled
 from whet.doctor import personal
 from whet.doctor.national_ids import formed_ids, named_ids
-from whet.doctor.secret import HINTED, KEYS, secret_spans
+from whet.doctor.secret import secret_spans
 from whet.doctor.spans import Span, apart
+from whet.recipe.secret_keys import HINTED, KEYS
 
 LOOKS = (
     *(personal._emails, personal._macs, personal._ipv6, personal._ipv4),

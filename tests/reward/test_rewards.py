@@ -128,6 +128,30 @@ def short(prompts, answers, rows): return [1.0]
 def none(prompts, answers, rows): return [float("nan")] * len(rows)
 def fails(prompts, answers, rows): return [1 / row["n"] for row in rows]
 number = 3
+def deep(prompts, answers, rows):
+    return [inner(row) for row in rows]
+def inner(row):
+    raise KeyboardInterrupt if row["n"] == 7 else Own("stop")
+class Own(BaseException): pass
+def leaves(prompts, answers, rows): raise SystemExit
+def silent(prompts, answers, rows): return [None if answer == "?" else float(len(answer)) for answer in answers]
+def array(prompts, answers, rows):
+    import numpy as np
+    return np.array([len(answer) for answer in answers], dtype=np.float32)
+def numbers(prompts, answers, rows):
+    import numpy as np, torch
+    return [np.float32(1), np.bool_(True), np.array([3]), torch.tensor(4.0)][: len(answers)]
+def tensor(prompts, answers, rows):
+    import torch
+    return torch.tensor([float(len(answer)) for answer in answers])
+def table(prompts, answers, rows):
+    import numpy as np
+    return np.zeros((len(answers), 2))
+def prints(prompts, answers, rows):
+    import os
+    print("loud")
+    os.system("echo louder")
+    return [1.0] * len(rows)
 """
 
 
@@ -166,7 +190,56 @@ def test_a_function_that_fails_is_one_error_with_the_row(code: Path) -> None:
         failing([[], []], ["a", "b"], rows)
 
 
-@pytest.mark.parametrize(("name", "said"), [("short", "must return 2 numbers"), ("none", "returned no number")])
+@pytest.mark.parametrize(
+    ("name", "raised", "line"),
+    [("fails", "ZeroDivisionError", 7), ("deep", "Own: stop", 12), ("leaves", "SystemExit", 14)],
+)
+def test_the_line_of_the_users_file_is_named_whatever_was_raised(code: Path, name: str, raised: str, line: int) -> None:
+    failing = rewards({"kind": "function", "function": f"{code}:{name}"})
+    with pytest.raises(RunError, match=rf"^score\.py:{line}, data.jsonl:\d+, answer 'a': .* failed: {raised}"):
+        failing([[]], ["a"], [row(n=0)])
+
+
+def test_whoever_stops_the_command_is_not_taken_for_the_function(code: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        score({"kind": "function", "function": f"{code}:deep"}, ["a"], row(n=7))
+
+
+def test_the_line_that_is_no_python_is_named(code: Path) -> None:
+    code.write_text("import json\n\ndef good(:\n")
+    with pytest.raises(RecipeError, match=r"score\.py:3: .* SyntaxError: invalid syntax"):
+        rewards({"kind": "function", "function": f"{code}:good"})
+    code.write_text("import json\nraise json.JSONDecodeError('a', 'b', 0)\n")
+    with pytest.raises(RecipeError, match=r"score\.py:2: .* JSONDecodeError"):
+        rewards({"kind": "function", "function": f"{code}:good"})
+
+
+def test_none_abstains_and_prefers_no_answer_to_the_same_row(code: Path) -> None:
+    found = rewards({"kind": "function", "function": f"{code}:silent"}, {"kind": "length", "most": 9, "weight": 0})
+    rows = [Row(0, "d:1"), Row(0, "d:1"), Row(0, "d:1"), Row(1, "d:2"), Row(1, "d:2")]
+    scores = found([[]] * 5, ["a", "abc", "?", "?", "?"], rows)
+    assert scores.total == [1, 3, 2, 0, 0] and scores.abstained == {"function": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("array", [2, 3, 0, 1]), ("numbers", [1, 1, 3, 4]), ("tensor", [2, 3, 0, 1])]
+)
+def test_numbers_and_arrays_of_numpy_and_torch_are_numbers(code: Path, name: str, expected: list[float]) -> None:
+    found = score({"kind": "function", "function": f"{code}:{name}"}, ["ab", "abc", "", "a"], row(n=1))
+    assert found == expected and all(type(value) is float for value in found)
+
+
+def test_what_a_function_prints_does_not_reach_stdout(code: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code.write_text("print('at import')\n" + code.read_text())
+    assert score({"kind": "function", "function": f"{code}:prints"}, ["a"], row(n=1)) == [1]
+    shown = capfd.readouterr()
+    assert shown.out == "" and all(word in shown.err for word in ("at import", "loud", "louder"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("short", "must return 2 numbers"), ("none", "returned no number"), ("table", "returned no number")],
+)
 def test_what_a_function_returns_is_checked(code: Path, name: str, said: str) -> None:
     with pytest.raises(RunError, match=said):
         score({"kind": "function", "function": f"{code}:{name}"}, ["a", "b"], row(n=1))

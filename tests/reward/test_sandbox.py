@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.reward import shut_in
 from whet.errors import DataError, InputError
 from whet.recipe.schema import UnitTests
 from whet.reward import sandbox
-from whet.reward.guard import ARCHES
+from whet.reward.guard import ALLOWED, ARCHES, COMMANDS, OPEN
 from whet.reward.sandbox import Limits, refuse_unlimited, run
 from whet.reward.unit_tests import UnitTestReward, code_of
 from whet.types import Row
 
 LIMITS = Limits(seconds=2)
+MACHINE = platform.machine()
 
 
 pytestmark = pytest.mark.skipif(
@@ -24,59 +32,150 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "assert sum(range(5)) == 10",
-        "import math, re, json, random, collections, functools, itertools, dataclasses, typing, datetime",
-        "print('out'); import sys; print('err', file=sys.stderr)",
-        "print('x' * 100_000)",
-    ],
+ROOT = Path(__file__).parents[2]
+QUICK = (
+    "attack: owner of a pipe",
+    "attack: ioctl FIOSETOWN",
+    "attack: poisoned page",
+    "attack: fork bomb",
+    "attack: memory",
+    "attack: written file",
+    "attack: network",
+    "attack: ptrace",
+    "attack: endless output",
+    "forged: every descriptor",
+    "forged: leaves within a test",
+    "forged: equal to everything",
+    "forged: names of the tests",
+    "forged: all objects",
+    "forged: says yes to all that is asked",
+    "honest: plain values",
+    "honest: in place",
+    "honest: a class",
+    "honest: errors of its own",
+    "honest: callbacks",
+    "honest: much output",
 )
-def test_code_that_computes_passes(source: str) -> None:
-    outcome = run(source, LIMITS)
+"""One of each kind; the rest is slow."""
+
+
+@pytest.fixture(scope="module")
+def bystander() -> Iterator[int]:
+    """A process of the same user that must live."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process.pid
+    assert process.poll() is None, "a signal reached a bystander"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_attacks_fail_forgeries_are_worth_nothing_and_honest_answers_pass(name: str, bystander: int) -> None:
+    programs = {found: rest for found, *rest in shut_in.every(bystander)}
+    answer, tests, word = programs[name]
+    assert not shut_in.wrong(name, word, run(answer, tests, shut_in.LIMITS))
+
+
+def readable_by_all() -> str | None:
+    """A Python of 3.11 or later that another user can run: this one, or the system's."""
+    for python in (sys.executable, shutil.which("python3", path="/usr/bin") or ""):
+        code = "import sys; sys.exit(sys.version_info < (3, 11))"
+        try:
+            if python and subprocess.run([python, "-I", "-c", code], user=65534, cwd="/").returncode == 0:
+                return python
+        except OSError:
+            continue
+    return None
+
+
+def whole_suite(python: str, *arguments: str, **who: int) -> dict[str, object]:
+    bystander = subprocess.Popen(["sleep", "600"], **who)
+    try:
+        command = [python, "-m", "tests.reward.shut_in", str(bystander.pid), *arguments]
+        environment = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, **who)
+        assert done.returncode == 0, done.stderr
+        assert bystander.poll() is None, "a signal reached a bystander"
+        return json.loads(done.stdout)
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layers", ["bare", "all layers"])
+def test_the_whole_suite_as_this_user(layers: str) -> None:
+    found = whole_suite(sys.executable, layers)
+    assert found["user"] == os.geteuid() and not found["wrong"]
+    assert (layers == "bare") == (not found["layers"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layers", ["bare", "all layers"])
+def test_the_whole_suite_as_an_ordinary_user(layers: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this user is an ordinary one already")
+    python = readable_by_all()
+    if python is None:
+        pytest.skip("no Python here can be run by another user")
+    found = whole_suite(python, layers, user=65534, group=65534)
+    assert found["user"] == 65534 and not found["wrong"]
+
+
+@pytest.mark.slow
+def test_root_runs_answers_as_nobody_where_nobody_can_read_python() -> None:
+    python = readable_by_all()
+    if os.geteuid() != 0 or python is None:
+        pytest.skip("this is not root, or no Python here can be run by another user")
+    code = (
+        "from whet.reward.sandbox import *\nassert 'user' in layers(), layers()\n"
+        "done = run('import os\\ndef f(): return os.getuid(), os.getgroups', 'assert f()[0] == 65534', Limits())\n"
+        "assert done.passed, done.said"
+    )
+    subprocess.run([python, "-c", code], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=True)
+
+
+def test_a_call_that_is_not_listed_is_refused_whatever_its_number() -> None:
+    ends_its_caller = {335, 336}  # uretprobe and uprobe of newer kernels, which no filter sees
+    listed = {*ALLOWED[MACHINE], *OPEN[MACHINE], *named_calls(), *ends_its_caller}
+    numbers = [number for number in range(470) if number not in listed]
+    code = (
+        "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "def f(n): return libc.syscall(n, 0, 0, 0, 0, 0, 0), ctypes.get_errno()"
+    )
+    outcome = run(code, f"for n in {numbers}: assert f(n) == (-1, 1), n", LIMITS)
     assert outcome.passed, outcome.said
 
 
-FORBIDDEN = {
-    "network": "import socket; socket.socket()",
-    "processes": "import subprocess; subprocess.run(['ls'])",
-    "forks": "import os; os.fork()",
-    "threads": "import threading; threading.Thread(target=print).start()",
-    "files": "open('written', 'w')",
-    "files through os": "import os; os.open('written', os.O_CREAT | os.O_RDWR)",
-    "removing": "import os; os.remove('answer.py')",
-    "signals": "import os; os.kill(os.getppid(), 0)",
-    "users": "import os; os.setuid(0)",
-    "limits": "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))",
-    "memory": "bytearray(1 << 30)",
-}
+def named_calls() -> set[int]:
+    return {numbers[MACHINE] for numbers, _ in COMMANDS.values()}
 
 
-@pytest.mark.parametrize("source", FORBIDDEN.values(), ids=FORBIDDEN)
-def test_what_is_kept_from_it(source: str) -> None:
-    outcome = run(source, LIMITS)
-    assert not outcome.passed
-    assert any(word in outcome.said for word in ("PermissionError", "MemoryError", "can't start", "not allowed"))
+def test_memory_stays_small_whatever_an_answer_writes() -> None:
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome = run("import os\nwhile True: os.write(1, b'x' * 65536)", "", Limits(seconds=2))
+    assert "wrote more than 1 MB" in outcome.said
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 << 10  # kilobytes
 
 
-@pytest.mark.parametrize(
-    "source", ["assert False", "1 / 0", "def f(:", "import os; os._exit(0)", "import sys; sys.exit(0)", "quit()"]
-)
-def test_leaving_early_is_not_passing(source: str) -> None:
-    assert not run(source + "\nassert False", LIMITS).passed
+@pytest.mark.parametrize("source", ["assert False", "1 / 0", "def f(:", "quit()"])
+def test_an_answer_that_fails_by_itself_does_not_pass(source: str) -> None:
+    assert not run(source, "", LIMITS).passed
+    assert not run("", source, LIMITS).passed
 
 
 @pytest.mark.parametrize("source", ["while True: pass", "import time; time.sleep(60)", "input()"])
 def test_nothing_takes_longer_than_it_may(source: str) -> None:
     began = time.perf_counter()
-    assert not run(source, Limits(seconds=1)).passed
+    assert not run(source, "", Limits(seconds=1)).passed
     assert time.perf_counter() - began < 10
 
 
 def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "s3cret")
-    assert run("import os; assert 'SECRET_KEY' not in os.environ", LIMITS).passed
+    assert run("import os; assert 'SECRET_KEY' not in os.environ", "", LIMITS).passed
 
 
 def test_where_a_limit_does_not_hold_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,10 +183,10 @@ def test_where_a_limit_does_not_hold_nothing_runs(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patch:
         patch.setattr(sandbox, "PROBE", sandbox.PROBE.replace("socket.socket()", "None"))
         with pytest.raises(InputError, match="it reaches the network"):
-            run("pass", LIMITS)
+            run("pass", "", LIMITS)
         patch.setattr(sys, "platform", "darwin")
         with pytest.raises(InputError, match="on this system"):
-            run("pass", LIMITS)
+            run("pass", "", LIMITS)
     refuse_unlimited.cache_clear()
 
 
@@ -109,3 +208,21 @@ def test_the_reward_is_whether_the_rows_tests_pass() -> None:
 def test_the_last_block_of_code_is_the_answer() -> None:
     assert code_of("```py\na\n```\nbetter:\n```\nb\n```") == "b\n"
     assert code_of("a = 1") == "a = 1"
+
+
+def test_root_behind_the_filter_alone_is_refused_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(sandbox, "layers", lambda: ())
+    with pytest.raises(InputError, match="as_root: true"):
+        UnitTestReward(UnitTests())
+    UnitTestReward(UnitTests(as_root=True))
+    assert sandbox.told_layers().endswith("a seccomp filter alone")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    UnitTestReward(UnitTests())
+
+
+def test_a_layer_that_does_not_hold_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_holds", lambda some: "landlock" not in some)
+    sandbox.layers.cache_clear()
+    assert "landlock" not in sandbox.layers() and "Landlock" not in sandbox.told_layers()
+    sandbox.layers.cache_clear()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, Json, Runs
-from whet.errors import InputError
+from whet.cli.options import RUNS, Json, Runs, Trust
+from whet.errors import InputError, without_hidden
 
 if TYPE_CHECKING:
     from whet.api import ChatSession
@@ -20,6 +20,7 @@ def chat(
     prompt: Annotated[str | None, typer.Option(metavar="TEXT", help="Ask once and leave.")] = None,
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt.")] = None,
     runs: Runs = RUNS,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Talk to a model. An empty line or Ctrl-D ends the conversation.
@@ -71,7 +72,7 @@ def reply(session: ChatSession, messages: list[dict[str, Any]], text: str, quiet
     for piece in session.reply(messages):
         answer += piece
         if not quiet:
-            print(piece, end="", flush=True)
+            print(without_hidden(piece), end="", flush=True)
     if not quiet:
         print()
     messages.append({"role": "assistant", "content": answer})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set, Trust
 from whet.errors import count
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def compare(
     name: Name = None,
     runs: Runs = RUNS,
     gate: Gate = False,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Ask prompts, examples, retrieval, the tuned model and other models the same rows, and say what to do.

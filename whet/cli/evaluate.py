@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, AcceptChanged, Gate, Json, RunName, Runs
+from whet.cli.options import RUNS, AcceptChanged, Gate, Json, RunName, Runs, Trust
 
 
 def evaluate(
@@ -11,6 +11,7 @@ def evaluate(
     runs: Runs = RUNS,
     accept_changed: AcceptChanged = False,
     gate: Gate = False,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Measure base and tuned model on the rows that were held out, and give a verdict.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, Json, RunName, Runs
+from whet.cli.options import RUNS, Json, RunName, Runs, Trust
 
 
-def failures(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
+def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json = False) -> None:
     """Say where the tuned model fails on the validation rows, which training rows are near, and what to collect.
 
     The test rows are not looked at: who collects by them has no test any more. Writes failures.json and collect.md

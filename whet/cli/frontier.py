@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, Json, RunName, Runs
+from whet.cli.options import RUNS, Json, RunName, Runs, Trust
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -22,6 +22,7 @@ def frontier(
         float | None, typer.Option("--take", metavar="SCALE", help="Make this point, above 0 and up to 1, a run.")
     ] = None,
     runs: Runs = RUNS,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Draw what the task gains against what general ability loses, at every share of the way from base to tuned.

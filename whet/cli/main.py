@@ -39,7 +39,8 @@ from whet.cli import (
     train,
     tune,
 )
-from whet.errors import InputError, RunError, WhetError, shorten
+from whet.errors import InputError, RunError, WhetError, shorten, without_hidden
+from whet.recipe.trust import ask_with
 from whet.store.atomic import FULL, disk_full
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
@@ -106,6 +107,7 @@ def terminate(number: int, frame: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code. Nothing but a whole message ever reaches the user."""
     as_json = "--json" in arguments
+    ask_with(agrees if sys.stdin.isatty() and sys.stderr.isatty() else None)
     try:
         code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
@@ -125,6 +127,10 @@ def run(arguments: Sequence[str]) -> int:
     if code in (STOPPED, TOLD_TO_STOP):
         return stopped(code, as_json, resumes=not RESUMES.isdisjoint(arguments[:1]))
     return code if isinstance(code, int) else 0
+
+
+def agrees(question: str) -> bool:
+    return typer.confirm(without_hidden(question), err=True)
 
 
 def stopped(code: int, as_json: bool, resumes: bool) -> int:
@@ -175,7 +181,7 @@ def unexpected(error: Exception) -> WhetError:
         path.write_text(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}", "utf-8")
         place = f"the details are in {path}"
     except OSError:
-        print(text, file=sys.stderr)
+        print(without_hidden(text), file=sys.stderr)
         place = "the details are above"
     what = f"this should not have happened: {type(error).__name__}: {error}"
     return WhetError(what, fix=f"{place}; please report them. The same command resumes a run")

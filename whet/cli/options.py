@@ -21,6 +21,10 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where the 
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the run; default: from the data and the recipe.")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option("--trust", callback=lambda value: agreed(value), help="Run code that a run from elsewhere brings."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; what is for people goes to stderr.")]
 Gate = Annotated[bool, typer.Option("--gate", help="Exit with 3 unless it is better and nothing is over budget.")]
 
@@ -32,6 +36,15 @@ AcceptChanged = Annotated[
 ]
 
 RUNS = Path("runs")
+
+
+def agreed(value: bool) -> bool:
+    """With --trust nothing that a run brings is asked about."""
+    if value:
+        from whet.recipe.trust import agree
+
+        agree()
+    return value
 
 
 def options_first(group: str, verb: str) -> InputError:

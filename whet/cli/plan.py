@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.importing import kept
-from whet.cli.options import DataOrRecipe, Json, Set
+from whet.cli.options import DataOrRecipe, Json, Set, Trust
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -38,6 +38,7 @@ def plan(
     gpu: Annotated[str | None, typer.Option(metavar="NAME", help="Plan for this GPU, as in rtx-4090.")] = None,
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Measure this machine anew.")] = False,
     set_: Set = None,
+    trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Say, before anything is loaded or trained, how much memory it needs, how long it takes, and what would fit.

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from whet.errors import without_hidden
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -56,9 +58,10 @@ class Lines:
 
     def phase(self, name: str, total: int | None = None) -> None:
         with self._lock:
-            self._name, self._doing, self._at = name, "", None
+            self._name, self._doing, self._at = without_hidden(name), "", None
             self._start = self._last = time.monotonic()
-            print(f"{name} ..." if total is None else f"{name}: {total:,} steps", file=sys.stderr, flush=True)
+            line = f"{self._name} ..." if total is None else f"{self._name}: {total:,} steps"
+            print(line, file=sys.stderr, flush=True)
         if self._over is None:
             self._over = threading.Event()
             threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
@@ -75,7 +78,7 @@ class Lines:
             print(f"  {self._name}{self._place()}  {describe(facts)}{left}".rstrip(), file=sys.stderr, flush=True)
 
     def pulse(self, text: str) -> None:
-        self._doing = text
+        self._doing = without_hidden(text)
         self.look()
 
     def look(self) -> None:
@@ -91,7 +94,7 @@ class Lines:
     def note(self, text: str) -> None:
         with self._lock:
             self._last = time.monotonic()
-            print(f"  {text}", file=sys.stderr, flush=True)
+            print(f"  {without_hidden(text)}", file=sys.stderr, flush=True)
 
     def done(self) -> None:
         self._name = ""
@@ -136,7 +139,7 @@ class Bar:
 
     def note(self, text: str) -> None:
         if self._progress is None:
-            print(f"  {text}", file=sys.stderr)
+            print(f"  {without_hidden(text)}", file=sys.stderr)
         else:
             self._progress.console.print(f"  {text}", style="dim", markup=False, highlight=False)
 
@@ -156,7 +159,6 @@ class Bar:
 
 
 def new_progress() -> Progress:
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -167,6 +169,8 @@ def new_progress() -> Progress:
         TimeRemainingColumn,
     )
 
+    from whet.cli.render import SafeConsole
+
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -175,6 +179,6 @@ def new_progress() -> Progress:
         TextColumn("[cyan]{task.fields[facts]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
+        console=SafeConsole(stderr=True),
         transient=True,
     )

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from whet.errors import without_hidden
 from whet.evaluate import ship
 from whet.evaluate.ship_view import advice, measure_row
 from whet.evaluate.units import told_change, told_change_range, told_metric, told_score
@@ -26,17 +28,25 @@ LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
 
 
+class SafeConsole(Console):
+    """What is printed may be data: its control characters are shown and not obeyed, wherever they stand."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(without_hidden(segment.text), segment.style)
+
+
 class Screen:
     """Where things for people go: stdout, or stderr when stdout must hold nothing but one JSON object."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         stream = sys.stderr if as_json else sys.stdout
-        self.console = Console(file=stream, width=None if stream.isatty() else LOG_WIDTH, highlight=False)
+        self.console = SafeConsole(file=stream, width=None if stream.isatty() else LOG_WIDTH, highlight=False)
 
     def say(self, text: str, style: str = "") -> None:
         """Prints text as it stands: square brackets in it are not markup, long lines are not broken."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.console.print(Text(without_hidden(text), style=style), soft_wrap=True)  # Text leaves out \a, \b and \r
 
     def show(self, thing: Any) -> None:
         self.console.print(thing)
@@ -53,7 +63,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str |
     for column in columns:
         built.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
     for row in rows:
-        built.add_row(*(cell if isinstance(cell, Text) else Text(text_of(cell)) for cell in row))
+        built.add_row(*(cell if isinstance(cell, Text) else Text(without_hidden(text_of(cell))) for cell in row))
     return built
 
 
@@ -218,7 +228,7 @@ def pieces(parts: Iterable[Sequence[Any]]) -> Text:
     """Rendered text: what is learned in green, what is only read dimmed."""
     text = Text()
     for piece, supervised in parts:
-        text.append(piece, style="bold green" if supervised else "dim")
+        text.append(without_hidden(piece), style="bold green" if supervised else "dim")
     return text
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from whet.data import hub, strictjson, tables
+from whet.data.bounds import lines_of, open_gzip
 from whet.errors import DataError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
@@ -169,17 +170,15 @@ def _read_file(path: Path, label: str) -> Iterator[tuple[str, Any]]:
         ".md": _text,
     }
     kind = _kind(path)
-    with _os_errors(path, label), _open(path) as file:
+    with _os_errors(path, label), _open(path, label) as file:
         if kind != ".parquet":
             _refuse_binary(file, label)
         yield from readers[kind](file, label)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path, label: str) -> IO[bytes]:
     file = path.open("rb")
-    if path.suffix.lower() != ".gz":
-        return file
-    return io.BufferedReader(gzip.GzipFile(fileobj=file))  # pyright: ignore[reportArgumentType]
+    return open_gzip(file, path, label) if path.suffix.lower() == ".gz" else file
 
 
 @contextmanager
@@ -264,9 +263,10 @@ def _text(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
 
 
 def decoded_lines(file: IO[bytes], label: str) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers from 1, line ends kept, without a byte order mark. Raises DataError at a bad byte."""
+    """Lines with their numbers from 1, line ends kept, without a byte order mark. Raises DataError at a bad byte, and
+    for a line that is too long (whet/data/bounds.py)."""
     offset = 0
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines_of(file, label), start=1):
         try:
             text = (line.removeprefix(BOM) if number == 1 else line).decode("utf-8")
         except UnicodeDecodeError:

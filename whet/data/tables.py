@@ -6,9 +6,9 @@ import csv
 from collections.abc import Iterator
 from typing import IO, Any
 
+from whet.data.bounds import largest_field, refuse_unpacked, too_large
 from whet.errors import DataError
 
-LARGEST_FIELD = 2**31 - 1
 PARQUET_BATCH = 1024
 
 
@@ -25,7 +25,7 @@ def read_tsv(file: IO[bytes], label: str) -> Iterator[tuple[str, dict[str, Any]]
 def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, dict[str, Any]]]:
     from whet.data.source import decoded_lines
 
-    csv.field_size_limit(LARGEST_FIELD)
+    csv.field_size_limit(largest_field())
     lines = (line for _, line in decoded_lines(file, label))
     first = next(lines, "")
     separator = next((mark for mark in separators if mark in first), separators[0])
@@ -35,6 +35,7 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
         yield from lines
 
     reader = csv.reader(all_lines(), delimiter=separator, strict=True)
+    begin = 1
     try:
         header = _header(next(reader, []), label)
         begin = reader.line_num + 1
@@ -51,6 +52,9 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
                 )
             yield where, dict(zip(header, fields, strict=True))
     except csv.Error as error:
+        if "field limit" in str(error):
+            what = f"a field is longer than {largest_field() >> 20} MB: is a double quote left open?"
+            raise too_large(what, f"{label}:{begin}") from error
         raise DataError(
             f"not valid CSV: {error}", where=f"{label}:{reader.line_num}", fix="check the double quotes near this line"
         ) from error
@@ -72,7 +76,10 @@ def read_parquet(file: IO[bytes], label: str) -> Iterator[tuple[str, dict[str, A
 
     number = 0
     try:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=PARQUET_BATCH):
+        opened = pq.ParquetFile(file)
+        groups = range(opened.metadata.num_row_groups)
+        refuse_unpacked(sum(opened.metadata.row_group(n).total_byte_size for n in groups), file.seek(0, 2), label)
+        for batch in opened.iter_batches(batch_size=PARQUET_BATCH):
             for value in batch.to_pylist():
                 number += 1
                 yield f"{label}#{number}", value

@@ -159,7 +159,8 @@ class Renderer:
 
     def _bound(self, tools: list[dict[str, Any]] | None) -> Render:
         source = self.templates.get("tool_use", self.template) if tools else self.template
-        return bind(source, tools=tools or None, variables=self.variables, clock=self.clock)
+        name = str(getattr(self.tokenizer, "name_or_path", ""))
+        return bind(source, tools=tools or None, variables=self.variables, clock=self.clock, name=name)
 
     def _clean(self, messages: Sequence[Message]) -> list[Message]:
         """Without the keys that are Whet's own, and with tool arguments in the form that the template expects."""

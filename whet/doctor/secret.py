@@ -1,8 +1,7 @@
 """Keys, tokens and passwords in a text: where they stand, and what they are.
 
-Keys of known providers are told by their published prefixes and lengths, as the open scanners do (gitleaks, MIT,
-https://github.com/gitleaks/gitleaks; detect-secrets, Apache-2.0); the rest by the word in front of it and by its
-entropy, because a word of a language has less than a random string.
+Keys of known providers are told as in a recipe (whet/recipe/secret_keys.py); the rest by the word in front of it and by
+its entropy, because a word of a language has less than a random string.
 """
 
 from __future__ import annotations
@@ -13,37 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from whet.doctor.spans import Span, apart
+from whet.recipe.secret_keys import HINTED, IN_URL
 
-KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("AKIA", "ASIA", "ABIA", "ACCA"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
-    (("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{60,100}\b"),
-    (("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    (("xoxb-", "xoxa-", "xoxp-", "xoxr-", "xoxs-"), r"\bxox[baprs]-[A-Za-z0-9-]{10,}"),
-    (("hooks.slack.com",), r"https://hooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9+/]{40,}"),
-    (
-        ("sk-",),
-        r"(?<![\w-])sk-(?:[a-z0-9]{1,8}-){0,2}(?=[\w-]*\d)(?:[a-f0-9]{32,}|(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{20,})",
-    ),
-    (("hf_",), r"\bhf_[A-Za-z0-9]{30,40}\b"),
-    (("AIza",), r"\bAIza[\w-]{35}(?![\w-])"),
-    (("ya29.",), r"\bya29\.[\w-]{20,}"),
-    (("_live_", "_test_"), r"\b(?:sk|rk|pk)_(?:live|test)_[0-9A-Za-z]{10,99}\b"),
-    (("SG.",), r"\bSG\.[\w-]{22}\.[\w-]{43}(?![\w-])"),
-    (("npm_",), r"\bnpm_[A-Za-z0-9]{36}\b"),
-    (("pypi-",), r"\bpypi-AgE[\w-]{50,}"),
-    (("dop_v1_", "doo_v1_"), r"\bdo[op]_v1_[a-f0-9]{64}\b"),
-    (("shpat_", "shpca_", "shpss_"), r"\bshp(?:at|ca|ss)_[a-fA-F0-9]{32}\b"),
-    (("dapi",), r"\bdapi[a-f0-9]{32}\b"),
-    (("hvs.",), r"\bhvs\.[\w-]{24,}"),
-    ((":AA",), r"\b\d{8,10}:AA[\w-]{33}(?![\w-])"),
-    (("AccountKey=",), r"AccountKey=(?P<value>[A-Za-z0-9+/]{86}==)"),
-    (("PRIVATE KEY",), r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*-----|\Z)"),
-    (("eyJ",), r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
-)
-HINTED = tuple((hint, re.compile(pattern)) for hints, pattern in KEYS for hint in hints)
-"""Most texts hold no hint: one loop over them is several times as fast as looking key by key."""
-IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@\"']{0,64}:(?![\[<{$])(?P<value>[^\s:/@\"']{3,})@[\w.-]+")
 NAMED = re.compile(
     r"(?:api[_ -]?key|secret[_ -]?(?:access[_ -]?)?key|access[_ -]?key|client[_ -]?secret|secret|auth[_ -]?token|token|"
     r"passwd|"

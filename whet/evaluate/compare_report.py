@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.errors import count
+from whet.errors import HIDDEN, count
 from whet.evaluate import chart, samples, ship
 from whet.evaluate.advice import dollars, told_margin
 from whet.evaluate.report import guarded, template
@@ -31,7 +31,7 @@ def write_compare_report(folder: Path) -> Path:
     values = guarded("compare.json", folder, page, facts, rows)
     text = guarded("compare.json", folder, template("compare.html.j2").render, values)
     path = folder / "report.html"
-    write_text(path, samples.HIDDEN.sub("\ufffd", text))
+    write_text(path, HIDDEN.sub("\ufffd", text))
     return path
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from whet.errors import InputError, nearest
+from whet.recipe.trust import refuse_foreign_function
 
 WHERE = "forgetting.lm_eval"
 UNPAIRED = "this task scores no single documents, so base and tuned cannot be paired"
@@ -56,8 +57,10 @@ def open_tasks(wanted: Sequence[str]) -> list[Any]:
     """The tasks with their data, in the order of `wanted`: names that lm-eval knows, or its own YAML files.
 
     Raises InputError for a task that is not known, a group of tasks, one whose data cannot be read, and one without a
-    metric of single documents.
+    metric of single documents, and for a file that a run from elsewhere brings.
     """
+    for task in filter(_is_file, wanted):
+        refuse_foreign_function(task)
     package = harness()
     folders = [str(Path(task).parent) for task in wanted if _is_file(task)]
     manager = package.tasks.TaskManager(include_path=folders or None)

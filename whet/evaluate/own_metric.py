@@ -15,6 +15,7 @@ from pathlib import Path
 
 from whet.errors import RunError
 from whet.reward.function import load_metric, number
+from whet.reward.own_code import line_of, of_the_user, printing_aside, told
 from whet.types import Row
 
 ASKED_TWICE = 8
@@ -42,10 +43,13 @@ class OwnMetric:
 
     def _once(self, answer: str, row: Row) -> float:
         try:
-            value = self.function(answer, row.reference, dict(row.fields or {}))
-        except (Exception, SystemExit) as error:
-            what = f"the metric {self.place} failed: {type(error).__name__}: {error}"
-            where = f"{row.where}, answer {answer[:80]!r}"
+            with printing_aside():
+                value = self.function(answer, row.reference, dict(row.fields or {}))
+        except BaseException as error:
+            if not of_the_user(error):
+                raise
+            what = f"the metric {self.place} failed: {told(error)}"
+            where = f"{line_of(error, self.place.rpartition(':')[0])}, {row.where}, answer {answer[:80]!r}"
             raise RunError(what, where=where, fix="mend the function; whet eval RUN goes on from there") from error
         return number(value, self.place, row.where, "return one number")
 

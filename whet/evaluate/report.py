@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
-from whet.errors import RunFolderError
+from whet.errors import HIDDEN, RunFolderError
 from whet.evaluate import head_view, samples
 from whet.evaluate import report_view as view
 from whet.evaluate.against_view import opponents_view, split_sheet
@@ -43,7 +43,7 @@ def write_report(run: HasFolder) -> Path:
     folder = Path(run.folder)
     page = guarded("evaluation.json", folder, template().render, gather(folder))
     path = folder / "report.html"
-    write_text(path, samples.HIDDEN.sub("\ufffd", page))
+    write_text(path, HIDDEN.sub("\ufffd", page))
     return path
 
 

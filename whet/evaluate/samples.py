@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whet.errors import without_hidden
+
 KINDS = {
     "lost": "Lost",
     "wrong": "Both wrong",
@@ -28,9 +30,6 @@ MOST_CHARACTERS = 1_200
 BUDGET = 90_000
 """Characters of answers in the whole report; marking up differences about doubles them."""
 MOST_WORDS = 250
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
 PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 
 Pieces = list[tuple[str, bool]]
@@ -171,7 +170,7 @@ def prompt_text(prompt: Any) -> Any:
 
 def visible(value: Any) -> str:
     """The whole text with hidden characters made visible."""
-    return HIDDEN.sub(lambda match: f"\u27e8U+{ord(match[0]):04X}\u27e9", plain(value).replace("\r\n", "\n"))
+    return without_hidden(plain(value).replace("\r\n", "\n"))
 
 
 def shown(value: Any) -> str:

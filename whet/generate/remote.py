@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.errors import InputError, RunError, shorten
+from whet.recipe.trust import refuse_foreign_server
 from whet.types import Message
 
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
@@ -104,6 +105,7 @@ class Remote:
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
         if self.key:
+            refuse_foreign_server(self.key, self.url)
             headers["Authorization"] = f"Bearer {secret_of(self.key)}"
         return headers
 

@@ -20,6 +20,7 @@ from whet.model.identity import fingerprint
 from whet.model.quantise import keep_weights_unpacked
 from whet.model.quantise_load import load_quantised
 from whet.recipe.schema import Quantise
+from whet.recipe.trust import refuse_foreign_code
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
@@ -102,6 +103,7 @@ def saved_tokenizer(folder: Path) -> Any:
 def _tokenizer(name: str, path: str, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
+    _refuse_foreign(name, trust_remote_code)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except UNREADABLE as error:
@@ -116,6 +118,7 @@ def load_config(name: str, trust_remote_code: bool = False) -> Any:
     """The base's text config, without its weights. Raises ModelError."""
     from transformers import AutoConfig
 
+    _refuse_foreign(name, trust_remote_code)
     try:
         return AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code).get_text_config()
     except UNREADABLE as error:
@@ -165,6 +168,12 @@ def load_base(
         )
     prove_head(model.eval(), name)
     return Base(name, path, model, tokenizer, identity)
+
+
+def _refuse_foreign(name: str, trust_remote_code: bool) -> None:
+    """Raises InputError where a run from elsewhere would have code run that comes with a base."""
+    if trust_remote_code:
+        refuse_foreign_code(name)
 
 
 def _load_whole(path: str, dtype: torch.dtype, trust_remote_code: bool) -> tuple[Any, dict[str, Any]]:

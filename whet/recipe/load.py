@@ -21,9 +21,11 @@ from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradicti
 from whet.recipe.reward_files import rewards_beside
 from whet.recipe.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.strict import refuse_first
 from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.text import Dumper, Places, parse
+from whet.recipe.trust import found_in_run, named_by_user
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz"}
@@ -36,7 +38,8 @@ def load_recipe(
     """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
 
     `overrides` are `key.sub=value`, the value read as YAML; they win. Relative `data`, `test` and `base` of a recipe
-    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder).
+    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder: so a
+    run reads the recipe that it keeps, and what that names is not trusted like what the user names).
     Raises RecipeError with file, line, key, value, what is allowed, and the fix.
     """
     where, places = "recipe", {}
@@ -60,7 +63,9 @@ def load_recipe(
         apply_override(values, override, places)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
-    return check(values, where, places)
+    recipe = check(values, where, places)
+    found_in_run(recipe) if folder is not None else named_by_user(recipe)
+    return recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -70,6 +75,7 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     values = {key: str(value) if isinstance(value, Path) else value for key, value in values.items()}
+    refuse_keys(values, where, places)
     empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
     values = with_goal_metric(with_kinds({key: value for key, value in values.items() if key not in empty}))
     try:

@@ -44,13 +44,17 @@ class JsonObject(Strict):
 
 
 class UnitTests(Strict):
-    """1 where the row's Python tests pass after the answer's code, in a process without network; else 0."""
+    """1 where the row's Python tests pass on the answer's code, in processes without network; else 0."""
 
     kind: Literal["tests"] = "tests"
     weight: Weight = 1.0
     column: Name = Field(default="tests", description="The column of the data that holds the test code.")
     seconds: float = Field(default=5.0, gt=0, le=600, description="Longest time of one answer.")
     memory_mb: int = Field(default=512, ge=64, description="Most memory of one answer, in megabytes.")
+    as_root: bool = Field(
+        default=False,
+        description="Root may run answers where a seccomp filter alone holds them (no rule can decide it).",
+    )
 
 
 class Length(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
@@ -41,10 +41,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of some answers: the weighted sum of each, and what each component gave it (unweighted)."""
+    """Of some answers: the weighted sum of each, and what each component gave it (unweighted). Where a component
+    abstained, it counts as much as on average for the other answers to the same row, so that it prefers none of them,
+    and 0 where it abstained of all."""
 
     total: list[float]
     parts: dict[str, list[float]]
+    abstained: dict[str, int] = field(default_factory=dict)
+    """How often a component abstained, of those that did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +60,26 @@ class Rewards:
         """The component that a verdict compares: the first of the recipe."""
         return self.components[0].name
 
-    def __call__(
-        self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]
-    ) -> Scores:
+    def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> Scores:
         """Raises what a component raises (whet/reward/protocol.py)."""
-        parts = {one.name: one.score(prompts, answers, rows) for one in self.components}
+        given = {one.name: one.score(prompts, answers, rows) for one in self.components}
+        parts = {name: settled(values, rows) for name, values in given.items()}
         weights = {one.name: one.weight for one in self.components}
         total = [sum(weights[name] * part[n] for name, part in parts.items()) for n in range(len(answers))]
-        return Scores(total, parts)
+        silent = {name: sum(value is None for value in values) for name, values in given.items()}
+        return Scores(total, parts, {name: number for name, number in silent.items() if number})
+
+
+def settled(values: Sequence[float | None], rows: Sequence[Row]) -> list[float]:
+    """Numbers in the place of None: the mean of what was given to the same row, 0 where nothing was."""
+    spoken: dict[int, list[float]] = {}
+    for value, row in zip(values, rows, strict=True):
+        if value is not None:
+            spoken.setdefault(row.index, []).append(value)
+    return [
+        value if value is not None else sum(spoken.get(row.index, ())) / max(1, len(spoken.get(row.index, ())))
+        for value, row in zip(values, rows, strict=True)
+    ]
 
 
 def build_rewards(wanted: Sequence[AnyReward], cache: Path | None = None) -> Rewards:

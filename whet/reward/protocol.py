@@ -10,14 +10,15 @@ from whet.types import Message, Row
 
 
 class Scorer(Protocol):
-    """Scores the n-th answer to the n-th prompt; the n-th row is what the data says of it, and may occur again.
+    """Scores the n-th answer to the n-th prompt; the n-th row is what the data says of it, and may occur again. None
+    abstains.
 
     Raises DataError for a row that cannot be scored, RunError where the scoring itself fails.
     """
 
     def __call__(
         self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]
-    ) -> list[float]: ...
+    ) -> Sequence[float | None]: ...
 
 
 def reference_of(row: Row, kind: str) -> str:

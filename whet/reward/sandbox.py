@@ -1,18 +1,20 @@
-"""Python code that a model wrote, run where it can only compute and read: whet/reward/guard.py shuts it in.
+"""Python code that a model wrote, run where it can only compute: whet/reward/guard.py shuts it in.
 
-What the guard keeps from the code is tried out once, before any answer runs; where one thing does not hold, nothing is
-run. The code can read what this user may read, but cannot write it down or send it anywhere. It shares its process with
-the tests: code that looks for the tests' own objects can cheat them, so read what gets a high reward.
+The answer's code and the tests of it run in two processes (whet/reward/bridge.py). That of the tests alone holds the
+pipe on which "passed" is said; the answer's can neither write to it nor read the tests. What they write is read up to a
+bound. What the guard keeps from the code is tried out once, before any answer runs; where one thing does not hold,
+nothing is run. So is each layer beside the filter (whet/reward/layers.py), and those that hold are used.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
+import selectors
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +22,14 @@ from pathlib import Path
 from whet.errors import InputError
 
 GUARD = Path(__file__).with_name("guard.py")
-MOST_OUTPUT = 1 << 16
+PASSED = b"passed"
+MOST_OUTPUT = 1 << 20
+"""Bytes that an answer and its tests may write together; one that writes more is ended."""
+MOST_SAID = 1 << 16
+LAYERS = {"user": "another user", "landlock": "Landlock", "namespaces": "namespaces of its own"}
+"""What may stand around the code beside the filter, and what people call it."""
 PROBE = """
-import os, socket
+import os, socket, fcntl
 def works(action):
     try:
         action()
@@ -33,6 +40,8 @@ found = [name for name, action in {
     "the network": lambda: socket.socket(),
     "other processes": lambda: os.fork() or os._exit(0),
     "signals": lambda: os.kill(os.getppid(), 0),
+    "signals by fcntl": lambda: fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid()),
+    "signals by ioctl": lambda: fcntl.ioctl(1, 0x8901, b"0000"),
     "written files": lambda: open("written", "w"),
     "all memory": lambda: bytearray(4 << 30),
 }.items() if works(action)]
@@ -42,7 +51,7 @@ assert not found, "it reaches " + ", ".join(found)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds on the clock (and as many of the processor, rounded up), and bytes of memory."""
+    """Seconds on the clock (and as many of the processor, rounded up), and bytes of memory of each process."""
 
     seconds: float = 5.0
     memory: int = 512 << 20
@@ -50,16 +59,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`passed`: the code ran to its end without an error. `said`: the end of what it wrote to stderr."""
+    """`passed`: answer and tests ran to their end without an error. `said`: the end of what they wrote, or why they
+    were stopped."""
 
     passed: bool
     said: str
 
 
-def run(source: str, limits: Limits) -> Outcome:
-    """Run some code. Raises InputError where this machine cannot shut it in."""
+def run(answer: str, tests: str, limits: Limits) -> Outcome:
+    """Run the code of an answer, then its tests. Raises InputError where this machine cannot shut it in."""
     refuse_unlimited()
-    return _run(source, limits)
+    return _run(answer, tests, limits, layers())
 
 
 @lru_cache(maxsize=1)
@@ -68,31 +78,109 @@ def refuse_unlimited() -> None:
     fix = "use Linux on x86_64 or aarch64, or another reward than tests"
     if sys.platform != "linux":
         raise InputError("the code of answers cannot be shut in on this system", value=sys.platform, fix=fix)
-    outcome = _run(PROBE, Limits())
+    outcome = _run(PROBE, "", Limits(), ())
     if not outcome.passed:
         lines = outcome.said.strip().splitlines()
         raise InputError("the code of answers cannot be shut in here", value=lines[-1] if lines else "", fix=fix)
 
 
-def _run(source: str, limits: Limits) -> Outcome:
-    token = secrets.token_hex(16)
-    with tempfile.TemporaryDirectory(prefix="whet-answer-") as folder:
-        Path(folder, "answer.py").write_text(source, "utf-8", "replace")
-        sizes = [str(int(limits.seconds) + 1), str(limits.memory)]
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(GUARD), *sizes, "answer.py"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=folder,
+@lru_cache(maxsize=1)
+def layers() -> tuple[str, ...]:
+    """The layers that hold on this machine beside the filter: each is set up once, and then all of them together."""
+    wanted = [name for name in LAYERS if name != "user" or os.geteuid() == 0]
+    found = tuple(name for name in wanted if _holds((name,)))
+    while found and not _holds(found):
+        found = found[:-1]
+    return found
+
+
+def _holds(some: tuple[str, ...]) -> bool:
+    return _run("import json, decimal", "import json", Limits(), some).passed
+
+
+def told_layers() -> str:
+    """What shuts the code of answers in here, in a sentence. Raises InputError as `refuse_unlimited` does."""
+    refuse_unlimited()
+    names = [LAYERS[name] for name in layers()]
+    beside = f"a seccomp filter, and around it {', '.join(names)}" if names else "a seccomp filter alone"
+    return f"the code of answers is shut in by {beside}"
+
+
+def refuse_bare_root(allowed: bool) -> None:
+    """Raises InputError where root would run the code of answers behind the filter alone, and nobody asked for that."""
+    refuse_unlimited()
+    if os.geteuid() == 0 and not layers() and not allowed:
+        what = "as root, the code of answers would be shut in by a seccomp filter alone: no other layer holds here"
+        fix = (
+            "run whet as an ordinary user, or on Linux 5.13 or later with Landlock; or set as_root: true in the reward"
+        )
+        raise InputError(what, where="the reward 'tests'", fix=fix)
+
+
+def _run(answer: str, tests: str, limits: Limits, around: tuple[str, ...]) -> Outcome:
+    asked, replies, results, output = os.pipe(), os.pipe(), os.pipe(), os.pipe()
+    programs: list[subprocess.Popen[bytes]] = []
+    ends = {*asked, *replies, *results, *output}
+    try:
+        for role, code, own in (
+            ("answer", answer, (asked[0], replies[1])),
+            ("tests", tests, (replies[0], asked[1], results[1])),
+        ):
+            programs.append(_started(role, code, own, output[1], limits, around))
+        for end in ends - {results[0], output[0]}:
+            os.close(end)
+        ends = {results[0], output[0]}
+        return _watched(results[0], output[0], limits)
+    finally:
+        for program in programs:
+            _ended(program)
+        for end in ends:
+            os.close(end)
+
+
+def _started(
+    role: str, code: str, own: tuple[int, ...], output: int, limits: Limits, around: tuple[str, ...]
+) -> subprocess.Popen[bytes]:
+    """One of the two programs; `own` are the ends of pipes that it alone holds."""
+    sizes = [str(int(limits.seconds) + 1), str(limits.memory)]
+    with tempfile.TemporaryFile() as source:
+        source.write(code.encode("utf-8", "replace"))
+        source.seek(0)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", str(GUARD), *sizes, ",".join(around), role, *map(str, own)],
+            stdin=source,
+            stdout=output,
+            stderr=output,
+            pass_fds=own,
+            cwd="/",
             env={},
             start_new_session=True,
         )
-        try:
-            out, said = process.communicate(token.encode(), timeout=limits.seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return Outcome(False, f"stopped after {limits.seconds:g} seconds")
-    passed = process.returncode == 0 and token.encode() in out
-    return Outcome(passed, said[-MOST_OUTPUT:].decode("utf-8", "replace"))
+
+
+def _ended(program: subprocess.Popen[bytes]) -> None:
+    if program.poll() is None:
+        os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+
+
+def _watched(result: int, output: int, limits: Limits) -> Outcome:
+    """Read what the programs write until the tests have said how they ended, or have ended."""
+    said, written, until = b"", 0, time.monotonic() + limits.seconds
+    with selectors.DefaultSelector() as selector:
+        for end in (result, output):
+            os.set_blocking(end, False)
+            selector.register(end, selectors.EVENT_READ)
+        while (left := until - time.monotonic()) > 0:
+            ready = {key.fd for key, _ in selector.select(left)}
+            if output in ready:
+                data = os.read(output, 1 << 16)
+                said, written = (said + data)[-MOST_SAID:], written + len(data)
+                if written > MOST_OUTPUT:
+                    return Outcome(False, f"ended because it wrote more than {MOST_OUTPUT >> 20} MB")
+                if not data:
+                    selector.unregister(output)
+            elif result in ready:
+                passed = os.read(result, len(PASSED)) == PASSED
+                return Outcome(passed, said.decode("utf-8", "replace"))
+    return Outcome(False, f"stopped after {limits.seconds:g} seconds")

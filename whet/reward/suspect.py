@@ -8,9 +8,7 @@ from whet.reward.combine import Rewards, Scores
 from whet.types import Message, Row
 
 
-def suspicions(
-    rewards: Rewards, scores: Scores, prompts: Sequence[list[Message]], rows: Sequence[Row]
-) -> list[str]:
+def suspicions(rewards: Rewards, scores: Scores, prompts: Sequence[list[Message]], rows: Sequence[Row]) -> list[str]:
     """What is odd about the rewards of a first batch, in sentences for people. An empty answer is scored, too."""
     found = [
         f"the reward {name!r} is {values[0]:g} for every one of the first {len(values)} answers: "

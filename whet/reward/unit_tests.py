@@ -1,4 +1,4 @@
-"""Code answers: the row's own tests are run after the answer, shut in (whet/reward/sandbox.py)."""
+"""Code answers: the row's own tests are run on the answer, both shut in (whet/reward/sandbox.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from whet.errors import DataError
 from whet.recipe.schema import UnitTests
-from whet.reward.sandbox import Limits, refuse_unlimited, run
+from whet.reward.sandbox import Limits, refuse_bare_root, run
 from whet.types import Message, Row
 
 FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
@@ -19,15 +19,17 @@ class UnitTestReward:
     """1 where answer and tests run to their end without an error. One process an answer, as many as there are cores."""
 
     def __init__(self, settings: UnitTests) -> None:
-        """Raises InputError on a machine that cannot shut code in."""
+        """Raises InputError on a machine that cannot shut code in, or where root would run it behind one wall alone."""
         self.column = settings.column
         self.limits = Limits(settings.seconds, settings.memory_mb << 20)
-        refuse_unlimited()
+        refuse_bare_root(settings.as_root)
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
-        sources = [f"{code_of(answer)}\n\n{self._tests(row)}\n" for answer, row in zip(answers, rows, strict=True)]
+        pairs = [(code_of(answer), self._tests(row)) for answer, row in zip(answers, rows, strict=True)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return [float(outcome.passed) for outcome in pool.map(lambda source: run(source, self.limits), sources)]
+            return [
+                float(outcome.passed) for outcome in pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs)
+            ]
 
     def _tests(self, row: Row) -> str:
         tests = (row.fields or {}).get(self.column)

@@ -26,9 +26,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import yaml
+
 from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Recipe
+from whet.recipe.secret_keys import TAKEN_OUT, keys_in, without_keys
+from whet.recipe.text import Dumper, parse
 from whet.store import checksums, identity
 from whet.store.atomic import (
     append_line,
@@ -181,6 +185,7 @@ class Run:
         return self._recipe("recipe.yaml")
 
     def _recipe(self, name: str) -> Recipe:
+        take_out_keys(self.folder / name)
         return load_recipe(self.folder / name, folder=Path(self.read_json("run.json").get("working_folder", ".")))
 
     def follow_data(self, recipe: Recipe) -> None:
@@ -317,6 +322,26 @@ class Run:
         stands before the checkpoint, and stays."""
         kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
         write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def take_out_keys(path: Path) -> None:
+    """Older versions of Whet kept an API key that stood in a recipe: there, and in the report beside it, a word stands
+    for it from here on."""
+    try:
+        values, _ = parse(path.read_text("utf-8"), str(path))
+    except (OSError, ValueError, WhetError):
+        return  # whoever reads the recipe says what is wrong with it
+    keys = keys_in(values)
+    if not keys:
+        return
+    clean = yaml.dump(without_keys(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    write_text(path, f"# an API key that stood here was taken out\n{clean}")
+    report = path.with_name("report.html")
+    if report.is_file():
+        text = report.read_text("utf-8")
+        for key in keys:
+            text = text.replace(key, TAKEN_OUT)
+        write_text(report, text)
 
 
 def _places(recipe: Recipe) -> tuple[object, ...]:

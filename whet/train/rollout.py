@@ -49,9 +49,11 @@ class Rollout:
         """For the log, as (sum, count): rewards, lengths, and groups that say nothing."""
         answers, reward_PG = float(len(self.answers)), self.reward_PG
         parts = {f"reward/{name}": (sum(values), answers) for name, values in self.scores.parts.items()}
+        silent = {f"abstained/{name}": (float(number), answers) for name, number in self.scores.abstained.items()}
         return {
             "reward": (sum(self.scores.total), answers),
             **(parts if len(parts) > 1 else {}),
+            **silent,
             "groups_alike": (float((reward_PG.amax(1) == reward_PG.amin(1)).sum()), float(len(reward_PG))),
             **self.written(),
         }

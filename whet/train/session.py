@@ -30,9 +30,10 @@ from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft
+from whet.recipe.schema import Bake, Classify, Distil, Dpo, HeadMethod, Kto, Pretrain, Recipe, Sft, UnitTests
 from whet.reward.combine import build_rewards
 from whet.reward.function import load_metric
+from whet.reward.sandbox import refuse_bare_root, told_layers
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
@@ -103,7 +104,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     run.refuse_other_rows(material.ledger.rows_jsonl())
     run.write_json("ledger.json", material.ledger.summary() | run.accepted())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    for note in [*material.notes, *told_accepted(run)]:
+    for note in [*walls(recipe), *material.notes, *told_accepted(run)]:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
@@ -124,6 +125,16 @@ def refuse_unready(recipe: Recipe) -> None:
         load_metric(recipe.evaluate.metric)
     if recipe.evaluate.judge and recipe.evaluate.judge.key:
         secret_of(recipe.evaluate.judge.key)
+
+
+def walls(recipe: Recipe) -> list[str]:
+    """Where the recipe runs code that a model wrote: what shuts it in on this machine. Raises InputError where nothing
+    does."""
+    rewards = [*(recipe.method.rewards if isinstance(recipe.method, Rollouts) else ()), *(recipe.evaluate.wins or ())]
+    tests = [reward for reward in rewards if isinstance(reward, UnitTests)]
+    for reward in tests:
+        refuse_bare_root(reward.as_root)
+    return [told_layers()] if tests else []
 
 
 def _clock(run: Run) -> datetime:
