@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from whet import job
-from whet.data.ledger import Ledger
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
@@ -25,10 +24,11 @@ from whet.doctor.checks.contamination import Contamination
 from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
-from whet.errors import DataError, InputError
+from whet.errors import InputError
 from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
-from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
+from whet.evaluate.goal import provable
+from whet.evaluate.refusals import refuse_before_data, refuse_before_training
 from whet.evaluate.statistics import cluster_sizes
 from whet.findings import found_in, repaired
 from whet.generate.budget import Budget
@@ -41,14 +41,14 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.recipe.schema import Pretrain, Recipe
-from whet.stages import refuse_unmeasurable, refuse_unreadable
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
+from whet.train.material import Material
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import refuse_unready, with_context
+from whet.train.session import with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
 
@@ -104,7 +104,8 @@ def check(
     stand on both sides of the split. `curve` holds what `whet curve` found on this data
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
-    training would be refused for them; None where it would not.
+    a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
+    be looked at is raised, as by `tune`.
     """
     asked, observer = recipe_of(data, overrides), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
@@ -114,6 +115,7 @@ def check(
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
+    refuse_before_data(recipe)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
@@ -125,7 +127,7 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(asked.drop_budget, source.ledger),
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source)),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
@@ -143,7 +145,6 @@ def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
     """What the test rows could prove of each share that the recipe's goal asks for."""
     if recipe.goal is None or prepared is None or not prepared.test_rows:
         return {}
-    refuse_unreachable(recipe.goal, metric_of_run(recipe, prepared), prepared.test_rows)
     return {"goal": provable(recipe.goal, prepared.test_rows)}
 
 
@@ -157,12 +158,13 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(budget: float, ledger: Ledger) -> dict[str, str] | None:
-    """`what` and `fix` of the error with which these dropped rows stop a training; None where they do not."""
+def refused_by(recipe: Recipe, material: Material) -> dict[str, str] | None:
+    """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
-        ledger.enforce_budget(budget)
-    except DataError as error:
-        return {"what": error.what, "fix": error.fix}
+        material.ledger.enforce_budget(recipe.drop_budget)
+        refuse_before_training(recipe, material)
+    except InputError as error:
+        return {"what": error.what, "where": error.where, "fix": error.fix}
     return None
 
 
@@ -221,9 +223,7 @@ def plan(
         run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
-    refuse_unmeasurable(recipe)
-    refuse_unreadable(recipe)
-    refuse_unready(recipe)
+    refuse_before_data(recipe)
     result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate, seen)
     observer.done()
     return result

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
+from whet.evaluate.refusals import refuse_before_data, refuse_before_training, refuse_unmeasurable
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe.load import load_recipe
@@ -16,9 +18,6 @@ from whet.stages import (
     effort_so_far,
     evaluated,
     head,
-    refuse_unmeasurable,
-    refuse_unreadable,
-    refuse_without_test,
     register,
     reregister,
     scaled,
@@ -62,8 +61,8 @@ def train(
     run, observer = _start(data, run_root, name, observer, overrides)
     with run.at_work(), watched_by(observer):
         if not (run.model / "whet.json").exists():
-            refuse_unreadable(run.recipe)
-        session = open_session(run.recipe, run, observer)
+            refuse_before_data(run.recipe)
+        session = open_session(run.recipe, run, observer, partial(refuse_before_training, verdict=False))
         state_power(session, observer)
         effort = trained(session, observer)
         run.set_status("done")
@@ -99,9 +98,8 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
             return run.read_json("evaluation.json", *RESULT_KEYS), False
         refuse_unmeasurable(run.recipe)
         if not (run.model / "whet.json").exists():
-            refuse_unreadable(run.recipe)
-        session = open_session(run.recipe, run, observer)
-        refuse_without_test(session)
+            refuse_before_data(run.recipe)
+        session = open_session(run.recipe, run, observer, refuse_before_training)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)

@@ -74,7 +74,7 @@ def prepare_corpus(
     digests = {False: reader.account(ledger, own_test=False), True: reader.account(ledger, own_test=True)}
     ledger.enforce_budget(recipe.drop_budget)
     if not digests[False]:
-        raise DataError("no document can be used: all were dropped", where=str(recipe.data), fix="bring other data")
+        ledger.refuse_rest("no document can be used", str(recipe.data), "bring other data")
     few = len(set(digests[False].values())) < FEW_DOCUMENTS
     fates = _fates(recipe, digests[False], digests[True], few)
     folder = cache / _key(recipe, renderer)[:24]

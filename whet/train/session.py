@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,8 +82,11 @@ class Trained:
     tokens_per_second: float
 
 
-def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
-    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run.
+def open_session(
+    recipe: Recipe, run: Run, observer: Observer, refuse: Callable[[Recipe, Material], object] | None = None
+) -> Session:
+    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run. `refuse` may still
+    speak against the data before the base is loaded.
 
     A run that was resolved before keeps its choices: a resumed run must not depend on a new measurement.
     """
@@ -105,6 +108,8 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
+    if refuse is not None:
+        refuse(recipe, material)
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
