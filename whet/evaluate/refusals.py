@@ -1,0 +1,84 @@
+"""What a tune refuses before it trains. `whet check`, `whet plan` and `whet tune` ask the same functions, so that none
+of them passes what another refuses."""
+
+from __future__ import annotations
+
+from whet.data.corpus import Corpus
+from whet.data.prepare import Prepared
+from whet.data.source import read_source
+from whet.errors import DataError
+from whet.evaluate.frontier import general_prompts, task_rows
+from whet.evaluate.goal import metric_of_run, refuse_unreachable
+from whet.evaluate.harness_tasks import open_tasks
+from whet.evaluate.suites import read_suite
+from whet.model.base import locate
+from whet.recipe.keep import BASE
+from whet.recipe.kept import refuse_keep_contradictions
+from whet.recipe.schema import Recipe
+from whet.train.material import Material, block_length, settle_method
+from whet.train.session import refuse_unready
+
+
+def refuse_before_data(recipe: Recipe) -> None:
+    """Before the data is read: files that the recipe names beside it, and what it asks for. Raises InputError."""
+    refuse_unmeasurable(recipe)
+    refuse_unreadable(recipe)
+    refuse_unready(recipe)
+
+
+def refuse_before_training(recipe: Recipe, material: Material, verdict: bool = True) -> Recipe:
+    """Once the data is read, before the base is loaded: rows that the method cannot learn from, or that cannot give a
+    verdict, where there is to be one. Gives the recipe with its method settled. Raises InputError."""
+    recipe, _ = settle_method(recipe, material)
+    refuse_keep_contradictions(recipe, "recipe")
+    if isinstance(material.source, Corpus):
+        block_length(recipe, material.source.train)
+    if verdict:
+        refuse_without_test(recipe, material)
+    refuse_unchoosable(recipe, material)
+    if recipe.goal and isinstance(material.source, Prepared):
+        refuse_unreachable(recipe.goal, metric_of_run(recipe, material.source), material.source.test_rows)
+    return recipe
+
+
+def refuse_unmeasurable(recipe: Recipe) -> None:
+    """Suites that cannot be asked, and tasks that lm-eval cannot. Raises DataError, InputError."""
+    if recipe.evaluate.forgetting:
+        for path in recipe.forgetting.suites:
+            read_suite(path, recipe.columns.group)
+        if recipe.forgetting.lm_eval:
+            open_tasks(recipe.forgetting.lm_eval)
+
+
+def refuse_unreadable(recipe: Recipe) -> None:
+    """Files to replay from, or to ask, that hold no rows. Raises DataError."""
+    replay = recipe.keep.replay if recipe.keep.replays and recipe.keep.replay != BASE else None
+    for key, path in (("replay", replay), ("prompts", recipe.keep.prompts)):
+        if path is not None:
+            try:
+                next(read_source(path))
+            except DataError as error:
+                where = f"keep.{key}, {error.where or path}"
+                raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+
+
+def refuse_without_test(recipe: Recipe, material: Material) -> None:
+    """Without held-out rows there can be no verdict. Raises DataError."""
+    source = material.source
+    held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
+    if not held_out:
+        little = recipe.test is not None or recipe.split.test > 0
+        raise DataError(
+            "nothing is held out for the test, so tune could not say whether the model got better",
+            where=str(recipe.data),
+            fix="bring more text"
+            if little
+            else "set split.test above 0 or give a test file; or train without a verdict: whet train",
+        )
+
+
+def refuse_unchoosable(recipe: Recipe, material: Material) -> None:
+    """A scale that is to be chosen where nothing can choose it. Raises DataError, RecipeError."""
+    if recipe.keep.scale == "auto" and isinstance(material.source, Prepared):
+        task_rows(recipe, material.source)
+        general_prompts(recipe, material.source, material.renderer, locate(recipe.base))
