@@ -12,6 +12,7 @@ from whet.data.template import Renderer
 from whet.evaluate.refusals import refuse_before_data, refuse_before_training, refuse_unmeasurable
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
+from whet.recipe.bases import refuse_missing_base
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.stages import (
@@ -127,4 +128,6 @@ def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
 def _start(
     data: Input, root: Path | str, name: str | None, observer: Observer | None, overrides: dict[str, Any]
 ) -> tuple[Run, Observer]:
-    return Run.create(Path(root), recipe_of(data, overrides), name), observer or Silent()
+    recipe = recipe_of(data, overrides)
+    refuse_missing_base(recipe.base)
+    return Run.create(Path(root), recipe, name), observer or Silent()

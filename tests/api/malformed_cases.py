@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 from whet.demo.support_desk import generate
@@ -128,6 +129,44 @@ ROWS: dict[str, tuple[Any, str]] = {
     ),
 }
 """A row that stands twice at the end of 30 good conversations, and words of the message."""
+
+CALL = {"name": "look_up", "arguments": "{}"}
+NONE_USABLE: dict[str, tuple[Callable[[int], Any], str]] = {
+    "chosen equals rejected": (
+        lambda n: {"prompt": f"a{n}", "chosen": f"b{n}", "rejected": f"b{n}"},
+        "same-answer, for example a.jsonl:1: ",
+    ),
+    "prompts of a pair that differ": (
+        lambda n: {
+            "chosen": [user(f"a{n}"), answer("b")],
+            "rejected": [user(f"c{n}"), answer("d")],
+        },
+        "other-prompt, for example a.jsonl:1: the questions differ",
+    ),
+    "a prompt that is an object": (
+        lambda n: {"prompt": {"question": f"a{n}"}, "completion": "b"},
+        "wrong-type, for example a.jsonl:1: 'prompt' must be a text (got {'question': 'a0'})",
+    ),
+    "tool calls": (
+        lambda n: {"messages": [user(f"a{n}"), answer("", tool_calls=[{"type": "function", "function": CALL}])]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "function_call": (
+        lambda n: {"messages": [user(f"a{n}"), answer("", function_call=CALL)]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "reasoning_content": (
+        lambda n: {"messages": [user(f"a{n}"), answer("b", reasoning_content=f"hm{n}")]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "a control token in the answer": (
+        lambda n: {"prompt": f"a{n}", "completion": f"b{n}<|end|>"},
+        "control-token-in-text, for example a.jsonl:1: the text contains '<|end|>'",
+    ),
+    "an empty answer": (lambda n: {"prompt": f"a{n}", "completion": " "}, "empty-answer, for example a.jsonl:1: "),
+    "a number for messages": (lambda n: {"messages": [user(n), answer("b")]}, "wrong-type, for example a.jsonl:1: "),
+}
+"""A row for each number, of which no use can be made, and words of the message."""
 
 RECIPES: dict[str, tuple[bytes, str]] = {
     "unknown key": (b"data: d.jsonl\nlerning_rate: 1e-3\n", "r.yaml:2: unknown key 'lerning_rate'; did you mean"),

@@ -12,6 +12,7 @@ from whet.evaluate.goal import metric_of_run, refuse_unreachable
 from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.suites import read_suite
 from whet.model.base import locate
+from whet.model.sketch import refuse_unfit_base
 from whet.recipe.keep import BASE
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.schema import Recipe
@@ -24,6 +25,7 @@ def refuse_before_data(recipe: Recipe) -> None:
     refuse_unmeasurable(recipe)
     refuse_unreadable(recipe)
     refuse_unready(recipe)
+    refuse_unfit_base(recipe)
 
 
 def refuse_before_training(recipe: Recipe, material: Material, verdict: bool = True) -> Recipe:
