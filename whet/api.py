@@ -132,7 +132,7 @@ def check(
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": prepared.notes if prepared else [],
+        "notes": source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
@@ -252,7 +252,8 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
         | ({"answer": answer} if answer else {})
         for answer, segment in first_paths(source.segments, rows)
     ]
-    return {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+    facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+    return facts | {"notes": source.notes}
 
 
 @dataclass(slots=True)

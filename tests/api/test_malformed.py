@@ -248,6 +248,17 @@ def test_odd_but_sound_files_work(capfd: pytest.CaptureFixture[str]) -> None:
         assert ledger["rows_in"] == rows and not ledger["dropped"]
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_way_out_of_too_few_rows_is_one(rows: int, refused: Refused, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.jsonl").write_bytes(jsonl(GOOD[:rows]))
+    none = ["--set", "split={validation: 0, test: 0}"]
+    message = refused("tune", "tiny.jsonl", words=f"too few rows: {rows}")
+    assert f"bring at least 3 rows; or, to learn from all of these without a verdict: whet train with {none[0]}" in message
+    assert "set split.test" not in refused("tune", "tiny.jsonl", *none, words="or train without a verdict: whet train")
+    works("train", "tiny.jsonl", "--set", "steps=1", *none)
+    capfd.readouterr()
+
+
 @pytest.mark.parametrize("rows", [3, 12])
 def test_a_tiny_set_works_and_says_that_it_decides_nothing(rows: int, capfd: pytest.CaptureFixture[str]) -> None:
     Path("tiny.jsonl").write_bytes(jsonl(GOOD[:rows]))

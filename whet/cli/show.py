@@ -38,4 +38,6 @@ def show(
     colour = screen.console.is_terminal and not screen.console.no_color
     screen.say("\ngreen: learned   dim: read only" if colour else "\n«...»: learned   the rest: read only", style="dim")
     screen.show(render.ledger(view["ledger"]))
+    for note in view["notes"]:
+        screen.say(note)
     screen.finish(view)

@@ -166,6 +166,7 @@ class _Work:
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
             "quiet": quiet is not None,
+            "remarks": [words for look in looks for words in look.remarks],
             "unknown": rows.unknown,
             "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
             "ledger": rows.ledger.words(),
@@ -313,6 +314,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
         notes=[
+            *facts["remarks"],
             *[NO_THINKING] * bool(quiet),
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
             *told(facts["apart"]),

@@ -20,6 +20,10 @@ from whet.train.material import Material, block_length, settle_method
 from whet.train.session import refuse_unready
 
 
+LEAST_ROWS = 3
+"""One to learn from, one for validation, one for the test."""
+
+
 def refuse_before_data(recipe: Recipe) -> None:
     """Before the data is read: files that the recipe names beside it, and what it asks for. Raises InputError."""
     refuse_unmeasurable(recipe)
@@ -69,13 +73,14 @@ def refuse_without_test(recipe: Recipe, material: Material) -> None:
     source = material.source
     held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
     if not held_out:
-        little = recipe.test is not None or recipe.split.test > 0
+        asked = recipe.test is not None or recipe.split.test > 0
+        little = asked or len(material.ledger) < LEAST_ROWS
+        more = f"bring more {'text' if isinstance(source, Corpus) else 'rows'}"
         raise DataError(
             "nothing is held out for the test, so tune could not say whether the model got better",
             where=str(recipe.data),
-            fix="bring more text"
-            if little
-            else "set split.test above 0 or give a test file; or train without a verdict: whet train",
+            fix=(more if little else "set split.test above 0 or give a test file")
+            + ("" if asked else "; or train without a verdict: whet train"),
         )
 
 

@@ -14,6 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
+from whet.recipe.formats import other_format
 from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
@@ -179,7 +180,7 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
                 f"neither a recipe ({recipes}) nor data ({data})",
                 where=str(path),
                 value=path.suffix or "no suffix",
-                fix="give one of these files, or rename it",
+                fix=other_format(path.suffix) or "give one of these files, or rename it",
             )
         return {"data": str(path)}, {}
     if looks_like_hub_name(path):

@@ -62,7 +62,7 @@ class Material:
 
     @property
     def notes(self) -> list[str]:
-        return self.source.notes if isinstance(self.source, Prepared) else []
+        return self.source.notes
 
     @property
     def rows(self) -> int:
