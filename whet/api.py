@@ -36,10 +36,11 @@ from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, re
 from whet.generate.collect import collect as collect_answers
 from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
-from whet.job import Input, evaluate, gathered, recipe_of, train
+from whet.job import CACHE, Input, evaluate, gathered, recipe_of, train
 from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
+from whet.plan.public import find_public
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
@@ -115,7 +116,7 @@ def check(
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
-    refuse_before_data(recipe)
+    refuse_before_data(recipe, run_root)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
@@ -127,7 +128,7 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source)),
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source), run_root),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
@@ -158,11 +159,11 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(recipe: Recipe, material: Material) -> dict[str, str] | None:
+def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict[str, str] | None:
     """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
         material.ledger.enforce_budget(recipe.drop_budget)
-        refuse_before_training(recipe, material)
+        refuse_before_training(recipe, material, Path(run_root) / CACHE)
     except InputError as error:
         return {"what": error.what, "where": error.where, "fix": error.fix}
     return None
@@ -223,8 +224,8 @@ def plan(
         run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
-    refuse_before_data(recipe)
-    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate, seen)
+    refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
+    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
     return result
 

@@ -9,10 +9,14 @@ from typing import Any
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
-from whet.evaluate.refusals import refuse_before_data, refuse_before_training, refuse_unmeasurable
+from whet.evaluate.refusals import (
+    refuse_before_data,
+    refuse_before_training,
+    refuse_unmeasurable,
+    refuse_without_test,
+)
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
-from whet.recipe.bases import refuse_missing_base
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.stages import (
@@ -30,8 +34,10 @@ from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent, watched_by
 from whet.train.release import read_facts
-from whet.train.session import open_session, with_context
+from whet.train.session import Session, open_session, with_context
 
+CACHE = "cache"
+"""Beside the runs."""
 Input = Recipe | str | Path
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
@@ -61,9 +67,7 @@ def train(
     """Train only. The same call again resumes."""
     run, observer = _start(data, run_root, name, observer, overrides)
     with run.at_work(), watched_by(observer):
-        if not (run.model / "whet.json").exists():
-            refuse_before_data(run.recipe)
-        session = open_session(run.recipe, run, observer, partial(refuse_before_training, verdict=False))
+        session = _opened(run, observer, verdict=False)
         state_power(session, observer)
         effort = trained(session, observer)
         run.set_status("done")
@@ -98,9 +102,7 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
         refuse_unmeasurable(run.recipe)
-        if not (run.model / "whet.json").exists():
-            refuse_before_data(run.recipe)
-        session = open_session(run.recipe, run, observer, refuse_before_training)
+        session = _opened(run, observer, verdict=True)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)
@@ -110,12 +112,21 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     return result, True
 
 
+def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
+    """The session of a run that is to be trained and, with `verdict`, evaluated; refused before anything is trained."""
+    if (run.model / "whet.json").exists():
+        return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
+    refuse_before_data(run.recipe, run.folder.parent)
+    cache = run.folder.parent / CACHE
+    return open_session(run.recipe, run, observer, partial(refuse_before_training, cache=cache, verdict=verdict))
+
+
 def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
     """The data as the recipe's base sees it, without its weights."""
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
-    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / "cache", observer).source
+    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / CACHE, observer).source
 
 
 def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
@@ -128,6 +139,4 @@ def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
 def _start(
     data: Input, root: Path | str, name: str | None, observer: Observer | None, overrides: dict[str, Any]
 ) -> tuple[Run, Observer]:
-    recipe = recipe_of(data, overrides)
-    refuse_missing_base(recipe.base)
-    return Run.create(Path(root), recipe, name), observer or Silent()
+    return Run.create(Path(root), recipe_of(data, overrides), name), observer or Silent()

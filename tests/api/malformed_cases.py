@@ -193,8 +193,61 @@ RECIPES: dict[str, tuple[bytes, str]] = {
         "all 30 rows leak into the test file",
     ),
     "unknown column": (b"data: d.jsonl\ncolumns: {prompt: nope}\n", "columns.prompt names a column that the data does"),
+    "metric that asks for ####": (
+        b"data: d.jsonl\nevaluate: {metric: final-answer}\n",
+        "the reference has no final answer after ####",
+    ),
+    "metric that asks for JSON": (
+        b"data: words.jsonl\nevaluate: {metric: json}\n",
+        "the reference is not a JSON object",
+    ),
+    "metric of pairs": (b"data: d.jsonl\nevaluate: {metric: preference-accuracy}\n", "this needs pairs"),
+    "reward that asks for ####": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: exact, part: final}]}\n",
+        "the reference has no result after ####",
+    ),
+    "reward without its column": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: tests, column: nope}]}\n",
+        "the reward 'tests' wants Python code in the column 'nope'",
+    ),
+    "wins that ask for ####": (
+        b"data: d.jsonl\nevaluate: {wins: [{kind: exact, part: final}]}\n",
+        "the reference has no result after ####",
+    ),
+    "missing reward file": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: function, function: 'nope.py:score'}]}\n",
+        "nope.py",
+    ),
+    "missing teacher": (b"data: d.jsonl\nmethod: {kind: distil, teacher: nope}\n", "there is no such teacher"),
+    "one class": (
+        b"data: one.jsonl\nmethod: classify\n",
+        "the rows have 1 class(es)",
+    ),
+    "dpo without pairs": (b"data: d.jsonl\nmethod: dpo\n", "dpo learns from preference pairs"),
+    "kto without marks": (b"data: d.jsonl\nmethod: kto\n", "these rows hold no mark"),
+    "class of a goal that no row has": (
+        b"data: few.jsonl\ngoal: {class_at_least: {green: 0.5}}\n",
+        "no test row has this class",
+    ),
+    "missing replay": (b"data: d.jsonl\nkeep: {replay: nope.jsonl}\n", "nope.jsonl"),
+    "replay that is no rows": (b"data: d.jsonl\nkeep: {replay: odd.jsonl}\n", "cannot tell what to learn"),
+    "scale without validation rows": (
+        b"data: d.jsonl\nkeep: {scale: auto}\nsplit: {validation: 0}\n",
+        "there are no validation rows with answers",
+    ),
+    "missing suite": (b"data: d.jsonl\nforgetting: {suites: [nope.jsonl]}\n", "nope.jsonl"),
+    "text too short for pretrain": (b"data: short.txt\nmethod: pretrain\n", "there is hardly any text"),
     "other format": (b"data: d.jsonl\nformat: chat\n", "as format: chat"),
 }
+
+BESIDE: dict[str, bytes] = {
+    "words.jsonl": jsonl([{"prompt": f"What of {n}?", "completion": f"Of {n} it is said {n * n}."} for n in range(30)]),
+    "one.jsonl": jsonl([{"text": f"about {n} things", "label": "red"} for n in range(30)]),
+    "few.jsonl": jsonl([{"text": f"about {n} things", "label": ("red", "blue")[n % 2]} for n in range(40)]),
+    "odd.jsonl": jsonl([{"foo": n} for n in range(5)]),
+    "short.txt": b"one\n",
+}
+"""Files that these recipes name."""
 
 SETS: dict[str, str] = {
     "x": "--set: an override is key=value (got 'x')",

@@ -58,7 +58,7 @@ LISTED = '[{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"
         ("columns.json", '{"prompt": ["a", "c"], "completion": ["b", "d"]}'),
         ("pandas.json", '{"prompt": {"0": "a", "1": "c"}, "completion": {"0": "b", "1": "d"}}'),
         ("pandas index.json", '{"0": {"prompt": "a", "completion": "b"}, "1": {"prompt": "c", "completion": "d"}}'),
-        ("pandas split.json", '{"columns": ["prompt", "completion"], "index": [0, 1], "data": [["a", "b"], ["c", "d"]]}'),
+        ("pandas split.json", '{"columns": ["prompt", "completion"], "data": [["a", "b"], ["c", "d"]]}'),
         ("pandas.csv", ",prompt,completion\n0,a,b\n1,c,d\n"),
         ("pandas, a part of the rows.csv", ",prompt,completion\n7,a,b\n3,c,d\n"),
         ("pandas.tsv", "\tprompt\tcompletion\n0\ta\tb\n1\tc\td\n"),

@@ -36,7 +36,8 @@ NANO = Path(__file__).parent / "nano"
 UNKNOWN_CONTEXT = 1024
 TOKENIZER_FIX = "add tokenizer.json and tokenizer_config.json to the folder"
 LAYER = re.compile(r"(model\.|transformer\.|gpt_neox\.)?(layers|h)\.\d+\.")
-"""Of the decoder itself: what belongs to other parts (a vision tower, a second head) may be left out of a text model."""
+"""Of the decoder itself: what belongs to other parts (a vision tower, a second head) may be left out of a text
+model."""
 UNREADABLE = (
     OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, ArithmeticError,
     SafetensorError, StrictDataclassError,

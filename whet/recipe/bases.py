@@ -20,7 +20,7 @@ FIX = "use 'nano' (bundled), a local folder with safetensors weights, or a Hub n
 
 
 def refuse_missing_base(name: str) -> None:
-    """Raises ModelError, within seconds, for a folder that is no base and for a name on a Hub that cannot be reached."""
+    """Raises ModelError, within seconds, for a folder that is no base, or a name on a Hub that cannot be reached."""
     if folder_of(name) is not None or cached("models", name) or hub_reached():
         return
     what = UNREACHED if "/" in name else f"there is no base of this name{nearest(name, [NANO])}"

@@ -25,11 +25,12 @@ class UnitTestReward:
         refuse_unlimited()
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
-        sources = [f"{code_of(answer)}\n\n{self._tests(row)}\n" for answer, row in zip(answers, rows, strict=True)]
+        sources = [f"{code_of(answer)}\n\n{self.tests_of(row)}\n" for answer, row in zip(answers, rows, strict=True)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return [float(outcome.passed) for outcome in pool.map(lambda source: run(source, self.limits), sources)]
 
-    def _tests(self, row: Row) -> str:
+    def tests_of(self, row: Row) -> str:
+        """Raises DataError for a row without tests."""
         tests = (row.fields or {}).get(self.column)
         if not isinstance(tests, str) or not tests.strip():
             what = f"the reward 'tests' wants Python code in the column {self.column!r}"
