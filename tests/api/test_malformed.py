@@ -367,6 +367,10 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("recipe.resolved.yaml", b"\xff\xfe", "not UTF-8"),
     ("selfcheck.json", b"{}", "selfcheck.json: this file is damaged"),
     ("training.json", b"{", "training.json: this file is damaged"),
+    ("choices.json", b'[{"key": "steps"', "choices.json: this file is damaged"),
+    ("choices.json", b'[{"kez": "steps", "value": 2}]', "choices.json: this file is damaged"),
+    ("leaks.json", b"x", "leaks.json: this file is damaged"),
+    ("metrics.jsonl", b"x\n{}\n", "metrics.jsonl:1: this line is damaged"),
     ("rows.jsonl", b"x\n", "rows.jsonl:1: this line is damaged"),
     ("rows.jsonl", b"{}\n", "the rows are held out otherwise"),
     ("model/whet.json", b"{}", "whet.json: this file is damaged"),
@@ -452,7 +456,40 @@ def test_not_enough_memory_is_said_in_words(refused: Refused, monkeypatch: pytes
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 768000000000 bytes")
 
     monkeypatch.setattr("whet.stages.train", greedy)
-    refused("tune", "d.jsonl", *SHORT, words="not enough memory", code=1)
+    refused("tune", "d.jsonl", *SHORT, words="not enough memory")
+
+
+@pytest.mark.parametrize("name", ["choices.json", "leaks.json"])
+def test_damage_is_found_before_the_training_goes_on(name: str, run: Path, refused: Refused) -> None:
+    shutil.rmtree(run / "model")
+    (run / name).write_bytes(b"{")
+    refused("tune", "d.jsonl", *SHORT, words=f"{name}: this file is damaged")
+    assert not (run / "model").exists(), "nothing was trained"
+
+
+LIMITED = """
+import resource, sys
+from whet.cli import main
+{before}
+sys.exit(main.run(["tune", "d.jsonl", "--set", "steps=2", "--set", "evaluate.forgetting=false", "--json"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))", "a file would become larger than this shell"),
+        ("resource.setrlimit(resource.RLIMIT_AS, (300_000_000, 300_000_000))", "ulimit -v unlimited"),
+    ],
+)
+def test_a_limit_of_the_shell_is_one_sentence(before: str, words: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(whet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    code = LIMITED.format(before=before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=100)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
+    assert "should not have happened" not in done.stderr and done.stderr.count("whet: ") == 1
+    assert json.loads(done.stdout)["error"]["exit_code"] == 2
+    assert not list(Path().rglob(".*.tmp"))
 
 
 def test_a_real_process_writes_nothing_but_its_own_words() -> None:

@@ -39,13 +39,20 @@ from whet.cli import (
     train,
     tune,
 )
-from whet.errors import InputError, RunError, WhetError, shorten
-from whet.store.atomic import FULL, disk_full
+from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten
+from whet.store.atomic import explained
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
 RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
 """The verbs that keep what they have done so far on the disk; the others begin again."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+    "bad_alloc",
+    "can't start new thread",
+)
 
 app = typer.Typer(
     name="whet",
@@ -139,13 +146,26 @@ def of_the_machine(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
-        return RunError(f"not enough memory: {str(error).splitlines()[0] if str(error) else 'MemoryError'}", fix=fix)
-    if isinstance(error, OSError) and error.errno in FULL:
-        return disk_full(Path(error.filename or tempfile.gettempdir()))
+        if bounded():
+            fix = "lift the limit of this shell (ulimit -v unlimited); or " + fix
+        what = str(error).splitlines()[0] if str(error) else "MemoryError"
+        return OutOfMemoryError(f"not enough memory: {what}", fix=fix)
+    known = explained(error, Path(getattr(error, "filename", None) or tempfile.gettempdir()))
+    if isinstance(known, DiskFullError):
+        return known
     if isinstance(error, OSError) and error.strerror:
         fix = "check the path, its permissions and the disk"
         return InputError(error.strerror.lower(), where=shorten(str(error.filename or "")), fix=fix)
     return None
+
+
+def bounded() -> bool:
+    """Whether the shell bounds the memory of its programs."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def report(error: WhetError, as_json: bool) -> int:

@@ -66,8 +66,8 @@ def show_run(screen: Screen, folder: Path, result: dict[str, Any]) -> None:
     from whet.store.run import Run
 
     run = Run.open(folder)
-    if (folder / "choices.json").exists():
-        screen.show(render.choices(run.read_json("choices.json")))
+    if chosen := run.choices():
+        screen.show(render.choices(chosen))
         screen.say("")
     render.result(screen, result)
     screen.say(f"Run: {folder}")

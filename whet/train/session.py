@@ -94,6 +94,7 @@ def open_session(
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
     refuse_unready(recipe)
+    run.refuse_damaged_files()
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
