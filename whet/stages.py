@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import resource
 import sys
 import time
@@ -275,7 +274,7 @@ def head(session: Session) -> dict[str, Any]:
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
-    name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
+    name = registry.name_for(run, root)
     version = registry.register(name, run, registry.facts_of(result), root)
     decided = ship.decide(result)
     if decided["answer"] == "yes":
