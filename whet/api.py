@@ -76,13 +76,18 @@ def tune(
     name: str | None = None,
     observer: Observer | None = None,
     until_kept: bool = False,
+    out: Path | str | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
 
+    Keys of the recipe are keywords (`base`, `method`, `epochs`, `learning_rate`, `seed`, ...); `out` is another name of
+    `run_root`.
+
     With `until_kept` a model that is better at its task and over a budget elsewhere is tried again at a point nearer to
     its base, without training, at most twice; the result is that of the last try, with all of them under `tries`.
     """
+    run_root = run_root if out is None else out
     result = job.tune(data, run_root, name, observer, **overrides)
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 

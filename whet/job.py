@@ -133,7 +133,8 @@ def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
     if isinstance(data, Recipe) and not overrides:
         return data
     source = data.model_dump(mode="json", exclude_none=True) if isinstance(data, Recipe) else data
-    return load_recipe(source, [f"{key}={value}" for key, value in overrides.items()])  # overrides are checked, too
+    said = [(f"{key}={value}", f"keyword {key}") for key, value in overrides.items()]
+    return load_recipe(source, said)  # overrides are checked, too
 
 
 def _start(

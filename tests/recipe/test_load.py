@@ -18,7 +18,6 @@ from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Full, Lora, Pretrain, Recipe
 from whet.recipe.text import Dumper, parse
 
-
 METHOD_KINDS = kinds(Recipe.model_fields["method"].annotation)
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs, Set
 from whet.errors import InputError, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
+    from whet.recipe.load import Override
 
 REFUSED = 2
 """The exit code where a tune would refuse the data: it has the same."""
 STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
+@with_flags
 def check(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="A data file or folder, a set on the Hub, or a recipe.")
@@ -74,15 +78,17 @@ def codes(text: str | None, option: str) -> list[str]:
     return found
 
 
-def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
+def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[str, Any]:
+    from whet.cli.asked import asked_recipe
+    from whet.cli.progress import observer
+
+    recipe = asked_recipe(data, overrides)
     with kept():
         from whet import api
-    from whet.cli.progress import observer
-    from whet.recipe.load import load_recipe
 
     watch = observer()
     try:
-        return api.check(load_recipe(data, overrides), observer=watch, **chosen)
+        return api.check(recipe, observer=watch, **chosen)
     finally:
         watch.done()
 

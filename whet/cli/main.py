@@ -39,6 +39,7 @@ from whet.cli import (
     train,
     tune,
 )
+from whet.cli.progress import silence
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten
 from whet.store.atomic import explained
 
@@ -54,12 +55,13 @@ NO_MEMORY = (
     "can't start new thread",
 )
 
+QUIET = "--quiet"
+
 app = typer.Typer(
     name="whet",
     help="Whet sharpens a language model on your data, and proves that it is sharper.",
     epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
@@ -89,7 +91,10 @@ def show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=show_version, is_eager=True, help="Show the version."
+    ),
+    quiet: bool = typer.Option(False, QUIET, "-q", help="Say only the result, and errors; may stand behind the verb."),
 ) -> None:
     """Whet sharpens a language model on your data, and proves that it is sharper."""
 
@@ -113,8 +118,10 @@ def terminate(number: int, frame: object) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code. Nothing but a whole message ever reaches the user."""
     as_json = "--json" in arguments
+    silence(QUIET in arguments or arguments[:1] == ["-q"])
+    wanted = [argument for argument in arguments if argument != QUIET] or ["--help"]
     try:
-        code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
+        code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
     except WhetError as error:
         return report(error, as_json)
@@ -182,7 +189,13 @@ def usage_error(error: typer.TyperException) -> WhetError:
     say = getattr(error, "format_message", lambda: str(error))
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "whet"
-    wrong = WhetError(say().strip(), fix=f"{command} --help shows what there is")
+    fix = f"{command} --help shows what there is"
+    if context and (name := getattr(error, "option_name", None)):
+        from whet.cli.wrong_option import way_out  # the recipe takes its time to import
+
+        known = [known for parameter in context.command.params for known in parameter.opts]
+        fix = way_out(name, command.removeprefix("whet "), known) or fix
+    wrong = WhetError(say().strip(), fix=fix)
     wrong.exit_code = 2
     return wrong
 

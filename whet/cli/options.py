@@ -12,12 +12,14 @@ from whet.errors import InputError
 DataOrRecipe = Annotated[
     str, typer.Argument(metavar="DATA-or-RECIPE", help="A recipe (.yaml), a data file or folder, or a set on the Hub.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
+RunOutRuns = Annotated[Path, typer.Option("--runs", "--out", metavar="FOLDER", help="Where the runs are kept.")]
+Name = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
 ]
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where the runs are kept.")]
+OutRuns = Annotated[Path, typer.Option("--runs", "--out", metavar="FOLDER", help="Where the runs are kept.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the run; default: from the data and the recipe.")
 ]

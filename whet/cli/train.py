@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set
 
 
-def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = RUNS, json_: Json = False) -> None:
+@with_flags
+def train(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns = RUNS, json_: Json = False) -> None:
     """Train only; measure later with `whet eval`. The same command again resumes.
 
     Example: whet train recipe.yaml --name tickets-a
     """
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import show_run
-    from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    recipe = load_recipe(data, set_ or [])
+    recipe = asked_recipe(data, set_)
     watch = observer()
     watch.phase(STARTING)
     try:

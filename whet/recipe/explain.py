@@ -15,6 +15,7 @@ from whet.recipe.elsewhere import METHODS, OTHER_TOOLS, called_here
 from whet.recipe.schema import Recipe
 from whet.recipe.text import Places
 
+
 def kinds(annotation: Any) -> dict[str, type[BaseModel]]:
     """The models of a union told apart by `kind`, by their kind; empty for anything else."""
     if get_origin(annotation) is Annotated:

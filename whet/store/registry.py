@@ -79,8 +79,8 @@ def source_of(run: Run) -> str:
 
 
 def name_for(run: Run, root: Path | str) -> str:
-    """The name under which a run registers itself: that of its data. Where this is already the name of a model of
-    another file, the folder of the file stands before it, and a number behind it where that does not tell them apart."""
+    """The name under which a run registers itself: that of its data. Where a model of another file has it already, the
+    folder of the file stands before it, and a number behind it where that does not tell them apart."""
     plain_name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
     if plain_name == run.name:  # the user gave it
         return run.name

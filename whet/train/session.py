@@ -80,6 +80,7 @@ class Trained:
     check: SelfCheck
     seconds: float
     tokens_per_second: float
+    """Of the optimiser steps alone, as each step says it: without loading, validations and checkpoints."""
 
 
 def open_session(
@@ -232,11 +233,12 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run.checkpoint("last"), progress, recipe.checkpoint_every, recipe.steps)
     observer.phase("training", validator.expected(progress.step))
-    tokens = 0
+    tokens, stepping = 0, 0.0
 
     def log(step: int, facts: dict[str, float]) -> None:
-        nonlocal tokens
+        nonlocal tokens, stepping
         tokens += int(facts["tokens"])
+        stepping += facts["seconds"]
         if isinstance(method, OnPolicy | Distilling):
             facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
@@ -262,7 +264,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     else:
         save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
-    return Trained(policy, progress, check, seconds, tokens / seconds)
+    return Trained(policy, progress, check, seconds, tokens / stepping if stepping else 0.0)
 
 
 def _validator(
