@@ -12,8 +12,7 @@ from whet.errors import InputError
 DataOrRecipe = Annotated[
     str, typer.Argument(metavar="DATA-or-RECIPE", help="A recipe (.yaml), a data file or folder, or a set on the Hub.")
 ]
-RunOutRuns = Annotated[Path, typer.Option("--runs", "--out", metavar="FOLDER", help="Where the runs are kept.")]
-Name = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),

@@ -26,7 +26,6 @@ OTHER_TOOLS = {
     "num_epochs": "epochs",
     "num_train_epochs": "epochs",
     "n_epochs": "epochs",
-    "epoch": "epochs",
     "max_steps": "steps",
     "iters": "steps",
     "max_length": "max_tokens",
