@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from whet.data import hub
 from whet.data.remarks import heard
 from whet.data.source import fingerprint, read_source
 from whet.errors import DataError, RecipeError
@@ -202,9 +203,19 @@ def test_a_hub_name_without_a_network_is_one_clear_error(monkeypatch: pytest.Mon
         raise ConnectionError("Couldn't reach 'a/b' on the Hub (LocalEntryNotFoundError)\nmany more lines")
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
+    monkeypatch.setattr(hub, "hub_reached", lambda: True)
     with pytest.raises(DataError, match="the Hub gave no dataset") as raised:
         rows("nobody-here/nothing-there")
     assert raised.value.exit_code == 2 and "many more lines" not in str(raised.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "hub_reached", lambda: False)
+    with pytest.raises(DataError, match="the Hub gave no dataset of this name: it cannot be reached"):
+        hub.refuse_unreached("some/set:config:train")
+    (tmp_path / "datasets/some___set").mkdir(parents=True)
+    hub.refuse_unreached("some/set:config:train")
 
 
 def test_a_fingerprint_follows_the_bytes(tmp_path: Path) -> None:

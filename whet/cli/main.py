@@ -189,13 +189,16 @@ def usage_error(error: typer.TyperException) -> WhetError:
     say = getattr(error, "format_message", lambda: str(error))
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "whet"
-    fix = f"{command} --help shows what there is"
+    what, fix = say().strip(), f"{command} --help shows what there is"
     if context and (name := getattr(error, "option_name", None)):
         from whet.cli.wrong_option import way_out  # the recipe takes its time to import
 
         known = [known for parameter in context.command.params for known in parameter.opts]
-        fix = way_out(name, command.removeprefix("whet "), known) or fix
-    wrong = WhetError(say().strip(), fix=fix)
+        if found := way_out(name, command.removeprefix("whet "), known):
+            what, fix = what.partition(" (Possible options")[0], found  # those that only look alike
+    elif context and getattr(error, "param", None) and "Example: " in (context.command.help or ""):
+        fix = f"as in: {context.command.help.partition('Example: ')[2].splitlines()[0]}; {fix}"
+    wrong = WhetError(what, fix=fix)
     wrong.exit_code = 2
     return wrong
 
