@@ -201,6 +201,8 @@ RECIPES: dict[str, tuple[bytes, str]] = {
         b"data: words.jsonl\nevaluate: {metric: json}\n",
         "the reference is not a JSON object",
     ),
+    "metric that fails": (b"data: d.jsonl\nevaluate: {metric: 'own.py:fails'}\n", "failed: ValueError: not today"),
+    "metric that gives no number": (b"data: d.jsonl\nevaluate: {metric: 'own.py:words'}\n", "returned no number"),
     "metric of pairs": (b"data: d.jsonl\nevaluate: {metric: preference-accuracy}\n", "this needs pairs"),
     "reward that asks for ####": (
         b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: exact, part: final}]}\n",
@@ -246,6 +248,8 @@ BESIDE: dict[str, bytes] = {
     "few.jsonl": jsonl([{"text": f"about {n} things", "label": ("red", "blue")[n % 2]} for n in range(40)]),
     "odd.jsonl": jsonl([{"foo": n} for n in range(5)]),
     "short.txt": b"one\n",
+    "own.py": b"def words(answer, reference, row):\n    return 'good'\n\n\n"
+    b"def fails(answer, reference, row):\n    raise ValueError('not today')\n",
 }
 """Files that these recipes name."""
 
@@ -264,6 +268,9 @@ SETS: dict[str, str] = {
     "seed=99999999999999999999": "seed must be at most 4,294,967,295",
     "epochs=1e308": "epochs must be at most",
     "adapter.rank=0": "adapter.rank must be at least 1",
+    "adapter.rank=1000000000": "adapter.rank must be at most 65,536",
+    "method={kind: grpo, rewards: exact, samples: 1000000000}": "method.samples must be at most 65,536",
+    "batch_tokens=100000000000000000000000": "batch_tokens must be a number up to 1,000,000,000,000",
     "adapter.targets=[nope]": "no module of the base matches",
     "method=rlhf": "method must be of kind",
     "compile=yes": "write `compile: true`",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from whet.data.prepare import Prepared, read_rows
-from whet.errors import DataError, InputError
+from whet.errors import DataError, InputError, RunError
 from whet.evaluate import metric
 from whet.evaluate.turns import turns_of
+from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import AnyReward, Exact, JsonObject, Recipe, Sft, UnitTests
 from whet.reward.combine import build_rewards
@@ -28,6 +29,8 @@ def refuse_unscorable(recipe: Recipe, prepared: Prepared) -> None:
 
 
 def _refuse_by_metric(name: str, rows: Sequence[Row]) -> None:
+    if is_function(name) and rows:
+        _refuse_failing(name, rows[0])
     if name not in metric.SCORERS:  # chosen by the rows themselves, a likelihood, or the user's own function
         return
     for row in rows:
@@ -37,6 +40,14 @@ def _refuse_by_metric(name: str, rows: Sequence[Row]) -> None:
             fix = error.fix or "leave evaluate.metric out, or choose one that fits the answers"
             where = row.where if isinstance(error, DataError) else "evaluate.metric"
             raise type(error)(error.what, where=where, value=error.value, fix=fix) from error
+
+
+def _refuse_failing(name: str, row: Row) -> None:
+    """A function of the user's must score at least a row's own reference, before a model is trained for it."""
+    try:
+        metric.score(name, row.reference, row)
+    except RunError as error:
+        raise InputError(error.what, where=error.where, value=error.value, fix="mend the function") from error
 
 
 def _refuse_by_rewards(wanted: Sequence[AnyReward], rows: Iterable[Row]) -> None:

@@ -28,9 +28,18 @@ LARGEST = {
     "num_local_experts": 100_000,
     "n_routed_experts": 100_000,
     "vocab_size": 100_000_000,
+    "max_position_embeddings": 1_000_000_000,
+    "n_positions": 1_000_000_000,
 }
 """A hundred times what published models have, or more."""
-MAY_BE_NOTHING = {"num_experts", "num_local_experts", "n_routed_experts", "n_inner"}
+MAY_BE_NOTHING = {
+    "num_experts",
+    "num_local_experts",
+    "n_routed_experts",
+    "n_inner",
+    "max_position_embeddings",
+    "n_positions",
+}
 
 
 def refuse_absurd_sizes(config: Mapping[str, Any], name: str) -> None:

@@ -23,7 +23,7 @@ from whet.recipe.schema import Full, Pretrain, Recipe
 
 
 def refuse_unfit_base(recipe: Recipe) -> None:
-    """Raises ModelError. A base on the Hub is not fetched for this, and one in 4 bits is not tried."""
+    """Raises ModelError. A base on the Hub is not fetched for this, and one that is loaded in 4 bits is not tried."""
     name, code = recipe.base, recipe.trust_remote_code
     if folder_of(name) is None:
         return
@@ -32,7 +32,9 @@ def refuse_unfit_base(recipe: Recipe) -> None:
         return
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
     fresh = isinstance(recipe.method, Pretrain) and recipe.method.from_scratch
-    if fresh or recipe.quantise or getattr(config, "quantization_config", None):
+    stored = getattr(config, "quantization_config", None) or {}
+    kind = stored.get("quant_method", "") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
+    if fresh or recipe.quantise or str(kind) == "bitsandbytes":
         return
     refuse_pickles(name)
     model = _sketched(name, code)
