@@ -9,7 +9,7 @@ Each verb takes a Recipe, the path of a recipe or the path of data, and returns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,10 +24,11 @@ from whet.doctor.checks.contamination import Contamination
 from whet.doctor.power import power_facts
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
-from whet.errors import DataError, InputError
+from whet.errors import InputError
 from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
-from whet.evaluate.goal import metric_of_run, provable, refuse_unreachable
+from whet.evaluate.goal import provable
+from whet.evaluate.refusals import refuse_before_data, refuse_before_training
 from whet.evaluate.statistics import cluster_sizes
 from whet.findings import found_in, repaired
 from whet.generate.budget import Budget
@@ -35,20 +36,20 @@ from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, re
 from whet.generate.collect import collect as collect_answers
 from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
-from whet.job import Input, evaluate, gathered, recipe_of, train
+from whet.job import CACHE, Input, evaluate, gathered, recipe_of, train
 from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
+from whet.plan.public import find_public
 from whet.recipe.schema import Pretrain, Recipe
-from whet.stages import refuse_unmeasurable, refuse_unreadable
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
-from whet.train.both_marks import refuse_one_mark_learned, refuse_one_mark_tested
+from whet.train.material import Material
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import refuse_unready, walls, with_context
+from whet.train.session import walls, with_context
 from whet.train.teacher import answering, is_base
 from whet.types import Message
 
@@ -76,15 +77,20 @@ def tune(
     observer: Observer | None = None,
     until_kept: bool = False,
     accept_changed: bool = False,
+    out: Path | str | None = None,
     **overrides: Any,
 ) -> dict[str, Any]:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
+
+    Keys of the recipe are keywords (`base`, `method`, `epochs`, `learning_rate`, `seed`, ...); `out` is another name of
+    `run_root`.
 
     With `until_kept` a model that is better at its task and over a budget elsewhere is tried again at a point nearer to
     its base, without training, at most twice; the result is that of the last try, with all of them under `tries`.
     With `accept_changed` a stopped run goes on though a file that the recipe names, such as a reward, has changed; the
     change is noted in the ledger.
     """
+    run_root = run_root if out is None else out
     result = job.tune(data, run_root, name, observer, accept_changed, **overrides)
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 
@@ -107,7 +113,8 @@ def check(
     stand on both sides of the split. `curve` holds what `whet curve` found on this data
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
-    training would be refused for them; None where it would not.
+    a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
+    be looked at is raised, as by `tune`.
     """
     asked, observer = recipe_of(data, overrides), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
@@ -117,6 +124,7 @@ def check(
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
+    refuse_before_data(recipe, run_root)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
@@ -128,13 +136,12 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(lambda: source.ledger.enforce_budget(asked.drop_budget))
-        or marks_refused(recipe, prepared),
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source), run_root),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": walls(recipe) + (prepared.notes if prepared else []),
+        "notes": walls(recipe) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
@@ -147,7 +154,6 @@ def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
     """What the test rows could prove of each share that the recipe's goal asks for."""
     if recipe.goal is None or prepared is None or not prepared.test_rows:
         return {}
-    refuse_unreachable(recipe.goal, metric_of_run(recipe, prepared), prepared.test_rows)
     return {"goal": provable(recipe.goal, prepared.test_rows)}
 
 
@@ -161,21 +167,14 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(refuses: Callable[[], None]) -> dict[str, str] | None:
-    """`what` and `fix` of the error with which this stops a training; None where it does not."""
+def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict[str, str] | None:
+    """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
-        refuses()
-    except DataError as error:
-        return {"what": error.what, "fix": error.fix}
+        material.ledger.enforce_budget(recipe.drop_budget)
+        refuse_before_training(recipe, material, Path(run_root) / CACHE)
+    except InputError as error:
+        return {"what": error.what, "where": error.where, "fix": error.fix}
     return None
-
-
-def marks_refused(recipe: Recipe, source: Prepared | None) -> dict[str, str] | None:
-    """The same of answers marked good or bad, of which one mark is missing or too rare."""
-    if source is None or source.shape.kind != "unpaired":
-        return None
-    learned = refused_by(lambda: refuse_one_mark_learned(recipe, source))
-    return learned or refused_by(lambda: refuse_one_mark_tested(recipe, source))
 
 
 def collect(
@@ -233,10 +232,8 @@ def plan(
         run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
-    refuse_unmeasurable(recipe)
-    refuse_unreadable(recipe)
-    refuse_unready(recipe)
-    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / "cache", observer, calibrate, seen)
+    refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
+    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
     return result
 
@@ -264,7 +261,8 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
         | ({"answer": answer} if answer else {})
         for answer, segment in first_paths(source.segments, rows)
     ]
-    return {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+    facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+    return facts | {"notes": source.notes}
 
 
 @dataclass(slots=True)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
+from whet.evaluate.refusals import (
+    refuse_before_data,
+    refuse_before_training,
+    refuse_unmeasurable,
+    refuse_without_test,
+)
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe.load import load_recipe
@@ -17,9 +24,6 @@ from whet.stages import (
     effort_so_far,
     evaluated,
     head,
-    refuse_unmeasurable,
-    refuse_unreadable,
-    refuse_without_test,
     register,
     reregister,
     scaled,
@@ -31,8 +35,10 @@ from whet.store.run import DEFAULT_ROOT, Run
 from whet.train.material import gather
 from whet.train.observer import Observer, Silent, watched_by
 from whet.train.release import read_facts
-from whet.train.session import open_session, with_context
+from whet.train.session import Session, open_session, with_context
 
+CACHE = "cache"
+"""Beside the runs."""
 Input = Recipe | str | Path
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
@@ -65,9 +71,7 @@ def train(
     """Train only. The same call again resumes; `accept_changed` as for tune."""
     run, observer = _start(data, run_root, name, observer, overrides, accept_changed)
     with run.at_work(), watched_by(observer):
-        if not (run.model / "whet.json").exists():
-            refuse_unreadable(run.recipe)
-        session = open_session(run.recipe, run, observer)
+        session = _opened(run, observer, verdict=False)
         state_power(session, observer)
         effort = trained(session, observer)
         run.set_status("done")
@@ -106,10 +110,7 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
         refuse_unmeasurable(run.recipe)
-        if not (run.model / "whet.json").exists():
-            refuse_unreadable(run.recipe)
-        session = open_session(run.recipe, run, observer)
-        refuse_without_test(session)
+        session = _opened(run, observer, verdict=True)
         state_findings(session, observer)
         state_power(session, observer)
         effort = trained(session, observer)
@@ -119,12 +120,21 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     return result, True
 
 
+def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
+    """The session of a run that is to be trained and, with `verdict`, evaluated; refused before anything is trained."""
+    if (run.model / "whet.json").exists():
+        return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
+    refuse_before_data(run.recipe, run.folder.parent)
+    cache = run.folder.parent / CACHE
+    return open_session(run.recipe, run, observer, partial(refuse_before_training, cache=cache, verdict=verdict))
+
+
 def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
     """The data as the recipe's base sees it, without its weights."""
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
-    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / "cache", observer).source
+    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / CACHE, observer).source
 
 
 def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
@@ -132,7 +142,8 @@ def recipe_of(data: Input, overrides: dict[str, Any]) -> Recipe:
         named_by_user(data)
         return data
     source = data.model_dump(mode="json", exclude_none=True) if isinstance(data, Recipe) else data
-    return load_recipe(source, [f"{key}={value}" for key, value in overrides.items()])  # overrides are checked, too
+    said = [(f"{key}={value}", f"keyword {key}") for key, value in overrides.items()]
+    return load_recipe(source, said)  # overrides are checked, too
 
 
 def _start(

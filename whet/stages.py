@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import re
 import resource
 import sys
 import time
@@ -12,7 +11,6 @@ from typing import Any
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
-from whet.data.source import read_source
 from whet.doctor.power import power_facts
 from whet.errors import DataError
 from whet.evaluate import ship
@@ -22,8 +20,7 @@ from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluate.frontier_chart import draw
-from whet.evaluate.goal import answers_timed, judge_goal, metric_of_run, provable, refuse_unreachable, told_provable
-from whet.evaluate.harness_tasks import open_tasks
+from whet.evaluate.goal import answers_timed, judge_goal, provable, told_provable
 from whet.evaluate.headed import Measured, measure_headed
 from whet.evaluate.heldout import measure_blocks, measure_rewarded
 from whet.evaluate.judge import measure_judge
@@ -34,66 +31,24 @@ from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import remember, sides_of
 from whet.evaluate.statistics import cluster_sizes, clusters_of
-from whet.evaluate.suites import measured_prompts, read_suite
+from whet.evaluate.suites import measured_prompts
 from whet.evaluate.transcript import FILE
 from whet.evaluate.wins import measure_wins, with_answers
 from whet.findings import leaks_in
 from whet.model.base import locate
 from whet.model.load import open_model
-from whet.recipe.keep import BASE
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, HeadMethod, Kto, Pretrain, Recipe
+from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import JUDGED, Run
-from whet.train.both_marks import refuse_one_mark_tested
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
 from whet.train.rescaled import rescale
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
-
-
-def refuse_without_test(session: Session) -> None:
-    """Before anything is trained: without held-out rows, and of marked answers without both marks among them, there can
-    be no verdict. Raises DataError."""
-    source = session.material.source
-    held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
-    if not held_out:
-        little = session.recipe.test is not None or session.recipe.split.test > 0
-        raise DataError(
-            "nothing is held out for the test, so tune could not say whether the model got better",
-            where=str(session.recipe.data),
-            fix="bring more text"
-            if little
-            else "set split.test above 0 or give a test file; or train without a verdict: whet train",
-        )
-    if isinstance(session.recipe.method, Kto):
-        refuse_one_mark_tested(session.recipe, session.material.prepared)
-
-
-def refuse_unmeasurable(recipe: Recipe) -> None:
-    """Before anything is decided: suites that cannot be asked, and tasks that lm-eval cannot. Raises DataError,
-    InputError."""
-    if recipe.evaluate.forgetting:
-        for path in recipe.forgetting.suites:
-            read_suite(path, recipe.columns.group)
-        if recipe.forgetting.lm_eval:
-            open_tasks(recipe.forgetting.lm_eval)
-
-
-def refuse_unreadable(recipe: Recipe) -> None:
-    """Before anything is decided: files to replay from, or to ask, that hold no rows. Raises DataError."""
-    replay = recipe.keep.replay if recipe.keep.replays and recipe.keep.replay != BASE else None
-    for key, path in (("replay", replay), ("prompts", recipe.keep.prompts)):
-        if path is not None:
-            try:
-                next(read_source(path))
-            except DataError as error:
-                where = f"keep.{key}, {error.where or path}"
-                raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
 
 
 def state_power(session: Session, observer: Observer) -> None:
@@ -103,7 +58,6 @@ def state_power(session: Session, observer: Observer) -> None:
     recipe, source = session.recipe, session.material.prepared
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
-        refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
         for line in told_provable(provable(recipe.goal, source.test_rows)):
             observer.note(line)
 
@@ -320,7 +274,7 @@ def head(session: Session) -> dict[str, Any]:
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
-    name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
+    name = registry.name_for(run, root)
     version = registry.register(name, run, registry.facts_of(result), root)
     decided = ship.decide(result)
     if decided["answer"] == "yes":

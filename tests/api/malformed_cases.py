@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 from whet.demo.support_desk import generate
@@ -129,6 +130,44 @@ ROWS: dict[str, tuple[Any, str]] = {
 }
 """A row that stands twice at the end of 30 good conversations, and words of the message."""
 
+CALL = {"name": "look_up", "arguments": "{}"}
+NONE_USABLE: dict[str, tuple[Callable[[int], Any], str]] = {
+    "chosen equals rejected": (
+        lambda n: {"prompt": f"a{n}", "chosen": f"b{n}", "rejected": f"b{n}"},
+        "same-answer, for example a.jsonl:1: ",
+    ),
+    "prompts of a pair that differ": (
+        lambda n: {
+            "chosen": [user(f"a{n}"), answer("b")],
+            "rejected": [user(f"c{n}"), answer("d")],
+        },
+        "other-prompt, for example a.jsonl:1: the questions differ",
+    ),
+    "a prompt that is an object": (
+        lambda n: {"prompt": {"question": f"a{n}"}, "completion": "b"},
+        "wrong-type, for example a.jsonl:1: 'prompt' must be a text (got {'question': 'a0'})",
+    ),
+    "tool calls": (
+        lambda n: {"messages": [user(f"a{n}"), answer("", tool_calls=[{"type": "function", "function": CALL}])]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "function_call": (
+        lambda n: {"messages": [user(f"a{n}"), answer("", function_call=CALL)]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "reasoning_content": (
+        lambda n: {"messages": [user(f"a{n}"), answer("b", reasoning_content=f"hm{n}")]},
+        "field-vanishes, for example a.jsonl:1: ",
+    ),
+    "a control token in the answer": (
+        lambda n: {"prompt": f"a{n}", "completion": f"b{n}<|end|>"},
+        "control-token-in-text, for example a.jsonl:1: the text contains '<|end|>'",
+    ),
+    "an empty answer": (lambda n: {"prompt": f"a{n}", "completion": " "}, "empty-answer, for example a.jsonl:1: "),
+    "a number for messages": (lambda n: {"messages": [user(n), answer("b")]}, "wrong-type, for example a.jsonl:1: "),
+}
+"""A row for each number, of which no use can be made, and words of the message."""
+
 RECIPES: dict[str, tuple[bytes, str]] = {
     "unknown key": (b"data: d.jsonl\nlerning_rate: 1e-3\n", "r.yaml:2: unknown key 'lerning_rate'; did you mean"),
     "unknown inner key": (b"data: d.jsonl\nadapter: {rnak: 3}\n", "unknown key 'adapter.rnak'; did you mean 'rank'?"),
@@ -154,8 +193,65 @@ RECIPES: dict[str, tuple[bytes, str]] = {
         "all 30 rows leak into the test file",
     ),
     "unknown column": (b"data: d.jsonl\ncolumns: {prompt: nope}\n", "columns.prompt names a column that the data does"),
+    "metric that asks for ####": (
+        b"data: d.jsonl\nevaluate: {metric: final-answer}\n",
+        "the reference has no final answer after ####",
+    ),
+    "metric that asks for JSON": (
+        b"data: words.jsonl\nevaluate: {metric: json}\n",
+        "the reference is not a JSON object",
+    ),
+    "metric that fails": (b"data: d.jsonl\nevaluate: {metric: 'own.py:fails'}\n", "failed: ValueError: not today"),
+    "metric that gives no number": (b"data: d.jsonl\nevaluate: {metric: 'own.py:words'}\n", "returned no number"),
+    "metric of pairs": (b"data: d.jsonl\nevaluate: {metric: preference-accuracy}\n", "this needs pairs"),
+    "reward that asks for ####": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: exact, part: final}]}\n",
+        "the reference has no result after ####",
+    ),
+    "reward without its column": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: tests, column: nope}]}\n",
+        "the reward 'tests' wants Python code in the column 'nope'",
+    ),
+    "wins that ask for ####": (
+        b"data: d.jsonl\nevaluate: {wins: [{kind: exact, part: final}]}\n",
+        "the reference has no result after ####",
+    ),
+    "missing reward file": (
+        b"data: d.jsonl\nmethod: {kind: grpo, rewards: [{kind: function, function: 'nope.py:score'}]}\n",
+        "nope.py",
+    ),
+    "missing teacher": (b"data: d.jsonl\nmethod: {kind: distil, teacher: nope}\n", "there is no such teacher"),
+    "one class": (
+        b"data: one.jsonl\nmethod: classify\n",
+        "the rows have 1 class(es)",
+    ),
+    "dpo without pairs": (b"data: d.jsonl\nmethod: dpo\n", "dpo learns from preference pairs"),
+    "kto without marks": (b"data: d.jsonl\nmethod: kto\n", "these rows hold no mark"),
+    "class of a goal that no row has": (
+        b"data: few.jsonl\ngoal: {class_at_least: {green: 0.5}}\n",
+        "no test row has this class",
+    ),
+    "missing replay": (b"data: d.jsonl\nkeep: {replay: nope.jsonl}\n", "nope.jsonl"),
+    "replay that is no rows": (b"data: d.jsonl\nkeep: {replay: odd.jsonl}\n", "cannot tell what to learn"),
+    "scale without validation rows": (
+        b"data: d.jsonl\nkeep: {scale: auto}\nsplit: {validation: 0}\n",
+        "there are no validation rows with answers",
+    ),
+    "missing suite": (b"data: d.jsonl\nforgetting: {suites: [nope.jsonl]}\n", "nope.jsonl"),
+    "text too short for pretrain": (b"data: short.txt\nmethod: pretrain\n", "there is hardly any text"),
     "other format": (b"data: d.jsonl\nformat: chat\n", "as format: chat"),
 }
+
+BESIDE: dict[str, bytes] = {
+    "words.jsonl": jsonl([{"prompt": f"What of {n}?", "completion": f"Of {n} it is said {n * n}."} for n in range(30)]),
+    "one.jsonl": jsonl([{"text": f"about {n} things", "label": "red"} for n in range(30)]),
+    "few.jsonl": jsonl([{"text": f"about {n} things", "label": ("red", "blue")[n % 2]} for n in range(40)]),
+    "odd.jsonl": jsonl([{"foo": n} for n in range(5)]),
+    "short.txt": b"one\n",
+    "own.py": b"def words(answer, reference, row):\n    return 'good'\n\n\n"
+    b"def fails(answer, reference, row):\n    raise ValueError('not today')\n",
+}
+"""Files that these recipes name."""
 
 SETS: dict[str, str] = {
     "x": "--set: an override is key=value (got 'x')",
@@ -172,9 +268,25 @@ SETS: dict[str, str] = {
     "seed=99999999999999999999": "seed must be at most 4,294,967,295",
     "epochs=1e308": "epochs must be at most",
     "adapter.rank=0": "adapter.rank must be at least 1",
+    "adapter.rank=1000000000": "adapter.rank must be at most 65,536",
+    "method={kind: grpo, rewards: exact, samples: 1000000000}": "method.samples must be at most 65,536",
+    "batch_tokens=100000000000000000000000": "batch_tokens must be a number up to 1,000,000,000,000",
     "adapter.targets=[nope]": "no module of the base matches",
     "method=rlhf": "method must be of kind",
-    "compile=yes": "write the bare value, without quotes or units, as in `compile: true`",
+    "compile=yes": "write `compile: true`",
+    "trust_remote_code=no": "true or false (got 'no')\n  fix: write `trust_remote_code: false`",
+    "trust_remote_code=never": "fix: write true or false",
+    "method=dpoo": "choose one of these; did you mean 'dpo'?",
+    "method.kind=clasify": "did you mean 'classify'?",
+    "adapter=lorra": "did you mean 'lora'?",
+    "method=qlora": "set adapter: lora and quantise: nf4",
+    "method=simpo": "it is a loss of dpo",
+    "per_device_train_batch_size=8": "a batch is counted in tokens here, not in rows: batch_tokens",
+    "gradient_checkpointing=true": "here it is called recompute",
+    "save_total_limit=2": "two checkpoints are kept",
+    "adapter.r=8": "here it is called adapter.rank",
+    "lr=1e-4": "here it is called learning_rate",
+    "resume=true": "give the same command again",
     "max_tokens=999999": "max_tokens: more than the 1,024 tokens that the base 'nano' can see",
     "split.test=0": "nothing is held out for the test",
     "split.test=1000": "too few rows: 30",

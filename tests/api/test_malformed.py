@@ -17,7 +17,7 @@ import pytest
 
 import whet.api
 import whet.train.session
-from tests.api.malformed_cases import FILES, GOOD, RECIPES, ROWS, SETS, answer, jsonl, user
+from tests.api.malformed_cases import BESIDE, FILES, GOOD, NONE_USABLE, RECIPES, ROWS, SETS, answer, jsonl, user
 from whet.cli import main
 from whet.demo.support_desk import generate
 from whet.model.base import NANO
@@ -56,6 +56,25 @@ def refused(capfd: pytest.CaptureFixture[str]) -> Refused:
     return check
 
 
+@pytest.fixture
+def refused_by_both(refused: Refused, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """`tune` refuses it, and `check` says the same of it, with the same exit code."""
+
+    def check(*arguments: str, words: str, checked: str = "") -> str:
+        """`checked`: the words of check, where they are others."""
+        message = refused("tune", *arguments, words=words)
+        assert main.run(["check", *arguments, "--json"]) == 2
+        out, err = capfd.readouterr()
+        result = json.loads(out)
+        said = result["error"] if "error" in result else result["refused"]
+        assert said["what"] and said["fix"], "check passes what tune refuses"
+        assert (checked or words) in f"{said['where']}: {said['what']} {err}", err
+        assert "should not have happened" not in err and "Traceback" not in err
+        return message
+
+    return check
+
+
 def works(*arguments: str) -> None:
     assert main.run(list(arguments)) == 0
 
@@ -65,10 +84,10 @@ def runs() -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_broken_file_is_refused_and_leaves_nothing(name: str, refused: Refused) -> None:
+def test_a_broken_file_is_refused_and_leaves_nothing(name: str, refused_by_both: Refused) -> None:
     file, data, words = FILES[name]
     Path(file).write_bytes(data)
-    refused("tune", file, *SHORT, words=words)
+    refused_by_both(file, words=words)
     assert runs() == []
 
 
@@ -82,33 +101,45 @@ def test_the_other_verbs_refuse_it_too(verb: str, name: str, refused: Refused) -
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_that_cannot_be_used_is_counted_and_explained(name: str, refused: Refused) -> None:
+def test_a_row_that_cannot_be_used_is_counted_and_explained(name: str, refused_by_both: Refused) -> None:
     row, words = ROWS[name]
     good = [{"messages": [user(pair["prompt"]), answer(pair["completion"])]} for pair in GOOD]
     Path("a.jsonl").write_bytes(jsonl([*good, row, row]))
-    message = refused("tune", "a.jsonl", *SHORT, words=words)
+    message = refused_by_both("a.jsonl", words=words)
     assert "2 of 32 rows (6.2%)" in message and "set drop_budget: 0.07" in message
     assert runs() == []
 
 
-def test_when_no_row_can_be_used_the_budget_is_no_way_out(refused: Refused) -> None:
+def test_when_no_row_can_be_used_the_budget_is_no_way_out(refused_by_both: Refused) -> None:
     Path("a.jsonl").write_bytes(jsonl([{"messages": [user(f"a{n}"), answer("b", weight=0)]} for n in range(30)]))
-    message = refused("tune", "a.jsonl", words="30 of 30 rows (100.0%)")
-    assert "set drop_budget" not in message
-    refused("tune", "a.jsonl", "--set", "drop_budget=1", words="no row can be used")
+    reason = "30 x nothing-to-learn, for example a.jsonl:1: "
+    message = refused_by_both("a.jsonl", words="30 of 30 rows (100.0%)", checked=reason)
+    assert "set drop_budget" not in message and reason in message
+    words = "no row can be used; 30 of 30 rows were dropped"
+    refused_by_both("a.jsonl", "--set", "drop_budget=1", words=words, checked=reason)
+
+
+@pytest.mark.parametrize("name", NONE_USABLE)
+def test_where_no_row_can_be_used_the_reason_is_told_with_a_row(name: str, refused_by_both: Refused) -> None:
+    row, words = NONE_USABLE[name]
+    Path("a.jsonl").write_bytes(jsonl([row(number) for number in range(30)]))
+    refused_by_both("a.jsonl", words=f"30 x {words}")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_broken_recipe_is_refused(name: str, refused: Refused) -> None:
+def test_a_broken_recipe_is_refused(name: str, refused_by_both: Refused) -> None:
     text, words = RECIPES[name]
+    for file, data in BESIDE.items():
+        Path(file).write_bytes(data)
     Path("r.yaml").write_bytes(text)
-    refused("tune", "r.yaml", *SHORT, words=words)
+    refused_by_both("r.yaml", words=words)
     assert runs() == []
 
 
 @pytest.mark.parametrize("text", SETS)
-def test_a_wrong_override_is_refused(text: str, refused: Refused) -> None:
-    refused("tune", "d.jsonl", *SHORT, "--set", text, words=SETS[text])
+def test_a_wrong_override_is_refused(text: str, refused_by_both: Refused) -> None:
+    refused_by_both("d.jsonl", *SHORT, "--set", text, words=SETS[text])
+    assert runs() == []
 
 
 @pytest.mark.parametrize(
@@ -160,15 +191,52 @@ def test_a_wrong_command_is_refused(arguments: list[str], words: str, refused: R
     ],
 )
 def test_a_folder_that_is_no_base_is_refused(
-    files: list[str], change: dict[str, str], words: str, refused: Refused
+    files: list[str], change: dict[str, str], words: str, refused_by_both: Refused
 ) -> None:
     Path("base").mkdir()
     for name in files:
         shutil.copy(NANO / name, f"base/{name}")
     for name, text in change.items():
         Path("base", name).write_text(text)
-    refused("tune", "d.jsonl", *SHORT, "--set", "base=./base", words=words)
+    refused_by_both("d.jsonl", "--set", "base=./base", words=words)
     assert runs() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("num_hidden_layers", 10**9, "num_hidden_layers is between 1 and 10,000"),
+        ("num_hidden_layers", -1, "num_hidden_layers is between 1 and 10,000"),
+        ("num_attention_heads", 0, "num_attention_heads is between 1 and"),
+        ("num_key_value_heads", 0, "num_key_value_heads is between 1 and"),
+        ("num_hidden_layers", 1, "leaves out"),
+        ("num_hidden_layers", 7, "tensors of the model are not in its weights"),
+        ("intermediate_size", 190, "its weights have other shapes"),
+        ("max_position_embeddings", 10**15, "max_position_embeddings is between 0 and"),
+        ("max_position_embeddings", -5, "max_position_embeddings is between 0 and"),
+        ("quantization_config", {"quant_method": "gptq", "bits": 4}, "GPTQ"),
+        ("hidden_size", 10**12, "hidden_size is between 1 and"),
+        ("vocab_size", 500, "the embedding has 500 rows"),
+        ("vocab_size", 5000, "its weights have other shapes"),
+        ("vocab_size", 10**12, "vocab_size is between 1 and"),
+        ("vocab_size", "many", "vocab_size"),
+        ("model_type", "nonsense", "nonsense"),
+    ],
+)
+def test_a_config_that_cannot_be_right_is_refused(key: str, value: Any, words: str, refused_by_both: Refused) -> None:
+    shutil.copytree(NANO, "base")
+    config = json.loads(Path("base/config.json").read_text())
+    Path("base/config.json").write_text(json.dumps(config | {key: value}))
+    refused_by_both("d.jsonl", "--set", "base=./base", words=words)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_embedding_has_rows_is_refused(refused_by_both: Refused) -> None:
+    shutil.copytree(NANO, "base")
+    tokenizer = json.loads(Path("base/tokenizer.json").read_text())
+    last = max(tokenizer["model"]["vocab"].values())
+    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][-1], "id": last + 1000, "content": "<|one_more|>"})
+    Path("base/tokenizer.json").write_text(json.dumps(tokenizer))
+    refused_by_both("d.jsonl", "--set", "base=./base", words="its tokenizer is not the one of its weights")
 
 
 def test_odd_but_sound_files_work(capfd: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +253,18 @@ def test_odd_but_sound_files_work(capfd: pytest.CaptureFixture[str]) -> None:
         works("show", name, "--json")
         ledger = json.loads(capfd.readouterr().out)["ledger"]
         assert ledger["rows_in"] == rows and not ledger["dropped"]
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_way_out_of_too_few_rows_is_one(rows: int, refused: Refused, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("tiny.jsonl").write_bytes(jsonl(GOOD[:rows]))
+    none = ["--set", "split={validation: 0, test: 0}"]
+    message = refused("tune", "tiny.jsonl", words=f"too few rows: {rows}")
+    way = "bring at least 3 rows; or, to learn from all of these without a verdict: whet train with --set"
+    assert way in message
+    assert "set split.test" not in refused("tune", "tiny.jsonl", *none, words="or train without a verdict: whet train")
+    works("train", "tiny.jsonl", "--set", "steps=1", *none)
+    capfd.readouterr()
 
 
 @pytest.mark.parametrize("rows", [3, 12])
@@ -291,6 +371,10 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("recipe.resolved.yaml", b"\xff\xfe", "recipe.resolved.yaml: this file is damaged"),
     ("selfcheck.json", b"{}", "selfcheck.json: this file is damaged"),
     ("training.json", b"{", "training.json: this file is damaged"),
+    ("choices.json", b'[{"key": "steps"', "choices.json: this file is damaged"),
+    ("choices.json", b'[{"kez": "steps", "value": 2}]', "choices.json: this file is damaged"),
+    ("leaks.json", b"x", "leaks.json: this file is damaged"),
+    ("metrics.jsonl", b"x\n{}\n", "metrics.jsonl:1: this line is damaged"),
     ("rows.jsonl", b"x\n", "rows.jsonl: this file is damaged"),
     ("rows.jsonl", b"{}\n", "rows.jsonl: this file is damaged"),
     ("model/whet.json", b"{}", "whet.json: this file is damaged"),
@@ -394,7 +478,40 @@ def test_not_enough_memory_is_said_in_words(refused: Refused, monkeypatch: pytes
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 768000000000 bytes")
 
     monkeypatch.setattr("whet.stages.train", greedy)
-    refused("tune", "d.jsonl", *SHORT, words="not enough memory", code=1)
+    refused("tune", "d.jsonl", *SHORT, words="not enough memory")
+
+
+@pytest.mark.parametrize("name", ["choices.json", "leaks.json"])
+def test_damage_is_found_before_the_training_goes_on(name: str, run: Path, refused: Refused) -> None:
+    shutil.rmtree(run / "model")
+    (run / name).write_bytes(b"{")
+    refused("tune", "d.jsonl", *SHORT, words=f"{name}: this file is damaged")
+    assert not (run / "model").exists(), "nothing was trained"
+
+
+LIMITED = """
+import resource, sys
+from whet.cli import main
+{before}
+sys.exit(main.run(["tune", "d.jsonl", "--set", "steps=2", "--set", "evaluate.forgetting=false", "--json"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))", "a file would become larger than this shell"),
+        ("resource.setrlimit(resource.RLIMIT_AS, (300_000_000, 300_000_000))", "ulimit -v unlimited"),
+    ],
+)
+def test_a_limit_of_the_shell_is_one_sentence(before: str, words: str) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(whet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    code = LIMITED.format(before=before)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=100)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
+    assert "should not have happened" not in done.stderr and done.stderr.count("whet: ") == 1
+    assert json.loads(done.stdout)["error"]["exit_code"] == 2
+    assert not list(Path().rglob(".*.tmp"))
 
 
 def test_a_real_process_writes_nothing_but_its_own_words() -> None:

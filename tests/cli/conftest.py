@@ -99,7 +99,7 @@ class FakeApi(ModuleType):
 
     def prepare_view(self, recipe: Recipe, rows: int) -> dict[str, Any]:
         row = {"where": "a.jsonl:1", "pieces": [["user: [hi]\n", False], ["hello", True]], "tokens": 9, "supervised": 3}
-        return {"kind": "chat", "model": "nano", "ledger": RESULT["ledger"], "rows": [row] * rows}
+        return {"kind": "chat", "model": "nano", "ledger": RESULT["ledger"], "rows": [row] * rows, "notes": []}
 
     def chat(self, model: str, run_root: Path) -> Session:
         return self.session

@@ -27,7 +27,7 @@ def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, capsys: Capture) -> None:
-    assert run(["check", pairs, "--json"]) == 0
+    assert run(["check", pairs, "--json"]) == 2, "it is refused, after all else that was found"
     shown = capsys.readouterr()
     result = json.loads(shown.out)
     keys = {"rows", "kind", "findings", "refused", "against", "ledger", "power", "apart", "notes", "curve"}
@@ -46,7 +46,7 @@ def test_check_finds_what_is_wrong_and_says_what_the_rows_can_prove(pairs: str, 
 
 
 def test_check_says_that_tune_will_refuse_rows_that_it_passes_itself(pairs: str, capsys: Capture) -> None:
-    assert run(["check", pairs, "--json"]) == 0
+    assert run(["check", pairs, "--json"]) == 2
     shown = capsys.readouterr()
     refused = json.loads(shown.out)["refused"]
     assert "1 of 60 rows (1.7%) cannot be used, more than drop_budget allows (1%)" in refused["what"]

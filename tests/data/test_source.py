@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from whet.data import hub
+from whet.data.remarks import heard
 from whet.data.source import fingerprint, read_source
-from whet.errors import DataError
+from whet.errors import DataError, RecipeError
+from whet.recipe.load import load_recipe
 
 
 def rows(path: Path | str | list[str]) -> list:
@@ -41,6 +44,60 @@ def test_json_in_its_forms(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).write_text(text)
         assert rows(tmp_path / name) == [{"a": 1}, {"a": 2}], name
+
+
+LISTED = '[{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}]'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("one list in a line.jsonl", LISTED),
+        ("a list.jsonl", LISTED.replace("}, ", "},\n").replace("[", "[\n")),
+        ("an object.jsonl", '{\n "data": ' + LISTED + "}"),
+        *((f"under {name}.json", f'{{"version": 1, "{name}": {LISTED}}}') for name in ("train", "rows", "examples")),
+        ("columns.json", '{"prompt": ["a", "c"], "completion": ["b", "d"]}'),
+        ("pandas.json", '{"prompt": {"0": "a", "1": "c"}, "completion": {"0": "b", "1": "d"}}'),
+        ("pandas index.json", '{"0": {"prompt": "a", "completion": "b"}, "1": {"prompt": "c", "completion": "d"}}'),
+        ("pandas split.json", '{"columns": ["prompt", "completion"], "data": [["a", "b"], ["c", "d"]]}'),
+        ("pandas.csv", ",prompt,completion\n0,a,b\n1,c,d\n"),
+        ("pandas, a part of the rows.csv", ",prompt,completion\n7,a,b\n3,c,d\n"),
+        ("pandas.tsv", "\tprompt\tcompletion\n0\ta\tb\n1\tc\td\n"),
+    ],
+)
+def test_what_other_tools_write_is_read(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert rows(tmp_path / name) == [{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}]
+
+
+def test_what_is_left_out_of_a_file_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"train": [{"a": 1}], "test": [{"a": 2}, {"a": 3}], "dev": []}))
+    (tmp_path / "b.csv").write_text(",a\n0,x\n1,y\n")
+    with heard() as remarks:
+        assert rows([str(tmp_path / "a.json"), str(tmp_path / "b.csv")] * 2)[0] == {"a": 1}
+    assert [text.split(";")[0] for text in remarks] == [
+        "a.json: the rows are those under 'train'",
+        "a.json: 2 rows under 'test' are not read",
+        "b.csv: the first column has no name and numbers the rows, as pandas writes it",
+    ]
+
+
+def test_columns_and_row_numbers_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    wrong(tmp_path / "a.json", '{"a": ["x"], "b": ["y", "z"]}', "different lengths", "{'a': 1, 'b': 2}")
+    wrong(tmp_path / "b.json", '{"columns": ["a", "b"], "data": [["x", "y"], ["z"]]}', "b.json#2", "each of the 2")
+    wrong(tmp_path / "c.csv", ",text\n0,x\n1,y\n0,z\n", "c.csv:4", "does not number the rows", "index=False")
+    wrong(tmp_path / "d.csv", ",text\ngood,x\n", "d.csv:2", "does not number the rows")
+    wrong(tmp_path / "e.csv", ",a,b\n0,x\n", "e.csv:2", "2 fields where the header has 3")
+    wrong(tmp_path / "f.csv", "a,,b\n0,x,y\n", "f.csv:1", "must name the columns")
+    wrong(tmp_path / "g.json", '{"a": {"b": 1}}', "list of rows")
+
+
+@pytest.mark.parametrize(("name", "words"), [("a.xlsx", "as CSV"), ("a.pkl", "JSON Lines"), ("a.zip", "unpack it")])
+def test_a_file_of_another_kind_gets_the_way_out(name: str, words: str, tmp_path: Path) -> None:
+    assert words in wrong(tmp_path / name, b"PK", "cannot tell the format").fix
+    with pytest.raises(RecipeError) as raised:
+        load_recipe(str(tmp_path / name))
+    assert words in raised.value.fix
 
 
 def test_bad_json_names_line_column_and_what_is_wrong(tmp_path: Path) -> None:
@@ -146,9 +203,19 @@ def test_a_hub_name_without_a_network_is_one_clear_error(monkeypatch: pytest.Mon
         raise ConnectionError("Couldn't reach 'a/b' on the Hub (LocalEntryNotFoundError)\nmany more lines")
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
+    monkeypatch.setattr(hub, "hub_reached", lambda: True)
     with pytest.raises(DataError, match="the Hub gave no dataset") as raised:
         rows("nobody-here/nothing-there")
     assert raised.value.exit_code == 2 and "many more lines" not in str(raised.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "hub_reached", lambda: False)
+    with pytest.raises(DataError, match="the Hub gave no dataset of this name: it cannot be reached"):
+        hub.refuse_unreached("some/set:config:train")
+    (tmp_path / "datasets/some___set").mkdir(parents=True)
+    hub.refuse_unreached("some/set:config:train")
 
 
 def test_a_fingerprint_follows_the_bytes(tmp_path: Path) -> None:

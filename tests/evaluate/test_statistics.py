@@ -278,7 +278,7 @@ def test_a_perfect_continuous_score_is_not_certain() -> None:
 def test_a_score_that_is_not_a_number_is_refused_with_its_row(bad: float, side: int) -> None:
     pair = [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
     pair[side][2] = bad
-    with pytest.raises(NonFiniteError, match="test row 2"):
+    with pytest.raises(NonFiniteError, match="score 3 of"):
         paired_difference(pair[0], pair[1])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whet.errors import RecipeError
-from whet.recipe.explain import OTHER_TOOLS, all_keys
+from whet.recipe.elsewhere import METHODS, OTHER_TOOLS, OTHERWISE
+from whet.recipe.explain import all_keys, kinds
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Full, Lora, Pretrain, Recipe
 from whet.recipe.text import Dumper, parse
+
+METHOD_KINDS = kinds(Recipe.model_fields["method"].annotation)
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +112,37 @@ def test_a_key_in_the_wrong_place_says_where_it_belongs() -> None:
 @pytest.mark.parametrize("key", OTHER_TOOLS)
 def test_a_key_of_another_tool_says_its_name_here(key: str) -> None:
     assert f"here it is called {OTHER_TOOLS[key]}" in refused(f"data: a\n{key}: 8")
+
+
+@pytest.mark.parametrize("key", OTHERWISE)
+def test_what_has_no_key_here_says_what_to_do_instead(key: str) -> None:
+    assert key not in {name for name, _ in all_keys()} and OTHERWISE[key] in refused(f"data: a\n{key}: 8")
+
+
+@pytest.mark.parametrize("word", METHODS)
+def test_a_method_of_another_tool_says_what_it_is_here(word: str) -> None:
+    assert METHODS[word] in refused(f"data: a\nmethod: {word}")
+
+
+BEYOND = [
+    (name, value)
+    for name, field in all_keys()
+    for kind, value in (("int", 10**23), ("float", 1e300))
+    if re.search(rf"\b{kind}\b", str(field.annotation)) and not name.startswith("compare.remote")
+]
+
+
+@pytest.mark.parametrize(("key", "value"), BEYOND)
+def test_a_number_beyond_all_measure_is_refused(key: str, value: float) -> None:
+    *groups, last = key.split(".")
+    values: Any = {last: value}
+    if groups == ["method"]:
+        values["kind"] = next(kind for kind, model in METHOD_KINDS.items() if last in model.model_fields)
+    for group in reversed(groups):
+        values = {group: values}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe({"data": "a", **values})
+    assert caught.value.fix and last in caught.value.what, "not for something else"
 
 
 def test_names_for_keys_of_other_tools_exist_and_are_not_keys_themselves() -> None:

@@ -127,3 +127,17 @@ def test_the_environment_holds_versions_and_no_secrets(monkeypatch: pytest.Monke
     facts = environment()
     assert facts["python"].startswith("3.") and facts["packages"]["pydantic"] and facts["memory_bytes"] > 0
     assert "secret" not in str(facts) and facts["git"] is None
+
+
+def test_files_of_one_name_in_other_folders_are_other_models(tmp_path: Path) -> None:
+    root, made = tmp_path / "runs", []
+    for place in ("may/d.jsonl", "june/d.jsonl", "old/june/d.jsonl", "may/d.jsonl"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{len(made)}")
+        run = Run.create(root, Recipe(data=str(path)))
+        name = registry.name_for(run, root)
+        made.append(f"{name}@{registry.register(name, run, {}, root)}")
+    assert made == ["d@1", "june-d@1", "june-d-2@1", "d@2"], "more rows in the same file make another version"
+    named = Run.create(root, Recipe(data=str(tmp_path / "may" / "d.jsonl"), seed=1), "mine")
+    assert registry.name_for(named, root) == "mine"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import kept
 from whet.cli.options import RUNS, Json, Runs, Set
 from whet.errors import InputError, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
+    from whet.recipe.load import Override
 
+REFUSED = 2
+"""The exit code where a tune would refuse the data: it has the same."""
 STYLES = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
+@with_flags
 def check(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="A data file or folder, a set on the Hub, or a recipe.")
@@ -39,7 +45,8 @@ def check(
 ) -> None:
     """Say what is wrong with the data, where every row would go, and how small a gain its test rows could show.
 
-    Nothing is trained, and the data itself is never changed: --fix writes a new file and a diff beside it.
+    Nothing is trained, and the data itself is never changed: --fix writes a new file and a diff beside it. Where a tune
+    would refuse the data, it says so and ends with exit code 2 (not with --fix).
 
     Example: whet check pairs.jsonl
     """
@@ -59,6 +66,8 @@ def check(
         result = examined(data, set_ or [], fix=fix, run_root=runs, **chosen)
         show(screen, result)
         screen.finish(result)
+        if result["refused"] and fix is None:
+            raise typer.Exit(REFUSED)
 
 
 def codes(text: str | None, option: str) -> list[str]:
@@ -69,15 +78,17 @@ def codes(text: str | None, option: str) -> list[str]:
     return found
 
 
-def examined(data: str, overrides: list[str], **chosen: Any) -> dict[str, Any]:
+def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[str, Any]:
+    from whet.cli.asked import asked_recipe
+    from whet.cli.progress import observer
+
+    recipe = asked_recipe(data, overrides)
     with kept():
         from whet import api
-    from whet.cli.progress import observer
-    from whet.recipe.load import load_recipe
 
     watch = observer()
     try:
-        return api.check(load_recipe(data, overrides), observer=watch, **chosen)
+        return api.check(recipe, observer=watch, **chosen)
     finally:
         watch.done()
 
@@ -90,7 +101,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     screen.show(render.ledger(result["ledger"]))
     screen.say("")
     if result["refused"]:
-        screen.say(f"error  whet tune will refuse this data: {result['refused']['what']}", style=STYLES["error"])
+        screen.say(f"error  whet tune will refuse this data: {refusal(result['refused'])}", style=STYLES["error"])
         screen.say(f"  fix: {result['refused']['fix']}")
     for finding in result["findings"]:
         screen.say(f"{finding['severity']}  {finding['code']}: {finding['message']}", style=STYLES[finding["severity"]])
@@ -108,6 +119,11 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     if "fixed" in result:
         for line in repaired(result["fixed"]):
             screen.say(line)
+
+
+def refusal(refused: dict[str, str]) -> str:
+    """With its place, as the error itself has it."""
+    return f"{refused['where']}: {refused['what']}" if refused["where"] else refused["what"]
 
 
 def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set, Trust
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set, Trust
 from whet.errors import count
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ Gate = Annotated[
 ]
 
 
+@with_flags
 def compare(
     data: DataOrRecipe,
     set_: Set = None,
     run: TrainedRun = None,
     name: Name = None,
-    runs: Runs = RUNS,
+    runs: OutRuns = RUNS,
     gate: Gate = False,
     trust: Trust = False,
     json_: Json = False,
@@ -40,13 +42,13 @@ def compare(
 
     Example: whet compare tickets.jsonl --set compare.shots=8
     """
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import NOT_BETTER
-    from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    recipe = load_recipe(data, set_ or [])
+    recipe = asked_recipe(data, set_)
     watch = observer()
     watch.phase(STARTING)
     try:

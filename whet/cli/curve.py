@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import kept
-from whet.cli.options import RUNS, DataOrRecipe, Json, Name, Runs, Set
+from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set
 
 
-def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: Runs = RUNS, json_: Json = False) -> None:
+@with_flags
+def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns = RUNS, json_: Json = False) -> None:
     """Tune on an eighth, a quarter, half and all training rows, and say what twice as many would likely bring.
 
     Four tunes, measured on the same test rows. A run that is there already is not made again.
 
     Example: whet curve tickets.jsonl
     """
-    with kept():
-        from whet import api
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen, table
-    from whet.recipe.load import load_recipe
+
+    recipe = asked_recipe(data, set_)
+    with kept():
+        from whet import api
 
     screen, watch = Screen(json_), observer()
     try:
-        facts = api.curve(load_recipe(data, set_ or []), run_root=runs, name=name, observer=watch)
+        facts = api.curve(recipe, run_root=runs, name=name, observer=watch)
     finally:
         watch.done()
     rows = [(f"{p['rows']:,}", *_percent(p), p["run"]) for p in facts["points"]]

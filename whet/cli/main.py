@@ -39,21 +39,30 @@ from whet.cli import (
     train,
     tune,
 )
-from whet.errors import InputError, RunError, WhetError, shorten, without_hidden
+from whet.cli.progress import silence
+from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.trust import ask_with
-from whet.store.atomic import FULL, disk_full
+from whet.store.atomic import explained
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
 RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
 """The verbs that keep what they have done so far on the disk; the others begin again."""
-NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+    "bad_alloc",
+    "can't start new thread",
+)
+
+QUIET = "--quiet"
 
 app = typer.Typer(
     name="whet",
     help="Whet sharpens a language model on your data, and proves that it is sharper.",
     epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
@@ -83,7 +92,10 @@ def show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=show_version, is_eager=True, help="Show the version."
+    ),
+    quiet: bool = typer.Option(False, QUIET, "-q", help="Say only the result, and errors; may stand behind the verb."),
 ) -> None:
     """Whet sharpens a language model on your data, and proves that it is sharper."""
 
@@ -108,8 +120,10 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code. Nothing but a whole message ever reaches the user."""
     as_json = "--json" in arguments
     ask_with(agrees if sys.stdin.isatty() and sys.stderr.isatty() else None)
+    silence(QUIET in arguments or arguments[:1] == ["-q"])
+    wanted = [argument for argument in arguments if argument != QUIET] or ["--help"]
     try:
-        code = typer.main.get_command(app)(list(arguments), prog_name="whet", standalone_mode=False)
+        code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
     except WhetError as error:
         return report(error, as_json)
@@ -145,13 +159,26 @@ def of_the_machine(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
-        return RunError(f"not enough memory: {str(error).splitlines()[0] if str(error) else 'MemoryError'}", fix=fix)
-    if isinstance(error, OSError) and error.errno in FULL:
-        return disk_full(Path(error.filename or tempfile.gettempdir()))
+        if bounded():
+            fix = "lift the limit of this shell (ulimit -v unlimited); or " + fix
+        what = str(error).splitlines()[0] if str(error) else "MemoryError"
+        return OutOfMemoryError(f"not enough memory: {what}", fix=fix)
+    known = explained(error, Path(getattr(error, "filename", None) or tempfile.gettempdir()))
+    if isinstance(known, DiskFullError):
+        return known
     if isinstance(error, OSError) and error.strerror:
         fix = "check the path, its permissions and the disk"
         return InputError(error.strerror.lower(), where=shorten(str(error.filename or "")), fix=fix)
     return None
+
+
+def bounded() -> bool:
+    """Whether the shell bounds the memory of its programs."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def report(error: WhetError, as_json: bool) -> int:
@@ -168,7 +195,16 @@ def usage_error(error: typer.TyperException) -> WhetError:
     say = getattr(error, "format_message", lambda: str(error))
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "whet"
-    wrong = WhetError(say().strip(), fix=f"{command} --help shows what there is")
+    what, fix = say().strip(), f"{command} --help shows what there is"
+    if context and (name := getattr(error, "option_name", None)):
+        from whet.cli.wrong_option import way_out  # the recipe takes its time to import
+
+        known = [known for parameter in context.command.params for known in parameter.opts]
+        if found := way_out(name, command.removeprefix("whet "), known):
+            what, fix = what.partition(" (Possible options")[0], found  # those that only look alike
+    elif context and getattr(error, "param", None) and "Example: " in (context.command.help or ""):
+        fix = f"as in: {context.command.help.partition('Example: ')[2].splitlines()[0]}; {fix}"
+    wrong = WhetError(what, fix=fix)
     wrong.exit_code = 2
     return wrong
 

@@ -18,6 +18,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
 ]
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where the runs are kept.")]
+OutRuns = Annotated[Path, typer.Option("--runs", "--out", metavar="FOLDER", help="Where the runs are kept.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="NAME", help="Name of the run; default: from the data and the recipe.")
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import kept
 from whet.cli.options import DataOrRecipe, Json, Set, Trust
 
@@ -32,6 +33,7 @@ PARTS = {
 }
 
 
+@with_flags
 def plan(
     data: DataOrRecipe,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Plan for so much memory, as in 24GB.")] = None,

@@ -23,9 +23,34 @@ LOOKS = 0.5
 """Seconds between two looks at how long nothing was said."""
 
 
-def observer() -> Bar | Lines:
-    """What suits stderr."""
+_silent = False
+
+
+def silence(wanted: bool) -> None:
+    """Whether the work of this process is to be told while it is done (--quiet)."""
+    global _silent
+    _silent = wanted
+
+
+def observer() -> Bar | Lines | Quiet:
+    """What suits stderr, and --quiet."""
+    if _silent:
+        return Quiet()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Quiet:
+    """Says nothing."""
+
+    def phase(self, name: str, total: int | None = None) -> None: ...
+
+    def step(self, step: int, total: int | None, facts: dict[str, Any]) -> None: ...
+
+    def pulse(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def done(self) -> None: ...
 
 
 def describe(facts: dict[str, Any]) -> str:

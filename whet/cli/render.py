@@ -216,9 +216,9 @@ def cost(measures: Sequence[dict[str, Any]]) -> Table:
 
 
 def effort(facts: dict[str, Any]) -> str:
-    parts = [f"{facts['seconds']:.1f} s"]
+    parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):
-        parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s")
+        parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
     if facts.get("peak_memory_bytes"):
         parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
     return "  ·  ".join(parts)

@@ -103,6 +103,30 @@ def diff(
     screen.finish({"runs": [run, other], "changed": changed})
 
 
+@app.command("rm")
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders of runs; see: whet runs.")],
+    force: Annotated[bool, typer.Option("--force", help="Also one whose model is in use.")] = False,
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """Remove runs with all that they hold: model, checkpoints, report. The data is not touched.
+
+    A run that is at work is refused, and so is one whose model is in use (whet models), unless --force is given. Where
+    one of several is refused, none is removed.
+
+    Example: whet runs rm tickets-1a2b3c4d
+    """
+    from whet.cli import render
+    from whet.store.removal import remove_runs
+
+    screen = render.Screen(json_)
+    freed = remove_runs(names, runs, force)
+    for name, size in freed.items():
+        screen.say(f"{name} is removed: {size / 1e6:,.1f} MB")
+    screen.finish({"removed": list(freed), "bytes": sum(freed.values())})
+
+
 def all_facts(run: Any) -> dict[str, Any]:
     """Recipe, data, environment and scores of a run under dotted keys."""
     facts = {"recipe": run.recipe.model_dump(), "data_sha256": run.read_json("run.json").get("data_sha256")}

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import kept
 from whet.cli.options import DataOrRecipe, Json, Set
 
 
+@with_flags
 def show(
     data: DataOrRecipe,
     rows: Annotated[int, typer.Option(min=1, metavar="N", help="How many rows to show.")] = 3,
@@ -20,13 +22,15 @@ def show(
 
     Example: whet show tickets.jsonl --rows 2
     """
+    from whet.cli import render
+    from whet.cli.asked import asked_recipe
+
+    recipe = asked_recipe(data, set_)
     with kept():
         from whet import api
-    from whet.cli import render
-    from whet.recipe.load import load_recipe
 
     screen = render.Screen(json_)
-    view = api.prepare_view(load_recipe(data, set_ or []), rows=rows)
+    view = api.prepare_view(recipe, rows=rows)
     screen.say(f"{view['kind']} rows, rendered for {view['model']}", style="bold")
     for row in view["rows"]:
         share = 100 * row["supervised"] / max(1, row["tokens"])
@@ -38,4 +42,6 @@ def show(
     colour = screen.console.is_terminal and not screen.console.no_color
     screen.say("\ngreen: learned   dim: read only" if colour else "\n«...»: learned   the rest: read only", style="dim")
     screen.show(render.ledger(view["ledger"]))
+    for note in view["notes"]:
+        screen.say(note)
     screen.finish(view)

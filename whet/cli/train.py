@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Json, Name, Runs, Set
+from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Json, Name, OutRuns, Set
 
 
+@with_flags
 def train(
     data: DataOrRecipe,
     set_: Set = None,
     name: Name = None,
-    runs: Runs = RUNS,
+    runs: OutRuns = RUNS,
     accept_changed: AcceptChanged = False,
     json_: Json = False,
 ) -> None:
@@ -18,13 +20,13 @@ def train(
 
     Example: whet train recipe.yaml --name tickets-a
     """
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.tune import show_run
-    from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    recipe = load_recipe(data, set_ or [])
+    recipe = asked_recipe(data, set_)
     watch = observer()
     watch.phase(STARTING)
     try:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.flags import with_flags
 from whet.cli.importing import STARTING, kept
-from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Gate, Json, Name, Runs, Set
+from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Gate, Json, Name, OutRuns, Set
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 NOT_BETTER = 3
 
 
+@with_flags
 def tune(
     data: DataOrRecipe,
     set_: Set = None,
     name: Name = None,
-    runs: Runs = RUNS,
+    runs: OutRuns = RUNS,
     until_kept: Annotated[
         bool, typer.Option("--until-kept", help="Over a budget elsewhere? Try nearer to the base, without training.")
     ] = False,
@@ -35,11 +37,11 @@ def tune(
 
     Example: whet tune tickets.jsonl --set epochs=2
     """
+    from whet.cli.asked import asked_recipe
     from whet.cli.render import Screen
-    from whet.recipe.load import load_recipe
 
     screen = Screen(json_)
-    result = run_tune(screen, load_recipe(data, set_ or []), runs, name, until_kept, accept_changed)
+    result = run_tune(screen, asked_recipe(data, set_), runs, name, until_kept, accept_changed)
     end(screen, result, gate)
 
 
@@ -79,8 +81,8 @@ def show_run(screen: Screen, folder: Path, result: dict[str, Any]) -> None:
     from whet.store.run import Run
 
     run = Run.open(folder)
-    if (folder / "choices.json").exists():
-        screen.show(render.choices(run.read_json("choices.json")))
+    if chosen := run.choices():
+        screen.show(render.choices(chosen))
         screen.say("")
     render.result(screen, result)
     screen.say(f"Run: {folder}")

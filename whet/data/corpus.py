@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from whet.data import blocks
 from whet.data.convert import to_row
 from whet.data.ledger import Fate, Ledger
 from whet.data.refuse import RowRefused
+from whet.data.remarks import heard
 from whet.data.shape import Shape, detect
 from whet.data.source import fingerprint, read_source
 from whet.data.split import size_of
@@ -54,6 +55,7 @@ class Corpus:
     shape: Shape
     renderer: Renderer
     cut: bool
+    notes: list[str] = field(default_factory=list)
 
 
 def prepare_corpus(
@@ -71,10 +73,11 @@ def prepare_corpus(
     renderer = renderer or Renderer(tokenizer)
     ledger = Ledger()
     reader = _Reader(recipe, renderer)
-    digests = {False: reader.account(ledger, own_test=False), True: reader.account(ledger, own_test=True)}
+    with heard() as notes:
+        digests = {False: reader.account(ledger, own_test=False), True: reader.account(ledger, own_test=True)}
     ledger.enforce_budget(recipe.drop_budget)
     if not digests[False]:
-        raise DataError("no document can be used: all were dropped", where=str(recipe.data), fix="bring other data")
+        ledger.refuse_rest("no document can be used", str(recipe.data), "bring other data")
     few = len(set(digests[False].values())) < FEW_DOCUMENTS
     fates = _fates(recipe, digests[False], digests[True], few)
     folder = cache / _key(recipe, renderer)[:24]
@@ -92,7 +95,7 @@ def prepare_corpus(
         test = test if recipe.test else rest
     _close(ledger, fates, digests[False] | digests[True])
     ledger.set_tokens(len(train))
-    return Corpus(train, validation, test, ledger, reader.shape(own_test=False), renderer, few)
+    return Corpus(train, validation, test, ledger, reader.shape(own_test=False), renderer, few, notes)
 
 
 class _Reader:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import DataError
+from whet.recipe.bases import cached, hub_reached
 
 _NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}")
 _FILE = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|parquet|txt|md|gz|ya?ml)$", re.IGNORECASE)
@@ -18,6 +20,21 @@ _FILE = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|parquet|txt|md|gz|ya?ml)$", re
 def is_name(name: str) -> bool:
     """True for what looks like `owner/name` and is not something on this disk."""
     return bool(_NAME.fullmatch(name)) and not _FILE.search(name) and not Path(name).exists()
+
+
+def refuse_unreached(name: str) -> None:
+    """Raises DataError, within seconds, for a set that was never fetched while the Hub cannot be reached: its library
+    would try again for half a minute."""
+    owner, _, rest = name.partition(":")[0].partition("/")
+    home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
+    kept = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets")
+    if cached("datasets", f"{owner}/{rest}") or any(kept.glob(f"{owner}___{rest}*")) or hub_reached():
+        return
+    raise DataError(
+        "no such file, and the Hub gave no dataset of this name: it cannot be reached",
+        where=name,
+        fix="check the path and the network",
+    )
 
 
 def rows(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,6 +54,7 @@ def _load(name: str) -> Any:
         import datasets
     except ImportError as error:
         raise DataError("reading from the Hub needs the package 'datasets'", fix="pip install datasets") from error
+    refuse_unreached(name)
     datasets.disable_progress_bars()  # what goes wrong is said below, in one message
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.ERROR)

@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -23,6 +23,8 @@ OPEN = 255
 COLUMNS = {"fate": "B", "reason": "h", "prefix": "i", "number": "i", "tokens": "i", "supervised": "i", "hash": "Q"}
 """Name and type code of each column."""
 
+MOST_REASONS = 3
+"""Reasons in a message."""
 OWN_DECISIONS = ("duplicate-of-test", "left-out")
 """Drops that protect the measurement, or that split.train_share asks for. They say nothing against the data, so the
 drop budget does not count them."""
@@ -165,20 +167,32 @@ class Ledger:
         counted = [row for row in self._dropped_rows() if self._columns["reason"][row] not in own]
         if len(counted) <= share * len(self):
             return
-        reasons = Counter(self._columns["reason"][row] for row in counted).most_common(3)
-        examples = [
-            (count, self.entry(next(row for row in counted if self._columns["reason"][row] == reason)))
-            for reason, count in reasons
-        ]
-        lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
-        fix = examples[0][1].message.partition("\n  fix: ")[2] or "correct or remove these rows"
+        lines, fix = self._told(counted)
         dropped = len(counted) / len(self)
         go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}" if dropped < 1 else ""
         raise DataError(
             f"{len(counted)} of {len(self)} rows ({100 * dropped:.1f}%) cannot be used, more than "
-            f"drop_budget allows ({100 * share:g}%):" + "".join(lines),
+            f"drop_budget allows ({100 * share:g}%):" + lines,
             fix=fix + go_on,
         )
+
+    def refuse_rest(self, what: str, where: str, fix: str = "") -> NoReturn:
+        """Raises DataError: too little is left. Where rows were dropped, it says why, each reason with an example."""
+        dropped = self._dropped_rows()
+        lines, mend = self._told(dropped)
+        told = f"; {len(dropped)} of {len(self)} rows were dropped:{lines}" if dropped else ""
+        raise DataError(what + told, where=where, fix=(mend if dropped else "") or fix)
+
+    def _told(self, rows: list[int]) -> tuple[str, str]:
+        """Why these rows were dropped, a line for each of the commonest reasons with its first row; and the fix."""
+        reasons = Counter(self._columns["reason"][row] for row in rows).most_common(MOST_REASONS)
+        examples = [
+            (count, self.entry(next(row for row in rows if self._columns["reason"][row] == reason)))
+            for reason, count in reasons
+        ]
+        lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
+        fix = examples[0][1].message.partition("\n  fix: ")[2] if examples else ""
+        return "".join(lines), fix or "correct or remove these rows"
 
     def rows_jsonl(self) -> Iterator[dict[str, Any]]:
         """One plain dict a row, in the order of the input."""

@@ -151,12 +151,14 @@ class _Work:
         usable = [self._read(rows, look, quiet or self.renderer, looks) for look in looks]
         rows.ledger.enforce_budget(recipe.drop_budget)
         if not usable[0]:
-            raise DataError("no row can be used: all were dropped", where=str(recipe.data), fix="bring other data")
+            rows.ledger.refuse_rest("no row can be used", str(recipe.data), "bring other data")
         try:
             parts = self._own_parts(rows, usable[0]) if recipe.test else split(rows.traits, recipe.split, recipe.seed)
         except DataError as error:
-            where = error.where or str(recipe.data)
-            raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+            if error.where or not rows.ledger.dropped():
+                where = error.where or str(recipe.data)
+                raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+            rows.ledger.refuse_rest(error.what, str(recipe.data), error.fix)
         rows.drop(parts.left_out, "left-out", "not in the share of rows that split.train_share asks for")
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
@@ -166,6 +168,7 @@ class _Work:
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
             "quiet": quiet is not None,
+            "remarks": [words for look in looks for words in look.remarks],
             "unknown": rows.unknown,
             "label_forms": forms,
             "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
@@ -201,7 +204,7 @@ class _Work:
         answered = traits.column("answered")[test]
         rows.drop(test[~answered], "no-reference", "does not end in an answer to compare with")
         if not answered.any():
-            raise DataError("no row of the test file can be used", where=str(recipe.test), fix="check its columns")
+            rows.ledger.refuse_rest("no row of the test file can be used", str(recipe.test), "check its columns")
         leaked = leaks(traits, train, test, recipe.split.near_duplicates)
         rows.drop(leaked, "duplicate-of-test", LEAKED)
         kept = np.setdiff1d(train, leaked)
@@ -314,6 +317,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
         notes=[
+            *facts["remarks"],
             *[NO_THINKING] * bool(quiet),
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
             *told(facts["apart"]),

@@ -21,7 +21,10 @@ from typing import IO, Any
 
 from whet.data import hub, strictjson, tables
 from whet.data.bounds import lines_of, open_gzip
+from whet.data.json_rows import rows_of
+from whet.data.remarks import remark
 from whet.errors import DataError
+from whet.recipe.formats import other_format
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -137,7 +140,7 @@ def _files(name: str) -> list[tuple[Path, str]]:
         raise DataError(
             f"cannot tell the format from the name; known are {', '.join(SUFFIXES)} (and .gz of these)",
             where=name,
-            fix="rename the file, for example to .jsonl",
+            fix=other_format(path.suffix) or "rename the file, for example to .jsonl",
         )
     return [(path, path.name)]
 
@@ -223,6 +226,10 @@ def _wide_encoding(head: bytes) -> str:
 
 
 def _json_lines(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
+    if _is_one_value(file):
+        remark(f"{label}: this is one JSON value, not a row a line, and is read as such")
+        yield from _json(file, label)
+        return
     for number, line in decoded_lines(file, label):
         if line.strip():
             yield f"{label}:{number}", Line(line.rstrip("\r\n"), label, number)
@@ -233,18 +240,16 @@ def _json(file: IO[bytes], label: str) -> Iterator[tuple[str, Any]]:
     if _is_json_lines(text):
         yield from _json_lines(io.BytesIO(text.encode("utf-8")), label)
         return
-    value = strictjson.parse(text, label, 1)
-    if isinstance(value, dict) and isinstance(value.get("data"), list):
-        value = value["data"]
-    if not isinstance(value, list):
-        raise DataError(
-            "a JSON file must hold a list of rows, or an object with a list under 'data'",
-            where=label,
-            value=sorted(value) if isinstance(value, dict) else json.dumps(value),
-            fix="write a list, or one object a line in a .jsonl file",
-        )
-    for number, item in enumerate(value, start=1):
+    for number, item in enumerate(rows_of(strictjson.parse(text, label, 1), label), start=1):
         yield f"{label}#{number}", strictjson.row(item, f"{label}#{number}")
+
+
+def _is_one_value(file: Any) -> bool:
+    """A list of rows, or an object over several lines, under the name of JSON Lines: its first line is no object."""
+    if isinstance(file, io.BytesIO):
+        return False  # a .json file, whose lines were looked at
+    first = file.peek(8192)[:8192].removeprefix(BOM).lstrip()
+    return bool(re.match(rb"\[\s*\{|\[[ \t\r]*\n|\{[ \t\r]*\n", first))
 
 
 def _is_json_lines(text: str) -> bool:

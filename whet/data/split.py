@@ -166,5 +166,6 @@ def _refuse_too_few(rows: int, test: int, validation: int) -> None:
         raise DataError(
             f"too few rows: {rows}, but {validation} for validation, {test} for test and at least 1 to learn from "
             f"make {needed}",
-            fix="bring more rows, or set split: {validation: 0, test: 0}",
+            fix=f"bring at least {needed} rows; or, to learn from all of these without a verdict: whet train with "
+            "--set 'split={validation: 0, test: 0}'",
         )

@@ -12,6 +12,7 @@ from whet.data.coverage import REASONING, strings_in
 from whet.data.label_forms import MOST_LABELS, joined, told
 from whet.data.labelled import classes_of
 from whet.data.refuse import RowRefused
+from whet.data.remarks import heard
 from whet.data.shape import Detector, Shape
 from whet.data.source import read_source
 from whet.errors import DataError
@@ -27,22 +28,26 @@ class Survey:
     """Whether a row holds a thought, between tags or in a field of its own; False where that was not asked."""
     labels: dict[str, int] = field(default_factory=dict)
     """Of rows with labels: how many rows have each; empty where they are too many to be classes."""
+    remarks: tuple[str, ...] = ()
+    """What the readers had to tell of the files."""
 
 
 def survey(data: str | list[str], recipe: Recipe, look_for_reasoning: bool) -> Survey:
     """Raises DataError for what cannot be read, and for rows that no shape fits."""
     found, rows, reasoning = None, 0, False
     labels: Counter[str] = Counter()
-    for raw in read_source(data):
-        found = found or Detector(raw.value, recipe, raw.where)
-        found.see(raw.value, raw.where)
-        if found.first.kind == "label" and len(labels) <= MOST_LABELS:
-            labels.update(_labels(raw.value, found.first, recipe))
-        rows += rankings.count(raw.value, found.first)
-        if look_for_reasoning and not reasoning:  # names of fields are strings too
-            reasoning = any("<think>" in text or text in REASONING for text in strings_in(raw.value))
+    with heard() as remarks:
+        for raw in read_source(data):
+            found = found or Detector(raw.value, recipe, raw.where)
+            found.see(raw.value, raw.where)
+            if found.first.kind == "label" and len(labels) <= MOST_LABELS:
+                labels.update(_labels(raw.value, found.first, recipe))
+            rows += rankings.count(raw.value, found.first)
+            if look_for_reasoning and not reasoning:  # names of fields are strings too
+                reasoning = any("<think>" in text or text in REASONING for text in strings_in(raw.value))
     assert found is not None, "read_source refuses a source without rows"
-    return Survey(found.shape(), rows, reasoning, dict(labels) if len(labels) <= MOST_LABELS else {})
+    counted = dict(labels) if len(labels) <= MOST_LABELS else {}
+    return Survey(found.shape(), rows, reasoning, counted, tuple(remarks))
 
 
 def with_labels_joined(looks: list[Survey], recipe: Recipe) -> tuple[list[Survey], list[str]]:

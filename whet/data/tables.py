@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
 from whet.data.bounds import largest_field, refuse_unpacked, too_large
+from whet.data.remarks import remark
 from whet.errors import DataError
 
 PARQUET_BATCH = 1024
@@ -37,19 +39,23 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
     reader = csv.reader(all_lines(), delimiter=separator, strict=True)
     begin = 1
     try:
-        header = _header(next(reader, []), label)
+        names = next(reader, [])
+        index = _Index(label) if len(names) > 1 and not names[0].strip() else None
+        header = _header(names[1:] if index else names, label)
         begin = reader.line_num + 1
         for fields in reader:
             where, begin = f"{label}:{begin}", reader.line_num + 1
             if not fields:
                 continue
-            if len(fields) != len(header):
+            if len(fields) != len(names):
                 raise DataError(
-                    f"{len(fields)} fields where the header has {len(header)}",
+                    f"{len(fields)} fields where the header has {len(names)}",
                     where=where,
                     value=fields,
                     fix=f"put fields that contain {separator!r}, a quote or a line break in double quotes",
                 )
+            if index:
+                index.see(fields.pop(0), where)
             yield where, dict(zip(header, fields, strict=True))
     except csv.Error as error:
         if "field limit" in str(error):
@@ -58,6 +64,27 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
         raise DataError(
             f"not valid CSV: {error}", where=f"{label}:{reader.line_num}", fix="check the double quotes near this line"
         ) from error
+
+
+class _Index:
+    """The first column of a table without a name: the row numbers that pandas writes, which say nothing of the rows. It
+    is left out where it holds a different whole number in each row, and refused where it may be something else."""
+
+    def __init__(self, label: str) -> None:
+        self._seen: set[int] = set()
+        remark(f"{label}: the first column has no name and numbers the rows, as pandas writes it; it is not read")
+
+    def see(self, value: str, where: str) -> None:
+        """Raises DataError for a number that stands twice, or for something else."""
+        number = int(value) if re.fullmatch(r"\s*[0-9]{1,12}\s*", value) else None
+        if number is None or number in self._seen:
+            raise DataError(
+                "the first column has no name, and does not number the rows",
+                where=where,
+                value=value,
+                fix="name it in the first line, or leave it out (pandas: to_csv(..., index=False))",
+            )
+        self._seen.add(number)
 
 
 def _header(names: list[str], label: str) -> list[str]:

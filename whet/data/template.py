@@ -146,7 +146,7 @@ class Renderer:
         try:
             return prompt_text(self._bound(tools), self._clean(messages))
         except TemplateRaised as error:
-            raise _template_raises(error) from error
+            raise _template_raises(error, messages, tools) from error
 
     def document(self, row: Row) -> Document:
         """The whole text of a row for pre-training, where every token is learned. Raises RowRefused."""
@@ -155,7 +155,7 @@ class Renderer:
         try:
             return Document(self._bound(row.tools)(self._clean(row.messages), prompt=False), framed=True)
         except TemplateRaised as error:
-            raise _template_raises(error) from error
+            raise _template_raises(error, row.messages, row.tools) from error
 
     def _bound(self, tools: list[dict[str, Any]] | None) -> Render:
         source = self.templates.get("tool_use", self.template) if tools else self.template
@@ -192,7 +192,7 @@ class Renderer:
         try:
             text, turns = self._locate(messages, row.tools, list(weights), shape)
         except TemplateRaised as error:
-            raise _template_raises(error) from error
+            raise _template_raises(error, messages, row.tools) from error
         except PromptDiffers as error:
             raise RowRefused("prompt-differs", str(error), fix="use a base with a consistent template") from error
         except CannotLocate as error:
@@ -313,12 +313,13 @@ def _answers(messages: Sequence[Message]) -> list[tuple[int, float]]:
     return answers
 
 
-def _template_raises(error: TemplateRaised) -> RowRefused:
-    return RowRefused(
-        "template-raises",
-        f"the base's chat template refuses this conversation: {error}",
-        fix="change the order of roles in the row, or use a base whose template allows it",
-    )
+def _template_raises(
+    error: TemplateRaised, messages: Sequence[Message], tools: list[dict[str, Any]] | None
+) -> RowRefused:
+    fix = "change the order of roles in the row, or use a base whose template allows it"
+    if tools or any(message.get("tool_calls") or message["role"] == "tool" for message in messages):
+        fix = "use a base whose chat template knows tools, or leave tool calls and their results out of the row"
+    return RowRefused("template-raises", f"the base's chat template refuses this conversation: {error}", fix=fix)
 
 
 def _no_stop(place: str, found: str) -> RowRefused:

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import InputError, ModelError
-from whet.evaluate.frontier import general_prompts, task_rows
+from whet.evaluate.refusals import refuse_before_training
 from whet.evaluate.tally import around_of, work_of
 from whet.generate.pace import ANSWERS, seconds_of_a_step
-from whet.model.base import load_config, load_tokenizer, locate
+from whet.model.base import load_config, load_tokenizer
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
 from whet.plan.around import Around, peak
@@ -36,11 +36,10 @@ from whet.plan.shape import Shape, read_shape
 from whet.plan.suggest import fits, smallest, suggest
 from whet.plan.time import rate
 from whet.plan.tune import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
-from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import resolve, step_tokens
 from whet.recipe.schema import Bake, Distil, Lora, Recipe
-from whet.train.material import Material, block_length, gather, settle_method
+from whet.train.material import Material, block_length, gather
 from whet.train.observer import Observer
 from whet.train.session import with_context
 
@@ -91,9 +90,7 @@ def forecast(
     notes: list[str] = []
     shape, config = _shape_of(recipe, notes)
     recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
-    recipe, _ = settle_method(recipe, material)
-    refuse_keep_contradictions(recipe, "recipe")
-    _refuse_unchoosable(recipe, material)
+    recipe = refuse_before_training(recipe, material, cache)
     facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context)
     recipe, _ = resolve(recipe, facts)
     calibration = measured(observer, measure_anew)
@@ -165,13 +162,6 @@ def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
     if recipe.evaluate.early_stop and work.validation_tokens:
         notes.append("all steps are counted; the training may stop before them")
     return notes
-
-
-def _refuse_unchoosable(recipe: Recipe, material: Material) -> None:
-    """Raises as the tune does where a scale is to be chosen and nothing can choose it."""
-    if recipe.keep.scale == "auto" and isinstance(material.source, Prepared):
-        task_rows(recipe, material.source)
-        general_prompts(recipe, material.source, material.renderer, locate(recipe.base))
 
 
 def _time(pace: Pace, work: Work, around: Around, seen: Sequence[float]) -> Time:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.doctor.power import promised_gain
-from whet.errors import DataError
+from whet.errors import DataError, NonFiniteError
 from whet.evaluate import metric
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, at_equal_length, beware, moved, prefers, read_pairs
@@ -214,9 +215,19 @@ def nll_of(found: dict[int, tuple[float, float]], row: Row) -> tuple[float, int]
     return loss, max(1, round(weight))
 
 
+def refuse_not_finite(scores: dict[str, list[metric.RowScore]], rows: Sequence[Row]) -> None:
+    """Raises NonFiniteError with the place of the first row whose score is not a number."""
+    for side, found in scores.items():
+        for score, row in zip(found, rows, strict=True):
+            if not math.isfinite(score.value):
+                what, fix = f"the score of the {side} model is not a number", "see what scores this row"
+                raise NonFiniteError(what, where=row.where, value=score.value, fix=fix)
+
+
 def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
+    refuse_not_finite(scores, rows)
     values = {side: [score.value for score in found] for side, found in scores.items()}
     clusters = clusters_of(rows)
     difference, verdict = compare(values["base"], values["tuned"], seed, clusters)

@@ -71,7 +71,7 @@ def effort(evaluation: dict[str, Any]) -> str:
     parts = []
     if evaluation.get("seconds") is not None:
         rate = evaluation.get("tokens_per_second")
-        parts.append(duration(evaluation["seconds"]) + (f" at {rate:,.0f} tokens a second" if rate else ""))
+        parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
     if evaluation.get("peak_memory_bytes"):
         parts.append(f"{size(evaluation['peak_memory_bytes'])} of memory at most")
     return ", ".join(parts)

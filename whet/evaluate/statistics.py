@@ -116,9 +116,7 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     return (0.0 if k == 0 else centre - reach), (1.0 if k == n else centre + reach)
 
 
-def mean_interval(
-    values: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None
-) -> tuple[float, float]:
+def mean_interval(values: ArrayLike, seed: int = 0, clusters: Sequence[object] | None = None) -> tuple[float, float]:
     """95% interval of a mean: Wilson for scores of 0 and 1, otherwise, and by clusters where rows share one, as
     whet/evaluate/resample.py; scores outside 0..1 are taken to lie within +-the largest one seen."""
     values_N = scores(values, "these")
@@ -151,7 +149,7 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
     if bad.size:
         raise NonFiniteError(
             f"{bad.size} of the {whose} scores are not numbers",
-            where=f"test row {bad[0]}",
+            where=f"score {bad[0] + 1} of {array.size}",
             value=float(array[bad[0]]),
             fix="a score that could not be computed must be an error of its row, never a gap in the average",
         )

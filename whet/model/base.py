@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,14 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from whet.errors import ModelError, nearest
+from whet.errors import ModelError, count, nearest
 from whet.model.fit import prove_head
 from whet.model.identity import fingerprint
 from whet.model.quantise import keep_weights_unpacked
 from whet.model.quantise_load import load_quantised
+from whet.model.sizes import refuse_absurd_sizes
+from whet.recipe import bases
+from whet.recipe.bases import folder_of
 from whet.recipe.schema import Quantise
 from whet.recipe.trust import refuse_foreign_code
 
@@ -30,9 +36,12 @@ warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 NANO = Path(__file__).parent / "nano"
 UNKNOWN_CONTEXT = 1024
 TOKENIZER_FIX = "add tokenizer.json and tokenizer_config.json to the folder"
+LAYER = re.compile(r"(model\.|transformer\.|gpt_neox\.)?(layers|h)\.\d+\.")
+"""Of the decoder itself: what belongs to other parts (a vision tower, a second head) may be left out of a text
+model."""
 UNREADABLE = (
-    OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, SafetensorError,
-    StrictDataclassError,
+    OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError, ArithmeticError,
+    SafetensorError, StrictDataclassError,
 )  # fmt: skip
 """What transformers raises for a folder that it cannot make sense of."""
 
@@ -72,22 +81,7 @@ def context_of(config: Any) -> int:
 
 def locate(name: str) -> str:
     """The folder of a local base, or the Hub name unchanged. Raises ModelError for a folder without a model."""
-    if name == "nano":
-        return str(NANO)
-    path = Path(name).expanduser()
-    if not path.exists():
-        if name.count("/") > 1 or name.startswith((".", "/", "~")):
-            raise ModelError("there is no such base folder", where="base", value=name, fix="check the path")
-        return name
-    if not (path / "config.json").is_file():
-        inside = ", ".join(sorted(p.name for p in path.iterdir())[:8]) if path.is_dir() else "a file"
-        raise ModelError(
-            f"this is not a model folder: config.json is missing (it holds {inside or 'nothing'})",
-            where="base",
-            value=name,
-            fix="give the folder that save_pretrained wrote, with config.json and *.safetensors",
-        )
-    return str(path)
+    return str(NANO if name == bases.NANO else folder_of(name) or name)
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:
@@ -104,10 +98,8 @@ def _tokenizer(name: str, path: str, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer
 
     _refuse_foreign(name, trust_remote_code)
-    try:
+    with loadable(name):
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-    except UNREADABLE as error:
-        raise _not_loadable(name, error) from error
     special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
     if not set(tokenizer.get_vocab()) - special:  # some classes start empty where their files are missing
         raise ModelError("its tokenizer is missing", where="base", value=name, fix=TOKENIZER_FIX)
@@ -116,13 +108,12 @@ def _tokenizer(name: str, path: str, trust_remote_code: bool) -> Any:
 
 def load_config(name: str, trust_remote_code: bool = False) -> Any:
     """The base's text config, without its weights. Raises ModelError."""
-    from transformers import AutoConfig
+    from transformers import AutoConfig, PreTrainedConfig
 
     _refuse_foreign(name, trust_remote_code)
-    try:
+    with loadable(name):
+        refuse_absurd_sizes(PreTrainedConfig.get_config_dict(locate(name))[0], name)
         return AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code).get_text_config()
-    except UNREADABLE as error:
-        raise _not_loadable(name, error) from error
 
 
 def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: bool = False) -> Base:
@@ -147,16 +138,23 @@ def load_base(
     Raises ModelError with the reason in one line.
     """
     path = locate(name)
-    _refuse_pickles(name, path)
+    refuse_pickles(name)
     tokenizer = load_tokenizer(name, trust_remote_code)
-    try:
+    with loadable(name):
         if quantise:
             model, report, identity = load_quantised(path, dtype, trust_remote_code)
         else:
-            model, report = _load_whole(path, dtype, trust_remote_code)
+            model, report = load_whole(name, dtype, trust_remote_code)
             identity = fingerprint(model)
-    except UNREADABLE as error:
-        raise _not_loadable(name, error) from error
+    refuse_incomplete(report, name)
+    refuse_larger_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], name)
+    prove_head(model.eval(), name)
+    return Base(name, path, model, tokenizer, identity)
+
+
+def refuse_incomplete(report: dict[str, Any], name: str) -> None:
+    """Raises ModelError where transformers did not find every tensor of the model in its files, or more layers than the
+    model has."""
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(
@@ -166,8 +164,15 @@ def load_base(
             value=name,
             fix="give a complete causal language model; for an adapter, give the run that made it",
         )
-    prove_head(model.eval(), name)
-    return Base(name, path, model, tokenizer, identity)
+    left = sorted(key for key in report["unexpected_keys"] if LAYER.match(key))
+    if left:
+        raise ModelError(
+            f"its config.json leaves out {count(len(left), 'tensor')} of layers that are in its weights, the first is "
+            f"{left[0]}; the model would be another one",
+            where="base",
+            value=name,
+            fix="copy or download the folder again, or correct num_hidden_layers in config.json",
+        )
 
 
 def _refuse_foreign(name: str, trust_remote_code: bool) -> None:
@@ -176,19 +181,39 @@ def _refuse_foreign(name: str, trust_remote_code: bool) -> None:
         refuse_foreign_code(name)
 
 
-def _load_whole(path: str, dtype: torch.dtype, trust_remote_code: bool) -> tuple[Any, dict[str, Any]]:
+def refuse_larger_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
+    """A token beyond the last row of the embedding could not be read. Raises ModelError."""
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= rows:
+        raise ModelError(
+            f"its tokenizer is not the one of its weights: it has a token with the number {largest:,}, and the "
+            f"embedding has {rows:,} rows",
+            where="base",
+            value=name,
+            fix="put the tokenizer of these weights into the folder; or, to learn the new tokens, save the model again "
+            "after model.resize_token_embeddings(len(tokenizer))",
+        )
+
+
+def load_whole(name: str, dtype: torch.dtype | str, trust_remote_code: bool, **more: Any) -> tuple[Any, dict[str, Any]]:
+    """A model in 16 or 32 bits, and what transformers says of its loading; `more` is for transformers."""
     from transformers import AutoModelForCausalLM
 
     loaded: Any = AutoModelForCausalLM.from_pretrained(
-        path, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True, output_loading_info=True
+        locate(name),
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        use_safetensors=True,
+        output_loading_info=True,
+        **more,
     )
     keep_weights_unpacked(loaded[0])  # a base may come in 4 bits
     return loaded
 
 
-def _refuse_pickles(name: str, path: str) -> None:
+def refuse_pickles(name: str) -> None:
     """Say in so many words why a folder with old weights does not load; loading itself takes safetensors only."""
-    folder = Path(path)
+    folder = Path(locate(name))
     if not folder.is_dir() or any(folder.glob("*.safetensors")):
         return
     pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
@@ -201,10 +226,19 @@ def _refuse_pickles(name: str, path: str) -> None:
     )
 
 
+@contextmanager
+def loadable(name: str) -> Iterator[None]:
+    """What transformers raises while it reads this base becomes a ModelError with the reason in one line."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise _not_loadable(name, error) from error
+
+
 def _not_loadable(name: str, error: Exception) -> ModelError:
     text = str(error).strip()
     reason = text.splitlines()[0] if text else type(error).__name__
-    fix = "use 'nano' (bundled), a local folder with safetensors weights, or a Hub name with the network up"
+    fix = bases.FIX
     if "/" not in name and not Path(name).exists():
         reason = f"there is no base of this name{nearest(name, ['nano'])}"
     elif isinstance(error, SafetensorError):
@@ -220,5 +254,5 @@ def _not_loadable(name: str, error: Exception) -> ModelError:
     elif "mismatched" in text:
         reason = "its weights have other shapes than its config.json says"
     elif any(word in text for word in ("couldn't connect", "offline", "ConnectError", "resolve", "cached files")):
-        reason = "it is neither on this disk nor could the Hugging Face Hub be reached"
+        reason = bases.UNREACHED
     return ModelError(reason, where="base", value=name, fix=fix)

@@ -11,44 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from whet.errors import RecipeError, nearest, shorten
+from whet.recipe.elsewhere import METHODS, OTHER_TOOLS, called_here
 from whet.recipe.schema import Recipe
 from whet.recipe.text import Places
-
-OTHER_TOOLS = {
-    "lr": "learning_rate",
-    "model": "base",
-    "model_name": "base",
-    "model_name_or_path": "base",
-    "base_model": "base",
-    "dataset": "data",
-    "datasets": "data",
-    "train_file": "data",
-    "num_epochs": "epochs",
-    "num_train_epochs": "epochs",
-    "n_epochs": "epochs",
-    "max_steps": "steps",
-    "batch_size": "batch_tokens",
-    "per_device_train_batch_size": "micro_batch_tokens",
-    "max_length": "max_tokens",
-    "max_seq_length": "max_tokens",
-    "sequence_len": "max_tokens",
-    "context_length": "max_tokens",
-    "r": "adapter.rank",
-    "lora_r": "adapter.rank",
-    "lora_rank": "adapter.rank",
-    "lora_alpha": "adapter.alpha",
-    "lora_dropout": "adapter.dropout",
-    "lora_target_modules": "adapter.targets",
-    "target_modules": "adapter.targets",
-    "warmup_ratio": "schedule.warmup",
-    "lr_scheduler_type": "schedule.kind",
-    "max_grad_norm": "optimizer.clip",
-    "system_prompt": "system",
-    "load_in_4bit": "quantise",
-    "quantization": "quantise",
-    "quantize": "quantise",
-}
-"""What a key is called elsewhere -> what it is called here."""
 
 
 def kinds(annotation: Any) -> dict[str, type[BaseModel]]:
@@ -145,8 +110,9 @@ def unknown_key(key: str, loc: tuple[int | str, ...]) -> tuple[str, str]:
     known = sorted(owner.model_fields)
     fix = f"known keys {'under ' + prefix if prefix else 'here'}: {', '.join(known)}"
     elsewhere = [full for full, _ in all_keys() if full.rpartition(".")[2] == name]
-    if name in OTHER_TOOLS:
-        fix = f"here it is called {OTHER_TOOLS[name]}"
+    known_elsewhere = called_here(name) if not prefix or name in OTHER_TOOLS else ""
+    if known_elsewhere:
+        what, fix = f"unknown key {key!r}", known_elsewhere
     elif prefix and key in elsewhere:
         models = kinds(Recipe.model_fields[prefix].annotation)
         allowed = [kind for kind, model in models.items() if name in model.model_fields]
@@ -173,7 +139,9 @@ NAMES = {
 }
 
 
-EXAMPLES = {"int_type": "8", "float_type": "0.001", "bool_type": "true"}
+EXAMPLES = {"int_type": "8", "float_type": "0.001"}
+YES, NO = {"yes", "on", "y", "1"}, {"no", "off", "n", "0"}
+"""Words that YAML once took for true and false, and here are words."""
 
 
 def wanted(details: list[ErrorDetails]) -> str:
@@ -198,6 +166,13 @@ def one_wanted(detail: ErrorDetails) -> str:
 def mend(key: str, value: object, details: list[ErrorDetails]) -> str:
     types_ = {detail["type"] for detail in details}
     example = next((EXAMPLES[kind] for kind in EXAMPLES if kind in types_), None)
+    if "bool_type" in types_ and str(value).lower() in YES | NO:
+        return f"write `{key.rpartition('.')[2]}: {'true' if str(value).lower() in YES else 'false'}`"
+    if "bool_type" in types_:
+        return "write true or false, without quotes"
+    tags = [word for d in details for word in str(d.get("ctx", {}).get("expected_tags", "")).split("'")[1::2]]
+    if isinstance(value, str) and tags:
+        return METHODS[value.lower()] if key == "method" and value.lower() in METHODS else one_of(value, tags)
     if isinstance(value, str) and example:
         return f"write the bare value, without quotes or units, as in `{key.rpartition('.')[2]}: {example}`"
     if "string_type" in types_ and not isinstance(value, (dict, list)):
@@ -205,10 +180,14 @@ def mend(key: str, value: object, details: list[ErrorDetails]) -> str:
     literal = [d.get("ctx", {}) for d in details if d["type"] == "literal_error"]
     allowed = [word for context in literal for word in context["expected"].split("'")[1::2]]
     if isinstance(value, str) and allowed:
-        return "choose one of these" + nearest(value, allowed)
+        return one_of(value, allowed)
     return (
         f"name a file, not {shorten(value, 40)}" if key == "data" else f"change {key}, or leave it out for the default"
     )
+
+
+def one_of(value: str, allowed: list[str]) -> str:
+    return "choose one of these" + nearest(value, allowed)
 
 
 def literal_values(annotation: Any) -> list[str]:

@@ -14,6 +14,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
+from whet.recipe.formats import other_format
 from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
@@ -32,8 +33,12 @@ DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt
 LARGEST_RECIPE = 1 << 20
 
 
+Override = str | tuple[str, str]
+"""`key.sub=value`, or that and what the user wrote it as: `--epochs`."""
+
+
 def load_recipe(
-    source: str | Path | dict[str, Any] | Recipe, overrides: Sequence[str] = (), folder: Path | None = None
+    source: str | Path | dict[str, Any] | Recipe, overrides: Sequence[Override] = (), folder: Path | None = None
 ) -> Recipe:
     """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
 
@@ -60,7 +65,8 @@ def load_recipe(
             values = comparison_beside(values, folder or path.parent, folder is None, where)
             values = kept_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
-        apply_override(values, override, places)
+        text, said = (override, "") if isinstance(override, str) else override
+        apply_override(values, text, places, said)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
     recipe = check(values, where, places)
@@ -185,7 +191,7 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
                 f"neither a recipe ({recipes}) nor data ({data})",
                 where=str(path),
                 value=path.suffix or "no suffix",
-                fix="give one of these files, or rename it",
+                fix=other_format(path.suffix) or "give one of these files, or rename it",
             )
         return {"data": str(path)}, {}
     if looks_like_hub_name(path):
@@ -267,24 +273,23 @@ def is_folder(key: str, value: object, folder: Path) -> bool:
     return key == "base" and isinstance(value, str) and (folder / value).is_dir() and value != "nano"
 
 
-def apply_override(values: dict[str, Any], override: str, places: Places) -> None:
-    """Sets `key.sub=value` inside `values`, and notes in `places` that the command line did."""
+def apply_override(values: dict[str, Any], override: str, places: Places, said: str = "") -> None:
+    """Sets `key.sub=value` inside `values`, and notes in `places` that the command line did, or what was `said`."""
     key, sign, text = override.partition("=")
     if not sign or not key.strip():
         raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
-    value, _ = parse(text, f"--set {key.strip()}")
+    place = said or f"--set {key.strip()}"
+    value, _ = parse(text, place)
     *groups, last = key.strip().split(".")
     inside: dict[str, Any] = values
     for depth, group in enumerate(groups, start=1):
-        places.setdefault(tuple(groups[:depth]), f"--set {key.strip()}")
+        places.setdefault(tuple(groups[:depth]), place)
         inner = inside.get(group)
         if isinstance(inner, str) and default_kind(group):
             inner = {"kind": inner}
         if inner is not None and not isinstance(inner, dict):
-            raise RecipeError(
-                f"{group!r} has no keys under it", where=f"--set {key}", value=inner, fix=f"set {group} itself"
-            )
+            raise RecipeError(f"{group!r} has no keys under it", where=place, value=inner, fix=f"set {group} itself")
         inside[group] = dict(inner or {})
         inside = inside[group]
     inside[last] = value
-    places[(*groups, last)] = f"--set {key.strip()}"
+    places[(*groups, last)] = place

@@ -13,8 +13,8 @@ from whet.recipe.strict import Strict
 class OwnAnswers(Strict):
     """A step is some prompts, and answers that the model writes to them."""
 
-    prompts: int = Field(default=16, ge=1, description="Prompts of a step.")
-    samples: int = Field(default=8, ge=1, description="Answers to each prompt.")
+    prompts: int = Field(default=16, ge=1, le=65_536, description="Prompts of a step.")
+    samples: int = Field(default=8, ge=1, le=65_536, description="Answers to each prompt.")
     max_new_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
 
 
@@ -38,7 +38,7 @@ class Rollouts(OwnAnswers):
 class Groups(Rollouts):
     """Methods that compare the answers to a prompt with each other."""
 
-    samples: int = Field(default=8, ge=2, description="Answers to each prompt.")
+    samples: int = Field(default=8, ge=2, le=65_536, description="Answers to each prompt.")
 
 
 class Grpo(Groups):
@@ -68,8 +68,8 @@ class Ppo(Rollouts):
     """Proximal policy optimisation: a value head learns what to expect; an answer is as good as it is above that."""
 
     kind: Literal["ppo"] = "ppo"
-    prompts: int = Field(default=64, ge=1, description="Prompts of a rollout.")
-    samples: int = Field(default=1, ge=1, description="Answers to each prompt.")
+    prompts: int = Field(default=64, ge=1, le=65_536, description="Prompts of a rollout.")
+    samples: int = Field(default=1, ge=1, le=65_536, description="Answers to each prompt.")
     updates: int = Field(default=4, ge=1, description="Optimiser steps on the same answers.")
     kl: float = Field(default=0.05, ge=0, description="The KL to the base, as a penalty of each token's reward.")
     kl_target: float | None = Field(

@@ -119,7 +119,9 @@ class Lora(Strict):
     """Low-rank adapters on every linear layer and every expert; the base stays frozen."""
 
     kind: Literal["lora"] = "lora"
-    rank: int | None = Field(default=None, ge=1, description="Default from a rule: 16, or 32 for many tokens.")
+    rank: int | None = Field(
+        default=None, ge=1, le=65_536, description="Default from a rule: 16, or 32 for many tokens."
+    )
     alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 32.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
     targets: Literal["all-linear"] | list[str] = Field(default="all-linear", description="Modules that get an adapter.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from whet.errors import RecipeError
 
@@ -13,8 +14,23 @@ Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 """A path or a name: an empty one would mean the current folder."""
 
 
+LARGEST_WHOLE, LARGEST = 10**12, 1e30
+"""No count of tokens, rows or steps is larger, and no number that float32 can still reckon with: what lies beyond would
+overflow somewhere in the middle of the work."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _refuse_beyond_all_measure(cls, value: object) -> object:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, int) and abs(one) > LARGEST_WHOLE:
+                raise PydanticCustomError("beyond", "a number up to {most}", {"most": f"{LARGEST_WHOLE:,}"})
+            if isinstance(one, float) and abs(one) > LARGEST:
+                raise PydanticCustomError("beyond", "a number up to {most}", {"most": f"{LARGEST:g}"})
+        return value
 
 
 def refuse_first(wrong: Iterable[tuple[bool, str, object, str]], where: str) -> None:

@@ -25,13 +25,14 @@ class UnitTestReward:
         refuse_bare_root(settings.as_root)
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
-        pairs = [(code_of(answer), self._tests(row)) for answer, row in zip(answers, rows, strict=True)]
+        pairs = [(code_of(answer), self.tests_of(row)) for answer, row in zip(answers, rows, strict=True)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             return [
                 float(outcome.passed) for outcome in pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs)
             ]
 
-    def _tests(self, row: Row) -> str:
+    def tests_of(self, row: Row) -> str:
+        """Raises DataError for a row without tests."""
         tests = (row.fields or {}).get(self.column)
         if not isinstance(tests, str) or not tests.strip():
             what = f"the reward 'tests' wants Python code in the column {self.column!r}"

@@ -11,11 +11,12 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from whet.errors import DiskFullError, RunError, RunFolderError, WhetError
+from whet.store.leftovers import held, leftovers
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 NEARLY_FULL = 1 << 20
@@ -52,7 +53,7 @@ def write_pieces(path: Path | str, pieces: Iterable[bytes], before: Callable[[],
     with storing(path):
         try:
             make_folder(path.parent)
-            with open(temporary, "wb") as file:
+            with open(temporary, "wb") as file, held(temporary):
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
@@ -78,7 +79,8 @@ def new_folder(final: Path | str, older: Path | None = None) -> Iterator[Path]:
     try:
         make_folder(final.parent)
         temporary.mkdir()
-        yield temporary
+        with held(temporary):
+            yield temporary
         replace_folder(temporary, final, older)
     except BaseException as error:
         known = explained(error, final)  # before the removal, while the disk is still full
@@ -169,6 +171,8 @@ def explained(error: BaseException, path: Path) -> WhetError | None:
     """
     if isinstance(error, OSError):
         return storage_error(error, path)
+    if "File too large" in str(error):
+        return file_too_large(path)
     said_so = "No space left" in str(error)
     if said_so or (isinstance(error, RuntimeError) and free_bytes(path) < NEARLY_FULL):
         return disk_full(path)
@@ -178,6 +182,8 @@ def explained(error: BaseException, path: Path) -> WhetError | None:
 def storage_error(error: OSError, path: Path) -> WhetError | None:
     if error.errno in FULL:
         return disk_full(path)
+    if error.errno == errno.EFBIG:
+        return file_too_large(path)
     reason = (error.strerror or str(error)).lower()
     if error.errno in REFUSED:
         fix = "choose a folder that you may write to, for example --runs ~/whet-runs"
@@ -195,6 +201,14 @@ def disk_full(path: Path) -> DiskFullError:
         f"the disk is full: {free / 1e6:.1f} MB are free; nothing half-written was left",
         where=str(path),
         fix="free some space or choose another folder with --runs, then run the same command again to resume",
+    )
+
+
+def file_too_large(path: Path) -> DiskFullError:
+    return DiskFullError(
+        "a file would become larger than this shell or this disk allows; nothing half-written was left",
+        where=str(path),
+        fix="lift the limit (ulimit -f unlimited) or choose another disk with --runs, then run the same command again",
     )
 
 
@@ -226,6 +240,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sweep(folder: Path, deep: bool = False) -> int:
+    """Removes what a killed process left in `folder`, with `deep` also in those below it; gives its bytes. What cannot
+    be removed stays."""
+    freed = 0
+    for path in leftovers(folder, deep):
+        with suppress(OSError):
+            inside = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+            size = sum(one.stat().st_size for one in inside)
+            remove(path)
+            freed += size
+    return freed
 
 
 def temporary_name(path: Path) -> Path:

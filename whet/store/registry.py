@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class ModelVersion:
     """Name of the run under the same root."""
     registered: str
     facts: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    """Where the data of its run stood; empty where that is not known."""
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
     for event in read_lines(registry_file(root)):
         model = models.setdefault(event["name"], NamedModel(event["name"]))
         if event["event"] == "register":
-            model.versions.append(ModelVersion(event["version"], event["run"], event["at"], event["facts"]))
+            model.versions.append(_version(event))
         elif event["event"] == "measured":
             model.version(event["version"]).facts = event["facts"]
         elif event["event"] == "promote":
@@ -61,6 +64,35 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
         elif event["event"] == "roll_back":
             model.promoted.pop()
     return sorted(models.values(), key=lambda model: model.name)
+
+
+def _version(event: dict[str, Any]) -> ModelVersion:
+    return ModelVersion(event["version"], event["run"], event["at"], event["facts"], event.get("source", ""))
+
+
+def source_of(run: Run) -> str:
+    """The place of a run's data: a path from the root of the disk, or the name of a set on the Hub."""
+    data = run.asked.data
+    first = data if isinstance(data, str) else data[0]
+    path = Path(run.read_json("run.json").get("working_folder", ".")) / Path(first).expanduser()
+    return str(path.resolve()) if path.exists() else first
+
+
+def name_for(run: Run, root: Path | str) -> str:
+    """The name under which a run registers itself: that of its data. Where a model of another file has it already, the
+    folder of the file stands before it, and a number behind it where that does not tell them apart."""
+    plain_name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
+    if plain_name == run.name:  # the user gave it
+        return run.name
+    source, known = source_of(run), {model.name: model for model in list_models(root)}
+    folder = re.sub(r"[^a-z0-9]+", "-", Path(source).parent.name.lower()).strip("-")[:40]
+    longer = f"{folder}-{plain_name}" if folder else plain_name
+    numbered = (f"{longer}-{number}" for number in count(2))
+    return next(name for name in chain((plain_name, longer), numbered) if _takes(known.get(name), source))
+
+
+def _takes(model: NamedModel | None, source: str) -> bool:
+    return model is None or all(version.source in ("", source) for version in model.versions)
 
 
 def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None) -> int:
@@ -75,7 +107,8 @@ def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None
         if same:
             return same[-1]
         version = len(known.versions) + 1
-        append(root, {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)})
+        event = {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)}
+        append(root, event | {"source": source_of(run)})
         return version
 
 

@@ -41,6 +41,7 @@ from whet.store.atomic import (
     plain,
     recover_folder,
     remove,
+    sweep,
     write_pieces,
     write_text,
 )
@@ -148,6 +149,7 @@ class Run:
         refused = False
         try:
             with self.lock:
+                self._sweep()
                 checksums.refuse_damaged(self.folder)
                 try:
                     yield
@@ -160,6 +162,34 @@ class Run:
         finally:
             if refused:
                 remove(self.folder)
+
+    def _sweep(self) -> None:
+        """What killed processes left in this run, in the cache beside it, and of the list of models."""
+        sweep(self.folder, deep=True)
+        for folder in (self.folder.parent, self.folder.parent / "cache"):
+            sweep(folder)
+
+    def refuse_damaged_files(self) -> None:
+        """Before more work is done on it: files that are read only at its end. Raises RunFolderError."""
+        for path in sorted([*self.folder.glob("*.json"), *(self.folder / JUDGED).glob("*.json")]):
+            if path.name == "choices.json":
+                self.choices()
+            else:
+                read_json_file(path)
+        for path in sorted(self.folder.glob("*.jsonl")):
+            for _ in iter_lines(path):
+                pass
+
+    def choices(self) -> list[dict[str, Any]]:
+        """What the rules chose, each with its reason; none where nothing was. Raises RunFolderError."""
+        path = self.folder / "choices.json"
+        found = read_json_file(path) if path.exists() else []
+        for number, choice in enumerate(found):
+            if not isinstance(choice, dict) or not {"key", "value", "reason"} <= choice.keys():
+                what = f"this file is damaged: choice {number + 1} has no key, value or reason"
+                fix = "restore it from a backup, or start a new run with another --name"
+                raise RunFolderError(what, where=str(path), value=choice, fix=fix)
+        return found
 
     @contextmanager
     def looked_into(self) -> Iterator[None]:

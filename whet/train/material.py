@@ -39,6 +39,9 @@ from whet.train.observer import Observer
 from whet.train.rewarded import prompt_loader
 from whet.types import Batch
 
+LEAST_TOKENS = 8
+"""Of a text to learn."""
+
 
 @dataclass(slots=True)
 class Material:
@@ -63,7 +66,7 @@ class Material:
 
     @property
     def notes(self) -> list[str]:
-        return self.source.notes if isinstance(self.source, Prepared) else []
+        return self.source.notes
 
     @property
     def rows(self) -> int:
@@ -122,9 +125,15 @@ class Material:
 def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
     """The context, or all tokens where they do not fill one. Raises DataError for a text of a few tokens."""
     assert isinstance(recipe.method, Pretrain) and recipe.method.context
-    if len(tokens) < 8:
-        raise DataError("there is hardly any text to train on", where=str(recipe.data), value=f"{len(tokens)} tokens")
+    refuse_hardly_any(recipe, tokens)
     return min(recipe.method.context, len(tokens))
+
+
+def refuse_hardly_any(recipe: Recipe, tokens: np.ndarray) -> None:
+    """Raises DataError for a text of a few tokens."""
+    if len(tokens) < LEAST_TOKENS:
+        what, said = "there is hardly any text to train on", f"{len(tokens)} tokens"
+        raise DataError(what, where=str(recipe.data), value=said, fix="bring more text")
 
 
 def settle_method(recipe: Recipe, material: Material) -> tuple[Recipe, list[Choice]]:

@@ -95,15 +95,20 @@ def refused(renderer: Renderer, tokenizer: Any) -> int:
 def _from_file(
     recipe: Recipe, source: str, base: Base, renderer: Renderer, sealed: set[str], cache: Path
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
-    none = Split(validation=0, test=0)
-    task = {"test": None, "split": none, "columns": Columns(), "format": "auto", "system": None, "retrieval": None}
-    general = recipe.model_copy(update={"data": source, "method": Sft(), **task})
+    general = general_recipe(recipe, source)
     prepared = prepare(general, base.tokenizer, renderer, cache)
     ledger = prepared.ledger.summary()
     bad = {row.index for row in read_rows(general, prepared, ("trained",)) if prompt_words(row) in sealed}
     kept = _without(prepared, bad)
     dropped = Counter(ledger["dropped"]) + Counter({MEASURED: len(bad)})
     return kept, {"source": source, "rows_in": ledger["rows_in"], "dropped": dict(dropped)}
+
+
+def general_recipe(recipe: Recipe, source: str) -> Recipe:
+    """How a file of rows to replay is read: as examples to learn, all of them."""
+    none = Split(validation=0, test=0)
+    task = {"test": None, "split": none, "columns": Columns(), "format": "auto", "system": None, "retrieval": None}
+    return recipe.model_copy(update={"data": source, "method": Sft(), **task})
 
 
 def _without(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:

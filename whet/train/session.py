@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -83,10 +83,14 @@ class Trained:
     check: SelfCheck
     seconds: float
     tokens_per_second: float
+    """Of the optimiser steps alone, as each step says it: without loading, validations and checkpoints."""
 
 
-def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
-    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run.
+def open_session(
+    recipe: Recipe, run: Run, observer: Observer, refuse: Callable[[Recipe, Material], object] | None = None
+) -> Session:
+    """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run. `refuse` may still
+    speak against the data before the base is loaded.
 
     A run that was resolved before keeps its choices: a resumed run must not depend on a new measurement.
     """
@@ -94,6 +98,7 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
     refuse_unready(recipe)
+    run.refuse_damaged_files()
     run.set_status("preparing")
     run.write_json("environment.json", environment())
     observer.phase("reading the data")
@@ -108,6 +113,8 @@ def open_session(recipe: Recipe, run: Run, observer: Observer) -> Session:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
+    if refuse is not None:
+        refuse(recipe, material)
     session = Session(recipe, run, None, material.renderer, material)
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
@@ -243,11 +250,12 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run, progress, recipe.checkpoint_every, recipe.steps, check.path)
     observer.phase("training", validator.expected(progress.step))
-    tokens = 0
+    tokens, stepping = 0, 0.0
 
     def log(step: int, facts: dict[str, float]) -> None:
-        nonlocal tokens
+        nonlocal tokens, stepping
         tokens += int(facts["tokens"])
+        stepping += facts["seconds"]
         if isinstance(method, OnPolicy | Distilling):
             facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
         run.log({"step": step, **facts})
@@ -273,7 +281,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     else:
         save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
-    return Trained(policy, progress, check, seconds, tokens / seconds)
+    return Trained(policy, progress, check, seconds, tokens / stepping if stepping else 0.0)
 
 
 def _validator(

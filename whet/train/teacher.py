@@ -18,6 +18,7 @@ from whet.model.identity import fingerprint
 from whet.model.load import open_model
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
+from whet.recipe.bases import refuse_missing_base
 from whet.recipe.schema import Distil, Recipe
 from whet.store import registry
 from whet.store.run import Run
@@ -49,11 +50,7 @@ def open_teacher(
         if carried:
             install_forest(model)
     else:
-        try:
-            run = registry.find_run(name, runs)
-        except RunFolderError as error:
-            fix = "give nano, a folder of a model, a Hub name, or a run of the same --runs folder"
-            raise ModelError("there is no such teacher", where="teacher", value=name, fix=fix) from error
+        run = _run_of(name, runs)
         facts = read_facts(run.model)
         prove_weights(facts, run.model)
         opened = open_model(run.model, facts, trust_remote_code, kernels=False)
@@ -91,6 +88,22 @@ def teacher_of(recipe: Recipe, run: Run, path: str) -> Teacher:
     teacher = open_teacher(recipe.method.teacher, run.folder.parent, dtype, recipe.trust_remote_code, path)
     refuse_changed_teacher(run, teacher)
     return teacher
+
+
+def refuse_missing_teacher(name: str, runs: Path | str) -> None:
+    """Before the data is read. Raises ModelError, RunFolderError."""
+    if is_base(name):
+        refuse_missing_base(name)
+    else:
+        read_facts(_run_of(name, runs).model)
+
+
+def _run_of(name: str, runs: Path | str) -> Run:
+    try:
+        return registry.find_run(name, runs)
+    except RunFolderError as error:
+        fix = "give nano, a folder of a model, a Hub name, or a run of the same --runs folder"
+        raise ModelError("there is no such teacher", where="teacher", value=name, fix=fix) from error
 
 
 def is_base(name: str) -> bool:

@@ -1,0 +1,62 @@
+"""Temporary files and folders that a killed process left behind: found by their names, removed when nobody holds them.
+
+Whoever writes one holds a lock on it, which the system takes from a dead process. Where there are no such locks
+(Windows) only what is a day old is removed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+"""As whet/store/atomic.py makes them."""
+OLD_SECONDS = 24 * 3600
+FEW_SECONDS = 2
+"""A file that has just been made may not be locked yet."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Within this block nobody takes this file or folder, which must exist, for left over."""
+    handle = None if fcntl is None else os.open(path, os.O_RDONLY)
+    try:
+        if fcntl is not None and handle is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def leftovers(folder: Path, deep: bool = False) -> list[Path]:
+    """What was left in this folder, with `deep` also in those below it."""
+    found = [path for path in folder.glob("**/.*.tmp" if deep else ".*.tmp") if NAME.fullmatch(path.name)]
+    return [path for path in found if _is_dead(path)]
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        age = time.time() - path.stat().st_mtime
+        if fcntl is None or age < FEW_SECONDS:
+            return age > OLD_SECONDS
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # gone meanwhile, or of another user
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)

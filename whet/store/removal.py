@@ -1,0 +1,37 @@
+"""Runs are removed by name: whole, and never under somebody who works on them or uses their model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from whet.errors import RunFolderError
+from whet.store import registry
+from whet.store.atomic import remove
+from whet.store.run import Run
+
+
+def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> dict[str, int]:
+    """Removes these runs, and gives the bytes of each. Raises RunFolderError before anything is removed: for a name
+    that there is not, a run at work, and, without `force`, one whose model is in use."""
+    found = {run.name: run for run in (Run.open(name, root) for name in names)}
+    in_use = {
+        model.version(model.current).run: f"{model.name}@{model.current}"
+        for model in registry.list_models(root)
+        if model.current is not None
+    }
+    for name, run in found.items():
+        if run.lock.busy:
+            fix = "wait for it to end, or stop it"
+            raise RunFolderError("this run is at work", where=str(run.folder), fix=fix)
+        if name in in_use and not force:
+            what = f"the model of this run is in use as {in_use[name]}"
+            model = in_use[name].partition("@")[0]
+            fix = f"put another version in use (whet models roll-back {model}), or give --force"
+            raise RunFolderError(what, where=str(run.folder), fix=fix)
+    freed = {}
+    for name, run in found.items():
+        freed[name] = sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())
+        with run.lock:
+            remove(run.folder)
+    return freed
