@@ -19,7 +19,7 @@ import yaml
 
 from bench.sets import write_set
 from whet.store.atomic import write_json
-from whet.store.run import read_lines
+from whet.store.reading import read_lines
 
 ROOT = Path(__file__).parents[1]
 

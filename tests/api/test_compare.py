@@ -14,7 +14,7 @@ from whet.cli.main import run as command
 from whet.demo.support_desk import generate
 from whet.errors import InputError, RunError, RunFolderError
 from whet.evaluate.honest_rows import prove_apart
-from whet.store.run import read_lines
+from whet.store.reading import read_lines
 
 server = pytest.fixture(serving)
 SMALL = {"split.test": 12, "split.validation": 8, "steps": 2, "evaluate.forgetting": False}

@@ -14,7 +14,8 @@ from whet import api
 from whet.demo.support_desk import generate
 from whet.errors import InputError, RunError
 from whet.evaluate.curve_runs import measure_curve
-from whet.store.run import Run, read_lines
+from whet.store.reading import read_lines
+from whet.store.run import Run
 
 server = pytest.fixture(serving)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.evaluate.opponents.made_up_messages import messages, write
 from whet import api
-from whet.store.run import read_lines
+from whet.store.reading import read_lines
 
 SHORT = {"steps": 30, "evaluate.forgetting": False, "split.test": 40, "split.validation": 20}
 

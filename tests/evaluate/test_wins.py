@@ -17,7 +17,7 @@ from whet.evaluate import heldout, metric, wins
 from whet.evaluate.wins import measure_wins, win_rate
 from whet.recipe.schema import Evaluate, Recipe
 from whet.reward.combine import Component, Rewards
-from whet.store.run import read_lines
+from whet.store.reading import read_lines
 from whet.types import Row
 
 

@@ -62,7 +62,7 @@ def demo(
 
 def samples(screen: Screen, path: Path) -> None:
     """Two held-out messages with what the base and the tuned model answered."""
-    from whet.store.run import read_lines
+    from whet.store.reading import read_lines
 
     for answer in read_lines(path)[:2]:
         prompt = answer["prompt"] if isinstance(answer["prompt"], str) else answer["prompt"][-1]["content"]

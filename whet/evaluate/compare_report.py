@@ -15,7 +15,7 @@ from whet.evaluate.sheet import Cell, Sheet, figure
 from whet.evaluate.units import told_change, told_change_range, told_range, told_score, unit
 from whet.evaluate.wording import capital, number, percent, probability
 from whet.store.atomic import write_text
-from whet.store.run import read_json_file, read_lines
+from whet.store.reading import read_json_file, read_lines
 
 MOST_ROWS = 12
 """Test rows that are shown with the answers of all arms."""

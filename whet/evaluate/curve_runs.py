@@ -16,7 +16,8 @@ from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Classify, Pretrain, Recipe
 from whet.store.atomic import new_folder
 from whet.store.identity import data_hash
-from whet.store.run import JUDGED, Run, read_json_file, read_lines
+from whet.store.reading import read_json_file, read_lines
+from whet.store.run import JUDGED, Run
 
 LEAST_ROWS = 32
 """Training rows: an eighth of fewer is hardly a sample."""

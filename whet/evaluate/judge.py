@@ -31,7 +31,8 @@ from whet.recipe.judging import PairJudge
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import append_line
 from whet.store.checksums import with_sum
-from whet.store.run import JUDGED, now, read_lines
+from whet.store.reading import read_lines
+from whet.store.run import JUDGED, now
 
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 AGREED = (["A", "B"], ["TIE", "TIE"])

@@ -22,7 +22,8 @@ from whet.evaluate.preferred import preferred, told
 from whet.evaluate.samples import plain, prompt_text
 from whet.evaluate.statistics import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
-from whet.store.run import now, read_json_file, read_lines
+from whet.store.reading import read_json_file, read_lines
+from whet.store.run import now
 
 Choice = Literal["left", "right", "tie", "bad", "skip"]
 PREFERENCES, EVEN = "judgements.jsonl", "judgements-even.jsonl"

@@ -24,7 +24,7 @@ from whet.evaluate.third_view import third_view
 from whet.evaluate.training_view import charts
 from whet.evaluate.wording import capital, day, flatten, is_finite
 from whet.store.atomic import write_text
-from whet.store.run import read_json_file, read_lines
+from whet.store.reading import read_json_file, read_lines
 
 
 class HasFolder(Protocol):

@@ -16,7 +16,7 @@ from typing import Any
 
 from whet.store.atomic import append_line, plain, sha256_text
 from whet.store.checksums import with_sum
-from whet.store.run import iter_lines
+from whet.store.reading import iter_lines
 from whet.types import Answer
 
 FILE = "asked.jsonl"

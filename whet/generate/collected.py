@@ -19,7 +19,8 @@ from typing import Any
 from whet.errors import DataError, RunFolderError
 from whet.generate.budget import Usage
 from whet.store.atomic import append_line, sync_file
-from whet.store.run import iter_lines, now
+from whet.store.reading import iter_lines
+from whet.store.run import now
 from whet.types import Message
 
 

@@ -24,7 +24,7 @@ from whet.model.head import Scorer
 from whet.model.policy import Policy, evaluating
 from whet.model.precision import device
 from whet.store.atomic import sha256_file
-from whet.store.run import read_json_file
+from whet.store.reading import read_json_file
 from whet.types import Batch, Segment
 
 READ_TOKENS = 4096

@@ -17,7 +17,8 @@ from typing import Any
 from whet.errors import RunFolderError, nearest
 from whet.store.atomic import append_line, plain
 from whet.store.lock import Lock
-from whet.store.run import DEFAULT_ROOT, Run, now, read_lines, refuse_file_as_root
+from whet.store.reading import read_lines
+from whet.store.run import DEFAULT_ROOT, Run, now, refuse_file_as_root
 
 
 @dataclass(slots=True)

@@ -26,13 +26,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
 from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Recipe
-from whet.recipe.secret_keys import TAKEN_OUT, keys_in, without_keys
-from whet.recipe.text import Dumper, parse
 from whet.store import checksums, identity
 from whet.store.atomic import (
     append_line,
@@ -47,6 +43,8 @@ from whet.store.atomic import (
 )
 from whet.store.lock import Lock
 from whet.store.named_files import changed, named_files
+from whet.store.old_keys import take_out_keys
+from whet.store.reading import iter_lines, read_json_file, read_lines
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
@@ -354,26 +352,6 @@ class Run:
         write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
 
 
-def take_out_keys(path: Path) -> None:
-    """Older versions of Whet kept an API key that stood in a recipe: there, and in the report beside it, a word stands
-    for it from here on."""
-    try:
-        values, _ = parse(path.read_text("utf-8"), str(path))
-    except (OSError, ValueError, WhetError):
-        return  # whoever reads the recipe says what is wrong with it
-    keys = keys_in(values)
-    if not keys:
-        return
-    clean = yaml.dump(without_keys(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)
-    write_text(path, f"# an API key that stood here was taken out\n{clean}")
-    report = path.with_name("report.html")
-    if report.is_file():
-        text = report.read_text("utf-8")
-        for key in keys:
-            text = text.replace(key, TAKEN_OUT)
-        write_text(report, text)
-
-
 def _places(recipe: Recipe) -> tuple[object, ...]:
     """Where the files stand whose bytes, not places, make the run what it is (identity.data_hash)."""
     documents = recipe.retrieval and recipe.retrieval.documents
@@ -403,49 +381,6 @@ def refuse_other(folder: Path, facts: dict[str, str]) -> None:
         if stored.get(key) != facts[key]:
             fix = "choose another --name, or leave it out"
             raise RunFolderError(f"this run was made with another {thing}", where=str(folder), fix=fix)
-
-
-def read_json_file(path: Path, *keys: str) -> Any:
-    """An object with these keys (choices.json: a list). Raises RunFolderError."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-        if not isinstance(value, list if path.name == "choices.json" else dict):
-            raise ValueError(f"it holds a {type(value).__name__}")
-        missing = [key for key in keys if key not in value]
-        if missing:
-            raise ValueError(f"it has no {missing[0]!r}")
-        return value
-    except FileNotFoundError as error:
-        fix = "the run may not have come that far; see: whet runs"
-        raise RunFolderError("this file is missing", where=str(path), fix=fix) from error
-    except ValueError as error:
-        fix = "restore it from a backup, or start a new run with another --name"
-        raise RunFolderError(f"this file is damaged: {error}", where=str(path), fix=fix) from error
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All of `iter_lines`."""
-    return list(iter_lines(path))
-
-
-def iter_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file, one by one; none where there is no file. A torn last line is left out; a
-    damaged one before it raises RunFolderError."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("it is no object")
-                row = checksums.without_sum(row)
-            except ValueError as error:
-                fix = "restore the file from a backup, or start a new run with another --name"
-                raise RunFolderError(f"this line is damaged: {error}", where=f"{path}:{number}", fix=fix) from error
-            yield row
 
 
 def now() -> str:

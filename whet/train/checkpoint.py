@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from whet.errors import NonFiniteError, RunFolderError
 from whet.store.atomic import new_folder, recover_folder, remove, sync_file, write_json, write_text
 from whet.store.checksums import damage, seal
-from whet.store.run import METRICS, Run, read_json_file
+from whet.store.reading import read_json_file
+from whet.store.run import METRICS, Run
 from whet.train.optim import MasterOptimizer
 
 WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"

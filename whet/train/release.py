@@ -13,7 +13,8 @@ from whet.model.policy import Policy
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import SUMS, damage, seal
-from whet.store.run import Run, read_json_file
+from whet.store.reading import read_json_file
+from whet.store.run import Run
 
 GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
 

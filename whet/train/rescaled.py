@@ -14,7 +14,8 @@ from whet.model.interpolate import move
 from whet.model.load import refuse_other_weights
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import seal
-from whet.store.run import METRICS, Run, read_json_file
+from whet.store.reading import read_json_file
+from whet.store.run import METRICS, Run
 from whet.train.release import read_facts
 
 COPIED = (
