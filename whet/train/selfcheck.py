@@ -140,6 +140,7 @@ def _first_that_agrees(
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
+    check = SelfCheck("plain", "", tokens, loss_plain=plain.loss)
     for path in _candidates(policy, wanted, kept):
         _set_up(policy, path)
         try:
@@ -219,9 +220,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...]:
-    """Paths over packed rows, the one to try first at the front; the one that is kept alone."""
+    """Paths over packed rows, the one to try first at the front; the one that is kept alone. Raises ProofError where
+    that cannot be taken."""
     if kept is not None:
-        return () if kept == "fused" and fuse(policy.model) else (kept,)
+        refusal = fuse(policy.model) if kept == "fused" else None
+        if refusal:
+            raise _not_kept(kept, refusal)
+        return (kept,)
     if wanted != "auto":
         return ("forest",)
     if flex_runs_on(policy.device):
