@@ -89,6 +89,33 @@ def test_one_layers_softcap_or_scale_that_the_fast_path_gets_wrong_is_noticed(
     assert "layer" in check.reason and calls
 
 
+class Steeper(torch.autograd.Function):
+    """The same numbers, with a gradient that is 1% too large."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+        return grads[0] * 1.01
+
+
+def test_a_gradient_that_is_wrong_by_a_hundredth_in_one_layer_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, calls = policy_of("Granite"), []
+
+    def attend(*args: Any) -> torch.Tensor:
+        calls.append(1)
+        out = right(*args)
+        return Steeper.apply(out) if len(calls) % 2 == 0 else out  # pyright: ignore[reportReturnType]
+
+    right = attention.attend
+    monkeypatch.setattr("whet.model.attention.attend", attend)
+    monkeypatch.setattr("whet.train.selfcheck.fuse", lambda model: "left out here")
+    check = checked(policy)
+    assert not check.passed and "in float32 loss by 0.0e+00" in check.reason, check.reason
+
+
 def test_layers_are_measured_one_by_one() -> None:
     names = ["model.layers.0.q", "model.layers.1.q", "model.embed"]
     theirs = [torch.full((4,), 100.0), torch.full((4,), 1.0), torch.zeros(4)]

@@ -12,13 +12,14 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from whet.data.forest import build_batch
+from whet.errors import ProofError
 from whet.model import attention
 from whet.model.adapter import add_adapter
 from whet.model.fit import install_forest
 from whet.model.fused import pointwise
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
-from whet.train.selfcheck import self_check
+from whet.train.selfcheck import SelfCheck, self_check
 from whet.types import Batch, Segment
 
 
@@ -143,6 +144,33 @@ def test_adapters_are_left_as_they_were() -> None:
 
 def test_the_kernels_can_be_left_out() -> None:
     assert self_check(tiny(), batch(), "forest").path == "forest"
+
+
+def test_a_resumed_run_takes_the_path_that_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("forest", "fused"):
+        assert self_check(tiny(), batch(), "auto", kept=path).path == path, "auto alone would take fused"
+    policy = tiny()
+    check = self_check(policy, batch(), "auto", kept="plain")
+    assert check.path == "plain" and not policy.use_forest and "up to its checkpoint" in check.reason
+    monkeypatch.setattr("whet.train.selfcheck.fuse", lambda model: "this processor has other kernels")
+    assert self_check(tiny(), batch(), "auto").path == "forest"
+    with pytest.raises(ProofError, match="took the fused path up to its checkpoint"):
+        self_check(tiny(), batch(), "auto", kept="fused")
+
+
+def test_a_path_that_is_kept_is_not_timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU the clock may choose otherwise in a resumed run, and its sums would differ."""
+    timed: list[str] = []
+
+    def faster(policy: Policy, reading: Any, check: SelfCheck, whole: Batch) -> SelfCheck:
+        timed.append(check.path)
+        return check
+
+    monkeypatch.setattr("whet.train.selfcheck._candidates", lambda policy, wanted, kept: ("flex",))
+    monkeypatch.setattr("whet.train.selfcheck._set_up", lambda policy, path: None)  # flex needs a GPU
+    monkeypatch.setattr("whet.train.selfcheck._faster", faster)
+    assert self_check(tiny(), batch(), "auto").path == "flex" and timed == ["flex"]
+    assert self_check(tiny(), batch(), "auto", kept="flex").path == "flex" and timed == ["flex"]
 
 
 def test_the_plain_path_can_be_asked_for() -> None:

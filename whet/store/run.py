@@ -66,9 +66,7 @@ class Run:
             recover_folder(final)
 
     @classmethod
-    def create(
-        cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False
-    ) -> Run:
+    def create(cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False) -> Run:
         """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
 
         Raises RunFolderError when `name` is taken by another recipe or other data, when a file that the recipe names

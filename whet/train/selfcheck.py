@@ -40,6 +40,8 @@ is smaller than that is found in float32."""
 KEPT = "the path that the run took up to its checkpoint"
 ROWS = 8
 """Trees of the first batch that are compared: enough to mix lengths, cheap for a large model."""
+WIDE_ROWS = 3
+"""Trees that a 16-bit model reads in float32, too: several lengths, and less memory than ROWS in 16 bits."""
 LOGITS = 16 * 1024 * 1024
 """Most logits of the plain path that they are compared with; two trees are read in any case."""
 
@@ -138,6 +140,7 @@ def _first_that_agrees(
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
+    check = SelfCheck("plain", "", tokens, loss_plain=plain.loss)
     for path in _candidates(policy, wanted, kept):
         _set_up(policy, path)
         try:
@@ -156,7 +159,7 @@ def _first_that_agrees(
         check.passed = not failed
         right = loss_difference <= loss_limit and gradient_difference <= gradient_limit
         if right:
-            right, check.layer_difference, words = _layers_agree(policy, batch, reading, plain, gradient, loss)
+            right, check.layer_difference, words = _layers_agree(policy, reading, plain, gradient, loss)
             reason = check.reason = f"{reason}; {words}"
         if right:
             return _faster(policy, reading, check, whole) if path == "flex" and kept is None else check
@@ -172,22 +175,26 @@ class Plain:
     loss: float
     gradient: list[Tensor]
     wide: tuple[float, list[Tensor]] | None
-    why_not: str
+    few: Batch
+    """What is read in float32: of a 16-bit model so few trees that they take no more memory than the rest did."""
+    why_not: str = ""
 
 
 def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
     loss, gradient = _loss_and_gradient(policy, batch, reading.plain)
     if not is_low(policy.model):
-        return Plain(loss, gradient, (loss, gradient), "")
+        return Plain(loss, gradient, (loss, gradient), batch)
+    segments = segments_of(batch)
+    few = build_batch(pick(segments, trees(segments)[:WIDE_ROWS]))
     why_not = why_not_widened(policy.model)
     if why_not:
-        return Plain(loss, gradient, None, why_not)
+        return Plain(loss, gradient, None, few, why_not)
     with in_float32(policy.model):
-        return Plain(loss, gradient, _loss_and_gradient(policy, batch, reading.plain), "")
+        return Plain(loss, gradient, _loss_and_gradient(policy, few, reading.plain), few)
 
 
 def _layers_agree(
-    policy: Policy, batch: Batch, reading: Reading, plain: Plain, gradient: list[Tensor], loss: float
+    policy: Policy, reading: Reading, plain: Plain, gradient: list[Tensor], loss: float
 ) -> tuple[bool, float | None, str]:
     """Whether every layer agrees in float32, the largest difference of one, and both in words. `gradient` and `loss`
     are those of the fast path in the run's dtype."""
@@ -196,7 +203,7 @@ def _layers_agree(
     if is_low(policy.model):
         try:
             with in_float32(policy.model):
-                loss, gradient = _loss_and_gradient(policy, batch, reading.fast)
+                loss, gradient = _loss_and_gradient(policy, plain.few, reading.fast)
         except (RuntimeError, ModelError) as error:
             if not policy.flat:
                 raise
@@ -213,9 +220,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...]:
-    """Paths over packed rows, the one to try first at the front; the one that is kept alone."""
+    """Paths over packed rows, the one to try first at the front; the one that is kept alone. Raises ProofError where
+    that cannot be taken."""
     if kept is not None:
-        return () if kept == "fused" and fuse(policy.model) else (kept,)
+        refusal = fuse(policy.model) if kept == "fused" else None
+        if refusal:
+            raise _not_kept(kept, refusal)
+        return (kept,)
     if wanted != "auto":
         return ("forest",)
     if flex_runs_on(policy.device):
