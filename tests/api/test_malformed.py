@@ -230,13 +230,31 @@ def test_a_config_that_cannot_be_right_is_refused(key: str, value: Any, words: s
     refused_by_both("d.jsonl", "--set", "base=./base", words=words)
 
 
-def test_a_tokenizer_with_more_tokens_than_the_embedding_has_rows_is_refused(refused_by_both: Refused) -> None:
+def with_token(kind: str, content: str) -> None:
+    """./base: the bundled base, whose tokenizer knows a token more than its embedding has rows."""
     shutil.copytree(NANO, "base")
     tokenizer = json.loads(Path("base/tokenizer.json").read_text())
     last = max(tokenizer["model"]["vocab"].values())
-    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][-1], "id": last + 1000, "content": "<|one_more|>"})
+    if kind == "vocabulary":
+        tokenizer["model"]["vocab"][content] = last + 1
+    else:
+        tokenizer["added_tokens"].append({**tokenizer["added_tokens"][-1], "id": last + 1, "content": content})
+        tokenizer["added_tokens"][-1]["special"] = False
     Path("base/tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+def test_a_tokenizer_with_more_tokens_than_the_embedding_has_rows_is_refused(refused_by_both: Refused) -> None:
+    with_token("vocabulary", "zebra")
     refused_by_both("d.jsonl", "--set", "base=./base", words="its tokenizer is not the one of its weights")
+
+
+def test_an_added_token_without_a_row_is_refused_where_a_row_of_the_data_holds_it(refused_by_both: Refused) -> None:
+    with_token("added", "|zebra|")
+    Path("e.jsonl").write_bytes(jsonl([*GOOD, {"prompt": "what is a |zebra| then?", "completion": "an animal"}]))
+    refused_by_both(
+        "e.jsonl", "--set", "base=./base", words="e.jsonl:31: this row holds a token of the base's tokenizer"
+    )
+    assert main.run(["check", "d.jsonl", "--set", "base=./base"]) == 0, "no other row needs it"
 
 
 def test_odd_but_sound_files_work(capfd: pytest.CaptureFixture[str]) -> None:

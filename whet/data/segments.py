@@ -111,6 +111,13 @@ class SegmentFile:
         self._ids_T = _mapped(folder / IDS, np.dtype(np.int32), int(self._offset_S[-1]))
         self._run = _mapped(folder / RUNS, RUN, int(self._run_offset_S[-1]))
 
+    def row_of_token_from(self, least: int) -> int | None:
+        """The row of the first token whose number is `least` or more; None where all are smaller."""
+        found = np.flatnonzero(self._ids_T >= least)
+        if not len(found):
+            return None
+        return int(self.row_S[np.searchsorted(self._offset_S, found[0], side="right") - 1])
+
     def segment(self, number: int) -> Segment:
         """Segment `number`, its parent counted within the file."""
         begin, end = int(self._offset_S[number]), int(self._offset_S[number + 1])
@@ -146,6 +153,10 @@ class Segments(Sequence[Segment]):
 
     def __iter__(self) -> Iterator[Segment]:
         return (self[number] for number in range(len(self)))
+
+    def row_of_token_from(self, least: int) -> int | None:
+        """Of the whole file, as SegmentFile has it."""
+        return self._file.row_of_token_from(least)
 
     @property
     def lengths(self) -> np.ndarray:

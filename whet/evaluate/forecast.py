@@ -90,7 +90,7 @@ def forecast(
     notes: list[str] = []
     shape, config = _shape_of(recipe, notes)
     recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
-    recipe = refuse_before_training(recipe, material, cache)
+    recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)
     facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context)
     recipe, _ = resolve(recipe, facts)
     calibration = measured(observer, measure_anew)

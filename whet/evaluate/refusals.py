@@ -8,14 +8,14 @@ from pathlib import Path
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared, prepare
 from whet.data.source import read_source
-from whet.errors import DataError
+from whet.errors import DataError, ModelError
 from whet.evaluate.frontier import general_prompts, task_rows
 from whet.evaluate.goal import metric_of_run, refuse_unreachable
 from whet.evaluate.harness_tasks import open_tasks
 from whet.evaluate.scorable import refuse_unscorable
 from whet.evaluate.suites import read_suite
 from whet.generate.own_samples import read_asked
-from whet.model.base import locate
+from whet.model.base import load_config, locate
 from whet.model.sketch import refuse_unfit_base
 from whet.recipe.bases import refuse_missing_base
 from whet.recipe.keep import BASE
@@ -46,9 +46,12 @@ def refuse_before_data(recipe: Recipe, runs: Path | str, base: bool = True) -> N
         refuse_unfit_base(recipe)
 
 
-def refuse_before_training(recipe: Recipe, material: Material, cache: Path, verdict: bool = True) -> Recipe:
+def refuse_before_training(
+    recipe: Recipe, material: Material, cache: Path, verdict: bool = True, base: bool = True
+) -> Recipe:
     """Once the data is read, before the base is loaded: rows that the method cannot learn from, or that cannot give a
-    verdict, where there is to be one. Gives the recipe with its method settled. Raises InputError."""
+    verdict, where there is to be one. `base`: whether the base itself is there. Gives the recipe with its method
+    settled. Raises InputError."""
     source = material.source
     recipe, _ = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
@@ -60,6 +63,8 @@ def refuse_before_training(recipe: Recipe, material: Material, cache: Path, verd
         refuse_without_test(recipe, material)
     refuse_unchoosable(recipe, material)
     if isinstance(source, Prepared):
+        if base:
+            refuse_foreign_tokens(recipe, source)
         refuse_unscorable(recipe, source)
         refuse_unreplayable(recipe, source, cache)
     if recipe.goal and isinstance(source, Prepared):
@@ -86,6 +91,16 @@ def refuse_unreadable(recipe: Recipe) -> None:
             except DataError as error:
                 where = f"keep.{key}, {error.where or path}"
                 raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+
+
+def refuse_foreign_tokens(recipe: Recipe, source: Prepared) -> None:
+    """Rows with a token that the base's embedding has no place for. Raises ModelError, naming the first."""
+    rows = load_config(recipe.base, recipe.trust_remote_code).vocab_size
+    row = source.segments.row_of_token_from(rows)
+    if row is not None:
+        what = f"this row holds a token of the base's tokenizer for which its embedding, of {rows:,} rows, has no place"
+        fix = "save the base again after model.resize_token_embeddings(len(tokenizer)), or use another"
+        raise ModelError(what, where=source.ledger.entry(row).where, value=f"base: {recipe.base}", fix=fix)
 
 
 def refuse_unreplayable(recipe: Recipe, source: Prepared, cache: Path) -> None:

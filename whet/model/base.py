@@ -182,8 +182,10 @@ def _refuse_foreign(name: str, trust_remote_code: bool) -> None:
 
 
 def refuse_larger_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
-    """A token beyond the last row of the embedding could not be read. Raises ModelError."""
-    largest = max(tokenizer.get_vocab().values())
+    """A token beyond the last row of the embedding could not be read. Tokens that were added may stand beyond it, as
+    some published bases have them, as long as no row holds one. Raises ModelError."""
+    added = tokenizer.get_added_vocab()
+    largest = max(number for token, number in tokenizer.get_vocab().items() if token not in added)
     if largest >= rows:
         raise ModelError(
             f"its tokenizer is not the one of its weights: it has a token with the number {largest:,}, and the "
