@@ -37,7 +37,8 @@ class FunctionReward:
         except (Exception, SystemExit) as error:
             where = self._first_that_fails(prompts, answers, rows)
             what = f"the reward {self.place} failed: {type(error).__name__}: {error}"
-            raise RunError(what, where=where, fix="mend the function; the run goes on where it stopped") from error
+            fix = "mend the function, and give the same command with --accept-changed: the run goes on where it stopped"
+            raise RunError(what, where=where, fix=fix) from error
         return self._checked(found, rows)
 
     def _first_that_fails(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> str:
