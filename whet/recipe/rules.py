@@ -297,7 +297,7 @@ def epochs_of(steps: int, work: Work) -> tuple[float, str]:
 def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
     """The largest power of two that still gives enough steps, within the method's bounds, and at least a mean row."""
     total = facts.tokens * passes
-    made = f" if {passes:g} epochs were made" if recipe.steps is not None else ""  # your steps make other epochs
+    made = f" if {told_epochs(passes)} were made" if recipe.steps is not None else ""  # your steps make other epochs
     if isinstance(recipe.method, Pretrain):
         wanted = total / PRETRAIN_STEPS
         value = power_of_two(min(PRETRAIN_LARGEST_BATCH, max(PRETRAIN_LEAST_BATCH, wanted)))
@@ -334,7 +334,7 @@ def power_of_two(value: float) -> int:
 
 def steps(passes: float, work: Work, asked_epochs: bool) -> tuple[int, str]:
     wanted = max(1, math.ceil(work.whole * passes / work.step))
-    reason = f"{work.whole:,} {work.unit} x {passes:g} epochs / {work.step:,g} {work.unit} a step"
+    reason = f"{work.whole:,} {work.unit} x {told_epochs(passes)} / {work.step:,g} {work.unit} a step"
     if wanted < LEAST_STEPS and not asked_epochs:
         return LEAST_STEPS, f"{reason} would be {wanted}; fewer than {LEAST_STEPS} rarely settle (tinker-cookbook)."
     return wanted, f"{reason}."
@@ -373,6 +373,10 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
     return two_digits(rate), f"{source}."
+
+
+def told_epochs(passes: float) -> str:
+    return "1 epoch" if passes == 1 else f"{passes:g} epochs"
 
 
 def two_digits(value: float) -> float:

@@ -46,7 +46,8 @@ class FunctionReward:
             at = line_of(error, self.place.rpartition(":")[0])
             where = f"{at}, {self._first_that_fails(prompts, answers, rows)}"
             what = f"the reward {self.place} failed: {told(error)}"
-            raise RunError(what, where=where, fix="mend the function; the run goes on where it stopped") from error
+            fix = "mend the function, and give the same command with --accept-changed: the run goes on where it stopped"
+            raise RunError(what, where=where, fix=fix) from error
         return self._checked(found, rows)
 
     def _first_that_fails(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> str:
