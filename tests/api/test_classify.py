@@ -15,6 +15,7 @@ import whet
 from bench.shown.moderation import write_comments
 from whet import api
 from whet.errors import DataError, ProofError, RecipeError
+from whet.store.checksums import seal
 from whet.store.run import Run
 
 QUICK: dict[str, Any] = {"dtype": "float32", "split.near_duplicates": "false", "split.test": 0.25}
@@ -105,11 +106,13 @@ def test_thresholds_of_other_rows_are_refused(comments: tuple[dict[str, Any], Ru
     facts = json.loads(kept)
     facts["head"]["chosen_on"]["sha256"] = "0" * 64
     path.write_text(json.dumps(facts))
+    seal(run.model)
     try:
         with pytest.raises(ProofError, match="not chosen on the validation rows"):
             api.evaluate(run)
     finally:
         path.write_text(kept)
+        seal(run.model)
 
 
 def test_plain_transformers_gives_the_probabilities_of_several_classes(comments: tuple[dict[str, Any], Run]) -> None:

@@ -11,6 +11,7 @@ import pytest
 import whet
 from whet.demo.support_desk import generate
 from whet.errors import ModelError, RunFolderError
+from whet.store.run import Run
 
 QUICK: dict[str, Any] = {"evaluate.forgetting": "false", "dtype": "float32", "split.near_duplicates": "false"}
 
@@ -55,8 +56,8 @@ def test_rows_with_answers_are_compared_with_those(root: Path) -> None:
 
 def test_a_teacher_that_changed_ends_the_run(root: Path) -> None:
     distilled(root, "prompts.jsonl", "held", steps=1)
-    path = root / "held" / "teacher.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"identity": "another"}))
+    run = Run.open("held", root)
+    run.write_json("teacher.json", run.read_json("teacher.json") | {"identity": "another"})
     with pytest.raises(RunFolderError, match="other weights"):
         whet.api.evaluate("held", run_root=root)
 

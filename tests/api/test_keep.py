@@ -50,7 +50,7 @@ def test_every_replayed_row_is_accounted_for(made: tuple[Path, dict[str, Any]]) 
     replay = result["ledger"]["replay"]
     assert replay == json.loads((folder / "runs" / "desk" / "replay.json").read_text())
     assert replay["rows"] + sum(replay["dropped"].values()) == replay["rows_in"]
-    assert replay["dropped"] == {"measured-elsewhere": 1} and replay["ratio"] == 0.2
+    assert replay["dropped"] == {"measured-elsewhere": 1} and replay["ratio"] == 0.33
     assert 0 < replay["supervised_tokens"] < replay["tokens"]
     lines = map(json.loads, (folder / "runs" / "desk" / "metrics.jsonl").read_text().splitlines())
     line = next(line for line in lines if "kl_to_base" in line)

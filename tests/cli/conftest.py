@@ -59,7 +59,13 @@ class FakeApi(ModuleType):
         self.fault: BaseException | None = None
 
     def tune(
-        self, recipe: Recipe, run_root: Path, name: str | None, observer: Any, until_kept: bool = False
+        self,
+        recipe: Recipe,
+        run_root: Path,
+        name: str | None,
+        observer: Any,
+        until_kept: bool = False,
+        accept_changed: bool = False,
     ) -> dict[str, Any]:
         self.recipes.append(recipe)
         self.until_kept.append(until_kept)
@@ -90,11 +96,13 @@ class FakeApi(ModuleType):
         facts["verdict"]["sentence"] += ship.in_verdict(facts)
         return facts | {"ship": ship.decide(facts)}
 
-    def train(self, recipe: Recipe, run_root: Path, name: str | None, observer: Any) -> dict[str, Any]:
+    def train(
+        self, recipe: Recipe, run_root: Path, name: str | None, observer: Any, accept_changed: bool = False
+    ) -> dict[str, Any]:
         result = self.tune(recipe, run_root, name, observer)
         return {key: result[key] for key in ("run", "model", "method", "ledger", "seconds")}
 
-    def evaluate(self, run: Run, observer: Any) -> dict[str, Any]:
+    def evaluate(self, run: Run, observer: Any, accept_changed: bool = False) -> dict[str, Any]:
         return self.result(run)
 
     def prepare_view(self, recipe: Recipe, rows: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ ADAPTED = {
     "Phi3": {"qkv_proj", "o_proj", "gate_up_proj", "down_proj"},
     "GPT2": {"c_attn", "c_proj", "c_fc"},
     "GPTNeoX": {"query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"},
-    "Mixtral": ATTENTION | {"gate", "experts", "base_layer"},
+    "Mixtral": ATTENTION | {"experts", "base_layer"},
 }
 """What all-linear reaches. `base_layer`: the second of the two stacked tensors of Mixtral's experts."""
 BATCHES: dict[str, Callable[[], Batch]] = {

@@ -18,7 +18,7 @@ def test_comments_break_none_one_or_several_rules() -> None:
 
 
 def test_a_small_one_is_better_than_naming_nothing(tmp_path: Path) -> None:
-    found = classify.run(tmp_path, rows=400, steps=90, learning_rate=6e-3)
+    found = classify.run(tmp_path, rows=400, steps=90)
     assert found["verdict"] == "better" and found["base_kind"] == "majority", found
 
 

@@ -103,6 +103,20 @@ def test_a_rise_has_the_interval_of_a_paired_t_test() -> None:
     assert rise([(2.0, 1.0)] * 4, [(3.0, 1.0)] * 4) is None
 
 
+def test_a_run_that_first_gets_worse_than_its_base_has_until_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse_first = [2.0, 2.3, 2.2, 2.1, 1.95, 1.9, 1.8, 1.7, 1.6]
+    made, policy = validator(tmp_path, monkeypatch, list(worse_first))
+    made.total = 8
+    made.measure(0)
+    assert drive(made, policy, [2.0] * 8) == 8 and made.progress.best_step == 8
+    made, policy = validator(tmp_path, monkeypatch, [2.0, *[2.3] * 20])
+    made.total = 12
+    made.measure(0)
+    assert drive(made, policy, [2.0] * 12) == 6 and made.progress.stopped, "never better: the middle is the end"
+
+
 def test_a_run_that_improves_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, policy = validator(tmp_path, monkeypatch, [2.0, 2.1, 1.9, 2.0, 1.8, 1.9])
     assert drive(made, policy, [2.0] * 6) == 6
@@ -162,8 +176,8 @@ def test_a_curve_that_rises_sends_the_run_back_to_its_best_weights(
 
 
 def test_a_run_that_never_beats_the_base_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, policy = holding(tmp_path, monkeypatch, [1.0, 1.1, 1.2, 1.3, 1.4])
-    assert drive(made, policy, [1.0] * 4) == 3
+    made, policy = holding(tmp_path, monkeypatch, [1.0 + n / 10 for n in range(12)])
+    assert drive(made, policy, [1.0] * 8) == 5
     assert made.progress.stopped and made.progress.best_step == 0
 
 

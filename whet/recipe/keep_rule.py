@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
 
-REPLAY_RATIO = 0.33
+REPLAY_RATIO, TEXT_RATIO = 0.33, 0.2
 """Measured on two bases (docs/forgetting.md); continued pre-training takes 0.05 for a weak shift, 0.25 to 0.5 for a
-strong one (Ibrahim et al. 2024, arXiv 2403.08763)."""
+strong one (Ibrahim et al. 2024, arXiv 2403.08763). The second is for plain text, whose own share should stay large."""
 EVERY, KL, LARGEST_KL = 2, 1.0, 2.0
 """Half the replays at twice the weight: over the run the same pull as a weight of 1 at every step, which is what was
 measured, for half of the replayed tokens. 2 is the largest weight that was measured (docs/forgetting.md)."""
@@ -29,7 +29,8 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
     if keep.replay is None:
         yield "replay", replay(recipe)
     if keep.replays:
-        yield "ratio", (REPLAY_RATIO, "Measured on two bases (docs/forgetting.md); more keeps more.")
+        share = TEXT_RATIO if isinstance(recipe.method, Pretrain) else REPLAY_RATIO
+        yield "ratio", (share, "Measured on two bases (docs/forgetting.md); more keeps more.")
         yield "every", every(recipe)
     if keep.replay == BASE:
         yield "kl", kl(recipe)

@@ -49,6 +49,10 @@ assert not found, "it reaches " + ", ".join(found)
 """
 
 
+GONE = "the other side has ended"
+"""What a side says that ends because the other one did (wire.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Seconds on the clock (and as many of the processor, rounded up), and bytes of memory of each process."""
@@ -80,7 +84,7 @@ def refuse_unlimited() -> None:
         raise InputError("the code of answers cannot be shut in on this system", value=sys.platform, fix=fix)
     outcome = _run(PROBE, "", Limits(), ())
     if not outcome.passed:
-        lines = outcome.said.strip().splitlines()
+        lines = [line for line in outcome.said.strip().splitlines() if line != GONE]  # the reason, not what came of it
         raise InputError("the code of answers cannot be shut in here", value=lines[-1] if lines else "", fix=fix)
 
 

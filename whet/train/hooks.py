@@ -194,6 +194,8 @@ class Validator:
         since = self._since()
         if len(since) < self.patience or step == self.end:
             return False
+        if self.progress.best_step == 0 and 2 * step < self.expected(step):
+            return False  # the first steps, at the highest rate, may lose what the later ones win
         if self.reward is None:
             falling = since[-1][2] < since[0][2]
             cause = f"training loss fell: {self._rise()}" if falling else "training loss did not fall either"
