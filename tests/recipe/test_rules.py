@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -153,8 +154,9 @@ def test_the_batch_does_not_promise_more_steps_than_the_user_asked_for(method: s
     _, free = chosen(load_recipe({"data": "a", "method": method}), facts())
     _, asked = chosen(load_recipe({"data": "a", "method": method, "steps": 40}), facts())
     assert asked["batch_tokens"].value == free["batch_tokens"].value
-    assert "epochs were made" in asked["batch_tokens"].reason and "40 steps" in asked["epochs"].reason
-    assert "were made" not in free["batch_tokens"].reason
+    assert re.search("epochs were made|1 epoch was made", asked["batch_tokens"].reason)
+    assert "40 steps" in asked["epochs"].reason
+    assert " made" not in free["batch_tokens"].reason
 
 
 def test_rank_grows_with_the_tokens_to_learn_and_alpha_stays() -> None:

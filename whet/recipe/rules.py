@@ -298,7 +298,8 @@ def epochs_of(steps: int, work: Work) -> tuple[float, str]:
 def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
     """The largest power of two that still gives enough steps, within the method's bounds, and at least a mean row."""
     total = facts.tokens * passes
-    made = f" if {told_epochs(passes)} were made" if recipe.steps is not None else ""  # your steps make other epochs
+    was = "was" if passes == 1 else "were"
+    made = f" if {told_epochs(passes)} {was} made" if recipe.steps is not None else ""  # your steps make others
     if isinstance(recipe.method, Pretrain):
         wanted = total / PRETRAIN_STEPS
         value = power_of_two(min(PRETRAIN_LARGEST_BATCH, max(PRETRAIN_LEAST_BATCH, wanted)))
