@@ -165,7 +165,8 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     if abs(rest) < TOLD / 2 and abs(form["difference"]) < TOLD:
         return cut
     right, shaped = ([told_score(part[side], None) for side in ("base", "tuned")] for part in (content, form))
-    gain, reach = told_change(content["difference"], None), told_change_range(*content["difference_interval"], None)
+    low, high = content["difference_interval"]
+    gain, reach = told_change(content["difference"], None), told_change_range(low, high, None)
     taken = (
         f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
         f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "

@@ -36,19 +36,20 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
             figure(percent(level["rate"])),
             figure(told_range(level["low"], level["high"], None)),
         ]
+    low, high = tuned["reward_accuracy_interval"]
     yield [
         Cell("reward accuracy", "the chosen answer gained more than the rejected one"),
         nothing,
         figure(percent(tuned["reward_accuracy"])),
-        figure(told_range(*tuned["reward_accuracy_interval"], None)),
+        figure(told_range(low, high, None)),
     ]
     chosen, rejected = (f"{tuned[key]:+.2f}" for key in ("chosen_gain", "rejected_gain"))
-    low, high = (f"{end:+.2f}" for end in tuned["reward_margin_interval"])
+    least, most = (f"{end:+.2f}" for end in tuned["reward_margin_interval"])
     yield [
         Cell("margin", f"nats an answer; the chosen one gained {chosen}, the rejected one {rejected}"),
         nothing,
         figure(f"{tuned['reward_margin']:+.2f}"),
-        figure(f"{low} to {high}"),
+        figure(f"{least} to {most}"),
     ]
 
 

@@ -118,7 +118,7 @@ def _tokens_of_a_step(recipe: Recipe, material: Material) -> float:
     return material.tokens / max(1, math.ceil(material.tokens / recipe.batch_tokens))
 
 
-def _referred(recipe: Recipe, material: Material, validation: int) -> float:
+def _referred(recipe: Recipe, material: Material, validation: float) -> float:
     """dpo and kto read the base's own likelihoods of the first epoch."""
     if not isinstance(recipe.method, Dpo | Kto):
         return 0.0
