@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +66,25 @@ def _content(files: Sequence[Path]) -> str:
         return "gone"
 
 
-def _with_imports(file: Path) -> list[Path]:
-    """A Python file and the modules beside it that it imports, directly or not."""
+def _reached(file: Path, named: Callable[[Path], Iterable[Path]]) -> list[Path]:
+    """A file and all that it names, directly or not; itself first."""
     found: list[Path] = []
     waiting = [file]
     while waiting:
         path = waiting.pop()
-        if path in found:
-            continue
-        found.append(path)
-        names = sorted(_imported(path))
-        waiting += [beside for name in names if (beside := file.parent / f"{name}.py").is_file()]
+        if path not in found:
+            found.append(path)
+            waiting += sorted(named(path))
     return [found[0], *sorted(found[1:])]
+
+
+def _with_imports(file: Path) -> list[Path]:
+    """A Python file and the modules beside it that it imports, directly or not."""
+    return _reached(file, _modules_beside)
+
+
+def _modules_beside(path: Path) -> list[Path]:
+    return [beside for name in _imported(path) if (beside := path.parent / f"{name}.py").is_file()]
 
 
 def _imported(path: Path) -> set[str]:
@@ -96,18 +103,13 @@ def _imported(path: Path) -> set[str]:
 
 def _with_includes(file: Path) -> list[Path]:
     """A task of lm-eval, and the files beside it that it includes, calls or reads rows from."""
-    found: list[Path] = []
-    waiting = [file]
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.append(path)
+
+    def named(path: Path) -> Iterable[Path]:
         if path.suffix.lower() in TASK_SUFFIXES:
-            waiting += sorted(_included(path))
-        elif path.suffix == ".py":
-            waiting += _with_imports(path)[1:]
-    return [found[0], *sorted(found[1:])]
+            return _included(path)
+        return _modules_beside(path) if path.suffix == ".py" else []
+
+    return _reached(file, named)
 
 
 def _included(path: Path) -> set[Path]:
