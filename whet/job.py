@@ -109,7 +109,6 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
-        refuse_unmeasurable(run.recipe)
         session = _opened(run, observer, verdict=True)
         state_findings(session, observer)
         state_power(session, observer)
@@ -123,6 +122,8 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
 def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
     """The session of a run that is to be trained and, with `verdict`, evaluated; refused before anything is trained."""
     if (run.model / "whet.json").exists():
+        if verdict:
+            refuse_unmeasurable(run.recipe)
         return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
     refuse_before_data(run.recipe, run.folder.parent)
     cache = run.folder.parent / CACHE

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import DataError
-from whet.recipe.bases import cached, hub_reached
+from whet.recipe.bases import cached, hub_home, hub_reached
 
 _NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}")
 _FILE = re.compile(r"\.(jsonl|ndjson|json|csv|tsv|parquet|txt|md|gz|ya?ml)$", re.IGNORECASE)
@@ -26,8 +26,7 @@ def refuse_unreached(name: str) -> None:
     """Raises DataError, within seconds, for a set that was never fetched while the Hub cannot be reached: its library
     would try again for half a minute."""
     owner, _, rest = name.partition(":")[0].partition("/")
-    home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
-    kept = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets")
+    kept = Path(os.environ.get("HF_DATASETS_CACHE") or hub_home() / "datasets")
     if cached("datasets", f"{owner}/{rest}") or any(kept.glob(f"{owner}___{rest}*")) or hub_reached():
         return
     raise DataError(

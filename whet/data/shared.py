@@ -89,20 +89,14 @@ def _laid_out(batch: Batch, groups: list[tuple[list[list[int]], int]]) -> Batch:
         return len(lengths) - 1
 
     for trees, shared in groups:
-        common = None
-        for tree in trees:
-            for segment in tree:
-                start, length, row = batch.starts[segment], batch.lengths[segment], batch.rows[segment]
-                above = batch.parents[segment]
-                if above is None and shared:
-                    if common is None:
-                        common = add(start, shared, None, row)
-                        kept = start
-                    else:
-                        place_T[start : start + shared] = place_T[kept : kept + shared]
-                    number_of[segment] = add(start + shared, length - shared, common, row)
-                else:
-                    number_of[segment] = add(start, length, None if above is None else number_of[above], row)
+        first = trees[0][0]
+        root = add(batch.starts[first], shared, None, batch.rows[first]) if shared else None
+        for segment in [segment for tree in trees for segment in tree]:
+            start, above = batch.starts[segment], batch.parents[segment]
+            cut = shared if above is None else 0
+            place_T[start : start + cut] = place_T[batch.starts[first] :][:cut]
+            parent = root if above is None else number_of[above]
+            number_of[segment] = add(start + cut, batch.lengths[segment] - cut, parent, batch.rows[segment])
     index_T = torch.tensor(index, dtype=torch.long)
     numbers_S = torch.tensor([number_of[segment] for segment in range(len(batch.lengths))], dtype=torch.long)
     return replace(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from whet.errors import InputError, nearest
-from whet.recipe.trust import refuse_foreign_function
+from whet.recipe.trust import is_task_file, refuse_foreign_function
 
 WHERE = "forgetting.lm_eval"
 UNPAIRED = "this task scores no single documents, so base and tuned cannot be paired"
@@ -59,10 +59,10 @@ def open_tasks(wanted: Sequence[str]) -> list[Any]:
     Raises InputError for a task that is not known, a group of tasks, one whose data cannot be read, and one without a
     metric of single documents, and for a file that a run from elsewhere brings.
     """
-    for task in filter(_is_file, wanted):
+    for task in filter(is_task_file, wanted):
         refuse_foreign_function(task)
     package = harness()
-    folders = [str(Path(task).parent) for task in wanted if _is_file(task)]
+    folders = [str(Path(task).parent) for task in wanted if is_task_file(task)]
     manager = package.tasks.TaskManager(include_path=folders or None)
     for task in wanted:
         _refuse_unknown(task, manager)
@@ -98,11 +98,7 @@ def _opened(task: str, manager: Any) -> Any:
 
 
 def name_of(task: str) -> str:
-    return Path(task).stem if _is_file(task) else task
-
-
-def _is_file(task: str) -> bool:
-    return Path(task).suffix in (".yaml", ".yml")
+    return Path(task).stem if is_task_file(task) else task
 
 
 def metrics_of(task: Any) -> dict[str, bool]:

@@ -58,10 +58,14 @@ def _beside(path: Path) -> list[str]:
     return [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
 
 
+def hub_home() -> Path:
+    """Where the Hub's libraries keep what they have fetched."""
+    return Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
+
+
 def cached(kind: str, name: str) -> bool:
     """Whether the Hub's library has fetched this before; `kind` is models or datasets."""
-    home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
-    folder = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"{kind}--{name.replace('/', '--')}"
+    folder = Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub") / f"{kind}--{name.replace('/', '--')}"
     return any(folder.glob("snapshots/*/*"))
 
 

@@ -26,7 +26,7 @@ Asker = Callable[[str], bool]
 Place = tuple[str, str]
 """("function", its file), ("code", a base), ("key", variable and URL)."""
 ANY_BASE = ("code", "")
-TASK_FILES = (".yaml", ".yml")
+TASK_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def refuse_foreign_function(file: str) -> None:
     use the Python files beside it."""
     place = ("function", os.path.realpath(file))
     if place in _state.stored:
-        beside = sorted(Path(file).parent.glob("*.py")) if Path(file).suffix in TASK_FILES else []
+        beside = sorted(Path(file).parent.glob("*.py")) if is_task_file(file) else []
         _refuse(place, f"the code of {file}", b"".join(path.read_bytes() for path in [Path(file), *beside]))
 
 
@@ -114,7 +114,7 @@ def _places(recipe: Recipe) -> Iterator[Place]:
         if key:
             yield "key", f"{key} {getattr(asked, 'url', '')}"
     for task in recipe.forgetting.lm_eval:
-        if Path(task).suffix in TASK_FILES:
+        if is_task_file(task):
             yield "function", os.path.realpath(task)
     if is_function(recipe.evaluate.metric):
         yield "function", os.path.realpath(recipe.evaluate.metric.rpartition(":")[0])
@@ -122,6 +122,11 @@ def _places(recipe: Recipe) -> Iterator[Place]:
         for base in (recipe.base, getattr(recipe.method, "teacher", None)):
             if base:
                 yield "code", _base(base)
+
+
+def is_task_file(task: str) -> bool:
+    """Whether a task of lm-eval is a file of the user's, and not a name that lm-eval knows."""
+    return Path(task).suffix in TASK_SUFFIXES
 
 
 def _base(name: str) -> str:

@@ -22,14 +22,16 @@ LINE_SUM = "sum"
 """Key of a line's own checksum."""
 
 
-def seal(folder: Path) -> None:
-    """Lists every file of a folder that is complete."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOT_SUMMED)
-    write_text(folder / SUMS, "".join(f"{sha256_file(path)}  {path.relative_to(folder)}\n" for path in files))
+def seal(folder: Path, known: Mapping[str, str] | None = None) -> None:
+    """Lists every file of a folder that is complete. `known` are the digests of files that were read a moment ago:
+    weights are large, and not read again."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOT_SUMMED)
+    files = [(str(path.relative_to(folder)), path) for path in paths]
+    write_text(folder / SUMS, "".join(f"{_sum(path, name, known)}  {name}\n" for name, path in files))
 
 
-def damage(folder: Path) -> str | None:
-    """What of a sealed folder is not what was written, in words; None where all is."""
+def damage(folder: Path, known: Mapping[str, str] | None = None) -> str | None:
+    """What of a sealed folder is not what was written, in words; None where all is. `known` as for `seal`."""
     try:
         lines = (folder / SUMS).read_text("utf-8").splitlines()
     except FileNotFoundError:
@@ -43,9 +45,13 @@ def damage(folder: Path) -> str | None:
         path = folder / found[2]
         if not path.is_file():
             return f"{found[2]} is missing"
-        if sha256_file(path) != found[1]:
+        if _sum(path, found[2], known) != found[1]:
             return f"{found[2]} is not what was written: its checksum differs"
     return None if lines else f"{SUMS} is empty"
+
+
+def _sum(path: Path, name: str, known: Mapping[str, str] | None) -> str:
+    return (known or {}).get(name) or sha256_file(path)
 
 
 def expect(folder: Path, name: str, digest: str) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 from whet.recipe.places import is_function
 from whet.recipe.rewards import AnyReward, Function, JsonObject, LearnedReward
 from whet.recipe.schema import Recipe
+from whet.recipe.trust import TASK_SUFFIXES, is_task_file
 from whet.store.atomic import sha256_file, sha256_text
 
-TASK_SUFFIXES = (".yaml", ".yml")
 TASK_FILES = re.compile(
     r"include:\s*['\"]?([^\s'\"]+)|!function\s+([\w.]+)\.\w+|['\"]?([^\s'\",\[\]{}]+\.\w{2,7})['\"]?"
 )
@@ -32,7 +32,7 @@ def named_files(recipe: Recipe) -> dict[str, str]:
     if is_function(recipe.evaluate.metric):
         found["evaluate.metric"] = _content(_with_imports(_python(recipe.evaluate.metric)))
     for task in recipe.forgetting.lm_eval:
-        if Path(task).suffix.lower() in TASK_SUFFIXES:
+        if is_task_file(task):
             found[f"forgetting.lm_eval {Path(task).name}"] = _content(_with_includes(Path(task)))
     return found
 

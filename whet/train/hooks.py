@@ -81,6 +81,8 @@ class Validator:
     """Whose rate is held; needed with `hold`."""
     rows: float = 0.0
     """Validation rows that are right or wrong."""
+    last: HeldOut | None = None
+    """What was measured last."""
 
     @property
     def end(self) -> int:
@@ -104,6 +106,7 @@ class Validator:
     def measure(self, step: int) -> None:
         with saying("validation"):
             found = held_out(self.policy, self.loss, self.batches()) if self.reward is None else HeldOut(-self.reward())
+        self.last = found
         if found is None:
             self._without_rows(step)
             return
@@ -206,11 +209,10 @@ class Validator:
         self.observer.note(self.progress.stopped)
         return True
 
-
     def _rise(self) -> str:
         """Whether the loss rose since the best step by more than these rows leave to chance, in words. Leaves the best
         weights in the model, with which the run ends."""
-        now = held_out(self.policy, self.loss, self.batches())
+        now = self.last
         load_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
         best = held_out(self.policy, self.loss, self.batches())
         if now is None or best is None or (found := rise(best.parts, now.parts)) is None:

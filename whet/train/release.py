@@ -30,6 +30,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
 
 def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe: Recipe, **more: Any) -> None:
     """whet.json of a model folder that has its weights already."""
+    sums = sums_of_weights(folder)
     facts = {
         "base": _lasting_name(recipe.base, base.path),
         "base_fingerprint": base.fingerprint,
@@ -43,10 +44,15 @@ def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe
         "golden_prompt": GOLDEN,
         "golden_ids": [] if isinstance(recipe.method, Pretrain) else renderer.prompt_ids(GOLDEN, None),
         "stop_ids": sorted(renderer.stop_ids),
-        "weights_sha256": {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))},
+        "weights_sha256": sums,
     }
     write_json(folder / "whet.json", facts | more)
-    seal(folder)
+    seal(folder, sums)
+
+
+def sums_of_weights(folder: Path) -> dict[str, str]:
+    """sha256 of each file of weights in a model folder, by name."""
+    return {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))}
 
 
 def _lasting_name(name: str, path: str) -> str:
@@ -69,14 +75,15 @@ def read_facts(folder: Path) -> dict[str, Any]:
 def prove_weights(facts: dict[str, Any], folder: Path) -> None:
     """The files of weights, and of how they are read, must be byte for byte those that the training left. Raises
     RunFolderError."""
-    for name, digest in facts.get("weights_sha256", {}).items():
+    known = facts.get("weights_sha256", {})
+    for name, digest in known.items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:
             raise RunFolderError(
                 "this file of weights is missing, damaged or not the one that the training left",
                 where=str(folder / name),
                 fix="restore it from a backup; or remove the run folder and train again",
             )
-    found = damage(folder) if (folder / SUMS).exists() else None  # models of earlier versions have none
+    found = damage(folder, known) if (folder / SUMS).exists() else None  # models of earlier versions have none
     if found:
         raise RunFolderError(
             f"the model is not the one that the training left: {found}",

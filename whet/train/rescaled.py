@@ -12,11 +12,11 @@ from whet.errors import RunFolderError
 from whet.model.base import load_base
 from whet.model.interpolate import move
 from whet.model.load import refuse_other_weights
-from whet.store.atomic import new_folder, sha256_file, write_json
+from whet.store.atomic import new_folder, write_json
 from whet.store.checksums import seal
 from whet.store.reading import read_json_file
 from whet.store.run import METRICS, Run
-from whet.train.release import read_facts
+from whet.train.release import read_facts, sums_of_weights
 
 COPIED = (
     "choices.json", "environment.json", "ledger.json", "rows.jsonl", "replay.json", "selfcheck.json", METRICS,
@@ -41,9 +41,9 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
             write_json(temporary / "adapter_config.json", config | {"lora_alpha": config["lora_alpha"] * scale})
         else:
             _mix(folder, temporary, facts, scale, trust_remote_code)
-        digests = {file.name: sha256_file(file) for file in sorted(temporary.glob("*.safetensors"))}
-        write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": digests})
-        seal(temporary)
+        sums = sums_of_weights(temporary)
+        write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": sums})
+        seal(temporary, sums)
 
 
 def _mix(folder: Path, temporary: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:

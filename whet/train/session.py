@@ -59,6 +59,7 @@ from whet.train.release import save_model
 from whet.train.replayed import open_replay
 from whet.train.rewarded import rewarded_method
 from whet.train.selfcheck import Reading, SelfCheck, sample_of, self_check, token_reading
+from whet.train.step_log import StepLog
 from whet.types import Batch
 
 READING_REFERENCES = "reading what the base says of the answers"
@@ -250,17 +251,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         validator.measure(0)  # the base is checkpoint 0, and may win
     saver = Checkpointer(optimizer, run, progress, recipe.checkpoint_every, recipe.steps, check.path)
     observer.phase("training", validator.expected(progress.step))
-    tokens, stepping = 0, 0.0
-
-    def log(step: int, facts: dict[str, float]) -> None:
-        nonlocal tokens, stepping
-        tokens += int(facts["tokens"])
-        stepping += facts["seconds"]
-        if isinstance(method, OnPolicy | Distilling):
-            facts["update_seconds"] = facts["seconds"] - facts.get("rollout_seconds", 0.0)
-        run.log({"step": step, **facts})
-        observer.step(step + 1, validator.expected(step + 1), facts)
-
+    log = StepLog(run, observer, validator, isinstance(method, OnPolicy | Distilling))
     keep = recipe.keep
     held = replay or (keep.kl and not keep.replays)  # a KL meant for the replay is not taken on the answers instead
     learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if held else method
@@ -281,7 +272,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     else:
         save_model(run, base, policy, session.renderer, recipe)
     seconds = time.perf_counter() - began
-    return Trained(policy, progress, check, seconds, tokens / stepping if stepping else 0.0)
+    return Trained(policy, progress, check, seconds, log.tokens_per_second)
 
 
 def _validator(
