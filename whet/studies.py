@@ -16,6 +16,7 @@ from whet.evaluate.failures import Asked, failures_of
 from whet.evaluate.report import write_report
 from whet.evaluate.sides import sides_of
 from whet.evaluate.statistics import clusters_of
+from whet.evaluate.turns import answers_of
 from whet.evaluate.validated import (
     ask_validation,
     classify_validation,
@@ -103,7 +104,8 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
         name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
     else:
         name, asked = _asked_words(session, facts, path, observer)
-    found = failures_of(asked, list(read_rows(recipe, prepared, ("trained",))))
+    trained = [turn for row in read_rows(recipe, prepared, ("trained",)) for turn in answers_of(row)]
+    found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
     run.write_json("failures.json", result)
     write_text(run.folder / "collect.md", collection_list(result))

@@ -19,6 +19,7 @@ from whet.evaluate.compared import side_by_side
 from whet.evaluate.framing import Fitted
 from whet.evaluate.retrieve import Passage
 from whet.evaluate.transcript import Told
+from whet.evaluate.turns import turns_of
 from whet.recipe.comparison import Compare, RemoteModel
 from whet.types import Row
 
@@ -71,7 +72,7 @@ def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str
         "run": "tickets-1a2b3c4d",
         "model": "nano",
         "metric": {"name": "accuracy", "reason": "the rows have labels, 5 different ones"},
-        **facts_of(all_asked, rows, settings, "accuracy", 1024, 0),
+        **facts_of(all_asked, turns_of(rows, 0), settings, "accuracy", 1024, 0),
         "ship": {"answer": "yes", "sentence": "Yes: it is better at its task."},
         "margin": settings.margin,
         "decoding": {"temperature": 0.0, "max_new_tokens": 12},
@@ -82,7 +83,7 @@ def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str
                    "checkpoint": {"part": "validation", "best_step": 120}, "file": "compare/rows.json"},
         "prompts": {one.arm.name: f"<|user|>{one.arm.label}<|end|>" for one in all_asked},
     }  # fmt: skip
-    return facts, side_by_side(all_asked, rows)
+    return facts, side_by_side(all_asked, turns_of(rows, 0))
 
 
 def write(folder: Path, count: int = 300, settings: Compare = SETTINGS) -> Path:

@@ -11,6 +11,7 @@ from tests.evaluate.made_up_comparison import SETTINGS, SKILL, TOKENS, asked, co
 from whet.evaluate.arm_facts import all_pairs, between, facts_of
 from whet.evaluate.arms import KNOWN, arms_of
 from whet.evaluate.statistics import paired_difference
+from whet.evaluate.turns import turns_of
 from whet.recipe.comparison import Compare
 from whet.types import Row
 
@@ -71,7 +72,8 @@ def test_scores_outside_0_to_1_keep_their_scale() -> None:
     for one in given:
         for score in one.scores:
             score.value = 10 * score.value - 5
-    facts = facts_of(given, rows, Compare(), "accuracy", 1024, 0)
+    turns = turns_of(rows, 0)
+    facts = facts_of(given, turns, Compare(), "accuracy", 1024, 0)
     assert facts["scale"] == 10 and facts["verdict"]["arm"] == "tuned" and "%" not in facts["verdict"]["sentence"]
-    small = facts_of(given, rows, Compare(margin=0.99), "accuracy", 1024, 0)  # 9.9 of 10: anything is good enough
+    small = facts_of(given, turns, Compare(margin=0.99), "accuracy", 1024, 0)  # 9.9 of 10: anything is good enough
     assert small["standing"]["few-shot"] == "good enough"

@@ -17,6 +17,7 @@ from whet.evaluate.grounding import grounding, holds_answer
 from whet.evaluate.power import rows_needed
 from whet.evaluate.statistics import clusters_of, paired_difference
 from whet.evaluate.transcript import Told
+from whet.evaluate.turns import Turns
 from whet.evaluate.verdict import decide
 from whet.generate.budget import MILLION
 from whet.recipe.comparison import Compare, RemoteModel
@@ -29,7 +30,7 @@ Differences = dict[tuple[str, str], Difference]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An arm with its prompts, its answers and their scores."""
+    """An arm with its prompts and answers, one for each turn that is asked, and the scores of the rows."""
 
     arm: Arm
     prompts: Fitted
@@ -42,10 +43,11 @@ class Asked:
 
 
 def facts_of(
-    asked: Sequence[Asked], rows: Sequence[Row], settings: Compare, name: str, context: int, seed: int
+    asked: Sequence[Asked], turns: Turns, settings: Compare, name: str, context: int, seed: int
 ) -> dict[str, Any]:
     """The keys `arms`, `differences`, `verdict` and `standing` of a comparison."""
-    arms = [arm_facts(one, rows, settings, name, context) for one in asked]
+    rows = turns.whole
+    arms = [arm_facts(one, turns, settings, name, context) for one in asked]
     differences = all_pairs(asked, rows, seed)
     candidates = [candidate(one.arm, facts) for one, facts in zip(asked, arms, strict=True)]
     scale = scale_of(asked)
@@ -66,10 +68,10 @@ def scale_of(asked: Sequence[Asked]) -> float | None:
     return None if 0 <= min(values) and max(values) <= 1 else max(values) - min(values)
 
 
-def arm_facts(asked: Asked, rows: Sequence[Row], settings: Compare, name: str, context: int) -> dict[str, Any]:
-    """One arm in numbers; means a row, cost in dollars a thousand answers (None without prices)."""
+def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
+    """One arm in numbers; tokens and seconds an answer, cost in dollars a thousand of them (None without prices)."""
     arm, answers, prompts = asked.arm, asked.answers, asked.prompts
-    summary = metric.aggregate(name, asked.scores, rows)
+    summary = metric.aggregate(name, asked.scores, turns.whole)
     prompt, answer = mean([a.prompt_tokens for a in answers]), mean([a.answer_tokens for a in answers])
     seconds = mean([a.seconds for a in answers])
     return {
@@ -90,7 +92,7 @@ def arm_facts(asked: Asked, rows: Sequence[Row], settings: Compare, name: str, c
         "reduced": prompts.reduced,
         "bare": prompts.bare,
         "trained": arm.trained,
-        "grounding": grounding_of(asked, rows) if arm.framing == "retrieval" else None,
+        "grounding": grounding_of(asked, turns.rows) if arm.framing == "retrieval" else None,
     }
 
 

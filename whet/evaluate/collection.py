@@ -24,9 +24,10 @@ def collection_list(facts: dict[str, Any]) -> str:
 
 
 def headline(facts: dict[str, Any]) -> str:
-    rows = count(facts["validation_rows"], "validation row")
+    rows, answers = count(facts["validation_rows"], "validation row"), facts["answers"]
+    asked = rows if answers == facts["validation_rows"] else f"{count(answers, 'answer')} to {rows}"
     verb = "fails" if facts["failures"] == 1 else "fail"
-    return f"{facts['failures']:,} of {rows} {verb} ({facts['metric']}: {facts['rule']})."
+    return f"{facts['failures']:,} of {asked} {verb} ({facts['metric']}: {facts['rule']})."
 
 
 def _near(near: dict[str, Any]) -> str:

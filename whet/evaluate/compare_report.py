@@ -191,6 +191,8 @@ def proof(facts: dict[str, Any]) -> list[str]:
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
         f"{told_repeats(honest['same_content'])} the content of another part.",
     ]
+    if turns := facts.get("turns"):
+        said.append(turns["statement"])
     if honest.get("checkpoint"):
         step = honest["checkpoint"].get("best_step")
         by = "reward" if "best_validation_reward" in honest["checkpoint"] else "loss"

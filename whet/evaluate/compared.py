@@ -17,6 +17,7 @@ from whet.evaluate.arm_facts import Asked, facts_of
 from whet.evaluate.arms import KNOWN, Arm, arms_of
 from whet.evaluate.asking import Contestant, LocalModel, ModelAtUrl
 from whet.evaluate.compare_report import write_compare_report
+from whet.evaluate.content import by_row
 from whet.evaluate.framing import (
     Examples,
     Fitted,
@@ -46,6 +47,8 @@ from whet.evaluate.retrieve import (
 )
 from whet.evaluate.sides import Side, remember, sides_of
 from whet.evaluate.transcript import FILE, Told
+from whet.evaluate.turns import Turns, judged_turns
+from whet.evaluate.turns import told as told_turns
 from whet.generate.remote import secret_of
 from whet.generate.teachers import refuse_secret_url
 from whet.model.fit import forest_refusal, install_forest
@@ -125,18 +128,18 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     """Asks every arm, and leaves compare.json and report.html in the run's folder `compare`."""
     run, recipe, source = session.run, session.recipe, session.material.source
     assert isinstance(source, Prepared)
-    rows, folder = source.test_rows, run.folder / FOLDER
+    turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
     name, reason = metric_of(recipe.evaluate, source)
     folder.mkdir(exist_ok=True)
     apart = prove_apart(source.ledger)
     run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
     arms = arms_of(settings)
-    comparison = Comparison(session, settings, name, observer)
+    comparison = Comparison(session, turns, settings, name, observer)
     comparison.open(any(arm.trained for arm in arms))
     arms = [arm for arm in arms if comparison.can_be_asked(arm)]
     shots = comparison.choose_shots(arms)
-    asked = [comparison.ask(arm, rows, shots["chosen"]) for arm in arms]
-    facts, own = facts_of(asked, rows, settings, name, comparison.context, recipe.seed), own_verdict(run)
+    asked = [comparison.ask(arm, turns, shots["chosen"]) for arm in arms]
+    facts, own = facts_of(asked, turns, settings, name, comparison.context, recipe.seed), own_verdict(run)
     facts["verdict"] = ship.settle(facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or [])
     result = {
         "run": run.name,
@@ -147,14 +150,16 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
         "margin": settings.margin,
         "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens, "room": comparison.setting.tokens},
         "shots": shots,
-        "retriever": comparison.retriever_facts(rows),
+        "retriever": comparison.retriever_facts(turns.rows),
         "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
         "report": str(folder / "report.html"),
     }
+    if turns.many:
+        result["turns"] = told_turns(turns, recipe.seed)
     result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
     if recipe.evaluate.temperature:
         observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
-    run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, rows))
+    run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, turns))
     run.write_json(f"{FOLDER}/compare.json", result)
     write_compare_report(folder)
     return result
@@ -185,8 +190,11 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
 class Comparison:
     """The models, the prompts and the transcript of one comparison."""
 
-    def __init__(self, session: Session, settings: Compare, metric_name: str, observer: Observer) -> None:
+    def __init__(
+        self, session: Session, turns: Turns, settings: Compare, metric_name: str, observer: Observer
+    ) -> None:
         self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
+        self.turns = turns
         self.source = session.material.prepared
         self._pool: list[Row] | None = None
         self._retriever: Retriever | None = None
@@ -214,8 +222,8 @@ class Comparison:
         self.base = LocalModel(base, origin, renderer)
         self.tuned = None if tuned_side is None else LocalModel(tuned_side, origin, renderer)
         self.context = origin.context
-        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.source.test_rows, origin)
-        rows = self.source.test_rows
+        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.turns.rows, origin)
+        rows = self.turns.rows
         self.setting = setting_of(self.metric, rows, base, origin, recipe, self.source, None, self.observer)
 
     def can_be_asked(self, arm: Arm) -> bool:
@@ -223,7 +231,7 @@ class Comparison:
         try:
             if arm.framing == "prompted":
                 self._way = way_of(self.session.run, self.setting)
-                framing, rows = self._way.way.phrasing.framing, self.source.test_rows
+                framing, rows = self._way.way.phrasing.framing, self.turns.rows
                 if len(self.setting.fits(framing, rows)) < len(rows):
                     raise DataError("beside an answer there is no room for it in each prompt")
             elif arm.framing == "constant" and not self.setting.seen.rows:
@@ -235,8 +243,12 @@ class Comparison:
             return False
         return True
 
-    def ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
-        """One arm on some rows: prompts that fit, answers, scores."""
+    def ask(self, arm: Arm, turns: Turns, shots: int) -> Asked:
+        """One arm on some rows: prompts that fit, answers, and the rows' scores."""
+        found = self._ask(arm, turns.rows, shots)
+        return replace(found, scores=by_row(found.scores, turns))
+
+    def _ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
         if arm.framing == "constant":
             return self._always(arm, rows)
         if arm.framing == "prompted":
@@ -268,7 +280,7 @@ class Comparison:
         """What this arm was given for the first row, word for word; nothing where it reads nothing."""
         if asked.arm.framing == "constant":
             return ""
-        return self.session.renderer.prompt_text(asked.prompts.messages[0], self.source.test_rows[0].tools)
+        return self.session.renderer.prompt_text(asked.prompts.messages[0], self.turns.rows[0].tools)
 
     def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
         """How many examples: what is asked for, or of several what the base does best with on validation rows."""
@@ -277,11 +289,11 @@ class Comparison:
         if len(wanted) == 1 or not few:
             return {"chosen": wanted[0], "part": None}
         rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))), "validation")
-        rows = rows[:CHOOSING_ROWS]
+        turns = judged_turns(self.session.recipe, rows[:CHOOSING_ROWS])
         arm = KNOWN[few[0].framing]
-        scores = {shots: mean(self.ask(arm, rows, shots).values) for shots in wanted}
+        scores = {shots: mean(self.ask(arm, turns, shots).values) for shots in wanted}
         best = max(wanted, key=lambda shots: (scores[shots], -shots))
-        return {"chosen": best, "part": "validation", "rows": len(rows), "by": arm.label, "scores": scores}
+        return {"chosen": best, "part": "validation", "rows": len(turns.whole), "by": arm.label, "scores": scores}
 
     def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
         """How often the retriever finds a passage that holds the reference answer; None without documents."""
@@ -336,15 +348,15 @@ class Comparison:
         return self._retriever
 
 
-def side_by_side(asked: Sequence[Asked], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A line a row: prompt, reference, and of each arm the answer and its score."""
+def side_by_side(asked: Sequence[Asked], turns: Turns) -> list[dict[str, Any]]:
+    """A line a row: prompt and reference of its last turn, and of each arm the answer to that and the row's score."""
     return [
         {
             "row": row.index,
             "where": row.where,
             "prompt": row.prompt,
             "reference": row.reference,
-            "answers": {one.arm.name: {"text": one.answers[n].text, "score": one.scores[n].value} for one in asked},
+            "answers": {one.arm.name: {"text": one.answers[last].text, "score": one.scores[n].value} for one in asked},
         }
-        for n, row in enumerate(rows)
+        for n, (row, last) in enumerate(zip(turns.whole, turns.last, strict=True))
     ]

@@ -12,9 +12,11 @@ from whet.data.loader import in_order
 from whet.data.prepare import Prepared
 from whet.errors import DataError
 from whet.evaluate import metric
+from whet.evaluate.content import by_row
 from whet.evaluate.heldout import Progress, answer_lines, ask, paired_facts
 from whet.evaluate.sides import READ_TOKENS, Side
 from whet.evaluate.statistics import clusters_of
+from whet.evaluate.turns import last_turns, told, turns_of
 from whet.evaluate.units import told_change, told_change_range, told_score, unit
 from whet.evaluate.verdict import compare
 from whet.model.base import Base
@@ -42,7 +44,9 @@ def measure_distilled(
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
     assert isinstance(recipe.method, Distil)
     tokens = wanted.max_new_tokens or recipe.method.max_new_tokens
-    prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in prepared.test_rows]
+    whole = all(row.reference.strip() for row in prepared.test_rows)
+    turns = turns_of(prepared.test_rows, recipe.seed) if whole else last_turns(prepared.test_rows)
+    prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in turns.rows]
     total = 3 * len(prompts)
     found: dict[str, list[Answer]] = {}
     sides = (base, tuned, Side("teacher", teacher.policy))
@@ -52,34 +56,39 @@ def measure_distilled(
             side, origin, prompts, prepared.renderer, tokens, lambda done, n=before: progress(n + done, total)
         )
     texts = {side: [answer.text for answer in answers] for side, answers in found.items()}
-    rows, kept, references = referred(prepared.test_rows, texts["teacher"])
-    texts = {side: [given[place] for place in kept] for side, given in texts.items()}
+    if not whole:
+        answered, kept = referred(prepared.test_rows, texts["teacher"])
+        turns = last_turns(answered)
+        texts = {side: [given[place] for place in kept] for side, given in texts.items()}
+    rows = turns.whole
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
-    scores = {
-        side: [metric.score(name, text.strip(), row) for text, row in zip(given, rows, strict=True)]
+    by_turn = {
+        side: [metric.score(name, text.strip(), row) for text, row in zip(given, turns.rows, strict=True)]
         for side, given in texts.items()
     }
+    scores = {side: by_row(found, turns) for side, found in by_turn.items()}
     facts = paired_facts(name, reason, {side: scores[side] for side in ("base", "tuned")}, rows, recipe.seed)
     values = {side: [score.value for score in scored] for side, scored in scores.items()}
     gap, _ = compare(values["teacher"], values["tuned"], recipe.seed, clusters_of(rows))
     facts["distil"] = {
         "teacher": metric.aggregate(name, scores["teacher"], rows) | {"name": teacher.name},
         "gap": asdict(gap),
-        "references": references,
+        "references": GIVEN if whole else TAUGHT,
         "divergence": {side.name: divergence(side, teacher, prompts, found[side.name]) for side in (base, tuned)},
     }
     facts["distil"]["statement"] = state(facts)
+    if turns.many:
+        facts["turns"] = told(turns, recipe.seed)
+    texts = {side: [given[place] for place in turns.last] for side, given in texts.items()}
     lines = answer_lines(rows, scores, texts)
     for line, text in zip(lines, texts["teacher"], strict=True):
         line["teacher"] = text
     return facts, lines
 
 
-def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], list[int], str]:
-    """(rows with references, their places, what the references are). A row that the teacher left empty cannot be
+def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], list[int]]:
+    """(rows with the teacher's answers as references, their places). A row that the teacher left empty cannot be
     compared. Raises DataError where that is all of them."""
-    if all(row.reference.strip() for row in rows):
-        return list(rows), list(range(len(rows))), GIVEN
     kept = [place for place, text in enumerate(taught) if text.strip()]
     if not kept:
         raise DataError("the teacher answers no test row in words", fix="use another teacher, or rows with answers")
@@ -87,7 +96,7 @@ def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], lis
         replace(rows[place], messages=[*rows[place].prompt, {"role": "assistant", "content": taught[place].strip()}])
         for place in kept
     ]
-    return answered, kept, TAUGHT
+    return answered, kept
 
 
 @torch.no_grad()

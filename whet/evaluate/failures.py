@@ -13,7 +13,9 @@ cosine of their prompts is at least LIKE. For each topic:
     missing        there are fewer rows like them than an answer that is right usually has (their median)
     present        there are as many: more of the same will hardly help
 
-Shape legend: V validation rows, T training rows, F features.
+A row with several answers counts once for each of them, on both sides.
+
+Shape legend: V answers to validation rows, T answers of training rows, F features.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ Cause = Literal["contradicted", "missing", "present"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A validation row, and what the tuned model answered."""
+    """A validation row up to an answer, and what the tuned model said there."""
 
     row: Row
     answer: str
@@ -90,7 +92,8 @@ def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any
     """The facts of failures.json, from all validation rows and (at most MOST_TRAINED of) the training rows."""
     trained = trained[:MOST_TRAINED]
     failed, rule = failing(np.array([one.score for one in asked], float))
-    facts = {"validation_rows": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
+    rows = len({one.row.index for one in asked})
+    facts = {"validation_rows": rows, "answers": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
     if not failed.any():
         return facts
     texts = [prompt_text(one.row) for one in asked]
@@ -136,7 +139,7 @@ def _kind(
 ) -> Kind:
     members = np.flatnonzero(number_V == topic)
     nearest = {int(member): _nearest(likeness_VT, int(member)) for member in members}
-    alike = {place for found in nearest.values() for place, likeness in found if likeness >= LIKE}
+    alike = {trained[place].index for found in nearest.values() for place, likeness in found if likeness >= LIKE}
     against = sum(_contradicted(asked[member].row, found, trained, labels) for member, found in nearest.items())
     missing = max(0, usual - len(alike))
     cause: Cause = "contradicted" if 2 * against >= len(members) else "missing" if missing else "present"

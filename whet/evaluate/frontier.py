@@ -20,6 +20,7 @@ from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.sides import Side
 from whet.evaluate.statistics import clusters_of, mean_interval
 from whet.evaluate.suites import measured_prompts
+from whet.evaluate.turns import Turns, judged_turns
 from whet.evaluate.within_unit import refuse_other_scale, refuse_outside_unit
 from whet.generate.own_samples import Asked, fitting, held_back, prompts_file, read_asked
 from whet.model.base import Base
@@ -63,10 +64,11 @@ def measure_frontier(
     rows, name, reason = task_rows(recipe, prepared)
     path = prompts_file(recipe.keep.prompts, opened.base.path)
     asked = fitting(general_prompts(recipe, prepared, renderer, opened.base.path), opened.base.context)[:MOST_ROWS]
-    tokens = longest_answer(recipe, rows, opened.base)
-    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in as_asked(recipe, rows, renderer)]
+    turns = judged_turns(recipe, rows)
+    tokens = longest_answer(recipe, turns.rows, opened.base)
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in as_asked(recipe, turns.rows, renderer)]
     side = Side("tuned", Policy(opened.model, use_forest))
-    reader = _Reader(opened, side, renderer, rows, prompts, tokens, name, asked)
+    reader = _Reader(opened, side, renderer, turns, prompts, tokens, name, asked)
     points = reader.points(progress, recipe.seed)
     budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
     chosen, why = choose(points, budget)
@@ -122,14 +124,14 @@ class _Reader:
     opened: Opened
     side: Side
     renderer: Renderer
-    rows: list[Row]
+    turns: Turns
     prompts: list[list[int]]
     tokens: int
     metric: str
     asked: list[Asked]
 
     def points(self, progress: Progress, seed: int) -> list[Point]:
-        each = len(self.rows) + len(self.asked)
+        each = len(self.turns.rows) + len(self.asked)
         references = [one.reference for one in self.asked]
         found = []
         for place, scale in enumerate(SCALES):
@@ -138,21 +140,21 @@ class _Reader:
             if place == 0:  # where the file gives no answer, the base's own is the one to keep
                 references = [given or own for given, own in zip(references, answers, strict=True)]
             right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
-            found.append(Point(scale, summary(task, seed, clusters_of(self.rows)), summary(right, seed)))
+            found.append(Point(scale, summary(task, seed, clusters_of(self.turns.whole)), summary(right, seed)))
         return found
 
     def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
-        """The score of each validation row, and the answer to each general prompt."""
+        """The score of each validation row over its turns, and the answer to each general prompt."""
         base = self.opened.base
         written = ask(self.side, base, self.prompts, self.renderer, self.tokens, done)
-        pairs = zip(written, self.rows, strict=True)
+        pairs = zip(written, self.turns.rows, strict=True)
         scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
         refuse_outside_unit(self.metric, scores, NO_SHARES)
         general = [one.ids for one in self.asked]
         answers = ask(
-            self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(self.rows) + count)
+            self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(written) + count)
         )
-        return scores, [answer.text for answer in answers]
+        return self.turns.by_row(scores), [answer.text for answer in answers]
 
 
 def same(one: str, other: str) -> bool:

@@ -22,6 +22,7 @@ from whet.evaluate.forgetting import choosing_texts, text_measure
 from whet.evaluate.frontier import general_prompts, longest_answer, same
 from whet.evaluate.heldout import ask
 from whet.evaluate.sides import Side, text_nll
+from whet.evaluate.turns import judged_turns
 from whet.generate.own_samples import Asked, fitting
 from whet.model.interpolate import interpolated
 from whet.model.load import Opened
@@ -130,10 +131,12 @@ class _Reader:
         """The mean score of these rows."""
         if not rows:
             return None
-        asked = as_asked(self.recipe, rows, self.renderer)
+        turns = judged_turns(self.recipe, rows)
+        asked = as_asked(self.recipe, turns.rows, self.renderer)
         prompts = [self.renderer.prompt_ids(row.prompt, row.tools) for row in asked]
-        found = self._ask(prompts, longest_answer(self.recipe, rows, self.opened.base))
-        return mean(metric.score(name, text.strip(), row).value for text, row in zip(found, rows, strict=True))
+        found = self._ask(prompts, longest_answer(self.recipe, turns.rows, self.opened.base))
+        scores = [metric.score(name, text.strip(), row) for text, row in zip(found, turns.rows, strict=True)]
+        return mean(turns.by_row([score.value for score in scores]))
 
     def _ask(self, prompts: list[list[int]], tokens: int) -> list[str]:
         found = ask(self.side, self.opened.base, prompts, self.renderer, tokens, lambda done: None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whet.errors import count
+from whet.recipe.rollouts import Rollouts
+from whet.recipe.schema import Recipe
 from whet.types import Row
 
 MOST_TURNS = 8
@@ -50,6 +52,11 @@ class Turns:
         found = dict(zip(self.owner, range(len(self.owner)), strict=True))
         return [found[row] for row in range(len(found))]
 
+    @property
+    def whole(self) -> list[Row]:
+        """The rows themselves: a last turn is its row."""
+        return [self.rows[place] for place in self.last]
+
     def by_row(self, values: Sequence[float], samples: int = 1) -> list[float]:
         """Scores of turns, K answers each, as scores of rows, K each: the k-th answers of a row's turns together."""
         means = [0.0] * (len(set(self.owner)) * samples)
@@ -85,6 +92,17 @@ def turns_of(rows: Sequence[Row], seed: int) -> Turns:
             found.weight.append(1 / len(turns) if last else (1 - 1 / len(turns)) / len(drawn))
             found.turn.append(len(one.messages) - 1)
     return replace(found, all_turns=total)
+
+
+def last_turns(rows: Sequence[Row]) -> Turns:
+    """Each row by its last answer alone."""
+    number, turn = len(rows), [len(row.messages) - 1 for row in rows]
+    return Turns(list(rows), list(range(number)), [1.0] * number, turn, number, 1)
+
+
+def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
+    """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
+    return last_turns(rows) if isinstance(recipe.method, Rollouts) else turns_of(rows, recipe.seed)
 
 
 def told(turns: Turns, seed: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from whet.evaluate.failures import Asked
 from whet.evaluate.heldout import answer_tokens, ask
 from whet.evaluate.pairs import prefers, read_pairs
 from whet.evaluate.sides import Side
+from whet.evaluate.turns import judged_turns
 from whet.model.base import Base
 from whet.model.classifier import open_scorer
 from whet.recipe.rollouts import Rollouts
@@ -55,11 +56,13 @@ def refuse_without_answers(recipe: Recipe) -> None:
 def ask_validation(
     side: Side, origin: Base, prepared: Prepared, recipe: Recipe, rewards: Rewards | None, progress: Progress
 ) -> tuple[str, list[Asked]]:
-    """(metric, one for each validation row). The answers are greedy; with `rewards` the first of them scores, unless
-    the recipe asks for a metric. Raises InputError where the metric is nll, DataError without validation rows."""
-    rows, wanted = _rows(recipe, prepared), recipe.evaluate
+    """(metric, one for each answer of each validation row, as the verdict asks). The answers are greedy; with
+    `rewards` the first of them scores, unless the recipe asks for a metric. Raises InputError where the metric is nll,
+    DataError without validation rows."""
+    whole, wanted = _rows(recipe, prepared), recipe.evaluate
     own = rewards is not None and wanted.metric == "auto"
-    name = "reward" if own else wanted.metric if wanted.metric != "auto" else metric.choose(rows)[0]
+    name = "reward" if own else wanted.metric if wanted.metric != "auto" else metric.choose(whole)[0]
+    rows = judged_turns(recipe, whole).rows
     if name == "nll":
         fix = "set evaluate.metric to one that scores answers"
         raise InputError("a likelihood is no answer that could fail", value=name, fix=fix)
