@@ -23,7 +23,7 @@ demo: $(VENV)/.package
 	$(BIN)/whet demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile --durations 20
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest

@@ -1,7 +1,9 @@
-"""Four made-up or small tasks of which it is known what helps, and what one `whet tune` and `whet compare` say of each.
+"""Six made-up or small tasks of which it is known what helps, and what one `whet tune` and `whet compare` say of each.
 
-    python -m bench.shown.cases [content | form | nothing | retrieval]    all unless some are named
+    python -m bench.shown.cases [prompt | examples | content | form | nothing | retrieval]    all unless some are named
 
+prompt     which colour a sentence names, on a real base that only needs to be told              use a prompt
+examples   who looks after a room, of 120 rooms: a row with the same room says it                use examples
 content    who handles a message depends on words that no base can know                         fine-tune
 form       messages to strict JSON                                                              fine-tune
 nothing    labels that have nothing to do with the texts, 85% of them one                       nothing helps
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.real_base import real_base
 from bench.shown import gene_facts
 from whet.api import compare, tune
 from whet.demo.support_desk import generate
@@ -26,6 +29,8 @@ from whet.demo.support_desk import generate
 PLACES = "garden kitchen market river station library harbour meadow forest bakery".split()
 PEOPLE = "Anna Boris Clara Deniz Emil Farah Georg Hanna Ivan Julia".split()
 TEAMS = ("north", "south", "east", "west")
+COLOURS = "red green blue yellow black white".split()
+THINGS = "bicycle lamp jacket door table car bottle umbrella chair ticket".split()
 SYLLABLES = "zor bla kem tru vex pol nim dra gol fen".split()
 Rows = list[dict[str, Any]]
 Case = Callable[[Path], tuple[Path, dict[str, Any]]]
@@ -35,6 +40,28 @@ def written(folder: Path, name: str, rows: Rows) -> Path:
     path = folder / f"{name}.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
+
+
+def prompt(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The colour stands in the sentence; a real base finds it as soon as it is told what is wanted."""
+    rng, rows = random.Random(0), []
+    for number in range(500):
+        colour, thing = rng.choice(COLOURS), rng.choice(THINGS)
+        text = f"{rng.choice(PEOPLE)} left a {colour} {thing} at the {rng.choice(PLACES)}, number {number}."
+        rows.append({"prompt": text, "completion": colour})
+    return written(folder, "prompt", rows), {"base": str(real_base()), "split.test": 120}
+
+
+def examples(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Each room has somebody who looks after it: too many to learn in a short run, and the nearest rows tell it."""
+    rng, rows = random.Random(0), []
+    rooms = sorted({f"{rng.choice(SYLLABLES)}{rng.choice(SYLLABLES)}-{rng.randrange(100, 999)}" for _ in range(120)})
+    keeper = {room: rng.choice(PEOPLE) for room in rooms}
+    for number in range(6 * len(rooms)):
+        room = rooms[number % len(rooms)]
+        text = f"A {rng.choice(THINGS)} is missing in {room}. Who looks after {room}?"
+        rows.append({"prompt": text, "completion": keeper[room]})
+    return written(folder, "examples", rows), {"base": str(real_base()), "split.test": 120}
 
 
 def content(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -70,6 +97,8 @@ def retrieval(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 
 CASES: dict[str, Case] = {
+    "prompt": prompt,
+    "examples": examples,
     "content": content,
     "form": form,
     "nothing": nothing,

@@ -40,7 +40,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "the way chosen by whet frontier": {"take": "auto"},
     "all weights": {"adapter": "full"} | OFF,
     "a third of the rate": {"learning_rate": 2e-3} | OFF,
-    "KL on the answers": {"keep.kl": 0.3},
+    "KL on the answers": {"keep.replay": "none", "keep.kl": 0.3},
     "replay of general data": {"keep.replay": GENERAL, "keep.every": 1},
     "replay of own words": EACH | {"keep.kl": 0.0},
     "own words by KL": EACH | {"keep.kl": 1.0},

@@ -83,7 +83,9 @@ def test_what_is_said_wins_and_the_rest_is_filled_in() -> None:
     keep, _ = kept({"keep": {"replay": "general.jsonl"}})
     assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("general.jsonl", REPLAY_RATIO, EVERY, None)
     keep, _ = kept({"keep": {"kl": 0.3}})
-    assert (keep.replay, keep.kl) == ("none", 0.3), "then the KL is taken on the answers, as it always was"
+    assert (keep.replay, keep.kl, keep.every) == ("base", 0.3, EVERY), "a weight alone turns no replay off"
+    keep, _ = kept({"keep": {"replay": "none", "kl": 0.3}})
+    assert (keep.replay, keep.kl) == ("none", 0.3), "without a replay it is taken on the answers"
     keep, _ = kept({"keep": {"kl": 0.3, "every": 2}})
     assert (keep.replay, keep.kl, keep.every) == ("base", 0.3, 2), "every speaks of a replay"
     keep, _ = kept({"keep": {"scale": 0.5}})

@@ -1,4 +1,4 @@
-"""Four tasks of which it is known what helps: tune and compare say it, and never contradict each other."""
+"""Six tasks of which it is known what helps: tune and compare say it, and never contradict each other."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def test_what_must_be_learned_is_tuned_for(name: str, tmp_path: Path) -> None:
     assert tuned["verdict"]["word"] == "better" and tuned["ship"]["answer"] == "yes", tuned["verdict"]
     assert all(one["better"] for one in tuned["verdict"]["against"]) and len(tuned["verdict"]["against"]) == 4
     assert compared["verdict"]["arm"] == "tuned" and compared["verdict"]["headline"] == "Fine-tune"
+
+
+@pytest.mark.parametrize(("name", "opponent", "arms"), [
+    ("prompt", "prompted", {"prompted"}),
+    ("examples", "examples", {"few-shot-nearest"}),
+])  # fmt: skip
+def test_what_the_base_can_do_with_a_word_more_is_not_tuned_for(
+    name: str, opponent: str, arms: set[str], tmp_path: Path
+) -> None:
+    tuned, compared = advised(tmp_path, name)
+    assert tuned["verdict"]["word"] != "better" and tuned["verdict"]["strongest"] == opponent, tuned["verdict"]
+    assert tuned["ship"]["answer"] != "yes" and compared["verdict"]["arm"] in arms, (tuned["ship"], compared["verdict"])
+    never_contradict(tuned, compared)
 
 
 def test_where_nothing_helps_neither_says_that_tuning_does(tmp_path: Path) -> None:

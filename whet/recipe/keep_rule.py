@@ -38,9 +38,7 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
 
 def replay(recipe: Recipe) -> tuple[str, str]:
     """Only where given words are learned, and from a base that has something to lose."""
-    method, keep = recipe.method, recipe.keep
-    if keep.kl is not None and keep.ratio is None and keep.every is None and keep.prompts is None:
-        return NOTHING, "You set keep.kl alone, which is then taken on the answers."
+    method = recipe.method
     if not isinstance(method, Auto | Sft | Pretrain):
         return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
     if isinstance(method, Pretrain) and method.from_scratch:
