@@ -4,7 +4,9 @@
     result = whet.tune("tickets.jsonl")
     print(result["verdict"]["sentence"])
 
-Each verb takes a Recipe, the path of a recipe or the path of data, and returns the dictionary that `--json` prints.
+Each verb takes a Recipe, the path of a recipe, the path of data, or rows that the program holds (a list of
+dictionaries, a table of pandas or polars, a set of `datasets`), and returns the dictionary that `--json` prints, which
+says in a few lines what is in it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
 from whet.evaluate.goal import provable
 from whet.evaluate.refusals import refuse_before_data, refuse_before_training
+from whet.evaluate.result import CheckResult, PlanResult, Result, RunResult, ShowResult
 from whet.evaluate.statistics import cluster_sizes
 from whet.findings import found_in, repaired
 from whet.generate.budget import Budget
@@ -41,6 +44,7 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
+from whet.recipe.keywords import in_python
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
@@ -64,12 +68,14 @@ __all__ = [
     "frontier",
     "plan",
     "prepare_view",
+    "show",
     "take",
     "train",
     "tune",
 ]
 
 
+@in_python
 def tune(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
@@ -79,7 +85,7 @@ def tune(
     accept_changed: bool = False,
     out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> RunResult:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
 
     Keys of the recipe are keywords (`base`, `method`, `epochs`, `learning_rate`, `seed`, ...); `out` is another name of
@@ -95,6 +101,7 @@ def tune(
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 
 
+@in_python
 def check(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
@@ -104,7 +111,7 @@ def check(
     skip: Collection[str] = (),
     against: Collection[str] = (),
     **overrides: Any,
-) -> dict[str, Any]:
+) -> CheckResult:
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
@@ -116,7 +123,7 @@ def check(
     a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
     be looked at is raised, as by `tune`.
     """
-    asked, observer = recipe_of(data, overrides), observer or Silent()
+    asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
     checks = all_checks(only, skip)
     if against and not any(isinstance(check, Contamination) for check in checks):
@@ -147,7 +154,7 @@ def check(
     if fix is not None:
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
     observer.done()
-    return result
+    return CheckResult(result)
 
 
 def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
@@ -177,6 +184,7 @@ def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict
     return None
 
 
+@in_python
 def collect(
     prompts: str | Path,
     teacher: str,
@@ -193,7 +201,7 @@ def collect(
     per_minute: float | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """A teacher's answers to the prompts of a file, as rows in `out`. The same call again goes on where it stopped."""
     observer, out, budget = observer or Silent(), Path(out), Budget(budget_tokens, budget_usd, price_in, price_out)
     sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
@@ -207,9 +215,10 @@ def collect(
     observer.phase("collecting answers", len(wanted))
     result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
     observer.done()
-    return result
+    return Result(result)
 
 
+@in_python
 def plan(
     data: Input,
     memory: str | None = None,
@@ -218,34 +227,35 @@ def plan(
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> PlanResult:
     """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here.
 
     `data` may be a run: its recipe is planned with the pace of the steps that it has made.
     """
     observer = observer or Silent()
-    run = Run.open(data, run_root) if not isinstance(data, Recipe) and is_run(data, run_root) else None
+    run = Run.open(data, run_root) if isinstance(data, str | Path) and is_run(data, run_root) else None
     if run is not None and overrides:
         fix = "plan its data and recipe instead"
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
     if run is not None:
         run.refuse_changed_data()
-    recipe = run.recipe if run is not None else recipe_of(data, overrides)
+    recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
     refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
     result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
-    return result
+    return PlanResult(result)
 
 
 def is_run(data: Input, root: Path | str = DEFAULT_ROOT) -> bool:
     """Is this the name or the folder of a run, and not data or a recipe?"""
-    return not isinstance(data, Recipe) and any((one / "run.json").is_file() for one in (Path(data), Path(root) / data))
+    return isinstance(data, str | Path) and any((one / "run.json").is_file() for one in (Path(data), Path(root) / data))
 
 
-def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT) -> dict[str, Any]:
+@in_python
+def show(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT, **overrides: Any) -> ShowResult:
     """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
-    recipe = recipe_of(data, {})
+    recipe = recipe_of(data, overrides, run_root)
     if isinstance(recipe.method, Pretrain):
         raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
     source = gathered(recipe, run_root, Silent())
@@ -262,7 +272,11 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
         for answer, segment in first_paths(source.segments, rows)
     ]
     facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
-    return facts | {"notes": source.notes}
+    return ShowResult(facts | {"notes": source.notes})
+
+
+prepare_view = show
+"""The name that `show` had first."""
 
 
 @dataclass(slots=True)
@@ -281,6 +295,7 @@ class ChatSession:
         yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)
 
 
+@in_python
 def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
     if is_base(model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,15 @@ DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt
 LARGEST_RECIPE = 1 << 20
 
 
-Override = str | tuple[str, str]
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A key of the recipe that a Python program gave by name, with its value as it is."""
+
+    key: str
+    value: Any
+
+
+Override = str | tuple[str, str] | Keyword
 """`key.sub=value`, or that and what the user wrote it as: `--epochs`."""
 
 
@@ -65,8 +74,11 @@ def load_recipe(
             values = comparison_beside(values, folder or path.parent, folder is None, where)
             values = kept_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
-        text, said = (override, "") if isinstance(override, str) else override
-        apply_override(values, text, places, said)
+        if isinstance(override, Keyword):
+            set_key(values, override.key, override.value, places, f"keyword {override.key}")
+        else:
+            text, said = (override, "") if isinstance(override, str) else override
+            apply_override(values, text, places, said)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
     recipe = check(values, where, places)
@@ -279,8 +291,12 @@ def apply_override(values: dict[str, Any], override: str, places: Places, said: 
     if not sign or not key.strip():
         raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
     place = said or f"--set {key.strip()}"
-    value, _ = parse(text, place)
-    *groups, last = key.strip().split(".")
+    set_key(values, key.strip(), parse(text, place)[0], places, place)
+
+
+def set_key(values: dict[str, Any], key: str, value: Any, places: Places, place: str) -> None:
+    """Sets the dotted `key` inside `values`, and notes in `places` where that was said."""
+    *groups, last = key.split(".")
     inside: dict[str, Any] = values
     for depth, group in enumerate(groups, start=1):
         places.setdefault(tuple(groups[:depth]), place)

@@ -65,6 +65,13 @@ class Run:
         for final in (self.checkpoint("last"), self.checkpoint("best"), self.model):
             recover_folder(final)
 
+    def __repr__(self) -> str:
+        try:
+            status = self.status
+        except WhetError:
+            status = "damaged"
+        return f"Run({str(self.folder)!r}): {status}"
+
     @classmethod
     def create(cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False) -> Run:
         """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
