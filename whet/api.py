@@ -44,9 +44,11 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
+from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
+from whet.store.registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
@@ -54,7 +56,7 @@ from whet.train.material import Material
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import walls, with_context
-from whet.train.teacher import answering, is_base
+from whet.train.teacher import answering
 from whet.types import Message
 
 __all__ = [
@@ -247,11 +249,6 @@ def plan(
     return PlanResult(result)
 
 
-def is_run(data: Input, root: Path | str = DEFAULT_ROOT) -> bool:
-    """Is this the name or the folder of a run, and not data or a recipe?"""
-    return isinstance(data, str | Path) and any((one / "run.json").is_file() for one in (Path(data), Path(root) / data))
-
-
 @in_python
 def show(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT, **overrides: Any) -> ShowResult:
     """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
@@ -299,6 +296,7 @@ class ChatSession:
 def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
     if is_base(model):
+        refuse_missing_base(model)
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
         base = load_base(model, dtype)
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)

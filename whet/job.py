@@ -21,6 +21,7 @@ from whet.evaluate.refusals import (
 from whet.evaluate.result import RunResult
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
+from whet.recipe.bases import refuse_missing_base
 from whet.recipe.keywords import in_python
 from whet.recipe.load import Keyword, load_recipe
 from whet.recipe.schema import Recipe
@@ -145,6 +146,7 @@ def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
 
 def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
     """The data as the recipe's base sees it, without its weights."""
+    refuse_missing_base(recipe.base)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")

@@ -29,6 +29,9 @@ def chat(
     """
     if json_ and prompt is None:
         raise InputError("--json needs --prompt: a conversation has no single result", fix="add --prompt TEXT")
+    from whet.cli.asked import refuse_missing_model
+
+    refuse_missing_model(model, runs)
     with kept():
         from whet import api
 

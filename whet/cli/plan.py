@@ -50,15 +50,16 @@ def plan(
 
     Example: whet plan tickets.jsonl --set base=llama-2-7b --memory 24GB
     """
-    with kept():
-        from whet import api
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen
-    from whet.recipe.load import load_recipe
+    from whet.store.registry import is_run
 
     screen = Screen(json_)
-    of_run = api.is_run(data) and not set_
-    recipe = data if of_run else load_recipe(data, set_ or [])
+    recipe = data if is_run(data) and not set_ else asked_recipe(data, set_, planned=True)
+    with kept():
+        from whet import api
+
     watch = observer()
     try:
         result = api.plan(recipe, memory=memory, gpu=gpu, calibrate=calibrate, observer=watch)

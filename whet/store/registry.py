@@ -165,6 +165,11 @@ def find_model(name: str, root: Path | str = DEFAULT_ROOT) -> NamedModel:
     return models[name]
 
 
+def is_run(name: Path | str, root: Path | str = DEFAULT_ROOT) -> bool:
+    """Is this the name or the folder of a run, and not data or a recipe?"""
+    return any((one / "run.json").is_file() for one in (Path(name), Path(root) / name))
+
+
 def find_run(reference: str, root: Path | str = DEFAULT_ROOT) -> Run:
     """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder."""
     name, _, version = reference.partition("@")
