@@ -18,7 +18,7 @@ from typing import Any
 from whet.errors import DataError
 from whet.store.atomic import sha256_file, write_pieces
 
-FOLDER = "data"
+FOLDER = "given"
 """Beside the runs: rows that no file held."""
 DIGITS = 12
 """Hexadecimal digits of the content in a file's name."""
