@@ -12,6 +12,7 @@ from whet.data.held_rows import holds_rows, written
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import InputError
+from whet.evaluate.recorded import recorded
 from whet.evaluate.refusals import (
     refuse_before_data,
     refuse_before_training,
@@ -50,6 +51,7 @@ Input = Recipe | str | Path | Iterable[Any]
 """A recipe, its path or its keys; the path of data, or rows that the program holds (whet/data/held_rows.py)."""
 TEXTS = ("base", "data", "test")
 """Keys whose value is a name, whatever it looks like."""
+AGAIN = "--anew measures it again"
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
 
@@ -98,8 +100,10 @@ def evaluate(
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
     accept_changed: bool = False,
+    anew: bool = False,
 ) -> RunResult:
-    """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html."""
+    """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html. What was
+    measured already as the run is now (model, test rows, settings) is not measured again unless `anew` says so."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()
     read_facts(found.model)
@@ -107,6 +111,11 @@ def evaluate(
     found.refuse_changed_files(found.recipe, accept_changed, measured_anew=True)
     refuse_unmeasurable(found.recipe)
     with found.at_work(), watched_by(observer):
+        known = None if anew else recorded(found)
+        if known is not None:
+            observer.note(f"measured already, and nothing has changed since ({AGAIN})")
+            found.set_status("done")
+            return RunResult(known, found.folder)
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet

@@ -102,7 +102,7 @@ class FakeApi(ModuleType):
         result = self.tune(recipe, run_root, name, observer)
         return {key: result[key] for key in ("run", "model", "method", "ledger", "seconds")}
 
-    def evaluate(self, run: Run, observer: Any, accept_changed: bool = False) -> dict[str, Any]:
+    def evaluate(self, run: Run, observer: Any, accept_changed: bool = False, anew: bool = False) -> dict[str, Any]:
         return self.result(run)
 
     def prepare_view(self, recipe: Recipe, rows: int) -> dict[str, Any]:

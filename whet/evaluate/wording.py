@@ -79,7 +79,7 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 
 def told_effort(facts: dict[str, Any]) -> str:
-    """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`."""
+    """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
