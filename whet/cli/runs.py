@@ -129,6 +129,8 @@ def remove(
 
 def all_facts(run: Any) -> dict[str, Any]:
     """Recipe, data, environment and scores of a run under dotted keys."""
+    from whet.store.identity import flat
+
     facts = {"recipe": run.recipe.model_dump(), "data_sha256": run.read_json("run.json").get("data_sha256")}
     if (run.folder / "environment.json").exists():
         facts["environment"] = run.read_json("environment.json")
@@ -136,12 +138,3 @@ def all_facts(run: Any) -> dict[str, Any]:
         evaluation = run.read_json("evaluation.json")
         facts |= {key: evaluation.get(key) for key in ("metric", "base", "tuned", "difference", "verdict", "seconds")}
     return flat(facts)
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    leaves: dict[str, Any] = {}
-    for name, inner in value.items():
-        leaves |= flat(inner, f"{prefix}.{name}".lstrip("."))
-    return leaves
