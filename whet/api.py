@@ -12,7 +12,7 @@ says in a few lines what is in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -280,13 +280,15 @@ prepare_view = show
 class ChatSession:
     """A model to talk to."""
 
-    model: Any
-    tokenizer: Any
-    renderer: Renderer
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    renderer: Renderer = field(repr=False)
     context: int
 
-    def reply(self, messages: list[Message], sampling: Sampling = Sampling()) -> Iterator[str]:
-        """The answer to the conversation, piece by piece. Raises InputError for what the model can not be asked."""
+    def reply(self, messages: list[Message], sampling: Sampling | None = None, **options: Any) -> Iterator[str]:
+        """The answer to the conversation, piece by piece. `options` are those of a Sampling (`temperature`, `top_p`,
+        `top_k`, `max_new_tokens`, `seed`). Raises InputError for what the model can not be asked."""
+        sampling = sampling or Sampling(**options)
         self.renderer.refuse_foreign(messages, None)
         prompt = self.renderer.prompt_ids(messages, None)
         yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)

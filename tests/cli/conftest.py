@@ -40,8 +40,10 @@ RESULT: dict[str, Any] = {
 class Session:
     def __init__(self) -> None:
         self.asked: list[list[dict[str, Any]]] = []
+        self.drawn: list[Any] = []
 
-    def reply(self, messages: list[dict[str, Any]]) -> Iterator[str]:
+    def reply(self, messages: list[dict[str, Any]], sampling: Any) -> Iterator[str]:
+        self.drawn.append(sampling)
         self.asked.append([dict(message) for message in messages])
         yield "fine, "
         yield "thanks"

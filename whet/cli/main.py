@@ -63,7 +63,6 @@ app = typer.Typer(
     name="whet",
     help="Whet sharpens a language model on your data, and proves that it is sharper.",
     epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)

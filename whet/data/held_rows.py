@@ -17,9 +17,8 @@ from typing import Any
 
 from whet.errors import DataError
 from whet.store.atomic import sha256_file, write_pieces
+from whet.store.pruning import GIVEN
 
-FOLDER = "given"
-"""Beside the runs: rows that no file held."""
 DIGITS = 12
 """Hexadecimal digits of the content in a file's name."""
 MISSING = ("NAType", "NaTType")
@@ -46,7 +45,7 @@ def written(data: Any, root: Path | str, named: str = "data") -> str:
     digest = hashlib.sha256()
     for line in lines:
         digest.update(line)
-    path = Path(root) / FOLDER / f"rows-{digest.hexdigest()[:DIGITS]}.jsonl"
+    path = Path(root) / GIVEN / f"rows-{digest.hexdigest()[:DIGITS]}.jsonl"
     if not path.is_file() or sha256_file(path) != digest.hexdigest():
         write_pieces(path, lines)
     return str(path)
