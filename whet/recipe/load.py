@@ -15,7 +15,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
-from whet.recipe.formats import other_format
+from whet.recipe.formats import other_format, sheet_of
 from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
@@ -30,7 +30,7 @@ from whet.recipe.text import Dumper, Places, parse
 from whet.recipe.trust import found_in_run, named_by_user
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
-DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz"}
+DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".md", ".gz"}
 LARGEST_RECIPE = 1 << 20
 
 
@@ -196,6 +196,8 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
     refuse_unusable_name(path)
     if path.suffix.lower() in RECIPE_SUFFIXES:
         return from_recipe_file(path)
+    if sheet_of(path)[1] is not None and sheet_of(path)[0].is_file():
+        return {"data": str(path)}, {}
     if path.is_dir() or path.is_file():
         if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
             recipes, data = (", ".join(sorted(suffixes)) for suffixes in (RECIPE_SUFFIXES, DATA_SUFFIXES))
@@ -271,7 +273,9 @@ def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     def find(name: object) -> object:
         if isinstance(name, list):
             return [find(item) for item in name]
-        if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
+        if not isinstance(name, str) or not name or Path(name).is_absolute():
+            return name
+        if not sheet_of(folder / name)[0].exists():
             return name
         return name if (folder / name).resolve() == Path(name).resolve() else str(folder / name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import DataError, count, shorten
+from whet.recipe.formats import sheet_of
 from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.places import is_function
 from whet.recipe.schema import Recipe
@@ -26,10 +27,11 @@ def data_digest(data: str | list[str]) -> str:
     """
     digest = hashlib.sha256()
     for name in [data] if isinstance(data, str) else data:
-        path = Path(name).expanduser()
+        path, sheet = sheet_of(name)
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             digest.update((_digest(file) + file.suffix.lower() if file.is_file() else name).encode())
+        digest.update(f"#{sheet}".encode() if sheet is not None else b"")
     return digest.hexdigest()
 
 
