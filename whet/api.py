@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from whet import job
+from whet.data.held_rows import holds_rows, written
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
@@ -188,7 +189,7 @@ def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict
 
 @in_python
 def collect(
-    prompts: str | Path,
+    prompts: str | Path | Iterable[Any],
     teacher: str,
     out: Path | str,
     model: str | None = None,
@@ -204,11 +205,14 @@ def collect(
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
 ) -> Result:
-    """A teacher's answers to the prompts of a file, as rows in `out`. The same call again goes on where it stopped."""
+    """A teacher's answers to the prompts of a file, or of rows, as rows in `out`. The same call again goes on where it
+    stopped."""
     observer, out, budget = observer or Silent(), Path(out), Budget(budget_tokens, budget_usd, price_in, price_out)
     sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
     refuse_unreadable_name(out)
     observer.phase("reading the prompts")
+    if holds_rows(prompts):
+        prompts = written(prompts, run_root, "prompts")
     read = read_prompts(str(prompts), system)
     observer.phase("opening the teacher")
     asked, name = answering(teacher, model, run_root)

@@ -19,6 +19,7 @@ from whet.evaluate.refusals import (
     refuse_unmeasurable,
     refuse_without_test,
 )
+from whet.evaluate.report import write_report
 from whet.evaluate.result import RunResult
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
@@ -114,6 +115,8 @@ def evaluate(
         known = None if anew else recorded(found)
         if known is not None:
             observer.note(f"measured already, and nothing has changed since ({AGAIN})")
+            if not (found.folder / "report.html").exists():
+                write_report(found)
             found.set_status("done")
             return RunResult(known, found.folder)
         session = open_session(found.recipe, found, observer)

@@ -32,6 +32,8 @@ from whet.recipe.trust import found_in_run, named_by_user
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".md", ".gz"}
 LARGEST_RECIPE = 1 << 20
+OF_EXAMPLES = ("tickets.jsonl", "pairs.jsonl", "prompts.jsonl", "your-data.jsonl")
+"""Names in the examples of `--help` and of the pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,8 @@ def missing_file(path: Path) -> RecipeError:
     here = path.parent.is_dir()
     siblings = [p.name for p in path.parent.iterdir()] if here else []
     fix = "give the path of a recipe or of a data file" if here else f"the folder {path.parent} does not exist either"
+    if path.name in OF_EXAMPLES:
+        fix = f"{path.name} stands for a file of yours in the examples; without one, whet demo makes its own data"
     return RecipeError(f"there is no such file{nearest(path.name, siblings)}", where=str(path), fix=fix)
 
 

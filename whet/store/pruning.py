@@ -75,7 +75,7 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
         return held[run.name]
     if not BY_ITSELF.match(run.name):
         return "named by you"
-    return f"younger than {days:g} days" if _age(run) < days else ""
+    return f"younger than {days:g} day{'s' * (days != 1)}" if _age(run) < days else ""
 
 
 def _held_as_models(root: Path | str) -> dict[str, str]:
