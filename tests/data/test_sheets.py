@@ -54,7 +54,7 @@ def test_the_first_row_names_the_columns_and_places_are_those_of_the_sheet(tmp_p
 def test_a_sheet_is_named_behind_the_file(tmp_path: Path) -> None:
     path = book(tmp_path / "b.xlsx", May=ROWS, June=[ROWS[0], ("Later?", "yes")])
     with heard() as remarks:
-        assert values(path)[0]["prompt"] == "Where is it?"
+        assert values(path)[0] == {"prompt": "Where is it?", "completion": "sent"}
     assert "of 2 sheets the first is read, 'May'" in remarks[0]
     with heard() as remarks:
         [row] = list(read_source(f"{path}#June"))
