@@ -46,7 +46,7 @@ from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
 from whet.recipe.bases import is_base, refuse_missing_base
-from whet.recipe.keywords import in_python
+from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
 from whet.store.registry import is_run
@@ -183,7 +183,7 @@ def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict
         material.ledger.enforce_budget(recipe.drop_budget)
         refuse_before_training(recipe, material, Path(run_root) / CACHE)
     except InputError as error:
-        return {"what": error.what, "where": error.where, "fix": error.fix}
+        return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None
 
 

@@ -24,7 +24,7 @@ from whet.evaluate.result import RunResult
 from whet.findings import state_findings
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe.bases import refuse_missing_base
-from whet.recipe.keywords import in_python
+from whet.recipe.keywords import in_python, worded
 from whet.recipe.load import Keyword, load_recipe
 from whet.recipe.schema import Recipe
 from whet.recipe.text import parse
@@ -114,7 +114,7 @@ def evaluate(
     with found.at_work(), watched_by(observer):
         known = None if anew else recorded(found)
         if known is not None:
-            observer.note(f"measured already, and nothing has changed since ({AGAIN})")
+            observer.note(f"measured already, and nothing has changed since ({worded(AGAIN)})")
             if not (found.folder / "report.html").exists():
                 write_report(found)
             found.set_status("done")

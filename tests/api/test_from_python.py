@@ -109,3 +109,9 @@ def test_importing_whet_is_light_and_its_modules_are_reached() -> None:
     code = "import sys, whet; whet.errors.InputError; whet.load_recipe; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert whet.__getattr__("api") is sys.modules["whet.api"], "as whet.api.train, before any verb was called"
+
+
+def test_too_few_rows_are_told_the_keyword(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        whet.check(ROWS[:2], run_root=tmp_path, only=["html"])
+    assert "split={'validation': 0, 'test': 0}" in raised.value.fix and "--set" not in raised.value.fix

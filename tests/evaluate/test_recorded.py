@@ -66,7 +66,7 @@ def measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_the_same_run_is_not_measured_twice(run: Run, measured: list[int]) -> None:
     watch = Watch()
     assert job.evaluate(run, observer=watch)["verdict"] == RESULT["verdict"]
-    assert len(measured) == 1 and "measured already" in watch.notes[0] and run.status == "done"
+    assert len(measured) == 1 and "(anew=True measures it again)" in watch.notes[0] and run.status == "done"
     job.evaluate(run, anew=True)
     assert len(measured) == 2
 

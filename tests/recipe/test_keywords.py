@@ -22,6 +22,8 @@ from whet.recipe.keywords import at_command_line, in_python, said
         ("name it: --memory 16GB", "name it: memory='16GB'"),
         ("the same command with --trust", "the same command with whet.recipe.trust.agree()"),
         ("remove the run first: whet runs rm RUN --force", "remove the run first: whet runs rm RUN --force"),
+        ("whet train with --set 'split={test: 0}'", "whet train with split={'test': 0}"),
+        ("see: whet check DATA --fix OUT.jsonl", "see: whet check DATA --fix OUT.jsonl"),
         ("a word -- and a dash", "a word -- and a dash"),
     ],
 )

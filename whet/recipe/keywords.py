@@ -25,11 +25,11 @@ SET = re.compile(r"--set (?:'([\w.]+)=([^']*)'|([\w.]+)=([^\s;,)]+)|([\w.]+)|)")
 OPTION = re.compile(
     r"`?--(?P<name>[a-z][a-z-]+)(?: (?P<value>[A-Z]+(?:\.[a-z]+)?\b|[0-9][\w.]*|(?<=--runs )[\w~/.-]+))?`?"
 )
-COMMAND = re.compile(r"\bwhet [a-z]+(?: [^;,()`]*)?")
+COMMAND = re.compile(r"\bwhet [a-z]+(?! with --)(?: [^;,()`]*)?")
 """A command to be given in a shell, which keeps its options."""
 CALLED = {"runs": "run_root", "trust": "whet.recipe.trust.agree()"}
 """Options whose keyword has another name."""
-SWITCHES = {"accept-changed", "until-kept", "calibrate"}
+SWITCHES = {"accept-changed", "anew", "calibrate", "until-kept"}
 
 
 @contextmanager
@@ -50,12 +50,17 @@ def in_python(verb: Callable[P, T]) -> Callable[P, T]:
         try:
             return verb(*args, **given)
         except WhetError as error:
-            if not _typed.get():
-                error.what, error.where, error.fix = said(error.what), said(error.where, place=True), said(error.fix)
-                error.args = (str(error),)
+            error.what, error.fix = worded(error.what), worded(error.fix)
+            error.where = worded(error.where, place=True)
+            error.args = (str(error),)
             raise
 
     return called
+
+
+def worded(text: str, place: bool = False) -> str:
+    """A text that speaks of options, in the words of whoever asked."""
+    return text if _typed.get() else said(text, place)
 
 
 def said(text: str, place: bool = False) -> str:
