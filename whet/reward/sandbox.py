@@ -187,4 +187,4 @@ def _watched(result: int, output: int, limits: Limits) -> Outcome:
             elif result in ready:
                 passed = os.read(result, len(PASSED)) == PASSED
                 return Outcome(passed, said.decode("utf-8", "replace"))
-    return Outcome(False, f"stopped after {limits.seconds:g} second{'s' * (limits.seconds != 1)}")
+    return Outcome(False, f"stopped after {limits.seconds:g} seconds")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from whet.errors import OutOfMemoryError, count
+from whet.errors import OutOfMemoryError
 from whet.model.policy import Policy
 from whet.recipe.schema import Optimizer
 from whet.train.optim import state_bytes
@@ -54,9 +54,8 @@ def _explained(largest: Batch) -> Iterator[None]:
         short = "memory" in text.lower() and any(word in text.lower() for word in ("alloc", "out of"))
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not short:
             raise
-        size = f"{count(len(largest.ids_T), 'token')}, {count(len(largest.lengths), 'row')}"
         raise OutOfMemoryError(
-            f"the largest step ({size}) does not fit in memory: "
+            f"the largest step ({len(largest.ids_T):,} tokens, rows: {len(largest.lengths)}) does not fit in memory: "
             f"{text.splitlines()[0] if text else type(error).__name__}",
             where="before the first step",
             fix="set recompute: true; or lower micro_batch_tokens (the result stays the same) or max_tokens; "
