@@ -113,6 +113,7 @@ def check(
     only: Collection[str] = (),
     skip: Collection[str] = (),
     against: Collection[str] = (),
+    out: Path | str | None = None,
     **overrides: Any,
 ) -> CheckResult:
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
@@ -124,8 +125,9 @@ def check(
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
     a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
-    be looked at is raised, as by `tune`.
+    be looked at is raised, as by `tune`. `out` is another name of `run_root`.
     """
+    run_root = run_root if out is None else out
     asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
     checks = all_checks(only, skip)
@@ -232,13 +234,15 @@ def plan(
     calibrate: bool = False,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
+    out: Path | str | None = None,
     **overrides: Any,
 ) -> PlanResult:
     """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here.
 
-    `data` may be a run: its recipe is planned with the pace of the steps that it has made.
+    `data` may be a run: its recipe is planned with the pace of the steps that it has made. `out` is another name of
+    `run_root`.
     """
-    observer = observer or Silent()
+    observer, run_root = observer or Silent(), run_root if out is None else out
     run = Run.open(data, run_root) if isinstance(data, str | Path) and is_run(data, run_root) else None
     if run is not None and overrides:
         fix = "plan its data and recipe instead"
@@ -254,8 +258,16 @@ def plan(
 
 
 @in_python
-def show(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT, **overrides: Any) -> ShowResult:
-    """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
+def show(
+    data: Input,
+    rows: int = 3,
+    run_root: Path | str = DEFAULT_ROOT,
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> ShowResult:
+    """The first rows as the model will see them: pieces of (text, supervised), and the ledger. `out` is another name
+    of `run_root`."""
+    run_root = run_root if out is None else out
     recipe = recipe_of(data, overrides, run_root)
     if isinstance(recipe.method, Pretrain):
         raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")

@@ -54,10 +54,12 @@ def test_the_result_of_a_training_reads_at_a_glance(trained: tuple[Path, RunResu
     assert "validation loss" in trained[1].plot().svg
 
 
-def test_check_and_show_take_rows(tmp_path: Path) -> None:
-    checked = whet.check(ROWS, run_root=tmp_path, only=["html"])
+def test_check_and_show_take_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked = whet.check(ROWS, out="elsewhere", only=["html"])
     assert isinstance(checked, CheckResult) and checked.rows == 60 and "60 prompt-completion rows" in repr(checked)
-    shown = whet.show({name: [row[name] for row in ROWS] for name in ROWS[0]}, rows=1, run_root=tmp_path)
+    shown = whet.show({name: [row[name] for row in ROWS] for name in ROWS[0]}, rows=1, out="elsewhere")
+    assert Path("elsewhere/given").is_dir() and not Path("runs").exists()
     assert isinstance(shown, ShowResult) and "«sent" in repr(shown)
 
 
