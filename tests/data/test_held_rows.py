@@ -132,6 +132,34 @@ def test_columns_with_one_name_are_refused_and_not_lost(tmp_path: Path) -> None:
         written(pandas.DataFrame([["a", "b"]], columns=["prompt", "prompt"]), tmp_path)
 
 
+def test_classes_of_a_set_have_their_names(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    label = datasets.ClassLabel(names=["ham", "spam"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": label})
+    made = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
+    assert [row["label"] for row in read(written(made, tmp_path))] == ["spam", "ham", None]
+    assert [row["label"] for row in read(written(made.to_pandas(), tmp_path))] == [1, 0, -1], "which has no names"
+
+
+def test_columns_of_many_kinds_are_read(tmp_path: Path) -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    day = datetime.date(2026, 1, 31)
+    held = polars.DataFrame({"d": [day], "l": [["a", None]], "s": [{"x": 1}]}).with_columns(
+        polars.lit("k").cast(polars.Categorical).alias("c")
+    )
+    assert read(written(held, tmp_path)) == [{"d": "2026-01-31", "l": ["a", None], "s": {"x": 1}, "c": "k"}]
+    frame = pandas.DataFrame(
+        {
+            "i": pandas.array([1, None], dtype="Int64"),
+            "s": pandas.array(["x", None], dtype="string"),
+            "c": pandas.Categorical(["u", None]),
+            "t": pandas.to_datetime(["2026-01-31", None], utc=True),
+        }
+    )
+    first = {"i": 1, "s": "x", "c": "u", "t": "2026-01-31T00:00:00+00:00"}
+    assert read(written(frame, tmp_path)) == [first, dict.fromkeys(first)]
+
+
 def test_the_parts_of_a_set_are_told_apart(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     parts = datasets.DatasetDict({"train": datasets.Dataset.from_list(ROWS)})

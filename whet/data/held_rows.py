@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from whet.data.class_names import with_class_names
 from whet.errors import DataError
 from whet.store.atomic import sha256_file, write_pieces
 from whet.store.pruning import GIVEN
@@ -67,7 +68,7 @@ def _rows(data: Any, named: str) -> Iterable[Any]:
         return data.iter_rows(named=True)
     if hasattr(data, "to_pylist"):
         return data.to_pylist()
-    return data
+    return with_class_names(data) if hasattr(data, "column_names") else data
 
 
 def _are_sets(data: Mapping[Any, Any]) -> bool:
