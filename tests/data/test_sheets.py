@@ -58,7 +58,7 @@ def test_a_sheet_is_named_behind_the_file(tmp_path: Path) -> None:
     assert "of 2 sheets the first is read, 'May'" in remarks[0]
     with heard() as remarks:
         [row] = list(read_source(f"{path}#June"))
-    assert row.value["prompt"] == "Later?" and row.where == "b.xlsx#June:2" and not remarks
+    assert row.value == {"prompt": "Later?", "completion": "yes"} and row.where == "b.xlsx#June:2" and not remarks
     refused(Path(f"{path}#Jun"), "there is no such sheet; did you mean 'June'? (got 'Jun')")
 
 
