@@ -79,7 +79,9 @@ def test_a_run_without_steps_has_no_curve(result: RunResult, tmp_path: Path) -> 
     bare = RunResult(dict(result), tmp_path)
     with pytest.raises(InputError, match="no step of this run was logged"):
         bare.plot()
-    assert "<svg" not in bare._repr_html_() and "verdict" in bare._repr_html_()
+    for lines in ("", '{"step": 3, "validation_seconds": 1}\n', "{damaged\n{}\n"):
+        (tmp_path / "metrics.jsonl").write_text(lines)
+        assert "<svg" not in bare._repr_html_() and "verdict" in bare._repr_html_()
 
 
 def test_a_check_says_what_was_found_and_what_would_be_refused() -> None:

@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whet.errors import InputError, count, nearest, without_hidden
+from whet.errors import InputError, WhetError, count, nearest, without_hidden
 from whet.evaluate import frontier_chart, training_view
 from whet.evaluate.curve_picture import svg as curve_svg
 from whet.evaluate.picture import Picture, draw
@@ -140,8 +140,11 @@ class RunResult(Result):
         return Picture(draw(wide))
 
     def picture(self) -> Picture | None:
-        """None where the run's folder is gone, or holds no steps."""
-        return self.plot() if (self.folder / "metrics.jsonl").is_file() else None
+        """None where the run's folder is gone, damaged, or holds no steps: the words are shown all the same."""
+        try:
+            return self.plot()
+        except WhetError:
+            return None
 
 
 def _opponent(one: dict[str, Any]) -> tuple[str, str, str, str]:
