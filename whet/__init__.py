@@ -14,7 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from whet.api import chat, check, collect, compare, curve, prepare_view, tune
+    from whet import api, errors
+    from whet.api import chat, check, collect, compare, curve, failures, frontier, prepare_view, show, tune
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
     from whet.store.run import Run
@@ -23,17 +24,24 @@ __version__ = "0.1.0"
 
 HOMES = {"load_recipe": "whet.recipe.load", "Recipe": "whet.recipe.schema", "Run": "whet.store.run"}
 
+MODULES = ("api", "errors")
+
 __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "api",
     "chat",
     "check",
     "collect",
     "compare",
     "curve",
+    "errors",
+    "failures",
+    "frontier",
     "load_recipe",
     "prepare_view",
+    "show",
     "tune",
 ]
 
@@ -41,7 +49,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'whet' has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES.get(name, "whet.api")), name)
+    if name in MODULES:
+        return importlib.import_module(f"whet.{name}")
+    found = getattr(importlib.import_module(HOMES.get(name, "whet.api")), name)
+    if name == "load_recipe":
+        from whet.recipe.keywords import in_python
+
+        return in_python(found)
+    return found
 
 
 def __dir__() -> list[str]:

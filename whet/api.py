@@ -4,18 +4,21 @@
     result = whet.tune("tickets.jsonl")
     print(result["verdict"]["sentence"])
 
-Each verb takes a Recipe, the path of a recipe or the path of data, and returns the dictionary that `--json` prints.
+Each verb takes a Recipe, the path of a recipe, the path of data, or rows that the program holds (a list of
+dictionaries, a table of pandas or polars, a set of `datasets`), and returns the dictionary that `--json` prints, which
+says in a few lines what is in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from whet import job
+from whet.data.held_rows import holds_rows, written
 from whet.data.prepare import Prepared
 from whet.data.show import coloured, first_paths
 from whet.data.template import Renderer
@@ -29,6 +32,7 @@ from whet.evaluate.curve_runs import drawn_curve
 from whet.evaluate.forecast import forecast, target_of
 from whet.evaluate.goal import provable
 from whet.evaluate.refusals import refuse_before_data, refuse_before_training
+from whet.evaluate.result import CheckResult, PlanResult, Result, RunResult, ShowResult
 from whet.evaluate.statistics import cluster_sizes
 from whet.findings import found_in, repaired
 from whet.generate.budget import Budget
@@ -41,8 +45,11 @@ from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
+from whet.recipe.bases import is_base, refuse_missing_base
+from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
+from whet.store.registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.studies import compare, curve, failures, frontier, take
 from whet.studies import until_kept as nearer_until_kept
@@ -50,7 +57,7 @@ from whet.train.material import Material
 from whet.train.observer import Observer, Silent
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.session import walls, with_context
-from whet.train.teacher import answering, is_base
+from whet.train.teacher import answering
 from whet.types import Message
 
 __all__ = [
@@ -64,12 +71,14 @@ __all__ = [
     "frontier",
     "plan",
     "prepare_view",
+    "show",
     "take",
     "train",
     "tune",
 ]
 
 
+@in_python
 def tune(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
@@ -79,7 +88,7 @@ def tune(
     accept_changed: bool = False,
     out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> RunResult:
     """Check, train, evaluate, verdict, register. The same call again resumes, or returns the finished result.
 
     Keys of the recipe are keywords (`base`, `method`, `epochs`, `learning_rate`, `seed`, ...); `out` is another name of
@@ -95,6 +104,7 @@ def tune(
     return nearer_until_kept(result, run_root, observer) if until_kept else result
 
 
+@in_python
 def check(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
@@ -103,8 +113,9 @@ def check(
     only: Collection[str] = (),
     skip: Collection[str] = (),
     against: Collection[str] = (),
+    out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> CheckResult:
     """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
 
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
@@ -114,9 +125,10 @@ def check(
     before: what twice the rows would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
     a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
-    be looked at is raised, as by `tune`.
+    be looked at is raised, as by `tune`. `out` is another name of `run_root`.
     """
-    asked, observer = recipe_of(data, overrides), observer or Silent()
+    run_root = run_root if out is None else out
+    asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
     checks = all_checks(only, skip)
     if against and not any(isinstance(check, Contamination) for check in checks):
@@ -147,7 +159,7 @@ def check(
     if fix is not None:
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
     observer.done()
-    return result
+    return CheckResult(result)
 
 
 def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
@@ -173,12 +185,13 @@ def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict
         material.ledger.enforce_budget(recipe.drop_budget)
         refuse_before_training(recipe, material, Path(run_root) / CACHE)
     except InputError as error:
-        return {"what": error.what, "where": error.where, "fix": error.fix}
+        return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None
 
 
+@in_python
 def collect(
-    prompts: str | Path,
+    prompts: str | Path | Iterable[Any],
     teacher: str,
     out: Path | str,
     model: str | None = None,
@@ -193,12 +206,15 @@ def collect(
     per_minute: float | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
-) -> dict[str, Any]:
-    """A teacher's answers to the prompts of a file, as rows in `out`. The same call again goes on where it stopped."""
+) -> Result:
+    """A teacher's answers to the prompts of a file, or of rows, as rows in `out`. The same call again goes on where it
+    stopped."""
     observer, out, budget = observer or Silent(), Path(out), Budget(budget_tokens, budget_usd, price_in, price_out)
     sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
     refuse_unreadable_name(out)
     observer.phase("reading the prompts")
+    if holds_rows(prompts):
+        prompts = written(prompts, run_root, "prompts")
     read = read_prompts(str(prompts), system)
     observer.phase("opening the teacher")
     asked, name = answering(teacher, model, run_root)
@@ -207,9 +223,10 @@ def collect(
     observer.phase("collecting answers", len(wanted))
     result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
     observer.done()
-    return result
+    return Result(result)
 
 
+@in_python
 def plan(
     data: Input,
     memory: str | None = None,
@@ -217,35 +234,41 @@ def plan(
     calibrate: bool = False,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
+    out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> PlanResult:
     """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here.
 
-    `data` may be a run: its recipe is planned with the pace of the steps that it has made.
+    `data` may be a run: its recipe is planned with the pace of the steps that it has made. `out` is another name of
+    `run_root`.
     """
-    observer = observer or Silent()
-    run = Run.open(data, run_root) if not isinstance(data, Recipe) and is_run(data, run_root) else None
+    observer, run_root = observer or Silent(), run_root if out is None else out
+    run = Run.open(data, run_root) if isinstance(data, str | Path) and is_run(data, run_root) else None
     if run is not None and overrides:
         fix = "plan its data and recipe instead"
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
     if run is not None:
         run.refuse_changed_data()
-    recipe = run.recipe if run is not None else recipe_of(data, overrides)
+    recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
     refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
     result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
-    return result
+    return PlanResult(result)
 
 
-def is_run(data: Input, root: Path | str = DEFAULT_ROOT) -> bool:
-    """Is this the name or the folder of a run, and not data or a recipe?"""
-    return not isinstance(data, Recipe) and any((one / "run.json").is_file() for one in (Path(data), Path(root) / data))
-
-
-def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT) -> dict[str, Any]:
-    """The first rows as the model will see them: pieces of (text, supervised), and the ledger."""
-    recipe = recipe_of(data, {})
+@in_python
+def show(
+    data: Input,
+    rows: int = 3,
+    run_root: Path | str = DEFAULT_ROOT,
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> ShowResult:
+    """The first rows as the model will see them: pieces of (text, supervised), and the ledger. `out` is another name
+    of `run_root`."""
+    run_root = run_root if out is None else out
+    recipe = recipe_of(data, overrides, run_root)
     if isinstance(recipe.method, Pretrain):
         raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
     source = gathered(recipe, run_root, Silent())
@@ -262,28 +285,36 @@ def prepare_view(data: Input, rows: int = 3, run_root: Path | str = DEFAULT_ROOT
         for answer, segment in first_paths(source.segments, rows)
     ]
     facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
-    return facts | {"notes": source.notes}
+    return ShowResult(facts | {"notes": source.notes})
+
+
+prepare_view = show
+"""The name that `show` had first."""
 
 
 @dataclass(slots=True)
 class ChatSession:
     """A model to talk to."""
 
-    model: Any
-    tokenizer: Any
-    renderer: Renderer
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    renderer: Renderer = field(repr=False)
     context: int
 
-    def reply(self, messages: list[Message], sampling: Sampling = Sampling()) -> Iterator[str]:
-        """The answer to the conversation, piece by piece. Raises InputError for what the model can not be asked."""
+    def reply(self, messages: list[Message], sampling: Sampling | None = None, **options: Any) -> Iterator[str]:
+        """The answer to the conversation, piece by piece. `options` are those of a Sampling (`temperature`, `top_p`,
+        `top_k`, `max_new_tokens`, `seed`). Raises InputError for what the model can not be asked."""
+        sampling = sampling or Sampling(**options)
         self.renderer.refuse_foreign(messages, None)
         prompt = self.renderer.prompt_ids(messages, None)
         yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)
 
 
+@in_python
 def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
     if is_base(model):
+        refuse_missing_base(model)
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
         base = load_base(model, dtype)
         return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)

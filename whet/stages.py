@@ -27,6 +27,7 @@ from whet.evaluate.judge import measure_judge
 from whet.evaluate.leaks import without_leaks
 from whet.evaluate.nearer import choose_nearer
 from whet.evaluate.opponents.of_run import oppose_head, oppose_text, oppose_words
+from whet.evaluate.recorded import MADE_OF, made_of
 from whet.evaluate.report import write_report
 from whet.evaluate.retrieved import measure_retrieved
 from whet.evaluate.sides import remember, sides_of
@@ -189,8 +190,8 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
-    result = head(session) | measured | effort | {"evaluation_seconds": time.perf_counter() - began}
-    result["peak_memory_bytes"] = max(effort["peak_memory_bytes"], _peak_memory())
+    own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": _peak_memory()}
+    result = head(session) | measured | effort | own | {MADE_OF: made_of(run)}
     result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)

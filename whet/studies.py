@@ -14,6 +14,7 @@ from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores, share_verdicts
 from whet.evaluate.failures import Asked, failures_of
 from whet.evaluate.report import write_report
+from whet.evaluate.result import CompareResult, CurveResult, FrontierResult, Result, RunResult
 from whet.evaluate.sides import sides_of
 from whet.evaluate.statistics import clusters_of
 from whet.evaluate.turns import answers_of
@@ -27,6 +28,7 @@ from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.model.load import open_model
 from whet.recipe.kept import refuse_keep_contradictions
+from whet.recipe.keywords import in_python
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Classify, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
@@ -40,19 +42,23 @@ from whet.train.rescaled import copy_at_scale
 from whet.train.session import Session, open_session
 
 
+@in_python
 def curve(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
     name: str | None = None,
     observer: Observer | None = None,
+    out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> CurveResult:
     """Tune on an eighth, a quarter, half and all of the training rows, and forecast what twice as many would bring.
 
     Each share is a run of its own, and the smaller ones lie in the larger; all are measured on the same test rows. The
-    run of all rows is the one that `tune` makes, and keeps curve.json and curve.svg.
+    run of all rows is the one that `tune` makes, and keeps curve.json and curve.svg. `out` is another name of
+    `run_root`.
     """
-    recipe, observer = recipe_of(data, overrides), observer or Silent()
+    run_root = run_root if out is None else out
+    recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
     source = gathered(recipe, run_root, observer)
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
     assert isinstance(source, Prepared)
@@ -74,12 +80,13 @@ def curve(
     whole.write_json("curve.json", facts)
     write_text(whole.folder / "curve.svg", svg(facts))
     write_report(whole)
-    return facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")}
+    return CurveResult(facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")})
 
 
+@in_python
 def failures(
     run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
-) -> dict[str, Any]:
+) -> Result:
     """Where a tuned model fails on the validation rows, and what to collect; writes failures.json and collect.md.
 
     The test rows are not looked at. Raises InputError for runs that learn no answers.
@@ -92,7 +99,7 @@ def failures(
     with found.looked_into(), watched_by(observer):
         result = _failed_on_validation(open_session(found.recipe, found, observer), observer)
     observer.done()
-    return result
+    return Result(result)
 
 
 def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
@@ -126,20 +133,23 @@ def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: O
     )
 
 
+@in_python
 def compare(
     data: Input,
     run: Run | str | Path | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     name: str | None = None,
     observer: Observer | None = None,
+    out: Path | str | None = None,
     **overrides: Any,
-) -> dict[str, Any]:
+) -> CompareResult:
     """Prompting, examples, retrieval, tuning and other models on the same test rows, and what to do.
 
     `run` is a finished run of the same data; without it, the run that `tune` makes of this recipe, tuned first where it
-    is not yet. The same call again asks only for answers that are missing.
+    is not yet. The same call again asks only for answers that are missing. `out` is another name of `run_root`.
     """
-    recipe, observer = recipe_of(data, overrides), observer or Silent()
+    run_root = run_root if out is None else out
+    recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
     refuse_uncomparable(recipe)
     source = gathered(recipe, run_root, observer)
     assert isinstance(source, Prepared)
@@ -158,15 +168,16 @@ def compare(
         if not finished_before:
             found.set_status("done")
     observer.done()
-    return result
+    return CompareResult(result)
 
 
+@in_python
 def frontier(
     run: Run | str | Path,
     prompts: str | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
-) -> dict[str, Any]:
+) -> FrontierResult:
     """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     observer = observer or Silent()
@@ -183,7 +194,7 @@ def frontier(
         session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
         result = frontier_of(session, observer)
     observer.done()
-    return result
+    return FrontierResult(result)
 
 
 def refuse_no_way(recipe: Recipe, name: str) -> None:
@@ -193,9 +204,10 @@ def refuse_no_way(recipe: Recipe, name: str) -> None:
         raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
 
 
+@in_python
 def take(
     run: Run | str | Path, scale: float, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
-) -> dict[str, Any]:
+) -> RunResult:
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
     found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
     refuse_no_way(found.recipe, found.name)
@@ -217,7 +229,7 @@ TRIES = 2
 """Second tries at most: each is looked at on the test rows once more, and a third would be fishing."""
 
 
-def until_kept(result: dict[str, Any], run_root: Path | str, observer: Observer | None = None) -> dict[str, Any]:
+def until_kept(result: RunResult, run_root: Path | str, observer: Observer | None = None) -> RunResult:
     """The result, or where a budget is broken or unclear that of a point nearer to the base: nothing is trained again.
 
     `tries` of the result names each run with its scale and its answer, the first one included.
@@ -238,7 +250,7 @@ def until_kept(result: dict[str, Any], run_root: Path | str, observer: Observer 
         observer.note(f"second try, {below:g} of the way from base to tuned: {found['why']}")
         result = take(trained, below, run_root, observer)
         tries.append(_tried(result, below))
-    return result | {"tries": tries}
+    return RunResult(result | {"tries": tries}, result.folder)
 
 
 def _forgot(result: dict[str, Any]) -> bool:

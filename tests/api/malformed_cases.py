@@ -88,6 +88,8 @@ FILES: dict[str, tuple[str, bytes, str]] = {
     ),
     "answers alone": ("a.jsonl", jsonl([{"chosen": "b", "rejected": "c"}] * 9), "nothing stands before the answers"),
     "unknown format": ("a.xls", b"x", "neither a recipe"),
+    "no Excel file": ("a.xlsx", b"PK\x03\x04 and no more", "not a readable Excel file"),
+    "an Excel file with a password": ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "has a password"),
 }
 """Name of the file, its bytes, words of the message."""
 

@@ -81,7 +81,7 @@ def test_a_tune_is_made_once_and_used_again_by_name(tmp_path: Path, data: str) -
     again = api.compare(data, run="desk", run_root=tmp_path / "runs", **arms, **{"compare.margin": 0.1})
     assert (tmp_path / "runs" / "desk" / "model" / "adapter_model.safetensors").stat().st_mtime_ns == weights
     assert again["margin"] == 0.1 and again["arms"] == found["arms"]
-    with pytest.raises(RunFolderError, match="another recipe"):
+    with pytest.raises(RunFolderError, match="another recipe: epochs is 7.0 here and left out in the run"):
         api.compare(data, run="desk", run_root=tmp_path / "runs", **arms, epochs=7)
 
 

@@ -125,7 +125,7 @@ def test_every_component_and_both_times_are_logged_apart(result: tuple[Run, dict
         assert abs(line["sampler_kl"]) < 1e-4 and line["clipped"] == 0
     assert [line["validation_reward"] for line in run.metrics() if "validation_reward" in line]
     reasons = {choice["key"]: choice["reason"] for choice in run.read_json("choices.json")}
-    assert "Tinker" in reasons["learning_rate"] and "batch_tokens" not in reasons
+    assert "tinker-cookbook" in reasons["learning_rate"] and "batch_tokens" not in reasons
 
 
 def test_prompts_without_answers_are_enough_for_a_reward_that_needs_none(tmp_path: Path) -> None:

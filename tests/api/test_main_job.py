@@ -81,9 +81,24 @@ def test_same_command_returns_the_same_result_without_training(tuned: tuple[Path
 
 def test_evaluation_again_gives_the_same_numbers(tuned: tuple[Path, dict[str, Any]]) -> None:
     folder, result = tuned
-    again = whet.api.evaluate(result["run"], run_root=folder / "runs")
+    again = whet.api.evaluate(result["run"], run_root=folder / "runs", anew=True)
     for key in ("base", "tuned", "difference", "verdict", "forgetting"):
         assert again[key] == result[key], key
+
+
+def test_an_evaluation_that_nothing_changed_is_taken_from_the_record(tuned: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = tuned
+    path = folder / "runs" / result["run"] / "evaluation.json"
+    before = path.stat().st_mtime_ns
+    again = whet.api.evaluate(result["run"], run_root=folder / "runs")
+    assert path.stat().st_mtime_ns == before and again == json.loads(path.read_text())
+
+
+def test_the_memory_of_the_evaluation_is_not_that_of_the_training(tuned: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = tuned
+    trained = json.loads((folder / "runs" / result["run"] / "training.json").read_text())
+    assert result["peak_memory_bytes"] == trained["peak_memory_bytes"]
+    assert result["evaluation_peak_memory_bytes"] > 0
 
 
 def test_failures_are_of_validation_rows_and_leave_the_run_as_it_was(tuned: tuple[Path, dict[str, Any]]) -> None:

@@ -45,7 +45,7 @@ def test_a_second_evaluation_and_a_comparison_ask_nothing_again(tuned: tuple[Pat
     folder, result = tuned
     asked = folder / "runs" / "skewed" / "asked.jsonl"
     before = asked.read_bytes()
-    again = api.evaluate("skewed", run_root=folder / "runs")
+    again = api.evaluate("skewed", run_root=folder / "runs", anew=True)
     assert again["verdict"] == result["verdict"] and asked.read_bytes() == before
     arms = {"compare.arms": "[constant, zero-shot, prompted, few-shot-nearest, tuned]"}
     found = api.compare(str(folder / "messages.jsonl"), run="skewed", run_root=folder / "runs", **arms)

@@ -40,8 +40,10 @@ RESULT: dict[str, Any] = {
 class Session:
     def __init__(self) -> None:
         self.asked: list[list[dict[str, Any]]] = []
+        self.drawn: list[Any] = []
 
-    def reply(self, messages: list[dict[str, Any]]) -> Iterator[str]:
+    def reply(self, messages: list[dict[str, Any]], sampling: Any) -> Iterator[str]:
+        self.drawn.append(sampling)
         self.asked.append([dict(message) for message in messages])
         yield "fine, "
         yield "thanks"
@@ -102,7 +104,7 @@ class FakeApi(ModuleType):
         result = self.tune(recipe, run_root, name, observer)
         return {key: result[key] for key in ("run", "model", "method", "ledger", "seconds")}
 
-    def evaluate(self, run: Run, observer: Any, accept_changed: bool = False) -> dict[str, Any]:
+    def evaluate(self, run: Run, observer: Any, accept_changed: bool = False, anew: bool = False) -> dict[str, Any]:
         return self.result(run)
 
     def prepare_view(self, recipe: Recipe, rows: int) -> dict[str, Any]:

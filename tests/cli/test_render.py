@@ -12,6 +12,7 @@ import pytest
 
 from whet.cli import chat, main, progress, reference, render
 from whet.errors import HIDDEN, DataError
+from whet.generate.engine import Sampling
 
 
 def test_the_interval_is_drawn_where_it_is() -> None:
@@ -156,8 +157,8 @@ def test_errors_show_the_escape_sequences_of_data(capsys: pytest.CaptureFixture[
 
 def test_a_model_that_writes_escape_sequences_writes_them_as_signs(capsys: pytest.CaptureFixture[str]) -> None:
     class Session:
-        def reply(self, messages: list[object]) -> list[str]:
+        def reply(self, messages: list[object], sampling: object) -> list[str]:
             return ["\x1b", "[2J", "fine"]
 
-    assert chat.reply(Session(), [], "hello", quiet=False) == "\x1b[2Jfine"  # type: ignore[arg-type]
+    assert chat.reply(Session(), [], "hello", Sampling(), quiet=False) == "\x1b[2Jfine"  # type: ignore[arg-type]
     assert capsys.readouterr().out == "⟨U+001B⟩[2Jfine\n"

@@ -139,6 +139,32 @@ def test_show_marks_what_is_learned(api: Any, capsys: Capture) -> None:
     assert "user: [hi]\n«hello»" in shown and "3 of 9 tokens are learned (33%)" in shown
 
 
+def test_chat_draws_as_it_is_told(api: Any, capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "prompt.txt").write_text("Be kind.")
+    told = ["--temperature", "0.7", "--top-p", "0.9", "--top-k", "40", "--max-tokens", "9", "--seed", "5"]
+    assert run(["chat", "nano", "--prompt", "hi", "--system", "@prompt.txt", *told]) == 0
+    assert api.session.asked[0][0] == {"role": "system", "content": "Be kind."}
+    [drawn] = api.session.drawn
+    assert (drawn.temperature, drawn.top_p, drawn.top_k, drawn.max_new_tokens) == (0.7, 0.9, 40, 9)
+    for _ in range(2):
+        assert run(["chat", "nano", "--prompt", "hi", "--temperature", "1"]) == 0
+    assert len({one.seed for one in api.session.drawn}) == 3, "without a seed, another one each time"
+    assert run(["chat", "nano", "--prompt", "hi"]) == 0 and api.session.drawn[-1].temperature == 0
+
+
+@pytest.mark.parametrize("idle", [["--top-p", "0.5"], ["--top-k", "3"], ["--seed", "1"]])
+def test_chat_refuses_options_that_would_do_nothing(idle: list[str], api: Any, capsys: Capture) -> None:
+    assert run(["chat", "nano", "--prompt", "hi", *idle]) == 2
+    assert "nothing is drawn at temperature 0" in capsys.readouterr().err and not api.session.asked
+
+
+def test_each_turn_of_a_chat_draws_anew(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["hi", "hi", ""])
+    monkeypatch.setattr("builtins.input", lambda _="": next(answers))
+    assert run(["chat", "nano", "--temperature", "1", "--seed", "5"]) == 0
+    assert [one.seed for one in api.session.drawn] == [6, 8]
+
+
 def test_chat_asks_once_or_converses(api: Any, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["chat", "nano", "--prompt", "hi", "--system", "be brief", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"model": "nano", "prompt": "hi", "answer": "fine, thanks"}

@@ -50,7 +50,7 @@ def test_a_row_without_a_fate_or_with_two_is_a_fault() -> None:
     with pytest.raises(ProofError):
         ledger.open(0, "x:1")
     ledger.open(2, "x:3")
-    with pytest.raises(ProofError, match="1 of 3 rows have no fate"):
+    with pytest.raises(ProofError, match="1 of 3 rows are counted nowhere"):
         ledger.check()
 
 

@@ -92,7 +92,7 @@ def test_columns_and_row_numbers_that_do_not_fit_are_refused(tmp_path: Path) -> 
     wrong(tmp_path / "g.json", '{"a": {"b": 1}}', "list of rows")
 
 
-@pytest.mark.parametrize(("name", "words"), [("a.xlsx", "as CSV"), ("a.pkl", "JSON Lines"), ("a.zip", "unpack it")])
+@pytest.mark.parametrize(("name", "words"), [("a.xls", "as CSV"), ("a.pkl", "JSON Lines"), ("a.zip", "unpack it")])
 def test_a_file_of_another_kind_gets_the_way_out(name: str, words: str, tmp_path: Path) -> None:
     assert words in wrong(tmp_path / name, b"PK", "cannot tell the format").fix
     with pytest.raises(RecipeError) as raised:
@@ -128,7 +128,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     wrong(tmp_path / "d.jsonl", b"PK\x03\x04\x00\x00\x08", "binary")
     wrong(tmp_path / "e.jsonl", b"", "empty")
     wrong(tmp_path / "f.jsonl", b"\n\n", "no rows")
-    wrong(tmp_path / "g.xlsx", b"x", "cannot tell the format")
+    wrong(tmp_path / "g.ods", b"x", "cannot tell the format")
 
 
 def test_byte_offsets_count_the_byte_order_mark(tmp_path: Path) -> None:

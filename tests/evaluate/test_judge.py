@@ -151,7 +151,7 @@ def test_a_run_is_judged_and_a_relative_is_warned_of(server: Server, tmp_path: P
     page = re.sub("<[^>]+>", "", Path(result["report"]).read_text("utf-8")).replace("&#39;", "'")
     assert found["statement"] in page and found["warning"] in page
     asked = len(server.asked)
-    assert api.evaluate(result["run"], run_root=tmp_path / "runs")["judge"]["wins"] == found["wins"]
+    assert api.evaluate(result["run"], run_root=tmp_path / "runs", anew=True)["judge"]["wins"] == found["wins"]
     assert len(server.asked) == asked, "the transcript answers for the judge"
 
 

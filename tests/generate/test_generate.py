@@ -11,7 +11,7 @@ from tests.tiny_models import tiny, tiny_tokenizer
 from whet.data.forest import build_batch
 from whet.errors import InputError
 from whet.generate.engine import Sampling, generate, stream
-from whet.generate.sampling import greedy, nucleus
+from whet.generate.sampling import Chooser, greedy, likeliest, nucleus
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.fit import install_forest
 from whet.model.policy import Policy
@@ -146,7 +146,10 @@ def test_prompts_that_cannot_be_answered_are_refused(given: list[list[int]], con
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_p": 1.1}],
+    [
+        {"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_p": 1.1},
+        {"top_k": 0},
+    ],  # fmt: skip
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
@@ -211,6 +214,19 @@ def test_tokens_come_as_often_as_their_probability_says() -> None:
     chi = float(((counts - expected)[large] ** 2 / expected[large]).sum())
     freedom = int(large.sum()) - 1
     assert chi < freedom + 5 * (2 * freedom) ** 0.5
+
+
+def test_only_the_likeliest_are_drawn_as_transformers_draws_them() -> None:
+    from transformers import TopKLogitsWarper
+
+    logits_BV = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    expected_BV = TopKLogitsWarper(7)(None, logits_BV).softmax(-1)  # type: ignore[arg-type]
+    assert torch.allclose(likeliest(logits_BV.softmax(-1), 7), expected_BV, atol=1e-7)
+    assert torch.allclose(likeliest(logits_BV.softmax(-1), 99), logits_BV.softmax(-1)), "more than there are"
+    chooser = Chooser(Sampling(temperature=2.0, top_k=3), range(5))
+    for _ in range(50):
+        chosen, _ = chooser.choose(logits_BV, range(5))
+        assert all(token in logits_V.topk(3).indices for token, logits_V in zip(chosen, logits_BV, strict=True))
 
 
 def test_the_nucleus_is_the_smallest_set_that_holds_top_p() -> None:

@@ -225,6 +225,7 @@ def test_a_folder_and_a_huge_file_are_not_recipes() -> None:
         ("no/such.jsonl", "the folder no does not exist"),
         ("picture.png", "neither a recipe"),
         ("words", "there is no such file"),
+        ("pairs.jsonl", "stands for a file of yours in the examples; without one, whet demo makes its own data"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_refused(name: str, expected: str) -> None:

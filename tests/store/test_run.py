@@ -15,6 +15,7 @@ import pytest
 from whet.errors import RunFolderError
 from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.schema import Evaluate, Full, Recipe
+from whet.store import identity
 from whet.store.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -100,12 +101,22 @@ def test_a_run_looks_for_its_files_from_where_it_was_made(monkeypatch: pytest.Mo
     assert Path(run.recipe.keep.replay or "").is_file() and Path(run.recipe.forgetting.suites[0]).is_file()
 
 
+def test_what_is_asked_for_here_is_named_before_what_the_run_asked_for() -> None:
+    run = recipe(seed=1, epochs=2.0, max_tokens=64, test="a.jsonl")
+    told = identity.differing(recipe(learning_rate=1e-4, test="b.jsonl"), run)
+    assert told.startswith("learning_rate is 0.0001 here and left out in the run; ")
+    assert "seed is 0 here and 1 in the run" in told and "max_tokens" in told and "test" not in told
+    assert identity.differing(run, run) == ""
+    many = {"seed": 1, "epochs": 2.0, "max_tokens": 64, "batch_tokens": 512, "dtype": "float32", "system": "s"}
+    assert identity.differing(recipe(**many), recipe()).endswith("; and 1 more key")
+
+
 def test_a_name_that_is_taken_by_something_else_is_refused() -> None:
     Run.create("runs", recipe(), name="mine")
-    with pytest.raises(RunFolderError, match="was made with another recipe"):
+    with pytest.raises(RunFolderError, match="made with another recipe: seed is 1 here and 0 in the run"):
         Run.create("runs", recipe(seed=1), name="mine")
     Path("Tickets 2.jsonl").write_text("{}")
-    with pytest.raises(RunFolderError, match="was made with another data"):
+    with pytest.raises(RunFolderError, match="was made with other data"):
         Run.create("runs", recipe(), name="mine")
     Path("runs/foreign").mkdir()
     Path("runs/foreign/thesis.doc").write_text("x")

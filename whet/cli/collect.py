@@ -40,6 +40,10 @@ def collect(
     Example: whet collect prompts.jsonl --teacher nano --system @prompt.txt --out answers.jsonl
     """
     text = read_system(system)
+    if "://" not in teacher:
+        from whet.cli.asked import refuse_missing_model
+
+        refuse_missing_model(teacher, runs)
     with kept():
         from whet import api
     from whet.cli.progress import observer

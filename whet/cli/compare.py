@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from whet.cli.completing import run_names
 from whet.cli.flags import with_flags
 from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set, Trust
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from whet.cli.render import Screen
 
 TrainedRun = Annotated[
-    str | None, typer.Option("--run", metavar="RUN", help="A finished run of this data; default: the recipe's own.")
+    str | None,
+    typer.Option(
+        "--run", metavar="RUN", help="A finished run of this data; default: the recipe's own.", autocompletion=run_names
+    ),
 ]
 Gate = Annotated[
     bool,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from whet.cli.importing import STARTING, kept
 from whet.cli.options import RUNS, AcceptChanged, Gate, Json, RunName, Runs, Trust
 
@@ -11,10 +15,13 @@ def evaluate(
     runs: Runs = RUNS,
     accept_changed: AcceptChanged = False,
     gate: Gate = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Measure again though nothing has changed.")] = False,
     trust: Trust = False,
     json_: Json = False,
 ) -> None:
     """Measure base and tuned model on the rows that were held out, and give a verdict.
+
+    What was measured already is not measured again while model, test rows and settings are the same.
 
     Example: whet eval tickets-1a2b3c4d --gate
     """
@@ -32,7 +39,7 @@ def evaluate(
         with kept():
             from whet import api
 
-        result = api.evaluate(found, observer=watch, accept_changed=accept_changed)
+        result = api.evaluate(found, observer=watch, accept_changed=accept_changed, anew=anew)
     finally:
         watch.done()
     show_result(screen, result)

@@ -41,6 +41,7 @@ from whet.cli import (
 )
 from whet.cli.progress import silence
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
+from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
 from whet.store.atomic import explained
 
@@ -62,7 +63,6 @@ app = typer.Typer(
     name="whet",
     help="Whet sharpens a language model on your data, and proves that it is sharper.",
     epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
@@ -123,7 +123,8 @@ def run(arguments: Sequence[str]) -> int:
     silence(QUIET in arguments or arguments[:1] == ["-q"])
     wanted = [argument for argument in arguments if argument != QUIET] or ["--help"]
     try:
-        code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
+        with at_command_line():
+            code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
         sys.stdout.flush()
     except WhetError as error:
         return report(error, as_json)

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from whet.cli.completing import model_names
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
 
 app = typer.Typer(invoke_without_command=True)
 
-ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.")]
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.", autocompletion=model_names)
+]
 
 
 @app.callback()

@@ -7,15 +7,20 @@ from typing import Annotated
 
 import typer
 
+from whet.cli.completing import recipe_keys, run_names
 from whet.errors import InputError
 
 DataOrRecipe = Annotated[
     str, typer.Argument(metavar="DATA-or-RECIPE", help="A recipe (.yaml), a data file or folder, or a set on the Hub.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="Name or folder of a run; see: whet runs.", autocompletion=run_names)
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be repeated.", autocompletion=recipe_keys
+    ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where the runs are kept.")]
 OutRuns = Annotated[Path, typer.Option("--runs", "--out", metavar="FOLDER", help="Where the runs are kept.")]

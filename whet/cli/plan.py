@@ -9,6 +9,7 @@ import typer
 from whet.cli.flags import with_flags
 from whet.cli.importing import kept
 from whet.cli.options import DataOrRecipe, Json, Set, Trust
+from whet.errors import count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -48,17 +49,18 @@ def plan(
     The base may be a public model by name (llama-2-7b, qwen2.5-7b, ...); neither weights nor network are needed then.
     Given the name of a run that is at work, the time follows from the steps that it has made.
 
-    Example: whet plan tickets.jsonl --set base=llama-2-7b --memory 24GB
+    Example: whet plan tickets.jsonl --base llama-2-7b --memory 24GB
     """
-    with kept():
-        from whet import api
+    from whet.cli.asked import asked_recipe
     from whet.cli.progress import observer
     from whet.cli.render import Screen
-    from whet.recipe.load import load_recipe
+    from whet.store.registry import is_run
 
     screen = Screen(json_)
-    of_run = api.is_run(data) and not set_
-    recipe = data if of_run else load_recipe(data, set_ or [])
+    recipe = data if is_run(data) and not set_ else asked_recipe(data, set_, planned=True)
+    with kept():
+        from whet import api
+
     watch = observer()
     try:
         result = api.plan(recipe, memory=memory, gpu=gpu, calibrate=calibrate, observer=watch)
@@ -95,10 +97,10 @@ def show_time(screen: Screen, result: dict[str, Any]) -> None:
 
     time, settings, seen = result["time"], result["settings"], result["measured_steps"]
     screen.show(table(["#time", "for"], [(duration(time[key]), words) for key, words in PARTS.items() if time[key]]))
-    steps = f"{settings['steps']:,} steps of {settings['batch_tokens']:,} tokens"
+    steps = f"{count(settings['steps'], 'step')} of {settings['batch_tokens']:,} tokens"
     if seen:
         screen.say(
-            f"About {duration(time['total'])} in all for {steps}, at the pace of the {seen:,} steps made so far."
+            f"About {duration(time['total'])} in all for {steps}, at the pace of {count(seen, 'step')} made so far."
         )
     else:
         low, high = duration(time["low"]), duration(time["high"])

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from whet.errors import without_hidden
+from whet.errors import count, without_hidden
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -85,7 +85,7 @@ class Lines:
         with self._lock:
             self._name, self._doing, self._at = without_hidden(name), "", None
             self._start = self._last = time.monotonic()
-            line = f"{self._name} ..." if total is None else f"{self._name}: {total:,} steps"
+            line = f"{self._name} ..." if total is None else f"{self._name}: {count(total, 'step')}"
             print(line, file=sys.stderr, flush=True)
         if self._over is None:
             self._over = threading.Event()

@@ -17,6 +17,7 @@ from whet.errors import without_hidden
 from whet.evaluate import ship
 from whet.evaluate.ship_view import advice, measure_row
 from whet.evaluate.units import told_change, told_change_range, told_metric, told_score
+from whet.evaluate.wording import told_effort
 from whet.store.atomic import plain
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
@@ -171,7 +172,7 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
     if stopped.get("reason"):
         screen.say(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
     if facts.get("seconds") is not None:
-        screen.say(effort(facts), style="dim")
+        screen.say(told_effort(facts), style="dim")
     if facts.get("report"):
         screen.say(f"Report: {facts['report']}")
 
@@ -213,15 +214,6 @@ def cost(measures: Sequence[dict[str, Any]]) -> Table:
         [row["what"], row["loss"], row["range"], row["budget"], Text(row["label"], style=style)] for row, style in told
     ]
     return table(["measure", "#change", "#95% interval", "#budget", ""], rows, title="What it cost elsewhere")
-
-
-def effort(facts: dict[str, Any]) -> str:
-    parts = [f"{facts['seconds']:.1f} s of training"]
-    if facts.get("tokens_per_second"):
-        parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
-    if facts.get("peak_memory_bytes"):
-        parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
-    return "  ·  ".join(parts)
 
 
 def pieces(parts: Iterable[Sequence[Any]]) -> Text:

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from whet.cli.completing import run_names
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
+from whet.errors import count
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -81,7 +83,7 @@ def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
 @app.command("diff")
 def diff(
     run: RunName,
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="Another run.")],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Another run.", autocompletion=run_names)],
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
@@ -105,7 +107,10 @@ def diff(
 
 @app.command("rm")
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders of runs; see: whet runs.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Names or folders of runs; see: whet runs.", autocompletion=run_names),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Also one whose model is in use.")] = False,
     runs: Runs = RUNS,
     json_: Json = False,
@@ -127,8 +132,58 @@ def remove(
     screen.finish({"removed": list(freed), "bytes": sum(freed.values())})
 
 
+@app.command("prune")
+def prune(
+    days: Annotated[float, typer.Option(min=0.0, metavar="N", help="Keep what was written in the last N days.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """List the runs that nothing holds on to, and remove them with --yes.
+
+    A run stays that is at work, that you named, whose model is in use or was, that is the best on its data, or that the
+    recipe of one that stays names.
+
+    Example: whet runs prune --days 30
+    """
+    from whet.cli import render
+    from whet.store.atomic import remove
+    from whet.store.pruning import sort_out
+    from whet.store.removal import remove_runs
+
+    screen = render.Screen(json_)
+    found = sort_out(runs, days)
+    if found.going:
+        rows = [(one.name, one.status, f"{one.days:.0f}", f"{one.bytes / 1e6:,.1f} MB") for one in found.going]
+        screen.show(render.table(["would go", "status", "#days old", "#size"], rows))
+    if found.kept:
+        screen.show(render.table(["stays", "why"], list(found.kept.items())))
+    size = sum(one.bytes for one in found.going) + sum(path.stat().st_size for path in found.given)
+    loose = f", and {count(len(found.given), 'file')} of given rows that no run names" if found.given else ""
+    if not found.going and not found.given:
+        screen.say("nothing to remove")
+    elif yes:
+        remove_runs([str(runs / one.name) for one in found.going], runs)
+        for path in found.given:
+            remove(path)
+        screen.say(f"removed {count(len(found.going), 'run')}{loose}: {size / 1e6:,.1f} MB")
+    else:
+        screen.say(f"nothing was removed; --yes removes {count(len(found.going), 'run')}{loose}: {size / 1e6:,.1f} MB")
+    screen.finish(
+        {
+            "removed": [one.name for one in found.going] if yes else [],
+            "would_go": found.going,
+            "kept": found.kept,
+            "given": found.given,
+            "bytes": size,
+        }
+    )
+
+
 def all_facts(run: Any) -> dict[str, Any]:
     """Recipe, data, environment and scores of a run under dotted keys."""
+    from whet.store.identity import flat
+
     facts = {"recipe": run.recipe.model_dump(), "data_sha256": run.read_json("run.json").get("data_sha256")}
     if (run.folder / "environment.json").exists():
         facts["environment"] = run.read_json("environment.json")
@@ -136,12 +191,3 @@ def all_facts(run: Any) -> dict[str, Any]:
         evaluation = run.read_json("evaluation.json")
         facts |= {key: evaluation.get(key) for key in ("metric", "base", "tuned", "difference", "verdict", "seconds")}
     return flat(facts)
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    leaves: dict[str, Any] = {}
-    for name, inner in value.items():
-        leaves |= flat(inner, f"{prefix}.{name}".lstrip("."))
-    return leaves

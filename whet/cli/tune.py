@@ -35,7 +35,7 @@ def tune(
 
     The same command again resumes a run that was stopped.
 
-    Example: whet tune tickets.jsonl --set epochs=2
+    Example: whet tune tickets.jsonl --base nano --epochs 2
     """
     from whet.cli.asked import asked_recipe
     from whet.cli.render import Screen

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from whet.data.class_names import with_class_names
 from whet.errors import DataError
 from whet.recipe.bases import cached, hub_home, hub_reached
 
@@ -38,8 +39,8 @@ def refuse_unreached(name: str) -> None:
 
 def rows(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every row of the dataset's training split. Raises DataError."""
-    for number, value in enumerate(_load(name), start=1):
-        yield f"{name}#{number}", dict(value)
+    for number, value in enumerate(with_class_names(_load(name)), start=1):
+        yield f"{name}#{number}", value
 
 
 def fingerprint(name: str) -> str:

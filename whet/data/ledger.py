@@ -107,7 +107,7 @@ class Ledger:
         """`close` for many rows at once; `hashes` are the 64 bits of the hash as numbers. Raises ProofError."""
         fates = np.frombuffer(self._columns["fate"], np.uint8)
         if len(np.unique(rows)) < len(rows) or (fates[rows] != OPEN).any():
-            raise ProofError(f"a row cannot become {fate}: it has a fate already", value=f"{len(rows)} rows")
+            raise ProofError(f"a row cannot be counted as {fate}: it is counted already", value=f"{len(rows)} rows")
         given = {"fate": FATES.index(fate), "tokens": tokens, "supervised": supervised, "hash": hashes}
         for name, values in given.items():
             column = np.frombuffer(self._columns[name], dtype=COLUMNS[name])
@@ -159,7 +159,8 @@ class Ledger:
         lost = np.flatnonzero(self._column("fate") == OPEN)
         if len(lost):
             where = self.entry(int(lost[0])).where
-            raise ProofError(f"{len(lost)} of {len(self)} rows have no fate", where=where, fix="please report this")
+            what = f"{len(lost)} of {len(self)} rows are counted nowhere"
+            raise ProofError(what, where=where, fix="please report this")
 
     def enforce_budget(self, share: float) -> None:
         """Raises DataError when more than `share` of the rows were dropped, with reasons, examples and the key."""

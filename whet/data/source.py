@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -23,14 +24,15 @@ from whet.data import hub, strictjson, tables
 from whet.data.bounds import lines_of, open_gzip
 from whet.data.json_rows import rows_of
 from whet.data.remarks import remark
+from whet.data.sheets import read_xlsx
 from whet.errors import DataError
-from whet.recipe.formats import other_format
+from whet.recipe.formats import other_format, sheet_of
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".md")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
-_NOT_DATA = re.compile(r"\.|readme|licen[cs]e|upstream-licen[cs]e|notice|changelog", re.IGNORECASE)
-"""Files of a folder that are about the data."""
+_NOT_DATA = re.compile(r"\.|~\$|readme|licen[cs]e|upstream-licen[cs]e|notice|changelog", re.IGNORECASE)
+"""Files of a folder that are about the data, or that Excel lays beside an open one."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -97,6 +99,7 @@ def fingerprint(data: str | list[str]) -> str:
         for path, _ in _files(name):
             with _os_errors(path), path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update((sheet_of(name)[1] or "").encode())
     return digest.hexdigest()
 
 
@@ -114,7 +117,7 @@ def _read(name: str) -> Iterator[tuple[str, Any]]:
         return
     for path, label in _files(name):
         empty = True
-        for row in _read_file(path, label):
+        for row in _read_file(path, label, sheet_of(name)[1]):
             empty = False
             yield row
         if empty:
@@ -125,7 +128,7 @@ def _files(name: str) -> list[tuple[Path, str]]:
     """The files behind a name, each with the label that messages use."""
     if not name.strip():
         raise DataError("the name of a data file is empty", value=name, fix="give the path of a file or of a folder")
-    path = Path(name).expanduser()
+    path, sheet = sheet_of(name)
     if path.is_dir():
         inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not _NOT_DATA.match(p.name))
         if not inner:
@@ -142,7 +145,7 @@ def _files(name: str) -> list[tuple[Path, str]]:
             where=name,
             fix=other_format(path.suffix) or "rename the file, for example to .jsonl",
         )
-    return [(path, path.name)]
+    return [(path, path.name if sheet is None else f"{path.name}#{sheet}")]
 
 
 def _kind(path: Path) -> str:
@@ -161,7 +164,7 @@ def _similar(path: Path) -> str:
     return f"; did you mean {str(path.parent / match[0])!r}?" if match else ""
 
 
-def _read_file(path: Path, label: str) -> Iterator[tuple[str, Any]]:
+def _read_file(path: Path, label: str, sheet: str | None = None) -> Iterator[tuple[str, Any]]:
     readers: dict[str, Callable[[IO[bytes], str], Iterator[tuple[str, Any]]]] = {
         ".jsonl": _json_lines,
         ".ndjson": _json_lines,
@@ -169,12 +172,13 @@ def _read_file(path: Path, label: str) -> Iterator[tuple[str, Any]]:
         ".csv": tables.read_csv,
         ".tsv": tables.read_tsv,
         ".parquet": tables.read_parquet,
+        ".xlsx": partial(read_xlsx, sheet=sheet),
         ".txt": _text,
         ".md": _text,
     }
     kind = _kind(path)
     with _os_errors(path, label), _open(path, label) as file:
-        if kind != ".parquet":
+        if kind not in (".parquet", ".xlsx"):
             _refuse_binary(file, label)
         yield from readers[kind](file, label)
 

@@ -57,7 +57,7 @@ from whet.model.policy import Policy
 from whet.recipe.comparison import Compare
 from whet.recipe.places import is_function
 from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
-from whet.store.identity import data_hash, identity
+from whet.store.identity import data_hash, differing, identity
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -117,7 +117,8 @@ def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
         raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
     if asked not in (bare, facts.get("recipe_sha256")):
         fix = "leave out every key but those under compare, or leave --run out"
-        raise RunFolderError("this run was made with another recipe", where=f"run {run.name}", fix=fix)
+        what = f"this run was made with another recipe: {differing(recipe, run.asked)}"
+        raise RunFolderError(what, where=f"run {run.name}", fix=fix)
 
 
 def needs_training(recipe: Recipe) -> bool:

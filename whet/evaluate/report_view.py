@@ -11,7 +11,12 @@ from whet.evaluate.units import bare, points, signed, told_change, told_change_r
 from whet.evaluate.verdict import EQUIVALENCE
 from whet.evaluate.wording import WORDS, number, percent, probability, setting
 
-FATES = (("trained", "Trained on"), ("validation", "Validation"), ("test", "Test, sealed"), ("dropped", "Dropped"))
+FATES = (
+    ("trained", "Trained on"),
+    ("validation", "Validation"),
+    ("test", "Test, read only for the verdict"),
+    ("dropped", "Dropped"),
+)
 MOST_PARTS = 24
 
 

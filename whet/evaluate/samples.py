@@ -146,7 +146,8 @@ def place_of(answer: dict[str, Any]) -> str:
     """File and line of a test row, as `whet check` names them; its number in runs that did not write them."""
     where = answer.get("where")
     if not where:
-        return f"row {shown(answer.get('row'))}"
+        row = answer.get("row")
+        return f"row {row + 1 if isinstance(row, int) else shown(row)}"  # counted from 1, as lines are
     turn = answer.get("turn")
     return shown(where) if turn is None else f"{shown(where)}, turn {shown(turn)}"
 

@@ -76,3 +76,13 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
     text = ", ".join(map(str, value)) if isinstance(value, list) else plain_word(value)
     return [(prefix, text)] if prefix else []
+
+
+def told_effort(facts: dict[str, Any]) -> str:
+    """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
+    parts = [f"{facts['seconds']:.1f} s of training"]
+    if facts.get("tokens_per_second"):
+        parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
+    if facts.get("peak_memory_bytes"):
+        parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
+    return "  ·  ".join(parts)

@@ -31,6 +31,8 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
     stop_strings: tuple[str, ...] = ()
+    top_k: int | None = None
+    """Only so many of the likeliest tokens may be drawn; before top_p. None: all."""
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
@@ -39,6 +41,8 @@ class Sampling:
             raise InputError("it must be 0 (greedy) or more", where="temperature", value=self.temperature)
         if not 0 < self.top_p <= 1:
             raise InputError("it must be above 0 and at most 1", where="top_p", value=self.top_p)
+        if self.top_k is not None and self.top_k < 1:
+            raise InputError("it must be at least 1", where="top_k", value=self.top_k)
         if "" in self.stop_strings:
             raise InputError("an empty string would stop every answer at once", where="stop_strings")
 
@@ -68,6 +72,8 @@ class Chooser:
     def _drawn(self, logprobs_BV: Tensor, answers: Sequence[int]) -> Tensor:
         """The token at which the summed probability passes a uniform draw, in float64."""
         probabilities_BV = (logprobs_BV / self.sampling.temperature).softmax(-1)
+        if self.sampling.top_k is not None:
+            probabilities_BV = likeliest(probabilities_BV, self.sampling.top_k)
         if self.sampling.top_p < 1:
             probabilities_BV = nucleus(probabilities_BV, self.sampling.top_p)
         reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
@@ -93,6 +99,12 @@ def greedy(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
         best_B = logits_BV.argmax(-1)
     distance_BV = logits_BV - logits_BV.gather(1, best_B[:, None])
     return best_B, distance_BV.exp_().sum(-1).log_().neg_()
+
+
+def likeliest(probabilities_BV: Tensor, top_k: int) -> Tensor:
+    """Zero everything but the `top_k` likeliest tokens; what is left sums to one (Fan et al. 2018, section 5.4)."""
+    kept_BK, order_BK = probabilities_BV.topk(min(top_k, probabilities_BV.shape[1]), dim=-1)
+    return torch.zeros_like(probabilities_BV).scatter_(1, order_BK, kept_BK / kept_BK.sum(-1, keepdim=True))
 
 
 def nucleus(probabilities_BV: Tensor, top_p: float) -> Tensor:

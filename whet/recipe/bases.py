@@ -27,6 +27,12 @@ def refuse_missing_base(name: str) -> None:
     raise ModelError(what, where="base", value=name, fix=FIX)
 
 
+def is_base(name: str) -> bool:
+    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
+    folder = Path(name)
+    return name == NANO or (folder / "config.json").is_file() or ("/" in name and not folder.exists())
+
+
 def folder_of(name: str) -> Path | None:
     """The folder of a base on this disk, `nano` for the bundled one; None for what may be a name on the Hub. Raises
     ModelError for a folder without a model."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
-from whet.recipe.formats import other_format
+from whet.recipe.formats import other_format, sheet_of
 from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.idle import refuse_idle_keys
 from whet.recipe.kept import kept_beside, refuse_keep_contradictions
@@ -29,11 +30,21 @@ from whet.recipe.text import Dumper, Places, parse
 from whet.recipe.trust import found_in_run, named_by_user
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
-DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".txt", ".md", ".gz"}
+DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".md", ".gz"}
 LARGEST_RECIPE = 1 << 20
+OF_EXAMPLES = ("tickets.jsonl", "pairs.jsonl", "prompts.jsonl", "your-data.jsonl")
+"""Names in the examples of `--help` and of the pages."""
 
 
-Override = str | tuple[str, str]
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A key of the recipe that a Python program gave by name, with its value as it is."""
+
+    key: str
+    value: Any
+
+
+Override = str | tuple[str, str] | Keyword
 """`key.sub=value`, or that and what the user wrote it as: `--epochs`."""
 
 
@@ -65,8 +76,11 @@ def load_recipe(
             values = comparison_beside(values, folder or path.parent, folder is None, where)
             values = kept_beside(values, folder or path.parent, folder is None, where)
     for override in overrides:
-        text, said = (override, "") if isinstance(override, str) else override
-        apply_override(values, text, places, said)
+        if isinstance(override, Keyword):
+            set_key(values, override.key, override.value, places, f"keyword {override.key}")
+        else:
+            text, said = (override, "") if isinstance(override, str) else override
+            apply_override(values, text, places, said)
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
     recipe = check(values, where, places)
@@ -184,6 +198,8 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
     refuse_unusable_name(path)
     if path.suffix.lower() in RECIPE_SUFFIXES:
         return from_recipe_file(path)
+    if sheet_of(path)[1] is not None and sheet_of(path)[0].is_file():
+        return {"data": str(path)}, {}
     if path.is_dir() or path.is_file():
         if path.is_file() and path.suffix.lower() not in DATA_SUFFIXES:
             recipes, data = (", ".join(sorted(suffixes)) for suffixes in (RECIPE_SUFFIXES, DATA_SUFFIXES))
@@ -226,6 +242,8 @@ def missing_file(path: Path) -> RecipeError:
     here = path.parent.is_dir()
     siblings = [p.name for p in path.parent.iterdir()] if here else []
     fix = "give the path of a recipe or of a data file" if here else f"the folder {path.parent} does not exist either"
+    if path.name in OF_EXAMPLES:
+        fix = f"{path.name} stands for a file of yours in the examples; without one, whet demo makes its own data"
     return RecipeError(f"there is no such file{nearest(path.name, siblings)}", where=str(path), fix=fix)
 
 
@@ -259,7 +277,9 @@ def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     def find(name: object) -> object:
         if isinstance(name, list):
             return [find(item) for item in name]
-        if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
+        if not isinstance(name, str) or not name or Path(name).is_absolute():
+            return name
+        if not sheet_of(folder / name)[0].exists():
             return name
         return name if (folder / name).resolve() == Path(name).resolve() else str(folder / name)
 
@@ -279,8 +299,12 @@ def apply_override(values: dict[str, Any], override: str, places: Places, said: 
     if not sign or not key.strip():
         raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
     place = said or f"--set {key.strip()}"
-    value, _ = parse(text, place)
-    *groups, last = key.strip().split(".")
+    set_key(values, key.strip(), parse(text, place)[0], places, place)
+
+
+def set_key(values: dict[str, Any], key: str, value: Any, places: Places, place: str) -> None:
+    """Sets the dotted `key` inside `values`, and notes in `places` where that was said."""
+    *groups, last = key.split(".")
     inside: dict[str, Any] = values
     for depth, group in enumerate(groups, start=1):
         places.setdefault(tuple(groups[:depth]), place)

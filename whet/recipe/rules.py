@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from whet.errors import count
 from whet.recipe.keep_rule import keeping
 from whet.recipe.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Classify, Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward, Sft
@@ -161,12 +162,13 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
         fill(recipe.keep, "keep.", name, chosen)
     assert recipe.steps is not None
     usual = recipe.schedule.shortest or recipe.steps
+    run = f"a run of {count(usual, 'step')}."
     every = max(1, usual // VALIDATIONS)
-    fill(recipe.evaluate, "evaluate.", "every", (every, f"{VALIDATIONS} validations in a run of {usual} steps."))
+    fill(recipe.evaluate, "evaluate.", "every", (every, f"{VALIDATIONS} validations in {run}"))
     every = max(1, usual // CHECKPOINTS)
     if isinstance(recipe.method, Rollouts):
         every = recipe.method.updates * max(1, every // recipe.method.updates)
-    fill(recipe, "", "checkpoint_every", (every, f"{CHECKPOINTS} checkpoints in a run of {usual} steps."))
+    fill(recipe, "", "checkpoint_every", (every, f"{CHECKPOINTS} checkpoints in {run}"))
     return recipe, choices
 
 
@@ -244,10 +246,10 @@ def epochs(recipe: Recipe, facts: Facts) -> tuple[float, str]:
     if isinstance(recipe.method, OwnAnswers):
         return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
     if isinstance(recipe.method, Dpo | Kto | Reward):
-        return 1, "One pass: preferences seen again are soon learned by heart (Tulu 3, TRL and Tinker all make one)."
+        return 1, "One pass: preferences seen again are soon learned by heart (Tulu 3, TRL, tinker-cookbook)."
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
-        return passes, f"Only {facts.rows} rows: more passes over them (OpenAI's rule for small sets)."
+        return passes, f"Only {count(facts.rows, 'row')}: more passes over them (OpenAI's rule for small sets)."
     counted = facts.rows * min(1.0, facts.supervised_tokens / (ORDINARY_ANSWER * max(1, facts.rows)))
     if EPOCHS * counted > LARGE_ROWS:
         passes = max(1, int(LARGE_ROWS // counted))
@@ -292,7 +294,7 @@ def longest_steps(recipe: Recipe, times: float, usual: tuple[int, str]) -> tuple
 
 def epochs_of(steps: int, work: Work) -> tuple[float, str]:
     passes = max(0.01, round(steps * work.step / max(1, work.whole), 2))
-    return passes, f"Follows from the {steps} steps that you set."
+    return passes, f"Follows from the {count(steps, 'step')} that you set."
 
 
 def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
@@ -349,14 +351,14 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         return two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."
     if isinstance(recipe.method, Sft) and hidden < REFERENCE_HIDDEN:
         rate = SFT_SMALL_RATE * (SMALL_REFERENCE / hidden) ** SFT_EXPONENT
-        source = f"Between the rates of the bundled base and of Tinker's, for hidden size {hidden}"
+        source = f"Between what was measured on the bundled base and what is published, for hidden size {hidden}"
     elif hidden < SMALL_HIDDEN:
         rate = SMALL_FULL_RATE * (SMALL_REFERENCE / hidden) ** EXPONENT_ABOVE
         source = f"Measured on the bundled base, scaled to hidden size {hidden}"
     else:
         exponent = EXPONENT_BELOW if hidden < REFERENCE_HIDDEN else EXPONENT_ABOVE
         rate = FULL_RATE * (REFERENCE_HIDDEN / hidden) ** exponent
-        source = f"Tinker's rule for hidden size {hidden}"
+        source = f"The published rate for hidden size {hidden} (tinker-cookbook)"
     if isinstance(recipe.method, Dpo) and recipe.method.loss == "orpo":
         source += f", divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"
         rate /= ORPO_UNDER_SFT
@@ -365,7 +367,7 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         source += f", divided by {under:g} for preference pairs and marks ({whose})"
         rate /= under
     if isinstance(recipe.method, Rollouts):
-        source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (Tinker)"
+        source += f", divided by {ROLLOUTS_UNDER_SFT:g} for rewarded answers (tinker-cookbook)"
         rate /= ROLLOUTS_UNDER_SFT
     if isinstance(recipe.method, HeadMethod):
         under = SMALL_HEAD_UNDER_SFT if hidden < SMALL_HIDDEN else HEAD_UNDER_SFT

@@ -178,7 +178,7 @@ class Split(Strict):
     """Parts of the data that are held out: a share below 1, or a number of rows."""
 
     validation: float = Field(default=0.1, ge=0, description="For checkpoints and early stopping.")
-    test: float = Field(default=0.1, ge=0, description="Sealed: read once, for the verdict.")
+    test: float = Field(default=0.1, ge=0, description="Held out and read once, for the verdict.")
     max_validation: int = Field(default=500, ge=1, description="Upper bound in rows for the validation share.")
     max_test: int = Field(default=500, ge=1, description="Upper bound in rows for the test share.")
     near_duplicates: bool = Field(default=True, description="Keep near-duplicates on one side of the split.")

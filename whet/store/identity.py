@@ -6,12 +6,17 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
-from whet.errors import DataError
+from whet.errors import DataError, count, shorten
+from whet.recipe.formats import sheet_of
 from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.places import is_function
 from whet.recipe.schema import Recipe
 from whet.store.atomic import sha256_file, sha256_text
+
+ASIDE: Any = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
+"""Keys that say nothing about which run is meant, or whose files count by their bytes."""
 
 
 def data_digest(data: str | list[str]) -> str:
@@ -22,10 +27,11 @@ def data_digest(data: str | list[str]) -> str:
     """
     digest = hashlib.sha256()
     for name in [data] if isinstance(data, str) else data:
-        path = Path(name).expanduser()
+        path, sheet = sheet_of(name)
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:
             digest.update((_digest(file) + file.suffix.lower() if file.is_file() else name).encode())
+        digest.update(f"#{sheet}".encode() if sheet is not None else b"")
     return digest.hexdigest()
 
 
@@ -40,15 +46,44 @@ def _digest(file: Path) -> str:
 def identity(recipe: Recipe) -> tuple[str, str]:
     """(recipe_hash, data_hash), each 64 hex digits. Of files in data_hash the bytes count and not the paths; the rivals
     that a run is compared with change nothing about it."""
-    aside = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
-    asked = recipe.model_dump(mode="json", exclude=aside)
+    return sha256_text(json.dumps(_asked(recipe), sort_keys=True)), data_hash(recipe)
+
+
+def _asked(recipe: Recipe) -> dict[str, Any]:
+    """The keys that say which run is meant."""
+    asked = recipe.model_dump(mode="json", exclude=ASIDE)
     for key in ("replay", "prompts"):
         if asked["keep"][key] not in (None, BASE, NOTHING):
             asked["keep"][key] = "a file"
     asked["forgetting"]["suites"] = ["a file" for _ in recipe.forgetting.suites]
     if is_function(recipe.evaluate.metric):
         asked["evaluate"]["metric"] = "a file:" + recipe.evaluate.metric.rpartition(":")[2]
-    return sha256_text(json.dumps(asked, sort_keys=True)), data_hash(recipe)
+    return asked
+
+
+def differing(asked: Recipe, of_run: Recipe, most: int = 5) -> str:
+    """The keys in which two recipes differ that say which run is meant, first those that `asked` sets itself:
+    `seed is 1 here and 0 in the run`."""
+    here, there, default = (flat(_asked(recipe)) for recipe in (asked, of_run, Recipe(data="-")))
+    keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
+    keys.sort(key=lambda key: here.get(key) == default.get(key))
+    told = [f"{key} is {_told(here.get(key))} here and {_told(there.get(key))} in the run" for key in keys]
+    more = f"; and {count(len(keys) - most, 'more key')}" if len(keys) > most else ""
+    return "; ".join(told[:most]) + more
+
+
+def _told(value: object) -> str:
+    return "left out" if value is None else shorten(value, 40)
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Values under dotted keys."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, inner in value.items():
+        found |= flat(inner, f"{prefix}.{key}".lstrip("."))
+    return found
 
 
 def data_hash(recipe: Recipe) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RunFolderError, nearest
+from whet.recipe.formats import sheet_of
 from whet.store.atomic import append_line, plain
 from whet.store.lock import Lock
 from whet.store.reading import read_lines
@@ -75,8 +76,8 @@ def source_of(run: Run) -> str:
     """The place of a run's data: a path from the root of the disk, or the name of a set on the Hub."""
     data = run.asked.data
     first = data if isinstance(data, str) else data[0]
-    path = Path(run.read_json("run.json").get("working_folder", ".")) / Path(first).expanduser()
-    return str(path.resolve()) if path.exists() else first
+    path, sheet = sheet_of(Path(run.read_json("run.json").get("working_folder", ".")) / Path(first).expanduser())
+    return f"{path.resolve()}{'' if sheet is None else f'#{sheet}'}" if path.exists() else first
 
 
 def name_for(run: Run, root: Path | str) -> str:
@@ -163,6 +164,11 @@ def find_model(name: str, root: Path | str = DEFAULT_ROOT) -> NamedModel:
             fix="list the models with: whet models",
         )
     return models[name]
+
+
+def is_run(name: Path | str, root: Path | str = DEFAULT_ROOT) -> bool:
+    """Is this the name or the folder of a run, and not data or a recipe?"""
+    return any((one / "run.json").is_file() for one in (Path(name), Path(root) / name))
 
 
 def find_run(reference: str, root: Path | str = DEFAULT_ROOT) -> Run:

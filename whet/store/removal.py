@@ -31,7 +31,12 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
             raise RunFolderError(what, where=str(run.folder), fix=fix)
     freed = {}
     for name, run in found.items():
-        freed[name] = sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file())
+        freed[name] = size_of(run.folder)
         with run.lock:
             remove(run.folder)
     return freed
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in it."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -65,6 +65,13 @@ class Run:
         for final in (self.checkpoint("last"), self.checkpoint("best"), self.model):
             recover_folder(final)
 
+    def __repr__(self) -> str:
+        try:
+            status = self.status
+        except WhetError:
+            status = "damaged"
+        return f"Run({str(self.folder)!r}): {status}"
+
     @classmethod
     def create(cls, root: Path | str, recipe: Recipe, name: str | None = None, accept_changed: bool = False) -> Run:
         """The folder for this recipe: a new one, or the one that the same command made before (then it resumes).
@@ -78,7 +85,7 @@ class Run:
         folder = Path(root) / name
         facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
         if (folder / "run.json").exists():
-            refuse_other(folder, facts)
+            refuse_other(cls(folder), facts, recipe)
         else:
             make_folder(folder)
             if any(not inner.name.startswith(".") for inner in folder.iterdir()):
@@ -373,12 +380,13 @@ def refuse_file_as_root(root: Path | str) -> None:
         raise RunFolderError("this is a file, not a folder of runs", where=str(root), fix="give a folder: --runs runs")
 
 
-def refuse_other(folder: Path, facts: dict[str, str]) -> None:
-    stored = read_json_file(folder / "run.json")
-    for key, thing in (("recipe_sha256", "recipe"), ("data_sha256", "data")):
-        if stored.get(key) != facts[key]:
-            fix = "choose another --name, or leave it out"
-            raise RunFolderError(f"this run was made with another {thing}", where=str(folder), fix=fix)
+def refuse_other(run: Run, facts: dict[str, str], recipe: Recipe) -> None:
+    stored, fix = run.read_json("run.json"), "choose another --name, or leave it out"
+    if stored.get("recipe_sha256") != facts["recipe_sha256"]:
+        keys = f": {identity.differing(recipe, run.asked)}" if (run.folder / "recipe.yaml").exists() else ""
+        raise RunFolderError(f"this run was made with another recipe{keys}", where=str(run.folder), fix=fix)
+    if stored.get("data_sha256") != facts["data_sha256"]:
+        raise RunFolderError("this run was made with other data", where=str(run.folder), fix=fix)
 
 
 def now() -> str:

@@ -16,7 +16,7 @@ from whet.data.loader import Loader, in_order
 from whet.data.prepare import Prepared, prepare
 from whet.data.segments import marks_by_row
 from whet.data.template import Renderer
-from whet.errors import DataError, RecipeError
+from whet.errors import DataError, RecipeError, count
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import Choice, Facts
 from whet.recipe.schema import (
@@ -132,7 +132,7 @@ def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
 def refuse_hardly_any(recipe: Recipe, tokens: np.ndarray) -> None:
     """Raises DataError for a text of a few tokens."""
     if len(tokens) < LEAST_TOKENS:
-        what, said = "there is hardly any text to train on", f"{len(tokens)} tokens"
+        what, said = "there is hardly any text to train on", count(len(tokens), "token")
         raise DataError(what, where=str(recipe.data), value=said, fix="bring more text")
 
 

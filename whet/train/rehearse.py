@@ -55,7 +55,7 @@ def _explained(largest: Batch) -> Iterator[None]:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not short:
             raise
         raise OutOfMemoryError(
-            f"the largest step ({len(largest.ids_T):,} tokens, {len(largest.lengths)} rows) does not fit in memory: "
+            f"the largest step ({len(largest.ids_T):,} tokens, rows: {len(largest.lengths)}) does not fit in memory: "
             f"{text.splitlines()[0] if text else type(error).__name__}",
             where="before the first step",
             fix="set recompute: true; or lower micro_batch_tokens (the result stays the same) or max_tokens; "

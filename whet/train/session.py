@@ -14,7 +14,7 @@ import torch
 
 from whet.data.loader import Loader
 from whet.data.template import Renderer
-from whet.errors import NonFiniteError, RecipeError, RunFolderError
+from whet.errors import NonFiniteError, RecipeError, RunFolderError, count
 from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
@@ -334,7 +334,7 @@ def _resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observe
     """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
     progress = load_last(run, optimizer) or Progress()
     if progress.step > steps:
-        what = f"the checkpoint is of step {progress.step}, but the run has only {steps} steps"
+        what = f"the checkpoint is of step {progress.step}, but the run has only {count(steps, 'step')}"
         raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
     run.truncate_metrics(progress.step)
     if progress.step:

@@ -18,7 +18,7 @@ from whet.model.identity import fingerprint
 from whet.model.load import open_model
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
-from whet.recipe.bases import refuse_missing_base
+from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.schema import Distil, Recipe
 from whet.store import registry
 from whet.store.run import Run
@@ -75,6 +75,7 @@ def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTea
         return RemoteTeacher(Remote(name, model, key_name())), model
     if model:
         raise InputError("--model names a model at a URL", where="--model", value=model, fix="leave it out")
+    refuse_missing_teacher(name, runs)
     dtype = choose_dtype("auto", load_config(name).hidden_size, device())[0] if is_base(name) else torch.float32
     teacher = open_teacher(name, runs, dtype)
     inner = LocalTeacher(teacher.policy.model, teacher.tokenizer, teacher.renderer, teacher.context)
@@ -104,12 +105,6 @@ def _run_of(name: str, runs: Path | str) -> Run:
     except RunFolderError as error:
         fix = "give nano, a folder of a model, a Hub name, or a run of the same --runs folder"
         raise ModelError("there is no such teacher", where="teacher", value=name, fix=fix) from error
-
-
-def is_base(name: str) -> bool:
-    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
-    folder = Path(name)
-    return name == "nano" or (folder / "config.json").is_file() or ("/" in name and not folder.exists())
 
 
 def refuse_other_tokens(teacher: Teacher, tokenizer: Any) -> None:

@@ -1,0 +1,121 @@
+"""An evaluation is taken from the run's record while the run is what was measured, and not otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whet import job
+from whet.errors import RunFolderError
+from whet.evaluate.recorded import MADE_OF, made_of
+from whet.recipe.load import dump_recipe, load_recipe
+from whet.store.atomic import sha256_text
+from whet.store.run import Run
+from whet.train.observer import Silent
+
+FACTS = {
+    "base": "nano", "adapter": {}, "dtype": "float32", "seed": 0, "from_scratch": False, "clock": "2026-01-31T00:00:00",
+    "golden_prompt": [], "golden_ids": [], "weights_sha256": {"adapter_model.safetensors": sha256_text("weights")},
+}  # fmt: skip
+RESULT = {
+    "metric": {"name": "accuracy"}, "base": {"score": 0.25}, "tuned": {"score": 0.75},
+    "verdict": {"word": "worse", "sentence": "s", "rows_needed": None}, "forgetting": {}, "ship": {"answer": "no"},
+}  # fmt: skip
+
+
+class Watch(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    found = Run.create(tmp_path / "runs", load_recipe(tmp_path / "d.jsonl", ["method=sft"]), "one")
+    found.write_text("recipe.resolved.yaml", dump_recipe(found.asked))
+    found.model.mkdir()
+    (found.model / "adapter_model.safetensors").write_text("weights")
+    (found.model / "whet.json").write_text(json.dumps(FACTS))
+    return found
+
+
+@pytest.fixture
+def measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each time that the run was measured; only the measuring itself is replaced."""
+    times: list[int] = []
+
+    def evaluated(*_: Any) -> dict[str, Any]:
+        times.append(1)
+        run.write_json("evaluation.json", RESULT | {MADE_OF: made_of(run)})
+        return run.read_json("evaluation.json")
+
+    for name in ("open_session", "refuse_unmeasurable", "scaled", "effort_so_far"):
+        monkeypatch.setattr(job, name, lambda *_: None)
+    monkeypatch.setattr(job, "evaluated", evaluated)
+    job.evaluate(run)
+    return times
+
+
+def test_the_same_run_is_not_measured_twice(run: Run, measured: list[int]) -> None:
+    watch = Watch()
+    assert job.evaluate(run, observer=watch)["verdict"] == RESULT["verdict"]
+    assert len(measured) == 1 and "(anew=True measures it again)" in watch.notes[0] and run.status == "done"
+    job.evaluate(run, anew=True)
+    assert len(measured) == 2
+
+
+def reworded(run: Run) -> None:
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={"system": "Be brief."})))
+
+
+def rescaled(run: Run) -> None:
+    (run.model / "whet.json").write_text(json.dumps(FACTS | {"scale": 0.5}))
+
+
+def retrained(run: Run) -> None:
+    (run.model / "adapter_model.safetensors").write_text("others")
+    sums = {"weights_sha256": {"adapter_model.safetensors": sha256_text("others")}}
+    (run.model / "whet.json").write_text(json.dumps(FACTS | sums))
+
+
+def of_an_older_whet(run: Run) -> None:
+    run.write_json("evaluation.json", RESULT)
+
+
+@pytest.mark.parametrize("change", [reworded, rescaled, retrained, of_an_older_whet])
+def test_what_changed_is_measured(change: Callable[[Run], None], run: Run, measured: list[int]) -> None:
+    change(run)
+    job.evaluate(run)
+    assert len(measured) == 2
+
+
+def test_a_model_that_is_not_the_trained_one_and_other_rows_are_refused(run: Run, measured: list[int]) -> None:
+    weights = run.model / "adapter_model.safetensors"
+    weights.write_text("damaged")
+    with pytest.raises(RunFolderError, match="not the one that the training left"):
+        job.evaluate(run)
+    weights.write_text("weights")
+    Path(str(run.recipe.data)).write_text('{"prompt": "a", "completion": "c"}\n')
+    with pytest.raises(RunFolderError, match="not the data that this run was trained on"):
+        job.evaluate(run)
+    assert len(measured) == 1
+
+
+def test_a_base_in_a_folder_counts(run: Run, measured: list[int], tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={"base": str(folder)})))
+    job.evaluate(run)
+    job.evaluate(run)
+    assert len(measured) == 2
+    (folder / "config.json").write_text('{"a": 1}')
+    job.evaluate(run)
+    assert len(measured) == 3
