@@ -99,6 +99,7 @@ def test_the_demo_writes_its_data_and_shows_answers(api: Any, capsys: Capture) -
         Recipe(
             data=str(data),
             epochs=3,
+            learning_rate=0.0045,
             keep=Keep(replay="base", ratio=0.3, every=1, kl=2),
             forgetting=Forgetting(score=0.15),
         )
