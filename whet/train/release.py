@@ -10,6 +10,7 @@ from whet.data.template import Renderer
 from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
+from whet.recipe.bases import gguf_base
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import SUMS, damage, seal
@@ -57,6 +58,8 @@ def sums_of_weights(folder: Path) -> dict[str, str]:
 
 def _lasting_name(name: str, path: str) -> str:
     """A base's name that also works from another working folder."""
+    if file := gguf_base(name):
+        return str(file.absolute())
     is_local_folder = name != "nano" and Path(path).exists()
     return str(Path(path).resolve()) if is_local_folder else name
 

@@ -18,7 +18,7 @@ from whet.model.identity import fingerprint
 from whet.model.load import open_model
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
-from whet.recipe.bases import refuse_missing_base
+from whet.recipe.bases import gguf_of, refuse_missing_base
 from whet.recipe.schema import Distil, Recipe
 from whet.store import registry
 from whet.store.run import Run
@@ -107,9 +107,10 @@ def _run_of(name: str, runs: Path | str) -> Run:
 
 
 def is_base(name: str) -> bool:
-    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
+    """nano, a folder that save_pretrained wrote, a GGUF file, or a name with a slash that is no folder here."""
     folder = Path(name)
-    return name == "nano" or (folder / "config.json").is_file() or ("/" in name and not folder.exists())
+    here = (folder / "config.json").is_file() or gguf_of(folder) is not None
+    return name == "nano" or here or ("/" in name and not folder.exists())
 
 
 def refuse_other_tokens(teacher: Teacher, tokenizer: Any) -> None:
