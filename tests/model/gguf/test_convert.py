@@ -113,7 +113,6 @@ def test_a_folder_that_lost_a_file_is_made_again(tmp_path: Path) -> None:
     gguf_files.write(tmp_path / "tiny.gguf")
     folder = Path(locate(str(tmp_path / "tiny.gguf")))
     (folder / "model.safetensors").unlink()
-    convert._unpacked.cache_clear()
     assert Path(locate(str(tmp_path / "tiny.gguf"))) == folder and (folder / "model.safetensors").is_file()
 
 

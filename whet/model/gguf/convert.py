@@ -25,9 +25,8 @@ from torch import Tensor
 from whet.errors import DiskFullError, RunFolderError
 from whet.model.gguf.architecture import FREQUENCIES, Placed, config_of, placed_tensors
 from whet.model.gguf.header import COPY_AGAIN, Header, Stored, read_header, refusal
-from whet.model.gguf.tokenizer import save_tokenizer
 from whet.model.sizes import refuse_absurd_sizes
-from whet.store.atomic import free_bytes, make_folder, new_folder, remove, sha256_file, write_json
+from whet.store.atomic import free_bytes, make_folder, new_folder, remove, sha256_file, sweep, write_json
 from whet.store.home import cache_home
 from whet.store.lock import Lock
 
@@ -51,7 +50,16 @@ def unpacked(path: Path) -> Path:
 
     Raises ModelError for a file that is not read, DiskFullError where the unpacked weights would not fit.
     """
-    return _unpacked(path.absolute(), _seen(path))
+    seen = _seen(path)
+    digest = _digest(path.absolute(), seen)
+    folder = cache_home() / "gguf" / f"{digest[:32]}-{FORM}"
+    if not is_whole(folder, digest):
+        header = read_header(path)
+        with _alone(folder, digest):
+            if not is_whole(folder, digest):
+                _make(header, folder, digest, seen)
+    os.utime(folder / FACTS)
+    return folder
 
 
 def _seen(path: Path) -> tuple[int, ...]:
@@ -61,16 +69,10 @@ def _seen(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=16)
-def _unpacked(path: Path, seen: tuple[int, ...]) -> Path:
-    header = read_header(path)  # before all its bytes are read for the checksum: a wrong file is refused at once
-    digest = sha256_file(path)
-    folder = cache_home() / "gguf" / f"{digest[:32]}-{FORM}"
-    if not is_whole(folder, digest):
-        with _alone(folder, digest):
-            if not is_whole(folder, digest):
-                _make(header, folder, digest, seen)
-    os.utime(folder / FACTS)
-    return folder
+def _digest(path: Path, seen: tuple[int, ...]) -> str:
+    """sha256 of a file whose head is whole: another is refused before all its bytes are read."""
+    read_header(path)
+    return sha256_file(path)
 
 
 def is_whole(folder: Path, digest: str) -> bool:
@@ -140,6 +142,7 @@ class _alone:
 
 def _make(header: Header, folder: Path, digest: str, seen: tuple[int, ...]) -> None:
     make_folder(folder.parent)
+    sweep(folder.parent)
     with new_folder(folder) as made:
         convert(header, made)
         if _seen(header.path) != seen:
@@ -152,6 +155,8 @@ def _make(header: Header, folder: Path, digest: str, seen: tuple[int, ...]) -> N
 def convert(header: Header, folder: Path) -> None:
     """Write config, tokenizer and weights into a folder that is there. Raises ModelError, DiskFullError."""
     from transformers import AutoConfig, GenerationConfig
+
+    from whet.model.gguf.tokenizer import save_tokenizer
 
     frequencies = header.tensors.get(FREQUENCIES)
     told = config_of(header, unpack(header, frequencies).flatten().tolist() if frequencies else None)
