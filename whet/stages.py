@@ -16,6 +16,7 @@ from whet.errors import DataError
 from whet.evaluate import ship
 from whet.evaluate.answered import measure_rows
 from whet.evaluate.baked import measure_baked
+from whet.evaluate.card import write_card
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
@@ -67,6 +68,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
         scaled(session, observer)
+        write_card(session.run)
         return effort_so_far(session.run)
     sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
@@ -87,6 +89,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     del done
     gc.collect()
     scaled(session, observer)
+    write_card(session.run)
     return effort
 
 
@@ -195,6 +198,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
     write_report(run)
+    write_card(run)
     return run.read_json("evaluation.json")
 
 

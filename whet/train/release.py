@@ -24,6 +24,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
     """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
     with new_folder(run.model) as folder:
         policy.model.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's: a form to fill in; whet/evaluate/card.py writes one
         base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)
         write_facts(folder, base, str(next(policy.model.parameters()).dtype), renderer, recipe)
