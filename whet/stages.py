@@ -12,7 +12,7 @@ from typing import Any
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.doctor.power import power_facts
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.evaluate import ship
 from whet.evaluate.answered import measure_rows
 from whet.evaluate.baked import measure_baked
@@ -48,6 +48,7 @@ from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
 from whet.train.rescaled import rescale
+from whet.train.rollout import TAMPERED
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
 
@@ -84,6 +85,9 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "tokens_per_second": done.tokens_per_second,
         "peak_memory_bytes": _peak_memory(),
     }
+    if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
+        effort["tampered"] = tampered
+        observer.note(f"{count(tampered, 'answer')} written in training tampered with the tests; each scored 0")
     session.run.write_json("training.json", effort)
     session.base = None
     del done

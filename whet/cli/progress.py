@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from whet.errors import without_hidden
+from whet.errors import count, without_hidden
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -60,6 +60,8 @@ def describe(facts: dict[str, Any]) -> str:
         parts.append(f"loss {facts['loss']:.3f}")
     if facts.get("reward") is not None:
         parts.append(f"reward {facts['reward']:.3f}")
+    if facts.get("tampered"):
+        parts.append(f"{count(round(facts['tampered']), 'answer')} tampered with the tests")
     if facts.get("validation_loss") is not None:
         parts.append(f"validation {facts['validation_loss']:.3f}")
     if facts.get("tokens_per_second"):

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from whet.errors import without_hidden
+from whet.errors import count, without_hidden
 from whet.evaluate import ship
 from whet.evaluate.ship_view import advice, measure_row
 from whet.evaluate.units import told_change, told_change_range, told_metric, told_score
@@ -221,6 +221,8 @@ def effort(facts: dict[str, Any]) -> str:
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
     if facts.get("peak_memory_bytes"):
         parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
+    if facts.get("tampered"):
+        parts.append(f"{count(facts['tampered'], 'answer')} tampered with the tests")
     return "  ·  ".join(parts)
 
 
