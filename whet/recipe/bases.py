@@ -46,7 +46,11 @@ def folder_of(name: str) -> Path | None:
     if not there:
         if name.count("/") > 1 or name.startswith((".", "/", "~")):
             what = f"there is no such base folder{nearest(path.name, _beside(path))}"
-            raise ModelError(what, where="base", value=name, fix="check the path")
+            fix = "check the path"
+            if path.suffix.lower() == GGUF:
+                what = what.replace("base folder", "GGUF file")
+                fix += ", or fetch it from the Hub first: hf download OWNER/MODEL FILE.gguf"
+            raise ModelError(what, where="base", value=name, fix=fix)
         return None
     if gguf_of(path):
         return path

@@ -128,8 +128,8 @@ def refuse_bare_root(allowed: bool) -> None:
     if os.geteuid() == 0 and not layers() and not allowed:
         what = "as root, the code of answers would be shut in by a seccomp filter alone: no other layer holds here"
         fix = (
-            "run whet as an ordinary user, install bubblewrap, or use Linux 5.13 or later with Landlock; or set as_root: "
-            "true in the reward"
+            "run whet as an ordinary user, install bubblewrap, or use Linux 5.13 or later with Landlock; or set "
+            "as_root: true in the reward"
         )
         raise InputError(what, where="the reward 'tests'", fix=fix)
 

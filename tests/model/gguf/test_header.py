@@ -108,7 +108,7 @@ def test_what_is_no_gguf_is_known_before_anything_heavy(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ModelError, match="no GGUF file"):
             refuse_missing_base(str(path))
-    with pytest.raises(ModelError, match="no such base"):
+    with pytest.raises(ModelError, match="no such GGUF file.*\n.*hf download"):
         refuse_missing_base(str(tmp_path / "gone.gguf"))
 
 
@@ -175,6 +175,10 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
     "a tokenizer of another kind": (lambda writer: writer.add_tokenizer_model("bert"), "of the kind 'bert'"),
     "merges of other tokens": (lambda writer: writer.add_token_merges(["zzzz yyyy"]), "joins what is no token"),
     "more layers than tensors": (lambda writer: writer.add_block_count(10**9), "1,000,000,000 layers"),
+    "a template that leaves its folder": (
+        lambda writer: writer.add_string("tokenizer.chat_template.../../../evil", "x"), "has no proper name",
+    ),
+    "a template that is no text": (lambda writer: writer.add_uint32("tokenizer.chat_template", 7), "or is no text"),
     "a size of the wrong type": (lambda writer: writer.add_string("llama.context_length", "long"), "'long'"),
 }
 

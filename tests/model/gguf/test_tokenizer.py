@@ -90,6 +90,14 @@ def test_marks_stay_whole_and_unused_tokens_are_left_out(tmp_path: Path) -> None
     assert "[PAD4095]" not in found.get_vocab() and len(found) == rows - 1
 
 
+def test_templates_by_name_are_kept(tmp_path: Path) -> None:
+    tools = gguf_files.TEMPLATE + "{{ tools }}"
+    gguf_files.write(
+        tmp_path / "tiny.gguf", edit=lambda writer: writer.add_string("tokenizer.chat_template.tool_use", tools)
+    )
+    assert opened(tmp_path / "tiny.gguf").chat_template == {"default": gguf_files.TEMPLATE, "tool_use": tools}
+
+
 def stories(path: Path, data_dir: Path, edit: Any = None) -> PreTrainedTokenizerFast:
     """llama2.c's stories260K as GGUF, and its own tokenizer: SentencePiece with scores."""
     config, weights = stories260k.read_checkpoint(data_dir / "stories260K" / "stories260K.bin")

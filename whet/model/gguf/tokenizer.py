@@ -7,6 +7,7 @@ splitting that is not known here would give other tokens for some texts, and nob
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ WHOLE_WORDS = {"llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"}
 COMPOSED = {"qwen2"}
 """Where the original brings text into the Unicode form NFC first. llama.cpp does not."""
 SPACE = "▁"
+TEMPLATE_NAME = re.compile(r"[A-Za-z]\w*")
 TEXTS = (
     "a", "Hello, world!", "The year 2024 had 366 days; 3.14159 is pi.", "  two spaces,\ttabs\nand\n\nlines  ",
     "def f(x):\n    return x**2  # it's fine, isn't it?", "Grüße aus Köln, naïve café",
@@ -71,9 +73,8 @@ def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
         clean_up_tokenization_spaces=False,
         **{name: token for name, token in special.items() if token is not None},
     )
-    template = header.metadata.get("tokenizer.chat_template")
-    if isinstance(template, str):
-        fast.chat_template = template
+    if templates := built.templates():
+        fast.chat_template = templates["default"] if len(templates) == 1 else templates
     fast.save_pretrained(folder)
     prove(header, core, AutoTokenizer.from_pretrained(folder), built)
 
@@ -187,6 +188,21 @@ class _Description:
         found = [token for token, n in self.ids.items() if self.types[n] in kinds]
         ordinary = self.kind == "llama" and USER in kinds
         return [t for t in found if not (ordinary and SPACE in t and self.types[self.ids[t]] == USER)]
+
+    def templates(self) -> dict[str, str]:
+        """Chat templates by name; `default` is that of a talk without tools. A name becomes that of a file."""
+        found: dict[str, Any] = {}
+        for key, value in self.header.metadata.items():
+            if key == "tokenizer.chat_template":
+                found["default"] = value
+            elif key.startswith("tokenizer.chat_template."):
+                found[key.removeprefix("tokenizer.chat_template.")] = value
+        for name, value in found.items():
+            if not isinstance(value, str) or not TEMPLATE_NAME.fullmatch(name):
+                raise self.damaged(f"the chat template {name!r:.40} has no proper name, or is no text")
+        if found and "default" not in found:
+            raise self.damaged("it has chat templates, and none is the plain one (tokenizer.chat_template)")
+        return found
 
     def special(self, key: str) -> str | None:
         number = self.read(key, int, -1)
