@@ -44,7 +44,7 @@ def folder_of(name: str) -> Path | None:
         reason = (error.strerror or str(error)).lower()
         raise ModelError(f"no base can have this name: {reason}", where="base", value=name, fix=FIX) from error
     if not there:
-        if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.suffix.lower() == GGUF:
             what = f"there is no such base folder{nearest(path.name, _beside(path))}"
             fix = "check the path"
             if path.suffix.lower() == GGUF:
