@@ -68,7 +68,7 @@ def _imagined(name: str, trust_remote_code: bool) -> Any:
     from transformers.quantizers.auto import AutoHfQuantizer
 
     with loadable(name):
-        config = AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code)
+        config: Any = AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code)
         if stored := getattr(config, "quantization_config", None):
             AutoHfQuantizer.from_config(stored, pre_quantized=True).validate_environment()
             del config.quantization_config
