@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -108,6 +109,28 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     [row] = [line for line in text.splitlines() if line.startswith("| data |")]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
     assert text.startswith("---\n") and yaml.safe_load(text.split("---\n")[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe"),
+    [
+        ({}, {}),
+        ({"adapter": "full"}, {"adapter": {"kind": "full"}}),
+        ({"quantise": "nf4"}, {"quantise": "nf4"}),
+        ({"base": "owner/base"}, {"base": "owner/base"}),
+        ({"base": "/home/somebody/secret/m.gguf"}, {"base": "/home/somebody/secret/m.gguf"}),
+        ({}, {"method": {"kind": "classify"}}),
+        ({}, {"method": {"kind": "reward"}}),
+    ],
+)
+def test_the_code_of_every_card_is_python(tmp_path: Path, model: dict[str, Any], recipe: dict[str, Any]) -> None:
+    text = card(made_up(tmp_path / "run", model, **recipe))
+    [code] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    imported = {alias.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom | ast.Import)
+                for alias in node.names}  # fmt: skip
+    assert names - {"base", "model", "tokenizer"} <= imported and "somebody" not in text
+    assert ("BASE" in code) == ("BASE is" in text)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from tests import gguf_files
-from whet.errors import DiskFullError, ModelError
+from whet.errors import DiskFullError, ModelError, RunFolderError
 from whet.model.base import load_base, locate, told_base
 from whet.model.gguf import convert
 from whet.store.home import cache_home
@@ -153,6 +153,14 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     with pytest.raises(DiskFullError, match="WHET_CACHE"):
         locate(str(tmp_path / "tiny.gguf"))
     assert not [path for path in cache_home().rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gguf_files.write(tmp_path / "tiny.gguf")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path / "file"))
+    with pytest.raises(RunFolderError, match="set WHET_CACHE"):
+        locate(str(tmp_path / "tiny.gguf"))
 
 
 def test_what_quantisation_costs_is_said(tmp_path: Path) -> None:

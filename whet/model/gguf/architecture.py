@@ -29,9 +29,10 @@ USED = {
 """Keys under the architecture's name that are read."""
 IDLE = {
     "tensor_data_layout", "rope.scaling.finetuned", "rope.scaling.original_context_length", "attention.causal",
-    "pooling_type",
+    "pooling_type", "use_parallel_residual",
 }  # fmt: skip
-"""Keys that change nothing here: how the original was stored, and what a scaling that is read, or none, needs not."""
+"""Keys that change nothing here: how the original was stored, what a scaling that is read, or none, needs not, and what
+llama.cpp does not read of these architectures."""
 FREQ_BASE = 10_000.0
 """llama.cpp's, where a file names none."""
 LOW, HIGH, ORIGINAL = 1.0, 4.0, 8192

@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,6 +42,7 @@ SHARD = 2 << 30
 """Bytes of a file of weights, about: what is held in memory at once."""
 MOST_KEPT = 64 << 30
 """Bytes of all unpacked folders; beyond, those used longest ago are removed. They can be made again."""
+WRITABLE = "set WHET_CACHE to a folder that you may write to"
 PATIENCE = 3600.0
 """Seconds to wait for another process that unpacks the same file."""
 
@@ -55,10 +57,12 @@ def unpacked(path: Path) -> Path:
     folder = cache_home() / "gguf" / f"{digest[:32]}-{FORM}"
     if not is_whole(folder, digest):
         header = read_header(path)
+        _refuse_unwritable(folder.parent)
         with _alone(folder, digest):
             if not is_whole(folder, digest):
                 _make(header, folder, digest, seen)
-    os.utime(folder / FACTS)
+    with suppress(OSError):  # somebody else's cache is not kept in order by this
+        os.utime(folder / FACTS)
     return folder
 
 
@@ -141,7 +145,6 @@ class _alone:
 
 
 def _make(header: Header, folder: Path, digest: str, seen: tuple[int, ...]) -> None:
-    make_folder(folder.parent)
     sweep(folder.parent)
     with new_folder(folder) as made:
         convert(header, made)
@@ -182,6 +185,15 @@ ARCHITECTURES = {
 
 def _numbers(placed: Placed) -> int:
     return int(np.prod(placed.stored.shape, dtype=np.int64))
+
+
+def _refuse_unwritable(cache: Path) -> None:
+    try:
+        make_folder(cache)
+    except RunFolderError as error:
+        raise RunFolderError(error.what, where=error.where, fix=WRITABLE) from error
+    if not os.access(cache, os.W_OK):
+        raise RunFolderError("a GGUF file cannot be unpacked into this folder", where=str(cache), fix=WRITABLE)
 
 
 def _refuse_full_disk(folder: Path, needed: int) -> None:

@@ -152,7 +152,7 @@ class _Description:
         for token in sorted(pieces, key=lambda piece: -scores[pieces[piece]]):
             cuts = [(token[:at], token[at:]) for at in range(1, len(token))]
             merges += [cut for cut in cuts if cut[0] in pieces and cut[1] in pieces]
-        unknown = next(iter(self.of_type(UNKNOWN)), None)
+        unknown = next(iter(self.of_type(UNKNOWN)), self.special("unknown_token_id"))
         core = Tokenizer(
             models.BPE(vocab=self.ids, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=self.has_bytes())
         )
