@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests import gguf_files, stories260k
 from whet.errors import ModelError
-from whet.model.base import locate
+from whet.model.base import locate, told_base
 from whet.model.gguf import tokenizer
 from whet.model.gguf.header import read_header
 
@@ -42,6 +42,8 @@ def original(split: list[Any], **more: Any) -> Tokenizer:
 
 def splits(pre: str) -> list[Any]:
     """As the tokenizer.json of the family's repositories has it, or, for rules without one class, as transformers."""
+    if pre == "gpt-2":
+        return [pre_tokenizers.ByteLevel(add_prefix_space=False)]
     if pre == "smollm":  # HuggingFaceTB/SmolLM2-135M: tokenizer.json
         return [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     from transformers.integrations.gguf.gguf_tokenizer_mapping import GGUF_PRE_TOKENIZER_SPLITS
@@ -52,12 +54,22 @@ def splits(pre: str) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("pre", sorted(set(tokenizer.RULES) - {"gpt-2"}))
+@pytest.mark.parametrize("pre", ["gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-r1-qwen", "tekken"])
 def test_text_is_split_by_the_rule_that_the_file_names(tmp_path: Path, pre: str) -> None:
     gguf_files.write(tmp_path / "tiny.gguf", pre=pre)
     found, wanted = opened(tmp_path / "tiny.gguf"), original(splits(pre), ignore_merges=pre in tokenizer.WHOLE_WORDS)
     for text in TEXTS:
         assert found(text, add_special_tokens=False)["input_ids"] == wanted.encode(text).ids, text
+
+
+def test_the_rule_that_llama_cpp_falls_back_on_is_its_own_and_is_told(tmp_path: Path) -> None:
+    gguf_files.write(tmp_path / "tiny.gguf", pre="default")
+    split = opened(tmp_path / "tiny.gguf").backend_tokenizer.pre_tokenizer.pre_tokenize_str("it's 1234567 (a)=b")
+    assert "_".join(piece.replace("Ġ", " ") for piece, _ in split) == "it_'_s_ _123_456_7_ _(_a_)=_b"
+    assert "llama.cpp's own rule" in told_base(str(tmp_path / "tiny.gguf"))[0]
+    gguf_files.write(tmp_path / "tiny.gguf", edit=lambda writer: writer.kv_data[0].pop("tokenizer.ggml.pre"))
+    with pytest.raises(ModelError, match="not named in it"):
+        locate(str(tmp_path / "tiny.gguf"))
 
 
 def test_a_begin_token_is_added_where_the_file_says_so(tmp_path: Path) -> None:

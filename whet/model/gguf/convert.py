@@ -42,6 +42,10 @@ SHARD = 2 << 30
 """Bytes of a file of weights, about: what is held in memory at once."""
 MOST_KEPT = 64 << 30
 """Bytes of all unpacked folders; beyond, those used longest ago are removed. They can be made again."""
+UNNAMED = (
+    "its tokenizer splits text by llama.cpp's own rule, because who made the file did not know the model's: some texts "
+    "may become other tokens than those that the model was trained with"
+)
 WRITABLE = "set WHET_CACHE to a folder that you may write to"
 PATIENCE = 3600.0
 """Seconds to wait for another process that unpacks the same file."""
@@ -89,8 +93,13 @@ def is_whole(folder: Path, digest: str) -> bool:
 
 
 def cost(path: Path) -> str:
-    """What it means to train on a quantised file, in a sentence for people."""
+    """What it means to train on such a file, in a sentence for people."""
     header = read_header(path)
+    unnamed = header.metadata.get("tokenizer.ggml.pre") == "default"
+    return _cost(header, path) + (f"; {UNNAMED}" if unnamed else "")
+
+
+def _cost(header: Header, path: Path) -> str:
     names = type_names(header)
     folder = unpacked(path)
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))

@@ -28,19 +28,27 @@ WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+"
 ENDS = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 SHORT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
-LLAMA3 = rf"{SHORT}|{WORDS}|\p{{N}}{{1,3}}|{ENDS}"
-QWEN2 = rf"{SHORT}|{WORDS}|\p{{N}}|{ENDS}"
+GPT2 = (r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",)
+SMOLLM = (r"\p{N}", *GPT2)
+LLAMA3 = (rf"{SHORT}|{WORDS}|\p{{N}}{{1,3}}|{ENDS}",)
+QWEN2 = (rf"{SHORT}|{WORDS}|\p{{N}}|{ENDS}",)
 TEKKEN = (
     rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]*[{LOWER}]+|[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]+[{LOWER}]*|\p{{N}}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
-GPT2, SMOLLM = "", r"\p{N}"
-"""GPT-2's own rule is the one of ByteLevel; SmolLM's takes each digit by itself before it."""
-RULES = {
-    "gpt-2": GPT2, "smollm": SMOLLM, "llama-bpe": LLAMA3, "llama3": LLAMA3, "llama-v3": LLAMA3, "falcon3": LLAMA3,
-    "qwen2": QWEN2, "deepseek-r1-qwen": QWEN2, "tekken": TEKKEN,
-}  # fmt: skip
-"""tokenizer.ggml.pre, and how it splits text (llama.cpp, src/llama-vocab.cpp)."""
+UNNAMED = (r"[\p{P}$+<=>^~|]+", *GPT2, r"\p{N}+", "[0-9]{3}")
+DEFAULT = "default"
+"""What llama.cpp's converter writes where it does not know the original's rule; llama.cpp has one of its own for it."""
+ALIKE = {
+    GPT2: "gpt-2 phi-2 mpt olmo jais trillion",
+    SMOLLM: "smollm starcoder refact command-r codeshell exaone minerva-7b",
+    LLAMA3: "llama-bpe llama3 llama-v3 falcon3 dbrx smaug-bpe",
+    QWEN2: "qwen2 deepseek-r1-qwen",
+    TEKKEN: "tekken",
+    UNNAMED: DEFAULT,
+}
+RULES = {name: rules for rules, names in ALIKE.items() for name in names.split()}
+"""tokenizer.ggml.pre, and the patterns by which text is split, one after the other (llama.cpp, src/llama-vocab.cpp)."""
 WHOLE_WORDS = {"llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"}
 """Where a word that is a token is not built from merges, and a first token is added unless the file says otherwise
 (for the first four)."""
@@ -124,11 +132,9 @@ class _Description:
         core = Tokenizer(models.BPE(vocab=self.ids, merges=merges, ignore_merges=rule in WHOLE_WORDS))
         if rule in COMPOSED:
             core.normalizer = normalizers.NFC()
-        plain = RULES[rule] in (GPT2, SMOLLM)
-        steps: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=plain)]
-        if RULES[rule]:
-            steps.insert(0, pre_tokenizers.Split(Regex(RULES[rule]), behavior="isolated"))
-        core.pre_tokenizer = pre_tokenizers.Sequence(steps)
+        splits: list[Any] = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in RULES[rule]]
+        as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        core.pre_tokenizer = pre_tokenizers.Sequence([*splits, as_bytes])
         core.decoder = decoders.ByteLevel()
         self.begin_and_end(core, begin=rule in WHOLE_WORDS - {"tekken"})
         return core
