@@ -30,7 +30,7 @@ class Given(Rewards):
 def measured(monkeypatch: pytest.MonkeyPatch, tampered: int) -> dict[str, Any]:
     monkeypatch.setattr(heldout, "ask", lambda side, *_: [Answer([1], side.name, True) for _ in ROWS])
     monkeypatch.setattr(Given, "tampered", tampered)
-    rewards = Given([Component("tests", 1.0, lambda *_: [])])
+    rewards = Given([Component("tests", 1.0, lambda prompts, answers, rows: [])])
     renderer = SimpleNamespace(prompt_ids=lambda *_: [1])
     prepared: Any = SimpleNamespace(test_rows=ROWS, renderer=renderer)
     base, tuned = (SimpleNamespace(name=name) for name in ("base", "tuned"))
