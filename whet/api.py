@@ -41,7 +41,7 @@ from whet.generate.collect import collect as collect_answers
 from whet.generate.collected import Asking
 from whet.generate.engine import Sampling, stream
 from whet.job import CACHE, Input, evaluate, gathered, recipe_of, train
-from whet.model.base import load_base, load_config, saved_tokenizer
+from whet.model.base import load_base, load_config, saved_tokenizer, told_base
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
@@ -153,7 +153,7 @@ def check(
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": walls(recipe) + source.notes,
+        "notes": told_base(recipe.base) + walls(recipe) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:

@@ -12,10 +12,11 @@ from typing import Any
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.doctor.power import power_facts
-from whet.errors import DataError
+from whet.errors import DataError, count
 from whet.evaluate import ship
 from whet.evaluate.answered import measure_rows
 from whet.evaluate.baked import measure_baked
+from whet.evaluate.card import write_card
 from whet.evaluate.cost import KL_ROWS, measure_forgetting
 from whet.evaluate.distilled import measure_distilled
 from whet.evaluate.frontier import general_prompts, measure_frontier, task_rows
@@ -48,6 +49,7 @@ from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
 from whet.train.replayed import LEDGER as REPLAY_LEDGER
 from whet.train.rescaled import rescale
+from whet.train.rollout import TAMPERED
 from whet.train.session import Session, train
 from whet.train.teacher import teacher_of
 
@@ -68,6 +70,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
         scaled(session, observer)
+        write_card(session.run)
         return effort_so_far(session.run)
     sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
@@ -83,11 +86,15 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "tokens_per_second": done.tokens_per_second,
         "peak_memory_bytes": _peak_memory(),
     }
+    if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
+        effort["tampered"] = tampered
+        observer.note(f"{count(tampered, 'answer')} written in training tampered with the tests; each scored 0")
     session.run.write_json("training.json", effort)
     session.base = None
     del done
     gc.collect()
     scaled(session, observer)
+    write_card(session.run)
     return effort
 
 
@@ -196,6 +203,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
     write_report(run)
+    write_card(run)
     return run.read_json("evaluation.json")
 
 

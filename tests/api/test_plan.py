@@ -20,7 +20,7 @@ KEYS = {"weights", "adapter", "gradients", "optimizer", "activations", "logits",
 @pytest.fixture(autouse=True)
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that was measured before, so that no test measures."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("WHET_CACHE", str(tmp_path / "cache"))
     speeds = {"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}}
     trained = {"float32": {192: 1.0}, "bfloat16": {192: 1.0}}
     written = {"float32": (5e-4, 2e10), "bfloat16": (5e-4, 4e10)}

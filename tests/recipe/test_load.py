@@ -275,6 +275,11 @@ def test_paths_are_looked_up_beside_the_recipe() -> None:
     recipe = load_recipe("deep/recipe.yml")
     assert recipe.data == ["deep/rows.jsonl", "other.jsonl"]
     assert recipe.test == "deep/rows.jsonl"
+    Path("deep/base").mkdir()
+    Path("deep/base.gguf").write_bytes(b"GGUF")
+    for name in ("base", "base.gguf"):
+        Path("deep/recipe.yml").write_text(f"data: rows.jsonl\nbase: {name}\n")
+        assert load_recipe("deep/recipe.yml").base == f"deep/{name}"
 
 
 def test_a_dictionary_and_a_recipe_are_taken_too() -> None:

@@ -17,7 +17,8 @@ import pytest
 from tests.reward import shut_in
 from whet.errors import DataError, InputError
 from whet.recipe.schema import UnitTests
-from whet.reward import sandbox
+from whet.reward import bubble, sandbox
+from whet.reward.combine import build_rewards
 from whet.reward.guard import ALLOWED, ARCHES, COMMANDS, OPEN
 from whet.reward.sandbox import Limits, refuse_unlimited, run
 from whet.reward.unit_tests import UnitTestReward, code_of
@@ -48,6 +49,8 @@ QUICK = (
     "forged: equal to everything",
     "forged: names of the tests",
     "forged: all objects",
+    "forged: the globals of a callback",
+    "forged: a question that no answer asks",
     "forged: says yes to all that is asked",
     "honest: plain values",
     "honest: in place",
@@ -219,6 +222,77 @@ def test_root_behind_the_filter_alone_is_refused_unless_asked(monkeypatch: pytes
     assert sandbox.told_layers().endswith("a seccomp filter alone")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     UnitTestReward(UnitTests())
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """Layers are tried again, before and after."""
+    sandbox.layers.cache_clear()
+    yield
+    sandbox.layers.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_bubblewrap_that_shuts_nothing_in_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of that name that only starts what it is given."""
+    fake = tmp_path / "bwrap"
+    fake.write_text('#!/bin/sh\nwhile [ "$1" != "--" ]; do shift; done\nshift\nexec "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr(bubble, "PLACES", str(tmp_path))
+    assert sandbox._run("1", "1", Limits(), ("bubblewrap",)).passed  # it does start it
+    assert "bubblewrap" not in sandbox.layers() and "bubblewrap" not in sandbox.told_layers()
+
+
+@pytest.mark.usefixtures("anew")
+def test_without_bubblewrap_the_other_layers_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bubble, "PLACES", str(tmp_path))
+    assert bubble.found() is None and "bubblewrap" not in sandbox.layers()
+
+
+@pytest.mark.usefixtures("anew")
+def test_bubblewrap_is_used_where_it_works() -> None:
+    works = subprocess.run(
+        [bubble.found() or "false", "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True
+    )
+    if works.returncode:
+        pytest.skip("no bubblewrap that works is installed here")
+    assert "bubblewrap" in sandbox.layers() and "namespaces" not in sandbox.layers()
+    assert "bubblewrap" in sandbox.told_layers()
+    seen = run("import os\ndef f(): return os.path.exists('/etc/passwd'), os.getpid()", "seen = f()\nassert not seen[0]"
+               " and seen[1] < 10", LIMITS)  # fmt: skip
+    assert seen.passed, seen.said
+
+
+@pytest.mark.parametrize(
+    ("hold", "wanted"),
+    [
+        ({"bubblewrap", "user", "landlock"}, ("bubblewrap", "user", "landlock")),
+        ({"user", "landlock", "namespaces"}, ("user", "landlock", "namespaces")),
+        ({"bubblewrap"}, ("bubblewrap",)),
+        (set(), ()),
+    ],
+)
+@pytest.mark.usefixtures("anew")
+def test_as_many_layers_as_hold_together_are_used(
+    monkeypatch: pytest.MonkeyPatch, hold: set[str], wanted: tuple[str, ...]
+) -> None:
+    """Each holds alone where it is in `hold`; bubblewrap makes namespaces of its own."""
+    monkeypatch.setattr(bubble, "found", lambda: "bwrap")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(sandbox, "_holds", lambda some: set(some) <= hold)
+    assert sandbox.layers() == wanted
+
+
+def test_answers_that_tamper_are_counted_and_score_nothing() -> None:
+    forged, _ = shut_in.FORGED["every descriptor"]
+    rewards = build_rewards([UnitTests(seconds=2)])
+    row = Row(0, "data.jsonl:3", fields={"tests": "assert add(2, 3) == 5"})
+    answers = ["def add(a, b): return a + b", forged, "def add(a, b): return a - b"]
+    found = rewards([[]] * 3, answers, [row] * 3)
+    assert found.total == [1, 0, 0] and found.tampered == 1
+    assert rewards([[]], answers[:1], [row]).tampered == 0  # of these answers, not of all
 
 
 def test_a_layer_that_does_not_hold_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

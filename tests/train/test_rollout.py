@@ -292,6 +292,16 @@ def test_a_sampler_that_writes_with_other_probabilities_is_spoken_of() -> None:
     assert any("0.050 nats a token apart" in note for note in made.observer.notes)  # type: ignore[attr-defined]
 
 
+def test_answers_that_tamper_are_counted_in_the_log_and_in_the_terminal() -> None:
+    from whet.cli.progress import describe
+
+    rollout = draw(method(grpo()))
+    assert "tampered" not in rollout.facts()
+    fouled = replace(rollout, scores=replace(rollout.scores, tampered=2)).facts()
+    assert fouled["tampered"] == (2.0, 1.0)  # a number of answers, not a share
+    assert describe({"reward": 0.5, "tampered": 2.0}) == "reward 0.500  2 answers tampered with the tests"
+
+
 def test_validation_is_the_mean_reward_of_greedy_answers() -> None:
     made = method(grpo())
     found = made.reward()

@@ -60,6 +60,8 @@ def describe(facts: dict[str, Any]) -> str:
         parts.append(f"loss {facts['loss']:.3f}")
     if facts.get("reward") is not None:
         parts.append(f"reward {facts['reward']:.3f}")
+    if facts.get("tampered"):
+        parts.append(f"{count(round(facts['tampered']), 'answer')} tampered with the tests")
     if facts.get("validation_loss") is not None:
         parts.append(f"validation {facts['validation_loss']:.3f}")
     if facts.get("tokens_per_second"):

@@ -17,7 +17,7 @@ from whet.errors import InputError, ModelError
 from whet.evaluate.refusals import refuse_before_training
 from whet.evaluate.tally import around_of, work_of
 from whet.generate.pace import ANSWERS, seconds_of_a_step
-from whet.model.base import load_config, load_tokenizer
+from whet.model.base import load_config, load_tokenizer, told_base
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
 from whet.plan.around import Around, peak
@@ -87,7 +87,7 @@ def forecast(
 
     Raises InputError for a recipe, data or base that is refused.
     """
-    notes: list[str] = []
+    notes = [] if find_public(recipe.base) else told_base(recipe.base)
     shape, config = _shape_of(recipe, notes)
     recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
     recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)

@@ -74,6 +74,8 @@ def effort(evaluation: dict[str, Any]) -> str:
         parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
     if evaluation.get("peak_memory_bytes"):
         parts.append(f"{size(evaluation['peak_memory_bytes'])} of memory at most")
+    if evaluation.get("tampered"):
+        parts.append(f"{count(evaluation['tampered'], 'answer')} tampered with the tests and scored 0")
     return ", ".join(parts)
 
 

@@ -6,6 +6,8 @@ import math
 from datetime import datetime
 from typing import Any
 
+from whet.errors import count
+
 WORDS = {
     "better": ("Better", "\u25b2"),
     "worse": ("Worse", "\u25bc"),
@@ -85,4 +87,6 @@ def told_effort(facts: dict[str, Any]) -> str:
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
     if facts.get("peak_memory_bytes"):
         parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
+    if facts.get("tampered"):
+        parts.append(f"{count(facts['tampered'], 'answer')} tampered with the tests")
     return "  ·  ".join(parts)

@@ -19,12 +19,13 @@ from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, count, nearest
 from whet.model.fit import prove_head
+from whet.model.gguf.convert import cost, unpacked
 from whet.model.identity import fingerprint
 from whet.model.quantise import keep_weights_unpacked
 from whet.model.quantise_load import load_quantised
 from whet.model.sizes import refuse_absurd_sizes
 from whet.recipe import bases
-from whet.recipe.bases import folder_of
+from whet.recipe.bases import folder_of, gguf_base
 from whet.recipe.schema import Quantise
 from whet.recipe.trust import refuse_foreign_code
 
@@ -80,8 +81,18 @@ def context_of(config: Any) -> int:
 
 
 def locate(name: str) -> str:
-    """The folder of a local base, or the Hub name unchanged. Raises ModelError for a folder without a model."""
-    return str(NANO if name == bases.NANO else folder_of(name) or name)
+    """The folder of a local base, of a GGUF file the one that it is unpacked to, or the Hub name unchanged. Raises
+    ModelError for a folder without a model."""
+    if name == bases.NANO:
+        return str(NANO)
+    file = gguf_base(name)
+    return str(unpacked(file) if file else folder_of(name) or name)
+
+
+def told_base(name: str) -> list[str]:
+    """What it means that a base is a GGUF file, which is unpacked for this; nothing of others."""
+    file = gguf_base(name)
+    return [cost(file)] if file else []
 
 
 def load_tokenizer(name: str, trust_remote_code: bool = False) -> Any:

@@ -37,9 +37,7 @@ def load_quantised(path: str, dtype: torch.dtype, trust_remote_code: bool = Fals
 
     quantisation = nf4_config(dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
-    if getattr(config, "quantization_config", None):
-        fix = "leave quantise out, or use the base that it was made from"
-        raise _cannot("the base is quantised already", path, fix)
+    refuse_quantised(config, path)
     with torch.device("meta"):
         kind = type(AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code))
     tensors = _stored_tensors(path)
@@ -59,19 +57,32 @@ def load_quantised(path: str, dtype: torch.dtype, trust_remote_code: bool = Fals
     return model, report, _fingerprint(tensors)
 
 
+def refuse_quantised(config: Any, path: str) -> None:
+    """Raises ModelError for a base that comes quantised."""
+    if getattr(config, "quantization_config", None):
+        fix = "leave quantise out, or use the base that it was made from"
+        raise _cannot("the base is quantised already", path, fix)
+
+
+def refuse_unquantisable(inputs: dict[str, int], path: str) -> None:
+    """`inputs`: how many numbers each layer reads that would be quantised, by name. Raises ModelError."""
+    if not inputs:
+        raise _cannot("this base has no linear layers that can be quantised", path, "leave quantise out")
+    for name, width in inputs.items():
+        if width % BLOCK:
+            what = f"{name} reads {width} numbers, and 4-bit blocks hold {BLOCK}"
+            raise _cannot(what, path, "leave quantise out: bitsandbytes reads such a weight wrongly on a processor")
+
+
 def _prove_shapes(model: Any, path: str) -> None:
     """transformers does not compare the shapes of weights that it quantises. Raises ModelError."""
     layers = quantised_linears(model)
-    if not layers:
-        raise _cannot("this base has no linear layers that can be quantised", path, "leave quantise out")
     for name, layer in layers.items():
         state, wanted = getattr(layer.weight, "quant_state", None), (layer.out_features, layer.in_features)
         stored = wanted if state is None else tuple(state.shape)  # what is missing is reported as such
         if stored != wanted:
             raise RuntimeError(f"mismatched shapes: {name} is {stored} in the file and {wanted} in config.json")
-        if layer.in_features % BLOCK:
-            what = f"{name} reads {layer.in_features} numbers, and 4-bit blocks hold {BLOCK}"
-            raise _cannot(what, path, "leave quantise out: bitsandbytes reads such a weight wrongly on a processor")
+    refuse_unquantisable({name: layer.in_features for name, layer in layers.items()}, path)
 
 
 def _cannot(what: str, path: str, fix: str) -> ModelError:

@@ -1,12 +1,16 @@
-"""A base in a folder, tried without its weights being read: will it load, fit its tokenizer, and carry the adapter?
+"""A base, tried without its weights being read: will it load, fit its tokenizer, take its bits, and carry the adapter?
 
 transformers builds the model on torch's meta device, where tensors have a shape and no numbers, and finds each of them
-in the files. So `whet check` can refuse in a second what a tune would refuse after it has read the data.
+in the files of a folder. Of a base on the Hub, and of one that is loaded in 4 bits, it builds what the config says. So
+`whet check` can refuse in a second what a tune would refuse after it has read the data.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import torch
+from torch import nn
 
 from whet.model.adapter import add_adapter
 from whet.model.base import (
@@ -14,33 +18,72 @@ from whet.model.base import (
     load_tokenizer,
     load_whole,
     loadable,
+    locate,
     refuse_incomplete,
     refuse_larger_tokenizer,
     refuse_pickles,
 )
+from whet.model.quantise import bitsandbytes
+from whet.model.quantise_load import refuse_quantised, refuse_unquantisable
 from whet.recipe.bases import NANO, folder_of
 from whet.recipe.schema import Full, Pretrain, Recipe
 
 
 def refuse_unfit_base(recipe: Recipe) -> None:
-    """Raises ModelError. A base on the Hub is not fetched for this, and one that is loaded in 4 bits is not tried."""
+    """Raises ModelError. Weights on the Hub are not fetched for this, config and tokenizer are."""
     name, code = recipe.base, recipe.trust_remote_code
-    if folder_of(name) is None:
-        return
+    if recipe.quantise:
+        bitsandbytes()
+    here = folder_of(name) is not None
     config = load_config(name, code)
     if name == NANO and (isinstance(recipe.adapter, Full) or recipe.adapter.targets == "all-linear"):
         return
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
-    fresh = isinstance(recipe.method, Pretrain) and recipe.method.from_scratch
-    stored = getattr(config, "quantization_config", None) or {}
-    kind = stored.get("quant_method", "") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
-    if fresh or recipe.quantise or str(kind) == "bitsandbytes":
+    if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         return
-    refuse_pickles(name)
-    model = _sketched(name, code)
+    if recipe.quantise:
+        refuse_quantised(config, locate(name))
+    by_config = not here or recipe.quantise or _stored_kind(config) == "bitsandbytes"
+    if not by_config:
+        refuse_pickles(name)
+    model = _imagined(name, code) if by_config else _sketched(name, code)
+    if recipe.quantise:
+        refuse_unquantisable(_inputs(model), locate(name))
     if not isinstance(recipe.adapter, Full) and recipe.adapter.targets != "all-linear":
         any_rank = recipe.adapter.model_copy(update={"rank": 1, "alpha": 1.0})
         add_adapter(model, any_rank, recipe.seed)
+
+
+def _stored_kind(config: Any) -> str:
+    """How a base comes quantised; empty where it does not."""
+    stored = getattr(config, "quantization_config", None) or {}
+    kind = stored.get("quant_method", "") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
+    return str(getattr(kind, "value", kind))
+
+
+def _imagined(name: str, trust_remote_code: bool) -> Any:
+    """The model that the config describes, without numbers, and unquantised where it comes quantised; for that the
+    package must be here that reads it."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    with loadable(name):
+        config: Any = AutoConfig.from_pretrained(locate(name), trust_remote_code=trust_remote_code)
+        if stored := getattr(config, "quantization_config", None):
+            AutoHfQuantizer.from_config(stored, pre_quantized=True).validate_environment()
+            del config.quantization_config
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+
+
+def _inputs(model: Any) -> dict[str, int]:
+    """Numbers that each layer reads which transformers would quantise: all linear ones but the output layer."""
+    from transformers.pytorch_utils import Conv1D
+
+    head = model.get_output_embeddings()
+    linear = {name: one for name, one in model.named_modules() if isinstance(one, nn.Linear) and one is not head}
+    turned = {name: one.weight.shape[0] for name, one in model.named_modules() if isinstance(one, Conv1D)}
+    return {name: one.in_features for name, one in linear.items()} | turned
 
 
 def _sketched(name: str, trust_remote_code: bool) -> Any:

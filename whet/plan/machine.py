@@ -12,6 +12,7 @@ from typing import Any, Literal
 from whet.errors import InputError, nearest
 from whet.store.atomic import write_text
 from whet.store.environment import cpu_name, memory_bytes, package_version
+from whet.store.home import cache_home
 
 Dtype = Literal["float32", "bfloat16"]
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -53,8 +54,8 @@ def machine_facts() -> dict[str, Any]:
 
 
 def cache_file() -> Path:
-    """In the user's cache folder (XDG base directories)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "whet" / "calibration.json"
+    """In Whet's folder of this user's cache."""
+    return cache_home() / "calibration.json"
 
 
 def read_calibration(file: Path | None = None) -> Calibration | None:

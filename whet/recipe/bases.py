@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -11,12 +13,15 @@ from urllib.parse import urlsplit
 from whet.errors import ModelError, nearest
 
 NANO = "nano"
+GGUF, GGUF_MAGIC = ".gguf", b"GGUF"
+HUB_PART, FILE_PART = re.compile(r"[A-Za-z0-9][\w.-]*"), re.compile(r"\w[\w. -]*\.gguf", re.IGNORECASE)
+"""Names on the Hub, and of a file there: nothing that leads out of its folder."""
 REACHED_WITHIN = 3.0
 """Seconds in which the Hub must take a connection; its own library would try again for half a minute."""
 ON = ("1", "ON", "YES", "TRUE")
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 UNREACHED = "it is neither on this disk nor could the Hugging Face Hub be reached"
-FIX = "use 'nano' (bundled), a local folder with safetensors weights, or a Hub name with the network up"
+FIX = "use 'nano' (bundled), a local folder with safetensors weights, a .gguf file, or a Hub name with the network up"
 
 
 def refuse_missing_base(name: str) -> None:
@@ -28,15 +33,16 @@ def refuse_missing_base(name: str) -> None:
 
 
 def is_base(name: str) -> bool:
-    """nano, a folder that save_pretrained wrote, or a name with a slash that is no folder here."""
+    """nano, a folder that save_pretrained wrote, a GGUF file, or a name with a slash that is no folder here."""
     folder = Path(name)
-    return name == NANO or (folder / "config.json").is_file() or ("/" in name and not folder.exists())
+    here = (folder / "config.json").is_file() or gguf_of(folder) is not None
+    return name == NANO or here or ("/" in name and not folder.exists())
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder of a base on this disk, `nano` for the bundled one; None for what may be a name on the Hub. Raises
-    ModelError for a folder without a model."""
-    path = Path(name).expanduser()
+    """The folder of a base on this disk, or its GGUF file (see `gguf_of`), `nano` for the bundled one; None for what
+    may be a name on the Hub. Raises ModelError for a folder without a model."""
+    path = in_hub_cache(name) or Path(name).expanduser()
     if name == NANO:
         return path
     try:
@@ -45,10 +51,16 @@ def folder_of(name: str) -> Path | None:
         reason = (error.strerror or str(error)).lower()
         raise ModelError(f"no base can have this name: {reason}", where="base", value=name, fix=FIX) from error
     if not there:
-        if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.suffix.lower() == GGUF:
             what = f"there is no such base folder{nearest(path.name, _beside(path))}"
-            raise ModelError(what, where="base", value=name, fix="check the path")
+            fix = "check the path"
+            if path.suffix.lower() == GGUF:
+                what = what.replace("base folder", "GGUF file")
+                fix += ", or fetch it from the Hub first: hf download OWNER/MODEL FILE.gguf"
+            raise ModelError(what, where="base", value=name, fix=fix)
         return None
+    if gguf_of(path):
+        return path
     if not (path / "config.json").is_file():
         inside = ", ".join(sorted(p.name for p in path.iterdir())[:8]) if path.is_dir() else "a file"
         raise ModelError(
@@ -58,6 +70,55 @@ def folder_of(name: str) -> Path | None:
             fix="give the folder that save_pretrained wrote, with config.json and *.safetensors",
         )
     return path
+
+
+def gguf_base(name: str) -> Path | None:
+    """The GGUF file that this base is, or None. Raises ModelError as `folder_of` does."""
+    path = None if name == NANO else folder_of(name)
+    return gguf_of(path) if path else None
+
+
+def gguf_of(path: Path) -> Path | None:
+    """The GGUF file that a path means: itself, or the only one in a folder without a config.json. Raises ModelError for
+    a folder with several, and a file of that name that is none."""
+    if path.is_dir():
+        files = sorted(path.glob(f"*{GGUF}"))
+        if not files or (path / "config.json").is_file():
+            return None
+        if len(files) > 1:
+            inside = ", ".join(file.name for file in files[:8])
+            what = f"there are {len(files):,} GGUF files in this folder, and one of them is a base"
+            raise ModelError(what, where="base", value=str(path), fix=f"name one of them: {inside}")
+        path = files[0]
+    if not path.is_file():
+        return None
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(GGUF_MAGIC)) == GGUF_MAGIC:
+            return path
+    if path.suffix.lower() == GGUF:
+        what = "this is no GGUF file: it does not begin with 'GGUF', or cannot be read"
+        raise ModelError(what, where="base", value=str(path), fix="copy or download the file again")
+    return None
+
+
+def in_hub_cache(name: str) -> Path | None:
+    """A GGUF file, or the folder with the only one, of a model that the Hub's library has fetched: `owner/model`, or
+    `owner/model/file.gguf`."""
+    owner, _, rest = name.partition("/")
+    model, _, file = rest.partition("/")
+    if not HUB_PART.fullmatch(owner) or not HUB_PART.fullmatch(model) or Path(name).expanduser().exists():
+        return None
+    home = _hub_folder("models", f"{owner}/{model}")
+    try:
+        commit = (home / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    found = home / "snapshots" / commit / (file if FILE_PART.fullmatch(file) else "")
+    if not HUB_PART.fullmatch(commit) or (file and found.name != file):
+        return None
+    with suppress(ModelError):
+        return found if gguf_of(found) else None
+    return found
 
 
 def _beside(path: Path) -> list[str]:
@@ -71,8 +132,11 @@ def hub_home() -> Path:
 
 def cached(kind: str, name: str) -> bool:
     """Whether the Hub's library has fetched this before; `kind` is models or datasets."""
-    folder = Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub") / f"{kind}--{name.replace('/', '--')}"
-    return any(folder.glob("snapshots/*/*"))
+    return any(_hub_folder(kind, name).glob("snapshots/*/*"))
+
+
+def _hub_folder(kind: str, name: str) -> Path:
+    return Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub") / f"{kind}--{name.replace('/', '--')}"
 
 
 def hub_reached() -> bool:

@@ -284,13 +284,13 @@ def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
         return name if (folder / name).resolve() == Path(name).resolve() else str(folder / name)
 
     def is_path(key: str, value: object) -> bool:
-        return key in ("data", "test") or is_folder(key, value, folder)
+        return key in ("data", "test") or is_base_here(key, value, folder)
 
     return {key: find(value) if is_path(key, value) else value for key, value in values.items()}
 
 
-def is_folder(key: str, value: object, folder: Path) -> bool:
-    return key == "base" and isinstance(value, str) and (folder / value).is_dir() and value != "nano"
+def is_base_here(key: str, value: object, folder: Path) -> bool:
+    return key == "base" and isinstance(value, str) and (folder / value).exists() and value != "nano"
 
 
 def apply_override(values: dict[str, Any], override: str, places: Places, said: str = "") -> None:

@@ -268,7 +268,7 @@ class Recipe(Strict):
         description="File, list of files, folder, or the name of a set on the Hub."
     )
     test: Name | None = Field(default=None, description="Your own test file; the data is then split in two only.")
-    base: Name = Field(default="nano", description="'nano' (bundled), a folder, or a name on the Hub.")
+    base: Name = Field(default="nano", description="'nano' (bundled), a folder, a GGUF file, or a Hub name.")
     method: Method = Field(default_factory=Auto, description="How the model learns; auto: by the form of the rows.")
     adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(

@@ -5,6 +5,9 @@ over a pipe for what they name of the answer (whet/reward/wire.py): plain values
 and what a call does to them is done to the tests' own; everything else stands as a proxy for the object over there.
 What is compared with a plain value is compared here, by what plain value it is, not by its own word. Both sides are
 shut in by whet/reward/guard.py.
+
+An answer that speaks into the pipe itself, asks for what no answer asks for, or reaches for the tests' own names and
+frames tampers with its tests. They end at once, and say so instead of the result.
 """
 
 from __future__ import annotations
@@ -18,12 +21,17 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from whet.reward.proxy import PLAIN
-from whet.reward.wire import Peer
+from whet.reward.wire import Peer, end
 
-PASSED = b"passed"
+PASSED, TAMPERED = b"passed", b"tampered"
+REACHING = {
+    "__globals__", "__builtins__", "__subclasses__", "__closure__", "gi_frame", "cr_frame", "ag_frame", "tb_frame",
+    "f_back", "f_globals", "f_locals", "f_builtins",
+}  # fmt: skip
+"""What an answer asks of an object of the tests only to find what they expect, or what says that they passed."""
 MOST_KEPT = 1 << 16
 """Characters of output that wait for the tests to ask; what is more goes straight to the output, which is bounded."""
 INNARDS = ("_", "gi_", "cr_", "ag_", "tb_", "f_", "co_")
@@ -115,7 +123,6 @@ OFFERED: dict[str, Callable[..., Any]] = {
     **OPERATORS,
     **{one.__name__: one for one in (len, iter, next, reversed, str, repr, hash, bool, int, float, abs, isinstance)},
     "call": lambda function, *arguments, **named: function(*arguments, **named),
-    "getattr": lambda value, name: getattr(value, _outer(name)),
     "setattr": lambda value, name, new: setattr(_no_class(value), _outer(name), new),
     "plain": plain_of,
 }
@@ -144,7 +151,12 @@ def answer_side(source: str, read: int, write: int) -> None:
 
 def tests_side(source: str, read: int, write: int, result: int) -> None:
     """Ask for the answer's code to be run, run the tests, and say how that ended."""
-    peer = Peer(read, write)
+
+    def foul(reason: str) -> NoReturn:
+        os.write(result, TAMPERED)
+        end(f"the answer tampers with its tests: {reason}")
+
+    peer = Peer(read, write, foul=foul)
     others = any(not hasattr(builtins, name) for name in free_names(source))
 
     def find(name: str) -> Any:
@@ -153,7 +165,12 @@ def tests_side(source: str, read: int, write: int, result: int) -> None:
         return peer.ask("name", name)
 
     names = Names(find)
-    peer.asked = {**OFFERED, "name": lambda name: _own(names, name)}
+
+    def outer(value: Any, name: str) -> Any:
+        return foul(f"it asks for {name}") if name in REACHING else getattr(value, _outer(name))
+
+    peer.asked = {**OFFERED, "getattr": outer, "name": lambda name: _own(names, name)}
+    peer.known = ASKED.keys() | {"name"}
     try:
         peer.ask("load")
         exec(_compiled(source, "tests.py"), names)

@@ -49,6 +49,8 @@ class Scores:
     parts: dict[str, list[float]]
     abstained: dict[str, int] = field(default_factory=dict)
     """How often a component abstained, of those that did."""
+    tampered: int = 0
+    """Answers that tampered with their tests (the reward `tests`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Rewards:
         weights = {one.name: one.weight for one in self.components}
         total = [sum(weights[name] * part[n] for name, part in parts.items()) for n in range(len(answers))]
         silent = {name: sum(value is None for value in values) for name, values in given.items()}
-        return Scores(total, parts, {name: number for name, number in silent.items() if number})
+        tampered = sum(one.score.tampered for one in self.components if isinstance(one.score, UnitTestReward))
+        return Scores(total, parts, {name: number for name, number in silent.items() if number}, tampered)
 
 
 def settled(values: Sequence[float | None], rows: Sequence[Row]) -> list[float]:

@@ -2,8 +2,8 @@
 
 `user`: root becomes nobody. `landlock`: of all files, those of Python and of the system's libraries alone can be read
 (Linux 5.13 and later). `namespaces`: a network, and means of talking between processes, of its own, which nobody else
-is in (what bubblewrap would do). They are set by the guard, in a process that loads nothing of Whet, and which of them
-hold is tried out once (whet/reward/sandbox.py).
+is in. They are set by the guard, in a process that loads nothing of Whet, and which of them hold is tried out once
+(whet/reward/sandbox.py). What bubblewrap does before the guard begins is in whet/reward/bubble.py.
 """
 
 from __future__ import annotations

@@ -17,16 +17,24 @@ import tempfile
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 
 from whet.errors import InputError
+from whet.reward import bubble
+from whet.reward.layers import NOBODY
 
 GUARD = Path(__file__).with_name("guard.py")
-PASSED = b"passed"
+PASSED, TAMPERED = b"passed", b"tampered"
 MOST_OUTPUT = 1 << 20
 """Bytes that an answer and its tests may write together; one that writes more is ended."""
 MOST_SAID = 1 << 16
-LAYERS = {"user": "another user", "landlock": "Landlock", "namespaces": "namespaces of its own"}
+LAYERS = {
+    "bubblewrap": "bubblewrap",
+    "user": "another user",
+    "landlock": "Landlock",
+    "namespaces": "namespaces of its own",
+}
 """What may stand around the code beside the filter, and what people call it."""
 PROBE = """
 import os, socket, fcntl
@@ -64,10 +72,11 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`passed`: answer and tests ran to their end without an error. `said`: the end of what they wrote, or why they
-    were stopped."""
+    were stopped. `tampered`: the answer reached for what says the result (whet/reward/bridge.py)."""
 
     passed: bool
     said: str
+    tampered: bool = False
 
 
 def run(answer: str, tests: str, limits: Limits) -> Outcome:
@@ -90,16 +99,19 @@ def refuse_unlimited() -> None:
 
 @lru_cache(maxsize=1)
 def layers() -> tuple[str, ...]:
-    """The layers that hold on this machine beside the filter: each is set up once, and then all of them together."""
-    wanted = [name for name in LAYERS if name != "user" or os.geteuid() == 0]
-    found = tuple(name for name in wanted if _holds((name,)))
-    while found and not _holds(found):
-        found = found[:-1]
-    return found
+    """The layers that hold on this machine beside the filter: each is set up once, and then as many of them together as
+    can be; where bubblewrap is one of them, it makes the namespaces."""
+    absent = {"bubblewrap"} if bubble.found() is None else set()
+    absent |= {"user"} if os.geteuid() else set()
+    alone = [name for name in LAYERS if name not in absent and _holds((name,))]
+    together = [some for size in range(len(alone), 1, -1) for some in combinations(alone, size)]
+    wanted = [some for some in together if not {"bubblewrap", "namespaces"} <= set(some)]
+    return next((some for some in wanted if _holds(some)), tuple(alone[:1]))
 
 
 def _holds(some: tuple[str, ...]) -> bool:
-    return _run("import json, decimal", "import json", Limits(), some).passed
+    shut_in = bubble.SHUT_IN if "bubblewrap" in some else ""
+    return _run("import json, decimal" + shut_in, "import json" + shut_in, Limits(), some).passed
 
 
 def told_layers() -> str:
@@ -116,7 +128,8 @@ def refuse_bare_root(allowed: bool) -> None:
     if os.geteuid() == 0 and not layers() and not allowed:
         what = "as root, the code of answers would be shut in by a seccomp filter alone: no other layer holds here"
         fix = (
-            "run whet as an ordinary user, or on Linux 5.13 or later with Landlock; or set as_root: true in the reward"
+            "run whet as an ordinary user, install bubblewrap, or use Linux 5.13 or later with Landlock; or set "
+            "as_root: true in the reward"
         )
         raise InputError(what, where="the reward 'tests'", fix=fix)
 
@@ -147,11 +160,18 @@ def _started(
 ) -> subprocess.Popen[bytes]:
     """One of the two programs; `own` are the ends of pipes that it alone holds."""
     sizes = [str(int(limits.seconds) + 1), str(limits.memory)]
+    before, inside, nobody = [sys.executable], list(around), None
+    if "bubblewrap" in around:
+        before = [*bubble.wrapped(), bubble.python()]
+        inside.remove("bubblewrap")
+        if "user" in around:  # within bubblewrap nobody can become another
+            nobody = NOBODY
+            inside.remove("user")
     with tempfile.TemporaryFile() as source:
         source.write(code.encode("utf-8", "replace"))
         source.seek(0)
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(GUARD), *sizes, ",".join(around), role, *map(str, own)],
+            [*before, "-I", "-S", "-B", str(GUARD), *sizes, ",".join(inside), role, *map(str, own)],
             stdin=source,
             stdout=output,
             stderr=output,
@@ -159,6 +179,9 @@ def _started(
             cwd="/",
             env={},
             start_new_session=True,
+            user=nobody,
+            group=nobody,
+            extra_groups=None if nobody is None else [],
         )
 
 
@@ -185,6 +208,6 @@ def _watched(result: int, output: int, limits: Limits) -> Outcome:
                 if not data:
                     selector.unregister(output)
             elif result in ready:
-                passed = os.read(result, len(PASSED)) == PASSED
-                return Outcome(passed, said.decode("utf-8", "replace"))
+                word = os.read(result, len(TAMPERED))
+                return Outcome(word == PASSED, said.decode("utf-8", "replace"), word == TAMPERED)
     return Outcome(False, f"stopped after {limits.seconds:g} seconds")

@@ -16,20 +16,23 @@ FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class UnitTestReward:
-    """1 where answer and tests run to their end without an error. One process an answer, as many as there are cores."""
+    """1 where answer and tests run to their end without an error; 0 for an answer that tampers with its tests, which is
+    counted. As many answers at a time as there are cores."""
 
     def __init__(self, settings: UnitTests) -> None:
         """Raises InputError on a machine that cannot shut code in, or where root would run it behind one wall alone."""
         self.column = settings.column
         self.limits = Limits(settings.seconds, settings.memory_mb << 20)
+        self.tampered = 0
+        """Of the answers scored last, those that tampered with their tests."""
         refuse_bare_root(settings.as_root)
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
         pairs = [(code_of(answer), self.tests_of(row)) for answer, row in zip(answers, rows, strict=True)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return [
-                float(outcome.passed) for outcome in pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs)
-            ]
+            outcomes = list(pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs))
+        self.tampered = sum(outcome.tampered for outcome in outcomes)
+        return [float(outcome.passed) for outcome in outcomes]
 
     def tests_of(self, row: Row) -> str:
         """Raises DataError for a row without tests."""

@@ -17,7 +17,7 @@ import os
 import struct
 import sys
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -70,11 +70,16 @@ class Table:
 class Peer:
     """One end. `asked` is what the other side may ask for; `taken` gives what was printed since the last message.
 
-    A side whose other side is gone, or says what it never says, ends at once: no test may take that for an exception.
+    A side whose other side is gone ends at once: no test may take that for an exception. What the other side never says
+    by itself is told to `foul`, which ends this one.
     """
 
-    def __init__(self, read: int, write: int, taken: Callable[[], str] = str) -> None:
-        self.read, self.write, self.taken = read, write, taken
+    def __init__(
+        self, read: int, write: int, taken: Callable[[], str] = str, foul: Callable[[str], NoReturn] = end
+    ) -> None:
+        self.read, self.write, self.taken, self.foul = read, write, taken, foul
+        self.known: Collection[str] = ()
+        """Operations that an honest other side may ask for, offered or not; () for all."""
         self.asked: dict[str, Callable[..., Any]] = {}
         self.lent: list[Any] = []
         self.lent_as: dict[int, int] = {}
@@ -103,6 +108,8 @@ class Peer:
 
     def _answer(self, message: dict[str, Any]) -> None:
         table = Table()
+        if self.known and message["ask"] not in self.known:
+            self.foul(f"it asks for {message['ask']!r}")
         try:
             arguments, named = self._decoded(message["with"], message, table)
             reply = {"gave": self._one(self.asked[message["ask"]](*arguments, **named), table)}
@@ -126,6 +133,8 @@ class Peer:
     def _send(self, message: dict[str, Any], table: Table) -> None:
         message["table"] = self._contents(table)
         data = json.dumps(message | {"printed": self.taken()}).encode()
+        if len(data) > LARGEST:
+            end("a message is too large")
         data = struct.pack("I", len(data)) + data
         try:
             while data:
@@ -136,12 +145,14 @@ class Peer:
     def _receive(self) -> dict[str, Any]:
         size = struct.unpack("I", self._bytes(4))[0]
         if size > LARGEST:
-            end("a message is too large")
+            self.foul("what it sends is no message")
         try:
             message = json.loads(self._bytes(size))
             printed = message.pop("printed")
+            if not message.keys() & {"ask", "gave", "raised"}:
+                raise ValueError("no question and no reply")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            end(f"a message that cannot be read: {error!r}")
+            self.foul(f"what it sends is no message: {error!r}")
         if printed:
             sys.stdout.write(str(printed))
         return message

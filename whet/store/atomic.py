@@ -95,8 +95,10 @@ def replace_folder(temporary: Path, final: Path, older: Path | None = None) -> N
     whole folder, the new one or the old one; with `older`, where the old one is kept, it may be found there."""
     temporary, final = Path(temporary), Path(final)
     with storing(final):
+        mode = temporary.stat().st_mode & 0o666  # as the umask has it; safetensors writes 0600 whatever that is
         for folder, _, names in os.walk(temporary):
             for name in names:
+                os.chmod(Path(folder) / name, mode)
                 sync_file(Path(folder) / name)
             sync_folder(Path(folder))
         recover_folder(final)

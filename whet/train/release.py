@@ -10,6 +10,7 @@ from whet.data.template import Renderer
 from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
+from whet.recipe.bases import gguf_base
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import SUMS, damage, seal
@@ -23,6 +24,7 @@ def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe:
     """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
     with new_folder(run.model) as folder:
         policy.model.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's: a form to fill in; whet/evaluate/card.py writes one
         base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)
         write_facts(folder, base, str(next(policy.model.parameters()).dtype), renderer, recipe)
@@ -57,6 +59,8 @@ def sums_of_weights(folder: Path) -> dict[str, str]:
 
 def _lasting_name(name: str, path: str) -> str:
     """A base's name that also works from another working folder."""
+    if file := gguf_base(name):
+        return str(file.absolute())
     is_local_folder = name != "nano" and Path(path).exists()
     return str(Path(path).resolve()) if is_local_folder else name
 

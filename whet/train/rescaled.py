@@ -78,3 +78,4 @@ def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
     made.write_json("run.json", made.read_json("run.json") | {"clock": facts["clock"]})
     with new_folder(made.model) as temporary:
         shutil.copytree(trained.model, temporary, dirs_exist_ok=True)
+        (temporary / "README.md").unlink(missing_ok=True)  # it has the verdict of the other

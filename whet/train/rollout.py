@@ -25,6 +25,9 @@ from whet.pulse import beat, saying
 from whet.reward.combine import Rewards, Scores
 from whet.types import Answer, Batch, Row, Segment
 
+TAMPERED = "tampered"
+"""In a step's log: how many answers tampered with their tests; absent where none did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -54,6 +57,7 @@ class Rollout:
             "reward": (sum(self.scores.total), answers),
             **(parts if len(parts) > 1 else {}),
             **silent,
+            **({TAMPERED: (float(self.scores.tampered), 1.0)} if self.scores.tampered else {}),
             "groups_alike": (float((reward_PG.amax(1) == reward_PG.amin(1)).sum()), float(len(reward_PG))),
             **self.written(),
         }

@@ -18,13 +18,14 @@ from whet.errors import NonFiniteError, RecipeError, RunFolderError, count
 from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base
+from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base, told_base
 from whet.model.experts import told_experts
 from whet.model.fit import install_forest
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantise import bitsandbytes
+from whet.recipe.bases import gguf_base
 from whet.recipe.keep import BASE
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.places import is_function
@@ -102,6 +103,9 @@ def open_session(
     run.refuse_damaged_files()
     run.set_status("preparing")
     run.write_json("environment.json", environment())
+    if gguf_base(recipe.base):
+        observer.phase("unpacking the GGUF file")
+    told = told_base(recipe.base)
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
@@ -110,7 +114,7 @@ def open_session(
     run.refuse_other_rows(material.ledger.rows_jsonl())
     run.write_json("ledger.json", material.ledger.summary() | run.accepted())
     run.write_lines("rows.jsonl", material.ledger.rows_jsonl())
-    for note in [*walls(recipe), *material.notes, *told_accepted(run)]:
+    for note in [*told, *walls(recipe), *material.notes, *told_accepted(run)]:
         observer.note(note)
     recipe, choices = settle_method(recipe, material)
     refuse_keep_contradictions(recipe, "recipe")
