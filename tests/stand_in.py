@@ -1,7 +1,7 @@
 """A GPU without a GPU: within `stand_in()` tensors can lie on a device "cuda" that refuses to mix with the processor.
 
-The numbers lie in ordinary memory and are computed on the processor. What is different is what Whet sees: a storage that
-was made on the device is marked, `.device` says so, whatever an operation makes of marked tensors is marked, and an
+The numbers lie in ordinary memory and are computed on the processor. What is different is what Whet sees: a storage
+that was made on the device is marked, `.device` says so, whatever an operation makes of marked tensors is marked, and an
 operation that reads both sides fails in the words of CUDA. What CUDA allows is allowed: a single number of the
 processor beside tensors of the device, indices on the processor, copies. `torch.cuda` answers as a GPU would.
 
@@ -26,8 +26,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+functorch: Any = torch._C._functorch
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 FREE, TOTAL = 20 * 10**9, 24 * 10**9
 INDEXED = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
@@ -53,21 +53,37 @@ class Device:
     """Calls under way that were given a tensor of the device: what they make inside of torch is made there."""
 
 
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from tensors_in(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors_in(part)
+
+
 def lies_on_device(tensor: Tensor) -> bool:
-    tensor = torch._C._functorch.get_unwrapped(tensor) if torch._C._functorch.is_functorch_wrapped_tensor(tensor) else tensor
     with torch._C.DisableTorchFunction():
-        if tensor.layout != torch.strided or tensor.is_meta:
-            return False
-        return getattr(tensor.untyped_storage(), "on_device", False)
+        return getattr(_storage(tensor), "on_device", False)
 
 
 def mark(found: Any, on_device: bool) -> Any:
     """The tensors in `found`, from now on lying there."""
-    for tensor in tree_leaves(found):
-        if isinstance(tensor, Tensor) and not tensor.is_meta:
-            with torch._C.DisableTorchFunction():
-                tensor.untyped_storage().on_device = on_device  # kept as long as the storage lives
+    with torch._C.DisableTorchFunction():
+        for tensor in tensors_in(found):
+            storage = _storage(tensor)
+            if storage is not None:
+                storage.on_device = on_device  # kept as long as the storage lives
     return found
+
+
+def _storage(tensor: Tensor) -> Any:
+    """Where the numbers of a tensor lie, also within torch.vmap; None of one that has none."""
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(tensor)
+    return None if tensor.is_meta or tensor.layout != torch.strided else tensor.untyped_storage()
 
 
 class _Operations(TorchDispatchMode):
@@ -80,18 +96,18 @@ class _Operations(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name.split("::")[1]
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        there = [tensor for tensor in tensors if lies_on_device(tensor)]
-        if not tensors and self.device.within:
+        sides = {lies_on_device(tensor) for tensor in tensors_in((args, kwargs))}
+        if not sides and self.device.within:
             return mark(func(*args, **kwargs), True)
-        if not there or name in COPIES:
+        if True not in sides or name in COPIES:
             return func(*args, **kwargs)
         self.device.operations += 1
         self.device.waits += name in WAITS
         self.device.seen.add(name)
         if func._schema.name.startswith(("mkldnn", "onednn", "quantized")):
             raise NotImplementedError(f"Could not run '{func._schema.name}' with arguments from the 'CUDA' backend.")
-        _refuse_mixed(func, name, args, kwargs)
+        if False in sides:
+            _refuse_mixed(func, name, args, kwargs)
         found = func(*args, **kwargs)
         on_device = not isinstance(args[0], Tensor) or name not in INDEXED or lies_on_device(args[0])
         return mark(found, True) if on_device else found
@@ -104,9 +120,9 @@ def _refuse_mixed(func: Any, name: str, args: Any, kwargs: Any) -> None:
         if name in INDEXED and argument.name == "indices":
             continue
         written = argument.alias_info is not None and argument.alias_info.is_write
-        for tensor in tree_leaves(value):
-            single = isinstance(tensor, Tensor) and tensor.dim() == 0 and not written
-            if isinstance(tensor, Tensor) and not lies_on_device(tensor) and not single:
+        for tensor in tensors_in(value):
+            single = tensor.dim() == 0 and not written
+            if not lies_on_device(tensor) and not single:
                 raise RuntimeError(
                     "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
                     f"(when checking argument {argument.name} in method {name})"
@@ -188,7 +204,7 @@ class _Calls(TorchFunctionMode):
         if "device" not in kwargs or kwargs["device"] is None or torch.device(kwargs["device"]).type == "meta":
             if generator is not None and first is not None:
                 _refuse_generator(generator, lies_on_device(first))
-            there = any(isinstance(leaf, Tensor) and lies_on_device(leaf) for leaf in tree_leaves((args, kwargs)))
+            there = any(map(lies_on_device, tensors_in((args, kwargs))))
             self.device.within += there
             try:
                 return func(*args, **kwargs)
@@ -263,6 +279,7 @@ def stand_in(**answers: Any) -> Iterator[Device]:
         "manual_seed_all": random.manual_seed,
         "mem_get_info": lambda *_: (FREE, TOTAL),
         "memory_allocated": lambda *_: 0,
+        "memory_reserved": lambda *_: 0,
         "max_memory_allocated": lambda *_: 123_456_789,
         "reset_peak_memory_stats": lambda *_: None,
         "is_bf16_supported": lambda including_emulation=True: True,

@@ -285,8 +285,8 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
     if is_base(model):
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
-        base = load_base(model, dtype)
-        return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
+        base = load_base(model, dtype, where=device())
+        return ChatSession(base.model, base.tokenizer, Renderer(base.tokenizer), base.context)
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
     if "head" in facts:

@@ -17,6 +17,7 @@ from whet.errors import InputError, ModelError
 from whet.evaluate.refusals import refuse_before_training
 from whet.evaluate.tally import around_of, work_of
 from whet.generate.pace import ANSWERS, seconds_of_a_step
+from whet.model.accelerator import computes_bfloat16, free_memory, is_processor
 from whet.model.base import load_config, load_tokenizer
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
@@ -24,7 +25,7 @@ from whet.plan.around import Around, peak
 from whet.plan.machine import (
     GPU_PROCESS,
     Calibration,
-    available_memory,
+    gpu_computes_bfloat16,
     gpu_memory,
     parse_memory,
     read_calibration,
@@ -55,6 +56,8 @@ class Target:
     memory: int
     here: bool
     """Is it this machine, so that its speed is known?"""
+    bfloat16: bool = True
+    """Of a GPU: does it compute bfloat16 itself?"""
 
 
 def target_of(memory: str | None, gpu: str | None) -> Target:
@@ -62,17 +65,12 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
     if memory and gpu:
         raise InputError("--memory and --gpu both say how much memory there is", fix="give one of them")
     if gpu:
-        return Target("cuda", gpu_memory(gpu), here=False)
-    if memory:
-        return Target("cuda" if device().type == "cuda" else "cpu", parse_memory(memory), here=True)
-    if device().type == "cuda":
-        import torch
-
-        return Target("cuda", torch.cuda.mem_get_info()[0], here=True)
-    found = available_memory()
-    if found is None:
-        raise InputError("this system does not say how much memory is free", fix="name it: --memory 16GB")
-    return Target("cpu", found, here=True)
+        return Target("cuda", gpu_memory(gpu), here=False, bfloat16=gpu_computes_bfloat16(gpu))
+    here = device()
+    found = parse_memory(memory) if memory else free_memory(here)
+    if is_processor(here):
+        return Target("cpu", found, here=True)
+    return Target("cuda", found, here=True, bfloat16=computes_bfloat16(here))
 
 
 def forecast(
@@ -243,5 +241,7 @@ def _setting(recipe: Recipe, shape: Shape, material: Material, target: Target, c
 def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> str:
     if recipe.dtype != "auto":
         return recipe.dtype
+    if target.device == "cuda":
+        return "bfloat16" if target.bfloat16 else "float32"
     slow, fast = (rate(calibration, dtype, shape.hidden) for dtype in ("float32", "bfloat16"))
-    return "bfloat16" if target.device == "cuda" or slow < FASTER * fast else "float32"
+    return "bfloat16" if slow < FASTER * fast else "float32"

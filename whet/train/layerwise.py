@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from whet.model.accelerator import free_memory
 from whet.model.quantise import quantised_linears
-from whet.plan.machine import available_memory
 
 EPSILON = torch.finfo(torch.float32).eps
 LOSS_LIMIT, LAYER_LIMIT = 2**8 * EPSILON, 2**10 * EPSILON
@@ -57,9 +57,9 @@ def why_not_widened(model: Any) -> str:
     if quantised_linears(model):
         return "4-bit weights have no wider form"
     device = next(model.parameters()).device
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    free = free_memory(device)
     more = sum(2 * tensor.numel() for tensor in _low_tensors(model))
-    return f"it would take {more / 1e9:.1f} GB more" if free is not None and 2 * more > free else ""
+    return f"it would take {more / 1e9:.1f} GB more" if 2 * more > free else ""
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor
 from whet.data.forest import build_batch, pick, segments_of, trees
 from whet.errors import ModelError, ProofError
 from whet.loss.sft import sft_loss
+from whet.model.accelerator import wait_for
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
 from whet.model.flex import flex_runs_on
@@ -261,16 +262,11 @@ def _faster(policy: Policy, reading: Reading, check: SelfCheck, whole: Batch) ->
 def _seconds(policy: Policy, reading: Reading, batch: Batch) -> float:
     """The second of two passes: the first compiles."""
     _loss_and_gradient(policy, batch, reading.fast)
-    _wait_for(policy.device)
+    wait_for(policy.device)
     began = time.perf_counter()
     _loss_and_gradient(policy, batch, reading.fast)
-    _wait_for(policy.device)
+    wait_for(policy.device)
     return time.perf_counter() - began
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _loss_and_gradient(policy: Policy, batch: Batch, read: Callable[[Batch], Tensor]) -> tuple[float, list[Tensor]]:
