@@ -1,8 +1,8 @@
 """A GPU without a GPU: within `stand_in()` tensors can lie on a device "cuda" that refuses to mix with the processor.
 
 The numbers lie in ordinary memory and are computed on the processor. What is different is what Whet sees: a storage
-that was made on the device is marked, `.device` says so, whatever an operation makes of marked tensors is marked, and an
-operation that reads both sides fails in the words of CUDA. What CUDA allows is allowed: a single number of the
+that was made on the device is marked, `.device` says so, whatever an operation makes of marked tensors is marked, and
+an operation that reads both sides fails in the words of CUDA. What CUDA allows is allowed: a single number of the
 processor beside tensors of the device, indices on the processor, copies. `torch.cuda` answers as a GPU would.
 
 Why no backend in Python (PrivateUse1): it is registered once for the life of a process and changes what every later

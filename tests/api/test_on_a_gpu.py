@@ -1,4 +1,4 @@
-"""Every method on a GPU that is played by the processor (tests/stand_in.py): whatever mixes the two sides fails here."""
+"""Every method on a GPU that is played by the processor (tests/stand_in.py): what mixes the two sides fails."""
 
 from __future__ import annotations
 
