@@ -1,8 +1,8 @@
 """Before the first step: does the fast path compute what the plain one does? Loss and gradient, on real rows.
 
-The plain path is independent: the model's own forward with full logits, one right-padded example a row, and torch's
-log-softmax. What is compared, and how closely: in the run's dtype the whole, and in float32 each layer
-(whet/train/layerwise.py). On a mismatch the run takes the plain path and says so.
+The plain path is independent: the model's own forward, one right-padded example a row, and torch's log-softmax. What is
+compared, and how closely: in the run's dtype the whole, and in float32 each layer (whet/train/layerwise.py). On a
+mismatch the run takes the plain path and says so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from whet.model.accelerator import wait_for
 from whet.model.adapter import causal_lm, stirred
 from whet.model.fit import forest_refusal, fuse, unfuse
 from whet.model.flex import flex_runs_on
-from whet.model.policy import Policy, evaluating, reference_logprobs
+from whet.model.policy import FULL_LOGITS, Policy, evaluating, reference_logprobs
 from whet.train.layerwise import (
     LAYER_LIMIT,
     LOSS_LIMIT,
@@ -43,8 +43,8 @@ ROWS = 8
 """Trees of the first batch that are compared: enough to mix lengths, cheap for a large model."""
 WIDE_ROWS = 3
 """Trees that a 16-bit model reads in float32, too: several lengths, and less memory than ROWS in 16 bits."""
-LOGITS = 16 * 1024 * 1024
-"""Most logits of the plain path that they are compared with; two trees are read in any case."""
+LOGITS = FULL_LOGITS
+"""Most logits of the plain path that they are compared with; two trees are read in any case, in chunks if need be."""
 
 
 def sample_of(batch: Batch, vocabulary: int) -> Batch:
