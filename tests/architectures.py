@@ -36,7 +36,8 @@ from whet.train.selfcheck import self_check
 SIZES: dict[str, Any] = {
     "vocab_size": 61, "hidden_size": 32, "n_embd": 32, "d_model": 32, "dim": 32, "emb_dim": 32, "embedding_size": 32,
     "word_embed_proj_dim": 32, "n_inner": 40, "intermediate_size": 40, "ffn_dim": 40, "d_inner": 40, "d_ff": 40,
-    "dff": 40, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "moe_intermediate_size": 24, "shared_intermediate_size": 24,
+    "dff": 40, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "moe_intermediate_size": 24,
+    "shared_intermediate_size": 24,
     "shared_expert_intermediate_size": 24, "ffn_hidden_size": 40, "expert_ffn_hidden_size": 24,
     "num_hidden_layers": 2, "num_layers": 2, "n_layer": 2, "n_layers": 2, "encoder_layers": 2, "decoder_layers": 2,
     "num_encoder_layers": 2, "num_decoder_layers": 2, "num_blocks": 2,
@@ -49,7 +50,8 @@ SIZES: dict[str, Any] = {
     "max_position_embeddings": 64, "n_positions": 64, "n_ctx": 64, "max_seq_len": 64,
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "sliding_window": 6,
     "mamba_d_state": 8, "mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_ssm": 64,
-    "mamba_expand": 2,    "state_size": 8, "conv_kernel": 4, "time_step_rank": 4, "expand": 2, "n_groups": 1, "mamba_num_heads": 8,
+    "mamba_expand": 2, "state_size": 8, "conv_kernel": 4, "time_step_rank": 4, "expand": 2, "n_groups": 1,
+    "mamba_num_heads": 8,
     "mamba_head_dim": 8, "chunk_size": 8, "mamba_chunk_size": 8, "ssm_state_size": 8,
     "logits_scaling": 4.0, "lm_head_multiplier": 2.0, "logit_scale": 0.25,
     "logits_mup_width_multiplier": 2.0, "attention_multiplier": 0.2, "embedding_multiplier": 2.0,
@@ -197,7 +199,7 @@ def table() -> dict[str, str]:
     """The lines of the page, by architecture."""
     found = {}
     for line in PAGE.read_text("utf-8").splitlines():
-        if line.startswith("| `"):
+        if line.startswith("| `") and not line.startswith("| `model_type`"):
             name, path, why = line.removeprefix("| ").removesuffix(" |").split(" | ", 2)
             found[name.strip("`")] = f"{path} | {why}".strip()
     return found

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from whet.errors import RecipeError
 from whet.plan.machine import available_memory
+from whet.store.resident import all_memory as machine_memory
 from whet.store.resident import peak_resident
 
 TF32_SINCE = (8, 0)
@@ -44,6 +45,11 @@ def wait_for(device: torch.device) -> None:
 def free_memory(device: torch.device) -> int:
     """Bytes that a new tensor may take there now."""
     return available_memory() if is_processor(device) else int(module_of(device).mem_get_info(device)[0])
+
+
+def all_memory(device: torch.device) -> int:
+    """Bytes of the device, whatever is free of them."""
+    return machine_memory() if is_processor(device) else int(module_of(device).mem_get_info(device)[1])
 
 
 def peak_memory(device: torch.device) -> int:

@@ -50,6 +50,7 @@ from whet.train.keep import Keeping
 from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
 from whet.train.methods import BatchSource, NextToken
+from whet.train.micro import micro_here
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
 from whet.train.optim import MasterOptimizer
@@ -161,7 +162,7 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
         observer.phase("measuring which dtype is faster here")
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(recipe, dtype, observer)
-    session.recipe, choices = resolve(recipe, _facts(session, session.base))
+    session.recipe, choices = resolve(recipe, _facts(session, session.base, dtype))
     if recipe.dtype == "auto":
         session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
@@ -169,9 +170,13 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     run.write_recipe(session.recipe)
 
 
-def _facts(session: Session, base: Base) -> Facts:
+def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
+    recipe, material = session.recipe, session.material
     parameters = sum(p.numel() for p in base.model.parameters())
-    return session.material.facts(session.recipe, base.hidden_size, parameters, base.context)
+    micro = None
+    if recipe.micro_batch_tokens is None:
+        micro = micro_here(recipe, base.model.config, material.longest(recipe), dtype, device())
+    return material.facts(recipe, base.hidden_size, parameters, base.context, micro)
 
 
 def with_context(recipe: Recipe, config: Any) -> Recipe:
