@@ -219,7 +219,8 @@ KNOWN = {
     "reward/layers.py": {"ctypes", "geteuid"},
     "reward/sandbox.py": {"geteuid", "killpg"},
 }
-"""Where each such call stands; the tests above have each. The sandbox's run on Linux alone, behind a refusal. What forks says so by its name (data/workers.py)."""
+"""Where each such call stands; the tests above have each. The sandbox's run on Linux alone, behind a refusal; what
+forks says so by its name (data/workers.py)."""
 CALLS = {"sysconf", "sched_getaffinity", "fork", "geteuid", "getuid", "killpg", "getpgid", "setsid", "mkfifo"}
 MODULES = {"resource", "fcntl", "msvcrt", "ctypes", "pwd", "grp", "termios", "tty", "pty", "syslog"}
 

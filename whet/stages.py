@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.doctor.power import power_facts
@@ -83,6 +85,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "tokens_per_second": done.tokens_per_second,
         "peak_memory_bytes": peak_memory(device()),
         "peak_memory_of": device().type,
+        "threads": torch.get_num_threads(),
     }
     session.run.write_json("training.json", effort)
     session.base = None
