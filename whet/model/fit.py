@@ -19,6 +19,7 @@ from whet.model.adapter import causal_lm, stirred, trunk_of
 from whet.model.attention import FOREST
 from whet.model.fused import install as fused
 from whet.model.policy import Policy, evaluating, training
+from whet.model.widen import in_float32, is_low, why_not_widened
 from whet.types import Batch, Segment
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
@@ -133,6 +134,16 @@ def _known_refusal(model: Any) -> str | None:
 
 
 def _trial(model: Any) -> str | None:
+    """In the model's dtype; where that speaks against it and has 16 bits, in 32, which do not round tokens to other
+    experts."""
+    found = _tried(model)
+    if found is None or not is_low(model) or why_not_widened(model):
+        return found
+    with in_float32(model):
+        return _tried(model)
+
+
+def _tried(model: Any) -> str | None:
     """Hidden states of every token of a small forest, against one padded row a path."""
     batch = _trial_batch(model)
     before = model.config.get_text_config()._attn_implementation
