@@ -18,7 +18,7 @@ from tests.stand_in import Device, stand_in
 from whet import api
 from whet.errors import RecipeError
 from whet.model.accelerator import TF32_SAID
-from whet.model.base import load_config, load_tokenizer
+from whet.model.base import load_base, load_config, load_tokenizer
 from whet.model.precision import choose_dtype, device
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
@@ -149,6 +149,49 @@ def test_chat_answers_from_a_device(gpu: Device) -> None:
     session = whet.chat("nano")
     assert "".join(session.reply([{"role": "user", "content": "Say the code 48213."}]))
     assert session.model.device.type == "cuda" and gpu.operations > 1000
+
+
+def test_a_base_goes_straight_to_the_device(folder: Path, gpu: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to the processor first, from where a whole model would be moved."""
+    monkeypatch.setattr(torch.nn.Module, "to", lambda *_: pytest.fail("it was moved as a whole"))
+    base = load_base(str(folder / "base"), torch.float32, where=device())
+    assert {tensor.device.type for tensor in (*base.model.parameters(), *base.model.buffers())} == {"cuda"}
+    beside = load_base(str(folder / "base"), torch.float32)
+    assert base.fingerprint == beside.fingerprint, "the same weights have one name on either side"
+
+
+def test_replay_and_what_was_forgotten_are_read_on_a_device(folder: Path, tmp_path: Path, gpu: Device) -> None:
+    recipe = recipe_of(folder, "sft", keep={"replay": "base"}, evaluate={"forgetting": True, "max_new_tokens": 4})
+    result = whet.tune(recipe, run_root=tmp_path, name="r")
+    assert result["forgetting"]["measures"] and result["ledger"]["replay"]
+
+
+@pytest.mark.slow
+def test_the_other_verbs_run_on_a_device(folder: Path, tmp_path: Path, gpu: Device) -> None:
+    for kind, more in (("rloo", FEW), ("bake", {"prompt": "Be brief."})):
+        recipe = recipe_of(folder, "prompts", method={"kind": kind} | more)
+        assert whet.tune(recipe, run_root=tmp_path, name=kind)["peak_memory_of"] == "cuda"
+    whet.tune(recipe_of(folder, "sft", keep={"replay": None, "scale": "auto"}), run_root=tmp_path, name="r")
+    assert json.loads((tmp_path / "r" / "frontier.json").read_text())["scale"] <= 1
+    assert api.compare(recipe_of(folder, "sft"), run_root=tmp_path)
+    assert api.failures("r", run_root=tmp_path)
+    assert "".join(whet.chat("r", run_root=tmp_path).reply([{"role": "user", "content": "Say 5."}])) is not None
+
+
+def test_the_peak_of_a_device_is_not_mixed_with_that_of_a_process(folder: Path, tmp_path: Path) -> None:
+    with stand_in():
+        api.train(recipe_of(folder, "sft", steps=1), run_root=tmp_path, name="r")
+    result = api.evaluate("r", run_root=tmp_path)
+    assert result["peak_memory_bytes"] == 123_456_789 and result["peak_memory_of"] == "cuda"
+
+
+def test_a_micro_batch_is_planned_for_the_device(folder: Path, tmp_path: Path) -> None:
+    """Narrow bases, too: on a GPU the constant would leave most of it idle."""
+    with stand_in():
+        api.train(recipe_of(folder, "sft", steps=1, batch_tokens=60_000), run_root=tmp_path, name="r")
+    choices = json.loads((tmp_path / "r" / "choices.json").read_text())
+    micro = next(choice for choice in choices if choice["key"] == "micro_batch_tokens")
+    assert micro["value"] == 32_768 and "whet plan" in micro["reason"]
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
