@@ -131,9 +131,9 @@ def _small(known: Any, own: dict[str, Any]) -> Any:
     names = {field.name for field in dataclasses.fields(known)} | set(getattr(known, "attribute_map", {}))
     sizes = {name: value for name, value in SIZES.items() if name in names}
     inside = {
-        name: _small(part, OWN.get(part.model_type, {}))
+        name: _small(part, OWN.get(kind, {}))
         for name, part in (getattr(known, "sub_configs", None) or {}).items()
-        if name not in own and dataclasses.is_dataclass(part) and getattr(part, "model_type", "")
+        if name not in own and dataclasses.is_dataclass(part) and (kind := getattr(part, "model_type", ""))
     }
     return known(**sizes | inside | own)
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-functorch: Any = torch._C._functorch
+functorch: Any = getattr(torch._C, "_functorch")
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 FREE, TOTAL = 20 * 10**9, 24 * 10**9
 INDEXED = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
@@ -235,7 +235,7 @@ class _Generator(torch.Generator):
     """Says on which side it draws."""
 
     def __new__(cls, device: Any = "cpu") -> Any:
-        made = super().__new__(cls, "cpu")
+        made: Any = super().__new__(cls, "cpu")  # pyright: ignore[reportCallIssue]
         made.on_device = is_gpu(device)
         return made
 
@@ -287,7 +287,7 @@ def stand_in(**answers: Any) -> Iterator[Device]:
     }
     given |= {name: (lambda *_, answer=answer, **__: answer) for name, answer in answers.items()}
     with (
-        mock.patch.multiple(torch.cuda, **given),
+        mock.patch.multiple(torch.cuda, **given),  # pyright: ignore
         mock.patch.object(torch, "Generator", _Generator),
         mock.patch.object(torch, "compile", _no_compiler),
         mock.patch.object(save_and_load, "safe_load_file", _load_file),

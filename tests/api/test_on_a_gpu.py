@@ -97,8 +97,8 @@ class Notes(Silent):
 class Stops(Silent):
     """Ends the run in the middle of its training."""
 
-    def step(self, done: int, total: int, metrics: dict[str, float]) -> None:
-        if done == 3 and "loss" in metrics:
+    def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
+        if step == 3 and "loss" in facts:
             raise KeyboardInterrupt
 
 

@@ -88,5 +88,6 @@ def test_time_grows_with_tokens_and_with_what_is_trained() -> None:
 
 def test_gpus_without_units_for_bfloat16_are_known() -> None:
     """NVIDIA's Turing and Volta (compute capability 7.5 and 7.0); every other one of the list is Ampere or later."""
-    assert [name for name in machine.GPUS if not machine.gpu_computes_bfloat16(name)] == ["t4", "v100-16gb", "v100-32gb"]
+    without = [name for name in machine.GPUS if not machine.gpu_computes_bfloat16(name)]
+    assert without == ["t4", "v100-16gb", "v100-32gb"]
     assert not machine.gpu_computes_bfloat16("T4") and machine.gpu_computes_bfloat16("A100 80GB")
