@@ -28,7 +28,7 @@ from whet.types import Batch, Segment
 
 def tiny() -> Policy:
     torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    shape: Any = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=60, num_attention_heads=4, num_key_value_heads=2, **shape))
     install_forest(model)
     return Policy(model)
@@ -200,7 +200,7 @@ def test_long_rows_of_a_large_vocabulary_are_compared_in_chunks(trained: str) ->
     """Two rows of 400 tokens have 32 million logits; no tensor may hold more than half of what a whole reference may,
     which is a chunk."""
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    shape: Any = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     model: Any = LlamaForCausalLM(LlamaConfig(vocab_size=40_000, tie_word_embeddings=True, **shape))
     install_forest(model)
     policy = Policy(add_adapter(model, Lora(rank=2, alpha=4.0), 0) if trained == "adapter" else model)

@@ -14,8 +14,8 @@ from whet.plan.suggest import SMALL_MICRO, fits
 
 MOST = 32_768
 """Beyond this a GPU gains nothing more."""
-SHARE = {"cpu": 0.5, "cuda": 0.9}
-"""Of all memory: other programs need theirs, and a processor's is theirs, too."""
+SHARE = {"cpu": 0.5, "cuda": 0.7}
+"""Of all memory. A processor's is that of other programs, too; on a GPU the plan is computed and was never measured."""
 
 
 def largest_micro(shape: Shape, setting: Setting, memory: int) -> int:
