@@ -6,13 +6,12 @@ import pytest
 
 from tests import architectures
 from tests.architectures import NO_SMALL_ONE, kinds, outcome, table
+from whet.errors import ModelError
 
 SAMPLE = [
     "bert-generation", "falcon_h1", "gemma3n_text", "hyperclovax", "llama", "llama4_text", "mamba2", "mixtral",
 ]  # fmt: skip
 """Those that once crashed, or were refused for a reason that was not true; and two that must be fast."""
-SLOW = {"kimi_linear"}
-"""Half a minute each."""
 TRIED = [kind for kind in kinds() if kind not in NO_SMALL_ONE]
 
 
@@ -40,8 +39,6 @@ def test_every_refusal_is_a_sentence_of_whet() -> None:
 @pytest.mark.parametrize("kind", ["falcon_h1", "mamba2", "nemotron_h"])
 def test_what_a_refusal_of_all_linear_says_helps(kind: str) -> None:
     """The layers that its message names can be adapted, and train."""
-    from whet.errors import ModelError
-
     with pytest.raises(ModelError, match="PEFT cannot adapt out_proj and conv1d") as caught:
         architectures.trained(architectures.small_model(kind), kind, "all-linear")
     named = str(caught.value.fix).split("[")[1].split("]")[0].split(", ")
