@@ -316,8 +316,8 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     if is_base(model):
         refuse_missing_base(model)
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
-        base = load_base(model, dtype)
-        return ChatSession(base.model.to(device()), base.tokenizer, Renderer(base.tokenizer), base.context)
+        base = load_base(model, dtype, where=device())
+        return ChatSession(base.model, base.tokenizer, Renderer(base.tokenizer), base.context)
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
     if "head" in facts:

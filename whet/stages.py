@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
@@ -37,8 +37,10 @@ from whet.evaluate.suites import measured_prompts
 from whet.evaluate.transcript import FILE
 from whet.evaluate.wins import measure_wins, with_answers
 from whet.findings import leaks_in
+from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
 from whet.model.load import open_model
+from whet.model.precision import device
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
@@ -73,6 +75,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         write_card(session.run)
         return effort_so_far(session.run)
     sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
+    forget_peak(device())
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
     stopped = {
         "reason": done.progress.stopped,
@@ -84,7 +87,9 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "stopped": stopped,
         "seconds": done.seconds,
         "tokens_per_second": done.tokens_per_second,
-        "peak_memory_bytes": _peak_memory(),
+        "peak_memory_bytes": peak_memory(device()),
+        "peak_memory_of": device().type,
+        "threads": torch.get_num_threads(),
     }
     if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
         effort["tampered"] = tampered
@@ -180,6 +185,7 @@ def proved(session: Session) -> tuple[dict[str, Any], str]:
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
     run, recipe, source = session.run, session.recipe, session.material.source
     began = time.perf_counter()
+    forget_peak(device())
     run.set_status("evaluating")
     facts, path = proved(session)
     observer.phase("opening base and tuned")
@@ -197,7 +203,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
-    own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": _peak_memory()}
+    own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
     result = head(session) | measured | effort | own | {MADE_OF: made_of(run)}
     result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
@@ -305,9 +311,3 @@ def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:
         elif not in_use and decided["answer"] == "yes":
             said += f". Put it in use: whet models promote {name} {version}"
         observer.note(said)
-
-
-def _peak_memory() -> int:
-    """Bytes; the largest this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -123,6 +123,8 @@ def write_run(
         "seconds": 47.3,
         "tokens_per_second": 14_220.0,
         "peak_memory_bytes": 1_312_000_000,
+        "peak_memory_of": "cpu",
+        "threads": 1,
         "report": "report.html",
         "stopped": {
             "reason": "the validation loss kept rising",

@@ -454,3 +454,20 @@ def test_what_often_helps_stands_under_what_it_cost(html: str) -> None:
 def test_a_fall_of_a_score_is_shown_with_its_sign(html: str) -> None:
     text = " ".join(Page(html).text.split())
     assert "score -8.8 points" in text and "budget -13.0 points" in text
+
+
+def test_the_page_says_what_another_number_of_threads_does(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=30, steps=12)
+    assert "Trained on 1 thread." in Page(write(folder)).text
+    assert "two threads give another result" in Page(write(folder)).text
+    change(folder / "evaluation.json", threads=2)
+    assert "one thread gives another result" in Page(write(folder)).text
+    change(folder / "evaluation.json", peak_memory_of="cuda")
+    text = Page(write(folder)).text
+    assert "Trained on a GPU." in text and "thread gives" not in text and "of the GPU's memory at most" in text
+
+
+def test_a_run_of_before_says_nothing_of_threads(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=30, steps=12)
+    change(folder / "evaluation.json", threads=None)
+    assert "another result" not in Page(write(folder)).text

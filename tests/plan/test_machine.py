@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from whet.errors import InputError
+from whet.plan import machine
 from whet.plan.machine import (
     Calibration,
     available_memory,
@@ -83,3 +84,10 @@ def test_time_grows_with_tokens_and_with_what_is_trained() -> None:
     full, lora = Setting(1024, 256), Setting(1024, 256, rank=8)
     one, two = (step_seconds(shape, lora, tokens, MEASURED) for tokens in (1024, 2048))
     assert one < two < 2 * one and one < step_seconds(shape, full, 1024, MEASURED)
+
+
+def test_gpus_without_units_for_bfloat16_are_known() -> None:
+    """NVIDIA's Turing and Volta (compute capability 7.5 and 7.0); every other one of the list is Ampere or later."""
+    without = [name for name in machine.GPUS if not machine.gpu_computes_bfloat16(name)]
+    assert without == ["t4", "v100-16gb", "v100-32gb"]
+    assert not machine.gpu_computes_bfloat16("T4") and machine.gpu_computes_bfloat16("A100 80GB")

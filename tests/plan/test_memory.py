@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
+from tests.tiny_models import roots, tiny
 from whet.model import attend, attention, logprob
+from whet.model.adapter import add_adapter
 from whet.model.fused import attention as fused
+from whet.model.policy import Policy
 from whet.plan import memory
 from whet.plan.memory import Setting, moment_bytes, predict, weight_bytes
 from whet.plan.public import PUBLIC
+from whet.plan.shape import read_shape
+from whet.recipe.schema import Lora
 from whet.train import optim
 
 SHAPE = PUBLIC["smollm2-135m"].shape
@@ -72,3 +78,43 @@ def test_memory_grows_with_tokens_and_shrinks_with_recomputing(family: str) -> N
 
 def test_an_adapter_needs_less_than_all_weights() -> None:
     assert predict(SHAPE, LORA).total < predict(SHAPE, FULL).total
+
+
+def kept_by_autograd(targets: str | list[str]) -> int:
+    """Bytes of experts' size that a tiny Mixtral with an adapter keeps between its two passes, beside its weights."""
+    model = add_adapter(tiny("Mixtral"), Lora.model_validate({"rank": 4, "alpha": 8.0, "targets": targets}), seed=0)
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        of_experts = tensor.ndim == 3 and storage.nbytes() in (4 * 4 * 80 * 32, 4 * 4 * 40 * 32)
+        if of_experts and storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        Policy(model, use_forest=False).logprobs(roots(9, 12))
+    return sum(kept.values())
+
+
+def test_adapters_of_experts_keep_their_weights_once_more() -> None:
+    """PEFT adds B A to the tensor of all experts, and the product with the sum keeps it: counted, against autograd."""
+    shape = read_shape(tiny("Mixtral").config.to_dict())
+    setting = Setting(tokens=21, longest=12, rank=4, bytes_a_number=4, device="cuda")
+    attention: Setting = replace(setting, targets=["q_proj", "k_proj", "v_proj", "o_proj"])
+    experts = sum(linear.weights for linear in shape.linears if linear.of_experts)
+    counted = memory.kept_bytes(shape, setting) - memory.kept_bytes(shape, attention)
+    assert kept_by_autograd("all-linear") == shape.layers * experts * 4
+    assert kept_by_autograd(["q_proj", "k_proj", "v_proj", "o_proj"]) == 0
+    assert shape.layers * experts * 4 <= counted <= 1.05 * shape.layers * experts * 4
+    again = replace(setting, recompute=True)
+    assert memory.layer_bytes(shape, again) - memory.layer_bytes(shape, setting) >= 4 * experts
+
+
+def test_over_a_4_bit_base_experts_get_no_adapter() -> None:
+    shape = PUBLIC["mixtral-8x7b"].shape
+    four_bits = replace(LORA, quantised=True)
+    dense = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    assert memory.trained_numbers(shape, four_bits) == shape.adapter(16, dense)
+    assert memory.trained_numbers(shape, LORA) > 5 * memory.trained_numbers(shape, four_bits)

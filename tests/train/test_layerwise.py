@@ -13,8 +13,9 @@ from whet.model.adapter import add_adapter
 from whet.model.fit import install_forest
 from whet.model.logprob import Head
 from whet.model.policy import Policy
+from whet.model.widen import in_float32
 from whet.recipe.schema import Full, Lora
-from whet.train.layerwise import LAYER_LIMIT, in_float32, largest_difference, layer_of
+from whet.train.layerwise import LAYER_LIMIT, largest_difference, layer_of
 from whet.train.selfcheck import SelfCheck, self_check
 
 ADAPTER = Lora(rank=4, alpha=8.0)
@@ -131,3 +132,27 @@ def test_widening_is_undone_after_an_error() -> None:
         assert next(model.parameters()).dtype == torch.float32
         _ = 1 / 0
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+EXPERTS = {"num_local_experts": 16, "num_hidden_layers": 8, "hidden_size": 64}
+"""So many that the last bit sends single tokens elsewhere, and bfloat16 alone would speak against every fast path."""
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_mixture_of_experts_in_bfloat16_takes_the_fast_path(seed: int) -> None:
+    policy = policy_of("Mixtral", changes=EXPERTS | {"seed": seed})
+    check = checked(policy)
+    assert check.passed and check.path == "forest", check.reason
+    assert "other experts" in check.reason and check.layer_difference is not None
+
+
+def test_a_mixture_of_experts_whose_fast_path_is_wrong_still_takes_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy = policy_of("Mixtral", changes=EXPERTS)
+    right = attention.attend
+    steeper: Any = lambda q, k, v, mask, scale, *rest: right(q, k, v, mask, 1.01 * scale, *rest)  # noqa: E731
+    monkeypatch.setattr("whet.model.attention.attend", steeper)
+    monkeypatch.setattr("whet.train.selfcheck.forest_refusal", lambda model: None)
+    check = checked(policy)
+    assert not check.passed and check.path == "plain", check.reason

@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.tiny_models import tiny as tiny_of
 from whet.data.forest import build_batch
 from whet.errors import ProofError
 from whet.model import attention
+from whet.model import policy as policies
 from whet.model.adapter import add_adapter
 from whet.model.fit import install_forest
 from whet.model.fused import pointwise
-from whet.model.policy import Policy
+from whet.model.policy import FULL_LOGITS, Policy, reference_logprobs
 from whet.recipe.schema import Lora
 from whet.train.selfcheck import SelfCheck, self_check
 from whet.types import Batch, Segment
@@ -25,7 +28,7 @@ from whet.types import Batch, Segment
 
 def tiny() -> Policy:
     torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    shape: Any = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=60, num_attention_heads=4, num_key_value_heads=2, **shape))
     install_forest(model)
     return Policy(model)
@@ -177,3 +180,43 @@ def test_the_plain_path_can_be_asked_for() -> None:
     policy = tiny()
     assert self_check(policy, batch(), "plain").path == "plain"
     assert not policy.use_forest
+
+
+class Largest(TorchDispatchMode):
+    """Numbers of the largest tensor that any operation makes."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, torch.Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+@pytest.mark.parametrize("trained", ["adapter", "everything"])
+def test_long_rows_of_a_large_vocabulary_are_compared_in_chunks(trained: str) -> None:
+    """Two rows of 400 tokens have 32 million logits; no tensor may hold more than half of what a whole reference may,
+    which is a chunk."""
+    torch.manual_seed(0)
+    shape: Any = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model: Any = LlamaForCausalLM(LlamaConfig(vocab_size=40_000, tie_word_embeddings=True, **shape))
+    install_forest(model)
+    policy = Policy(add_adapter(model, Lora(rank=2, alpha=4.0), 0) if trained == "adapter" else model)
+    rows = [Segment(list(range(3, 403)), [0.0] + [1.0] * 399, row) for row in range(2)]
+    with Largest() as largest:
+        check = self_check(policy, build_batch(rows), "auto")
+    assert check.passed and check.path == "fused" and check.tokens == 800
+    assert largest.numbers <= FULL_LOGITS // 2
+
+
+def test_the_chunked_reference_is_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for most in (1 << 24, 0):
+        monkeypatch.setattr(policies, "FULL_LOGITS", most)
+        model: Any = tiny_of("Gemma2")
+        logprobs_N = reference_logprobs(model, batch())
+        logprobs_N.sum().backward()
+        found.append((logprobs_N, [parameter.grad for parameter in model.parameters()]))
+    torch.testing.assert_close(found[0], found[1])

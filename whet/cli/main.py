@@ -44,6 +44,7 @@ from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, 
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
 from whet.store.atomic import explained
+from whet.store.resident import address_space_is_bounded
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
 RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
@@ -160,7 +161,7 @@ def of_the_machine(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
-        if bounded():
+        if address_space_is_bounded():
             fix = "lift the limit of this shell (ulimit -v unlimited); or " + fix
         what = str(error).splitlines()[0] if str(error) else "MemoryError"
         return OutOfMemoryError(f"not enough memory: {what}", fix=fix)
@@ -171,15 +172,6 @@ def of_the_machine(error: Exception) -> WhetError | None:
         fix = "check the path, its permissions and the disk"
         return InputError(error.strerror.lower(), where=shorten(str(error.filename or "")), fix=fix)
     return None
-
-
-def bounded() -> bool:
-    """Whether the shell bounds the memory of its programs."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return False
-    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def report(error: WhetError, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from whet.errors import RunError
+from whet.store.resident import usable_cores
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -27,7 +28,7 @@ def cores() -> int:
     """Workers that this machine can use."""
     if sys.platform == "darwin" or "fork" not in multiprocessing.get_all_start_methods():
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return usable_cores()
 
 
 def in_order(

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
-from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.errors import InputError, ModelError
 from whet.evaluate.refusals import refuse_before_training
 from whet.evaluate.tally import around_of, work_of
 from whet.generate.pace import ANSWERS, seconds_of_a_step
+from whet.model.accelerator import all_memory, computes_bfloat16, free_memory, is_processor
 from whet.model.base import load_config, load_tokenizer, told_base
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
@@ -24,7 +24,8 @@ from whet.plan.around import Around, peak
 from whet.plan.machine import (
     GPU_PROCESS,
     Calibration,
-    available_memory,
+    Dtype,
+    gpu_computes_bfloat16,
     gpu_memory,
     parse_memory,
     read_calibration,
@@ -38,8 +39,9 @@ from whet.plan.time import rate
 from whet.plan.tune import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.rules import resolve, step_tokens
-from whet.recipe.schema import Bake, Distil, Lora, Recipe
-from whet.train.material import Material, block_length, gather
+from whet.recipe.schema import Bake, Distil, Recipe
+from whet.train.material import Material, gather
+from whet.train.micro import planned_micro, setting_of
 from whet.train.observer import Observer
 from whet.train.session import with_context
 
@@ -55,6 +57,8 @@ class Target:
     memory: int
     here: bool
     """Is it this machine, so that its speed is known?"""
+    bfloat16: bool = True
+    """Of a GPU: does it compute bfloat16 itself?"""
 
 
 def target_of(memory: str | None, gpu: str | None) -> Target:
@@ -62,17 +66,12 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
     if memory and gpu:
         raise InputError("--memory and --gpu both say how much memory there is", fix="give one of them")
     if gpu:
-        return Target("cuda", gpu_memory(gpu), here=False)
-    if memory:
-        return Target("cuda" if device().type == "cuda" else "cpu", parse_memory(memory), here=True)
-    if device().type == "cuda":
-        import torch
-
-        return Target("cuda", torch.cuda.mem_get_info()[0], here=True)
-    found = available_memory()
-    if found is None:
-        raise InputError("this system does not say how much memory is free", fix="name it: --memory 16GB")
-    return Target("cpu", found, here=True)
+        return Target("cuda", gpu_memory(gpu), here=False, bfloat16=gpu_computes_bfloat16(gpu))
+    here = device()
+    found = parse_memory(memory) if memory else free_memory(here)
+    if is_processor(here):
+        return Target("cpu", found, here=True)
+    return Target("cuda", found, here=True, bfloat16=computes_bfloat16(here))
 
 
 def forecast(
@@ -91,10 +90,12 @@ def forecast(
     shape, config = _shape_of(recipe, notes)
     recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
     recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)
-    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context)
-    recipe, _ = resolve(recipe, facts)
     calibration = measured(observer, measure_anew)
-    setting = _setting(recipe, shape, material, target, calibration)
+    dtype = _dtype(recipe, shape, target, calibration)
+    micro = _micro(recipe, shape, material, target, dtype)
+    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context, micro)
+    recipe, _ = resolve(recipe, facts)
+    setting = _setting(recipe, material, target, calibration, dtype)
     work = work_of(recipe, material, tokenizer)
     around = around_of(recipe, material, work, _stored(config))
     memory = peak(shape, setting, around)
@@ -214,34 +215,31 @@ def _material(
     return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _setting(recipe: Recipe, shape: Shape, material: Material, target: Target, calibration: Calibration) -> Setting:
+def _micro(recipe: Recipe, shape: Shape, material: Material, target: Target, dtype: Dtype) -> int | None:
+    """As a tune chooses it there."""
+    if recipe.micro_batch_tokens is not None:
+        return None
+    memory = all_memory(device()) if target.here else target.memory
+    return planned_micro(recipe, shape, material.longest(recipe), dtype, target.device, memory)
+
+
+def _setting(recipe: Recipe, material: Material, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
-    source = material.source
-    if isinstance(source, Prepared):
-        longest = source.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else 0)
-    else:
-        longest = block_length(recipe, source.train)
+    longest = material.longest(recipe)
     assert recipe.micro_batch_tokens
     unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
     largest = recipe.micro_batch_tokens if unseen else material.tokens
-    setting = Setting(
+    return replace(
+        setting_of(recipe, longest, dtype, target.device),
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
-        longest=longest,
-        bytes_a_number=2 if _dtype(recipe, shape, target, calibration) == "bfloat16" else 4,
-        quantised=recipe.quantise is not None,
-        recompute=recipe.recompute,
-        optimizer=recipe.optimizer.kind,
-        lean=recipe.optimizer.state == "bfloat16",
-        device=target.device,
         process=calibration.process if target.device == "cpu" else GPU_PROCESS,
     )
-    if isinstance(recipe.adapter, Lora):
-        return replace(setting, rank=recipe.adapter.rank, targets=recipe.adapter.targets)
-    return setting
 
 
-def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> str:
+def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> Dtype:
     if recipe.dtype != "auto":
         return recipe.dtype
+    if target.device == "cuda":
+        return "bfloat16" if target.bfloat16 else "float32"
     slow, fast = (rate(calibration, dtype, shape.hidden) for dtype in ("float32", "bfloat16"))
-    return "bfloat16" if target.device == "cuda" or slow < FASTER * fast else "float32"
+    return "bfloat16" if slow < FASTER * fast else "float32"

@@ -46,9 +46,9 @@ def measure_headed(folder: Path, facts: dict[str, Any], recipe: Recipe, prepared
 def base_side(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool) -> Side:
     """The base that the model was trained on, as a language model. Raises ModelError where it is another one by now."""
     beat("opening the base")
-    base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code)
+    base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust_remote_code, where=device())
     refuse_other_weights(base, facts, folder)
-    model = base.model.to(device())
+    model = base.model
     use_forest = forest_refusal(model) is None
     if use_forest:
         install_forest(model)

@@ -21,7 +21,7 @@ from whet.evaluate.pairs_view import goal_view, pairs_view
 from whet.evaluate.sheet import pairs
 from whet.evaluate.ship_view import effort, ship_view
 from whet.evaluate.third_view import third_view
-from whet.evaluate.training_view import charts
+from whet.evaluate.training_view import charts, same_again
 from whet.evaluate.wording import capital, day, flatten, is_finite
 from whet.store.atomic import write_text
 from whet.store.reading import read_json_file, read_lines
@@ -101,6 +101,7 @@ def gather(folder: Path) -> dict[str, Any]:
         "choices": guarded("choices.json", folder, view.choices_view, optional(folder, "choices.json", [])),
         "recipe": read_text(folder / "recipe.resolved.yaml"),
         "selfcheck": pairs(flatten(optional(folder, "selfcheck.json", {})), ("check", "found")),
+        "same_again": same_again(evaluation),
         "environment": pairs(flatten(optional(folder, "environment.json", {})), ("key", "value")),
     }
     return values | {"sections": sections(values)}

@@ -73,7 +73,8 @@ def effort(evaluation: dict[str, Any]) -> str:
         rate = evaluation.get("tokens_per_second")
         parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
     if evaluation.get("peak_memory_bytes"):
-        parts.append(f"{size(evaluation['peak_memory_bytes'])} of memory at most")
+        of = "the GPU's memory" if evaluation.get("peak_memory_of", "cpu") != "cpu" else "memory"
+        parts.append(f"{size(evaluation['peak_memory_bytes'])} of {of} at most")
     if evaluation.get("tampered"):
         parts.append(f"{count(evaluation['tampered'], 'answer')} tampered with the tests and scored 0")
     return ", ".join(parts)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.errors import count
 from whet.evaluate import chart
 from whet.evaluate.wording import is_finite
 
+GPU_MAY = "Another kind of GPU, or other versions, round otherwise, and their result differs in its last digits."
 OTHERS = (
     ("kl", "KL to the base, nats"),
     ("entropy", "Entropy of what was sampled, nats a token"),
@@ -104,3 +106,17 @@ def steadied(points: list[chart.Point]) -> list[chart.Point]:
 def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
     """(step, value) of the lines that have a finite value."""
     return [(line["step"], line[key]) for line in metrics if "step" in line and is_finite(line.get(key))]
+
+
+def same_again(evaluation: dict[str, Any]) -> str:
+    """What it takes to get the same numbers once more; empty where the run did not write down how it was trained."""
+    if evaluation.get("peak_memory_of", "cpu") != "cpu":
+        return f"Trained on a GPU. {GPU_MAY}"
+    threads = evaluation.get("threads")
+    if not isinstance(threads, int):
+        return ""
+    other = "two threads give" if threads == 1 else "one thread gives"
+    return (
+        f"Trained on {count(threads, 'thread')}. Another number of threads adds sums in another order: {other} another "
+        "result, and a few other answers. OMP_NUM_THREADS sets it."
+    )

@@ -86,7 +86,8 @@ def told_effort(facts: dict[str, Any]) -> str:
     if facts.get("tokens_per_second"):
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
     if facts.get("peak_memory_bytes"):
-        parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB at most")
+        where = " on the GPU" if facts.get("peak_memory_of", "cpu") != "cpu" else ""
+        parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB{where} at most")
     if facts.get("tampered"):
         parts.append(f"{count(facts['tampered'], 'answer')} tampered with the tests")
     return "  ·  ".join(parts)

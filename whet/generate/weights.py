@@ -8,7 +8,6 @@ Shapes: M rows (tokens), D inputs, O outputs of all layers together, R ranks of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from whet.model.fused.products import Product
+from whet.plan.machine import available_memory
 
 ROWS_HINT = 32
 """Rows that the packed layout is made for; it serves any number."""
@@ -84,7 +84,7 @@ def can_pack(weight: Tensor) -> bool:
 
 def room_for_copy(model_bytes: int) -> bool:
     """Does a copy of the weights leave half of the free memory free?"""
-    return model_bytes * 2 <= os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return model_bytes * 2 <= available_memory()
 
 
 def _joined_weight(products: Sequence[Product]) -> Tensor:

@@ -52,15 +52,27 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
             with _without_false_alarm():
                 adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
         except ValueError as error:
-            raise ModelError(
-                "no module of the base matches the adapter's targets",
-                where="adapter.targets",
-                value=adapter.targets,
-                fix=f"use all-linear, or names such as {', '.join(linear_names(model)[:6])}",
-            ) from error
+            raise _not_adapted(model, adapter, str(error)) from error
     _refuse_adapted_head(adapted)
     _settle(adapted)
     return adapted
+
+
+def _not_adapted(model: Any, adapter: Lora, why: str) -> ModelError:
+    """Of what PEFT says."""
+    names = linear_names(model)
+    if "incompatible with Mamba" in why:  # its fused kernels read the weight of these layers past any adapter
+        what = "PEFT cannot adapt out_proj and conv1d of models with Mamba layers"
+        rest = [name for name in names if name not in ("out_proj", "conv1d", "lm_head")]
+        fix = f"name the others (adapter.targets: [{', '.join(rest)}]), or train every weight (adapter.kind: full)"
+        return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
+    if "not found in the base model" in why or "No modules" in why:
+        what, fix = "no module of the base matches the adapter's targets", "use all-linear, or names such as "
+        fix += ", ".join(names[:6])
+        return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
+    what = f"PEFT cannot adapt this base: {' '.join(why.split())[:200]}"
+    fix = "name other layers in adapter.targets, or train every weight (adapter.kind: full)"
+    return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
 
 
 def load_adapter(model: Any, folder: Path) -> Any:
@@ -166,6 +178,18 @@ def is_adapted(model: Any) -> bool:
 def causal_lm(model: Any) -> Any:
     """The transformers model inside, whatever wraps it."""
     return model.get_base_model() if is_adapted(model) else model
+
+
+def trunk_of(model: Any) -> Any:
+    """The part of a transformers model that gives hidden states; some classes (Llama 4, Mllama) name another prefix
+    than the one under which they hold it. Raises ModelError where there is none."""
+    inner = causal_lm(model)
+    found = inner.base_model
+    if found is inner:
+        found = getattr(inner, "model", None) or inner.get_decoder()
+    if found is None or found is inner:
+        raise ModelError(f"{type(inner).__name__} has no part that gives hidden states", where="base")
+    return found
 
 
 def linear_names(model: Any) -> list[str]:

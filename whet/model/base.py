@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, count, nearest
+from whet.model.accelerator import is_processor
 from whet.model.fit import prove_head
 from whet.model.gguf.convert import cost, unpacked
 from whet.model.identity import fingerprint
@@ -34,6 +35,7 @@ transformers_logging.set_verbosity_error()
 logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it would print every retry; the last error says it all
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
 
+PROCESSOR = torch.device("cpu")
 NANO = Path(__file__).parent / "nano"
 UNKNOWN_CONTEXT = 1024
 TOKENIZER_FIX = "add tokenizer.json and tokenizer_config.json to the folder"
@@ -142,11 +144,16 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
 
 
 def load_base(
-    name: str, dtype: torch.dtype, trust_remote_code: bool = False, quantise: Quantise | None = None
+    name: str,
+    dtype: torch.dtype,
+    trust_remote_code: bool = False,
+    quantise: Quantise | None = None,
+    where: torch.device = PROCESSOR,
 ) -> Base:
     """Model and tokenizer in the given dtype; with `quantise` the linear layers in 4 bits, computing in that dtype.
 
-    Raises ModelError with the reason in one line.
+    Each tensor goes from its file to the device, so that no second model stands in the machine's memory; a 4-bit base
+    is made on the processor (whet/model/quantise_load.py) and moved. Raises ModelError with the reason in one line.
     """
     path = locate(name)
     refuse_pickles(name)
@@ -154,8 +161,9 @@ def load_base(
     with loadable(name):
         if quantise:
             model, report, identity = load_quantised(path, dtype, trust_remote_code)
+            model.to(where)
         else:
-            model, report = load_whole(name, dtype, trust_remote_code)
+            model, report = load_whole(name, dtype, trust_remote_code, **straight_to(where))
             identity = fingerprint(model)
     refuse_incomplete(report, name)
     refuse_larger_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], name)
@@ -222,6 +230,11 @@ def load_whole(name: str, dtype: torch.dtype | str, trust_remote_code: bool, **m
     )
     keep_weights_unpacked(loaded[0])  # a base may come in 4 bits
     return loaded
+
+
+def straight_to(where: torch.device) -> dict[str, Any]:
+    """What transformers must be told so that no tensor waits in the machine's memory for the others."""
+    return {} if is_processor(where) else {"device_map": {"": where}}
 
 
 def refuse_pickles(name: str) -> None:

@@ -24,6 +24,7 @@ from whet.plan.memory import Setting
 from whet.plan.shape import read_shape
 from whet.plan.time import step_seconds
 from whet.recipe.schema import Lora
+from whet.store.resident import resident
 from whet.types import Segment
 
 ROWS, SIZES, ROUNDS = 1024, (192, 384, 768, 1536), 5
@@ -121,9 +122,9 @@ def _program() -> tuple[int, float]:
 
 
 def bytes_after_training() -> int:
-    """What this process holds once it has trained a little; 0 where the system does not say (outside of Linux)."""
+    """What this process holds once it has trained a little."""
     _train_once()
-    return resident_bytes()
+    return resident()
 
 
 def _train_once() -> None:
@@ -138,15 +139,6 @@ def _train_once() -> None:
         fuse(policy.model)
         batch = build_batch([Segment(list(range(32)), [0.0] + [1.0] * 31, 0)])
         policy.logprobs(batch).sum().backward()
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds now; 0 where the system does not say (outside of Linux)."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
 
 
 def _product_rate(dtype: Dtype, size: int) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from whet.data.loader import in_order
 from whet.errors import ModelError, ProofError, RunFolderError
 from whet.model.adapter import HEAD, causal_lm, merge_adapter
-from whet.model.base import UNREADABLE, saved_tokenizer
+from whet.model.base import UNREADABLE, saved_tokenizer, straight_to
 from whet.model.fit import forest_refusal, fuse, install_forest, unfuse
 from whet.model.head import Scorer
 from whet.model.policy import Policy, evaluating
@@ -140,14 +140,14 @@ def _load(folder: Path, dtype: torch.dtype) -> Any:
 
     try:
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, output_loading_info=True
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **straight_to(device())
         )
     except UNREADABLE as error:
         raise ModelError(f"it cannot be loaded: {error}", where=str(folder)) from error
     model, report = loaded
     if report["missing_keys"]:
         raise ModelError(f"the tensor {sorted(report['missing_keys'])[0]} is missing", where=str(folder))
-    return model.to(device()).eval()
+    return model.eval()
 
 
 def _prove_scores(scorer: Scorer, head: dict[str, Any], folder: Path) -> None:

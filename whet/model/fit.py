@@ -15,15 +15,18 @@ from torch import Tensor
 
 from whet.data.forest import build_batch
 from whet.errors import ModelError
-from whet.model.adapter import causal_lm, stirred
+from whet.model.adapter import causal_lm, stirred, trunk_of
 from whet.model.attention import FOREST
 from whet.model.fused import install as fused
-from whet.model.policy import Policy, evaluating
+from whet.model.policy import Policy, evaluating, training
+from whet.model.widen import in_float32, is_low, why_not_widened
 from whet.types import Batch, Segment
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
 """Largest relative difference of a token's vector that rounding explains."""
 LAYERS = {"full_attention", "sliding_attention"}
+UNREAD = (AttributeError, TypeError, ValueError, RuntimeError, LookupError, AssertionError)
+"""What a model raises that is not read as one."""
 SHAPE = ((7, None), (4, None), (3, 0), (5, 0), (4, 2))
 """Length and parent of the trial's segments: a tree three deep, and a neighbour."""
 
@@ -36,7 +39,7 @@ def forest_refusal(model: Any) -> str | None:
 def install_forest(model: Any) -> None:
     """Point the model's attention at the forest (which is plain SDPA while no forest is active), if it carries it."""
     if forest_refusal(model) is None:
-        model.set_attn_implementation(FOREST)
+        _set_attention(model, FOREST)
 
 
 def fuse(model: Any) -> str | None:
@@ -47,7 +50,7 @@ def fuse(model: Any) -> str | None:
     inner = causal_lm(model)
     if next(inner.parameters()).device.type != "cpu":
         return "the fused layers were written and measured for processors only"
-    trunk, batch = inner.base_model, _trial_batch(inner)
+    trunk, batch = trunk_of(inner), _trial_batch(inner)
     fused.uninstall(trunk)
     with evaluating(inner), torch.no_grad(), stirred(model):
         own = Policy(model).hidden(batch)
@@ -62,30 +65,60 @@ def fuse(model: Any) -> str | None:
 
 def unfuse(model: Any) -> None:
     """Every layer computes itself again."""
-    fused.uninstall(causal_lm(model).base_model)
+    fused.uninstall(trunk_of(model))
 
 
 def prove_head(model: Any, name: str) -> None:
-    """Raise ModelError when trunk and output layer, read as Whet reads them, do not give the model's own logits."""
+    """Raise ModelError when trunk and output layer, read as Whet reads them, do not give the model's own logits; when a
+    token's logits depend on later tokens, on padding or on other rows; when a training pass does not run."""
     with evaluating(model), torch.no_grad():
         ids_1T = _trial_batch(model).ids_T[None].to(next(model.parameters()).device)
         try:
-            own = model(input_ids=ids_1T, use_cache=False).logits[0]
+            own_TV = model(input_ids=ids_1T, use_cache=False).logits[0]
             policy = Policy(model, use_forest=False)
-            ours = policy.head.logits(policy.trunk(input_ids=ids_1T, use_cache=False).last_hidden_state[0])
-            distance = _distance(ours, own)
-        except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+            hidden_TD = policy.trunk(input_ids=ids_1T, use_cache=False).last_hidden_state[0]
+            fits = hidden_TD.shape[1] == policy.head.weight_VD.shape[1]
+            distance = _distance(policy.head.logits(hidden_TD), own_TV) if fits else float("inf")
+            alone = _usual_distance(_beside_a_longer_row(model, ids_1T), own_TV[: ids_1T.shape[1] // 2])
+            with torch.random.fork_rng(), training(model):
+                model(input_ids=ids_1T[:, :-1], use_cache=False)
+        except UNREAD as error:
             raise ModelError(
-                f"this is no causal language model that Whet can read: {error}", where="base", value=name
+                f"this is no causal language model that Whet can read: {_line(error)}", where="base", value=name
             ) from error
-    if not distance <= TOLERANCE[next(model.parameters()).dtype]:
+    kind = type(model).__name__
+    allowed = TOLERANCE[next(model.parameters()).dtype]
+    if not distance <= allowed:
+        apart = f"they differ by {distance:.2%}" if fits else "they are of other sizes"
         raise ModelError(
-            f"{type(model).__name__} does something between its hidden states and its logits that Whet does not know "
-            f"(they differ by {distance:.2%})",
+            f"{kind} does something between its hidden states and its logits that Whet does not know ({apart})",
             where="base",
             value=name,
             fix="use another base; reading this one would give wrong likelihoods",
         )
+    if not alone <= allowed:
+        raise ModelError(
+            f"{kind} reads a token otherwise when others follow it, or when a longer row stands beside it ({alone:.2%} "
+            "apart): it does not write from left to right",
+            where="base",
+            value=name,
+            fix="use a base that does; this one would learn from what it is to predict",
+        )
+
+
+def _beside_a_longer_row(model: Any, ids_1T: Tensor) -> Tensor:
+    """Logits of the first half of a row, padded, in a batch with the whole row."""
+    half = ids_1T.shape[1] // 2
+    ids_2T, mask_2T = ids_1T.repeat(2, 1), torch.ones_like(ids_1T).repeat(2, 1)
+    ids_2T[0, half:], mask_2T[0, half:] = 0, 0
+    return model(input_ids=ids_2T, attention_mask=mask_2T, use_cache=False).logits[0, :half]
+
+
+def _line(error: Exception) -> str:
+    """The first sentence of what a library says."""
+    text = " ".join(str(error).split())
+    first = text.split(". ")[0][:200]
+    return f"{type(error).__name__} {first}" if isinstance(error, LookupError) or not first else first
 
 
 def _known_refusal(model: Any) -> str | None:
@@ -101,21 +134,38 @@ def _known_refusal(model: Any) -> str | None:
 
 
 def _trial(model: Any) -> str | None:
+    """In the model's dtype; where that speaks against it and has 16 bits, in 32, which do not round tokens to other
+    experts."""
+    found = _tried(model)
+    if found is None or not is_low(model) or why_not_widened(model):
+        return found
+    with in_float32(model):
+        return _tried(model)
+
+
+def _tried(model: Any) -> str | None:
     """Hidden states of every token of a small forest, against one padded row a path."""
     batch = _trial_batch(model)
-    before = model.config._attn_implementation
+    before = model.config.get_text_config()._attn_implementation
     with evaluating(model), torch.no_grad():
         plain = Policy(model, use_forest=False).hidden(batch)
         try:
-            model.set_attn_implementation(FOREST)
+            _set_attention(model, FOREST)
             distance = _distance(Policy(model, use_forest=True).hidden(batch), plain)
         except (ModelError, TypeError, ValueError, RuntimeError) as error:
             return f"{model.config.model_type}: {error.what if isinstance(error, ModelError) else error}"
         finally:
-            model.set_attn_implementation(before)
+            _set_attention(model, before)
     if distance <= TOLERANCE[plain.dtype]:
         return None
     return f"{model.config.model_type} gives other hidden states over a forest than row by row ({distance:.2%} apart)"
+
+
+def _set_attention(model: Any, name: str) -> None:
+    """Of the part that reads text alone: what reads images or sound keeps its own."""
+    text = model.config.get_text_config()
+    parts = [key for key in model.config.sub_configs if getattr(model.config, key, None) is text]
+    model.set_attn_implementation({parts[0]: name} if parts else name)
 
 
 def _trial_batch(model: Any) -> Batch:
@@ -130,5 +180,14 @@ def _trial_batch(model: Any) -> Batch:
 
 def _distance(left_ND: Tensor, right_ND: Tensor) -> float:
     """Largest relative difference over the N vectors; not a number where one of them is not."""
+    return float(_distances(left_ND, right_ND).max())
+
+
+def _usual_distance(left_ND: Tensor, right_ND: Tensor) -> float:
+    """The median: in 16 bits the shape of a batch can send single tokens to other experts."""
+    return float(_distances(left_ND, right_ND).median())
+
+
+def _distances(left_ND: Tensor, right_ND: Tensor) -> Tensor:
     left_ND, right_ND = left_ND.float(), right_ND.float()
-    return float(((left_ND - right_ND).norm(dim=-1) / right_ND.norm(dim=-1).clamp_min(1e-12)).max())
+    return (left_ND - right_ND).norm(dim=-1) / right_ND.norm(dim=-1).clamp_min(1e-12)

@@ -13,16 +13,19 @@ Shapes: T tokens (a multiple of BLOCK), S segments, H heads, K head size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from whet.types import Batch
 
 BLOCK = 128
+PAIRS = 16 * 1024 * 1024
+"""Pairs of tokens that are looked at together while a mask is made: 16 MB for each of a few steps."""
 
 
 def flex_runs_on(device: torch.device) -> bool:
@@ -47,7 +50,32 @@ def block_mask(batch: Batch, tokens: int, window: int | None) -> BlockMask:
         seen = on_path & (position_T[key] <= position_T[query])
         return seen if window is None else seen & (position_T[query] - position_T[key] < window)
 
-    return create_block_mask(visible, None, None, tokens, tokens, device=str(device), BLOCK_SIZE=BLOCK)
+    return BlockMask.from_kv_blocks(*_blocks(visible, tokens, device), BLOCK_SIZE=BLOCK, mask_mod=visible)
+
+
+def _blocks(
+    visible: Callable[..., Tensor], tokens: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For each block of queries: how many blocks of keys it sees in part, and which; how many as a whole, and which.
+
+    Pairs are looked at for a few blocks of queries at a time: all T x T of them would take 1 GB for 32,768 tokens.
+    """
+    blocks = tokens // BLOCK
+    key_T, zero = torch.arange(tokens, device=device), torch.zeros((), dtype=torch.long, device=device)
+    some, whole = [], []
+    for first in range(0, tokens, step := BLOCK * max(1, PAIRS // (BLOCK * tokens))):
+        query_Q = torch.arange(first, min(first + step, tokens), device=device)
+        seen = visible(zero, zero, query_Q[:, None], key_T[None]).view(-1, BLOCK, blocks, BLOCK)
+        some.append(seen.any(3).any(1))
+        whole.append(seen.all(3).all(1))
+    some_BB, whole_BB = torch.cat(some), torch.cat(whole)
+    return *_listed(some_BB & ~whole_BB), *_listed(whole_BB)
+
+
+def _listed(chosen_BB: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each row how many are chosen, (1, 1, B), and their columns, which stand first, (1, 1, B, B)."""
+    order_BB = chosen_BB.to(torch.int8).argsort(dim=1, descending=True, stable=True).to(torch.int32)
+    return chosen_BB.sum(1, dtype=torch.int32)[None, None], order_BB[None, None].contiguous()
 
 
 def walk(parents: list[int | None]) -> tuple[list[int], list[int]]:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from whet.model.adapter import HEAD, causal_lm
+from whet.model.adapter import HEAD, causal_lm, trunk_of
 from whet.model.logprob import wide
 from whet.model.plain import pad_rows, plain_rows
 from whet.model.policy import Policy, placed
@@ -103,7 +103,7 @@ def reference_scores(model: Any, batch: Batch) -> Tensor:
     there = placed(batch, next(model.parameters()).device)
     rows, _ = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
-    hidden_RLD = model.base_model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).last_hidden_state
+    hidden_RLD = trunk_of(model)(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).last_hidden_state
     ended = []
     for number, leaf in enumerate(leaves_of(batch)):
         predicts = batch.positions_T[batch.source_N[batch.segment_N == leaf]]

@@ -35,10 +35,10 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
     dtype = getattr(torch, facts["dtype"])
     if facts["from_scratch"]:
         base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
+        base.model.to(device())
     else:
-        base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"))
+        base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"), device())
     refuse_other_weights(base, facts, folder)
-    base.model.to(device())
     use_forest = forest_refusal(base.model) is None
     if use_forest:
         install_forest(base.model)
@@ -47,7 +47,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         if use_forest and kernels:
             fuse(model)
         return Opened(base, model, None, use_forest)
-    tuned = load_base(str(folder), dtype, trust_remote_code).model.to(device())
+    tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
         install_forest(tuned)
     if use_forest and kernels:

@@ -13,17 +13,26 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from whet.data.shared import fold
 from whet.errors import count
-from whet.model.adapter import causal_lm
+from whet.model.adapter import causal_lm, trunk_of
 from whet.model.attention import forest, layout_of
 from whet.model.fused.install import recompute
-from whet.model.logprob import Head, token_logprobs
+from whet.model.logprob import Head, chunks, token_logprobs
 from whet.model.plain import pad_rows, plain_rows
 from whet.pulse import beat
 from whet.types import Batch
 
+FULL_LOGITS = 16 * 1024 * 1024
+"""Most logits of the reference that are alive at once; a chunk of them is half as many on a processor."""
+SCALES = {"logit_scale": 1, "logits_scaling": -1, "lm_head_multiplier": 1, "logits_mup_width_multiplier": -1}
+"""Keys of a config that logits are multiplied (1) or divided (-1) by."""
+MULTIPLIED, UNSCALED = {"hyperclovax"}, {"mpt"}
+"""Architectures that multiply by logits_scaling; whose logit_scale transformers does not read."""
+CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+"""Keys of a config for a soft cap on logits (Gemma 2, RecurrentGemma, xLSTM)."""
 
 @dataclass(slots=True)
 class Policy:
@@ -40,16 +49,15 @@ class Policy:
 
     @property
     def trunk(self) -> nn.Module:
-        return causal_lm(self.model).base_model
+        return trunk_of(self.model)
 
     @property
     def head(self) -> Head:
         inner = causal_lm(self.model)
         layer = inner.get_output_embeddings()
         config = inner.config.get_text_config()
-        scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
-        softcap = getattr(config, "final_logit_softcapping", None)
-        return Head(layer.weight, getattr(layer, "bias", None), float(scale), softcap)
+        softcap = next((value for name in CAPS if (value := getattr(config, name, None))), None)
+        return Head(layer.weight, getattr(layer, "bias", None), logit_scale(config), softcap)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
@@ -89,6 +97,19 @@ class Policy:
         return out.last_hidden_state.flatten(0, 1).index_select(0, slot_T[batch.source_N])
 
 
+def logit_scale(config: Any) -> float:
+    """What an architecture multiplies its logits by: each has its own word for it (Cohere, Granite, Falcon H1, Inkling;
+    HyperCLOVA X multiplies by what Granite divides by). That none is missed is proved by whet/model/fit.py."""
+    scale = 1.0
+    if config.model_type in UNSCALED:
+        return scale
+    for name, power in SCALES.items():
+        value = float(getattr(config, name, None) or 1.0)
+        turned = name == "logits_scaling" and config.model_type in MULTIPLIED
+        scale *= value if power > 0 or turned else 1 / value
+    return scale
+
+
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
     """Within this block there is no dropout, whatever state the caller left the model in."""
@@ -98,6 +119,17 @@ def evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(training)
+
+
+@contextmanager
+def training(model: Any) -> Iterator[None]:
+    """Within this block the model is in the state of training, with its dropout."""
+    before = model.training
+    model.train()
+    try:
+        yield
+    finally:
+        model.train(before)
 
 
 def placed(batch: Batch, device: torch.device) -> Batch:
@@ -114,10 +146,40 @@ def placed(batch: Batch, device: torch.device) -> Batch:
 
 
 def reference_logprobs(model: Any, batch: Batch) -> Tensor:
-    """The independent reference: the model's own forward with full logits, one padded row a path; shape (N,)."""
+    """The independent reference: the model's own forward with full logits, one padded row a path; shape (N,).
+
+    Where these would be more than FULL_LOGITS, its own trunk, and its output layer with torch's log-softmax over a
+    chunk at a time, made again in the backward pass: two long rows of a large vocabulary would take gigabytes. That
+    trunk and output layer give the model's own logits was proved when it was loaded (whet/model/fit.py).
+    """
     there = placed(batch, next(model.parameters()).device)
     rows, slot_T = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
-    logits = model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).logits.flatten(0, 1)
-    logprobs_NV = logits.index_select(0, slot_T[there.source_N]).float().log_softmax(-1)
-    return logprobs_NV.gather(1, there.target_N[:, None]).squeeze(1).to(batch.weight_N.device)
+    source_N = slot_T[there.source_N]
+    if ids_RL.numel() * model.get_output_embeddings().weight.shape[0] <= FULL_LOGITS:
+        logits = model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).logits.flatten(0, 1)
+        logprobs_N = _chosen(logits.index_select(0, source_N), there.target_N)
+    else:
+        out = trunk_of(model)(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False)
+        hidden_ND = out.last_hidden_state.flatten(0, 1).index_select(0, source_N)
+        logprobs_N = _chunk_by_chunk(hidden_ND, Policy(model).head, there.target_N)
+    return logprobs_N.to(batch.weight_N.device)
+
+
+def _chunk_by_chunk(hidden_ND: Tensor, head: Head, target_N: Tensor) -> Tensor:
+    """Nothing in place: what is made again in a backward pass would be read as it was changed to."""
+
+    def read(hidden_CD: Tensor, target_C: Tensor) -> Tensor:
+        logits_CV = torch.nn.functional.linear(hidden_CD, head.weight_VD, head.bias_V).float()
+        if head.scale != 1.0:
+            logits_CV = logits_CV * head.scale
+        if head.softcap:
+            logits_CV = head.softcap * torch.tanh(logits_CV / head.softcap)
+        return _chosen(logits_CV, target_C)
+
+    parts = [checkpoint(read, hidden_ND[at], target_N[at], use_reentrant=False) for at in chunks(len(hidden_ND), head)]
+    return torch.cat(parts)
+
+
+def _chosen(logits_NV: Tensor, target_N: Tensor) -> Tensor:
+    return logits_NV.float().log_softmax(-1).gather(1, target_N[:, None]).squeeze(1)

@@ -7,6 +7,9 @@ from typing import Literal
 
 import torch
 
+from whet.model.accelerator import computes_bfloat16, is_processor
+
+EMULATED = "this GPU has no units for bfloat16 and would emulate it, slower than float32"
 Wanted = Literal["auto", "float32", "bfloat16"]
 
 
@@ -17,11 +20,12 @@ def device() -> torch.device:
 
 def choose_dtype(wanted: Wanted, hidden_size: int, device: torch.device) -> tuple[torch.dtype, str]:
     """The dtype to train in, and the reason in words."""
+    emulated = not is_processor(device) and not computes_bfloat16(device)
     if wanted != "auto":
-        return getattr(torch, wanted), "asked for in the recipe"
-    if device.type == "cuda":
-        supported = torch.cuda.is_bf16_supported()
-        return (torch.bfloat16, "the GPU has bf16") if supported else (torch.float32, "the GPU has no bf16")
+        slow = f", though {EMULATED}" if wanted == "bfloat16" and emulated else ""
+        return getattr(torch, wanted), f"asked for in the recipe{slow}"
+    if not is_processor(device):
+        return (torch.float32, EMULATED) if emulated else (torch.bfloat16, "this GPU has units for bfloat16")
     slow, fast = (_milliseconds(dtype, hidden_size) for dtype in (torch.float32, torch.bfloat16))
     reason = f"measured: {slow:.2f} ms in float32, {fast:.2f} ms in bfloat16 for a {ROWS} x {hidden_size} product"
     return (torch.bfloat16 if fast < 0.8 * slow else torch.float32), reason

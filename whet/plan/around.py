@@ -109,9 +109,13 @@ def checked_tokens(shape: Shape, around: Around) -> int:
 
 
 def checked_logits(shape: Shape, setting: Setting, around: Around) -> int:
-    """Logits of all tokens in the working dtype; of supervised ones chosen, widened, and their log-softmax."""
+    """Logits of all tokens in the working dtype; of supervised ones chosen, widened, and their log-softmax. Where they
+    are more than the self-check holds, those of a chunk, with their log-softmax and its gradient."""
     tokens, number = checked_tokens(shape, around), setting.bytes_a_number
     widened = 0 if number == FLOAT else FLOAT
+    if tokens * shape.vocabulary > CHECKED_LOGITS:
+        chunk = min(tokens, max(LEAST_CHUNK, CHUNK_ELEMENTS[setting.device] // shape.vocabulary))
+        return chunk * shape.vocabulary * (number + widened + 2 * FLOAT)
     return round(shape.vocabulary * tokens * (number + around.supervised * (number + widened + FLOAT)))
 
 

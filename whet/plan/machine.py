@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from whet.errors import InputError, nearest
 from whet.store.atomic import write_text
-from whet.store.environment import cpu_name, memory_bytes, package_version
+from whet.store.environment import cpu_name, package_version
 from whet.store.home import cache_home
+from whet.store.resident import free_memory, usable_cores
 
 Dtype = Literal["float32", "bfloat16"]
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
@@ -21,6 +22,8 @@ GPUS = {
     "a40": 48, "rtx-a6000": 48, "l40s": 48, "a100-40gb": 40, "a100-80gb": 80, "h100": 80, "h200": 141,
 }  # fmt: skip
 """Memory in GB (10^9 bytes), from the makers' data sheets; what is usable is about that in the decimal unit."""
+WITHOUT_BFLOAT16 = {"t4", "v100-16gb", "v100-32gb"}
+"""Of the generations before Ampere (compute capability below 8.0), which has the first units for it."""
 GPU_PROCESS = 600 * 10**6
 """CUDA context and library workspaces; a usual figure, not measured by us."""
 
@@ -48,9 +51,8 @@ class Calibration:
 
 def machine_facts() -> dict[str, Any]:
     """What a measurement depends on: processor, cores this process may use, threads, versions."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {name: package_version(name) for name in ("torch", "transformers", "peft")}
-    return {"cpu": cpu_name(), "cores": cores, "threads": os.environ.get("OMP_NUM_THREADS"), **versions}
+    return {"cpu": cpu_name(), "cores": usable_cores(), "threads": os.environ.get("OMP_NUM_THREADS"), **versions}
 
 
 def cache_file() -> Path:
@@ -82,22 +84,14 @@ def write_calibration(calibration: Calibration, file: Path | None = None) -> Non
     write_text(file, json.dumps(asdict(calibration), indent=1) + "\n")
 
 
-def available_memory() -> int | None:
+def available_memory() -> int:
     """Bytes that a new process may take now: what the system calls available, within a container's limit."""
-    found = [value for value in (_meminfo(), _container()) if value is not None]
-    return min(found) if found else memory_bytes()
-
-
-def _meminfo() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+    within = _container()
+    return free_memory() if within is None else min(free_memory(), within)
 
 
 def _container() -> int | None:
-    """What is left of the memory limit of control groups, version 2."""
+    """What is left of the memory limit of control groups, version 2; None outside of one, and outside of Linux."""
     try:
         limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:
@@ -115,8 +109,17 @@ def parse_memory(text: str) -> int:
 
 def gpu_memory(name: str) -> int:
     """Bytes of a GPU by name. Raises InputError for one that is not known."""
-    key = name.lower().replace(" ", "-")
+    key = _key_of(name)
     if key not in GPUS:
         what = f"this GPU is not known here{nearest(key, GPUS)}"
         raise InputError(what, where="--gpu", value=name, fix=f"one of {', '.join(GPUS)}; or --memory 24GB")
     return GPUS[key] * 10**9
+
+
+def gpu_computes_bfloat16(name: str) -> bool:
+    """Whether a GPU that `gpu_memory` knows has units for bfloat16."""
+    return _key_of(name) not in WITHOUT_BFLOAT16
+
+
+def _key_of(name: str) -> str:
+    return name.lower().replace(" ", "-")

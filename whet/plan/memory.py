@@ -127,7 +127,18 @@ def kernel_bytes(setting: Setting) -> int:
 
 
 def trained_numbers(shape: Shape, setting: Setting) -> int:
-    return shape.adapter(setting.rank, setting.targets) if setting.rank else shape.parameters
+    return shape.adapter(setting.rank, setting.targets, not setting.quantised) if setting.rank else shape.parameters
+
+
+def _adapted(shape: Shape, setting: Setting) -> list[Linear]:
+    """Over a 4-bit base experts get no adapter (model/experts.py)."""
+    return shape.adapted(setting.targets, experts=not setting.quantised)
+
+
+def _made_anew(shape: Shape, setting: Setting) -> list[int]:
+    """Numbers of each tensor of experts in a layer, which PEFT adapts by making weight + scale B A anew in each pass;
+    the product with it keeps it for the backward pass."""
+    return [linear.weights for linear in _adapted(shape, setting) if linear.of_experts] if setting.rank else []
 
 
 def weight_bytes(shape: Shape, setting: Setting) -> int:
@@ -158,7 +169,7 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
 def kept_bytes(shape: Shape, setting: Setting) -> int:
     """What all layers keep from the forward pass for the backward pass."""
     tokens = rounded(setting.tokens)
-    ranks = _ranks(shape.adapted(setting.targets), setting.rank)
+    ranks = _ranks(_adapted(shape, setting), setting.rank)
     if is_fused(shape, setting):
         numbers = _fused_halves(shape, ranks) * tokens
         if not setting.recompute:
@@ -167,6 +178,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
         numbers = shape.hidden * tokens
         if not setting.recompute:
             numbers = plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
+            numbers += sum(_made_anew(shape, setting))
     return shape.layers * numbers * setting.bytes_a_number
 
 
@@ -190,7 +202,7 @@ def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
 def plain_insides(shape: Shape, setting: Setting) -> int:
     """Numbers that transformers' own layers keep under autograd, a token and layer: two norms (input and its float32
     copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP."""
-    ranks = _ranks(shape.adapted(setting.targets), setting.rank)
+    ranks = _ranks(_adapted(shape, setting), setting.rank)
     return 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
 
 
@@ -249,11 +261,13 @@ def _fused_working(shape: Shape, setting: Setting) -> int:
 
 
 def _plain_working(shape: Shape, setting: Setting) -> int:
-    """Gradients of the MLP's stages; with `recompute`, what the layer keeps as well."""
-    tokens = rounded(setting.tokens)
+    """Gradients of the MLP's stages, and of the largest weight that was made anew; with `recompute`, what the layer
+    keeps as well."""
+    tokens, anew = rounded(setting.tokens), _made_anew(shape, setting)
     working = (3 * shape.width + 4 * shape.hidden) * tokens + 2 * _plain_probabilities(shape, setting)
+    working += max(anew, default=0)
     if setting.recompute:
-        working += plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
+        working += plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting) + sum(anew)
     return working
 
 

@@ -31,6 +31,11 @@ class Linear:
     """Whether `all-linear` means it: not a router."""
 
     @property
+    def of_experts(self) -> bool:
+        """Held as one tensor with all its copies."""
+        return self.copies > 1 and not self.module
+
+    @property
     def weights(self) -> int:
         return self.copies * self.inputs * self.outputs
 
@@ -98,8 +103,12 @@ class Shape:
         """Outputs of all query heads."""
         return self.heads * self.head_size
 
-    def adapted(self, targets: Literal["all-linear"] | list[str]) -> list[Linear]:
-        """The linear maps of a layer that get an adapter. Raises ModelError for a target that no map is called."""
+    def adapted(self, targets: Literal["all-linear"] | list[str], experts: bool = True) -> list[Linear]:
+        """The linear maps of a layer that get an adapter; those of experts only with `experts`. Raises ModelError for a
+        target that no map is called."""
+        return [linear for linear in self._named(targets) if experts or not linear.of_experts]
+
+    def _named(self, targets: Literal["all-linear"] | list[str]) -> list[Linear]:
         if targets == "all-linear":
             return [linear for linear in self.linears if linear.adapted]
         names = {linear.name for linear in self.linears}
@@ -109,9 +118,11 @@ class Shape:
             raise ModelError("no linear layer has this name", where="adapter.targets", value=unknown, fix=fix)
         return [linear for linear in self.linears if linear.name in targets]
 
-    def adapter(self, rank: int, targets: Literal["all-linear"] | list[str] = "all-linear") -> int:
+    def adapter(
+        self, rank: int, targets: Literal["all-linear"] | list[str] = "all-linear", experts: bool = True
+    ) -> int:
         """Numbers in a LoRA of this rank: rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1)."""
-        maps = self.adapted(targets)
+        maps = self.adapted(targets, experts)
         return self.layers * sum(m.rank(rank) * m.copies * (m.inputs + m.outputs) for m in maps)
 
 

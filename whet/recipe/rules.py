@@ -101,6 +101,8 @@ class Facts:
     from_scratch: bool = False
     desirable: int = 0
     """Of answers that are marked: how many are good; the others are bad."""
+    micro: int | None = None
+    """Tokens of the largest micro-batch that fits, as the memory plan says; None where it is not asked."""
 
 
 @dataclass(frozen=True)
@@ -326,8 +328,12 @@ def batch_tokens(recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]
 
 def micro_batch_tokens(batch_tokens: int, facts: Facts) -> tuple[int, str]:
     fits = power_of_two(min(LARGEST_MICRO, max(LEAST_MICRO, MICRO_NUMBERS / facts.hidden_size)))
+    if facts.micro is not None:
+        fits = facts.micro
     if batch_tokens <= fits:
         return batch_tokens, "The whole step fits in one forward pass."
+    if facts.micro is not None:
+        return fits, "The most that fits into this machine's memory (whet plan); the result does not depend on it."
     return fits, f"Keeps activations of hidden size {facts.hidden_size} small; the result does not depend on it."
 
 

@@ -303,6 +303,10 @@ class Recipe(Strict):
         default=None, ge=1, description="Steps between checkpoints; default: 20 in a run."
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto measures which is faster.")
+    tf32: bool = Field(
+        default=False,
+        description="On a GPU products of float32 in TF32, rounded to 10 bits (no rule: it changes the numbers).",
+    )
     attention: Literal["auto", "forest", "plain"] = Field(
         default="auto",
         description="auto: the fastest that is proved right; forest: without Whet's kernels; plain: one row a line.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from whet.errors import DataError
 from whet.recipe.schema import UnitTests
 from whet.reward.sandbox import Limits, refuse_bare_root, run
+from whet.store.resident import usable_cores
 from whet.types import Message, Row
 
 FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)
@@ -29,7 +29,7 @@ class UnitTestReward:
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
         pairs = [(code_of(answer), self.tests_of(row)) for answer, row in zip(answers, rows, strict=True)]
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             outcomes = list(pool.map(lambda pair: run(pair[0], pair[1], self.limits), pairs))
         self.tampered = sum(outcome.tampered for outcome in outcomes)
         return [float(outcome.passed) for outcome in outcomes]

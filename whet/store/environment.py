@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import whet
+from whet.store.resident import all_memory, usable_cores
 
 PACKAGES = (
     "torch", "transformers", "peft", "tokenizers", "safetensors", "datasets", "numpy", "pydantic", "bitsandbytes",
@@ -26,8 +27,8 @@ def environment() -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := package_version(name))},
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": memory_bytes(),
+        "cores_usable": usable_cores(),
+        "memory_bytes": all_memory(),
         "devices": devices(),
         "git": git_commit(Path.cwd()),
     }
@@ -47,14 +48,6 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def memory_bytes() -> int | None:
-    """All memory of the machine, or None where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def devices() -> list[str]:

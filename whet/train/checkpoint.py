@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from whet.errors import NonFiniteError, RunFolderError
+from whet.model.accelerator import random_states, restore_random
+from whet.model.precision import device
 from whet.store.atomic import new_folder, recover_folder, remove, sync_file, write_json, write_text
 from whet.store.checksums import damage, seal
 from whet.store.reading import read_json_file
@@ -24,6 +26,8 @@ from whet.train.optim import MasterOptimizer
 
 WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"
 """The best weights in their own folder, and in a checkpoint, which needs those of its time; what stands beside them."""
+RANDOM = "random/"
+"""Before the kind of device whose generator's state a tensor is."""
 
 
 @dataclass(slots=True)
@@ -52,9 +56,7 @@ def save_last(run: Run, progress: Progress, optimizer: MasterOptimizer, path: st
     """Weights, optimiser state, random state, progress and the best weights so far, in one atomic folder. The one
     before becomes `older`. `path` is the way through the model that the run takes."""
     tensors = {name: tensor.contiguous() for name, tensor in optimizer.state().items()}
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    tensors |= {f"{RANDOM}{kind}": state for kind, state in random_states(device()).items()}
     final, older = run.checkpoint("last"), run.checkpoint("older")
     remove(older)  # first, so that no more than two stand on the disk
     with new_folder(final, older) as temporary:
@@ -97,9 +99,8 @@ def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
         tensors = load_file(str(folder / "state.safetensors"))
         progress = _progress(folder)
         optimizer.load_state(tensors)
-        torch.set_rng_state(tensors["random/cpu"])
-        if "random/cuda" in tensors and torch.cuda.is_available():
-            torch.cuda.set_rng_state(tensors["random/cuda"])
+        states = {key.removeprefix(RANDOM): value for key, value in tensors.items() if key.startswith(RANDOM)}
+        restore_random(device(), states)
     except Exception as error:
         raise _not_restorable(folder, str(error)) from error
     if (folder / BEST).exists():  # later ones may be there already, and are found again

@@ -9,21 +9,15 @@ and a mistake by a thousand times as much.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-
-from whet.model.quantise import quantised_linears
-from whet.plan.machine import available_memory
 
 EPSILON = torch.finfo(torch.float32).eps
 LOSS_LIMIT, LAYER_LIMIT = 2**8 * EPSILON, 2**10 * EPSILON
 """Largest relative difference in float32 of the loss (3e-5) and of one layer's gradient (1.2e-4): a hundred times what
 was measured, because sums over thousands of numbers round more than those of small models."""
-LOW = (torch.bfloat16, torch.float16)
 OUTSIDE = "outside the layers"
 
 
@@ -46,35 +40,3 @@ def layer_of(name: str) -> str:
     """The layer that a weight belongs to, for people."""
     number = re.search(r"\.(\d+)\.", name)
     return f"layer {number[1]}" if number else OUTSIDE
-
-
-def is_low(model: Any) -> bool:
-    return next(model.parameters()).dtype in LOW
-
-
-def why_not_widened(model: Any) -> str:
-    """Why this model cannot be compared in float32; empty where it can."""
-    if quantised_linears(model):
-        return "4-bit weights have no wider form"
-    device = next(model.parameters()).device
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
-    more = sum(2 * tensor.numel() for tensor in _low_tensors(model))
-    return f"it would take {more / 1e9:.1f} GB more" if free is not None and 2 * more > free else ""
-
-
-@contextmanager
-def in_float32(model: Any) -> Iterator[None]:
-    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits."""
-    low = [(tensor, tensor.dtype) for tensor in _low_tensors(model)]
-    try:
-        for tensor, _ in low:
-            tensor.data = tensor.data.float()
-        yield
-    finally:
-        for tensor, dtype in low:
-            tensor.data = tensor.data.to(dtype)
-            tensor.grad = None
-
-
-def _low_tensors(model: Any) -> list[Tensor]:
-    return [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.dtype in LOW]

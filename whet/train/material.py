@@ -82,8 +82,16 @@ class Material:
     def supervised_tokens(self) -> int:
         return len(self.source.train) if isinstance(self.source, Corpus) else self.source.supervised_tokens
 
-    def facts(self, recipe: Recipe, hidden_size: int, parameters: int, context: int) -> Facts:
-        """What the rules look at: these rows, and a base of this shape."""
+    def longest(self, recipe: Recipe) -> int:
+        """Tokens of the longest row that is learned, with the answer that is written to it."""
+        if not isinstance(self.source, Prepared):
+            return block_length(recipe, self.source.train)
+        return self.source.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else 0)
+
+    def facts(
+        self, recipe: Recipe, hidden_size: int, parameters: int, context: int, micro: int | None = None
+    ) -> Facts:
+        """What the rules look at: these rows, and a base of this shape; `micro` is what the memory plan says."""
         return Facts(
             rows=self.rows,
             tokens=self.tokens,
@@ -92,6 +100,7 @@ class Material:
             parameters=parameters,
             context=context,
             from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+            micro=micro,
             desirable=sum(marks_by_row(self.source.train).values()) if isinstance(self.source, Prepared) else 0,
         )
 

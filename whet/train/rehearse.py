@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from whet.errors import OutOfMemoryError
+from whet.model.accelerator import random_states, restore_random
 from whet.model.policy import Policy
 from whet.recipe.schema import Optimizer
 from whet.train.optim import state_bytes
@@ -31,8 +32,8 @@ def rehearse(
     number that the method makes of a batch (`Reading.fast`); that of tokens, unless given."""
     read = read or token_reading(policy).fast
     trained = list(policy.trainable().values())
-    state = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-    with torch.random.fork_rng(devices=[]), _explained(largest):
+    states = random_states(policy.device)
+    with _explained(largest):
         room = [torch.zeros(state_bytes(p, settings), dtype=torch.uint8, device=p.device) for p in trained]
         read(largest).backward()
         for parameter in trained:
@@ -41,8 +42,7 @@ def rehearse(
         if validation is not None:
             with torch.no_grad():
                 read(validation)
-    if state is not None:
-        torch.cuda.set_rng_state(state)
+    restore_random(policy.device, states)
 
 
 @contextmanager

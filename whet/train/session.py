@@ -17,6 +17,7 @@ from whet.data.template import Renderer
 from whet.errors import NonFiniteError, RecipeError, RunFolderError, count
 from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
+from whet.model.accelerator import TF32_SAID, products_in_tf32, refuse_no_tf32
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base, told_base
 from whet.model.experts import told_experts
@@ -50,6 +51,7 @@ from whet.train.keep import Keeping
 from whet.train.loop import Method, train_loop
 from whet.train.material import Material, gather, settle_method
 from whet.train.methods import BatchSource, NextToken
+from whet.train.micro import micro_here
 from whet.train.observer import Observer
 from whet.train.on_policy import OnPolicy
 from whet.train.optim import MasterOptimizer
@@ -127,8 +129,9 @@ def open_session(
 
 
 def refuse_unready(recipe: Recipe) -> None:
-    """Before the data is read: what is wrong with rewards, a metric of the user's own, or the key of a judge. Raises
-    RecipeError, InputError."""
+    """Before the data is read: what is wrong with rewards, a metric of the user's own, or the key of a judge, and what
+    this machine cannot do. Raises RecipeError, InputError."""
+    refuse_no_tf32(recipe.tf32, device())
     if isinstance(recipe.method, Rollouts):
         build_rewards(recipe.method.rewards)
     if recipe.evaluate.wins:
@@ -163,7 +166,7 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
         observer.phase("measuring which dtype is faster here")
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(recipe, dtype, observer)
-    session.recipe, choices = resolve(recipe, _facts(session, session.base))
+    session.recipe, choices = resolve(recipe, _facts(session, session.base, dtype))
     if recipe.dtype == "auto":
         session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
@@ -171,9 +174,13 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     run.write_recipe(session.recipe)
 
 
-def _facts(session: Session, base: Base) -> Facts:
+def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
+    recipe, material = session.recipe, session.material
     parameters = sum(p.numel() for p in base.model.parameters())
-    return session.material.facts(session.recipe, base.hidden_size, parameters, base.context)
+    micro = None
+    if recipe.micro_batch_tokens is None:
+        micro = micro_here(recipe, base.model.config, material.longest(recipe), dtype, device())
+    return material.facts(recipe, base.hidden_size, parameters, base.context, micro)
 
 
 def with_context(recipe: Recipe, config: Any) -> Recipe:
@@ -202,7 +209,7 @@ def load(recipe: Recipe, dtype: torch.dtype, observer: Observer) -> Base:
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         base = random_base(recipe.base, dtype, recipe.seed, recipe.trust_remote_code)
     else:
-        base = load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise)
+        return load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise, device())
     base.model.to(device())
     return base
 
@@ -259,12 +266,9 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     keep = recipe.keep
     held = replay or (keep.kl and not keep.replays)  # a KL meant for the replay is not taken on the answers instead
     learner = Keeping(method, policy, replay, keep.kl or 0.0, keep.replay == BASE) if held else method
-    done = (
-        progress.step
-        if progress.stopped
-        else train_loop(learner, optimizer, recipe.steps, log, [validator, saver], progress.step)
-    )
-    progress.step = done
+    if not progress.stopped:
+        with products_in_tf32(recipe.tf32):
+            progress.step = train_loop(learner, optimizer, recipe.steps, log, [validator, saver], progress.step)
     observer.phase("saving the best weights")
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
@@ -327,6 +331,8 @@ def _proved_path(session: Session, policy: Policy, first: Batch, reading: Readin
         check = SelfCheck(**session.run.read_json("selfcheck.json", "path", "reason"))
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
+    if recipe.tf32:
+        observer.note(TF32_SAID)
     if recipe.compile:
         policy.compile_layers()
     if recipe.recompute:

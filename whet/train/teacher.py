@@ -43,8 +43,8 @@ def open_teacher(
     """A base (nano, a folder, a Hub name), or a run or named model under `runs`. `path` is how it is read at best:
     fused, forest or plain. Raises ModelError or RunFolderError."""
     if is_base(name):
-        base = load_base(name, dtype, trust_remote_code)
-        model, tokenizer = base.model.to(device()), base.tokenizer
+        base = load_base(name, dtype, trust_remote_code, where=device())
+        model, tokenizer = base.model, base.tokenizer
         renderer = Renderer(tokenizer)
         carried = forest_refusal(model) is None
         if carried:

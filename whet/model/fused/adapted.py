@@ -23,7 +23,8 @@ from whet.model.quantise import is_quantised
 
 def adapted_linear(x: Tensor, product: Product) -> Tensor:
     """y (..., O) for x (..., D), in one dtype with the adapter. Differentiable once in x and in what is trainable."""
-    return _AdaptedLinear.apply(x, product, *product.parameters())
+    y_TO = _AdaptedLinear.apply(x, product, *product.parameters())
+    return y_TO.view(*x.shape[:-1], y_TO.shape[-1])  # out here, so that a model may change it in place (Gemma 3n does)
 
 
 class _AdaptedLinear(torch.autograd.Function):
@@ -33,14 +34,13 @@ class _AdaptedLinear(torch.autograd.Function):
         (y_TO,), ctx.h_TR = products.apply(x_TD, [product])
         ctx.save_for_backward(x_TD)
         ctx.product, ctx.parameters, ctx.shape = product, parameters, x.shape
-        return y_TO.view(*x.shape[:-1], y_TO.shape[-1])
+        return y_TO
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x_TD,), (g,) = ctx.saved_tensors, grads
+        (x_TD,), (g_TO,) = ctx.saved_tensors, grads
         sink: Gradients = {}
-        g_TO = g.reshape(-1, g.shape[-1])
         dx_TD = products.backward(x_TD, [ctx.product], [g_TO], ctx.h_TR, sink, ctx.needs_input_grad[0])
         dx = None if dx_TD is None else dx_TD.view(ctx.shape)
         return (dx, None, *(sink.get(id(p)) for p in ctx.parameters))
