@@ -348,4 +348,4 @@ def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> 
 
 
 def _shape(stored: dict[str, Any]) -> Shape:
-    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]), tuple(stored["notes"]), stored["joined"])
+    return Shape(**stored | {name: tuple(stored[name]) for name in ("unused", "notes")})

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from whet.recipe.comparison import Compare as Compare
+from whet.recipe.dialects import Dialect
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.goal import Goal
 from whet.recipe.judging import PairJudge
@@ -154,6 +155,9 @@ Kind = Literal[
 """The forms of rows."""
 
 
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+
 class Columns(Strict):
     """Names of your columns, when they are not the usual ones."""
 
@@ -171,6 +175,9 @@ class Columns(Strict):
     group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
     passage: str | None = Field(
         default=None, description="Column that names the passage or document with the answer (retrieval)."
+    )
+    roles: dict[Name, Role] = Field(
+        default_factory=dict, description="Who speaks, where the messages use names of their own: {bard: assistant}."
     )
 
 
@@ -276,6 +283,11 @@ class Recipe(Strict):
     )
     format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
+    dialect: Literal["auto", "none"] | Dialect = Field(
+        default="auto",
+        description="Chat template that texts are already written in. auto: read as turns where writing them back "
+        "gives the same text, else asked; none: learned as they stand, marks and all.",
+    )
     join_labels: bool = Field(
         default=False, description="Labels that differ in case or Unicode form only are one class."
     )
