@@ -97,6 +97,15 @@ def test_a_templated_text_becomes_turns_and_says_so(dialect: str, text: str, tur
     assert spoken(row_of({"text": text}).messages) == turns
 
 
+def test_what_every_dialect_opens_a_turn_with_is_a_mark() -> None:
+    """The quick look for hints must not hide a mark."""
+    for dialect in KNOWN:
+        opened = [opening for role, opening in dialect.opens.items() if role != "input"]
+        text = "\n".join(f"{opening}\nx" for opening in sorted(opened, key=lambda o: o == dialect.opens["assistant"]))
+        assert is_marked(text), dialect.name
+        assert dialect.weak or all(is_marked(f"{opening}\nx") for opening in opened), dialect.name
+
+
 def test_real_templates_are_turned_into_what_they_were_made_of_or_into_nothing(cases: list[dict]) -> None:
     """What 27 real templates render: messages come back as they were, after a system prompt of the template's own."""
     turned, unmarked = 0, set[str]()

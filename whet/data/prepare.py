@@ -190,6 +190,8 @@ class _Work:
                 rows.ledger.open(index, where)
             for index, reason, message in outcome.refused:
                 rows.ledger.drop(index, reason, message)
+            for index, tokens in outcome.cut.items():
+                rows.ledger.note_cut(index, tokens)
             rows.traits.add(outcome.traits)
             rows.writer.add(outcome.packed)
             rows.unknown += outcome.unknown
@@ -320,12 +322,21 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
             *facts["remarks"],
             *[NO_THINKING] * bool(quiet),
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
+            *_told_cut(summary["truncated"]),
             *told(facts["apart"]),
             *shapes[0].notes,
             *facts["label_forms"],
         ],
         apart=facts["apart"],
     )
+
+
+def _told_cut(cut: dict[str, int]) -> list[str]:
+    """What `too_long: truncate` cost, in a sentence."""
+    if not cut["rows"]:
+        return []
+    rows, tokens = count(cut["rows"], "row"), count(cut["tokens"], "token")
+    return [f"too_long: truncate cut {rows} short: {tokens} at their ends are left out, and a cut answer has no stop."]
 
 
 def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
