@@ -9,6 +9,7 @@ import pytest
 from whet.model import attend, attention, logprob
 from whet.model.fused import attention as fused
 from whet.plan import memory
+from whet.plan.adapter import Options
 from whet.plan.memory import Setting, moment_bytes, predict, weight_bytes
 from whet.plan.public import PUBLIC
 from whet.train import optim
@@ -26,6 +27,17 @@ def test_numbers_copied_from_rooms_below_are_still_theirs() -> None:
     assert all(memory.rounded(tokens) == attention.rounded(tokens) for tokens in range(1, 3000))
     assert memory.PLAIN_SCORES == attend.PLAIN_SCORES
     assert memory.PART == optim.PART
+
+
+def test_the_options_of_an_adapter_are_counted_where_they_lie() -> None:
+    plain = predict(SHAPE, LORA)
+    saved = predict(SHAPE, replace(LORA, options=Options(saved=("embed_tokens",))))
+    assert saved.adapter - plain.adapter == 2 * SHAPE.table
+    assert saved.optimizer - plain.optimizer == 12 * SHAPE.table  # an original and two moments
+    assert saved.total - plain.total >= 16 * SHAPE.table
+    dora = predict(SHAPE, replace(LORA, options=Options(dora=True)))
+    outputs = SHAPE.layers * sum(linear.outputs for linear in SHAPE.linears)
+    assert dora.adapter - plain.adapter == 2 * outputs and dora.activations > plain.activations
 
 
 def test_causes_add_up() -> None:

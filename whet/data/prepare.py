@@ -359,4 +359,5 @@ def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> 
 
 
 def _shape(stored: dict[str, Any]) -> Shape:
-    return Shape(**stored | {name: tuple(stored[name]) for name in ("unused", "notes")})
+    facts: dict[str, Any] = stored | {name: tuple(stored[name]) for name in ("unused", "notes")}
+    return Shape(**facts)

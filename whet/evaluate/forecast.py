@@ -20,6 +20,7 @@ from whet.generate.pace import ANSWERS, seconds_of_a_step
 from whet.model.base import load_config, load_tokenizer
 from whet.model.calibrate import calibrate
 from whet.model.precision import device
+from whet.plan.adapter import Options
 from whet.plan.around import Around, peak
 from whet.plan.machine import (
     GPU_PROCESS,
@@ -236,7 +237,9 @@ def _setting(recipe: Recipe, shape: Shape, material: Material, target: Target, c
         process=calibration.process if target.device == "cpu" else GPU_PROCESS,
     )
     if isinstance(recipe.adapter, Lora):
-        return replace(setting, rank=recipe.adapter.rank, targets=recipe.adapter.targets)
+        adapter = recipe.adapter
+        options = Options(tuple(adapter.rank_pattern.items()), adapter.dora, tuple(adapter.modules_to_save))
+        return replace(setting, rank=adapter.rank, targets=adapter.targets, options=options)
     return setting
 
 

@@ -19,7 +19,7 @@ from whet.model.base import (
     refuse_pickles,
 )
 from whet.recipe.bases import NANO, folder_of
-from whet.recipe.schema import Full, Pretrain, Recipe
+from whet.recipe.schema import Full, Lora, Pretrain, Recipe
 
 
 def refuse_unfit_base(recipe: Recipe) -> None:
@@ -28,7 +28,8 @@ def refuse_unfit_base(recipe: Recipe) -> None:
     if folder_of(name) is None:
         return
     config = load_config(name, code)
-    if name == NANO and (isinstance(recipe.adapter, Full) or recipe.adapter.targets == "all-linear"):
+    usual = isinstance(recipe.adapter, Full) or recipe.adapter == Lora(**_free(recipe.adapter))
+    if name == NANO and usual:
         return
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
     fresh = isinstance(recipe.method, Pretrain) and recipe.method.from_scratch
@@ -38,9 +39,14 @@ def refuse_unfit_base(recipe: Recipe) -> None:
         return
     refuse_pickles(name)
     model = _sketched(name, code)
-    if not isinstance(recipe.adapter, Full) and recipe.adapter.targets != "all-linear":
+    if not usual:
         any_rank = recipe.adapter.model_copy(update={"rank": 1, "alpha": 1.0})
         add_adapter(model, any_rank, recipe.seed)
+
+
+def _free(adapter: Lora) -> dict[str, Any]:
+    """Keys of the adapter that any base can take."""
+    return adapter.model_dump(include={"rank", "alpha", "dropout", "rslora"})
 
 
 def _sketched(name: str, trust_remote_code: bool) -> Any:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from whet.recipe.adapters import Full as Full
+from whet.recipe.adapters import Lora as Lora
 from whet.recipe.comparison import Compare as Compare
 from whet.recipe.dialects import Dialect
 from whet.recipe.distillation import Bake, Distil
@@ -114,24 +116,6 @@ Method = Annotated[
     Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo | Ppo | Bake | Distil,
     Field(discriminator="kind"),
 ]
-
-
-class Lora(Strict):
-    """Low-rank adapters on every linear layer and every expert; the base stays frozen."""
-
-    kind: Literal["lora"] = "lora"
-    rank: int | None = Field(
-        default=None, ge=1, le=65_536, description="Default from a rule: 16, or 32 for many tokens."
-    )
-    alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 32.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
-    targets: Literal["all-linear"] | list[str] = Field(default="all-linear", description="Modules that get an adapter.")
-
-
-class Full(Strict):
-    """Train every weight."""
-
-    kind: Literal["full"] = "full"
 
 
 Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
