@@ -148,6 +148,11 @@ class Renderer:
         except TemplateRaised as error:
             raise _template_raises(error, messages, tools) from error
 
+    def words_of(self, text: str) -> str:
+        """What an evaluation sees of a text: it goes through the tokenizer, and special tokens are left out."""
+        ids = self._encoder.ids(text)
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
     def document(self, row: Row) -> Document:
         """The whole text of a row for pre-training, where every token is learned. Raises RowRefused."""
         if row.text is not None:

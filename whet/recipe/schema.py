@@ -222,6 +222,7 @@ class Evaluate(Strict):
             "json",
             "accuracy",
             "final-answer",
+            "tool-call",
             "rouge-l",
             "chrf",
             "nll",
