@@ -193,7 +193,8 @@ def test_the_bundled_base_learns_to_call_tools(tmp_path: Path) -> None:
     result = whet.tune(
         data,
         run_root=tmp_path,
-        steps=80,
+        steps=60,
+        batch_tokens=1500,
         keep=False,
         evaluate={"forgetting": False, "against": ["base"]},
         split={"near_duplicates": False},
