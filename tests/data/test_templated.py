@@ -214,6 +214,8 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
         {"prompt": "Hi?", "completion": "Hello!<|im_end|>"},
         {"prompt": "<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\nHel", "completion": "lo!"},
         {"messages": [{"role": "user", "content": PAIRS["alpaca"][0]}, {"role": "assistant", "content": "Hello!"}]},
+        {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello!</s>"}]},
+        {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hello!<|endoftext|>"}]},
         {"text": PAIRS["inst"][0], "label": "greeting"},
         {"prompt": "Hi?", "answers": ["[INST] a [/INST] b", "c"], "scores": [1, 0]},
         {"text": "<|start|>user<|message|>Hi?<|end|><|start|>assistant<|channel|>final<|message|>Hello!<|return|>"},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STRONG, Dialect
 from whet.data.refuse import RowRefused
+from whet.data.roles import DIALECT
 from whet.data.templated import NotProved, Turns, is_marked, turns_of
 from whet.errors import DataError, count, shorten
 from whet.recipe.schema import Recipe
@@ -27,6 +28,8 @@ SAID_IN_PASSING = 0.01
 TURNED = ("text", "prompt", "prompt-completion", "alpaca", "preference", "unpaired")
 """Forms that can be read as turns."""
 ANSWERS = ("completion", "chosen", "rejected")
+SPEAKERS = ("assistant", *(name for name, role in DIALECT.items() if role == "assistant"))
+"""Who gives answers in a list of messages."""
 TRANSCRIPTS = ("preference", "unpaired", "ranking")
 """Forms whose transcripts (Human:, Assistant:) are read without being told."""
 
@@ -38,16 +41,20 @@ def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, bool]]:
         return
     for role, name in shape.columns.items():
         if role not in ("label", "scores", "ranks", "system"):
-            yield from ((text, role in ANSWERS) for text in _texts(value.get(name)))
+            yield from _texts(value.get(name), role in ANSWERS)
 
 
-def _texts(held: Any) -> Iterator[str]:
+def _texts(held: Any, answer: bool) -> Iterator[tuple[str, bool]]:
     """The text, or the words of all messages (and their roles, which are no marks)."""
     if isinstance(held, str):
-        yield held
-    elif isinstance(held, Mapping | list):
-        for inner in held.values() if isinstance(held, Mapping) else held:
-            yield from _texts(inner)
+        yield held, answer
+    elif isinstance(held, Mapping):
+        speaker = held.get("role", held.get("from"))
+        for inner in held.values():
+            yield from _texts(inner, answer or speaker in SPEAKERS)
+    elif isinstance(held, list):
+        for inner in held:
+            yield from _texts(inner, answer)
 
 
 def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[str, Any]:
