@@ -9,7 +9,7 @@ import pytest
 from tests.data.test_preferences import recipe, spoken
 from whet.data.convert import RowRefused, detect, to_row
 from whet.data.rankings import as_pairs
-from whet.data.source import RawRow
+from whet.data.source import RawRow, read_row
 from whet.errors import RecipeError
 
 BARD = {"conversations": [{"from": "prompter", "value": "Hi?"}, {"from": "bard", "value": "Hello!"}]}
@@ -86,7 +86,7 @@ def test_roles_are_mapped_in_every_form_that_holds_messages(value: dict[str, Any
     asked = recipe(columns={"roles": {"asker": "user", "bard": "assistant"}})
     shape = detect([value], asked)
     (pair,) = as_pairs([(0, "made-up.jsonl:1", value)], shape)
-    assert spoken(to_row(RawRow(*pair), shape, asked).messages) == ASKED
+    assert spoken(to_row(read_row(pair), shape, asked).messages) == ASKED
     assert not any("columns.roles" in note for note in shape.notes)
 
 

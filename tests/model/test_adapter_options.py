@@ -13,13 +13,14 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from tests.tiny_models import grove, tiny
 from whet.errors import ModelError, RecipeError
 from whet.model.adapter import add_adapter, causal_lm, load_adapter, merge_adapter, without_adapter
+from whet.model.adapter_options import told_adapter
 from whet.model.fit import fuse, install_forest
 from whet.model.interpolate import interpolated
 from whet.model.lora import is_lora
 from whet.model.policy import Policy, reference_logprobs
 from whet.model.sketch import refuse_unfit_base
 from whet.recipe.load import load_recipe
-from whet.recipe.schema import Lora
+from whet.recipe.schema import Full, Lora
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "rslora": {"rslora": True},
@@ -169,3 +170,10 @@ def test_a_model_that_is_no_plain_difference_is_not_brought_nearer() -> None:
     model = trained("patterns", True)
     with interpolated(model, None, 0.0), torch.no_grad():
         torch.testing.assert_close(read(model), reference_logprobs(base_of(True), grove()), atol=2e-4, rtol=1e-4)
+
+
+def test_the_run_says_what_the_options_mean_for_it() -> None:
+    dora, saved = told_adapter(base_of(True), Lora(dora=True, modules_to_save=["lm_head"]))
+    assert "PEFT computes the layers" in dora and "at the adapter's rate: lm_head" in saved
+    assert told_adapter(base_of(True), Lora(rslora=True)) == told_adapter(base_of(True), Full()) == []
+    assert "experts" in told_adapter(tiny("Mixtral"), Lora(rank=4, alpha=8.0))[0]

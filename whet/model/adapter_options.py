@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 from whet.errors import ModelError, nearest
+from whet.model.experts import told_experts
 from whet.model.lora import is_lora
+from whet.model.quantise import is_quantised
 from whet.recipe.schema import Lora
 
 
@@ -31,6 +33,10 @@ def saved_modules(model: Any, adapter: Lora) -> list[str]:
         if is_tied(model) and wanted == head:
             what = f"the output layer of this base is its embedding, so that {head} cannot be trained alone"
             fix = f"name {table}, which trains both"
+            raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+        meant = [model.get_submodule(name) for name in names if f".{name}".endswith(f".{wanted}")]
+        if any(is_quantised(part) for module in meant for part in module.modules()):
+            what, fix = "a module in 4 bits cannot be trained whole", "leave it out, or leave quantise out"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
     inside = [name for name in adapter.modules_to_save if adapter.targets != "all-linear" and name in adapter.targets]
     if inside:
@@ -66,6 +72,17 @@ def ties(model: Any, saved: list[str]) -> bool:
     return is_tied(model) and _name_of(model, model.get_input_embeddings()) in {
         name.rpartition(".")[2] for name in saved
     }
+
+
+def told_adapter(model: Any, adapter: object) -> list[str]:
+    """What the adapter means for a run on this base, in sentences for whoever watches."""
+    found = [told] if (told := told_experts(model, adapter)) else []
+    if isinstance(adapter, Lora) and adapter.dora:
+        found.append("adapter.dora: PEFT computes the layers, Whet's kernels do not know it; slower, and the same.")
+    if isinstance(adapter, Lora) and adapter.modules_to_save:
+        names = ", ".join(adapter.modules_to_save)
+        found.append(f"Trained whole and saved with the adapter, at the adapter's rate: {names}.")
+    return found
 
 
 def _name_of(model: Any, wanted: Any) -> str:
