@@ -57,6 +57,10 @@ TEXTS: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "Be brief.\n\n### Instruction:\nHi?\n\n### Response:\nHello!<|endoftext|>",
         WITH_SYSTEM,
     ),
+    "alpaca in one line": ("alpaca", "### Instruction: Hi? ### Response: Hello!", ASKED),
+    "questions": ("questions", "### Question:\nHi?\n### Answer:\nHello!", ASKED),
+    "oig": ("oig", "<human>: Hi?\n<bot>: Hello!", ASKED),
+    "human and ai": ("human-ai", "Human: Hi?\nAI: Hello!", ASKED),
     "guanaco": ("guanaco", "### Human: Hi?### Assistant: Hello!", ASKED),
     "headings": ("headings", "### System:\nBe brief.\n\n### User:\nHi?\n\n### Assistant:\nHello!", WITH_SYSTEM),
     "vicuna": ("vicuna", "Be brief. USER: Hi? ASSISTANT: Hello!</s>", WITH_SYSTEM),
@@ -219,6 +223,8 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
         {"text": PAIRS["inst"][0], "label": "greeting"},
         {"prompt": "Hi?", "answers": ["[INST] a [/INST] b", "c"], "scores": [1, 0]},
         {"text": "<|start|>user<|message|>Hi?<|end|><|start|>assistant<|channel|>final<|message|>Hello!<|return|>"},
+        {"text": "### instruction\nHi?\n\n### response\nHello!"},
+        {"text": "###User: Hi?\n###Bot: Hello!"},
         {"text": "<|HUMAN|>Hi?<|BOT|><|my_assistant|>Hello!"},
     ],
 )
@@ -237,6 +243,7 @@ def test_what_nobody_can_turn_is_never_learned_without_a_word(value: dict[str, A
         "if (a <| b |> c) { use<s>x</s> }",
         "The article says so. Human: we are.",
         "A plain text.<|endoftext|>",
+        "### Why users like it\nIt is good.\n\n### Answers to questions\nNone.",
         "# Notes\n\n### Input:\nwater\n\n### Instruction:\nboil it",
     ],
 )

@@ -98,7 +98,9 @@ GRANITE = _around("<|start_of_role|>", "<|end_of_role|>")
 OPENCHAT = {"user": "GPT4 Correct User:", "assistant": "GPT4 Correct Assistant:", "system": "GPT4 Correct System:"}
 STOPPED = {"assistant": "</s>"}
 """Of templates of the time of Llama 1, where people write it or leave it out."""
-HEADINGS = r"### (?:System|Human|User|Assistant|Instruction|Input|Response):|</s>|<\|endoftext\|>"
+HEADINGS = (
+    r"### (?:System|Human|User|Assistant|Instruction|Input|Context|Question|Answer|Response):|</s>|<\|endoftext\|>"
+)
 SPEAKERS = r"(?m)^\s*(?:System|Human|User|Assistant|AI|Bot):|</s>|<\|endoftext\|>"
 """Also those of dialects like it, which would otherwise be swallowed by the turn before."""
 IM = r"<\|im_\w+\|>"
@@ -179,7 +181,25 @@ KNOWN = (
         preamble=True,
         weak=True,
         may_stay_open=True,
-        lines=True,
+    ),
+    Dialect(
+        "questions",
+        "headings (### Question:, ### Answer:)",
+        {"system": "### System:", "user": "### Question:", "input": "### Context:", "assistant": "### Answer:"},
+        STOPPED,
+        HEADINGS,
+        preamble=True,
+        weak=True,
+        may_stay_open=True,
+    ),
+    Dialect(
+        "oig",
+        "the form of OIG (<human>:, <bot>:)",
+        {"user": "<human>:", "assistant": "<bot>:"},
+        STOPPED,
+        r"<(?:human|bot)>:|</s>|<\|endoftext\|>",
+        weak=True,
+        may_stay_open=True,
     ),
     Dialect(
         "guanaco",
@@ -222,6 +242,16 @@ KNOWN = (
         lines=True,
     ),
     Dialect(
+        "human-ai",
+        "a transcript (Human:, AI:)",
+        {"user": "Human:", "assistant": "AI:"},
+        STOPPED,
+        SPEAKERS,
+        weak=True,
+        may_stay_open=True,
+        lines=True,
+    ),
+    Dialect(
         "user-transcript",
         "a transcript (User:, Assistant:)",
         {"system": "System:", "user": "User:", "assistant": "Assistant:"},
@@ -247,6 +277,11 @@ STRONG = re.compile(
 known here."""
 HINTS = ("<|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant")
 """Without one of these STRONG finds nothing: far sooner looked for than a pattern."""
+LOOSE = re.compile(
+    r"###\s*(?:instruction|human|user|prompt)s?\b.{0,100000}?###\s*(?:response|assistant|answer|output|ai|bot|gpt)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Headings of instructions as people spell them: asked about where no dialect above gives the text back."""
 FOREIGN = re.compile(r"<\|\w+\|>|<｜[^｜<>]+｜>|</?(?:tool_call|tools|tool_response|function_call)>|\[/?TOOL_CALLS\]")
 """What turns of words do not hold: other control tokens, and tool calls, which messages write apart."""
 STOP = re.compile(r"(?:" + "|".join(map(re.escape, (*ENDS, "<|end|>", "<|eot|>"))) + r")\s*\Z")

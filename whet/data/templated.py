@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from whet.data.dialects import ENDS, FOREIGN, HINTS, KNOWN, PREAMBLES, STOP, STRONG, Dialect
+from whet.data.dialects import ENDS, FOREIGN, HINTS, KNOWN, LOOSE, PREAMBLES, STOP, STRONG, Dialect
 from whet.types import Message
 
 PREAMBLE, INPUT = "preamble", "input"
@@ -62,6 +62,8 @@ class Turns:
 def is_marked(text: str, answer: bool = False) -> bool:
     """Whether a chat template seems to have written this; `answer`: an end token at its end is a sign, too."""
     if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (answer and STOP.search(text)):
+        return True
+    if "###" in text and LOOSE.search(text):
         return True
     return any(dialect.weak and _opens(text, dialect) for dialect in KNOWN)
 
