@@ -13,7 +13,9 @@ from whet.data.convert import RowRefused, detect, to_row
 from whet.data.corpus import prepare_corpus
 from whet.data.dialects import KNOWN
 from whet.data.prepare import prepare
+from whet.data.shape import Detector
 from whet.data.source import RawRow
+from whet.data.template import Renderer
 from whet.data.templated import NotProved, is_marked, turns_of
 from whet.errors import DataError
 from whet.model.base import load_tokenizer
@@ -266,6 +268,28 @@ def test_a_dialect_that_no_row_is_in_is_refused() -> None:
         detect([{"text": "A story."}], recipe(dialect="gemma"))
     with pytest.raises(DataError, match="only texts in columns"):
         detect(["a plain text"], recipe(dialect="gemma"))
+
+
+def test_the_bases_own_control_token_in_a_message_is_left_to_the_renderer() -> None:
+    chat = {"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello!<|end|>"}]}
+    pair = {"prompt": "Hi?", "completion": "Hello!<|end|>"}
+    control = load_renderer().control_tokens
+    assert "<|end|>" in control
+    for value in (chat, pair):
+        with pytest.raises(DataError, match="hold the marks of a chat template"):
+            detect([value], recipe())
+        detector = Detector(value, recipe(), control=control)
+        detector.see(value)
+        with pytest.raises(RowRefused, match="turns into a control token"):
+            load_renderer().render(to_row(RawRow(0, "a.jsonl:1", value), detector.shape(), recipe()))
+    whole = {"text": "<|user|>Hi?<|end|><|assistant|>Hello!<|end|>"}
+    detector = Detector(whole, recipe(), control=control)
+    detector.see(whole)
+    assert detector.shape().dialect == "phi-3"
+
+
+def load_renderer() -> Renderer:
+    return Renderer(load_tokenizer("nano"))
 
 
 def test_a_file_in_chatml_trains_like_the_same_file_of_messages(tmp_path: Path) -> None:

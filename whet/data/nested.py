@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STRONG, Dialect
+from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STOP, STRONG, Dialect
 from whet.data.refuse import RowRefused
 from whet.data.roles import DIALECT
 from whet.data.templated import NotProved, Turns, is_marked, turns_of
@@ -141,7 +141,9 @@ def turned(value: Any, shape: Shape, name: str) -> Any:
 class Nested:
     """Looks at every row of a source for texts that are already written in a chat template."""
 
-    def __init__(self, shape: Shape, recipe: Recipe) -> None:
+    def __init__(self, shape: Shape, recipe: Recipe, control: frozenset[str] = frozenset()) -> None:
+        """`control` are the base's own control tokens: rows that hold them are refused when they are rendered."""
+        self._control = control
         self._shape, self._recipe = _readable(shape), recipe
         self._seen = self._marked = 0
         self._first: tuple[int, str, str] | None = None
@@ -153,7 +155,7 @@ class Nested:
 
     def see(self, value: Any, where: str = "") -> None:
         self._seen += 1
-        held = [(text, answer) for text, answer in strings_of(value, self._shape) if not self._read_anyway(text)]
+        held = [(text, answer) for text, answer in strings_of(value, self._shape) if not self._left_alone(text)]
         marked = next((text for text, answer in held if is_marked(text, answer)), None)
         if marked is None:
             return
@@ -171,8 +173,14 @@ class Nested:
                     self._fails[dialect.name] = (self._seen, where, marked, f"{dialect.title}: {reason}")
                 self._alive.remove(dialect)
 
-    def _read_anyway(self, text: str) -> bool:
-        return bool(self._shape.kind in TRANSCRIPTS and SPEAKER.match(text) and not STRONG.search(text))
+    def _left_alone(self, text: str) -> bool:
+        """A transcript that is read without being told; the base's own control token where no turns can be read."""
+        if self._shape.kind in TRANSCRIPTS and SPEAKER.match(text) and not STRONG.search(text):
+            return True
+        if self._shape.kind in ("chat", "sharegpt"):
+            return any(token in text for token in self._control)
+        ends = STOP.search(text)
+        return bool(ends and ends.group().strip() in self._control and not is_marked(text))
 
     def settle(self, shape: Shape) -> Shape:
         """The shape, with the dialect that its texts are read in, and what is to be said. Raises DataError where that

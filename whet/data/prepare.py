@@ -141,8 +141,9 @@ class _Work:
         """Reads everything, makes the split, writes it all down. Raises DataError."""
         recipe = self.recipe
         quiet = self.renderer.without_thinking()
-        looks = [survey(recipe.data, recipe, quiet is not None)]
-        looks += [survey(recipe.test, recipe, False)] if recipe.test else []
+        control = self.renderer.control_tokens
+        looks = [survey(recipe.data, recipe, quiet is not None, control)]
+        looks += [survey(recipe.test, recipe, False, control)] if recipe.test else []
         _refuse_other_form(looks, recipe)
         looks, forms = with_labels_joined(looks, recipe)
         if looks[0].reasoning:

@@ -90,8 +90,11 @@ def detect(values: Iterable[Mapping[str, Any] | str], recipe: Recipe, places: It
 class Detector:
     """`detect`, row by row: the first row gives the shape, and every row is to be seen, the first one too."""
 
-    def __init__(self, first: Mapping[str, Any] | str, recipe: Recipe, place: str = "") -> None:
-        """Raises DataError when no shape fits the first row."""
+    def __init__(
+        self, first: Mapping[str, Any] | str, recipe: Recipe, place: str = "", control: frozenset[str] = frozenset()
+    ) -> None:
+        """`control` are the base's control tokens, where it is known. Raises DataError when no shape fits the first
+        row."""
         try:
             self._shape = _shape(first, recipe)
         except DataError as error:
@@ -100,7 +103,7 @@ class Detector:
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude=BESIDE).values())
         self._chosen = chosen
-        self._nested = Nested(self._shape, recipe)
+        self._nested = Nested(self._shape, recipe, control)
         self._roles = Roles(recipe.columns.roles)
         self._judged = Judged((*self._shape.columns.values(), *_beside(recipe)))
         self._names = {name.strip().lower(): name for name in first} if isinstance(first, Mapping) else {}

@@ -87,6 +87,11 @@ class Renderer:
         """What a release must set as its tokenizer's `chat_template`: the very templates that were trained with."""
         return self.template if len(self.templates) == 1 else dict(self.templates)
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """The tokenizer's special tokens, as they are written."""
+        return self._encoder.special
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes the ids: the key of caches, and of golden ids in a release."""
