@@ -5,6 +5,7 @@ Shape legend: T tokens in a batch, N supervised tokens, S segments, D hidden siz
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,13 @@ Message = dict[str, Any]
 
 Severity = Literal["error", "warning", "info"]
 VerdictWord = Literal["better", "worse", "no-difference", "undecided"]
+
+
+def written_call(call: dict[str, Any]) -> str:
+    """A tool call as many chat templates write it; for people, and for what is compared."""
+    function = call.get("function", call)
+    said = {"name": function.get("name"), "arguments": function.get("arguments", {})}
+    return f"<tool_call>{json.dumps(said, ensure_ascii=False, default=str)}</tool_call>"
 
 
 @dataclass(slots=True)
@@ -48,9 +56,12 @@ class Row:
 
     @property
     def reference(self) -> str:
-        """The answer that an evaluation compares with: the last assistant turn."""
+        """The answer that an evaluation compares with: the last assistant turn, its words and its tool calls."""
         last = self.messages[-1] if self.messages else {}
-        return str(last.get("content") or "") if last.get("role") == "assistant" else ""
+        if last.get("role") != "assistant":
+            return ""
+        words = str(last.get("content") or "")
+        return "\n".join([words] * bool(words) + [written_call(call) for call in last.get("tool_calls") or []])
 
     @property
     def prompt(self) -> list[Message]:

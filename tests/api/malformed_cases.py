@@ -93,19 +93,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 }
 """Name of the file, its bytes, words of the message."""
 
-TOOL_USE = [
-    user("a"),
-    answer("", tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
-    {"role": "tool", "content": "x", "tool_call_id": "1"},
-    answer("done"),
-]
-
 ROWS: dict[str, tuple[Any, str]] = {
-    "tool rows": (
-        {"messages": TOOL_USE},
-        "2 x template-raises, for example a.jsonl:31: the base's chat template refuses",
-    ),
-    "tools": ({"messages": [user("a"), answer("b")], "tools": [{"name": "f", "parameters": {}}]}, "2 x field-vanishes"),
     "tools as broken text": ({"messages": [user("a"), answer("b")], "tools": "{"}, "2 x bad-json"),
     "unknown role": ({"messages": [{"role": "wizard", "content": "a"}, answer("b")]}, "unknown role (got 'wizard')"),
     "no role": ({"messages": [{"content": "a"}, answer("b")]}, "message 1 has no role"),
@@ -132,7 +120,6 @@ ROWS: dict[str, tuple[Any, str]] = {
 }
 """A row that stands twice at the end of 30 good conversations, and words of the message."""
 
-CALL = {"name": "look_up", "arguments": "{}"}
 NONE_USABLE: dict[str, tuple[Callable[[int], Any], str]] = {
     "chosen equals rejected": (
         lambda n: {"prompt": f"a{n}", "chosen": f"b{n}", "rejected": f"b{n}"},
@@ -148,14 +135,6 @@ NONE_USABLE: dict[str, tuple[Callable[[int], Any], str]] = {
     "a prompt that is an object": (
         lambda n: {"prompt": {"question": f"a{n}"}, "completion": "b"},
         "wrong-type, for example a.jsonl:1: 'prompt' must be a text (got {'question': 'a0'})",
-    ),
-    "tool calls": (
-        lambda n: {"messages": [user(f"a{n}"), answer("", tool_calls=[{"type": "function", "function": CALL}])]},
-        "field-vanishes, for example a.jsonl:1: ",
-    ),
-    "function_call": (
-        lambda n: {"messages": [user(f"a{n}"), answer("", function_call=CALL)]},
-        "field-vanishes, for example a.jsonl:1: ",
     ),
     "reasoning_content": (
         lambda n: {"messages": [user(f"a{n}"), answer("b", reasoning_content=f"hm{n}")]},

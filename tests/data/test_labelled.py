@@ -67,16 +67,18 @@ def test_a_label_of_another_kind_is_refused(task: str, value: Any, words: str) -
 def test_a_text_is_read_as_its_tokenizer_gives_it_and_marked_at_its_end() -> None:
     tokenizer = load_tokenizer("nano")
     row = row_of("spam", "single")
-    segment = text_segment(row, Renderer(tokenizer), None, "drop")
+    segment = text_segment(row, Renderer(tokenizer), None, "drop", {})
     assert segment.ids == tokenizer("Hello there")["input_ids"]
     assert segment.weights == [0.0] * (len(segment.ids) - 1) + [1.0]
-    short = text_segment(row, Renderer(tokenizer), 1, "truncate")
+    cut: dict[int, int] = {}
+    short = text_segment(row, Renderer(tokenizer), 1, "truncate", cut)
+    assert cut == {row.index: len(segment.ids) - 1}
     assert short.ids == segment.ids[:1] and short.weights == [0.0]
     with pytest.raises(RowRefused, match="longest row"):
-        text_segment(row, Renderer(tokenizer), 1, "drop")
+        text_segment(row, Renderer(tokenizer), 1, "drop", {})
     row.messages[0]["content"] = "Hello <|end|>"
     with pytest.raises(RowRefused, match="control token"):
-        text_segment(row, Renderer(tokenizer), None, "drop")
+        text_segment(row, Renderer(tokenizer), None, "drop", {})
 
 
 PAIR = {"prompt": "Hi", "chosen": "Hello.", "rejected": "Go away."}

@@ -26,6 +26,8 @@ def filled(good: int, **bad: int) -> Ledger:
 def test_a_summary_adds_up() -> None:
     ledger = filled(8, too_long=2)
     ledger.open(10, "x:11")
+    for row, tokens in ((10, 9), (0, 3), (9, 100)):  # the last one is dropped
+        ledger.note_cut(row, tokens)
     ledger.close(10, "test", tokens=5, supervised=5)
     summary = ledger.summary()
     assert summary == {
@@ -33,12 +35,15 @@ def test_a_summary_adds_up() -> None:
         "trained": 8,
         "held_out": {"validation": 0, "test": 1},
         "dropped": {"too-long": 2},
+        "truncated": {"rows": 2, "tokens": 12},
         "supervised_tokens": 32,
         "tokens": 80,
     }
     ledger.check()
     lines = list(ledger.rows_jsonl())
     assert [line["row"] for line in lines] == list(range(11)) and lines[8]["reason"] == "too-long"
+    assert [line["cut"] for line in lines] == [3, *[0] * 8, 100, 9]
+    assert Ledger.restored(ledger.columns(), ledger.words()).summary() == summary
 
 
 def test_a_row_without_a_fate_or_with_two_is_a_fault() -> None:

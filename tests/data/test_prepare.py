@@ -13,6 +13,7 @@ from whet.data.prepare import prepare
 from whet.data.template import Renderer
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
+from whet.types import Row
 
 WORDS = [f"word{number}" for number in range(300)]
 
@@ -23,6 +24,10 @@ def lines(count: int, seed: int = 0) -> list[dict]:
         {"prompt": " ".join(rng.choices(WORDS, k=8)), "completion": " ".join(rng.choices(WORDS, k=5))}
         for _ in range(count)
     ]
+
+
+def asked(value: dict) -> list[dict]:
+    return [{"role": "user", "content": value["prompt"]}, {"role": "assistant", "content": value["completion"]}]
 
 
 def written(path: Path, values: list) -> str:
@@ -72,6 +77,11 @@ def test_long_rows_are_dropped_or_cut_as_asked(tokenizer, tmp_path: Path) -> Non
     assert dropped.ledger.dropped() == {"too-long": 1} and dropped.longest <= 200
     cut = prepare(Recipe(data=data, too_long="truncate"), tokenizer, context=200)
     assert not cut.ledger.dropped() and cut.longest == 200
+    left_out = len(Renderer(tokenizer).render(Row(5, "a.jsonl:6", messages=asked(values[5]))).ids) - 200
+    assert cut.ledger.summary()["truncated"] == {"rows": 1, "tokens": left_out} and left_out > 0
+    assert cut.ledger.entry(5).cut == left_out
+    assert f"too_long: truncate cut 1 row short: {left_out:,} tokens" in " ".join(cut.notes)
+    assert not any("too_long" in note for note in dropped.notes)
     tight = prepare(Recipe(data=data, drop_budget=0.1, max_tokens=180), tokenizer, context=200)
     assert tight.longest <= 180
 

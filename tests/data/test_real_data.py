@@ -43,7 +43,7 @@ FILES: list[tuple[str, dict[str, Any], str, int]] = [
         "prompt-completion",
         300,
     ),
-    ("hh_rlhf/harmless-base-test.jsonl.gz", {"columns": {"text": "chosen"}}, "text", 2312),
+    ("hh_rlhf/harmless-base-test.jsonl.gz", {"columns": {"text": "chosen"}, "dialect": "none"}, "text", 2312),
     ("tinystories_sample/tiny_stories.txt", {}, "text", 1),
     ("books", {}, "text", 34),
 ]

@@ -172,7 +172,7 @@ def test_a_damaged_cache_is_made_anew_and_said(tokenizer, data: Path, tmp_path: 
         again = prepare(recipe, tokenizer, cache=cache)
         assert "damaged" in again.notes.pop() and everything(again) == fresh
         assert path.read_bytes() == content or name in ("columns.npz", "facts.json", "facts.sha256")
-    assert not prepare(recipe, tokenizer, cache=cache).notes
+    assert not any("damaged" in note for note in prepare(recipe, tokenizer, cache=cache).notes)
 
 
 def test_a_run_that_fails_leaves_no_cache(tokenizer, tmp_path: Path) -> None:

@@ -269,6 +269,13 @@ def test_a_ledger_that_does_not_add_up_is_said(tmp_path: Path) -> None:
     assert "does not add up" in Page(write(folder)).text
 
 
+def test_rows_that_were_cut_are_counted(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    assert "cut short" not in Page(write(folder)).text
+    change(folder / "ledger.json", truncated={"rows": 1234, "tokens": 56789})
+    assert "1,234 of the rows used were too long and were cut short: 56,789 tokens" in Page(write(folder)).text
+
+
 def test_thousands_of_long_answers_and_steps_stay_below_300_kilobytes(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", rows=20, steps=20_000)
     words = "the quick brown fox jumps over a lazy dog and then sleeps < & > " * 40

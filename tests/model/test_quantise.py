@@ -18,7 +18,7 @@ from whet.model.adapter import add_adapter, without_adapter
 from whet.model.fit import forest_refusal
 from whet.model.policy import Policy, reference_logprobs
 from whet.model.quantise import dequantised, quantised_linears
-from whet.recipe.schema import Full
+from whet.recipe.schema import Full, Lora
 
 bitsandbytes = pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (the extra quant)")
 
@@ -174,3 +174,16 @@ def test_without_bitsandbytes_one_message_says_what_to_install(tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(ModelError, match=r'pip install "whet\[quant\]"'):
         quantised(saved(tmp_path))
+
+
+def test_a_table_is_trained_whole_over_a_4_bit_base_and_a_4_bit_layer_is_not(tmp_path: Path) -> None:
+    def with_saved(*names: str) -> Any:
+        return add_adapter(
+            quantised(saved(tmp_path / "base")).model, Lora(rank=4, alpha=8.0, modules_to_save=list(names)), seed=0
+        )
+
+    with pytest.raises(ModelError, match="a module in 4 bits cannot be trained whole"):
+        with_saved("v_proj")
+    policy = Policy(with_saved("embed_tokens"))
+    loss, gradients = loss_and_gradients(policy.logprobs(grove()), grove(), policy.model)
+    assert any("embed_tokens" in name and gradient.abs().sum() > 0 for name, gradient in gradients.items()), loss

@@ -13,6 +13,7 @@ from whet.model.adapter import add_adapter
 from whet.model.fused import attention as fused
 from whet.model.policy import Policy
 from whet.plan import memory
+from whet.plan.adapter import Options, adapter_numbers
 from whet.plan.memory import Setting, moment_bytes, predict, weight_bytes
 from whet.plan.public import PUBLIC
 from whet.plan.shape import read_shape
@@ -32,6 +33,17 @@ def test_numbers_copied_from_rooms_below_are_still_theirs() -> None:
     assert all(memory.rounded(tokens) == attention.rounded(tokens) for tokens in range(1, 3000))
     assert memory.PLAIN_SCORES == attend.PLAIN_SCORES
     assert memory.PART == optim.PART
+
+
+def test_the_options_of_an_adapter_are_counted_where_they_lie() -> None:
+    plain = predict(SHAPE, LORA)
+    saved = predict(SHAPE, replace(LORA, options=Options(saved=("embed_tokens",))))
+    assert saved.adapter - plain.adapter == 2 * SHAPE.table
+    assert saved.optimizer - plain.optimizer == 12 * SHAPE.table  # an original and two moments
+    assert saved.total - plain.total >= 16 * SHAPE.table
+    dora = predict(SHAPE, replace(LORA, options=Options(dora=True)))
+    outputs = SHAPE.layers * sum(linear.outputs for linear in SHAPE.linears)
+    assert dora.adapter - plain.adapter == 2 * outputs and dora.activations > plain.activations
 
 
 def test_causes_add_up() -> None:
@@ -116,5 +128,5 @@ def test_over_a_4_bit_base_experts_get_no_adapter() -> None:
     shape = PUBLIC["mixtral-8x7b"].shape
     four_bits = replace(LORA, quantised=True)
     dense = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    assert memory.trained_numbers(shape, four_bits) == shape.adapter(16, dense)
+    assert memory.trained_numbers(shape, four_bits) == adapter_numbers(shape, 16, dense, Options())
     assert memory.trained_numbers(shape, LORA) > 5 * memory.trained_numbers(shape, four_bits)

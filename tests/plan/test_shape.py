@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 from tests.tiny_models import CONFIGS, config_of
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter
+from whet.plan.adapter import Options, adapter_numbers
 from whet.plan.shape import FAMILIES, read_shape
 from whet.recipe.schema import Lora
 
@@ -40,7 +41,30 @@ def test_the_adapter_has_the_size_that_peft_gives_it(name: str) -> None:
     for rank in (3, 8):
         adapted = add_adapter(on_meta(config), Lora(rank=rank, alpha=8.0), seed=0)
         made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
-        assert read_shape(config.to_dict()).adapter(rank) == made
+        assert adapter_numbers(read_shape(config.to_dict()), rank, "all-linear", Options()) == made
+
+
+OPTIONS = {
+    "dora": (Lora(dora=True), Options(dora=True)),
+    "other ranks": (
+        Lora(rank_pattern={"v_proj": 7, r"layers\.0\.self_attn\.q_proj": 2}),
+        Options(ranks=(("v_proj", 7), (r"layers\.0\.self_attn\.q_proj", 2))),
+    ),
+    "a trained embedding": (Lora(modules_to_save=["embed_tokens"]), Options(saved=("embed_tokens",))),
+    "a trained map and norms": (
+        Lora(targets=["q_proj"], modules_to_save=["o_proj"]),
+        Options(saved=("o_proj",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(("adapter", "options"), OPTIONS.values(), ids=OPTIONS)
+def test_the_options_of_an_adapter_count_as_peft_counts_them(adapter: Lora, options: Options, tied: bool) -> None:
+    config = config_of("Llama", tie_word_embeddings=tied)
+    asked = adapter.model_copy(update={"rank": 4, "alpha": 8.0})
+    made = sum(p.numel() for p in add_adapter(on_meta(config), asked, seed=0).parameters() if p.requires_grad)
+    assert adapter_numbers(read_shape(config.to_dict()), 4, adapter.targets, options) == made
 
 
 def test_every_family_is_tested() -> None:
@@ -67,4 +91,4 @@ def test_a_config_without_a_size_is_refused() -> None:
 
 def test_a_target_that_no_map_is_called_is_refused() -> None:
     with pytest.raises(ModelError, match="no linear layer has this name"):
-        read_shape(config_of("Llama").to_dict()).adapter(4, ["q_proj", "c_attn"])
+        read_shape(config_of("Llama").to_dict()).adapted(["q_proj", "c_attn"])

@@ -13,6 +13,8 @@ from transformers import AutoModelForCausalLM
 
 from tests.tiny_models import CONFIGS, tiny
 from whet.errors import ModelError
+from whet.model.adapter import add_adapter, load_adapter, merge_adapter
+from whet.recipe.schema import Lora
 from whet.store.atomic import sha256_file
 from whet.train import rescaled
 
@@ -75,3 +77,20 @@ def test_a_base_that_has_changed_is_no_start(tmp_path: Path, monkeypatch: pytest
     saved(tmp_path / "model", "Qwen2", monkeypatch, fingerprint="another")
     with pytest.raises(ModelError, match="other weights"):
         rescaled.rescale(tmp_path / "model", 0.5, False)
+
+
+def test_modules_with_an_alpha_of_their_own_go_the_same_way(tmp_path: Path) -> None:
+    adapter = Lora(rank=4, alpha=8.0, rslora=True, rank_pattern={"o_proj": 2}, alpha_pattern={"v_proj": 3.0})
+    tuned = add_adapter(tiny("Llama"), adapter, seed=0)
+    random = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.copy_(torch.randn(parameter.shape, generator=random))
+    tuned.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "whet.json").write_text(json.dumps(FACTS | {"adapter": "lora"}))
+    rescaled.rescale(tmp_path / "model", 0.25, False)
+    found = dict(merge_adapter(load_adapter(tiny("Llama"), tmp_path / "model")).named_parameters())
+    base, whole = (dict(model.named_parameters()) for model in (tiny("Llama"), merge_adapter(tuned)))
+    for name, start in base.items():
+        assert torch.allclose(found[name], torch.lerp(start, whole[name], 0.25), atol=1e-5), name

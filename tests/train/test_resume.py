@@ -23,6 +23,9 @@ ROWS = {
 GENERAL = [{"prompt": f"What is {n} plus 2?"} for n in range(9)] + [{"text": "Once"}, {"text": "The"}]
 EXTRA = {"kept": ["keep.replay=base", "keep.prompts=general.jsonl", "keep.ratio=0.3", "keep.every=2", "keep.kl=0.5"]}
 """What the base itself says to these prompts is replayed beside the rows."""
+EXTRA["options"] = [
+    "adapter={kind: lora, dora: true, rslora: true, rank_pattern: {v_proj: 5}, modules_to_save: [embed_tokens]}"
+]
 SETTINGS = ["steps=12", "batch_tokens=256", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false"]
 
 
@@ -102,3 +105,18 @@ def test_the_finished_run_does_not_train_again(data: Path, uninterrupted: Path) 
     finish(data, uninterrupted.parent)
     assert (uninterrupted / "metrics.jsonl").read_bytes() == metrics
     assert (uninterrupted / "model" / "adapter_model.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_a_run_with_every_option_of_the_adapter_resumes_to_the_bit(tmp_path: Path) -> None:
+    data = tmp_path / "options.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS["sft"]))
+    found = []
+    for runs, lines in ((tmp_path / "whole", None), (tmp_path / "killed", 7)):
+        if lines:
+            kill_when(start(data, runs), runs, lines)
+        finish(data, runs)
+        found.append(load_file(str(runs / "r" / "model" / "adapter_model.safetensors")))
+    assert any("magnitude" in name for name in found[0]) and any("embed_tokens" in name for name in found[0])
+    assert found[0].keys() == found[1].keys()
+    assert all(found[0][name].equal(found[1][name]) for name in found[0])

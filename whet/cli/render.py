@@ -87,6 +87,9 @@ def ledger(facts: dict[str, Any]) -> Table:
     rows += [(f"held out for {part}", number) for part, number in held_out.items()]
     rows += [(f"dropped: {reason}", number) for reason, number in sorted((facts.get("dropped") or {}).items())]
     rows.append(("read", facts.get("rows_in")))
+    cut = facts.get("truncated") or {}
+    if cut.get("rows"):
+        rows += [("of these cut short", cut["rows"]), ("tokens cut away", cut["tokens"])]
     if facts.get("supervised_tokens") is not None:
         rows.append(("tokens to learn", facts["supervised_tokens"]))
     return table(["rows", "#"], rows, title="Where every row went")

@@ -36,6 +36,8 @@ class Outcome:
     traits: Described
     packed: Packed
     refused: list[tuple[int, str, str]]
+    cut: dict[int, int]
+    """Rows that were too long and were cut, by index: the tokens that are left out."""
     unknown: int = 0
     """With retrieval: rows of which it is not known which passage holds the answer."""
 
@@ -64,6 +66,7 @@ class Preparer:
         rows: list[Row] = []
         segments: list[Segment] = []
         refused: list[tuple[int, str, str]] = []
+        cut: dict[int, int] = {}
         method = self.recipe.method
         front = front_of(renderer, method.prompt) if isinstance(method, Bake) else None
         unknown = 0
@@ -72,47 +75,49 @@ class Preparer:
                 row = to_row(raw, self.shape, self.recipe)
                 shown = self.lookup.learned(row) if self.lookup else None
                 unknown += shown is not None and shown.oracle is None
-                tree = self._tree(shown.row if shown else row, raw, renderer, len(segments), front)
+                tree = self._tree(shown.row if shown else row, raw, renderer, len(segments), front, cut)
             except RowRefused as refusal:
                 refused.append((raw.index, refusal.code, str(refusal)))
+                cut.pop(raw.index, None)
             else:
                 rows.append(row)
                 segments += tree
         traits = describe(rows, self.recipe.split.near_duplicates)
         if isinstance(self.recipe.method, OwnAnswers):
             traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
-        return Outcome(traits, pack(segments), refused, unknown)
+        return Outcome(traits, pack(segments), refused, cut, unknown)
 
     def _tree(
-        self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None
+        self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None, cut: dict[int, int]
     ) -> list[Segment]:
-        """The segments of a row; the first will stand at `position`."""
+        """The segments of a row; the first will stand at `position`. What is left out of it is noted in `cut`."""
         if isinstance(self.recipe.method, OwnAnswers):
             return [prompt_segment(row, renderer, self.limit, self.recipe.method.max_new_tokens)]
         if isinstance(self.recipe.method, Classify):
-            return [text_segment(row, renderer, self.limit, self.recipe.too_long)]
+            return [text_segment(row, renderer, self.limit, self.recipe.too_long, cut)]
         if front is not None and isinstance(self.recipe.method, Bake):
             refuse_own_system(row)
             rendered = renderer.render(row)
             prompted = renderer.render(replace(row, messages=with_system(self.recipe.method.prompt, row.messages)))
             refuse_other_front(row, rendered, prompted, front)
-            return [root_of(self._fit(rendered, raw, front.added), raw.index)]
-        rendered = self._fit(renderer.render(row), raw)
+            return [root_of(self._fit(rendered, raw, cut, front.added), raw.index)]
+        rendered = self._fit(renderer.render(row), raw, cut)
         if row.desirable is not None:
             return marked_segments(rendered, row.desirable, raw.index, position)
         if row.rejected is None:
             return [root_of(rendered, raw.index)]
-        other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw)
+        other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw, cut)
         return pair_segments(rendered, other, raw.index, position)
 
-    def _fit(self, rendered: Rendered, raw: RawRow, added: int = 0) -> Rendered:
+    def _fit(self, rendered: Rendered, raw: RawRow, cut: dict[int, int], added: int = 0) -> Rendered:
         """The row where it is not too long, with `added` tokens that are read in front of it."""
         if self.limit is None or len(rendered.ids) + added <= self.limit:
             return rendered
         room = max(0, self.limit - added)
-        cut = Rendered(rendered.ids[:room], rendered.weights[:room], rendered.text, rendered.spans)
-        if self.recipe.too_long == "truncate" and cut.supervised:
-            return cut
+        short = Rendered(rendered.ids[:room], rendered.weights[:room], rendered.text, rendered.spans)
+        if self.recipe.too_long == "truncate" and short.supervised:
+            cut[raw.index] = cut.get(raw.index, 0) + len(rendered.ids) - room
+            return short
         what = f"{len(rendered.ids) + added} tokens, but the longest row may have {self.limit}"
         fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
         if self.recipe.too_long == "truncate":

@@ -10,8 +10,10 @@ from whet.data.fields import answer_of, assistant, is_missing, side, text_of, us
 from whet.data.labelled import labelled_row, margin_of
 from whet.data.marks import marked_answer
 from whet.data.messages import clean_messages, clean_tools
+from whet.data.nested import turned
 from whet.data.preferences import both_sides
 from whet.data.refuse import RowRefused
+from whet.data.roles import renamed
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow, read_source
 from whet.errors import DataError
@@ -76,6 +78,8 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
     if missing or not shape.columns:
         name = missing[0] if missing else "text"
         raise RowRefused("missing-column", f"the column {name!r} is missing", value=sorted(value), fix=f"add {name!r}")
+    value = renamed(value, shape.columns.values(), shape.roles)
+    value = turned(value, shape, shape.dialect) if shape.dialect else value
     field = {role: value.get(name) for role, name in shape.columns.items()}
     if shape.kind == "text":
         return Row(raw.index, raw.where, text=text_of(field["text"], shape.columns["text"]))

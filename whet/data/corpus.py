@@ -95,7 +95,8 @@ def prepare_corpus(
         test = test if recipe.test else rest
     _close(ledger, fates, digests[False] | digests[True])
     ledger.set_tokens(len(train))
-    return Corpus(train, validation, test, ledger, reader.shape(own_test=False), renderer, few, notes)
+    shape = reader.shape(own_test=False)
+    return Corpus(train, validation, test, ledger, shape, renderer, few, [*notes, *shape.notes])
 
 
 class _Reader:
@@ -193,7 +194,7 @@ def _cut_end(recipe: Recipe, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _key(recipe: Recipe, renderer: Renderer) -> str:
     """Everything that decides which tokens are in which file."""
     settings = json.dumps(
-        recipe.model_dump(include={"split", "seed", "format", "columns", "system", "method"}), sort_keys=True
+        recipe.model_dump(include={"split", "seed", "format", "columns", "dialect", "system", "method"}), sort_keys=True
     )
     own = fingerprint(recipe.test) if recipe.test else ""
     return blocks.cache_key(fingerprint(recipe.data), own, renderer.fingerprint, settings)

@@ -81,7 +81,8 @@ class Encoder:
         tokens = self._backend.get_added_tokens_decoder()
         self.added = frozenset(tokens)
         self.added_pattern = _any_of(token.content for token in tokens.values())
-        self.special_pattern = _any_of(token.content for token in tokens.values() if token.special)
+        self.special = frozenset(token.content for token in tokens.values() if token.special)
+        self.special_pattern = _any_of(self.special)
         self._short_ids = lru_cache(maxsize=1024)(self.ids)
 
     def ids(self, text: str) -> list[int]:

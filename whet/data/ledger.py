@@ -20,7 +20,16 @@ Fate = Literal["trained", "validation", "test", "dropped"]
 FATES: tuple[Fate, ...] = ("trained", "validation", "test", "dropped")
 OPEN = 255
 """The fate of a row that has none yet."""
-COLUMNS = {"fate": "B", "reason": "h", "prefix": "i", "number": "i", "tokens": "i", "supervised": "i", "hash": "Q"}
+COLUMNS = {
+    "fate": "B",
+    "reason": "h",
+    "prefix": "i",
+    "number": "i",
+    "tokens": "i",
+    "supervised": "i",
+    "hash": "Q",
+    "cut": "i",
+}
 """Name and type code of each column."""
 
 MOST_REASONS = 3
@@ -42,6 +51,8 @@ class Entry:
     tokens: int = 0
     supervised: int = 0
     hash: str = ""
+    cut: int = 0
+    """Tokens that were left out because the row is too long."""
 
 
 class _Names:
@@ -75,7 +86,7 @@ class Ledger:
         if row != len(self):
             raise ProofError(f"row {row} was read twice, or out of turn", where=where)
         prefix, number = _split(where)
-        values = (OPEN, 0, self._prefixes.number(prefix), number, 0, 0, 0)
+        values = (OPEN, 0, self._prefixes.number(prefix), number, 0, 0, 0, 0)
         for column, value in zip(self._columns.values(), values, strict=True):
             column.append(value)
 
@@ -117,13 +128,17 @@ class Ledger:
         """Close a row as dropped, with a reason code and words for people."""
         self.close(row, "dropped", reason=reason, message=message)
 
+    def note_cut(self, row: int, tokens: int) -> None:
+        """So many tokens of the row are left out, because it is too long; whatever fate it gets."""
+        self._columns["cut"][row] = tokens
+
     def set_tokens(self, tokens: int) -> None:
         """For pre-training, where documents are joined: the tokens to learn, all of them supervised."""
         self._tokens = tokens
 
     def entry(self, row: int) -> Entry:
         """What is known about a row that was read."""
-        fate, reason, prefix, number, tokens, supervised, digest = (c[row] for c in self._columns.values())
+        fate, reason, prefix, number, tokens, supervised, digest, cut = (c[row] for c in self._columns.values())
         return Entry(
             row,
             self._prefixes.names[prefix] + (str(number) if number >= 0 else ""),
@@ -133,19 +148,23 @@ class Ledger:
             tokens,
             supervised,
             f"{digest:016x}" if digest else "",
+            cut,
         )
 
     def summary(self) -> dict[str, Any]:
-        """Counts of rows; tokens and supervised tokens are those of the trained rows."""
+        """Counts of rows; tokens and supervised tokens are those of the trained rows, tokens that were cut those of
+        all rows that are used."""
         fates = self._column("fate")
         count = {fate: int((fates == number).sum()) for number, fate in enumerate(FATES)}
         trained = fates == FATES.index("trained")
+        cut = self._column("cut")[fates != FATES.index("dropped")]
         tokens, supervised = (int(self._column(name)[trained].sum(dtype=np.int64)) for name in ("tokens", "supervised"))
         return {
             "rows_in": len(self),
             "trained": count["trained"],
             "held_out": {"validation": count["validation"], "test": count["test"]},
             "dropped": dict(self.dropped().most_common()),
+            "truncated": {"rows": int((cut > 0).sum()), "tokens": int(cut.sum(dtype=np.int64))},
             "supervised_tokens": supervised if self._tokens is None else self._tokens,
             "tokens": tokens if self._tokens is None else self._tokens,
         }
@@ -208,6 +227,7 @@ class Ledger:
                 "tokens": entry.tokens,
                 "supervised": entry.supervised,
                 "hash": entry.hash,
+                "cut": entry.cut,
             }
 
     def columns(self) -> dict[str, np.ndarray]:

@@ -10,23 +10,9 @@ from typing import Any
 
 from whet.data import strictjson
 from whet.data.refuse import RowRefused
+from whet.data.roles import DIALECT, ROLES, setting_for
 from whet.errors import DataError, nearest
 from whet.types import Message
-
-ROLES = ("system", "developer", "user", "assistant", "tool", "functions")
-DIALECT = {
-    "human": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    "function_call": "tool-call",
-    "tool_call": "tool-call",
-    "observation": "tool",
-    "function_response": "tool",
-    "tool_response": "tool",
-    "function": "tool",
-}
 
 
 def clean_messages(value: Any) -> list[Message]:
@@ -35,6 +21,7 @@ def clean_messages(value: Any) -> list[Message]:
         value = _parse(value, "the messages")
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         raise RowRefused("wrong-type", "the messages must be a list of objects", value=value, fix="write a list")
+    _refuse_unknown_roles(value)
     messages: list[Message] = []
     calls = 0
     for number, item in enumerate(value, start=1):
@@ -59,6 +46,22 @@ def clean_tools(value: Any) -> list[dict[str, Any]] | None:
     ] or None
 
 
+def _refuse_unknown_roles(items: list[Any]) -> None:
+    speakers = [item.get("role") or item.get("from") for item in items]
+    for number, speaker in enumerate(speakers, start=1):
+        if isinstance(speaker, str) and (speaker in ROLES or speaker in DIALECT):
+            continue
+        fix = f"use one of {', '.join(ROLES[:5])}"
+        if speaker is None:
+            raise RowRefused("unknown-role", f"message {number} has no role", value=speaker, fix=fix)
+        raise RowRefused(
+            "unknown-role",
+            f"message {number} has an unknown role{nearest(str(speaker), ROLES)}",
+            value=speaker,
+            fix=f"say who that is: {setting_for(speakers)}; or {fix}",
+        )
+
+
 def _message(item: dict[str, Any], number: int) -> Message:
     role, content = item.pop("role", None) or item.pop("from", None), item.pop("content", None)
     if content is None:
@@ -67,14 +70,6 @@ def _message(item: dict[str, Any], number: int) -> Message:
     if role == "tool-call":
         calls = _calls(_parse(content, f"message {number}: the tool call"), number)
         return {"role": "assistant", "content": "", "tool_calls": calls, **item}
-    if role not in ROLES:
-        known = "no role" if role is None else f"an unknown role{nearest(str(role), ROLES)}"
-        raise RowRefused(
-            "unknown-role",
-            f"message {number} has {known}",
-            value=role,
-            fix=f"use one of {', '.join(ROLES[:5])}",
-        )
     legacy = item.pop("function_call", None)
     calls = item.pop("tool_calls", None) or ([{"function": legacy}] if legacy else None)
     message: Message = {"role": role, "content": _content(content, number, bool(calls)), **item}

@@ -7,17 +7,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from whet.data.dialects import SPEAKER
 from whet.data.fields import answer_of, assistant, side, text_of
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape
 from whet.types import Message
 
-SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 ROLES = {"Human": "user", "Assistant": "assistant"}
 
 Sides = tuple[list[Message], list[Message], list[dict[str, Any]] | None]

@@ -141,8 +141,9 @@ class _Work:
         """Reads everything, makes the split, writes it all down. Raises DataError."""
         recipe = self.recipe
         quiet = self.renderer.without_thinking()
-        looks = [survey(recipe.data, recipe, quiet is not None)]
-        looks += [survey(recipe.test, recipe, False)] if recipe.test else []
+        control = self.renderer.control_tokens
+        looks = [survey(recipe.data, recipe, quiet is not None, control)]
+        looks += [survey(recipe.test, recipe, False, control)] if recipe.test else []
         _refuse_other_form(looks, recipe)
         looks, forms = with_labels_joined(looks, recipe)
         if looks[0].reasoning:
@@ -190,6 +191,8 @@ class _Work:
                 rows.ledger.open(index, where)
             for index, reason, message in outcome.refused:
                 rows.ledger.drop(index, reason, message)
+            for index, tokens in outcome.cut.items():
+                rows.ledger.note_cut(index, tokens)
             rows.traits.add(outcome.traits)
             rows.writer.add(outcome.packed)
             rows.unknown += outcome.unknown
@@ -320,12 +323,21 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
             *facts["remarks"],
             *[NO_THINKING] * bool(quiet),
             *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
+            *_told_cut(summary["truncated"]),
             *told(facts["apart"]),
             *shapes[0].notes,
             *facts["label_forms"],
         ],
         apart=facts["apart"],
     )
+
+
+def _told_cut(cut: dict[str, int]) -> list[str]:
+    """What `too_long: truncate` cost, in a sentence."""
+    if not cut["rows"]:
+        return []
+    rows, tokens = count(cut["rows"], "row"), count(cut["tokens"], "token")
+    return [f"too_long: truncate cut {rows} short: {tokens} at their ends are left out, and a cut answer has no stop."]
 
 
 def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
@@ -348,4 +360,5 @@ def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> 
 
 
 def _shape(stored: dict[str, Any]) -> Shape:
-    return Shape(stored["kind"], stored["columns"], tuple(stored["unused"]), tuple(stored["notes"]), stored["joined"])
+    facts: dict[str, Any] = stored | {name: tuple(stored[name]) for name in ("unused", "notes")}
+    return Shape(**facts)

@@ -50,7 +50,7 @@ def count(value: Mapping[str, Any] | str, shape: Shape) -> int:
 def pair_shape(shape: Shape) -> Shape:
     """The shape of the pairs of a ranking."""
     rest = {role: name for role, name in shape.columns.items() if role not in ("answers", "scores", "ranks")}
-    return Shape("preference", rest | PAIR)
+    return Shape("preference", rest | PAIR, roles=shape.roles)
 
 
 def refuse(value: Mapping[str, Any], shape: Shape) -> None:

@@ -38,7 +38,7 @@ LARGEST = 4_000_000_000
 """Bytes of all row folders in a cache; the newest one stays however large it is."""
 DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
-ROW_KEYS = {"format", "columns", "join_labels", "system", "retrieval", "split", "seed", "too_long"}
+ROW_KEYS = {"format", "columns", "dialect", "join_labels", "system", "retrieval", "split", "seed", "too_long"}
 """Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
 but for bake and those with a head or with answers of the model's own: the form of the rows does not depend on it, and
 one that does not fit them is refused."""

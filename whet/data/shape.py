@@ -9,6 +9,8 @@ from typing import Any
 
 from whet.data.judged import Judged
 from whet.data.label_forms import folded
+from whet.data.nested import Nested
+from whet.data.roles import Roles
 from whet.data.suited import refuse_other_method
 from whet.data.usual_names import (
     ALPACA_ANSWERS,
@@ -32,8 +34,8 @@ from whet.errors import DataError, nearest, shorten
 from whet.recipe.rollouts import OwnAnswers
 from whet.recipe.schema import Columns, Kind, Recipe
 
-BESIDE = {"group", "margin", "passage"}
-"""Roles that say something about a row of any shape, and so do not tell its shape."""
+BESIDE = {"group", "margin", "passage", "roles"}
+"""Roles that say something about a row of any shape, and so do not tell its shape; and the names of speakers."""
 MOST_LISTED = 20
 """Names of columns in a message."""
 
@@ -49,6 +51,10 @@ class Shape:
     """What is to be said of columns that are not read, in sentences for people."""
     joined: dict[str, str] = field(default_factory=dict)
     """The label that stands for those with its folded form; only where the recipe joins labels."""
+    dialect: str | None = None
+    """The chat template that the texts are already written in; they are read as turns."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """What the recipe says of who speaks: the name in the data to a role."""
 
     def label(self, name: str) -> str:
         """A label as it is to be learned."""
@@ -84,8 +90,11 @@ def detect(values: Iterable[Mapping[str, Any] | str], recipe: Recipe, places: It
 class Detector:
     """`detect`, row by row: the first row gives the shape, and every row is to be seen, the first one too."""
 
-    def __init__(self, first: Mapping[str, Any] | str, recipe: Recipe, place: str = "") -> None:
-        """Raises DataError when no shape fits the first row."""
+    def __init__(
+        self, first: Mapping[str, Any] | str, recipe: Recipe, place: str = "", control: frozenset[str] = frozenset()
+    ) -> None:
+        """`control` are the base's control tokens, where it is known. Raises DataError when no shape fits the first
+        row."""
         try:
             self._shape = _shape(first, recipe)
         except DataError as error:
@@ -94,6 +103,8 @@ class Detector:
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude=BESIDE).values())
         self._chosen = chosen
+        self._nested = Nested(self._shape, recipe, control)
+        self._roles = Roles(recipe.columns.roles)
         self._judged = Judged((*self._shape.columns.values(), *_beside(recipe)))
         self._names = {name.strip().lower(): name for name in first} if isinstance(first, Mapping) else {}
         doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
@@ -113,6 +124,8 @@ class Detector:
         """What speaks against the shape is kept for `shape`."""
         self._seen += 1
         self._judged.see(value)
+        self._nested.see(value, place)
+        self._roles.see(value, self._shape.columns)
         for name, error in self._left_out.items():
             if error is None and isinstance(value, Mapping) and value.get(name):
                 self._left_out[name] = _left_out(self._shape, name, self._seen, place)
@@ -132,7 +145,8 @@ class Detector:
         for error in (*self._left_out.values(), self._other):
             if error is not None:
                 raise error
-        shape = self._with_marks()
+        shape = self._nested.settle(self._with_marks())
+        shape = replace(shape, roles=self._roles.known, notes=(*shape.notes, *self._roles.told()))
         refuse_other_method(shape, self._recipe)
         return shape
 
@@ -303,7 +317,7 @@ def _left_out(shape: Shape, name: str, number: int, place: str) -> DataError:
 
 
 def _refuse_unknown_columns(columns: Columns, value: Mapping[str, Any]) -> None:
-    for role, name in columns.model_dump().items():
+    for role, name in columns.model_dump(exclude={"roles"}).items():
         if name and name not in value:
             raise DataError(
                 f"columns.{role} names a column that the data does not have{nearest(name, value)}",

@@ -32,13 +32,16 @@ class Survey:
     """What the readers had to tell of the files."""
 
 
-def survey(data: str | list[str], recipe: Recipe, look_for_reasoning: bool) -> Survey:
-    """Raises DataError for what cannot be read, and for rows that no shape fits."""
+def survey(
+    data: str | list[str], recipe: Recipe, look_for_reasoning: bool, control: frozenset[str] = frozenset()
+) -> Survey:
+    """`control` are the base's control tokens. Raises DataError for what cannot be read, and for rows that no shape
+    fits."""
     found, rows, reasoning = None, 0, False
     labels: Counter[str] = Counter()
     with heard() as remarks:
         for raw in read_source(data):
-            found = found or Detector(raw.value, recipe, raw.where)
+            found = found or Detector(raw.value, recipe, raw.where, control)
             found.see(raw.value, raw.where)
             if found.first.kind == "label" and len(labels) <= MOST_LABELS:
                 labels.update(_labels(raw.value, found.first, recipe))

@@ -87,6 +87,11 @@ class Renderer:
         """What a release must set as its tokenizer's `chat_template`: the very templates that were trained with."""
         return self.template if len(self.templates) == 1 else dict(self.templates)
 
+    @property
+    def control_tokens(self) -> frozenset[str]:
+        """The tokenizer's special tokens, as they are written."""
+        return self._encoder.special
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes with anything that changes the ids: the key of caches, and of golden ids in a release."""
@@ -147,6 +152,11 @@ class Renderer:
             return prompt_text(self._bound(tools), self._clean(messages))
         except TemplateRaised as error:
             raise _template_raises(error, messages, tools) from error
+
+    def words_of(self, text: str) -> str:
+        """What an evaluation sees of a text: it goes through the tokenizer, and special tokens are left out."""
+        ids = self._encoder.ids(text)
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def document(self, row: Row) -> Document:
         """The whole text of a row for pre-training, where every token is learned. Raises RowRefused."""

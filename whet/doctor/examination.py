@@ -9,6 +9,7 @@ from typing import Any
 
 from whet.data import workers
 from whet.data.convert import to_row
+from whet.data.encoding import Encoder
 from whet.data.rankings import as_pairs
 from whet.data.refuse import RowRefused
 from whet.data.shape import Shape
@@ -81,7 +82,7 @@ def examine_source(
     for check in checks if setting else []:
         check.begin(setting)  # pyright: ignore[reportArgumentType]
     done = 0
-    for data, form in _sources(recipe, shape):
+    for data, form in _sources(recipe, shape, setting):
         looker = Looker(recipe, form, by_row, bool(others))
         for seen in _looked(looker, data, done, workers.cores() if processes is None else processes):
             _tell(seen, checks, by_row, others)
@@ -91,10 +92,11 @@ def examine_source(
     return gravest_first(checks)
 
 
-def _sources(recipe: Recipe, shape: Shape) -> Iterator[tuple[str | list[str], Shape]]:
+def _sources(recipe: Recipe, shape: Shape, setting: Setting | None) -> Iterator[tuple[str | list[str], Shape]]:
     yield recipe.data, shape
     if recipe.test:
-        yield recipe.test, replace(survey(recipe.test, recipe, False).shape, joined=shape.joined)
+        control = Encoder(setting.tokenizer).special if setting else frozenset[str]()
+        yield recipe.test, replace(survey(recipe.test, recipe, False, control).shape, joined=shape.joined)
 
 
 def _looked(looker: Looker, data: str | list[str], offset: int, processes: int) -> Iterator[Seen]:

@@ -3,6 +3,8 @@
     json         1 when the answer parses to exactly the reference's object; details: validity, F1 over fields
     accuracy     1 when the answer is the label
     exact-match  1 when the answer is the reference, apart from case, spaces and a final period
+    tool-call    1 when the answer makes the reference's calls, whatever their order (whet/evaluate/tool_calls.py); of a
+                 row that calls nothing, when the answer calls nothing
     rouge-l      F1 of the longest common subsequence of words (Lin 2004, aclanthology.org/W04-1013)
     chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
@@ -27,6 +29,7 @@ from whet.evaluate.own_metric import own_metric
 from whet.evaluate.rouge import rouge_l
 from whet.evaluate.skew import class_facts, confusion
 from whet.evaluate.statistics import clusters_of, mean_interval
+from whet.evaluate.tool_calls import calls_of, compare_calls, summarise_calls
 from whet.evaluate.turns import answers_of
 from whet.recipe.places import is_function
 from whet.reward.json_match import compare_json, parse_object, summarise_json
@@ -51,6 +54,10 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
     if missing:
         share = "the rows have" if len(missing) == len(rows) else f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
+    calling = sum(any(calls_of(turn) for turn in answers_of(row)) for row in rows)
+    if calling:
+        rest = " (in a turn that calls none, none may be called)" if calling < len(rows) else ""
+        return "tool-call", f"{calling} of {len(rows)} rows call tools, so names and arguments are compared{rest}"
     references = [turn.reference for row in rows for turn in answers_of(row)]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
@@ -107,6 +114,8 @@ def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dic
         summary |= summarise_labels(details)
     elif name == "final-answer":
         summary["format"] = sum(d["given"] is not None for d in details) / len(details)
+    elif name == "tool-call":
+        summary |= summarise_calls(details)
     elif name == "nll":
         summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
     return summary
@@ -149,11 +158,16 @@ def score_final(answer: str, row: Row) -> RowScore:
     return RowScore(float(expected == given), {"expected": expected, "given": given})
 
 
+def score_calls(answer: str, row: Row) -> RowScore:
+    return RowScore(*compare_calls(calls_of(row), answer))
+
+
 SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
     "json": score_json,
     "accuracy": score_label,
     "exact-match": score_exact,
     "final-answer": score_final,
+    "tool-call": score_calls,
     "rouge-l": score_rouge,
     "chrf": score_chrf,
 }

@@ -174,6 +174,7 @@ def ledger_view(ledger: dict[str, Any]) -> dict[str, Any] | None:
         "fates": fates,
         "dropped": sorted(dropped.items(), key=lambda i: (-i[1], i[0])),
         "missing": missing,
+        "cut": ledger.get("truncated") or {"rows": 0},  # of a run before rows that were cut were counted
     }
 
 

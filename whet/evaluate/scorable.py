@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from whet.data.prepare import Prepared, read_rows
+from whet.data.template import Renderer
 from whet.errors import DataError, InputError, RunError
 from whet.evaluate import metric
+from whet.evaluate.tool_calls import calls_of, compare_calls
 from whet.evaluate.turns import turns_of
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import Rollouts
@@ -15,12 +17,18 @@ from whet.reward.combine import build_rewards
 from whet.reward.unit_tests import UnitTestReward
 from whet.types import Row
 
+TRIED = 20
+"""Rows with calls that are written and read back."""
+
 
 def refuse_unscorable(recipe: Recipe, prepared: Prepared) -> None:
     """Raises DataError or InputError, naming the row."""
     method, wanted = recipe.method, recipe.evaluate
     if isinstance(method, Sft) and not prepared.shape.paired:
-        _refuse_by_metric(wanted.metric, turns_of(prepared.test_rows, recipe.seed).rows)
+        rows = turns_of(prepared.test_rows, recipe.seed).rows
+        _refuse_by_metric(wanted.metric, rows)
+        if wanted.metric in ("auto", "tool-call"):
+            _refuse_unreadable_calls(wanted.metric, rows, prepared.renderer)
     if wanted.wins:
         _refuse_by_rewards(wanted.wins, prepared.test_rows)
     if isinstance(method, Rollouts):
@@ -40,6 +48,25 @@ def _refuse_by_metric(name: str, rows: Sequence[Row]) -> None:
             fix = error.fix or "leave evaluate.metric out, or choose one that fits the answers"
             where = row.where if isinstance(error, DataError) else "evaluate.metric"
             raise type(error)(error.what, where=where, value=error.value, fix=fix) from error
+
+
+def _refuse_unreadable_calls(name: str, rows: Sequence[Row], renderer: Renderer) -> None:
+    """Calls as this base writes them must be read back as what they were, or a right answer would be scored wrong."""
+    calling = [row for row in rows if calls_of(row)]
+    if name == "tool-call" and not calling:
+        what, fix = "no test row calls a tool", "leave evaluate.metric out"
+        raise InputError(what, where="evaluate.metric", value=name, fix=fix)
+    for row in [row for row in calling if row.messages[-1].get("weight", 1) != 0][:TRIED]:
+        rendered = renderer.render(row)
+        start, end = rendered.spans[-1]
+        score, _ = compare_calls(calls_of(row), renderer.words_of(rendered.text[start:end]))
+        if score != 1:
+            raise InputError(
+                "this base's chat template writes tool calls in a form that the metric tool-call does not read",
+                where=row.where,
+                value=rendered.text[start:end],
+                fix="set evaluate.metric: nll, or a function of yours, file.py:name",
+            )
 
 
 def _refuse_failing(name: str, row: Row) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whet.errors import count
+from whet.evaluate.tool_calls import calls_of
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Recipe
 from whet.types import Row
@@ -69,7 +70,7 @@ class Turns:
 def answers_of(row: Row) -> list[Row]:
     """One row for each assistant turn that says something and is learned, in order, and always for the last turn."""
     places = [number for number, message in enumerate(row.messages) if message.get("role") == "assistant"]
-    earlier = [n for n in places[:-1] if str(row.messages[n].get("content") or "").strip() and _learned(row, n)]
+    earlier = [n for n in places[:-1] if _says_something(row, n) and _learned(row, n)]
     if row.label is not None or row.target is not None or row.rejected is not None or not earlier:
         return [row]
     return [*(replace(row, messages=row.messages[: number + 1]) for number in earlier), row]
@@ -113,6 +114,12 @@ def told(turns: Turns, seed: int) -> dict[str, Any]:
         said += f"; {asked:,} of them asked, at most {turns.most} a row: the last one, and others drawn by the seed"
     facts = {"rows": rows, "turns": turns.all_turns, "asked": asked, "most_a_row": turns.most, "seed": seed}
     return facts | {"statement": f"{said}. A row's score is the mean over its turns."}
+
+
+def _says_something(row: Row, place: int) -> bool:
+    """Words, or a tool call."""
+    upto = replace(row, messages=row.messages[: place + 1])
+    return bool(str(row.messages[place].get("content") or "").strip() or calls_of(upto))
 
 
 def _learned(row: Row, place: int) -> bool:

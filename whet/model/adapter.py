@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from whet.errors import ModelError
+from whet.model.adapter_options import refuse_bad_patterns, refuse_idle_patterns, saved_modules, ties
 from whet.model.experts import targets_of
 from whet.model.fused.adapted import install_adapted
 from whet.model.quantise import quantised_linears
@@ -36,14 +37,21 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
 
     assert adapter.rank is not None and adapter.alpha is not None  # the rules filled them
+    refuse_bad_patterns(adapter)
     targets = targets_of(model, adapter)
+    saved = saved_modules(model, adapter)
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,  # type: ignore[arg-type]
         lora_dropout=adapter.dropout,
         target_modules=targets.modules,
         target_parameters=targets.parameters,
-        rank_pattern=targets.ranks,
+        rank_pattern=targets.ranks | adapter.rank_pattern,
+        alpha_pattern=adapter.alpha_pattern,
+        use_rslora=adapter.rslora,
+        use_dora=adapter.dora,
+        modules_to_save=saved or None,
+        ensure_weight_tying=ties(model, saved),
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng():
@@ -54,6 +62,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
         except ValueError as error:
             raise _not_adapted(model, adapter, str(error)) from error
     _refuse_adapted_head(adapted)
+    refuse_idle_patterns(adapted, adapter)
     _settle(adapted)
     return adapted
 

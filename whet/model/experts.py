@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from whet.errors import ModelError
 from whet.model.quantise import is_quantised, quantised_linears
 from whet.recipe.schema import Lora
 
@@ -44,6 +45,9 @@ def targets_of(model: Any, adapter: Lora) -> Targets:
     """The adapter's targets with the experts among them."""
     if not expert_tensors(model):
         return Targets(adapter.targets)
+    if adapter.dora:
+        what = "PEFT has no DoRA for experts, and this base is a mixture of experts"
+        raise ModelError(what, where="adapter.dora", value=True, fix="leave dora out")
     experts = experts_of(model, adapter)
     ranks = dict.fromkeys(experts, expert_rank(model, adapter))
     if not isinstance(adapter.targets, str):

@@ -55,6 +55,8 @@ def fuse(model: Any) -> str | None:
     with evaluating(inner), torch.no_grad(), stirred(model):
         own = Policy(model).hidden(batch)
         if not fused.install(trunk):
+            if getattr(getattr(model, "active_peft_config", None), "use_dora", False):
+                return "dora is computed by PEFT, not by the fused kernels"
             return f"{inner.config.model_type} has no layer that the fused kernels compute"
         distance = _distance(Policy(model).hidden(batch), own)
     if distance <= TOLERANCE[own.dtype]:

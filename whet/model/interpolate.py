@@ -48,9 +48,18 @@ def mixed(start: Tensor | None, own: Tensor, scale: float) -> Tensor:
     return (scale * wide if start is None else torch.lerp(start.detach().float(), wide, scale)).to(own.dtype)
 
 
+def _refuse_no_line(model: Any) -> None:
+    config = model.active_peft_config
+    option = "dora" if config.use_dora else "modules_to_save" if config.modules_to_save else ""
+    if option:
+        what = f"an adapter with {option} is no plain difference from its base, so no part of the way can be taken"
+        raise ModelError(what, where="adapter", value=option, fix=f"train without {option} to bring a model nearer")
+
+
 def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor | None]]:
     """What is mixed, and where it starts: of an adapter its B, because B A is the whole difference."""
     if is_adapted(model):
+        _refuse_no_line(model)
         return {name: (p, None) for name, p in model.named_parameters() if "lora_B" in name}
     if base_model is None:
         raise ValueError("a model without an adapter needs its base's weights")

@@ -26,7 +26,7 @@ from whet.model.base import (
 from whet.model.quantise import bitsandbytes
 from whet.model.quantise_load import refuse_quantised, refuse_unquantisable
 from whet.recipe.bases import NANO, folder_of
-from whet.recipe.schema import Full, Pretrain, Recipe
+from whet.recipe.schema import Full, Lora, Pretrain, Recipe
 
 
 def refuse_unfit_base(recipe: Recipe) -> None:
@@ -36,7 +36,8 @@ def refuse_unfit_base(recipe: Recipe) -> None:
         bitsandbytes()
     here = folder_of(name) is not None
     config = load_config(name, code)
-    if name == NANO and (isinstance(recipe.adapter, Full) or recipe.adapter.targets == "all-linear"):
+    usual = isinstance(recipe.adapter, Full) or recipe.adapter == Lora(**_free(recipe.adapter))
+    if name == NANO and usual:
         return
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
@@ -49,9 +50,14 @@ def refuse_unfit_base(recipe: Recipe) -> None:
     model = _imagined(name, code) if by_config else _sketched(name, code)
     if recipe.quantise:
         refuse_unquantisable(_inputs(model), locate(name))
-    if not isinstance(recipe.adapter, Full) and recipe.adapter.targets != "all-linear":
+    if not usual:
         any_rank = recipe.adapter.model_copy(update={"rank": 1, "alpha": 1.0})
         add_adapter(model, any_rank, recipe.seed)
+
+
+def _free(adapter: Lora) -> dict[str, Any]:
+    """Keys of the adapter that any base can take."""
+    return adapter.model_dump(include={"rank", "alpha", "dropout", "rslora"})
 
 
 def _stored_kind(config: Any) -> str:

@@ -11,9 +11,10 @@ Letters: T tokens of a micro-batch (rounded up), N supervised ones, D hidden siz
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from whet.plan.adapter import Options, adapter_numbers, largest_ranks, saved_numbers, trains_head
 from whet.plan.shape import EXPERTS_USED, Linear, Shape
 
 BFLOAT, FLOAT = 2, 4
@@ -54,6 +55,8 @@ class Setting:
     rank: int | None = None
     """Of the adapter; None trains every weight."""
     targets: Literal["all-linear"] | list[str] = "all-linear"
+    options: Options = field(default_factory=Options)
+    """Of the adapter."""
     bytes_a_number: int = 2
     """Of weights and activations: 2 in bfloat16, 4 in float32."""
     quantised: bool = False
@@ -104,7 +107,7 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     optimizer = trained * originals + moment_bytes(shape, setting)
     kept, working = kept_bytes(shape, setting), layer_bytes(shape, setting)
     tail, logits = tail_bytes(shape, setting), logit_bytes(shape, setting)
-    table = 0 if setting.rank else shape.table
+    table = shape.table if not setting.rank or trains_head(shape, setting.options.saved) else 0
     gradients = trained * number + (table * number if shape.tied else 0)  # a tied table gets two before they are added
     forward = kept + tail
     first_layer = kept // shape.layers + working
@@ -127,7 +130,9 @@ def kernel_bytes(setting: Setting) -> int:
 
 
 def trained_numbers(shape: Shape, setting: Setting) -> int:
-    return shape.adapter(setting.rank, setting.targets, not setting.quantised) if setting.rank else shape.parameters
+    if not setting.rank:
+        return shape.parameters
+    return adapter_numbers(shape, setting.rank, setting.targets, setting.options, experts=not setting.quantised)
 
 
 def _adapted(shape: Shape, setting: Setting) -> list[Linear]:
@@ -153,7 +158,7 @@ def _part(shape: Shape, setting: Setting) -> int:
     """Numbers whose gradients are widened for the update; without originals nothing is (a few MB at a time)."""
     if setting.lean:
         return 0
-    largest = PART if setting.rank else max(PART, shape.table)
+    largest = PART if setting.rank and not setting.options.saved else max(PART, shape.table)
     return min(trained_numbers(shape, setting), largest)
 
 
@@ -162,14 +167,15 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
     trained = trained_numbers(shape, setting)
     if setting.optimizer == "adamw":
         return 2 * (BFLOAT if setting.lean else FLOAT) * trained
-    matrices = trained if setting.rank else shape.layers * sum(linear.weights for linear in shape.linears)
+    whole = saved_numbers(shape, setting.options.saved)
+    matrices = trained - whole if setting.rank else shape.layers * sum(linear.weights for linear in shape.linears)
     return FLOAT * matrices + 2 * FLOAT * (trained - matrices)
 
 
 def kept_bytes(shape: Shape, setting: Setting) -> int:
     """What all layers keep from the forward pass for the backward pass."""
     tokens = rounded(setting.tokens)
-    ranks = _ranks(_adapted(shape, setting), setting.rank)
+    ranks = _ranks(shape, setting)
     if is_fused(shape, setting):
         numbers = _fused_halves(shape, ranks) * tokens
         if not setting.recompute:
@@ -183,7 +189,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
 
 
 def is_fused(shape: Shape, setting: Setting) -> bool:
-    return shape.family in FUSED and setting.device == "cpu"
+    return shape.family in FUSED and setting.device == "cpu" and not setting.options.dora
 
 
 def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:
@@ -201,13 +207,18 @@ def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
 
 def plain_insides(shape: Shape, setting: Setting) -> int:
     """Numbers that transformers' own layers keep under autograd, a token and layer: two norms (input and its float32
-    copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP."""
-    ranks = _ranks(_adapted(shape, setting), setting.rank)
-    return 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
+    copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP. DoRA
+    keeps the output of each map and of its adapter, too, for the gradient of the lengths."""
+    ranks = _ranks(shape, setting)
+    lengths = 2 * sum(linear.outputs for linear in _adapted(shape, setting)) if setting.options.dora else 0
+    return lengths + 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
 
 
-def _ranks(linears: list[Linear], rank: int | None) -> dict[str, int]:
-    return {linear.name: linear.rank(rank) * min(linear.copies, EXPERTS_USED) for linear in linears} if rank else {}
+def _ranks(shape: Shape, setting: Setting) -> dict[str, int]:
+    if not setting.rank:
+        return {}
+    ranks = largest_ranks(shape, setting.rank, setting.targets, setting.options, experts=not setting.quantised)
+    return {linear.name: rank * min(linear.copies, EXPERTS_USED) for linear, rank in ranks}
 
 
 def _scores(shape: Shape, setting: Setting) -> int:
@@ -239,6 +250,8 @@ def layer_bytes(shape: Shape, setting: Setting) -> int:
     numbers = _fused_working(shape, setting) if is_fused(shape, setting) else _plain_working(shape, setting)
     if setting.quantised:  # one weight at a time is back in full for its product
         numbers += max(linear.weights for linear in shape.linears if linear.module)
+    if setting.options.dora:  # W + s B A and its norm, with an identity that B A is read through (PEFT's dora.py)
+        numbers += max(3 * linear.inputs * linear.outputs + linear.inputs**2 for linear in shape.linears)
     return numbers * setting.bytes_a_number
 
 

@@ -118,13 +118,6 @@ class Shape:
             raise ModelError("no linear layer has this name", where="adapter.targets", value=unknown, fix=fix)
         return [linear for linear in self.linears if linear.name in targets]
 
-    def adapter(
-        self, rank: int, targets: Literal["all-linear"] | list[str] = "all-linear", experts: bool = True
-    ) -> int:
-        """Numbers in a LoRA of this rank: rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1)."""
-        maps = self.adapted(targets, experts)
-        return self.layers * sum(m.rank(rank) * m.copies * (m.inputs + m.outputs) for m in maps)
-
 
 EXPERTS_USED = 2
 """Experts that a token passes through in Mixtral (Jiang et al. 2024, section 2.1)."""

@@ -57,7 +57,8 @@ def ladder(asked: Setting) -> Iterator[Setting]:
         lean = [] if asked.lean or asked.optimizer != "adamw" else [replace(asked, lean=True)]
         adapters += [*lean, replace(asked, rank=RANK, targets="all-linear")]
     for adapter in adapters:
-        for quantised in (False, True) if adapter.rank and not asked.quantised else (asked.quantised,):
+        may_quantise = adapter.rank and not asked.quantised and not asked.options.dora
+        for quantised in (False, True) if may_quantise else (asked.quantised,):
             for recompute in (False, True) if not asked.recompute else (True,):
                 setting = replace(adapter, quantised=quantised, recompute=recompute)
                 floor = max(setting.longest, 1 if recompute else min(SMALL_MICRO, asked.tokens))

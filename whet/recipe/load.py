@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
+from whet.recipe.adapters import refuse_adapter_contradictions
 from whet.recipe.comparison_files import comparison_beside
 from whet.recipe.evaluation import refuse_evaluation_contradictions
 from whet.recipe.explain import explain
@@ -117,6 +118,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_goal_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
     refuse_idle_keys(recipe, where)
+    refuse_adapter_contradictions(recipe, where)
     if isinstance(recipe.method, Rollouts):
         refuse_rollout_contradictions(recipe, recipe.method, where)
     if isinstance(recipe.method, Dpo):

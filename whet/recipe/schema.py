@@ -9,7 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from whet.recipe.adapters import Full as Full
+from whet.recipe.adapters import Lora as Lora
 from whet.recipe.comparison import Compare as Compare
+from whet.recipe.dialects import Dialect
 from whet.recipe.distillation import Bake, Distil
 from whet.recipe.goal import Goal
 from whet.recipe.judging import PairJudge
@@ -115,24 +118,6 @@ Method = Annotated[
 ]
 
 
-class Lora(Strict):
-    """Low-rank adapters on every linear layer and every expert; the base stays frozen."""
-
-    kind: Literal["lora"] = "lora"
-    rank: int | None = Field(
-        default=None, ge=1, le=65_536, description="Default from a rule: 16, or 32 for many tokens."
-    )
-    alpha: float | None = Field(default=None, gt=0, description="Scale is alpha / rank; default 32.")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout on the adapter's input.")
-    targets: Literal["all-linear"] | list[str] = Field(default="all-linear", description="Modules that get an adapter.")
-
-
-class Full(Strict):
-    """Train every weight."""
-
-    kind: Literal["full"] = "full"
-
-
 Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
 
 
@@ -154,6 +139,9 @@ Kind = Literal[
 """The forms of rows."""
 
 
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+
+
 class Columns(Strict):
     """Names of your columns, when they are not the usual ones."""
 
@@ -171,6 +159,9 @@ class Columns(Strict):
     group: str | None = Field(default=None, description="Rows with the same value stay on one side of the split.")
     passage: str | None = Field(
         default=None, description="Column that names the passage or document with the answer (retrieval)."
+    )
+    roles: dict[Name, Role] = Field(
+        default_factory=dict, description="Who speaks, where the messages use names of their own: {bard: assistant}."
     )
 
 
@@ -231,6 +222,7 @@ class Evaluate(Strict):
             "json",
             "accuracy",
             "final-answer",
+            "tool-call",
             "rouge-l",
             "chrf",
             "nll",
@@ -276,6 +268,11 @@ class Recipe(Strict):
     )
     format: Literal["auto", Kind] = "auto"
     columns: Columns = Field(default_factory=Columns)
+    dialect: Literal["auto", "none"] | Dialect = Field(
+        default="auto",
+        description="Chat template that texts are already written in. auto: read as turns where writing them back "
+        "gives the same text, else asked; none: learned as they stand, marks and all.",
+    )
     join_labels: bool = Field(
         default=False, description="Labels that differ in case or Unicode form only are one class."
     )

@@ -9,6 +9,7 @@ import torch
 
 from whet.errors import ModelError
 from whet.model.accelerator import all_memory, is_processor
+from whet.plan.adapter import Options
 from whet.plan.machine import Dtype
 from whet.plan.memory import BFLOAT, FLOAT, Setting
 from whet.plan.micro import largest_micro
@@ -56,4 +57,6 @@ def setting_of(recipe: Recipe, longest: int, dtype: Dtype, device: Literal["cpu"
     )
     if not isinstance(recipe.adapter, Lora):
         return setting
-    return replace(setting, rank=recipe.adapter.rank or LARGE_RANK, targets=recipe.adapter.targets)
+    adapter = recipe.adapter
+    options = Options(tuple(adapter.rank_pattern.items()), adapter.dora, tuple(adapter.modules_to_save))
+    return replace(setting, rank=adapter.rank or LARGE_RANK, targets=adapter.targets, options=options)

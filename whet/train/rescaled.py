@@ -38,7 +38,9 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         if facts["adapter"] == "lora":
             config = read_json_file(temporary / "adapter_config.json", "lora_alpha")
-            write_json(temporary / "adapter_config.json", config | {"lora_alpha": config["lora_alpha"] * scale})
+            others = {name: alpha * scale for name, alpha in (config.get("alpha_pattern") or {}).items()}
+            scaled = {"lora_alpha": config["lora_alpha"] * scale, "alpha_pattern": others}
+            write_json(temporary / "adapter_config.json", config | scaled)
         else:
             _mix(folder, temporary, facts, scale, trust_remote_code)
         sums = sums_of_weights(temporary)

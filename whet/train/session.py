@@ -19,8 +19,8 @@ from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.accelerator import TF32_SAID, products_in_tf32, refuse_no_tf32
 from whet.model.adapter import add_adapter, causal_lm
+from whet.model.adapter_options import told_adapter
 from whet.model.base import Base, context_of, load_base, load_config, load_tokenizer, random_base, told_base
-from whet.model.experts import told_experts
 from whet.model.fit import install_forest
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
@@ -230,9 +230,8 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
-    experts = told_experts(base.model, recipe.adapter)
-    if experts:
-        observer.note(experts)
+    for note in told_adapter(base.model, recipe.adapter):
+        observer.note(note)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
     policy = Policy(model)

@@ -1,0 +1,90 @@
+"""What this base can take of the adapter's options, in one sentence where it cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from whet.errors import ModelError, nearest
+from whet.model.experts import told_experts
+from whet.model.lora import is_lora
+from whet.model.quantise import is_quantised
+from whet.recipe.schema import Lora
+
+
+def is_tied(model: Any) -> bool:
+    """Whether the output layer is the embedding."""
+    output = model.get_output_embeddings()
+    return output is not None and output.weight is model.get_input_embeddings().weight
+
+
+def saved_modules(model: Any, adapter: Lora) -> list[str]:
+    """`modules_to_save`, each of them the end of the name of a module with weights. Raises ModelError for one that the
+    base does not have, and for the output layer of a base that has none of its own."""
+    names = {name for name, module in model.named_modules() if name and next(module.parameters(), None) is not None}
+    ends = {name.rpartition(".")[2] for name in names}
+    head = _name_of(model, model.get_output_embeddings())
+    table = _name_of(model, model.get_input_embeddings())
+    for wanted in adapter.modules_to_save:
+        if not any(f".{name}".endswith(f".{wanted}") for name in names):
+            fix = f"name some of: {', '.join(name for name in (table, head) if name)}; or leave it out"
+            what = f"the base has no such module to train whole{nearest(wanted, ends)}"
+            raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+        if is_tied(model) and wanted == head:
+            what = f"the output layer of this base is its embedding, so that {head} cannot be trained alone"
+            fix = f"name {table}, which trains both"
+            raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+        meant = [model.get_submodule(name) for name in names if f".{name}".endswith(f".{wanted}")]
+        if any(is_quantised(part) for module in meant for part in module.modules()):
+            what, fix = "a module in 4 bits cannot be trained whole", "leave it out, or leave quantise out"
+            raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+    inside = [name for name in adapter.modules_to_save if adapter.targets != "all-linear" and name in adapter.targets]
+    if inside:
+        what = "a module is either trained whole or gets an adapter"
+        raise ModelError(what, where="adapter.modules_to_save", value=inside, fix="leave it out of adapter.targets")
+    return list(adapter.modules_to_save)
+
+
+def refuse_idle_patterns(adapted: Any, adapter: Lora) -> None:
+    """Raises ModelError for a key of rank_pattern or alpha_pattern that no adapted module has (PEFT only warns)."""
+    names = [name for name, module in adapted.get_base_model().named_modules() if is_lora(module)]
+    ends = sorted({name.rpartition(".")[2] for name in names})
+    for option, pattern in (("rank_pattern", adapter.rank_pattern), ("alpha_pattern", adapter.alpha_pattern)):
+        for key in pattern:
+            if not any(re.match(rf"(.*\.)?({key})$", name) for name in names):  # as PEFT's get_pattern_key
+                what = f"no adapted module has a name that ends so{nearest(key, ends)}"
+                fix = f"name some of: {', '.join(ends[:8])}; or leave it out"
+                raise ModelError(what, where=f"adapter.{option}", value=key, fix=fix)
+
+
+def refuse_bad_patterns(adapter: Lora) -> None:
+    """Raises ModelError for a key that is no regular expression."""
+    for key in (*adapter.rank_pattern, *adapter.alpha_pattern):
+        try:
+            re.compile(key)
+        except re.error as error:
+            what = f"this is neither the end of a module's name nor a regular expression: {error}"
+            raise ModelError(what, where="adapter", value=key, fix="as in rank_pattern: {v_proj: 32}") from error
+
+
+def ties(model: Any, saved: list[str]) -> bool:
+    """Whether the output layer must follow an embedding that is trained whole, because the two are one."""
+    return is_tied(model) and _name_of(model, model.get_input_embeddings()) in {
+        name.rpartition(".")[2] for name in saved
+    }
+
+
+def told_adapter(model: Any, adapter: object) -> list[str]:
+    """What the adapter means for a run on this base, in sentences for whoever watches."""
+    found = [told] if (told := told_experts(model, adapter)) else []
+    if isinstance(adapter, Lora) and adapter.dora:
+        found.append("adapter.dora: PEFT computes the layers, Whet's kernels do not know it; slower, and the same.")
+    if isinstance(adapter, Lora) and adapter.modules_to_save:
+        names = ", ".join(adapter.modules_to_save)
+        found.append(f"Trained whole and saved with the adapter, at the adapter's rate: {names}.")
+    return found
+
+
+def _name_of(model: Any, wanted: Any) -> str:
+    """The last part of a module's name."""
+    return next((name.rpartition(".")[2] for name, module in model.named_modules() if module is wanted), "")
