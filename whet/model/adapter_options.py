@@ -84,7 +84,8 @@ def _refuse_adapted_within(model: Any, adapter: Lora, wanted: str, meant: set[st
 
 def refuse_idle_patterns(adapted: Any, adapter: Lora) -> None:
     """Raises ModelError for a key of rank_pattern or alpha_pattern that no adapted module has (PEFT only warns)."""
-    names = [_adapted_name(name, module) for name, module in adapted.get_base_model().named_modules() if is_lora(module)]
+    inner = adapted.get_base_model()
+    names = [_adapted_name(name, module) for name, module in inner.named_modules() if is_lora(module)]
     ends = sorted({name.rpartition(".")[2] for name in names})
     for option, pattern in (("rank_pattern", adapter.rank_pattern), ("alpha_pattern", adapter.alpha_pattern)):
         for key in pattern:
