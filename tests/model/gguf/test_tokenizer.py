@@ -131,6 +131,7 @@ def test_without_a_template_types_may_be_missing(tmp_path: Path) -> None:
         ("remove_extra_whitespaces", True, False),
         ("remove_extra_whitespaces", False, True),
         ("fim_pre_token_id", 5, True),
+        ("eot_token_ids", 5, False),
     ],
 )
 def test_a_key_that_changes_text_and_is_not_understood_is_refused(

@@ -58,10 +58,13 @@ USED = {
     "padding_token_id", "add_bos_token", "add_eos_token", "add_space_prefix",
 }  # fmt: skip
 """Keys under tokenizer.ggml that are read."""
-IDLE = re.compile(r"token_type_count|(eot|eom|sep|seperator|separator|cls|mask|prefix|suffix|middle|fim_\w+)_token_id")
+IDLE = re.compile(
+    r"token_type_count|eo[sg]_token_ids|(eot|eom|sep|seperator|separator|cls|mask|prefix|suffix|middle|fim_\w+)_token_id"
+)
 """Those that change no text's tokens: which tokens end an answer, or stand for a hole in code."""
 OFF = {"remove_extra_whitespaces", "add_sep_token"}
 """Those that would, and do not where they are false. llama.cpp heeds neither for the two kinds that are read here."""
+
 
 def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
     """Rebuild it, write it, open it again with transformers and prove it. `rows` is the height of the embedding.
