@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import ModulesToSaveWrapper
 
 from tests.tiny_models import grove, tiny
 from whet.errors import ModelError, RecipeError
@@ -28,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "patterns": {"rank_pattern": {"v_proj": 7, r"layers\.0\.self_attn\.q_proj": 2}, "alpha_pattern": {"v_proj": 3.0}},
     "embedding": {"modules_to_save": ["embed_tokens"]},
     "both tables": {"modules_to_save": ["embed_tokens", "lm_head"]},
+    "norms": {"modules_to_save": ["norm", "embed_tokens"]},
     "targets": {"targets": ["q_proj", "down_proj"]},
     "all": {"rslora": True, "dora": True, "rank_pattern": {"o_proj": 2}, "modules_to_save": ["embed_tokens"]},
 }
@@ -132,6 +134,42 @@ def test_what_the_base_cannot_take_is_said_before_any_training(options: dict[str
     with pytest.raises(ModelError) as caught:
         add_adapter(base_of(True), Lora(rank=4, alpha=8.0, **options), seed=0)
     assert words in str(caught.value)
+
+
+def test_what_is_trained_whole_is_what_was_named_and_no_more() -> None:
+    """PEFT matches the last letters of a name: `norm` would train every input_layernorm, too."""
+    for named, meant in ((["norm"], {"model.norm"}), (["layers.1.mlp"], {"model.layers.1.mlp"})):
+        adapted = add_adapter(base_of(True), Lora(rank=4, alpha=8.0, modules_to_save=named), seed=0)
+        inner = adapted.get_base_model()
+        assert {name for name, module in inner.named_modules() if isinstance(module, ModulesToSaveWrapper)} == meant
+
+
+def test_a_name_that_peft_would_read_wider_is_refused() -> None:
+    model = base_of(True)
+    model.other_model = torch.nn.Module()
+    model.other_model.norm = torch.nn.LayerNorm(4)
+    with pytest.raises(ModelError, match="PEFT would train other_model.norm whole, too"):
+        add_adapter(model, Lora(rank=4, alpha=8.0, modules_to_save=["model.norm"]), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("base", "adapter"),
+    [
+        ("Llama", {"modules_to_save": ["mlp"], "targets": ["q_proj", "down_proj"]}),
+        ("Llama", {"modules_to_save": ["self_attn.q_proj"], "targets": ["q_proj"]}),
+        ("Mixtral", {"modules_to_save": ["mlp"]}),
+        ("Mixtral", {"modules_to_save": ["experts"]}),
+    ],
+)
+def test_what_is_trained_whole_gets_no_adapter_inside(base: str, adapter: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="either trained whole or gets an adapter"):
+        add_adapter(tiny(base), Lora(rank=4, alpha=8.0, **adapter), seed=0)
+
+
+def test_the_reason_why_layers_are_not_fused_is_the_true_one() -> None:
+    why = fuse(add_adapter(base_of(True), Lora(rank=4, alpha=8.0, modules_to_save=["mlp"]), seed=0))
+    assert why and "trained whole" in why
+    assert fuse(add_adapter(base_of(True), Lora(rank=4, alpha=8.0, modules_to_save=["norm"]), seed=0)) is None
 
 
 def test_check_tries_the_options_on_the_base() -> None:

@@ -10,6 +10,8 @@ from tests.tiny_models import CONFIGS, config_of
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter
 from whet.plan.adapter import Options, adapter_numbers
+from whet.plan.memory import Setting, is_fused
+from whet.plan.modules import numbers_of
 from whet.plan.shape import FAMILIES, read_shape
 from whet.recipe.schema import Lora
 
@@ -65,6 +67,58 @@ def test_the_options_of_an_adapter_count_as_peft_counts_them(adapter: Lora, opti
     asked = adapter.model_copy(update={"rank": 4, "alpha": 8.0})
     made = sum(p.numel() for p in add_adapter(on_meta(config), asked, seed=0).parameters() if p.requires_grad)
     assert adapter_numbers(read_shape(config.to_dict()), 4, adapter.targets, options) == made
+
+
+@pytest.mark.parametrize(("name", "changes"), [(name, {}) for name in KNOWN] + VARIANTS)
+def test_every_module_has_the_name_and_the_numbers_of_transformers(name: str, changes: dict[str, object]) -> None:
+    shape, model = read_shape((config := config_of(name, **changes)).to_dict()), on_meta(config)
+    found = {path: sum(p.numel() for p in model.get_submodule(path).parameters()) for path in numbers_of(shape)}
+    assert numbers_of(shape) == found and sum(found.values()) == shape.parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("Llama", ["mlp"]),
+        ("Llama", ["model.embed_tokens"]),
+        ("Llama", ["norm"]),
+        ("Llama", ["norm", "input_layernorm", "model.norm"]),
+        ("Llama", ["self_attn"]),
+        ("Llama", ["mlp.down_proj"]),
+        ("Llama", ["layers.1.mlp", "mlp.up_proj"]),
+        ("Qwen3", ["lm_head", "q_norm"]),
+        ("Olmo2", ["self_attn"]),
+        ("GPT2", ["wpe", "attn.c_proj"]),
+        ("GPTNeoX", ["embed_in", "dense"]),
+        ("Mixtral", ["gate"]),
+    ],
+)
+def test_what_is_trained_whole_counts_as_peft_counts_it(name: str, saved: list[str]) -> None:
+    config = config_of(name)
+    adapted = add_adapter(on_meta(config), Lora(rank=4, alpha=8.0, modules_to_save=saved), seed=0)
+    made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert adapter_numbers(read_shape(config.to_dict()), 4, "all-linear", Options(saved=tuple(saved))) == made
+
+
+@pytest.mark.parametrize("ranks", [{".*": 3}, {"experts.down_proj": 3}, {"down_proj": 16, ".*": 1}, {"o_proj": 3}])
+def test_ranks_of_experts_are_the_users_first(ranks: dict[str, int]) -> None:
+    config = config_of("Mixtral")
+    adapted = add_adapter(on_meta(config), Lora(rank=4, alpha=8.0, rank_pattern=ranks), seed=0)
+    made = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    shape = read_shape(config.to_dict())
+    assert adapter_numbers(shape, 4, "all-linear", Options(ranks=tuple(ranks.items()))) == made
+    assert made != adapter_numbers(shape, 4, "all-linear", Options())
+
+
+def test_a_module_that_is_not_known_is_not_forecast() -> None:
+    with pytest.raises(ModelError, match="is not known; did you mean 'down_proj'"):
+        adapter_numbers(read_shape(config_of("Llama").to_dict()), 4, "all-linear", Options(saved=("down_prj",)))
+
+
+def test_layers_with_a_module_that_is_trained_whole_are_not_fused() -> None:
+    shape = read_shape(config_of("Llama").to_dict())
+    for saved, fused in (("embed_tokens", True), ("norm", True), ("mlp", False), ("input_layernorm", False)):
+        assert is_fused(shape, Setting(8, 8, rank=4, options=Options(saved=(saved,)))) == fused, saved
 
 
 def test_every_family_is_tested() -> None:

@@ -46,7 +46,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
         lora_dropout=adapter.dropout,
         target_modules=targets.modules,
         target_parameters=targets.parameters,
-        rank_pattern=targets.ranks | adapter.rank_pattern,
+        rank_pattern=adapter.rank_pattern | targets.ranks | adapter.rank_pattern,  # the first that fits counts
         alpha_pattern=adapter.alpha_pattern,
         use_rslora=adapter.rslora,
         use_dora=adapter.dora,

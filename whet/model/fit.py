@@ -57,12 +57,21 @@ def fuse(model: Any) -> str | None:
         if not fused.install(trunk):
             if getattr(getattr(model, "active_peft_config", None), "use_dora", False):
                 return "dora is computed by PEFT, not by the fused kernels"
+            if _trains_inside(trunk):
+                return "modules inside of the layers are trained whole, which the fused kernels do not compute"
             return f"{inner.config.model_type} has no layer that the fused kernels compute"
         distance = _distance(Policy(model).hidden(batch), own)
     if distance <= TOLERANCE[own.dtype]:
         return None
     fused.uninstall(trunk)
     return f"the fused layers give other hidden states than the architecture's own ({distance:.2%} apart)"
+
+
+def _trains_inside(trunk: Any) -> bool:
+    from peft.utils import ModulesToSaveWrapper
+
+    layers = getattr(trunk, "layers", [])
+    return any(isinstance(module, ModulesToSaveWrapper) for layer in layers for module in layer.modules())
 
 
 def unfuse(model: Any) -> None:

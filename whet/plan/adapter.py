@@ -7,13 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from whet.plan.modules import HEAD, map_path, table_path, trained_whole
 from whet.plan.shape import Linear, Shape
-
-TABLES = ("embed_tokens", "wte", "embed_in", "word_embeddings")
-HEADS = ("lm_head", "embed_out")
-"""What families call the embedding, and the output layer."""
-WITHIN = ("layers.{}.self_attn", "layers.{}.mlp", "layers.{}.attention", "h.{}.attn", "h.{}.mlp")
-"""Where the linear maps of a layer are, in the families that are known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +26,20 @@ Targets = Literal["all-linear"] | list[str]
 
 def adapter_numbers(shape: Shape, rank: int, targets: Targets, options: Options, experts: bool = True) -> int:
     """Rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1); DoRA adds a length for each output (Liu et al.
-    2024, section 4.1); modules that are trained whole count whole. Raises ModelError for unknown targets."""
+    2024, section 4.1); modules that are trained whole count whole. Raises ModelError for unknown names."""
     total = saved_numbers(shape, options.saved)
     for linear in shape.adapted(targets, experts):
-        for layer in range(shape.layers):
-            used = rank_of(linear, layer, rank, options.ranks)
+        for layer in adapted_layers(shape, linear, options):
+            used = rank_of(shape, linear, layer, rank, options.ranks)
             total += linear.copies * (used * (linear.inputs + linear.outputs) + linear.outputs * options.dora)
     return total
 
 
-def rank_of(linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
+def rank_of(shape: Shape, linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
     """The rank of one map of one layer; the first pattern that fits counts, as in PEFT."""
-    names = [f"model.{place.format(layer)}.{linear.name}" for place in WITHIN]
-    for pattern, other in ranks:
-        if any(re.match(rf"(.*\.)?({pattern})$", name) for name in names):
-            return other
-    return linear.rank(rank)
+    path = map_path(shape, _number(shape, linear), layer)
+    name = f"{path}.{linear.name}" if linear.of_experts else path
+    return next((other for key, other in ranks if re.match(rf"(.*\.)?({key})$", name)), linear.rank(rank))
 
 
 def largest_ranks(
@@ -54,23 +47,33 @@ def largest_ranks(
 ) -> list[tuple[Linear, int]]:
     """The adapted maps of a layer, each with its largest rank in any layer."""
     return [
-        (linear, max(rank_of(linear, layer, rank, options.ranks) for layer in range(shape.layers)))
+        (linear, max(rank_of(shape, linear, layer, rank, options.ranks) for layer in layers))
         for linear in shape.adapted(targets, experts)
+        if (layers := adapted_layers(shape, linear, options))
     ]
 
 
+def adapted_layers(shape: Shape, linear: Linear, options: Options) -> list[int]:
+    """The layers in which a map gets an adapter: those in which it is not trained whole."""
+    whole = trained_whole(shape, options.saved)
+    number = _number(shape, linear)
+    return [layer for layer in range(shape.layers) if map_path(shape, number, layer) not in whole]
+
+
+def _number(shape: Shape, linear: Linear) -> int:
+    return next(number for number, one in enumerate(shape.linears) if one is linear)
+
+
 def saved_numbers(shape: Shape, saved: Sequence[str]) -> int:
-    """Numbers of the modules that are trained whole. What is neither a table nor a linear map counts as a norm."""
-    total = 0
-    for name in saved:
-        maps = [linear for linear in shape.linears if linear.name == name]
-        if name in (*TABLES, *HEADS):
-            total += shape.table
-        else:
-            total += shape.layers * sum(linear.parameters for linear in maps) or shape.hidden
-    return total
+    """Numbers of the modules that are trained whole. Raises ModelError for a name that is not known here."""
+    return sum(trained_whole(shape, tuple(saved)).values())
 
 
 def trains_head(shape: Shape, saved: Sequence[str]) -> bool:
     """Whether the output layer gets a gradient: named itself, or as the embedding that it is."""
-    return any(name in HEADS or (shape.tied and name in TABLES) for name in saved)
+    return (table_path(shape) if shape.tied else HEAD) in trained_whole(shape, tuple(saved))
+
+
+def trains_inside(shape: Shape, saved: Sequence[str]) -> bool:
+    """Whether a module inside of a layer is trained whole."""
+    return any(part.isdigit() for path in trained_whole(shape, tuple(saved)) for part in path.split("."))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from whet.plan.adapter import Options, adapter_numbers, largest_ranks, saved_numbers, trains_head
+from whet.plan.adapter import Options, adapter_numbers, largest_ranks, saved_numbers, trains_head, trains_inside
 from whet.plan.shape import EXPERTS_USED, Linear, Shape
 
 BFLOAT, FLOAT = 2, 4
@@ -189,7 +189,10 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
 
 
 def is_fused(shape: Shape, setting: Setting) -> bool:
-    return shape.family in FUSED and setting.device == "cpu" and not setting.options.dora
+    """The kernels take no layer with a module that is trained whole (model/fit.py)."""
+    options = setting.options
+    apart = options.dora or trains_inside(shape, options.saved)
+    return shape.family in FUSED and setting.device == "cpu" and not apart
 
 
 def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:

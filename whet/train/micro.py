@@ -32,15 +32,14 @@ def planned_micro(
 
 
 def micro_here(recipe: Recipe, config: Any, longest: int, dtype: torch.dtype, device: torch.device) -> int | None:
-    """The same for the base of this config on this machine; None, too, for an architecture that the plan does not
-    know."""
-    try:
-        shape = read_shape(config.to_dict())
-    except ModelError:
-        return None
+    """The same for the base of this config on this machine; None, too, for an architecture, or a module of it, that the
+    plan does not know."""
     name = "float32" if dtype == torch.float32 else "bfloat16"
     kind = "cpu" if is_processor(device) else "cuda"
-    return planned_micro(recipe, shape, longest, name, kind, all_memory(device))
+    try:
+        return planned_micro(recipe, read_shape(config.to_dict()), longest, name, kind, all_memory(device))
+    except ModelError:
+        return None
 
 
 def setting_of(recipe: Recipe, longest: int, dtype: Dtype, device: Literal["cpu", "cuda"]) -> Setting:

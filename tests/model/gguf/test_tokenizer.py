@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests import gguf_files, stories260k
 from whet.errors import ModelError
 from whet.model.base import locate, told_base
-from whet.model.gguf import tokenizer
+from whet.model.gguf import proof, tokenizer
 from whet.model.gguf.header import read_header
 
 TEXTS = (
-    *tokenizer.TEXTS, "line\n\n 12 and  34", "a.b\n\n\nc  ", "it's I'LL we'RE", "1234567", "Ünïcödé—“quotes”…",
+    *proof.TEXTS, "line\n\n 12 and  34", "a.b\n\n\nc  ", "it's I'LL we'RE", "1234567", "Ünïcödé—“quotes”…",
     "x" * 40,
 )  # fmt: skip
 
@@ -102,6 +102,65 @@ def test_marks_stay_whole_and_unused_tokens_are_left_out(tmp_path: Path) -> None
     assert "[PAD4095]" not in found.get_vocab() and len(found) == rows - 1
 
 
+@pytest.mark.parametrize("types", ["missing", "all ordinary"])
+def test_a_template_whose_marks_would_be_cut_is_refused(tmp_path: Path, types: str) -> None:
+    def edit(writer: Any) -> None:
+        given = writer.kv_data[0].pop("tokenizer.ggml.token_type").value
+        if types == "all ordinary":
+            writer.add_token_types([1] * len(given))
+
+    gguf_files.write(tmp_path / "tiny.gguf", edit=edit)
+    words = "which tokens are marks" if types == "missing" else r"cuts the mark '<\|\w+\|>' into pieces"
+    with pytest.raises(ModelError, match=words):
+        locate(str(tmp_path / "tiny.gguf"))
+
+
+def test_without_a_template_types_may_be_missing(tmp_path: Path) -> None:
+    def edit(writer: Any) -> None:
+        for key in ("tokenizer.ggml.token_type", "tokenizer.chat_template"):
+            writer.kv_data[0].pop(key)
+
+    gguf_files.write(tmp_path / "tiny.gguf", edit=edit)
+    assert opened(tmp_path / "tiny.gguf").chat_template is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("normalizer.lowercase", True, False),
+        ("remove_extra_whitespaces", True, False),
+        ("remove_extra_whitespaces", False, True),
+        ("fim_pre_token_id", 5, True),
+        ("eot_token_ids", 5, False),
+    ],
+)
+def test_a_key_that_changes_text_and_is_not_understood_is_refused(
+    tmp_path: Path, key: str, value: Any, read: bool
+) -> None:
+    def edit(writer: Any) -> None:
+        add = writer.add_bool if isinstance(value, bool) else writer.add_uint32
+        add(f"tokenizer.ggml.{key}", value)
+
+    gguf_files.write(tmp_path / "tiny.gguf", edit=edit)
+    if read:
+        locate(str(tmp_path / "tiny.gguf"))
+        return
+    with pytest.raises(ModelError, match=f"it sets tokenizer.ggml.{key}, which is not understood"):
+        locate(str(tmp_path / "tiny.gguf"))
+
+
+@pytest.mark.parametrize("pre", ["tekken", "llama-bpe", "gpt-2"])
+def test_a_file_that_does_not_say_gets_the_begin_token_that_llama_cpp_adds(tmp_path: Path, pre: str) -> None:
+    """llama-vocab.cpp sets add_bos for Llama 3's rule and for tekken, and not for the plain BPE."""
+
+    def edit(writer: Any) -> None:
+        writer.kv_data[0].pop("tokenizer.ggml.add_bos_token")
+        writer.add_bos_token_id(2)
+
+    gguf_files.write(tmp_path / "tiny.gguf", edit=edit, pre=pre)
+    assert (opened(tmp_path / "tiny.gguf")("Hello")["input_ids"][0] == 2) == (pre != "gpt-2")
+
+
 def test_templates_by_name_are_kept(tmp_path: Path) -> None:
     tools = gguf_files.TEMPLATE + "{{ tools }}"
     gguf_files.write(
@@ -119,6 +178,10 @@ def stories(path: Path, data_dir: Path, edit: Any = None) -> PreTrainedTokenizer
     model = LlamaForCausalLM(config)
     model.load_state_dict(weights)
     model.tie_weights()
+    own.backend_tokenizer.pre_tokenizer = None  # type: ignore[assignment]
+    own.backend_tokenizer.normalizer = normalizers.Sequence(  # meta-llama/Llama-2-7b-hf: tokenizer.json
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
     words = sorted(own.get_vocab(), key=own.get_vocab().__getitem__)
     merged = {left + right: rank for rank, (left, right) in reversed([*enumerate(merges_of(own))])}
 
@@ -150,8 +213,26 @@ def test_sentencepiece_by_scores(tmp_path: Path, data_dir: Path) -> None:
     found = opened(tmp_path / "stories.gguf")
     for text in (*TEXTS, "Once upon a time, there was a little girl named Lily."):
         assert found(text)["input_ids"] == own(text)["input_ids"], text
-        assert found.decode(found(text)["input_ids"], skip_special_tokens=True).lstrip() == text.lstrip()
+        assert found.decode(found(text)["input_ids"], skip_special_tokens=True) == text
     assert found("a")["input_ids"][0] == found.bos_token_id == 1
+    assert "a space before the text behind each mark" in told_base(str(tmp_path / "stories.gguf"))[0]
+
+
+def test_sentencepiece_puts_a_space_before_each_stretch_of_text(tmp_path: Path, data_dir: Path) -> None:
+    """As llama.cpp does (add_space_prefix && is_prev_special), and the tokenizer.json of Llama 2 and TinyLlama."""
+    own = stories(tmp_path / "stories.gguf", data_dir)
+    found = opened(tmp_path / "stories.gguf")
+    once, lily = (found(text, add_special_tokens=False)["input_ids"] for text in ("Once", "Lily"))
+    assert found.convert_ids_to_tokens([once[0], lily[0]]) == ["▁Once", "▁Lily"]
+    assert found("<s>Once</s>Lily", add_special_tokens=False)["input_ids"] == [1, *once, 2, *lily]
+    for text in ("<s>Once</s>Lily", "<s> Once</s>\nLily</s></s>", " Once", "Once<s>"):
+        assert found(text)["input_ids"] == own(text)["input_ids"], text
+
+
+def test_sentencepiece_with_a_template_whose_marks_stand_within_a_text(tmp_path: Path, data_dir: Path) -> None:
+    template = "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>{% endfor %}"
+    stories(tmp_path / "stories.gguf", data_dir, lambda writer: writer.add_chat_template(template))
+    assert opened(tmp_path / "stories.gguf").chat_template == template
 
 
 def test_sentencepiece_without_a_first_space(tmp_path: Path, data_dir: Path) -> None:

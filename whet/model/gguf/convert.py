@@ -31,7 +31,7 @@ from whet.store.atomic import free_bytes, make_folder, new_folder, remove, sha25
 from whet.store.home import cache_home
 from whet.store.lock import Lock
 
-FORM = 1
+FORM = 2
 """Of the unpacked folder; a change of what is written gets a new number, and with it another folder."""
 FACTS = "gguf.json"
 FLOATS = {0: torch.float32, 1: torch.float16, 30: torch.bfloat16}
@@ -45,6 +45,10 @@ MOST_KEPT = 64 << 30
 UNNAMED = (
     "its tokenizer splits text by llama.cpp's own rule, because who made the file did not know the model's: some texts "
     "may become other tokens than those that the model was trained with"
+)
+SPACED = (
+    "its tokenizer puts a space before the text behind each mark, as llama.cpp does; a few models (Mistral 0.3) were "
+    "trained without it, which the file does not tell"
 )
 WRITABLE = "set WHET_CACHE to a folder that you may write to"
 PATIENCE = 3600.0
@@ -95,8 +99,10 @@ def is_whole(folder: Path, digest: str) -> bool:
 def cost(path: Path) -> str:
     """What it means to train on such a file, in a sentence for people."""
     header = read_header(path)
-    unnamed = header.metadata.get("tokenizer.ggml.pre") == "default"
-    return _cost(header, path) + (f"; {UNNAMED}" if unnamed else "")
+    told = {key: header.metadata.get(f"tokenizer.ggml.{key}") for key in ("model", "pre", "add_space_prefix")}
+    unnamed = told["model"] == "gpt2" and told["pre"] == "default"
+    spaced = told["model"] == "llama" and told["add_space_prefix"] is not False
+    return _cost(header, path) + (f"; {UNNAMED}" if unnamed else "") + (f"; {SPACED}" if spaced else "")
 
 
 def _cost(header: Header, path: Path) -> str:

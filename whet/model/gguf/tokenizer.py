@@ -8,7 +8,7 @@ splitting that is not known here would give other tokens for some texts, and nob
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from whet.data.refuse import RowRefused
-from whet.data.template import Renderer
-from whet.errors import ModelError, nearest, shorten
+from whet.errors import ModelError, nearest
 from whet.model.gguf.header import COPY_AGAIN, Header, refusal
-from whet.types import Message
+from whet.model.gguf.proof import Proof
 
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 """What a token is (llama.h, llama_token_type)."""
@@ -50,20 +48,22 @@ ALIKE = {
 RULES = {name: rules for rules, names in ALIKE.items() for name in names.split()}
 """tokenizer.ggml.pre, and the patterns by which text is split, one after the other (llama.cpp, src/llama-vocab.cpp)."""
 WHOLE_WORDS = {"llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"}
-"""Where a word that is a token is not built from merges, and a first token is added unless the file says otherwise
-(for the first four)."""
+"""Where a word that is a token is not built from merges, and a first token is added unless the file says otherwise."""
 COMPOSED = {"qwen2"}
 """Where the original brings text into the Unicode form NFC first. llama.cpp does not."""
 SPACE = "▁"
 TEMPLATE_NAME = re.compile(r"[A-Za-z]\w*")
-TEXTS = (
-    "a", "Hello, world!", "The year 2024 had 366 days; 3.14159 is pi.", "  two spaces,\ttabs\nand\n\nlines  ",
-    "def f(x):\n    return x**2  # it's fine, isn't it?", "Grüße aus Köln, naïve café",
-    "Привет, мир", "你好，世界", "日本語のテキスト", "line\n\n 12",
-    "مرحبا بالعالم", "नमस्ते दुनिया", "👍🏽 ok 🇩🇪", "CamelCase HTTPServer I'LL we're", "{\"key\": [1, 22, 333, 4444]}",
-)  # fmt: skip
-"""Read and written back before a tokenizer is used; those whose characters its vocabulary lacks are left out."""
-TALK: list[Message] = [{"role": "user", "content": "Hello, 123: it's fine"}]
+USED = {
+    "model", "pre", "tokens", "token_type", "scores", "merges", "bos_token_id", "eos_token_id", "unknown_token_id",
+    "padding_token_id", "add_bos_token", "add_eos_token", "add_space_prefix",
+}  # fmt: skip
+"""Keys under tokenizer.ggml that are read."""
+IDLE = re.compile(
+    r"token_type_count|eo[sg]_token_ids|(eot|eom|sep|seperator|separator|cls|mask|prefix|suffix|middle|fim_\w+)_token_id"
+)
+"""Those that change no text's tokens: which tokens end an answer, or stand for a hole in code."""
+OFF = {"remove_extra_whitespaces", "add_sep_token"}
+"""Those that would, and do not where they are false. llama.cpp heeds neither for the two kinds that are read here."""
 
 
 def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
@@ -84,7 +84,8 @@ def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
     if templates := built.templates():
         fast.chat_template = templates["default"] if len(templates) == 1 else templates
     fast.save_pretrained(folder)
-    prove(header, core, AutoTokenizer.from_pretrained(folder), built)
+    opened = AutoTokenizer.from_pretrained(folder)
+    Proof(header.path, core, opened, built.ids, built.of_type(CONTROL, USER), built.spells()).run()
 
 
 SPECIAL = {
@@ -104,6 +105,7 @@ class _Description:
 
     def __init__(self, header: Header, rows: int) -> None:
         self.header = header
+        self.refuse_unknown()
         self.kind = self.read("model", str)
         if self.kind not in ("gpt2", "llama"):
             what = f"its tokenizer is of the kind {self.kind!r}; read are 'gpt2' (BPE) and 'llama' (SentencePiece)"
@@ -113,6 +115,9 @@ class _Description:
             what = f"it has {len(self.tokens):,} tokens, and its embedding {rows:,} rows"
             raise refusal(header.path, what, COPY_AGAIN)
         self.types: list[int] = self.read("token_type", list, [])
+        if not self.types and self.templates():
+            what = "it has a chat template, and does not say which tokens are marks (tokenizer.ggml.token_type)"
+            raise self.damaged(what, "use the safetensors folder of this model")
         if self.types and len(self.types) != len(self.tokens):
             raise self.damaged(f"it has {len(self.tokens):,} tokens, and types of {len(self.types):,}")
         self.types = self.types or [NORMAL] * len(self.tokens)
@@ -120,6 +125,16 @@ class _Description:
         if len(self.ids) != len(self.tokens) - self.types.count(UNUSED):
             twice = next(token for n, token in enumerate(self.tokens) if self.ids.get(token, n) != n)
             raise self.damaged(f"the token {twice!r} stands in it twice")
+
+    def refuse_unknown(self) -> None:
+        """Raises ModelError for a key that may change what a text becomes and is not understood here."""
+        prefix = "tokenizer.ggml."
+        for key, value in self.header.metadata.items():
+            name = key.removeprefix(prefix)
+            known = name in USED or IDLE.fullmatch(name) or (name in OFF and value is False)
+            if key.startswith(prefix) and not known:
+                what = f"it sets {key}, which is not understood here"
+                raise refusal(self.header.path, what, "use the safetensors folder of this model")
 
     def bytewise(self) -> Tokenizer:
         """BPE over bytes, each of which is written as one visible character."""
@@ -136,7 +151,7 @@ class _Description:
         as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         core.pre_tokenizer = pre_tokenizers.Sequence([*splits, as_bytes])
         core.decoder = decoders.ByteLevel()
-        self.begin_and_end(core, begin=rule in WHOLE_WORDS - {"tekken"})
+        self.begin_and_end(core, begin=rule in WHOLE_WORDS)
         return core
 
     def pair(self, merge: str) -> tuple[str, str]:
@@ -148,7 +163,12 @@ class _Description:
         return pair
 
     def sentencepiece(self) -> Tokenizer:
-        """BPE over characters, where the piece of the highest score is joined first; what is no piece goes by bytes."""
+        """BPE over characters, where the piece of the highest score is joined first; what is no piece goes by bytes.
+
+        The space before a text comes before each stretch of it: at its start, and behind every mark. llama.cpp does so
+        (llama-vocab.cpp: add_space_prefix && is_prev_special), and so do the tokenizers that Llama 2, TinyLlama and
+        Mistral 0.1 came with. A few later ones (Mistral 0.3) had it at the start alone, which no key of a file tells.
+        """
         scores = self.read("scores", list)
         if len(scores) != len(self.tokens):
             raise self.damaged(f"it has {len(self.tokens):,} tokens, and scores of {len(scores):,}")
@@ -163,9 +183,8 @@ class _Description:
             models.BPE(vocab=self.ids, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=self.has_bytes())
         )
         begins = bool(self.read("add_space_prefix", bool, True))
-        core.pre_tokenizer = pre_tokenizers.Metaspace(
-            replacement=SPACE, prepend_scheme="first" if begins else "never", split=False
-        )
+        marked = [normalizers.Prepend(SPACE)] if begins else []
+        core.normalizer = normalizers.Sequence([*marked, normalizers.Replace(" ", SPACE)])
         joined = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
         core.decoder = decoders.Sequence(joined + ([decoders.Strip(" ", 1, 0)] if begins else []))
         self.begin_and_end(core, begin=True)
@@ -242,42 +261,3 @@ class _Description:
             return lambda text: all(signs[byte] in self.ids for byte in text.encode("utf-8"))
         everything = self.has_bytes()
         return lambda text: everything or all(sign in self.ids for sign in text.replace(" ", SPACE) + SPACE)
-
-
-def prove(header: Header, core: Tokenizer, opened: Any, built: _Description) -> None:
-    """Raises ModelError unless every text comes back as it was, and transformers, which opens what was written, gives
-    the same tokens; so, too, for a talk written by the template, in which marks are single tokens."""
-    spelled = [text for text in TEXTS if built.spells()(text)]
-    if not spelled:
-        raise refusal(header.path, "its vocabulary spells none of the texts that it is tried on", COPY_AGAIN)
-    for text in spelled:
-        ids = core.encode(text, add_special_tokens=False).ids
-        _agree(header, ids, opened(text, add_special_tokens=False)["input_ids"], "transformers reads other tokens")
-        back = core.decode(ids, skip_special_tokens=False)
-        first_space = built.kind == "llama" and text.removeprefix(" ") == back  # it takes it for the one it adds
-        if not first_space:
-            _agree(header, text, back, "its tokenizer, rebuilt, does not give back what it read")
-    for token in built.of_type(CONTROL, USER):
-        if built.ids[token] not in core.encode(f"a{token}a", add_special_tokens=False).ids:
-            what = f"its tokenizer, rebuilt, cuts the mark {token!r} into pieces"
-            raise refusal(header.path, what, "use the safetensors folder of this model")
-    if opened.chat_template:
-        _prove_template(header, opened, built)
-
-
-def _prove_template(header: Header, opened: Any, built: _Description) -> None:
-    """What the template writes must come back from its tokens. A template that refuses to write is told later, as that
-    of any base is, where there are rows to write with it."""
-    try:
-        renderer = Renderer(opened)
-        text, ids = renderer.prompt_text(TALK), renderer.prompt_ids(TALK)
-    except (ModelError, RowRefused):
-        return
-    if built.spells()(text):
-        _agree(header, text, opened.decode(ids), "what its chat template writes does not come back from its tokens")
-
-
-def _agree(header: Header, wanted: str | Sequence[int], found: str | Sequence[int], what: str) -> None:
-    if wanted != found:
-        fix = "use the safetensors folder of this model"
-        raise refusal(header.path, f"{what}: {shorten(wanted)} became {shorten(found)}", fix)
