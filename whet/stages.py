@@ -184,7 +184,7 @@ def proved(session: Session) -> tuple[dict[str, Any], str]:
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
     run, recipe, source = session.run, session.recipe, session.material.source
-    began = time.perf_counter()
+    began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
     facts, path = proved(session)
@@ -204,7 +204,9 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = head(session) | measured | effort | own | {MADE_OF: made_of(run)}
+    result = head(session) | measured | effort | own
+    if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
+        result[MADE_OF] = of
     result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
