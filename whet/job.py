@@ -117,6 +117,7 @@ def evaluate(
             if not (found.folder / "report.html").exists():
                 write_report(found)
             found.set_status("done")
+            reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
             return RunResult(known, found.folder)
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():

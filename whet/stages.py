@@ -301,11 +301,13 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
         observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
 
 
-def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:
+def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
-    it should not be."""
+    it should not be; with `only_new` only where the list said otherwise before."""
     decided = ship.decide(result)
-    for name, version in registry.measured_again(run, result):
+    for name, version, new in registry.measured_again(run, result):
+        if only_new and not new:
+            continue
         in_use = registry.find_model(name, run.folder.parent).current == version
         said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
         if in_use and decided["answer"] != "yes":

@@ -123,18 +123,19 @@ def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
     return plain({key: evaluation.get(key) for key in ("metric", "verdict", "ship")} | {"scores": scores})
 
 
-def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int]]:
-    """Brings every version that is this run up to date. Returns those, as (name, version)."""
+def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int, bool]]:
+    """Brings every version that is this run up to date. Returns those, as (name, version, whether it was not)."""
     root = root if root is not None else run.folder.parent
     if not registry_file(root).exists():
         return []
     facts = facts_of(evaluation)
     with registry_lock(root):
         mine = [(model.name, one) for model in list_models(root) for one in model.versions if one.run == run.name]
-        for name, one in mine:
-            if one.facts != facts:
-                append(root, {"event": "measured", "name": name, "version": one.version, "facts": facts})
-    return [(name, one.version) for name, one in mine]
+        found = [(name, one.version, one.facts != facts) for name, one in mine]
+        for name, version, new in found:
+            if new:
+                append(root, {"event": "measured", "name": name, "version": version, "facts": facts})
+    return found
 
 
 def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
