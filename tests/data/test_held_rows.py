@@ -141,6 +141,27 @@ def test_classes_of_a_set_have_their_names(tmp_path: Path) -> None:
     assert [row["label"] for row in read(written(made.to_pandas(), tmp_path))] == [1, 0, -1], "which has no names"
 
 
+@pytest.mark.parametrize("form", ["numpy", "torch", "pandas", "arrow"])
+def test_classes_have_their_names_whatever_the_format_of_the_set(form: str, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    label = datasets.ClassLabel(names=["ham", "spam"])
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": label, "many": datasets.Sequence(label), "parts": [{"kind": label}]}
+    )
+    columns = {"text": ["a", "b"], "label": [1, 0], "many": [[0, 1], []], "parts": [[{"kind": 1}], []]}
+    made = datasets.Dataset.from_dict(columns, features=features)
+    rows = [
+        {"text": "a", "label": "spam", "many": ["ham", "spam"], "parts": [{"kind": "spam"}]},
+        {"text": "b", "label": "ham", "many": [], "parts": []},
+    ]
+    assert read(written(made.with_format(form), tmp_path)) == rows
+    assert read(written(made.to_iterable_dataset().with_format(form), tmp_path)) == rows
+    two = [{"text": row["text"], "label": row["label"]} for row in rows]
+    assert read(written(made.with_format(form, columns=["text", "label"]), tmp_path)) == two
+    upper = made.with_transform(lambda batch: {"text": [text.upper() for text in batch["text"]]})
+    assert read(written(upper, tmp_path)) == [{"text": "A"}, {"text": "B"}], "as the program means them"
+
+
 def test_columns_of_many_kinds_are_read(tmp_path: Path) -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     day = datetime.date(2026, 1, 31)
