@@ -130,6 +130,35 @@ def test_columns_with_one_name_are_refused_and_not_lost(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(DataError, match="columns with the same name"):
         written(pandas.DataFrame([["a", "b"]], columns=["prompt", "prompt"]), tmp_path)
+    pyarrow = pytest.importorskip("pyarrow")
+    for made in (pyarrow.Table, pyarrow.RecordBatch):
+        table = made.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], names=["prompt", "prompt"])
+        with pytest.raises(DataError, match=r"columns with the same name \(got \['prompt'\]\)"):
+            written(table, tmp_path)
+
+
+def test_whole_numbers_of_pandas_stay_whole_beside_a_gap(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    gap, none = pandas.DataFrame({"label": [1, None, 3]}), pandas.DataFrame({"label": [1, 3]})
+    assert repr(read(written(gap, tmp_path))) == "[{'label': 1}, {'label': None}, {'label': 3}]"
+    assert written(gap.dropna(), tmp_path) == written(none, tmp_path) == written([{"label": 1}, {"label": 3}], tmp_path)
+    parts = pandas.DataFrame({"share": [1.0, 0.5], "large": [1e300, 1.0], "none": [float("nan")] * 2})
+    assert repr(read(written(parts, tmp_path))[0]) == "{'share': 1.0, 'large': 1e+300, 'none': None}"
+    named = gap.set_index("label").rename_axis("ticket")
+    assert repr(read(written(named, tmp_path))[0]) == "{'ticket': 1}"
+    nullable = pandas.DataFrame({"label": pandas.array([1.0, None], dtype="Float64")})
+    assert repr(read(written(nullable, tmp_path))) == "[{'label': 1}, {'label': None}]"
+
+
+def test_dates_of_numpy_are_texts_in_arrays_too(tmp_path: Path) -> None:
+    days = ["2026-01-31", "NaT"]
+    row = {unit: np.array(days, dtype=f"datetime64[{unit}]") for unit in ("D", "ns")}
+    [found] = read(written([row | {"two": np.array([days, days], dtype="datetime64[D]")}], tmp_path))
+    assert found["D"] == ["2026-01-31", None] and found["two"] == [["2026-01-31", None]] * 2
+    assert found["ns"] == ["2026-01-31T00:00:00.000000000", None]
+    for span in (np.timedelta64(5, "ns"), np.array([5], dtype="timedelta64[ns]")):
+        with pytest.raises(DataError, match="column 'a': a value of type timedelta64 is no data"):
+            written([{"a": span}], tmp_path)
 
 
 def test_classes_of_a_set_have_their_names(tmp_path: Path) -> None:
