@@ -130,8 +130,8 @@ def prefixed(name: str, text: bytes) -> tuple[str, bytes]:
 
 
 def elsewhere(name: str, text: bytes) -> tuple[str, bytes]:
-    place = b"xl/worksheets/sheet1.xml", b"xl/data.part"
-    return name.replace(*(one.decode() for one in place)), text.replace(*place)
+    before, after = "xl/worksheets/sheet1.xml", "xl/data.part"
+    return name.replace(before, after), text.replace(before.encode(), after.encode())
 
 
 def in_utf16(name: str, text: bytes) -> tuple[str, bytes]:

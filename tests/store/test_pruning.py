@@ -99,10 +99,10 @@ def test_the_run_that_another_was_scaled_from_stays() -> None:
 
 
 def test_shares_of_a_curve_are_not_names_of_a_person() -> None:
-    whole, share = made(0), {"split": {"train_share": 0.25}}
-    made(1, f"{whole.name}-0.25", **share)
+    whole, split = made(0), {"train_share": 0.25}
+    made(1, f"{whole.name}-0.25", split=split)
     made(2, "mine")
-    made(3, "mine-0.25", **share)
+    made(3, "mine-0.25", split=split)
     assert {one.name for one in sort_out("runs").going} == {whole.name, f"{whole.name}-0.25"}
 
 

@@ -31,7 +31,7 @@ def _named(value: Any, feature: Any) -> Any:
     if hasattr(feature, "int2str"):
         if not isinstance(value, Integral) or isinstance(value, bool):
             return [_named(one, feature) for one in value] if isinstance(value, list | tuple) else value
-        return feature.names[int(value)] if value >= 0 else None
+        return feature.names[int(value)] if int(value) >= 0 else None
     if isinstance(feature, Mapping) and isinstance(value, Mapping):
         return {key: _named(one, feature.get(key)) for key, one in value.items()}
     inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)

@@ -103,7 +103,8 @@ def _from_pandas(table: Any, named: str) -> Iterator[dict[str, Any]]:
     whole = {name for number, name in enumerate(columns) if _is_whole(table.iloc[:, number])}
     for values in table.itertuples(index=False, name=None):
         row = dict(zip(columns, values, strict=True))
-        yield row | {name: int(row[name]) for name in whole if isinstance(row[name], Real) and not math.isnan(row[name])}
+        there = [name for name in whole if isinstance(row[name], Real) and not math.isnan(row[name])]
+        yield row | {name: int(row[name]) for name in there}
 
 
 def _is_whole(column: Any) -> bool:

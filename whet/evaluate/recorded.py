@@ -51,7 +51,7 @@ def made_of(run: Run) -> str:
     teacher = getattr(recipe.method, "teacher", None)
     if teacher:
         others.append(_base(str(run.folder.parent / teacher / "model")) or _base(teacher))
-    rivals = [recipe.compare.model_dump(mode="json")]
+    rivals: list[Any] = [recipe.compare.model_dump(mode="json")]
     if recipe.compare.documents:
         rivals.append(identity.data_digest(recipe.compare.documents))
     parts = [facts, settings, data, _of_hub(recipe), named_files(recipe), _base(recipe.base), others, rivals]
@@ -100,8 +100,8 @@ def _beside(run: Run, name: str) -> Any:
 
 
 def _base(name: str) -> list[Any]:
-    """Name, bytes and time of each file of a base in a folder: another one has others, and nothing large is read. Of one
-    on the Hub the state that was fetched."""
+    """Name, bytes and time of each file of a base in a folder: another one has others, and nothing large is read. Of
+    one on the Hub the state that was fetched."""
     if name == NANO:
         return []
     folder = in_hub_cache(name) or Path(name).expanduser()

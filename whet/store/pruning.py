@@ -157,7 +157,7 @@ def _stands_in(name: str, words: str) -> bool:
 
 
 def _names(run: Run, teacher: str, models: Iterable[registry.NamedModel]) -> Iterator[str]:
-    """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets`, where it was in use at any time."""
+    """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets` where it was ever in use."""
     yield run.name
     for model in models:
         for one in model.versions:
