@@ -28,6 +28,7 @@ from whet.recipe.keywords import in_python, worded
 from whet.recipe.load import Keyword, load_recipe
 from whet.recipe.schema import Recipe
 from whet.recipe.text import parse
+from whet.recipe.texts import is_text
 from whet.recipe.trust import named_by_user
 from whet.stages import (
     effort_so_far,
@@ -50,8 +51,6 @@ CACHE = "cache"
 """Beside the runs."""
 Input = Recipe | str | Path | Iterable[Any]
 """A recipe, its path or its keys; the path of data, or rows that the program holds (whet/data/held_rows.py)."""
-TEXTS = ("base", "data", "test")
-"""Keys whose value is a name, whatever it looks like."""
 AGAIN = "--anew measures it again"
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
@@ -118,6 +117,7 @@ def evaluate(
             if not (found.folder / "report.html").exists():
                 write_report(found)
             found.set_status("done")
+            reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
             return RunResult(known, found.folder)
         session = open_session(found.recipe, found, observer)
         if not (found.folder / "evaluation.json").exists():
@@ -190,10 +190,10 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
 
 def _as_file(key: str, value: Any, run_root: Path | str) -> Any:
     """The value of a key as a recipe has it: rows as the path of a file that holds them. A text is read as on the
-    command line, so that `"{kind: bake}"` is a group."""
+    command line, so that `"{kind: bake}"` is a group; but where the key takes a text, it is one as it stands."""
     if key in ("data", "test") and holds_rows(value):
         return written(value, run_root, key)
-    if key not in TEXTS and isinstance(value, str):
+    if isinstance(value, str) and not is_text(key):
         return parse(value, f"keyword {key}")[0]
     return _plain(value)
 

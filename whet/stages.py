@@ -184,7 +184,7 @@ def proved(session: Session) -> tuple[dict[str, Any], str]:
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
     run, recipe, source = session.run, session.recipe, session.material.source
-    began = time.perf_counter()
+    began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
     facts, path = proved(session)
@@ -204,7 +204,9 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = head(session) | measured | effort | own | {MADE_OF: made_of(run)}
+    result = head(session) | measured | effort | own
+    if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
+        result[MADE_OF] = of
     result["ship"] = ship.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
@@ -299,11 +301,13 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
         observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
 
 
-def reregister(run: Run, result: dict[str, Any], observer: Observer) -> None:
+def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
-    it should not be."""
+    it should not be; with `only_new` only where the list said otherwise before."""
     decided = ship.decide(result)
-    for name, version in registry.measured_again(run, result):
+    for name, version, new in registry.measured_again(run, result):
+        if only_new and not new:
+            continue
         in_use = registry.find_model(name, run.folder.parent).current == version
         said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
         if in_use and decided["answer"] != "yes":

@@ -94,6 +94,20 @@ def test_what_the_verbs_refuse_speaks_of_keywords_too(trained: tuple[Path, RunRe
     assert "--set" not in str(typed.value)
 
 
+@pytest.mark.parametrize("text", ["Be brief. # never lie", "One.\n\n  Two.\n", "null", "Answer: yes", "7", "[a]"])
+def test_a_text_is_taken_as_it_stands(text: str, tmp_path: Path) -> None:
+    keywords = {"system": text, "columns.label": text, "method": "{kind: sft}", "seed": "3"}
+    for recipe in (
+        job.recipe_of(ROWS, keywords, tmp_path),
+        job.recipe_of({"data": ROWS, "system": text, "seed": "3", "method": "sft"}, {"columns.label": text}, tmp_path),
+    ):
+        assert (recipe.system, recipe.columns.label, recipe.seed, recipe.method.kind) == (text, text, 3, "sft")
+        run = Run.create(tmp_path / "runs", recipe)
+        assert run.recipe.system == run.asked.system == text
+    baked = job.recipe_of(ROWS, {"method": "bake", "method.prompt": text}, tmp_path)
+    assert baked.method.prompt == text  # pyright: ignore[reportAttributeAccessIssue]
+
+
 @pytest.mark.parametrize("data", [5, None, 2.5])
 def test_what_is_no_data_is_told_so(data: Any) -> None:
     with pytest.raises(InputError, match="this is no data: it is of type"):

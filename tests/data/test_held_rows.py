@@ -130,6 +130,35 @@ def test_columns_with_one_name_are_refused_and_not_lost(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(DataError, match="columns with the same name"):
         written(pandas.DataFrame([["a", "b"]], columns=["prompt", "prompt"]), tmp_path)
+    pyarrow = pytest.importorskip("pyarrow")
+    for made in (pyarrow.Table, pyarrow.RecordBatch):
+        table = made.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], names=["prompt", "prompt"])
+        with pytest.raises(DataError, match=r"columns with the same name \(got \['prompt'\]\)"):
+            written(table, tmp_path)
+
+
+def test_whole_numbers_of_pandas_stay_whole_beside_a_gap(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    gap, none = pandas.DataFrame({"label": [1, None, 3]}), pandas.DataFrame({"label": [1, 3]})
+    assert repr(read(written(gap, tmp_path))) == "[{'label': 1}, {'label': None}, {'label': 3}]"
+    assert written(gap.dropna(), tmp_path) == written(none, tmp_path) == written([{"label": 1}, {"label": 3}], tmp_path)
+    parts = pandas.DataFrame({"share": [1.0, 0.5], "large": [1e300, 1.0], "none": [float("nan")] * 2})
+    assert repr(read(written(parts, tmp_path))[0]) == "{'share': 1.0, 'large': 1e+300, 'none': None}"
+    named = gap.set_index("label").rename_axis("ticket")
+    assert repr(read(written(named, tmp_path))[0]) == "{'ticket': 1}"
+    nullable = pandas.DataFrame({"label": pandas.array([1.0, None], dtype="Float64")})
+    assert repr(read(written(nullable, tmp_path))) == "[{'label': 1}, {'label': None}]"
+
+
+def test_dates_of_numpy_are_texts_in_arrays_too(tmp_path: Path) -> None:
+    days = ["2026-01-31", "NaT"]
+    row = {unit: np.array(days, dtype=f"datetime64[{unit}]") for unit in ("D", "ns")}
+    [found] = read(written([row | {"two": np.array([days, days], dtype="datetime64[D]")}], tmp_path))
+    assert found["D"] == ["2026-01-31", None] and found["two"] == [["2026-01-31", None]] * 2
+    assert found["ns"] == ["2026-01-31T00:00:00.000000000", None]
+    for span in (np.timedelta64(5, "ns"), np.array([5], dtype="timedelta64[ns]")):
+        with pytest.raises(DataError, match="column 'a': a value of type timedelta64 is no data"):
+            written([{"a": span}], tmp_path)
 
 
 def test_classes_of_a_set_have_their_names(tmp_path: Path) -> None:
@@ -139,6 +168,27 @@ def test_classes_of_a_set_have_their_names(tmp_path: Path) -> None:
     made = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
     assert [row["label"] for row in read(written(made, tmp_path))] == ["spam", "ham", None]
     assert [row["label"] for row in read(written(made.to_pandas(), tmp_path))] == [1, 0, -1], "which has no names"
+
+
+@pytest.mark.parametrize("form", ["numpy", "torch", "pandas", "arrow"])
+def test_classes_have_their_names_whatever_the_format_of_the_set(form: str, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    label = datasets.ClassLabel(names=["ham", "spam"])
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": label, "many": datasets.Sequence(label), "parts": [{"kind": label}]}
+    )
+    columns = {"text": ["a", "b"], "label": [1, 0], "many": [[0, 1], []], "parts": [[{"kind": 1}], []]}
+    made = datasets.Dataset.from_dict(columns, features=features)
+    rows = [
+        {"text": "a", "label": "spam", "many": ["ham", "spam"], "parts": [{"kind": "spam"}]},
+        {"text": "b", "label": "ham", "many": [], "parts": []},
+    ]
+    assert read(written(made.with_format(form), tmp_path)) == rows
+    assert read(written(made.to_iterable_dataset().with_format(form), tmp_path)) == rows
+    two = [{"text": row["text"], "label": row["label"]} for row in rows]
+    assert read(written(made.with_format(form, columns=["text", "label"]), tmp_path)) == two
+    upper = made.with_transform(lambda batch: {"text": [text.upper() for text in batch["text"]]})
+    assert read(written(upper, tmp_path)) == [{"text": "A"}, {"text": "B"}], "as the program means them"
 
 
 def test_columns_of_many_kinds_are_read(tmp_path: Path) -> None:

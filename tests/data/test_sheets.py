@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,39 @@ def test_a_formula_that_was_never_calculated_and_an_error_are_no_values(tmp_path
     assert refused(path, "the formula in A4 has no value").where == "b.xlsx:4"
     wrong = '<c r="A2" t="e"><f>1/0</f><v>#DIV/0!</v></c><c r="B2"><v>1</v></c>'
     refused(with_cells(tmp_path / "c.xlsx", wrong), "the cell A2 holds an error (got '#DIV/0!')")
+
+
+def prefixed(name: str, text: bytes) -> tuple[str, bytes]:
+    if name.startswith("xl/worksheets/"):
+        text = re.sub(rb"<(/?)(\w)", rb"<\1x:\2", text).replace(b"xmlns=", b"xmlns:x=")
+    return name, text
+
+
+def elsewhere(name: str, text: bytes) -> tuple[str, bytes]:
+    before, after = "xl/worksheets/sheet1.xml", "xl/data.part"
+    return name.replace(before, after), text.replace(before.encode(), after.encode())
+
+
+def in_utf16(name: str, text: bytes) -> tuple[str, bytes]:
+    if name.startswith("xl/worksheets/"):
+        text = b'<?xml version="1.0" encoding="UTF-16"?>'.decode().encode("utf-16") + text.decode().encode("utf-16-le")
+    return name, text
+
+
+@pytest.mark.parametrize("written_otherwise", [prefixed, elsewhere, in_utf16])
+def test_a_formula_is_found_however_the_file_is_written(
+    written_otherwise: Callable[[str, bytes], tuple[str, bytes]], tmp_path: Path
+) -> None:
+    for formula, expected in (("1", [{"prompt": "1", "completion": "x"}]), ("=1+2", None)):
+        content = book(tmp_path / "a.xlsx", May=[ROWS[0], (formula, "x")]).read_bytes()
+        path = tmp_path / "b.xlsx"
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(*written_otherwise(name, old.read(name)))
+        if expected is None:
+            refused(path, "the formula in A2 has no value")
+        else:
+            assert values(path) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from whet import job
-from whet.errors import RunFolderError
+from whet import job, stages
+from whet.data import hub
+from whet.data.template import Renderer
+from whet.errors import ProofError, RunFolderError
+from whet.evaluate import recorded
 from whet.evaluate.recorded import MADE_OF, made_of
+from whet.model.base import load_tokenizer
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.store.atomic import sha256_text
 from whet.store.run import Run
@@ -116,6 +122,77 @@ def test_a_base_in_a_folder_counts(run: Run, measured: list[int], tmp_path: Path
     job.evaluate(run)
     job.evaluate(run)
     assert len(measured) == 2
-    (folder / "config.json").write_text('{"a": 1}')
+    for times, (name, text) in enumerate({"config.json": '{"a": 1}', "merges.txt": "a b", "own.py": "1"}.items(), 3):
+        (folder / name).write_text(text)
+        job.evaluate(run)
+        assert len(measured) == times, name
+
+
+def test_the_state_of_a_base_on_the_hub_counts(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    state = tmp_path / "models--owner--base" / "refs" / "main"
+    state.parent.mkdir(parents=True)
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={"base": "owner/base"})))
+    found = set()
+    for commit in ("a1", "b2", "a1"):
+        state.write_text(commit)
+        found.add(made_of(run))
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("key", ["data", "test"])
+def test_a_set_on_the_hub_counts_by_what_is_in_it(key: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={key: "owner/set"})))
+    found = set()
+    for content in ("a1", "b2", "a1"):
+        monkeypatch.setattr(hub, "fingerprint", lambda name, content=content: f"{name}@{content}")
+        found.add(made_of(run))
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("by", ["source_key", "package_version"])
+def test_what_measures_counts(by: str, run: Run, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, by, lambda *_, **__: "another")
     job.evaluate(run)
-    assert len(measured) == 3
+    assert len(measured) == 2
+
+
+def test_rivals_count(run: Run, measured: list[int]) -> None:
+    compare = run.recipe.compare.model_copy(update={"system": "Be brief."})
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={"compare": compare})))
+    job.evaluate(run)
+    assert len(measured) == 2
+
+
+def test_a_base_that_reads_otherwise_than_in_training_is_not_believed(run: Run, measured: list[int]) -> None:
+    golden = [{"role": "user", "content": "Hello"}]
+    for ids, right in ((Renderer(load_tokenizer("nano")).prompt_ids(golden, None), True), ([1, 2], False)):
+        (run.model / "whet.json").write_text(json.dumps(FACTS | {"golden_prompt": golden, "golden_ids": ids}))
+        run.write_json("evaluation.json", RESULT | {MADE_OF: made_of(run)})
+        with nullcontext() if right else pytest.raises(ProofError, match="not the one that was trained with"):
+            job.evaluate(run)
+    assert len(measured) == 1
+
+
+@pytest.mark.parametrize("meanwhile", ["{}", '{"a": 1}'])
+def test_what_changes_while_it_is_measured_is_measured_again(
+    meanwhile: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the seal is replaced."""
+    config = tmp_path / "base" / "config.json"
+    config.parent.mkdir()
+    config.write_text("{}")
+    run.write_text("recipe.resolved.yaml", dump_recipe(run.recipe.model_copy(update={"base": str(config.parent)})))
+
+    def measuring(*_: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        if meanwhile != config.read_text():
+            config.write_text(meanwhile)
+        return dict(RESULT), []
+
+    for name, made in {"proved": ({}, ""), "head": {}, "write_report": None, "write_card": None}.items():
+        monkeypatch.setattr(stages, name, lambda *_, made=made: made)
+    monkeypatch.setattr(stages, "_measured_words", measuring)
+    session: Any = SimpleNamespace(run=run, recipe=run.recipe, material=SimpleNamespace(source=None))
+    found = stages.evaluated(session, {}, Silent())
+    assert (MADE_OF in found) == (meanwhile == "{}")
+    assert (recorded.recorded(run) is not None) == (meanwhile == "{}")

@@ -90,3 +90,15 @@ def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(job, name, lambda *_, given=given: given)
     job.evaluate("desk", run_root=runs)
     assert registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
+
+
+def test_what_was_measured_already_is_listed_too(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the process ended between the evaluation and the list, or the list was put back."""
+    run, watch = Run.open("one", runs), Watch()
+    (run.folder / "report.html").write_text("")
+    for name, given in {"read_facts": {}, "refuse_unmeasurable": None, "recorded": evaluation("no")}.items():
+        monkeypatch.setattr(job, name, lambda *_, given=given: given)
+    for _ in range(2):
+        job.evaluate(run, run_root=runs, observer=watch)
+    assert registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
+    assert len([note for note in watch.notes if "desk@1 is this run" in note]) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,7 @@ def test_nothing_goes_without_yes(capsys: Capture) -> None:
 
 def test_young_runs_stay_where_days_are_given() -> None:
     young, old = made(0), made(1)
-    then = time.time() - 40 * 86_400
-    for path in old.folder.iterdir():
-        os.utime(path, (then, then))
+    aged(old)
     found = sort_out("runs", days=30)
     assert [one.name for one in found.going] == [old.name] and 39 < found.going[0].days < 41
     assert found.kept == {young.name: "younger than 30 days"}
@@ -80,10 +79,63 @@ def test_a_teacher_of_a_run_that_stays_stays(capsys: Capture) -> None:
     assert found.kept[teacher.name] == "named in the recipe of mine" and not found.going
 
 
+def test_a_teacher_that_is_named_as_a_model_stays() -> None:
+    by_version, by_name, other = made(0), made(1), made(2)
+    for run in (by_version, by_name, other):
+        registry.register("d", run, {}, "runs")
+    for version in (3, 2):
+        registry.promote("d", version, "runs")
+    assert registry.roll_back("d", "runs") == 3, "and version 2 is no way back any more"
+    made(3, "one", method={"kind": "distil", "teacher": "d@1"})
+    assert [run.name for run in (by_version, by_name) if run.name in sort_out("runs").kept] == [by_version.name]
+    made(4, "two", method={"kind": "distil", "teacher": "d"})
+    assert sort_out("runs").kept[by_name.name] == "named in the recipe of two"
+
+
+def test_the_run_that_another_was_scaled_from_stays() -> None:
+    trained = made(0)
+    made(1, "mine").write_json("scaled_from.json", {"run": trained.name, "scale": 0.5})
+    assert sort_out("runs").kept[trained.name] == "named in the recipe of mine"
+
+
 def test_shares_of_a_curve_are_not_names_of_a_person() -> None:
-    whole = made(0)
-    made(1, f"{whole.name}-0.25")
+    whole, split = made(0), {"train_share": 0.25}
+    made(1, f"{whole.name}-0.25", split=split)
+    made(2, "mine")
+    made(3, "mine-0.25", split=split)
     assert {one.name for one in sort_out("runs").going} == {whole.name, f"{whole.name}-0.25"}
+
+
+@pytest.mark.parametrize("name", ["d-20261129", "tickets-20261129", "d-deadbeef", "d-20261129-0.5"])
+def test_a_date_in_the_name_of_a_run_is_a_persons(name: str) -> None:
+    mine = made(0, name)
+    assert sort_out("runs").kept == {name: "named by you"} and registry.name_for(mine, "runs") == name
+
+
+@pytest.mark.parametrize(("name", "stays"), [("d-production", True), ("old-d", True), ("d", False)])
+def test_a_model_that_a_person_named_after_its_data_stays(name: str, stays: bool, tmp_path: Path) -> None:
+    run = made(0)
+    registry.register(name, run, {}, "runs")
+    registry.register(f"{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())[:40].strip('-')}-d-2", made(1), {}, "runs")
+    assert sort_out("runs").kept == ({run.name: f"named {name}@1"} if stays else {})
+
+
+def test_what_people_judged_and_what_can_go_on_stay() -> None:
+    judged, begun, done = made(0), made(1), made(2)
+    (judged.folder / "judgements-even.jsonl").write_text("{}\n")
+    for run in (begun, done):
+        run.checkpoint("last").mkdir(parents=True)
+    done.model.mkdir()
+    kept = sort_out("runs").kept
+    assert kept == {judged.name: "holds judgements of people", begun.name: "not finished: the same command resumes it"}
+    aged(begun)
+    assert sort_out("runs", days=30).kept.keys() == {judged.name, done.name}, "too old to go on with"
+
+
+def aged(run: Run) -> None:
+    then = time.time() - 40 * 86_400
+    for path in run.folder.iterdir():
+        os.utime(path, (then, then))
 
 
 def test_given_rows_go_with_the_last_run_that_names_them() -> None:
@@ -92,5 +144,6 @@ def test_given_rows_go_with_the_last_run_that_names_them() -> None:
         Path("runs/given", name).write_text("{}\n")
     made(0, "mine", data="runs/given/rows-a.jsonl")
     assert [path.name for path in sort_out("runs").given] == ["rows-b.jsonl"]
+    assert not sort_out("runs", days=30).given, "written just now"
     assert command(["runs", "prune", "--yes"]) == 0
     assert [path.name for path in Path("runs/given").iterdir()] == ["rows-a.jsonl"]

@@ -3,19 +3,40 @@ is meant, and what a model can learn something from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from numbers import Integral
 from typing import Any
 
 
 def with_class_names(data: Any) -> Iterator[dict[str, Any]]:
-    """Every row, with the name of a class in the place of its number. A number below 0 says that there is none."""
+    """Every row, with the name of a class in the place of its number, in lists and groups, too. A number below 0 says
+    that there is none."""
     features = getattr(data, "features", None) or {}
-    names = {column: feature.names for column, feature in features.items() if hasattr(feature, "int2str")}
-    for row in data:
-        yield {column: _named(value, names.get(column)) for column, value in dict(row).items()}
+    for row in _plain(data):
+        yield {column: _named(value, features.get(column)) for column, value in dict(row).items()}
 
 
-def _named(value: Any, names: list[str] | None) -> Any:
-    if names is None or not isinstance(value, int) or isinstance(value, bool):
+def _plain(data: Any) -> Any:
+    """The set in Python's own types, not as arrays or tables of its format: those give no rows, or no whole numbers. A
+    transform of the program's own is what the program means by its rows, and stays."""
+    shape = getattr(data, "format", None) or {}
+    if not hasattr(data, "with_format") or shape.get("type") == "custom":
+        return data
+    chosen = None if shape.get("output_all_columns") else shape.get("columns")
+    return data.with_format(None) if chosen is None else data.with_format(None, columns=chosen)
+
+
+def _named(value: Any, feature: Any) -> Any:
+    """A list's feature is that of its items, written as `[feature]` or with it inside."""
+    if hasattr(feature, "int2str"):
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            return [_named(one, feature) for one in value] if isinstance(value, list | tuple) else value
+        return feature.names[int(value)] if int(value) >= 0 else None
+    if isinstance(feature, Mapping) and isinstance(value, Mapping):
+        return {key: _named(one, feature.get(key)) for key, one in value.items()}
+    inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+    if inner is None:
         return value
-    return names[value] if value >= 0 else None
+    if isinstance(value, Mapping):  # a list of groups is kept as a group of lists
+        return _named(value, inner)
+    return [_named(one, inner) for one in value] if isinstance(value, list | tuple) else value

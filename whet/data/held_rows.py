@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def _rows(data: Any, named: str) -> Iterable[Any]:
     if hasattr(data, "iter_rows"):
         return data.iter_rows(named=True)
     if hasattr(data, "to_pylist"):
+        _refuse_twice(list(getattr(data, "column_names", ())), named)
         return data.to_pylist()
     return with_class_names(data) if hasattr(data, "column_names") else data
 
@@ -92,15 +94,32 @@ def _from_columns(data: Mapping[str, Any], named: str) -> list[dict[str, Any]]:
 
 
 def _from_pandas(table: Any, named: str) -> Iterator[dict[str, Any]]:
-    """An index with a name is a column; one without only numbers the rows."""
+    """An index with a name is a column; one without only numbers the rows. Whole numbers are whole, though pandas keeps
+    them as 1.0 where one is missing: else a label would be another one in a table without gaps."""
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
     columns = list(table.columns)
+    _refuse_twice(columns, named)
+    whole = {name for number, name in enumerate(columns) if _is_whole(table.iloc[:, number])}
+    for values in table.itertuples(index=False, name=None):
+        row = dict(zip(columns, values, strict=True))
+        there = [name for name in whole if isinstance(row[name], Real) and not math.isnan(row[name])]
+        yield row | {name: int(row[name]) for name in there}
+
+
+def _is_whole(column: Any) -> bool:
+    """Floats of pandas that are all whole, as far as a float tells whole numbers apart."""
+    if getattr(column.dtype, "kind", "") != "f":
+        return False
+    present = column.dropna()
+    return bool(len(present) and ((present % 1 == 0) & (present.abs() < 2**53)).all())
+
+
+def _refuse_twice(columns: list[Any], named: str) -> None:
+    """Raises DataError for columns with one name: a row can only have one of them."""
     twice = sorted({str(name) for name in columns if columns.count(name) > 1})
     if twice:
         raise DataError("columns with the same name", where=named, value=twice, fix="rename one of them")
-    for values in table.itertuples(index=False, name=None):
-        yield dict(zip(columns, values, strict=True))
 
 
 def _line(number: int, row: Any, named: str) -> bytes:
@@ -120,8 +139,7 @@ def _line(number: int, row: Any, named: str) -> bytes:
 def _plain(value: Any, where: str, path: list[str]) -> Any:
     """In JSON's own types. What is missing is null; a date is a text. Raises DataError for what JSON cannot hold."""
     if hasattr(value, "dtype") and hasattr(value, "tolist"):  # numpy: a number or an array
-        is_date = getattr(value.dtype, "kind", "") == "M" and not getattr(value, "ndim", 0)
-        value = str(value).replace("NaT", "") or None if is_date else value.tolist()
+        value = _of_numpy(value)
     if type(value).__name__ in MISSING:
         return None
     if value is None or isinstance(value, bool | int | str):
@@ -142,6 +160,16 @@ def _plain(value: Any, where: str, path: list[str]) -> Any:
         return _plain(value.to_list(), where, path)
     fix = "write it as a text, a number, a list or a dictionary, or leave the column out"
     raise DataError(f"a value of type {_kind(value)} is no data", where=_place(where, path), value=value, fix=fix)
+
+
+def _of_numpy(value: Any) -> Any:
+    """Python's own; dates as texts, and spans of time as they are, for both would become bare numbers."""
+    kind = getattr(value.dtype, "kind", "")
+    if kind not in ("M", "m"):
+        return value.tolist()
+    if getattr(value, "ndim", 0):
+        return list(value)
+    return None if str(value) == "NaT" else str(value) if kind == "M" else value
 
 
 def _finite(value: float, where: str, path: list[str]) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zipfile
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -12,7 +13,12 @@ from whet.data.bounds import refuse_unpacked
 from whet.data.remarks import remark
 from whet.errors import DataError, WhetError, nearest
 
-FORMULA = (b"<f>", b"<f ", b"<f/")
+FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
+"""As any writer has it: with a prefix before its names, too."""
+LONGEST = 256
+"""Bytes of a formula's mark that may lie on both sides of a cut."""
+WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""How text in UTF-16 begins, in which the mark has other bytes."""
 CHUNK = 1 << 20
 PROTECTED = b"\xd0\xcf\x11\xe0"
 """How a file begins that has a password, and one of the older form (.xls)."""
@@ -65,16 +71,16 @@ def _refuse_other(file: IO[bytes], label: str) -> None:
 
 
 def _has_formulas(file: IO[bytes]) -> bool:
+    """Whether any part of the file may hold one, wherever it keeps its sheets."""
     file.seek(0)
     with zipfile.ZipFile(file) as packed:
         for name in packed.namelist():
-            if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                with packed.open(name) as sheet:
-                    before = b""
-                    while chunk := sheet.read(CHUNK):
-                        if any(mark in before + chunk for mark in FORMULA):
-                            return True
-                        before = chunk[-2:]
+            with packed.open(name) as part:
+                before = b""
+                while chunk := part.read(CHUNK):
+                    if FORMULA.search(before + chunk) or (not before and chunk.startswith(WIDE)):
+                        return True
+                    before = chunk[-LONGEST:]
     return False
 
 

@@ -108,13 +108,12 @@ def in_hub_cache(name: str) -> Path | None:
     model, _, file = rest.partition("/")
     if not HUB_PART.fullmatch(owner) or not HUB_PART.fullmatch(model) or Path(name).expanduser().exists():
         return None
-    home = _hub_folder("models", f"{owner}/{model}")
-    try:
-        commit = (home / "refs" / "main").read_text("utf-8").strip()
-    except (OSError, ValueError):
+    commit = hub_commit("models", f"{owner}/{model}")
+    if commit is None or not HUB_PART.fullmatch(commit):
         return None
-    found = home / "snapshots" / commit / (file if FILE_PART.fullmatch(file) else "")
-    if not HUB_PART.fullmatch(commit) or (file and found.name != file):
+    snapshot = _hub_folder("models", f"{owner}/{model}") / "snapshots" / commit
+    found = snapshot / (file if FILE_PART.fullmatch(file) else "")
+    if file and found.name != file:
         return None
     with suppress(ModelError):
         return found if gguf_of(found) else None
@@ -137,6 +136,14 @@ def cached(kind: str, name: str) -> bool:
 
 def _hub_folder(kind: str, name: str) -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub") / f"{kind}--{name.replace('/', '--')}"
+
+
+def hub_commit(kind: str, name: str) -> str | None:
+    """Which state of a model or set (`owner/name`) the Hub's library fetched last; None for what it never fetched."""
+    try:
+        return (_hub_folder(kind, name) / "refs" / "main").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return None
 
 
 def hub_reached() -> bool:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from whet.errors import WhetError
 from whet.store import registry
+from whet.store.names import could_be, given_by_whet, stem_of
 from whet.store.removal import size_of
 from whet.store.run import Run, refuse_file_as_root
 
 DAY = 86_400
-BY_ITSELF = re.compile(r"(.+)-[0-9a-f]{8}(-0\.\d+)?$")
-"""Names that Whet gives: the data and a hash; with a share, where a learning curve was drawn."""
 GIVEN = "given"
 """Beside the runs: rows that a Python program gave (whet/data/held_rows.py)."""
+NAMING = ("recipe*.yaml", "scaled_from.json")
+"""Files of a run that name others: a teacher, a reward, the run whose model it is nearer to its base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Sorted:
 
 def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
     """What could go, oldest first. A run stays that is at work, damaged, younger than so many days, named by a person,
-    in use as a model or was, the best on its data, or named in the recipe of one that stays."""
+    judged by people, in use as a model or was, the best on its data, or named in the recipe of one that stays; one that
+    can go on is only too old where days are given. Rows stay that are younger."""
     refuse_file_as_root(root)
     runs = [Run(path.parent) for path in sorted(Path(root).glob("*/run.json"))]
     held = _held_as_models(root)
@@ -57,10 +59,11 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
             going.append(run)
     best = _best(runs)
     kept |= {run.name: "the best on its data" for run in going if run.name in best}
-    going = _unnamed([run for run in going if run.name not in kept], [run for run in runs if run.name in kept], kept)
+    going, stay = [run for run in going if run.name not in kept], [run for run in runs if run.name in kept]
+    going = _unnamed(going, stay, kept, registry.list_models(root))
     stay = [run for run in runs if run.name in kept]
     found = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
-    return Sorted(sorted(found, key=lambda one: -one.days), kept, _loose_rows(Path(root), stay))
+    return Sorted(sorted(found, key=lambda one: -one.days), kept, _loose_rows(Path(root), stay, days))
 
 
 def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
@@ -68,14 +71,19 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
     if run.lock.busy:
         return "at work"
     try:
-        _ = run.recipe, run.status
+        _, _, by_whet = run.recipe, run.status, given_by_whet(run)
     except WhetError:
         return "damaged: look at it, and remove it by name"
     if run.name in held:
         return held[run.name]
-    if not BY_ITSELF.match(run.name):
+    if not by_whet:
         return "named by you"
-    return f"younger than {days:g} day{'s' * (days != 1)}" if _age(run) < days else ""
+    if any(run.folder.glob("judgements*.jsonl")):
+        return "holds judgements of people"
+    if _age(run) < days:
+        return f"younger than {days:g} day{'s' * (days != 1)}"
+    goes_on = not run.model.exists() and any(run.checkpoint(which).exists() for which in ("last", "older"))
+    return "not finished: the same command resumes it" if goes_on and not days else ""
 
 
 def _held_as_models(root: Path | str) -> dict[str, str]:
@@ -83,14 +91,23 @@ def _held_as_models(root: Path | str) -> dict[str, str]:
     found: dict[str, str] = {}
     for model in registry.list_models(root):
         for one in model.versions:
-            name, itself = f"{model.name}@{one.version}", BY_ITSELF.match(one.run)
+            name = f"{model.name}@{one.version}"
             if one.version == model.current:
                 found[one.run] = f"in use as {name}"
             elif one.version in model.promoted:
                 found.setdefault(one.run, f"was in use as {name}")
-            elif itself and itself[1] not in model.name:
+            elif not _named_itself(Run(Path(root) / one.run), model.name, one.source):
                 found.setdefault(one.run, f"named {name}")
     return found
+
+
+def _named_itself(run: Run, model: str, source: str) -> bool:
+    """Whether this may be the name under which a run registers itself; what is not there or damaged has no say."""
+    try:
+        stem = stem_of(run)
+    except WhetError:
+        return True
+    return model == run.name if stem is None else could_be(model, stem, source)
 
 
 def _best(runs: Iterable[Run]) -> set[str]:
@@ -109,23 +126,52 @@ def _best(runs: Iterable[Run]) -> set[str]:
     return {name for _, name in found.values()}
 
 
-def _unnamed(going: list[Run], stay: list[Run], kept: dict[str, str]) -> list[Run]:
-    """Without those that a recipe of a run that stays names, as a teacher or a reward; these stay then, too."""
-    waiting = list(stay)
+def _unnamed(
+    going: list[Run], stay: list[Run], kept: dict[str, str], models: Iterable[registry.NamedModel]
+) -> list[Run]:
+    """Without those that a run that stays names, by themselves or as a version of a model; these stay then, too."""
+    waiting, models = list(stay), list(models)
     while waiting:
         keeper = waiting.pop()
-        words = "".join(path.read_text("utf-8", "replace") for path in sorted(keeper.folder.glob("recipe*.yaml")))
-        for run in [run for run in going if re.search(rf"(?<![\w.-]){re.escape(run.name)}(?![\w.-])", words)]:
+        words, teacher = _words(keeper), _teacher(keeper)
+        for run in [run for run in going if any(_stands_in(name, words) for name in _names(run, teacher, models))]:
             kept[run.name] = f"named in the recipe of {keeper.name}"
             going.remove(run)
             waiting.append(run)
     return going
 
 
-def _loose_rows(root: Path, stay: Iterable[Run]) -> list[Path]:
-    """Files of given rows that no run names which stays."""
+def _words(run: Run) -> str:
+    return "".join(path.read_text("utf-8", "replace") for form in NAMING for path in sorted(run.folder.glob(form)))
+
+
+def _teacher(run: Run) -> str:
+    try:
+        return getattr(run.recipe.method, "teacher", "")
+    except WhetError:
+        return ""
+
+
+def _stands_in(name: str, words: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", words) is not None
+
+
+def _names(run: Run, teacher: str, models: Iterable[registry.NamedModel]) -> Iterator[str]:
+    """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets` where it was ever in use."""
+    yield run.name
+    for model in models:
+        for one in model.versions:
+            if one.run == run.name:
+                yield f"{model.name}@{one.version}"
+                if model.name == teacher and one.version in model.ever:
+                    yield model.name
+
+
+def _loose_rows(root: Path, stay: Iterable[Run], days: float) -> list[Path]:
+    """Files of given rows that no run names which stays, and that are not younger than so many days."""
     named = "".join(path.read_text("utf-8", "replace") for run in stay for path in run.folder.glob("recipe*.yaml"))
-    return [path for path in sorted((root / GIVEN).glob("rows-*.jsonl")) if path.name not in named]
+    loose = [path for path in sorted((root / GIVEN).glob("rows-*.jsonl")) if path.name not in named]
+    return [path for path in loose if (time.time() - path.stat().st_mtime) / DAY >= days]
 
 
 def _age(run: Run) -> float:

@@ -18,6 +18,7 @@ from whet.errors import RunFolderError, nearest
 from whet.recipe.formats import sheet_of
 from whet.store.atomic import append_line, plain
 from whet.store.lock import Lock
+from whet.store.names import longer, stem_of
 from whet.store.reading import read_lines
 from whet.store.run import DEFAULT_ROOT, Run, now, refuse_file_as_root
 
@@ -39,6 +40,8 @@ class NamedModel:
     versions: list[ModelVersion] = field(default_factory=list)
     promoted: list[int] = field(default_factory=list)
     """Versions in the order in which they were promoted; the last is in use."""
+    ever: set[int] = field(default_factory=set)
+    """Versions that were in use at any time, also those that were rolled back from."""
 
     @property
     def current(self) -> int | None:
@@ -63,6 +66,7 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
             model.version(event["version"]).facts = event["facts"]
         elif event["event"] == "promote":
             model.promoted.append(event["version"])
+            model.ever.add(event["version"])
         elif event["event"] == "roll_back":
             model.promoted.pop()
     return sorted(models.values(), key=lambda model: model.name)
@@ -83,14 +87,13 @@ def source_of(run: Run) -> str:
 def name_for(run: Run, root: Path | str) -> str:
     """The name under which a run registers itself: that of its data. Where a model of another file has it already, the
     folder of the file stands before it, and a number behind it where that does not tell them apart."""
-    plain_name = re.sub(r"-[0-9a-f]{8}$", "", run.name)
-    if plain_name == run.name:  # the user gave it
+    stem = stem_of(run)
+    if stem is None:  # the user gave it
         return run.name
     source, known = source_of(run), {model.name: model for model in list_models(root)}
-    folder = re.sub(r"[^a-z0-9]+", "-", Path(source).parent.name.lower()).strip("-")[:40]
-    longer = f"{folder}-{plain_name}" if folder else plain_name
-    numbered = (f"{longer}-{number}" for number in count(2))
-    return next(name for name in chain((plain_name, longer), numbered) if _takes(known.get(name), source))
+    with_folder = longer(stem, source)
+    numbered = (f"{with_folder}-{number}" for number in count(2))
+    return next(name for name in chain((stem, with_folder), numbered) if _takes(known.get(name), source))
 
 
 def _takes(model: NamedModel | None, source: str) -> bool:
@@ -120,18 +123,19 @@ def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
     return plain({key: evaluation.get(key) for key in ("metric", "verdict", "ship")} | {"scores": scores})
 
 
-def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int]]:
-    """Brings every version that is this run up to date. Returns those, as (name, version)."""
+def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int, bool]]:
+    """Brings every version that is this run up to date. Returns those, as (name, version, whether it was not)."""
     root = root if root is not None else run.folder.parent
     if not registry_file(root).exists():
         return []
     facts = facts_of(evaluation)
     with registry_lock(root):
         mine = [(model.name, one) for model in list_models(root) for one in model.versions if one.run == run.name]
-        for name, one in mine:
-            if one.facts != facts:
-                append(root, {"event": "measured", "name": name, "version": one.version, "facts": facts})
-    return [(name, one.version) for name, one in mine]
+        found = [(name, one.version, one.facts != facts) for name, one in mine]
+        for name, version, new in found:
+            if new:
+                append(root, {"event": "measured", "name": name, "version": version, "facts": facts})
+    return found
 
 
 def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
