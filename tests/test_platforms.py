@@ -212,7 +212,7 @@ KNOWN = {
     "store/lock.py": {"fcntl", "msvcrt"},
     "store/leftovers.py": {"fcntl"},
     "store/environment.py": {"/proc"},
-    "plan/machine.py": {"/sys"},
+    "store/container.py": {"/proc", "/sys"},
     "model/memory.py": {"ctypes"},
     "model/quantise_load.py": {"ctypes"},
     "reward/guard.py": {"ctypes", "resource"},

@@ -7,6 +7,8 @@ import pytest
 from tests import architectures
 from tests.architectures import NO_SMALL_ONE, kinds, outcome, table
 from whet.errors import ModelError
+from whet.model.adapter import add_adapter
+from whet.recipe.schema import Lora
 
 SAMPLE = [
     "bert-generation", "falcon_h1", "gemma3n_text", "hyperclovax", "llama", "llama4_text", "mamba2", "mixtral",
@@ -49,3 +51,11 @@ def test_what_a_refusal_of_all_linear_says_helps(kind: str) -> None:
 def test_what_looks_ahead_is_refused(kind: str) -> None:
     """It would learn from the very tokens that it is to predict, at a loss near zero."""
     assert "does not write from left to right" in outcome(kind).why
+
+
+@pytest.mark.parametrize("kind", ["beam", "deepseek_v3"])
+def test_peft_does_not_write_into_the_recipe(kind: str) -> None:
+    """For some mixtures it puts patterns of its own into those it is given, and Whet then found them idle."""
+    adapter = Lora.model_validate({"rank": 4, "alpha": 8.0})
+    add_adapter(architectures.small_model(kind), adapter, seed=0)
+    assert adapter == Lora.model_validate({"rank": 4, "alpha": 8.0})

@@ -12,7 +12,9 @@ from transformers import AutoModelForCausalLM
 from tests.tiny_models import grove, loss_and_gradients, tiny
 from whet.errors import ModelError
 from whet.generate.proof import prove_decoding
+from whet.model import fit
 from whet.model.attention import FOREST
+from whet.model.base import load_base
 from whet.model.fit import forest_refusal, install_forest, prove_head
 from whet.model.policy import Policy, reference_logprobs
 
@@ -82,6 +84,69 @@ def test_unknown_arithmetic_before_the_logits_is_refused() -> None:
     with pytest.raises(ModelError, match="does not know") as caught:
         prove_head(model, "tiny")
     assert "tiny" in str(caught.value) and caught.value.exit_code == 2
+
+
+def sees(model: Any, *places: int) -> Any:
+    """The model, each of whose hidden states is given those that stand `places` further on."""
+
+    def given(module: Any, args: Any, out: Any) -> Any:
+        hidden = out.last_hidden_state
+        for place in places:
+            further = torch.zeros_like(hidden)
+            if place > 0:
+                further[:, :-place] = hidden[:, place:]
+            else:
+                further[:, -place:] = hidden[:, :place]
+            out.last_hidden_state = out.last_hidden_state + 0.3 * further
+        return out
+
+    model.model.register_forward_hook(given)
+    return model
+
+
+@pytest.mark.parametrize("places", [(1,), (-1, 1), (2,)], ids=["the next", "either side", "the one after it"])
+@pytest.mark.parametrize("experts", [False, True])
+def test_one_place_of_look_ahead_is_refused(places: tuple[int, ...], experts: bool) -> None:
+    """It moves the last tokens of a row alone, so that the usual distance is 0."""
+    model = tiny("Mixtral").to(torch.bfloat16) if experts else load_base("nano", torch.float32).model
+    prove_head(sees(model, -1), "backwards is allowed")
+    with pytest.raises(ModelError, match="does not write from left to right"):
+        prove_head(sees(model, *places), "ahead")
+
+
+def test_other_experts_for_single_tokens_are_no_look_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In 16 bits a token far off is looked at once more in float32, where experts can explain it; and nowhere else."""
+
+    def rounded(model: Any, ids_1T: torch.Tensor) -> torch.Tensor:
+        found = right(model, ids_1T)
+        if found.dtype == torch.bfloat16:
+            found[3] *= 2
+        return found
+
+    right = fit._beside_a_longer_row
+    monkeypatch.setattr(fit, "_beside_a_longer_row", rounded)
+    mixture = tiny("Mixtral").to(torch.bfloat16)
+    prove_head(mixture, "a mixture")
+    assert next(mixture.parameters()).dtype == torch.bfloat16
+    with pytest.raises(ModelError, match="100.00% apart"):
+        prove_head(tiny("Llama").to(torch.bfloat16), "dense")
+
+
+@pytest.mark.parametrize(("name", "wrong", "refused"), [
+    ("Mixtral", 2.0, False), ("Mixtral", torch.nan, True), ("Mixtral", torch.inf, True), ("Llama", 2.0, True),
+])  # fmt: skip
+def test_a_forest_that_is_wrong_in_16_bits_is_waived_for_experts_alone(
+    name: str, wrong: float, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Float32 that is right says nothing of what overflows in 16 bits, or of a dense model's kernels there."""
+
+    def hidden(policy: Policy, batch: Any) -> torch.Tensor:
+        found = right(policy, batch)
+        return found * wrong if found.dtype == torch.bfloat16 else found
+
+    right = Policy._forest_hidden
+    monkeypatch.setattr(Policy, "_forest_hidden", hidden)
+    assert bool(forest_refusal(tiny(name).to(torch.bfloat16))) == refused
 
 
 def test_a_model_of_another_kind_is_refused() -> None:

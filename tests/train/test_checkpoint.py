@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
 from tests.train.test_hold import Killed, go_on, run_in
-from whet.errors import RunFolderError
+from whet.errors import RunFolderError, count
 from whet.store.run import Run
 from whet.train.checkpoint import load_best, path_of
+from whet.train.observer import Silent
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,24 @@ def test_damaged_best_weights_are_refused_at_the_end_and_mended_by_a_resume(kill
 def test_a_checkpoint_says_which_way_through_the_model_was_taken(killed: Run, tmp_path: Path) -> None:
     assert path_of(killed) == "plain"
     assert path_of(run_in(tmp_path / "fresh")) is None
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_another_number_of_threads_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a second resume: what counts is what the run began on."""
+    run, began = run_in(tmp_path), torch.get_num_threads()
+    for threads, dies_after, said in ((began, 7, 0), (began + 3, 12, 1), (began + 3, 14, 1), (began, 16, 0)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        notes = Notes()
+        with pytest.raises(Killed):
+            go_on(run, dies_after, observer=notes)
+        found = [note for note in notes.notes if "results may differ in the last bits" in note]
+        assert len(found) == said and (dies_after == 7 or any("resumed at step" in note for note in notes.notes))
+        assert all(f"the run began on {count(began, 'thread')} and goes on with {threads}" in note for note in found)

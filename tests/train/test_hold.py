@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Optimizer, Schedule
 from whet.store.run import Run
-from whet.train.checkpoint import Progress, load_last
+from whet.train.checkpoint import Progress, resumed
 from whet.train.hold import Hold, still_falling, still_rising
 from whet.train.hooks import Checkpointer, Validator
 from whet.train.loop import train_loop
 from whet.train.methods import sure_answers
-from whet.train.observer import Silent
+from whet.train.observer import Observer, Silent
 from whet.train.optim import MasterOptimizer
 from whet.types import Batch, LossOut
 
@@ -64,12 +64,14 @@ class Killed(Exception):
     pass
 
 
-def go_on(run: Run, dies_after: int | None, best_at: float = 0.6) -> tuple[Tensor, Progress, list[float]]:
+def go_on(
+    run: Run, dies_after: int | None, best_at: float = 0.6, observer: Observer | None = None
+) -> tuple[Tensor, Progress, list[float]]:
     """Train from the last checkpoint, as a session does; raises Killed after so many steps of the run."""
     pulled = Pulled(best_at)
     schedule = Schedule(kind="hold", shortest=SHORTEST, warmup=0.0)
     optimizer = MasterOptimizer(pulled.trainable(), Optimizer(), 0.1, LONGEST, schedule)
-    progress = load_last(run, optimizer) or Progress()
+    progress = resumed(run, optimizer, LONGEST, observer or Silent())
     optimizer.turned = progress.turned
     validator = Validator(
         pulled, pulled.loss, lambda: [batch_of(HELD_OUT)], run, progress, Silent(), EVERY, LONGEST, 3, True,  # type: ignore[arg-type]
@@ -117,8 +119,8 @@ def test_killed_at_any_step_and_resumed_equals_uninterrupted(tmp_path: Path, die
     run = run_in(tmp_path / "killed")
     with pytest.raises(Killed):
         go_on(run, dies_after)
-    resumed, again, _ = go_on(run, None)
-    assert resumed.equal(whole)
+    later, again, _ = go_on(run, None)
+    assert later.equal(whole)
     assert (again.turned, again.best_step, again.stopped) == (progress.turned, progress.best_step, progress.stopped)
     assert again.validations[1:] == progress.validations[1:], "the first has no training loss, which is not a number"
 
@@ -131,8 +133,8 @@ def test_killed_after_the_turn_it_does_not_turn_again_from_later_weights(tmp_pat
         run = run_in(tmp_path / f"killed-{dies_after}")
         with pytest.raises(Killed):
             go_on(run, dies_after, 1.0)
-        resumed, again, _ = go_on(run, None, 1.0)
-        assert resumed.equal(whole) and again.turned == progress.turned
+        later, again, _ = go_on(run, None, 1.0)
+        assert later.equal(whole) and again.turned == progress.turned
 
 
 def test_what_counts_as_falling_and_rising() -> None:

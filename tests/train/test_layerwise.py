@@ -16,7 +16,8 @@ from whet.model.policy import Policy
 from whet.model.widen import in_float32
 from whet.recipe.schema import Full, Lora
 from whet.train.layerwise import LAYER_LIMIT, largest_difference, layer_of
-from whet.train.selfcheck import SelfCheck, self_check
+from whet.train.selfcheck import Reading, SelfCheck, self_check, token_reading
+from whet.types import Batch
 
 ADAPTER = Lora(rank=4, alpha=8.0)
 KIND: Any = Policy.head
@@ -156,3 +157,36 @@ def test_a_mixture_of_experts_whose_fast_path_is_wrong_still_takes_the_plain_one
     monkeypatch.setattr("whet.train.selfcheck.forest_refusal", lambda model: None)
     check = checked(policy)
     assert not check.passed and check.path == "plain", check.reason
+
+
+def flex_that(policy: Policy, times: float, wide: bool) -> Reading:
+    """FlexAttention, played by the forest's pass: in 16 bits its loss is wrong by this factor, in float32 it is right,
+    or does not run."""
+    right = token_reading(policy)
+
+    def fast(batch: Batch) -> torch.Tensor:
+        if next(policy.model.parameters()).dtype == torch.float32:
+            if not wide:
+                raise RuntimeError("no float32 here")
+            return right.plain(batch)
+        policy.flat = False
+        try:
+            return right.fast(batch) * times
+        finally:
+            policy.flat = True
+
+    return Reading(fast, right.plain)
+
+
+def test_single_tokens_do_not_explain_what_float32_cannot_show_or_what_is_far_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where FlexAttention did not run in float32 a loss that was wrong by 600% once passed: nothing was compared."""
+    monkeypatch.setattr("whet.train.selfcheck._candidates", lambda policy, wanted, kept: ("flex",))
+    monkeypatch.setattr("whet.train.selfcheck._faster", lambda policy, reading, check, whole: check)
+    policy = policy_of("Mixtral", changes={"num_local_experts": 4})
+    for times, wide in ((1.06, False), (7.0, False), (7.0, True), (torch.nan, True)):
+        check = self_check(policy, grove(), "auto", flex_that(policy, times, wide))
+        assert not check.passed and check.path == "plain" and not policy.use_forest, (times, wide, check.reason)
+    check = self_check(policy, grove(), "auto", flex_that(policy, 1.06, wide=True))
+    assert check.path == "flex" and "other experts" in check.reason, "as before where float32 shows it to be right"

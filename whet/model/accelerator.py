@@ -16,6 +16,7 @@ from torch import Tensor
 
 from whet.errors import RecipeError
 from whet.plan.machine import available_memory
+from whet.store.container import memory_limit
 from whet.store.resident import all_memory as machine_memory
 from whet.store.resident import peak_resident
 
@@ -48,8 +49,11 @@ def free_memory(device: torch.device) -> int:
 
 
 def all_memory(device: torch.device) -> int:
-    """Bytes of the device, whatever is free of them."""
-    return machine_memory() if is_processor(device) else int(module_of(device).mem_get_info(device)[1])
+    """Bytes of the device, whatever is free of them; of a machine what a container leaves to this process."""
+    if not is_processor(device):
+        return int(module_of(device).mem_get_info(device)[1])
+    limit = memory_limit()
+    return machine_memory() if limit is None else min(machine_memory(), limit)
 
 
 def peak_memory(device: torch.device) -> int:

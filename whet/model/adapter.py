@@ -47,7 +47,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
         target_modules=targets.modules,
         target_parameters=targets.parameters,
         rank_pattern=adapter.rank_pattern | targets.ranks | adapter.rank_pattern,  # the first that fits counts
-        alpha_pattern=adapter.alpha_pattern,
+        alpha_pattern=dict(adapter.alpha_pattern),  # PEFT writes those of experts into it
         use_rslora=adapter.rslora,
         use_dora=adapter.dora,
         modules_to_save=saved or None,

@@ -8,6 +8,7 @@ of the layers that they replace.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from whet.data.forest import build_batch
 from whet.errors import ModelError
 from whet.model.adapter import causal_lm, stirred, trunk_of
 from whet.model.attention import FOREST
+from whet.model.experts import expert_tensors
 from whet.model.fused import install as fused
 from whet.model.policy import Policy, evaluating, training
 from whet.model.widen import in_float32, is_low, why_not_widened
@@ -90,7 +92,7 @@ def prove_head(model: Any, name: str) -> None:
             hidden_TD = policy.trunk(input_ids=ids_1T, use_cache=False).last_hidden_state[0]
             fits = hidden_TD.shape[1] == policy.head.weight_VD.shape[1]
             distance = _distance(policy.head.logits(hidden_TD), own_TV) if fits else float("inf")
-            alone = _usual_distance(_beside_a_longer_row(model, ids_1T), own_TV[: ids_1T.shape[1] // 2])
+            alone, alone_allowed = _moved_by_others(model, ids_1T, own_TV)
             with torch.random.fork_rng(), training(model):
                 model(input_ids=ids_1T[:, :-1], use_cache=False)
         except UNREAD as error:
@@ -107,7 +109,7 @@ def prove_head(model: Any, name: str) -> None:
             value=name,
             fix="use another base; reading this one would give wrong likelihoods",
         )
-    if not alone <= allowed:
+    if not alone <= alone_allowed:
         raise ModelError(
             f"{kind} reads a token otherwise when others follow it, or when a longer row stands beside it ({alone:.2%} "
             "apart): it does not write from left to right",
@@ -115,6 +117,29 @@ def prove_head(model: Any, name: str) -> None:
             value=name,
             fix="use a base that does; this one would learn from what it is to predict",
         )
+
+
+def _moved_by_others(model: Any, ids_1T: Tensor, own_TV: Tensor) -> tuple[float, float]:
+    """How far the logits of the first half of a row move at most where they stand beside the whole row, and how far
+    rounding may move them. Of all its tokens: one that sees the next moves the last of the half alone.
+
+    Where the shape of a batch sends single tokens to other experts, their usual distance counts, and float32 decides.
+    """
+    half, allowed = ids_1T.shape[1] // 2, TOLERANCE[next(model.parameters()).dtype]
+    distances = _distances(_beside_a_longer_row(model, ids_1T), own_TV[:half])
+    largest, usual = float(distances.max()), float(distances.median())
+    if largest <= allowed or not usual <= allowed or not _changes_experts(model):
+        return largest, allowed
+    if why_not_widened(model):
+        return usual, allowed
+    with in_float32(model):
+        wide_TV = model(input_ids=ids_1T, use_cache=False).logits[0, :half]
+        return _distance(_beside_a_longer_row(model, ids_1T), wide_TV), TOLERANCE[torch.float32]
+
+
+def _changes_experts(model: Any) -> bool:
+    """Whether rounding can send single tokens to other experts: a mixture of them in 16 bits."""
+    return is_low(model) and bool(expert_tensors(model))
 
 
 def _beside_a_longer_row(model: Any, ids_1T: Tensor) -> Tensor:
@@ -145,17 +170,18 @@ def _known_refusal(model: Any) -> str | None:
 
 
 def _trial(model: Any) -> str | None:
-    """In the model's dtype; where that speaks against it and has 16 bits, in 32, which do not round tokens to other
-    experts."""
-    found = _tried(model)
-    if found is None or not is_low(model) or why_not_widened(model):
+    """In the model's dtype; where that speaks against a mixture of experts in 16 bits, in 32, which do not round tokens
+    to other experts."""
+    found, distance = _tried(model)
+    if found is None or not math.isfinite(distance) or not _changes_experts(model) or why_not_widened(model):
         return found
     with in_float32(model):
-        return _tried(model)
+        return _tried(model)[0]
 
 
-def _tried(model: Any) -> str | None:
-    """Hidden states of every token of a small forest, against one padded row a path."""
+def _tried(model: Any) -> tuple[str | None, float]:
+    """Hidden states of every token of a small forest, against one padded row a path: what speaks against it, and how
+    far apart they are at most (not finite where they cannot be compared)."""
     batch = _trial_batch(model)
     before = model.config.get_text_config()._attn_implementation
     with evaluating(model), torch.no_grad():
@@ -164,12 +190,13 @@ def _tried(model: Any) -> str | None:
             _set_attention(model, FOREST)
             distance = _distance(Policy(model, use_forest=True).hidden(batch), plain)
         except (ModelError, TypeError, ValueError, RuntimeError) as error:
-            return f"{model.config.model_type}: {error.what if isinstance(error, ModelError) else error}"
+            return f"{model.config.model_type}: {error.what if isinstance(error, ModelError) else error}", math.inf
         finally:
             _set_attention(model, before)
     if distance <= TOLERANCE[plain.dtype]:
-        return None
-    return f"{model.config.model_type} gives other hidden states over a forest than row by row ({distance:.2%} apart)"
+        return None, distance
+    apart = f"gives other hidden states over a forest than row by row ({distance:.2%} apart)"
+    return f"{model.config.model_type} {apart}", distance
 
 
 def _set_attention(model: Any, name: str) -> None:
@@ -192,11 +219,6 @@ def _trial_batch(model: Any) -> Batch:
 def _distance(left_ND: Tensor, right_ND: Tensor) -> float:
     """Largest relative difference over the N vectors; not a number where one of them is not."""
     return float(_distances(left_ND, right_ND).max())
-
-
-def _usual_distance(left_ND: Tensor, right_ND: Tensor) -> float:
-    """The median: in 16 bits the shape of a batch can send single tokens to other experts."""
-    return float(_distances(left_ND, right_ND).median())
 
 
 def _distances(left_ND: Tensor, right_ND: Tensor) -> Tensor:

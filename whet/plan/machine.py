@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from whet.errors import InputError, nearest
 from whet.store.atomic import write_text
+from whet.store.container import memory_left
 from whet.store.environment import cpu_name, package_version
 from whet.store.home import cache_home
 from whet.store.resident import free_memory, usable_cores
@@ -86,17 +87,8 @@ def write_calibration(calibration: Calibration, file: Path | None = None) -> Non
 
 def available_memory() -> int:
     """Bytes that a new process may take now: what the system calls available, within a container's limit."""
-    within = _container()
+    within = memory_left()
     return free_memory() if within is None else min(free_memory(), within)
-
-
-def _container() -> int | None:
-    """What is left of the memory limit of control groups, version 2; None outside of one, and outside of Linux."""
-    try:
-        limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
-    except OSError:
-        return None
-    return max(0, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else None
 
 
 def parse_memory(text: str) -> int:

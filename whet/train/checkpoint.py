@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from whet.errors import NonFiniteError, RunFolderError
-from whet.model.accelerator import random_states, restore_random
+from whet.errors import NonFiniteError, RunFolderError, count
+from whet.model.accelerator import is_processor, random_states, restore_random
 from whet.model.precision import device
 from whet.store.atomic import new_folder, recover_folder, remove, sync_file, write_json, write_text
 from whet.store.checksums import damage, seal
 from whet.store.reading import read_json_file
 from whet.store.run import METRICS, Run
+from whet.train.observer import Observer
 from whet.train.optim import MasterOptimizer
 
 WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"
@@ -50,6 +51,8 @@ class Progress:
     stopped: str | None = None
     state: dict[str, float] = field(default_factory=dict)
     """What a method must remember beside the weights."""
+    threads: int | None = None
+    """Those of the processor that the run began on; None of a checkpoint that does not say."""
 
 
 def save_last(run: Run, progress: Progress, optimizer: MasterOptimizer, path: str) -> None:
@@ -86,6 +89,22 @@ def path_of(run: Run) -> str | None:
         return None
     _refuse_damaged(run, folder)
     return str(read_json_file(folder / BESIDE, "path")["path"])
+
+
+def resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> Progress:
+    """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
+    threads = torch.get_num_threads()
+    progress = load_last(run, optimizer) or Progress(threads=threads)
+    if progress.step > steps:
+        what = f"the checkpoint is of step {progress.step}, but the run has only {count(steps, 'step')}"
+        raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
+    run.truncate_metrics(progress.step)
+    if progress.step:
+        observer.note(f"resumed at step {progress.step}")
+    if progress.threads not in (None, threads) and is_processor(device()):  # sums are added in another order
+        began = f"the run began on {count(progress.threads, 'thread')} and goes on with {threads}"
+        observer.note(f"results may differ in the last bits: {began} (OMP_NUM_THREADS sets it)")
+    return progress
 
 
 def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:

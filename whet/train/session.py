@@ -14,7 +14,7 @@ import torch
 
 from whet.data.loader import Loader
 from whet.data.template import Renderer
-from whet.errors import NonFiniteError, RecipeError, RunFolderError, count
+from whet.errors import NonFiniteError, RecipeError
 from whet.generate.remote import secret_of
 from whet.loss.preference import needs_reference
 from whet.model.accelerator import TF32_SAID, products_in_tf32, refuse_no_tf32
@@ -40,7 +40,7 @@ from whet.store.environment import environment
 from whet.store.run import Run
 from whet.train import kto
 from whet.train.changed import refuse_changed_base, told_accepted
-from whet.train.checkpoint import Progress, load_best, load_last, path_of
+from whet.train.checkpoint import Progress, load_best, path_of, resumed
 from whet.train.distil import Distilling
 from whet.train.distilled import baking_method, distilling_method
 from whet.train.head_release import save_headed
@@ -251,7 +251,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
-    progress = _resumed(run, optimizer, recipe.steps, observer)
+    progress = resumed(run, optimizer, recipe.steps, observer)
     if isinstance(method, OnPolicy):
         method.state = progress.state
     optimizer.turned = progress.turned
@@ -337,18 +337,6 @@ def _proved_path(session: Session, policy: Policy, first: Batch, reading: Readin
     if recipe.recompute:
         policy.recompute_layers()
     return check
-
-
-def _resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> Progress:
-    """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
-    progress = load_last(run, optimizer) or Progress()
-    if progress.step > steps:
-        what = f"the checkpoint is of step {progress.step}, but the run has only {count(steps, 'step')}"
-        raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
-    run.truncate_metrics(progress.step)
-    if progress.step:
-        observer.note(f"resumed at step {progress.step}")
-    return progress
 
 
 def method_of(
