@@ -66,7 +66,9 @@ def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[s
     extra = held.get("input")
     if isinstance(extra, str) and extra.strip():
         raise NotProved(f"the column {columns['input']!r} stands beside it")
-    if list(columns) == ["prompt"]:
+    if not any(role in columns for role in ANSWERS):
+        if "prompt" not in columns:
+            raise NotProved("no column holds what can be read as turns")
         return {**value, columns["prompt"]: _question(_text(held["prompt"]), dialect)}
     changed = dict(value)
     for role in (role for role in ANSWERS if role in columns):
