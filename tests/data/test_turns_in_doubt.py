@@ -1,0 +1,99 @@
+"""Texts in a chat template of which something would be learned wrongly without a word, if they were simply cut up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.data.test_preferences import recipe, spoken
+from tests.data.test_templated import ASKED, CHATML, LLAMA3, row_of
+from whet.data.convert import detect
+from whet.data.shape import Shape
+from whet.errors import DataError
+
+OPEN = "<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n"
+VICUNA = "USER: {} ASSISTANT: {}"
+HEADER = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+
+
+def shape_of(*values: dict[str, Any], **keys: Any) -> Shape:
+    return detect(values, recipe(**keys))
+
+
+def asked_about(*values: dict[str, Any]) -> DataError:
+    with pytest.raises(DataError, match="hold the marks of a chat template") as caught:
+        shape_of(*values)
+    return caught.value
+
+
+def test_a_prompt_beside_a_system_column_is_turned_and_named_rightly() -> None:
+    keys: dict[str, Any] = {"method": {"kind": "grpo", "rewards": [{"kind": "length", "most": 9}]}}
+    value = {"prompt": OPEN, "system": "Be brief."}
+    assert shape_of(value, **keys).dialect == "chatml"
+    assert spoken(row_of(value, **keys).messages) == [("system", "Be brief."), ASKED[0]]
+
+
+def test_answers_within_a_prompt_are_read_and_not_learned() -> None:
+    few = CHATML.format("Say hi.", "WRONG") + OPEN
+    value = {"prompt": few, "completion": "Hello!"}
+    answers = [turn for turn in row_of(value).messages if turn["role"] == "assistant"]
+    weights = [(turn["content"], turn.get("weight", 1)) for turn in answers]
+    assert weights == [("WRONG", 0), ("Hello!", 1)]
+    for keys in ({}, {"dialect": "chatml"}):
+        notes = " ".join(shape_of(value, **keys).notes)
+        assert "2 turns of the user and 1 answer. 1 answer within a prompt is only read" in notes
+    whole = row_of({"text": few + "Hello!<|im_end|>"})
+    assert not any("weight" in turn for turn in whole.messages), "a whole conversation is learned as one of messages is"
+
+
+def test_a_system_prompt_that_would_vanish_is_asked_about_and_the_recipes_is_named() -> None:
+    own = "<|im_start|>system\nBe kind.<|im_end|>\n" + CHATML.format("Hi?", "Hello!")
+    cut = own.index("Hello!")
+    for texts in ({"text": own}, {"prompt": own[:cut], "completion": own[cut:]}):
+        columns = {"text": "text", "system": "system"} if "text" in texts else {}
+        with pytest.raises(DataError, match="the column 'system' stands beside a system prompt of its own"):
+            shape_of({**texts, "system": "Be brief."}, **({"columns": columns} if columns else {}))
+        shape_of({**texts, "system": "Be kind."}, **({"columns": columns} if columns else {}))
+    text = {"text": CHATML.format("Hi?", "Hello!"), "system": "Be brief."}
+    named = {"text": "text", "system": "system"}
+    assert spoken(row_of(text, columns=named).messages) == [("system", "Be brief."), *ASKED]
+    notes = " ".join(shape_of({"text": own}, system="Be short.").notes)
+    assert "1 text with a system prompt inside: there the recipe's is left out" in notes
+    assert "system prompt" not in " ".join(shape_of({"text": CHATML.format("Hi?", "Hello!")}, system="Be short.").notes)
+
+
+def test_a_heading_quoted_in_an_answer_is_no_turn_where_answers_have_an_end_mark() -> None:
+    quoted = VICUNA.format("How is it written?", "Write " + VICUNA.format("Hi?", "Hello!"))
+    good = VICUNA.format("Hi?", "Hello!</s>")
+    assert "some of its answers end in </s>" in str(asked_about({"text": good}, {"text": quoted + "</s>"}))
+    told = asked_about({"text": good}, {"text": quoted})
+    assert "the answers of some rows end in </s>, and those of others do not" in str(told)
+    assert "dialect: vicuna" in told.fix
+    notes = " ".join(shape_of({"text": good}, {"text": quoted}, dialect="vicuna").notes)
+    assert "3 turns of the user and 3 answers. Answers of 1 rows end in </s>, those of 1 do not" in notes
+    assert shape_of({"text": good + good}, {"text": good}).dialect == "vicuna"
+    assert shape_of({"text": quoted}).dialect == "vicuna", "where no answer has a mark, none can be missed"
+
+
+def test_a_dialect_that_would_drop_every_row_is_not_advised() -> None:
+    prompt = "### Instruction:\nAdd.\n\n### Response:\n"
+    filled = {"instruction": prompt, "input": "1 2", "output": "3"}
+    told = asked_about(filled, filled)
+    assert "Alpaca's template: the column 'input' stands beside it" in str(told)
+    assert "dialect: none" in told.fix and "dialect: phi-4" not in told.fix and "dialect: alpaca" not in told.fix
+    mixed = asked_about(filled, filled | {"input": ""}, filled)
+    assert "dialect: alpaca" in mixed.fix, "one of the rows would be kept"
+
+
+@pytest.mark.parametrize(
+    ("system", "wanted"),
+    [
+        (HEADER + "Be brief.", [("system", "Be brief.")]),
+        (HEADER, []),
+        ("Today Date: unknown\nBe brief.", [("system", "Today Date: unknown\nBe brief.")]),
+    ],
+)
+def test_the_header_of_dates_is_no_system_prompt(system: str, wanted: list[tuple[str, str]]) -> None:
+    text = "".join(LLAMA3.format(role, words) for role, words in [("system", system), *ASKED])
+    assert spoken(row_of({"text": text}).messages) == [*wanted, *ASKED]
