@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from tests.data.test_preferences import recipe, spoken
 from tests.data.test_templated import ASKED, CHATML, LLAMA3, row_of
 from whet.data.convert import detect
 from whet.data.shape import Shape
+from whet.data.source import read_source
+from whet.data.templated import is_marked
 from whet.errors import DataError
 
 OPEN = "<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n"
@@ -97,3 +101,67 @@ def test_a_dialect_that_would_drop_every_row_is_not_advised() -> None:
 def test_the_header_of_dates_is_no_system_prompt(system: str, wanted: list[tuple[str, str]]) -> None:
     text = "".join(LLAMA3.format(role, words) for role, words in [("system", system), *ASKED])
     assert spoken(row_of({"text": text}).messages) == [*wanted, *ASKED]
+
+
+UNSEEN = {
+    "words before": "You are kind.\n\nHuman: Hi?\n\nAssistant:",
+    "words before, one line each": "You are kind.\nUser: Hi?\nAI:",
+    "lower case": "user: Hi?\nassistant:",
+    "letters": "Q: Hi?\nA:",
+    "only the end": "This is a chat with a customer.\nShe: Hi?\nAssistant: ",
+    "exaone": "[|user|]Hi?\n[|assistant|]",
+    "vigogne": "[|Human|]: Hi?\n[|AI|]:",
+}
+
+
+@pytest.mark.parametrize("prompt", UNSEEN.values(), ids=UNSEEN)
+def test_a_prompt_that_a_transcript_wrote_is_asked_about(prompt: str) -> None:
+    assert "dialect: none" in asked_about({"prompt": prompt, "completion": "Hello!"}).fix
+    keys: dict[str, Any] = {"method": {"kind": "grpo", "rewards": [{"kind": "length", "most": 9}]}}
+    with pytest.raises(DataError, match="hold the marks of a chat template"):
+        shape_of({"prompt": prompt}, **keys)
+    if "Q:" not in prompt and "She:" not in prompt:
+        asked_about({"text": f"{prompt} Hello!"})
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Context: a\nQuestion: What is it?\nAnswer:",
+        "Classify.\nText: it rains\nLabel:",
+        "Write as my assistant:",
+        "Which vitamin is it?\nA:",
+        "user: root\nhome: /root",
+        "She said to the user: no.\nThe assistant: he was silent.",
+    ],
+)
+def test_an_ordinary_prompt_is_no_transcript(prompt: str) -> None:
+    shape = shape_of({"prompt": prompt, "completion": "Hello!"})
+    assert shape.dialect is None and shape.notes == ()
+
+
+REAL = ("gsm8k/test.jsonl", "mbpp/mbpp.jsonl", "raschka/instruction-data.json", "formats/dpo_en_demo.json", "books")
+
+
+def test_no_text_of_real_files_is_taken_for_a_template(data_dir: Path) -> None:
+    """Their prompts that end in A:, 5% of one file, are none either."""
+    for name in REAL:
+        for raw in read_source(str(data_dir / name)):
+            assert not [text for text in texts_of(raw.value) if is_marked(text, "prompt")], raw.where
+
+
+def test_letters_are_a_form_where_most_prompts_end_in_them() -> None:
+    letters, plain = {"prompt": "Q: Hi?\nA:", "completion": "b"}, {"prompt": "Hi?", "completion": "b"}
+    for rows in ([letters, plain], [plain, letters, plain]):
+        assert shape_of(*rows).notes == ()
+    assert "2 rows of 3 hold" in str(asked_about(letters, plain, letters))
+    assert "learned as words (dialect: none)" in shape_of(letters, dialect="none").notes[-1]
+    templated = {"prompt": OPEN, "completion": "Hello!"}
+    assert "dialect: chatml" in asked_about(templated, letters, letters).fix
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts_of(inner)

@@ -8,7 +8,7 @@ row, asked about where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STOP, STRONG
 from whet.data.refuse import RowRefused
 from whet.data.roles import DIALECT
 from whet.data.rowturns import ANSWERS, as_turns
-from whet.data.templated import NotProved, is_marked
+from whet.data.templated import NotProved, Part, asks_by_letter, is_marked
 from whet.data.tried import STILL_TRIED, Place, Tried
 from whet.errors import DataError, count, shorten
 from whet.recipe.schema import Recipe
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SAID_IN_PASSING = 0.01
 """Of more rows than this the marks are the form, of fewer something that a few rows talk about."""
+BY_LETTER = 0.5
+"""In more rows than this a prompt that ends in A: is how the file is written; in fewer it is one kind of question among
+others, as in collections of instructions (FLAN's)."""
 TURNED = ("text", "prompt", "prompt-completion", "alpaca", "preference", "unpaired")
 """Forms that can be read as turns."""
 SPEAKERS = ("assistant", *(name for name, role in DIALECT.items() if role == "assistant"))
@@ -34,27 +37,29 @@ TRANSCRIPTS = ("preference", "unpaired", "ranking")
 """Forms whose transcripts (Human:, Assistant:) are read without being told."""
 
 
-def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is an answer) of all that a row's roles hold."""
+def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, Part]]:
+    """All texts that a row's roles hold, and what of a conversation each is."""
     if isinstance(value, str):
-        yield value, False
+        yield value, "whole"
         return
     for role, name in shape.columns.items():
+        held = value.get(name)
         if role not in ("label", "scores", "ranks", "system"):
-            yield from _texts(value.get(name), role in ANSWERS)
+            part = "answer" if role in ANSWERS else "prompt" if role == "prompt" and isinstance(held, str) else "whole"
+            yield from _texts(held, part)
 
 
-def _texts(held: Any, answer: bool) -> Iterator[tuple[str, bool]]:
+def _texts(held: Any, part: Part) -> Iterator[tuple[str, Part]]:
     """The text, or the words of all messages (and their roles, which are no marks)."""
     if isinstance(held, str):
-        yield held, answer
+        yield held, part
     elif isinstance(held, Mapping):
         speaker = held.get("role", held.get("from"))
         for inner in held.values():
-            yield from _texts(inner, answer or speaker in SPEAKERS)
+            yield from _texts(inner, "answer" if speaker in SPEAKERS else part)
     elif isinstance(held, list):
         for inner in held:
-            yield from _texts(inner, answer)
+            yield from _texts(inner, part)
 
 
 def turned(value: Any, shape: Shape, name: str) -> Any:
@@ -82,15 +87,18 @@ class Nested:
         self._seen = self._marked = 0
         self._first: Place | None = None
         """The first marked row."""
+        self._letters = 0
+        self._first_letters: Place | None = None
         asked = None if recipe.dialect == "auto" else recipe.dialect
         names = [dialect for dialect in KNOWN if asked in (None, dialect.name)]
         self._tried = [Tried(dialect) for dialect in names] if shape.kind in TURNED else []
 
     def see(self, value: Any, where: str = "") -> None:
         self._seen += 1
-        held = [(text, answer) for text, answer in strings_of(value, self._shape) if not self._left_alone(text)]
-        marked = next((text for text, answer in held if is_marked(text, answer)), None)
+        held = [(text, part) for text, part in strings_of(value, self._shape) if not self._left_alone(text)]
+        marked = next((text for text, part in held if is_marked(text, part)), None)
         if marked is None:
+            self._see_letters(held, where)
             return
         self._marked += 1
         place = Place(self._seen, where, marked)
@@ -98,6 +106,12 @@ class Nested:
         for tried in self._tried:
             if tried.alive or self._marked <= STILL_TRIED or len(self._tried) == 1:
                 tried.see(value, self._shape, place)
+
+    def _see_letters(self, held: Sequence[tuple[str, Part]], where: str) -> None:
+        text = next((text for text, part in held if part == "prompt" and asks_by_letter(text)), None)
+        if text is not None:
+            self._letters += 1
+            self._first_letters = self._first_letters or Place(self._seen, where, text)
 
     @property
     def _alive(self) -> list[Tried]:
@@ -119,12 +133,14 @@ class Nested:
         asked = self._recipe.dialect
         if asked not in ("auto", "none"):
             return self._as_asked(shape, asked)
+        if self._letters > BY_LETTER * self._seen:
+            self._marked, self._first = self._marked + self._letters, self._first or self._first_letters
         if self._first is None:
             return shape
         few = self._marked <= SAID_IN_PASSING * self._seen
         if asked == "none" or few or self._recipe.method.kind == "pretrain":
             return replace(shape, notes=(*shape.notes, self._told(asked)))
-        if self._alive and self._marked == self._seen:
+        if self._alive and self._alive[0].rows == self._seen:
             return self._read(shape, self._alive[0], self._seen)
         raise self._choice()
 
@@ -154,7 +170,7 @@ class Nested:
         if nearest is not None:
             place, reason = nearest.failed or place, nearest.reason
             if nearest.alive:  # some rows are marked and turned, the others are not marked at all
-                reason = f"{self._seen - self._marked} rows hold no such marks"
+                reason = f"{self._seen - nearest.rows} rows hold no such marks"
             what = f", and not every row can be read as turns ({reason})"
             if nearest.rows:
                 mend = f"to read them as turns and drop the rows that do not fit: dialect: {nearest.dialect.name}"
@@ -168,7 +184,8 @@ class Nested:
 
     def _nearest(self) -> Tried | None:
         """The dialect that turns most rows, of such the one that fails last; None where no turn begins in any."""
-        begun = [tried for tried in self._tried if tried.rows or not tried.reason.endswith("no turn begins in it")]
+        failed = [tried for tried in self._tried if tried.failed and not tried.reason.endswith("no turn begins in it")]
+        begun = [tried for tried in self._tried if tried.rows and tried not in failed] + failed
         return max(begun, key=lambda t: (t.alive, t.rows, t.failed.number if t.failed else 0), default=None)
 
     def _read(self, shape: Shape, tried: Tried, proved: int | None) -> Shape:

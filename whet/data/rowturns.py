@@ -73,7 +73,7 @@ def _question(prompt: str, dialect: Dialect) -> list[Message]:
 
 def _pair(prompt: str, answer: str, dialect: Dialect, whole: bool) -> tuple[list[Message], list[Message]]:
     """Prompt and answer; `whole`: the answer may be a whole conversation, the prompt in it."""
-    if not is_marked(prompt):
+    if not is_marked(prompt, "prompt"):
         turns = turns_of(answer, dialect, whole).messages
         if whole and turns[0]["role"] != "assistant":
             return [{"role": "user", "content": prompt}] if prompt.strip() else [], turns
@@ -81,7 +81,7 @@ def _pair(prompt: str, answer: str, dialect: Dialect, whole: bool) -> tuple[list
             raise NotProved("the answer holds more than one turn")
         return [{"role": "user", "content": prompt}], turns
     question = _question(prompt, dialect)
-    if not is_marked(answer, answer=True):
+    if not is_marked(answer, "answer"):
         together = _together(prompt, answer, dialect, question)
         return question, together or [{"role": "assistant", "content": answer}]
     together = _together(prompt, answer, dialect, question)

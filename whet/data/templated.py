@@ -9,8 +9,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from whet.data.dialects import ENDS, FOREIGN, HINTS, KNOWN, LOOSE, PREAMBLES, STOP, STRONG, Dialect
+from whet.data.dialects import (
+    ENDS,
+    FOREIGN,
+    HINTS,
+    KNOWN,
+    LOOSE,
+    OPEN_END,
+    OPEN_LETTER,
+    PREAMBLES,
+    SPOKEN,
+    SPOKEN_HINTS,
+    STOP,
+    STRONG,
+    Dialect,
+)
 from whet.types import Message
 
 PREAMBLE, INPUT = "preamble", "input"
@@ -19,6 +34,12 @@ _MISTRAL_SYSTEM = re.compile(r"\A\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]\s*(?=\
 _LLAMA_SYSTEM = re.compile(r"\A\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 _LLAMA_DATES = re.compile(r"\ACutting Knowledge Date: \w+ \d{4}\nToday Date: \d{1,2} \w+ \d{4}(?:\n\n|\Z)")
 _BEGIN_AGAIN = re.compile(r"<s>\s*(?=\[INST\])")
+
+
+Part = Literal["whole", "prompt", "answer"]
+"""What a text is of a conversation."""
+TAIL = 100
+"""Characters in which the name of a speaker and white space stand."""
 
 
 class NotProved(Exception):
@@ -60,13 +81,23 @@ class Turns:
         return last.role == "assistant" and not last.words
 
 
-def is_marked(text: str, answer: bool = False) -> bool:
-    """Whether a chat template seems to have written this; `answer`: an end token at its end is a sign, too."""
-    if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (answer and STOP.search(text)):
+def is_marked(text: str, part: Part = "whole") -> bool:
+    """Whether a chat template seems to have written this. Of an answer an end token at its end is a sign, too, and of a
+    prompt that it ends in the name of who is to speak."""
+    if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (part == "answer" and STOP.search(text)):
         return True
     if "###" in text and LOOSE.search(text):
         return True
+    if any(hint in text for hint in SPOKEN_HINTS) and SPOKEN.search(text):
+        return True
+    if part == "prompt" and OPEN_END.search(text[-TAIL:]):
+        return True
     return any(dialect.weak and _opens(text, dialect) for dialect in KNOWN)
+
+
+def asks_by_letter(text: str) -> bool:
+    """Whether a prompt begins a line with Q: and ends in A:, as some people write each and some write a few."""
+    return text[-TAIL:].rstrip().endswith(("A:", "a:")) and bool(OPEN_LETTER.search(text))
 
 
 def _opens(text: str, dialect: Dialect) -> bool:
