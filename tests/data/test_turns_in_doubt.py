@@ -75,9 +75,17 @@ def test_a_heading_quoted_in_an_answer_is_no_turn_where_answers_have_an_end_mark
     assert "the answers of some rows end in </s>, and those of others do not" in str(told)
     assert "dialect: vicuna" in told.fix
     notes = " ".join(shape_of({"text": good}, {"text": quoted}, dialect="vicuna").notes)
-    assert "3 turns of the user and 3 answers. Answers of 1 rows end in </s>, those of 1 do not" in notes
+    assert "3 turns of the user and 3 answers. The answers of 1 texts end in </s>, those of 1 do not" in notes
     assert shape_of({"text": good + good}, {"text": good}).dialect == "vicuna"
     assert shape_of({"text": quoted}).dialect == "vicuna", "where no answer has a mark, none can be missed"
+
+
+def test_an_answer_in_a_column_that_lacks_the_end_mark_of_all_others_is_asked_about() -> None:
+    rows = [{"prompt": OPEN, "completion": f"{words}<|im_end|>"} for words in ("Hello!", "Good day!")]
+    assert shape_of(*rows).dialect == "chatml"
+    told = asked_about(*rows, {"prompt": OPEN, "completion": "Good eve"})
+    assert "the answers of some rows end in <|im_end|>, and those of others do not" in str(told)
+    assert shape_of(*({"prompt": OPEN, "completion": words} for words in ("Hello!", "Good day!"))).dialect == "chatml"
 
 
 def test_a_dialect_that_would_drop_every_row_is_not_advised() -> None:

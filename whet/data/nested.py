@@ -95,7 +95,8 @@ class Nested:
 
     def see(self, value: Any, where: str = "") -> None:
         self._seen += 1
-        held = [(text, part) for text, part in strings_of(value, self._shape) if not self._left_alone(text)]
+        texts = strings_of(value, self._shape)
+        held: list[tuple[str, Part]] = [(text, part) for text, part in texts if not self._left_alone(text)]
         marked = next((text for text, part in held if is_marked(text, part)), None)
         if marked is None:
             self._see_letters(held, where)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from whet.data.dialects import Dialect
-from whet.data.rowturns import as_turns
+from whet.data.rowturns import ANSWERS, as_turns
 from whet.data.templated import NotProved
 from whet.errors import count
 
@@ -36,7 +36,7 @@ class Tried:
     turns: Counter[str] = field(default_factory=Counter)
     """By who speaks: user, assistant, ...; `example` is an answer within a prompt."""
     ends: Counter[bool] = field(default_factory=Counter)
-    """Whole texts whose answers have the end mark that may be left out, and others."""
+    """Texts whose answers have the end mark that may be left out, and others."""
     failed: Place | None = None
     reason: str = ""
 
@@ -57,11 +57,18 @@ class Tried:
         held = [found[name] for name in shape.columns.values() if found.get(name) is not value.get(name)]
         for turn in (turn for turns in held for turn in turns):
             self.turns["example" if turn.get("weight") == 0 else turn["role"]] += 1
-        mark = self.dialect.closes.get("assistant")
-        if "messages" in shape.columns and self.dialect.may_stay_open and mark:
-            self.ends[mark in place.text] += 1
+        for mark, text in self._texts_that_end(value, shape):
+            self.ends[mark in text] += 1
             if len(self.ends) > 1:
                 self._fail(place, f"the answers of some rows end in {mark}, and those of others do not")
+
+    def _texts_that_end(self, value: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, str]]:
+        """(end mark, text) of all that may lack it: answers in columns of their own, and whole texts of some dialects;
+        those of others are proved one by one."""
+        mark = self.dialect.closes.get("assistant")
+        roles = (*ANSWERS, "messages") if self.dialect.may_stay_open else ANSWERS
+        for role in (role for role in roles if mark and role in shape.columns):
+            yield str(mark), str(value[shape.columns[role]])
 
     def _fail(self, place: Place, reason: str) -> None:
         if self.failed is None:
@@ -77,7 +84,7 @@ class Tried:
             said.append(f"{count(own, 'text')} with a system prompt inside: there the recipe's is left out.")
         if len(self.ends) > 1:
             mark, closed, others = self.dialect.closes["assistant"], self.ends[True], self.ends[False]
-            said.append(f"Answers of {closed} rows end in {mark}, those of {others} do not and may be cut off.")
+            said.append(f"The answers of {closed} texts end in {mark}, those of {others} do not and may be cut off.")
         return " ".join(said)
 
 
