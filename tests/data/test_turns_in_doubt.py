@@ -73,7 +73,7 @@ def test_a_heading_quoted_in_an_answer_is_no_turn_where_answers_have_an_end_mark
     assert "some of its answers end in </s>" in str(asked_about({"text": good}, {"text": quoted + "</s>"}))
     told = asked_about({"text": good}, {"text": quoted})
     assert "the answers of some rows end in </s>, and those of others do not" in str(told)
-    assert "dialect: vicuna" in told.fix
+    assert "whether or not they are cut: dialect: vicuna" in told.fix
     notes = " ".join(shape_of({"text": good}, {"text": quoted}, dialect="vicuna").notes)
     assert "3 turns of the user and 3 answers. The answers of 1 texts end in </s>, those of 1 do not" in notes
     assert shape_of({"text": good + good}, {"text": good}).dialect == "vicuna"
@@ -140,6 +140,7 @@ def test_a_prompt_that_a_transcript_wrote_is_asked_about(prompt: str) -> None:
         "Write as my assistant:",
         "Which vitamin is it?\nA:",
         "user: root\nhome: /root",
+        "services:\n  user: root\n  bot: yes\n  ai: no",
         "She said to the user: no.\nThe assistant: he was silent.",
     ],
 )

@@ -284,11 +284,11 @@ LOOSE = re.compile(
 )
 """Headings of instructions as people spell them: asked about where no dialect above gives the text back."""
 SPOKEN = re.compile(
-    r"^[ \t]*(?:human|user):.{0,100000}?^[ \t]*(?:assistant|ai|bot|chatbot):", re.IGNORECASE | re.MULTILINE | re.DOTALL
+    r"^[ \t]*(?i:human|user):.{0,100000}?^[ \t]*(?:(?i:assistant|chatbot)|AI|Bot|BOT):", re.MULTILINE | re.DOTALL
 )
 """A transcript, whatever stands before it and however it is spelled: asked about, like LOOSE."""
-SPOKEN_HINTS = ("ssistant:", "SSISTANT:", "AI:", "Ai:", "ai:", "ot:", "OT:")
-"""Without one of these SPOKEN and OPEN_END find nothing but a letter."""
+SPOKEN_HINTS = ("ssistant:", "SSISTANT:", "AI:", "ot:", "OT:")
+"""Without one of these SPOKEN finds nothing."""
 OPEN_END = re.compile(r"^[ \t]*(?:assistant|ai|bot|chatbot):\s*\Z", re.IGNORECASE | re.MULTILINE)
 OPEN_LETTER = re.compile(r"^[ \t]*[Qq]:.*^[ \t]*[Aa]:\s*\Z", re.MULTILINE | re.DOTALL)
 """How a prompt ends that a transcript wrote: with the name of the one who is to answer."""

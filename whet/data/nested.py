@@ -173,7 +173,9 @@ class Nested:
             if nearest.alive:  # some rows are marked and turned, the others are not marked at all
                 reason = f"{self._seen - nearest.rows} rows hold no such marks"
             what = f", and not every row can be read as turns ({reason})"
-            if nearest.rows:
+            if len(nearest.ends) > 1:  # none of them would be dropped
+                mend = f"to read them as turns, whether or not they are cut: dialect: {nearest.dialect.name}"
+            elif nearest.rows:
                 mend = f"to read them as turns and drop the rows that do not fit: dialect: {nearest.dialect.name}"
         return DataError(
             f"{count(self._marked, 'row')} of {self._seen} hold the marks of a chat template, which would be nested in "
