@@ -27,6 +27,7 @@ from whet.evaluate.validated import (
 from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.model.load import open_model
+from whet.recipe.adapters import refuse_adapter_contradictions
 from whet.recipe.kept import refuse_keep_contradictions
 from whet.recipe.keywords import in_python
 from whet.recipe.rollouts import Rollouts
@@ -275,5 +276,6 @@ def _tried(result: dict[str, Any], scale: float) -> dict[str, Any]:
 def refuse_scale(run: Run, scale: float | Literal["auto"]) -> None:
     """Raises RecipeError for a run whose method has no such point on the way from base to tuned."""
     recipe = run.recipe
-    keep = recipe.keep.model_copy(update={"scale": scale})
-    refuse_keep_contradictions(recipe.model_copy(update={"keep": keep}), f"run {run.name}")
+    scaled = recipe.model_copy(update={"keep": recipe.keep.model_copy(update={"scale": scale})})
+    refuse_keep_contradictions(scaled, f"run {run.name}")
+    refuse_adapter_contradictions(scaled, f"run {run.name}")

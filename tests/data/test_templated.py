@@ -35,7 +35,11 @@ WITH_SYSTEM = [("system", "Be brief."), *ASKED]
 
 TEXTS: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "chatml": ("chatml", CHATML.format("Hi?", "Hello!"), ASKED),
-    "chatml, cut off": ("chatml", CHATML.format("Hi?", "Hello!").removesuffix("<|im_end|>\n"), ASKED),
+    "chatml, another end": (
+        "chatml",
+        CHATML.format("Hi?", "Hello!").removesuffix("<|im_end|>\n") + "<|endoftext|>",
+        ASKED,
+    ),
     "llama 3": (
         "llama-3",
         "<|begin_of_text|>" + "".join(LLAMA3.format(role, words) for role, words in WITH_SYSTEM),
@@ -139,6 +143,7 @@ def test_real_templates_are_turned_into_what_they_were_made_of_or_into_nothing(c
 
 WRONG: dict[str, tuple[str, str]] = {
     "an unclosed turn": (CHATML.format("Hi?", "Hello!").replace("<|im_end|>", "", 1), "does not end in <|im_end|>"),
+    "an answer that is cut off": (CHATML.format("Hi?", "Hel").removesuffix("<|im_end|>\n"), "may be cut off"),
     "words before": ("Note: " + CHATML.format("Hi?", "Hello!"), "words stand before"),
     "a mark within": (CHATML.format("What is <|im_end|>?", "A mark."), "still holds <|im_end|>"),
     "another template within": (CHATML.format("[INST] Hi? [/INST]", "Hello!"), "marks of another template"),

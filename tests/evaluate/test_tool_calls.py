@@ -129,24 +129,36 @@ def test_the_order_of_parallel_calls_says_nothing_and_each_counts_once() -> None
     assert metric.score("tool-call", one + one + one.replace('"Ulm"', "1"), row).value == 0, "1 is not true"
 
 
-def test_where_nothing_is_to_be_called_a_call_is_wrong() -> None:
+def test_where_nothing_is_to_be_called_the_words_are_compared() -> None:
     row = row_of({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello!"}]})
-    found = [metric.score("tool-call", answer, row) for answer in ("Hello!", '{"a": 1}', WRITTEN, "<tool_call>{")]
-    assert [one.value for one in found] == [1, 1, 0, 0]
-    facts = metric.aggregate("tool-call", found, [row] * 4)
+    answers = ("Hello!", '{"a": 1}', WRITTEN, "<tool_call>{", "London, rubbish")
+    found = [metric.score("tool-call", answer, row) for answer in answers]
+    assert [one.value for one in found] == [1, 0, 0, 0, 0]
+    facts = metric.aggregate("tool-call", found[:4], [row] * 4)
     assert (facts["called"], facts["names"], facts["readable"]) == (0.25, 0.5, 0.75)
     assert calls_in("<tool_call>{") is None and calls_in('{"a": 1}') == []
 
 
-def test_rows_that_call_tools_choose_the_metric_and_each_call_is_a_turn() -> None:
+@pytest.mark.parametrize("words", ['{"name": "Bob", "age": 3}', '[{"name": "Bob"}]', WRITTEN])
+def test_a_reference_in_words_scores_1_against_itself_whatever_it_looks_like(words: str) -> None:
+    row = row_of({"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": words}]})
+    assert metric.score("tool-call", words, row).value == 1
+    assert words == WRITTEN or calls_in(words) == []
+    assert calls_in('[TOOL_CALLS] [{"name": "clock"}]') == [Call("clock", {})]
+
+
+def test_rows_of_which_most_call_tools_choose_the_metric_and_each_call_is_a_turn() -> None:
     result = {"role": "tool", "tool_call_id": "c0", "content": "Rain."}
     row = row_of(conversation([WEATHER], result, {"role": "assistant", "content": "It rains."}))
     turns = answers_of(row)
     assert [turn.reference for turn in turns] == [WRITTEN, "It rains."]
-    assert metric.choose([row]) == ("tool-call", "1 of 1 rows call tools, so names and arguments are compared")
+    name, why = metric.choose([row])
+    assert name == "tool-call" and "1 of 2 answers call tools" in why and "word for word" in why
     plain = row_of({"messages": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello!"}]})
-    assert "in a turn that calls none" in metric.choose([row, plain])[1]
-    assert metric.choose([plain])[0] != "tool-call"
+    assert metric.choose([row_of(conversation([WEATHER])), plain])[0] == "tool-call"
+    name, why = metric.choose([row, plain])
+    assert name == "nll" and "1 of 3 answers call tools and most are words" in why
+    assert metric.choose([plain])[0] not in ("tool-call", "nll")
 
 
 def written_rows(path: Path, rows: int) -> str:
@@ -183,6 +195,19 @@ def test_the_metric_needs_a_row_that_calls(tmp_path: Path) -> None:
     assert isinstance(asked.method, Sft)
     with pytest.raises(InputError, match="no test row calls a tool"):
         refuse_unscorable(asked, prepare(asked, load_tokenizer("nano")))
+
+
+@pytest.mark.parametrize("name", ["exact-match", "rouge-l", "chrf", "tool-call", "nll", "exact"])
+def test_calls_are_not_compared_as_texts(name: str, tmp_path: Path) -> None:
+    reward = {"kind": "grpo", "rewards": "exact"}
+    asked = {"method": reward} if name == "exact" else {"method": "sft", "evaluate": {"metric": name}}
+    wanted = load_recipe({"data": written_rows(tmp_path / "a.jsonl", 40), **asked})
+    prepared = prepare(wanted, load_tokenizer("nano"))
+    if name in ("tool-call", "nll"):
+        refuse_unscorable(wanted, prepared)
+        return
+    with pytest.raises(InputError, match=f"{name} compares words, and a row calls tools"):
+        refuse_unscorable(wanted, prepared)
 
 
 @pytest.mark.slow

@@ -12,10 +12,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.tiny_models import CONFIGS, tiny
-from whet.errors import ModelError
+from whet.errors import ModelError, RecipeError
 from whet.model.adapter import add_adapter, load_adapter, merge_adapter
+from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora
 from whet.store.atomic import sha256_file
+from whet.studies import refuse_scale
 from whet.train import rescaled
 
 FACTS = {
@@ -94,3 +96,24 @@ def test_modules_with_an_alpha_of_their_own_go_the_same_way(tmp_path: Path) -> N
     base, whole = (dict(model.named_parameters()) for model in (tiny("Llama"), merge_adapter(tuned)))
     for name, start in base.items():
         assert torch.allclose(found[name], torch.lerp(start, whole[name], 0.25), atol=1e-5), name
+
+
+@pytest.mark.parametrize(("option", "value"), [("use_dora", True), ("modules_to_save", ["embed_tokens"])])
+def test_an_adapter_that_is_no_plain_difference_is_at_no_point_of_the_line(
+    option: str, value: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "whet.json").write_text(json.dumps(FACTS | {"adapter": "lora"}))
+    config = json.dumps({"lora_alpha": 8.0, option: value})
+    (tmp_path / "adapter_config.json").write_text(config)
+    with pytest.raises(ModelError, match="no part of the way can be taken"):
+        rescaled.rescale(tmp_path, 0.5, False)
+    assert (tmp_path / "adapter_config.json").read_text() == config
+
+
+def test_taking_half_the_way_of_such_a_run_is_refused_before_a_run_is_made() -> None:
+    kept = load_recipe({"data": "a.jsonl", "adapter": {"modules_to_save": ["embed_tokens"]}})
+    run: Any = SimpleNamespace(name="desk", recipe=kept)
+    refuse_scale(run, 1.0)
+    for scale in (0.5, "auto"):
+        with pytest.raises(RecipeError, match="no part of the way can be taken"):
+            refuse_scale(run, scale)

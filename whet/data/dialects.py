@@ -272,16 +272,26 @@ OPENINGS = "|".join(
 STRONG = re.compile(
     rf"{OPENINGS}|<\|im_(?:start|end)\|>|<\|(?:eot_id|eot|end_of_turn)\|>|<end_of_turn>|\[/INST\]"
     r"|<\|\w*(?:user|assistant|human|chatbot|header|role|message|prompt|answer)\w*\|>|\bSource: assistant\n"
+    r"|\[\|(?i:system|user|human|assistant|ai|tool|endofturn)\|\]"
 )
-"""Something that hardly any text holds but one that a chat template wrote; the last line is for templates that are not
-known here."""
-HINTS = ("<|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant")
+"""Something that hardly any text holds but one that a chat template wrote; the last two lines are for templates that
+are not known here."""
+HINTS = ("<|", "[|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant")
 """Without one of these STRONG finds nothing: far sooner looked for than a pattern."""
 LOOSE = re.compile(
     r"###\s*(?:instruction|human|user|prompt)s?\b.{0,100000}?###\s*(?:response|assistant|answer|output|ai|bot|gpt)\b",
     re.IGNORECASE | re.DOTALL,
 )
 """Headings of instructions as people spell them: asked about where no dialect above gives the text back."""
+SPOKEN = re.compile(
+    r"^[ \t]*(?i:human|user):.{0,100000}?^[ \t]*(?:(?i:assistant|chatbot)|AI|Bot|BOT):", re.MULTILINE | re.DOTALL
+)
+"""A transcript, whatever stands before it and however it is spelled: asked about, like LOOSE."""
+SPOKEN_HINTS = ("ssistant:", "SSISTANT:", "AI:", "ot:", "OT:")
+"""Without one of these SPOKEN finds nothing."""
+OPEN_END = re.compile(r"^[ \t]*(?:assistant|ai|bot|chatbot):\s*\Z", re.IGNORECASE | re.MULTILINE)
+OPEN_LETTER = re.compile(r"^[ \t]*[Qq]:.*^[ \t]*[Aa]:\s*\Z", re.MULTILINE | re.DOTALL)
+"""How a prompt ends that a transcript wrote: with the name of the one who is to answer."""
 FOREIGN = re.compile(r"<\|\w+\|>|<｜[^｜<>]+｜>|</?(?:tool_call|tools|tool_response|function_call)>|\[/?TOOL_CALLS\]")
 """What turns of words do not hold: other control tokens, and tool calls, which messages write apart."""
 STOP = re.compile(r"(?:" + "|".join(map(re.escape, (*ENDS, "<|end|>", "<|eot|>"))) + r")\s*\Z")

@@ -8,119 +8,58 @@ row, asked about where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STOP, STRONG, Dialect
+from whet.data.dialects import BY_NAME, KNOWN, SPEAKER, STOP, STRONG
 from whet.data.refuse import RowRefused
 from whet.data.roles import DIALECT
-from whet.data.templated import NotProved, Turns, is_marked, turns_of
+from whet.data.rowturns import ANSWERS, as_turns
+from whet.data.templated import NotProved, Part, asks_by_letter, is_marked
+from whet.data.tried import STILL_TRIED, Place, Tried
 from whet.errors import DataError, count, shorten
 from whet.recipe.schema import Recipe
-from whet.types import Message
 
 if TYPE_CHECKING:
     from whet.data.shape import Shape
 
 SAID_IN_PASSING = 0.01
 """Of more rows than this the marks are the form, of fewer something that a few rows talk about."""
+BY_LETTER = 0.5
+"""In more rows than this a prompt that ends in A: is how the file is written; in fewer it is one kind of question among
+others, as in collections of instructions (FLAN's)."""
 TURNED = ("text", "prompt", "prompt-completion", "alpaca", "preference", "unpaired")
 """Forms that can be read as turns."""
-ANSWERS = ("completion", "chosen", "rejected")
 SPEAKERS = ("assistant", *(name for name, role in DIALECT.items() if role == "assistant"))
 """Who gives answers in a list of messages."""
 TRANSCRIPTS = ("preference", "unpaired", "ranking")
 """Forms whose transcripts (Human:, Assistant:) are read without being told."""
 
 
-def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, bool]]:
-    """(text, whether it is an answer) of all that a row's roles hold."""
+def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, Part]]:
+    """All texts that a row's roles hold, and what of a conversation each is."""
     if isinstance(value, str):
-        yield value, False
+        yield value, "whole"
         return
     for role, name in shape.columns.items():
+        held = value.get(name)
         if role not in ("label", "scores", "ranks", "system"):
-            yield from _texts(value.get(name), role in ANSWERS)
+            part = "answer" if role in ANSWERS else "prompt" if role == "prompt" and isinstance(held, str) else "whole"
+            yield from _texts(held, part)
 
 
-def _texts(held: Any, answer: bool) -> Iterator[tuple[str, bool]]:
+def _texts(held: Any, part: Part) -> Iterator[tuple[str, Part]]:
     """The text, or the words of all messages (and their roles, which are no marks)."""
     if isinstance(held, str):
-        yield held, answer
+        yield held, part
     elif isinstance(held, Mapping):
         speaker = held.get("role", held.get("from"))
         for inner in held.values():
-            yield from _texts(inner, answer or speaker in SPEAKERS)
+            yield from _texts(inner, "answer" if speaker in SPEAKERS else part)
     elif isinstance(held, list):
         for inner in held:
-            yield from _texts(inner, answer)
-
-
-def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[str, Any]:
-    """The row with messages in the place of its texts. Raises NotProved."""
-    columns = shape.columns
-    held = {role: value.get(name) for role, name in columns.items()}
-    if "messages" in columns:
-        return {**value, columns["messages"]: turns_of(_text(held["messages"]), dialect).messages}
-    extra = held.get("input")
-    if isinstance(extra, str) and extra.strip():
-        raise NotProved(f"the column {columns['input']!r} stands beside it")
-    if list(columns) == ["prompt"]:
-        return {**value, columns["prompt"]: _question(_text(held["prompt"]), dialect)}
-    changed = dict(value)
-    for role in (role for role in ANSWERS if role in columns):
-        prompt, answer = _pair(_text(held.get("prompt") or ""), _text(held[role]), dialect, role != "completion")
-        changed[columns[role]] = answer
-        if "prompt" in columns:
-            changed[columns["prompt"]] = prompt
-    return changed
-
-
-def _text(held: Any) -> str:
-    if not isinstance(held, str):
-        raise NotProved("the row holds messages, too")
-    return held
-
-
-def _question(prompt: str, dialect: Dialect) -> list[Message]:
-    turns = turns_of(prompt, dialect)
-    if not turns.asks and turns.messages[-1]["role"] == "assistant":
-        raise NotProved("the prompt already holds words of the answer")
-    return turns.messages
-
-
-def _pair(prompt: str, answer: str, dialect: Dialect, whole: bool) -> tuple[list[Message], list[Message]]:
-    """Prompt and answer; `whole`: the answer may be a whole conversation, the prompt in it."""
-    if not is_marked(prompt):
-        turns = turns_of(answer, dialect).messages
-        if whole and turns[0]["role"] != "assistant":
-            return [{"role": "user", "content": prompt}] if prompt.strip() else [], turns
-        if [turn["role"] for turn in turns] != ["assistant"]:
-            raise NotProved("the answer holds more than one turn")
-        return [{"role": "user", "content": prompt}], turns
-    question = _question(prompt, dialect)
-    if not is_marked(answer, answer=True):
-        together = _together(prompt, answer, dialect, question)
-        return question, together or [{"role": "assistant", "content": answer}]
-    together = _together(prompt, answer, dialect, question)
-    if together:
-        return question, together
-    turns = turns_of(answer, dialect).messages
-    if whole and turns[0]["role"] != "assistant":
-        return question, turns
-    raise NotProved("prompt and answer do not make one conversation")
-
-
-def _together(prompt: str, answer: str, dialect: Dialect, question: list[Message]) -> list[Message] | None:
-    """The answer as the turn that follows the question in one text; None where the text of both is none."""
-    try:
-        turns: Turns = turns_of(f"{prompt.rstrip()}\n{answer}", dialect)
-    except NotProved:
-        return None
-    messages = turns.messages
-    follows = messages[:-1] == question and messages[-1]["role"] == "assistant"
-    return messages[-1:] if follows else None
+            yield from _texts(inner, part)
 
 
 def turned(value: Any, shape: Shape, name: str) -> Any:
@@ -144,34 +83,41 @@ class Nested:
     def __init__(self, shape: Shape, recipe: Recipe, control: frozenset[str] = frozenset()) -> None:
         """`control` are the base's own control tokens: rows that hold them are refused when they are rendered."""
         self._control = control
-        self._shape, self._recipe = _readable(shape), recipe
+        self._shape, self._recipe = _readable(shape, recipe), recipe
         self._seen = self._marked = 0
-        self._first: tuple[int, str, str] | None = None
-        """The first marked row: its number from 1, where it stands, its text."""
-        asked = None if recipe.dialect in ("auto", "none") else recipe.dialect
-        alive = [dialect for dialect in KNOWN if asked in (None, dialect.name)] if shape.kind in TURNED else []
-        self._alive, self._fails = alive, {dialect.name: (0, "", "", "") for dialect in alive}
-        """Dialects that give every marked row so far, and what the others failed at: row, place, text, reason."""
+        self._first: Place | None = None
+        """The first marked row."""
+        self._letters = 0
+        self._first_letters: Place | None = None
+        asked = None if recipe.dialect == "auto" else recipe.dialect
+        names = [dialect for dialect in KNOWN if asked in (None, dialect.name)]
+        self._tried = [Tried(dialect) for dialect in names] if shape.kind in TURNED else []
 
     def see(self, value: Any, where: str = "") -> None:
         self._seen += 1
-        held = [(text, answer) for text, answer in strings_of(value, self._shape) if not self._left_alone(text)]
-        marked = next((text for text, answer in held if is_marked(text, answer)), None)
+        texts = strings_of(value, self._shape)
+        held: list[tuple[str, Part]] = [(text, part) for text, part in texts if not self._left_alone(text)]
+        marked = next((text for text, part in held if is_marked(text, part)), None)
         if marked is None:
+            self._see_letters(held, where)
             return
         self._marked += 1
-        self._first = self._first or (self._seen, where, marked)
-        if self._recipe.dialect != "auto":
-            return
-        for dialect in list(self._alive):
-            try:
-                if not isinstance(value, Mapping):
-                    raise NotProved("plain text files are not read as turns")
-                as_turns(value, self._shape, dialect)
-            except NotProved as reason:
-                if len(self._alive) > 1 or not self._fails[dialect.name][0]:
-                    self._fails[dialect.name] = (self._seen, where, marked, f"{dialect.title}: {reason}")
-                self._alive.remove(dialect)
+        place = Place(self._seen, where, marked)
+        self._first = self._first or place
+        for tried in self._tried:
+            if tried.alive or self._marked <= STILL_TRIED or len(self._tried) == 1:
+                tried.see(value, self._shape, place)
+
+    def _see_letters(self, held: Sequence[tuple[str, Part]], where: str) -> None:
+        text = next((text for text, part in held if part == "prompt" and asks_by_letter(text)), None)
+        if text is not None:
+            self._letters += 1
+            self._first_letters = self._first_letters or Place(self._seen, where, text)
+
+    @property
+    def _alive(self) -> list[Tried]:
+        """Dialects that give every marked row so far."""
+        return [tried for tried in self._tried if tried.alive]
 
     def _left_alone(self, text: str) -> bool:
         """A transcript that is read without being told; the base's own control token where no turns can be read."""
@@ -188,13 +134,15 @@ class Nested:
         asked = self._recipe.dialect
         if asked not in ("auto", "none"):
             return self._as_asked(shape, asked)
+        if self._letters > BY_LETTER * self._seen:
+            self._marked, self._first = self._marked + self._letters, self._first or self._first_letters
         if self._first is None:
             return shape
         few = self._marked <= SAID_IN_PASSING * self._seen
         if asked == "none" or few or self._recipe.method.kind == "pretrain":
             return replace(shape, notes=(*shape.notes, self._told(asked)))
-        if self._alive and self._marked == self._seen:
-            return _read(shape, self._alive[0], self._seen)
+        if self._alive and self._alive[0].rows == self._seen:
+            return self._read(shape, self._alive[0], self._seen)
         raise self._choice()
 
     def _as_asked(self, shape: Shape, asked: str) -> Shape:
@@ -204,59 +152,68 @@ class Nested:
         if self._first is None:
             what = f"no row holds the marks of {BY_NAME[asked].title}"
             raise DataError(what, where="dialect", value=asked, fix="leave dialect out")
-        return _read(shape, BY_NAME[asked], None)
+        return self._read(shape, self._tried[0], None)
 
     def _told(self, asked: str) -> str:
-        number, where, text = self._first or (0, "", "")
+        first = self._first or Place(0, "", "")
         why = {"none": "dialect: none"}.get(asked, "as they stand in few rows")
         if self._recipe.method.kind == "pretrain" and asked != "none":
             why = "pretrain learns text; dialect: ... reads it as turns"
         return (
             f"{count(self._marked, 'row')} of {self._seen} hold the marks of a chat template, first "
-            f"{where or f'row {number}'} ({shorten(text, 60)}): learned as words ({why})."
+            f"{first.where or f'row {first.number}'} ({shorten(first.text, 60)}): learned as words ({why})."
         )
 
     def _choice(self) -> DataError:
-        number, where, text = self._first or (0, "", "")
-        nearest_miss = max(self._fails.items(), key=lambda item: item[1][0], default=("", (0, "", "", "")))
-        name, (row, place, held, reason) = nearest_miss
+        place, nearest = self._first or Place(0, "", ""), self._nearest()
         none = "to learn the texts as they stand, marks and all: dialect: none"
-        if self._alive:  # some rows are marked and turned, the others are not marked at all
-            name, reason = self._alive[0].name, f"{self._seen - self._marked} rows hold no such marks"
-        elif row:
-            number, where, text = row, place, held
-        if not name or reason.endswith("no turn begins in it"):
-            what, mend = "", "to read them as turns, write each row as messages, or remove the marks"
-        else:
+        what, mend = "", "to read them as turns, write each row as messages, or remove the marks"
+        if nearest is not None:
+            place, reason = nearest.failed or place, nearest.reason
+            if nearest.alive:  # some rows are marked and turned, the others are not marked at all
+                reason = f"{self._seen - nearest.rows} rows hold no such marks"
             what = f", and not every row can be read as turns ({reason})"
-            mend = f"to read them as turns and drop the rows that do not fit: dialect: {name}"
+            if len(nearest.ends) > 1:  # none of them would be dropped
+                mend = f"to read them as turns, whether or not they are cut: dialect: {nearest.dialect.name}"
+            elif nearest.rows:
+                mend = f"to read them as turns and drop the rows that do not fit: dialect: {nearest.dialect.name}"
         return DataError(
             f"{count(self._marked, 'row')} of {self._seen} hold the marks of a chat template, which would be nested in "
             f"the base's own{what}",
-            where=where or f"row {number}",
-            value=text,
+            where=place.where or f"row {place.number}",
+            value=place.text,
             fix=f"{mend}; {none}",
         )
 
+    def _nearest(self) -> Tried | None:
+        """The dialect that turns most rows, of such the one that fails last; None where no turn begins in any."""
+        failed = [tried for tried in self._tried if tried.failed and not tried.reason.endswith("no turn begins in it")]
+        begun = [tried for tried in self._tried if tried.rows and tried not in failed] + failed
+        return max(begun, key=lambda t: (t.alive, t.rows, t.failed.number if t.failed else 0), default=None)
 
-def _readable(shape: Shape) -> Shape:
-    """A text is a conversation in one column."""
-    return replace(shape, columns={"messages": shape.columns["text"]}) if _is_text(shape) else shape
+    def _read(self, shape: Shape, tried: Tried, proved: int | None) -> Shape:
+        """The shape of rows that are read as turns. `proved`: so many rows, all, gave the same text again."""
+        dialect = tried.dialect
+        how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
+        how = how if proved else f"dialect: {dialect.name}"
+        note = f"The texts are in {dialect.title} and are read as turns: {how}. {tried.told(self._recipe.system)}"
+        kinds = {"text": "chat", "alpaca": "prompt-completion"}
+        readable = _readable(shape, self._recipe)
+        return replace(
+            readable,
+            kind=kinds.get(shape.kind, shape.kind),  # pyright: ignore[reportArgumentType]
+            dialect=dialect.name,
+            notes=(*shape.notes, note),
+        )
+
+
+def _readable(shape: Shape, recipe: Recipe) -> Shape:
+    """A text is a conversation in one column; a system prompt may stand beside it where the recipe names its column."""
+    if not _is_text(shape):
+        return shape
+    system = {"system": recipe.columns.system} if recipe.columns.system else {}
+    return replace(shape, columns={"messages": shape.columns["text"], **system})
 
 
 def _is_text(shape: Shape) -> bool:
     return shape.kind == "text" and bool(shape.columns)
-
-
-def _read(shape: Shape, dialect: Dialect, proved: int | None) -> Shape:
-    """The shape of rows that are read as turns. `proved`: so many rows, all, were written again and are the same."""
-    how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
-    note = f"The texts are in {dialect.title} and are read as turns: " + (how if proved else f"dialect: {dialect.name}")
-    kinds = {"text": "chat", "alpaca": "prompt-completion"}
-    readable = _readable(shape)
-    return replace(
-        readable,
-        kind=kinds.get(shape.kind, shape.kind),  # pyright: ignore[reportArgumentType]
-        dialect=dialect.name,
-        notes=(*shape.notes, note + "."),
-    )

@@ -8,16 +8,38 @@ one. So what cannot be proved is asked about (whet/data/nested.py), and nothing 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from whet.data.dialects import ENDS, FOREIGN, HINTS, KNOWN, LOOSE, PREAMBLES, STOP, STRONG, Dialect
+from whet.data.dialects import (
+    ENDS,
+    FOREIGN,
+    HINTS,
+    KNOWN,
+    LOOSE,
+    OPEN_END,
+    OPEN_LETTER,
+    PREAMBLES,
+    SPOKEN,
+    SPOKEN_HINTS,
+    STOP,
+    STRONG,
+    Dialect,
+)
 from whet.types import Message
 
 PREAMBLE, INPUT = "preamble", "input"
 """Pieces of a text beside turns: what stands before the first one, and what goes on with a question."""
 _MISTRAL_SYSTEM = re.compile(r"\A\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]\s*(?=\[INST\])", re.DOTALL)
 _LLAMA_SYSTEM = re.compile(r"\A\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
+_LLAMA_DATES = re.compile(r"\ACutting Knowledge Date: \w+ \d{4}\nToday Date: \d{1,2} \w+ \d{4}(?:\n\n|\Z)")
 _BEGIN_AGAIN = re.compile(r"<s>\s*(?=\[INST\])")
+
+
+Part = Literal["whole", "prompt", "answer"]
+"""What a text is of a conversation."""
+TAIL = 100
+"""Characters in which the name of a speaker and white space stand."""
 
 
 class NotProved(Exception):
@@ -59,13 +81,23 @@ class Turns:
         return last.role == "assistant" and not last.words
 
 
-def is_marked(text: str, answer: bool = False) -> bool:
-    """Whether a chat template seems to have written this; `answer`: an end token at its end is a sign, too."""
-    if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (answer and STOP.search(text)):
+def is_marked(text: str, part: Part = "whole") -> bool:
+    """Whether a chat template seems to have written this. Of an answer an end token at its end is a sign, too, and of a
+    prompt that it ends in the name of who is to speak."""
+    if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (part == "answer" and STOP.search(text)):
         return True
     if "###" in text and LOOSE.search(text):
         return True
+    if any(hint in text for hint in SPOKEN_HINTS) and SPOKEN.search(text):
+        return True
+    if part == "prompt" and OPEN_END.search(text[-TAIL:]):
+        return True
     return any(dialect.weak and _opens(text, dialect) for dialect in KNOWN)
+
+
+def asks_by_letter(text: str) -> bool:
+    """Whether a prompt begins a line with Q: and ends in A:, as some people write each and some write a few."""
+    return text[-TAIL:].rstrip().endswith(("A:", "a:")) and bool(OPEN_LETTER.search(text))
 
 
 def _opens(text: str, dialect: Dialect) -> bool:
@@ -79,8 +111,9 @@ def _opens(text: str, dialect: Dialect) -> bool:
     return {"user", "assistant"} <= {match.lastgroup for match in dialect.headers.finditer(text)}
 
 
-def turns_of(text: str, dialect: Dialect) -> Turns:
-    """Raises NotProved, saying why, unless the turns written again are the text."""
+def turns_of(text: str, dialect: Dialect, whole: bool = False) -> Turns:
+    """Raises NotProved, saying why, unless the turns written again are the text. `whole`: its last answer must have
+    its end mark, if the dialect has one; the answer of a prompt stands in a column, which ends it."""
     bare = _bare(text, dialect)
     found = list(dialect.headers.finditer(bare))
     if not found:
@@ -106,9 +139,10 @@ def turns_of(text: str, dialect: Dialect) -> Turns:
     turns = Turns(pieces)
     _refuse_marks(turns, dialect)
     _refuse_disorder(turns, dialect)
+    _refuse_open(turns, dialect, whole, bool(STOP.search(text)))
     if _squeezed(written(turns, dialect)) != _squeezed(bare):
         raise NotProved("written again, the turns give another text")
-    return turns
+    return Turns(_without_dates(pieces)) if dialect.name == "llama-3" else turns
 
 
 def written(turns: Turns, dialect: Dialect) -> str:
@@ -141,6 +175,19 @@ def _bare(text: str, dialect: Dialect) -> str:
     if system:
         bare = bare[system.end() :].replace("[INST]", f"[INST] <<SYS>>{system[1]}<</SYS>>", 1)
     return _BEGIN_AGAIN.sub("", bare)
+
+
+def _without_dates(pieces: list[Piece]) -> list[Piece]:
+    """Without the header that Llama 3's template itself writes into every system turn: the base's own writes it, too,
+    and of another base it would be the system prompt."""
+    found: list[Piece] = []
+    for piece in pieces:
+        words = _LLAMA_DATES.sub("", piece.words) if piece.role == "system" else piece.words
+        if words or words == piece.words:
+            found.append(replace(piece, words=words))
+    if not found:
+        raise NotProved("it holds no turn but a header of dates")
+    return found
 
 
 def _trimmed(words: str) -> str:
@@ -176,3 +223,17 @@ def _refuse_disorder(turns: Turns, dialect: Dialect) -> None:
         }[role]
         if before not in allowed:
             raise NotProved(f"a turn of {role} follows one of {before or 'nobody'}")
+
+
+def _refuse_open(turns: Turns, dialect: Dialect, whole: bool, stopped: bool) -> None:
+    """An answer without its end mark may be cut off, or may quote the mark that begins a turn. `stopped`: the text ends
+    in an end token of any template."""
+    last, mark = turns.pieces[-1], dialect.closes.get("assistant")
+    if not mark:
+        return
+    counts = whole and (last.closed or not stopped)
+    seen = [p for p in turns.pieces if p.role == "assistant" and p.words and (counts or p is not last)]
+    if dialect.may_stay_open and any(p.closed for p in seen) and not all(p.closed for p in seen):
+        raise NotProved(f"some of its answers end in {mark}, and others do not")
+    if counts and last in seen and not last.closed and not dialect.may_stay_open:
+        raise NotProved(f"its last answer does not end in {mark} and may be cut off")

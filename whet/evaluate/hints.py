@@ -37,7 +37,7 @@ HINTS: dict[str, str] = {
     "form": "Whether the answer stands as the program that reads it needs it, be it right or wrong.",
     "accuracy": "The share of rows whose answer is the right label.",
     "exact-match": "The share of answers that are the reference, apart from case, spaces and a final period.",
-    "tool-call": "The share of answers with exactly the reference's tool calls: names and arguments, in any order.",
+    "tool-call": "The share of answers with the reference's tool calls; where it has none, with its words.",
     "final-answer": "The share of answers whose result after #### is the reference's. The way to it is free.",
     "rouge-l": "F1 of the longest common sequence of words of answer and reference: 100% where they are the same.",
     "chrf": "Overlap of short runs of characters with the reference: 100% where they are the same.",

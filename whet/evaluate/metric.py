@@ -4,7 +4,7 @@
     accuracy     1 when the answer is the label
     exact-match  1 when the answer is the reference, apart from case, spaces and a final period
     tool-call    1 when the answer makes the reference's calls, whatever their order (whet/evaluate/tool_calls.py); of a
-                 row that calls nothing, when the answer calls nothing
+                 turn that calls nothing, when the answer is the reference, as exact-match has it
     rouge-l      F1 of the longest common subsequence of words (Lin 2004, aclanthology.org/W04-1013)
     chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
@@ -54,10 +54,8 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
     if missing:
         share = "the rows have" if len(missing) == len(rows) else f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
-    calling = sum(any(calls_of(turn) for turn in answers_of(row)) for row in rows)
-    if calling:
-        rest = " (in a turn that calls none, none may be called)" if calling < len(rows) else ""
-        return "tool-call", f"{calling} of {len(rows)} rows call tools, so names and arguments are compared{rest}"
+    if calling := sum(bool(calls_of(turn)) for row in rows for turn in answers_of(row)):
+        return _for_calls(calling, sum(len(answers_of(row)) for row in rows))
     references = [turn.reference for row in rows for turn in answers_of(row)]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
@@ -75,6 +73,15 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
         "rouge-l",
         f"{len(references) - sum(short)} of {len(references)} references are long, so shared word order is measured",
     )
+
+
+def _for_calls(calling: int, turns: int) -> tuple[str, str]:
+    """Words are no measure of a call, which each base writes in its own way; a likelihood measures both."""
+    said = f"{calling} of {turns} answers call tools"
+    if 2 * calling < turns:
+        return "nll", f"{said} and most are words, so probabilities are compared"
+    rest = "; the others must be the reference word for word" if calling < turns else ""
+    return "tool-call", f"{said}, so names and arguments are compared{rest}"
 
 
 def score(name: str, answer: str, row: Row) -> RowScore:
@@ -159,7 +166,9 @@ def score_final(answer: str, row: Row) -> RowScore:
 
 
 def score_calls(answer: str, row: Row) -> RowScore:
-    return RowScore(*compare_calls(calls_of(row), answer))
+    wanted = calls_of(row)
+    value, details = compare_calls(wanted, answer)
+    return RowScore(value, details) if wanted else RowScore(score_exact(answer, row).value, details)
 
 
 SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
@@ -171,6 +180,8 @@ SCORERS: dict[str, Callable[[str, Row], RowScore]] = {
     "rouge-l": score_rouge,
     "chrf": score_chrf,
 }
+OF_WORDS = SCORERS.keys() - {"tool-call"}
+"""They compare texts, and no text of Whet's is the call as a base writes it."""
 
 
 def known_metrics() -> str:

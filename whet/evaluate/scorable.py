@@ -24,16 +24,29 @@ TRIED = 20
 def refuse_unscorable(recipe: Recipe, prepared: Prepared) -> None:
     """Raises DataError or InputError, naming the row."""
     method, wanted = recipe.method, recipe.evaluate
+    if wanted.metric in metric.OF_WORDS:
+        _refuse_calls("evaluate.metric", str(wanted.metric), turns_of(prepared.test_rows, recipe.seed).rows)
     if isinstance(method, Sft) and not prepared.shape.paired:
         rows = turns_of(prepared.test_rows, recipe.seed).rows
         _refuse_by_metric(wanted.metric, rows)
-        if wanted.metric in ("auto", "tool-call"):
+        calls = rows and wanted.metric == "auto" and metric.choose(prepared.test_rows)[0] == "tool-call"
+        if calls or wanted.metric == "tool-call":
             _refuse_unreadable_calls(wanted.metric, rows, prepared.renderer)
     if wanted.wins:
         _refuse_by_rewards(wanted.wins, prepared.test_rows)
     if isinstance(method, Rollouts):
         _refuse_by_rewards(method.rewards, prepared.test_rows)
         _refuse_by_rewards(method.rewards, read_rows(recipe, prepared, ("trained", "validation")))
+
+
+def _refuse_calls(where: str, name: str, rows: Sequence[Row]) -> None:
+    """A call is written in another way by each base: compared as a text, a right one would score 0."""
+    calling = next((row for row in rows if calls_of(row)), None)
+    if calling is not None:
+        what = f"{name} compares words, and a row calls tools ({calling.where})"
+        fix = "use metric: tool-call, nll, or a function of yours (file.py:name)"
+        fix = fix if where == "evaluate.metric" else "reward it with a function of yours (file.py:name)"
+        raise InputError(what, where=where, value=name, fix=fix)
 
 
 def _refuse_by_metric(name: str, rows: Sequence[Row]) -> None:
@@ -83,7 +96,10 @@ def _refuse_by_rewards(wanted: Sequence[AnyReward], rows: Iterable[Row]) -> None
     tests = [UnitTestReward(one) for one in wanted if isinstance(one, UnitTests)]
     if not scorers and not tests:
         return
+    exact = any(isinstance(one, Exact) for one in wanted)
     for row in rows:
+        if exact:
+            _refuse_calls("rewards", "exact", [row])
         for scorer in scorers:
             scorer([row.prompt], [""], [row])
         for one in tests:

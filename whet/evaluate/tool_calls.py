@@ -5,7 +5,8 @@
     {"name": ..., "parameters": {...}}                           Llama 3: the whole answer is JSON
 
 Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys says nothing. A call that a program
-could not read (broken JSON, a repeated key, words around bare JSON) is none. Words beside calls are free.
+could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON without a mark is a call only if it
+has arguments or parameters: {"name": "Bob", "age": 3} is an answer. Words beside calls are free.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from whet.types import Row
 
 TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 MISTRAL = re.compile(r"\A\s*(?:\[TOOL_CALLS\])?\s*(?=\[)")
+ARGUMENTS = {"arguments", "parameters"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def calls_in(answer: str) -> list[Call] | None:
         if value is None:
             return None if "[TOOL_CALLS]" in answer else []
         tagged = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, dict) and "name" in one for one in tagged):
+        marked = "[TOOL_CALLS]" in answer
+        if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in tagged):
             return []  # JSON, but of something else
     calls = [_read(one) for one in tagged]
     return None if None in calls else [call for call in calls if call is not None]

@@ -6,7 +6,7 @@ so its scale is a factor; for a full fine-tune the weights themselves are mixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,10 +48,10 @@ def mixed(start: Tensor | None, own: Tensor, scale: float) -> Tensor:
     return (scale * wide if start is None else torch.lerp(start.detach().float(), wide, scale)).to(own.dtype)
 
 
-def _refuse_no_line(model: Any) -> None:
-    config = model.active_peft_config
-    option = "dora" if config.use_dora else "modules_to_save" if config.modules_to_save else ""
-    if option:
+def refuse_no_line(config: Mapping[str, Any]) -> None:
+    """Raises ModelError for an adapter_config.json with options whose weights no factor of B brings nearer."""
+    options = {"dora": config.get("use_dora"), "modules_to_save": config.get("modules_to_save")}
+    if option := next((name for name, used in options.items() if used), ""):
         what = f"an adapter with {option} is no plain difference from its base, so no part of the way can be taken"
         raise ModelError(what, where="adapter", value=option, fix=f"train without {option} to bring a model nearer")
 
@@ -59,7 +59,7 @@ def _refuse_no_line(model: Any) -> None:
 def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor | None]]:
     """What is mixed, and where it starts: of an adapter its B, because B A is the whole difference."""
     if is_adapted(model):
-        _refuse_no_line(model)
+        refuse_no_line(vars(model.active_peft_config))
         return {name: (p, None) for name, p in model.named_parameters() if "lora_B" in name}
     if base_model is None:
         raise ValueError("a model without an adapter needs its base's weights")

@@ -10,7 +10,7 @@ import torch
 
 from whet.errors import RunFolderError
 from whet.model.base import load_base
-from whet.model.interpolate import move
+from whet.model.interpolate import move, refuse_no_line
 from whet.model.load import refuse_other_weights
 from whet.store.atomic import new_folder, write_json
 from whet.store.checksums import seal
@@ -29,11 +29,14 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
     """Rewrites a run's model folder, whole or not at all. A model that has a scale already is left as it is.
 
     An adapter gets another alpha, which is exact; full weights are mixed in float32 and rounded once.
-    Raises ModelError for full weights that the base does not have, and for a base that has changed.
+    Raises ModelError for full weights that the base does not have, for a base that has changed, and for an adapter that
+    is no plain difference from its base.
     """
     facts = read_facts(folder)
     if "scale" in facts:
         return
+    if facts["adapter"] == "lora" and scale != 1:
+        refuse_no_line(read_json_file(folder / "adapter_config.json", "lora_alpha"))
     with new_folder(folder) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         if facts["adapter"] == "lora":
