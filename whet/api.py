@@ -45,6 +45,7 @@ from whet.model.base import load_base, load_config, saved_tokenizer, told_base
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
+from whet.recipe.adapters import refuse_no_part_of_the_way
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
@@ -100,8 +101,11 @@ def tune(
     change is noted in the ledger.
     """
     run_root = run_root if out is None else out
-    result = job.tune(data, run_root, name, observer, accept_changed, **overrides)
-    return nearer_until_kept(result, run_root, observer) if until_kept else result
+    if not until_kept:
+        return job.tune(data, run_root, name, observer, accept_changed, **overrides)
+    recipe = recipe_of(data, overrides, run_root)
+    refuse_no_part_of_the_way(recipe, "--until-kept")  # not after the training
+    return nearer_until_kept(job.tune(recipe, run_root, name, observer, accept_changed), run_root, observer)
 
 
 @in_python

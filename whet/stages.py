@@ -41,6 +41,7 @@ from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
 from whet.model.load import open_model
 from whet.model.precision import device
+from whet.recipe.kept import no_nearer
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
 from whet.reward.combine import build_rewards
@@ -285,6 +286,7 @@ def head(session: Session) -> dict[str, Any]:
         "model": session.recipe.base,
         "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
         "ledger": ledger,
+        **({"no_nearer": why} if (why := no_nearer(session.recipe)) else {}),
         **apart,
     }
 

@@ -27,11 +27,11 @@ from whet.evaluate.validated import (
 from whet.evaluate.within_unit import refuse_other_scale
 from whet.job import Input, finished, gathered, recipe_of, tune
 from whet.model.load import open_model
-from whet.recipe.adapters import refuse_adapter_contradictions
-from whet.recipe.kept import refuse_keep_contradictions
+from whet.recipe.adapters import no_part_of_the_way, refuse_adapter_contradictions
+from whet.recipe.kept import no_nearer, refuse_keep_contradictions
 from whet.recipe.keywords import in_python
 from whet.recipe.rollouts import Rollouts
-from whet.recipe.schema import Classify, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Classify, HeadMethod, Recipe
 from whet.reward.combine import build_rewards
 from whet.stages import frontier_of, nearer_of, proved, register
 from whet.store import registry
@@ -203,6 +203,8 @@ def refuse_no_way(recipe: Recipe, name: str) -> None:
     if isinstance(recipe.method, HeadMethod):
         what = f"{recipe.method.kind} trains a head on top of the base, and between no head and a head there is no way"
         raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
+    if why := no_part_of_the_way(recipe.adapter):
+        raise InputError(why, where=f"run {name}", fix="take a run without that option of the adapter")
 
 
 @in_python
@@ -262,11 +264,7 @@ def _forgot(result: dict[str, Any]) -> bool:
 
 def _no_second_try(run: Run) -> str:
     """Why there is no point nearer to the base to take; empty where there is one."""
-    if isinstance(run.recipe.method, HeadMethod):
-        return "a head has no base that it could be brought nearer to"
-    if isinstance(run.recipe.method, Pretrain) and run.recipe.method.from_scratch:
-        return "from_scratch begins with random weights, and half the way from them is noise"
-    return "this run stands on the way already" if "scale" in read_facts(run.model) else ""
+    return no_nearer(run.recipe) or ("this run stands on the way already" if "scale" in read_facts(run.model) else "")
 
 
 def _tried(result: dict[str, Any], scale: float) -> dict[str, Any]:

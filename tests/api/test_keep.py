@@ -14,6 +14,7 @@ from whet import api, stages
 from whet.cli.main import run as command
 from whet.demo.support_desk import generate
 from whet.errors import DataError, InputError
+from whet.evaluate.result import RunResult
 from whet.evaluate.suites import read_suite
 from whet.model.base import NANO
 from whet.store import registry
@@ -175,9 +176,8 @@ def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
 
 def test_what_is_kept_is_not_tried_again(made: tuple[Path, dict[str, Any]]) -> None:
     folder, result = made
-    assert until_kept(result | {"ship": {"answer": "yes", "broken": [], "unclear": []}}, folder / "runs")["tries"] == [
-        {"run": "desk", "scale": 1.0, "answer": "yes"}
-    ]
+    kept = RunResult(result | {"ship": {"answer": "yes", "broken": [], "unclear": []}}, folder / "runs" / "desk")
+    assert until_kept(kept, folder / "runs")["tries"] == [{"run": "desk", "scale": 1.0, "answer": "yes"}]
 
 
 def test_a_suite_that_cannot_be_asked_is_refused_by_row(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "classify": ("classes", {"method": "classify"}),
     "grpo": ("prompts", {"method": {"kind": "grpo"} | FEW}),
     "ppo": ("prompts", {"method": {"kind": "ppo"} | FEW}),
-    "distil": ("prompts", {"method": {"kind": "distil", "teacher": "nano", "prompts": 2, "max_new_tokens": 3}}),
+    "distil": ("prompts", {"method": {"kind": "distil", "prompts": 2, "max_new_tokens": 3}}),
 }
 
 
@@ -60,14 +60,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in ROWS.items():
         (made / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     save_tiny_base(made / "base")
+    save_tiny_base(made / "teacher", seed=1)
     return made
 
 
-def save_tiny_base(folder: Path) -> None:
-    """The bundled base's tokenizer over a random Llama of two narrow layers."""
+def save_tiny_base(folder: Path, seed: int = 0) -> None:
+    """The bundled base's tokenizer over a random Llama of one narrow layer: each operation costs time here."""
     config = load_config("nano")
-    config.update({"num_hidden_layers": 2, "hidden_size": 48, "intermediate_size": 64, "head_dim": 8})
-    torch.manual_seed(0)
+    config.update({"num_hidden_layers": 1, "hidden_size": 48, "intermediate_size": 64, "head_dim": 8})
+    torch.manual_seed(seed)
     LlamaForCausalLM(config).save_pretrained(folder)
     load_tokenizer("nano").save_pretrained(folder)
 
@@ -81,7 +82,7 @@ def recipe_of(folder: Path, rows: str, **more: Any) -> Recipe:
         "keep": False,
         "dtype": "float32",
         "split": {"test": 4, "validation": 4, "near_duplicates": False},
-        "evaluate": {"forgetting": False, "max_new_tokens": 4},
+        "evaluate": {"forgetting": False, "max_new_tokens": 3},
     }
     return load_recipe(small | more)
 
@@ -98,7 +99,7 @@ class Stops(Silent):
     """Ends the run in the middle of its training."""
 
     def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
-        if step == 3 and "loss" in facts:
+        if step == 2 and "loss" in facts:
             raise KeyboardInterrupt
 
 
@@ -109,6 +110,8 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_trains_and_is_measured_on_a_device(folder: Path, tmp_path: Path, gpu: Device, method: str) -> None:
     rows, settings = METHODS[method]
+    if method == "distil":
+        settings = {"method": settings["method"] | {"teacher": str(folder / "teacher")}}
     result = whet.tune(recipe_of(folder, rows, **settings), run_root=tmp_path, name="r")
     assert result["verdict"]["word"] in ("better", "worse", "no-difference", "undecided")
     assert result["peak_memory_bytes"] == 123_456_789, "the device's own peak, not the process's"
@@ -116,7 +119,7 @@ def test_a_method_trains_and_is_measured_on_a_device(folder: Path, tmp_path: Pat
     check = json.loads((tmp_path / "r" / "selfcheck.json").read_text())
     assert check["path"] == "forest" and check["loss_difference"] < 1e-5
     products = {"mm", "addmm", "bmm", "_scaled_dot_product_flash_attention_for_cpu"}
-    assert len(gpu.seen & products) >= 2 and gpu.operations > 2000, "it really ran there"
+    assert len(gpu.seen & products) >= 2 and gpu.operations > 1000, "it really ran there"
 
 
 def test_the_result_is_that_of_the_processor(folder: Path, tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_the_result_is_that_of_the_processor(folder: Path, tmp_path: Path) -> No
 
 
 def test_stopped_and_resumed_on_a_device_is_as_never_stopped(folder: Path, tmp_path: Path, gpu: Device) -> None:
-    recipe = recipe_of(folder, "sft", steps=5, checkpoint_every=2, adapter={"kind": "lora", "dropout": 0.1})
+    recipe = recipe_of(folder, "sft", steps=3, checkpoint_every=1, adapter={"kind": "lora", "dropout": 0.1})
     api.train(recipe, run_root=tmp_path / "whole", name="r")
     with pytest.raises(KeyboardInterrupt):
         api.train(recipe, run_root=tmp_path / "stopped", name="r", observer=Stops())
@@ -140,7 +143,7 @@ def test_stopped_and_resumed_on_a_device_is_as_never_stopped(folder: Path, tmp_p
         assert "random/cuda" in state.keys(), "dropout draws on the device"
     notes = Notes()
     api.train(recipe, run_root=tmp_path / "stopped", name="r", observer=notes)
-    assert any("resumed at step 2" in note for note in notes.notes)
+    assert any("resumed at step 1" in note for note in notes.notes)
     whole, resumed = weights(tmp_path / "whole" / "r"), weights(tmp_path / "stopped" / "r")
     assert whole.keys() == resumed.keys() and all(whole[name].equal(resumed[name]) for name in whole)
 
@@ -160,6 +163,7 @@ def test_a_base_goes_straight_to_the_device(folder: Path, gpu: Device, monkeypat
     assert base.fingerprint == beside.fingerprint, "the same weights have one name on either side"
 
 
+@pytest.mark.slow
 def test_replay_and_what_was_forgotten_are_read_on_a_device(folder: Path, tmp_path: Path, gpu: Device) -> None:
     recipe = recipe_of(folder, "sft", keep={"replay": "base"}, evaluate={"forgetting": True, "max_new_tokens": 4})
     result = whet.tune(recipe, run_root=tmp_path, name="r")
@@ -176,22 +180,6 @@ def test_the_other_verbs_run_on_a_device(folder: Path, tmp_path: Path, gpu: Devi
     assert api.compare(recipe_of(folder, "sft"), run_root=tmp_path)
     assert api.failures("r", run_root=tmp_path)
     assert "".join(whet.chat("r", run_root=tmp_path).reply([{"role": "user", "content": "Say 5."}])) is not None
-
-
-def test_the_peak_of_a_device_is_not_mixed_with_that_of_a_process(folder: Path, tmp_path: Path) -> None:
-    with stand_in():
-        api.train(recipe_of(folder, "sft", steps=1), run_root=tmp_path, name="r")
-    result = api.evaluate("r", run_root=tmp_path)
-    assert result["peak_memory_bytes"] == 123_456_789 and result["peak_memory_of"] == "cuda"
-
-
-def test_a_micro_batch_is_planned_for_the_device(folder: Path, tmp_path: Path) -> None:
-    """Narrow bases, too: on a GPU the constant would leave most of it idle."""
-    with stand_in():
-        api.train(recipe_of(folder, "sft", steps=1, batch_tokens=60_000), run_root=tmp_path, name="r")
-    choices = json.loads((tmp_path / "r" / "choices.json").read_text())
-    micro = next(choice for choice in choices if choice["key"] == "micro_batch_tokens")
-    assert micro["value"] == 32_768 and "whet plan" in micro["reason"]
 
 
 @pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
@@ -211,13 +199,27 @@ def test_bfloat16_is_taken_where_the_device_computes_it(native: bool, dtype: tor
     assert ("would emulate it" in reason) == ("would emulate it" in wanted) == (not native)
 
 
-def test_tf32_is_for_the_steps_alone_and_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_training_on_a_device_and_its_evaluation_without(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TF32 is for the steps alone, and said. A micro-batch is planned for the device, for narrow bases, too: the
+    constant would leave most of a GPU idle. The peak of a device is not mixed with that of a process."""
     set_to: list[str] = []
     monkeypatch.setattr(torch, "set_float32_matmul_precision", set_to.append)
     notes = Notes()
     with stand_in():
-        api.train(recipe_of(folder, "sft", tf32=True, steps=1), run_root=tmp_path, name="r", observer=notes)
+        recipe = recipe_of(folder, "sft", tf32=True, steps=1, batch_tokens=60_000)
+        api.train(recipe, run_root=tmp_path, name="r", observer=notes)
         assert set_to == ["high", "highest"] and TF32_SAID in notes.notes
+    choices = json.loads((tmp_path / "r" / "choices.json").read_text())
+    micro = next(choice for choice in choices if choice["key"] == "micro_batch_tokens")
+    assert micro["value"] == 32_768 and "whet plan" in micro["reason"]
+    monkeypatch.setattr("whet.train.session.refuse_no_tf32", lambda *_: None)  # the run goes on elsewhere
+    result = api.evaluate("r", run_root=tmp_path)
+    assert result["peak_memory_bytes"] == 123_456_789 and result["peak_memory_of"] == "cuda"
+
+
+def test_tf32_is_refused_where_nothing_multiplies_so(folder: Path, tmp_path: Path) -> None:
     with stand_in(get_device_capability=(7, 5)), pytest.raises(RecipeError, match="older than that"):
         api.train(recipe_of(folder, "sft", tf32=True), run_root=tmp_path, name="old")
     with pytest.raises(RecipeError, match="this machine has no GPU"):

@@ -169,7 +169,7 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
         screen.say(f"Forgetting: {forgetting['statement']}")
     if facts.get("ship"):
         screen.say(f"Should it be used? {facts['ship']['sentence']}", style=SHIP_STYLE[facts["ship"]["answer"]])
-        if what_helps := advice(facts["ship"], facts["run"]):
+        if what_helps := advice(facts["ship"], facts):
             screen.say(what_helps)
     stopped = facts.get("stopped") or {}
     if stopped.get("reason"):

@@ -36,7 +36,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "cost": [measure_row(measure) for measure in judged(evaluation)],
         "rows": independence(evaluation),
         "unknown": list(unknown(evaluation)),
-        "next": advice(decided, evaluation["run"]),
+        "next": advice(decided, evaluation),
     }
 
 
@@ -135,11 +135,13 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     return found
 
 
-def advice(decided: dict[str, Any], run: str) -> str:
+def advice(decided: dict[str, Any], evaluation: dict[str, Any]) -> str:
     """What to do where it forgot too much, or may have; empty where it did not."""
     if not (decided["broken"] or decided["unclear"]):
         return ""
+    if why := evaluation.get("no_nearer"):
+        return f"What often helps: a lower learning_rate. Points nearer to the base cannot be tried: {why}"
     return (
         "What often helps: the same command with --until-kept, which tries points nearer to the base without training "
-        f"again (to see them: whet frontier {run}); or a lower learning_rate"
+        f"again (to see them: whet frontier {evaluation['run']}); or a lower learning_rate"
     )

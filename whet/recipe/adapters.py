@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from whet.errors import RecipeError
 from whet.recipe.strict import Name, Strict, refuse_first
 
 if TYPE_CHECKING:
@@ -54,6 +55,21 @@ class Full(Strict):
     """Train every weight."""
 
     kind: Literal["full"] = "full"
+
+
+def no_part_of_the_way(adapter: Lora | Full) -> str:
+    """Why a model with this adapter cannot be brought nearer to its base; empty where it can."""
+    if isinstance(adapter, Full) or adapter.plain_difference:
+        return ""
+    option = "dora" if adapter.dora else "modules_to_save"
+    return f"an adapter with {option} is no plain difference from its base, so that no part of the way can be taken"
+
+
+def refuse_no_part_of_the_way(recipe: Recipe, asked: str) -> None:
+    """Raises RecipeError where `asked` would bring a model of this recipe nearer to its base and nothing can."""
+    if why := no_part_of_the_way(recipe.adapter):
+        fix = f"leave {asked} out, or that option of the adapter"
+        raise RecipeError(why, where="adapter", value=recipe.adapter.model_dump(exclude_defaults=True), fix=fix)
 
 
 def refuse_adapter_contradictions(recipe: Recipe, where: str) -> None:

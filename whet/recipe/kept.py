@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RecipeError
+from whet.recipe.adapters import no_part_of_the_way
 from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
@@ -36,6 +37,15 @@ def _moved(name: object, folder: Path, confined: bool, where: str) -> object:
     if confined and not (folder / name).resolve().is_relative_to(folder.resolve()):
         raise RecipeError("the file leads out of the recipe's folder", where=where, value=name, fix="put it beside")
     return str(folder / name)
+
+
+def no_nearer(recipe: Recipe) -> str:
+    """Why no point between the base and a model of this recipe can be taken; empty where one can."""
+    if isinstance(recipe.method, HeadMethod):
+        return "a head has no base that it could be brought nearer to"
+    if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
+        return "from_scratch begins with random weights, and half the way from them is noise"
+    return no_part_of_the_way(recipe.adapter)
 
 
 def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
