@@ -46,7 +46,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> se
         ("whet compare tickets.jsonl --run desk-a", {"desk-a"}),
         ("whet models roll-back ", {"helper"}),
         ("whet chat ", {"helper", "nano", "desk-a", "desk-b", "other"}),
-        ("whet tune tickets.jsonl --set adapter.r", {"adapter.rank="}),
+        ("whet tune tickets.jsonl --set adapter.r", {"adapter.rank=", "adapter.rank_pattern=", "adapter.rslora="}),
         ("whet tune tickets.jsonl --learn", {"--learning-rate"}),
     ],
 )
