@@ -179,7 +179,8 @@ def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
     parameters = sum(p.numel() for p in base.model.parameters())
     micro = None
     if recipe.micro_batch_tokens is None:
-        micro = micro_here(recipe, base.model.config, material.longest(recipe), dtype, device())
+        config = base.model.config
+        micro = micro_here(recipe, config, material.longest(with_context(recipe, config)), dtype, device())
     return material.facts(recipe, base.hidden_size, parameters, base.context, micro)
 
 
