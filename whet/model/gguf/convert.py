@@ -25,7 +25,7 @@ from torch import Tensor
 
 from whet.errors import DiskFullError, RunFolderError
 from whet.model.gguf.architecture import FREQUENCIES, Placed, config_of, placed_tensors
-from whet.model.gguf.header import COPY_AGAIN, Header, Stored, read_header, refusal
+from whet.model.gguf.header import COPY_AGAIN, Header, Stored, package, read_header, refusal
 from whet.model.sizes import refuse_absurd_sizes
 from whet.store.atomic import free_bytes, make_folder, new_folder, remove, sha256_file, sweep, write_json
 from whet.store.home import cache_home
@@ -122,10 +122,9 @@ def _cost(header: Header, path: Path) -> str:
 
 def type_names(header: Header) -> list[str]:
     """Types of the tensors that are matrices, the most used first."""
-    from gguf import GGMLQuantizationType
-
     kinds = [stored.kind for stored in header.tensors.values() if len(stored.shape) > 1]
-    return [GGMLQuantizationType(kind).name for kind in sorted(set(kinds), key=lambda kind: -kinds.count(kind))]
+    types = package().GGMLQuantizationType
+    return [types(kind).name for kind in sorted(set(kinds), key=lambda kind: -kinds.count(kind))]
 
 
 def stored_dtype(header: Header) -> torch.dtype:
@@ -250,15 +249,13 @@ def _parts(tensors: Sequence[Placed], itemsize: int) -> Iterator[list[Placed]]:
 def unpack(header: Header, stored: Stored) -> Tensor:
     """A tensor of the file in float32, or in its own type where that is a float of 16 bits. Raises ModelError for one
     with numbers that are none."""
-    from gguf import GGMLQuantizationType
-    from gguf.quants import dequantize
-
+    gguf = package()
     raw = np.fromfile(header.path, dtype=np.uint8, count=stored.size, offset=stored.start)
     if stored.kind in FLOATS:
         found = torch.from_numpy(raw).view(FLOATS[stored.kind])
     else:
         rows = raw.reshape(-1, stored.size * stored.shape[-1] // int(np.prod(stored.shape)))
-        found = torch.from_numpy(dequantize(rows, GGMLQuantizationType(stored.kind)))
+        found = torch.from_numpy(gguf.quants.dequantize(rows, gguf.GGMLQuantizationType(stored.kind)))
     if not found.isfinite().all():
         raise refusal(header.path, f"the tensor {stored.name!r} holds what is no number", COPY_AGAIN)
     return found.reshape(stored.shape)

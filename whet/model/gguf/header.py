@@ -66,13 +66,19 @@ def refusal(path: Path, what: str, fix: str) -> ModelError:
     return ModelError(f"this GGUF file cannot be a base: {what}", where="base", value=str(path), fix=fix)
 
 
-def block_sizes() -> dict[int, tuple[int, int]]:
-    """Numbers in a block, and its bytes, of each type. Raises ModelError without the package gguf."""
+def package() -> Any:
+    """The package gguf, with its quantisations. Raises ModelError without it."""
     try:
-        from gguf import GGML_QUANT_SIZES
+        import gguf
+        import gguf.quants
     except ImportError as error:
         raise ModelError("a base in a GGUF file needs the package gguf", fix=INSTALL) from error
-    return {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()}
+    return gguf
+
+
+def block_sizes() -> dict[int, tuple[int, int]]:
+    """Numbers in a block, and its bytes, of each type. Raises ModelError without the package gguf."""
+    return {int(kind): sizes for kind, sizes in package().GGML_QUANT_SIZES.items()}
 
 
 class _Reader:
