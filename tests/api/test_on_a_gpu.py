@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
 import whet
+from tests.notes import Notes
 from tests.stand_in import Device, stand_in
 from whet import api
 from whet.errors import RecipeError
@@ -85,14 +86,6 @@ def recipe_of(folder: Path, rows: str, **more: Any) -> Recipe:
         "evaluate": {"forgetting": False, "max_new_tokens": 3},
     }
     return load_recipe(small | more)
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 class Stops(Silent):

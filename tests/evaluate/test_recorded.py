@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.notes import Notes
 from whet import job, stages
 from whet.data import hub
 from whet.data.template import Renderer
@@ -31,14 +32,6 @@ RESULT = {
     "metric": {"name": "accuracy"}, "base": {"score": 0.25}, "tuned": {"score": 0.75},
     "verdict": {"word": "worse", "sentence": "s", "rows_needed": None}, "forgetting": {}, "ship": {"answer": "no"},
 }  # fmt: skip
-
-
-class Watch(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -70,7 +63,7 @@ def measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_the_same_run_is_not_measured_twice(run: Run, measured: list[int]) -> None:
-    watch = Watch()
+    watch = Notes()
     assert job.evaluate(run, observer=watch)["verdict"] == RESULT["verdict"]
     assert len(measured) == 1 and "(anew=True measures it again)" in watch.notes[0] and run.status == "done"
     job.evaluate(run, anew=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.notes import Notes
 from whet import job
 from whet.cli.main import run as command
 from whet.recipe.schema import Recipe
 from whet.stages import reregister
 from whet.store import registry
 from whet.store.run import Run
-from whet.train.observer import Silent
 
 
 def evaluation(answer: str, word: str = "better") -> dict[str, Any]:
@@ -27,14 +27,6 @@ def evaluation(answer: str, word: str = "better") -> dict[str, Any]:
         "forgetting": {"word": "kept", "broken": [one["what"] for one in lost], "unclear": [], "measures": lost},
         "ship": {"answer": answer, "sentence": "s"},
     }
-
-
-class Watch(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -51,7 +43,7 @@ def runs(tmp_path: Path) -> Path:
 def test_a_run_that_is_measured_again_is_listed_as_it_is_now(
     runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, run = Watch(), Run.open("one", runs)
+    watch, run = Notes(), Run.open("one", runs)
     reregister(run, evaluation("no"), watch)
     (model,) = registry.list_models(runs)
     assert [one.facts["ship"]["answer"] for one in model.versions] == ["no", "yes"]
@@ -69,7 +61,7 @@ def test_a_run_that_is_measured_again_is_listed_as_it_is_now(
 
 
 def test_a_version_that_became_good_enough_is_offered(runs: Path) -> None:
-    watch = Watch()
+    watch = Notes()
     reregister(Run.open("other", runs), evaluation("yes"), watch)
     assert "whet models promote desk 2" in watch.notes[0]
     assert registry.find_model("desk", runs).current == 1
@@ -94,7 +86,7 @@ def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_measured_already_is_listed_too(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the process ended between the evaluation and the list, or the list was put back."""
-    run, watch = Run.open("one", runs), Watch()
+    run, watch = Run.open("one", runs), Notes()
     (run.folder / "report.html").write_text("")
     for name, given in {"read_facts": {}, "refuse_unmeasurable": None, "recorded": evaluation("no")}.items():
         monkeypatch.setattr(job, name, lambda *_, given=given: given)

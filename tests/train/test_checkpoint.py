@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.notes import Notes
 from tests.train.test_hold import Killed, go_on, run_in
 from whet.errors import RunFolderError, count
 from whet.store.run import Run
 from whet.train.checkpoint import load_best, path_of
-from whet.train.observer import Silent
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +95,6 @@ def test_damaged_best_weights_are_refused_at_the_end_and_mended_by_a_resume(kill
 def test_a_checkpoint_says_which_way_through_the_model_was_taken(killed: Run, tmp_path: Path) -> None:
     assert path_of(killed) == "plain"
     assert path_of(run_in(tmp_path / "fresh")) is None
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def test_another_number_of_threads_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

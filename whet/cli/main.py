@@ -44,7 +44,6 @@ from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, 
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
 from whet.store.atomic import explained
-from whet.store.resident import address_space_is_bounded
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
 RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
@@ -160,6 +159,8 @@ def stopped(code: int, as_json: bool, resumes: bool) -> int:
 def of_the_machine(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
+        from whet.store.resident import address_space_is_bounded  # psutil takes its time, and --help has none
+
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
         if address_space_is_bounded():
             fix = "lift the limit of this shell (ulimit -v unlimited); or " + fix

@@ -106,6 +106,14 @@ SPEAKERS = r"(?m)^\s*(?:System|Human|User|Assistant|AI|Bot):|</s>|<\|endoftext\|
 IM = r"<\|im_\w+\|>"
 NAMED_MARKS = r"<\|(?:system|user|assistant|tool|end|endoftext|observation)\|>|</s>|<s>"
 
+
+def _headings(
+    name: str, title: str, opens: Mapping[str, str], own: str, preamble: bool = False, lines: bool = False
+) -> Dialect:
+    """Of the time of Llama 1: words that ordinary text may hold, too, and an end mark that people leave out."""
+    return Dialect(name, title, opens, STOPPED, own, BEGINS, preamble, weak=True, lines=lines, may_stay_open=True)
+
+
 KNOWN = (
     Dialect("phi-4", "Phi-4's template", _around("<|im_start|>", "<|im_sep|>"), _closed(CHATML, "<|im_end|>"), IM),
     Dialect("chatml", "ChatML", CHATML, _closed(CHATML, "<|im_end|>"), IM),
@@ -167,98 +175,66 @@ KNOWN = (
         _closed(OPENCHAT, "<|end_of_turn|>"),
         r"<\|end_of_turn\|>|GPT4 Correct \w+:",
     ),
-    Dialect(
+    _headings(
         "alpaca",
         "Alpaca's template",
-        {
-            "system": "### System:",
-            "user": "### Instruction:",
-            "input": "### Input:",
-            "assistant": "### Response:",
-        },
-        STOPPED,
+        {"system": "### System:", "user": "### Instruction:", "input": "### Input:", "assistant": "### Response:"},
         HEADINGS,
         preamble=True,
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "questions",
         "headings (### Question:, ### Answer:)",
         {"system": "### System:", "user": "### Question:", "input": "### Context:", "assistant": "### Answer:"},
-        STOPPED,
         HEADINGS,
         preamble=True,
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "oig",
         "the form of OIG (<human>:, <bot>:)",
         {"user": "<human>:", "assistant": "<bot>:"},
-        STOPPED,
         r"<(?:human|bot)>:|</s>|<\|endoftext\|>",
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "guanaco",
         "Guanaco's template",
         {"system": "### System:", "user": "### Human:", "assistant": "### Assistant:"},
-        STOPPED,
         HEADINGS,
         preamble=True,
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "headings",
         "headings (### User:, ### Assistant:)",
         {"system": "### System:", "user": "### User:", "assistant": "### Assistant:"},
-        STOPPED,
         HEADINGS,
         preamble=True,
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "vicuna",
         "Vicuna's template",
         {"system": "SYSTEM:", "user": "USER:", "assistant": "ASSISTANT:"},
-        STOPPED,
         r"\b(?:SYSTEM|USER|ASSISTANT):|</?s>",
         preamble=True,
-        weak=True,
-        may_stay_open=True,
     ),
-    Dialect(
+    _headings(
         "transcript",
         "a transcript (Human:, Assistant:)",
         {"user": "Human:", "assistant": "Assistant:"},
-        STOPPED,
         SPEAKERS,
-        weak=True,
-        may_stay_open=True,
         lines=True,
     ),
-    Dialect(
+    _headings(
         "human-ai",
         "a transcript (Human:, AI:)",
         {"user": "Human:", "assistant": "AI:"},
-        STOPPED,
         SPEAKERS,
-        weak=True,
-        may_stay_open=True,
         lines=True,
     ),
-    Dialect(
+    _headings(
         "user-transcript",
         "a transcript (User:, Assistant:)",
         {"system": "System:", "user": "User:", "assistant": "Assistant:"},
-        STOPPED,
         SPEAKERS,
-        weak=True,
-        may_stay_open=True,
         lines=True,
     ),
 )

@@ -23,7 +23,7 @@ from whet.evaluate.wording import capital, duration, flatten
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Classify, HeadMethod, Recipe
 from whet.store.atomic import write_text
-from whet.store.reading import read_json_file
+from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run
 
 CARD = "README.md"
@@ -49,10 +49,10 @@ def write_card(run: Run) -> Path:
 def card(run: Run) -> str:
     """The whole text."""
     recipe, facts = run.recipe, run.read_json("run.json")
-    found = run.folder / "evaluation.json"
-    evaluation = without_answer(read_json_file(found)) if found.is_file() else {}
-    trained = run.folder / "training.json"
-    ledger = read_json_file(run.folder / "ledger.json") if (run.folder / "ledger.json").is_file() else {}
+    evaluation, training, ledger = (
+        optional_json(run.folder / f"{name}.json", {}) for name in ("evaluation", "training", "ledger")
+    )
+    evaluation = without_answer(evaluation)
     model = read_json_file(run.model / "whet.json", "base", "adapter", "dtype", "base_fingerprint")
     place = facts.get("working_folder") or "."
     parts = [
@@ -67,7 +67,7 @@ def card(run: Run) -> str:
         "## Settings",
         table(("key", "value"), settings(recipe)),
         "## What it took",
-        *took(evaluation or (read_json_file(trained) if trained.is_file() else {}), run),
+        *took(evaluation or training, run),
         "## Use",
         *use(run, recipe, model),
         "## Before it is published",

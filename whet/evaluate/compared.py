@@ -58,6 +58,7 @@ from whet.recipe.comparison import Compare
 from whet.recipe.places import is_function
 from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
 from whet.store.identity import data_hash, differing, identity
+from whet.store.reading import optional_json
 from whet.store.run import Run
 from whet.train.observer import Observer
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -168,7 +169,7 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
 
 def own_verdict(run: Run) -> dict[str, Any]:
     """What the run says of its own model (evaluation.json); nothing where that was not measured."""
-    return run.read_json("evaluation.json") if (run.folder / "evaluation.json").exists() else {}
+    return optional_json(run.folder / "evaluation.json", {})
 
 
 def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:

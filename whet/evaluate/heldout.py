@@ -15,7 +15,7 @@ from whet.data.corpus import Corpus
 from whet.data.prepare import Prepared
 from whet.data.template import Renderer
 from whet.doctor.power import promised_gain
-from whet.errors import DataError, NonFiniteError, count
+from whet.errors import DataError, NonFiniteError
 from whet.evaluate import metric
 from whet.evaluate.marks import MARK_REASON, apart, moved_rightly
 from whet.evaluate.pairs import PAIR_REASON, against, at_equal_length, beware, moved, prefers, read_pairs
@@ -131,7 +131,7 @@ def measure_rewarded(
     for side, found in more.items():
         facts[side] |= found
     if number := more["tuned"].get("tampered"):
-        facts["caution"] = f"{count(number, 'of its answers', 'of its answers')} tampered with the tests and scored 0"
+        facts["caution"] = f"{number:,} of its answers tampered with the tests and scored 0"
         facts["verdict"]["sentence"] += f" Beware: {facts['caution']}."
     return facts, answer_lines(rows, scores, texts)
 

@@ -44,7 +44,7 @@ def draw(charts: Sequence[Chart]) -> str:
     titles = "; ".join(f"{one.title}: {one.summary}" for one in charts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-        f'font-family="sans-serif" font-size="12" fill="#222" role="img"><title>{_safe(titles)}</title>'
+        f'font-family="sans-serif" font-size="12" fill="#222" role="img"><title>{safe(titles)}</title>'
         f'<rect width="100%" height="100%" fill="#fff"/>{inside}</svg>\n'
     )
 
@@ -86,8 +86,9 @@ def _legend(lines: Sequence[Line]) -> str:
 
 
 def _text(x: float, y: float, words: str, style: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}"{style}>{_safe(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}"{style}>{safe(words)}</text>'
 
 
-def _safe(words: str) -> str:
+def safe(words: str) -> str:
+    """As HTML and SVG show it: no marks of theirs, nothing that is not seen."""
     return escape(without_hidden(words))

@@ -22,6 +22,7 @@ from whet.store import identity
 from whet.store.atomic import sha256_text
 from whet.store.environment import package_version
 from whet.store.named_files import named_files
+from whet.store.reading import optional_json
 from whet.store.run import Run
 from whet.store.source_key import source_key
 from whet.train.release import prove_template, prove_weights, read_facts
@@ -42,10 +43,10 @@ PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "jinja2", "l
 
 def made_of(run: Run) -> str:
     """sha256 over all that an evaluation is made of: the model, the data with its test rows, the settings, files that
-    they name, rivals, the base, Whet's own code and what it computes with. Raises RunFolderError for a model that is
-    not what the training left, DataError for a set on the Hub that can not be had."""
+    they name, rivals, the base, Whet's own code and what it computes with. The model counts by whet.json, which holds
+    the checksums of its weights. Raises RunFolderError for a damaged one, DataError for a set on the Hub that can not
+    be had."""
     facts, recipe = read_facts(run.model), run.recipe
-    prove_weights(facts, run.model)
     settings, data = identity.identity(recipe)
     others = [_beside(run, name) for name in ("base.json", "teacher.json")]
     teacher = getattr(recipe.method, "teacher", None)
@@ -67,6 +68,7 @@ def recorded(run: Run) -> dict[str, Any] | None:
     found = run.read_json("evaluation.json")
     if MADE_OF not in found:
         return None
+    prove_weights(read_facts(run.model), run.model)
     _prove_reading(run)  # first: with a network, it is what finds out that the base on the Hub is another one
     return found if found[MADE_OF] == made_of(run) else None
 
@@ -96,7 +98,7 @@ def _sources(recipe: Recipe) -> Iterator[str]:
 
 
 def _beside(run: Run, name: str) -> Any:
-    return run.read_json(name) if (run.folder / name).exists() else None
+    return optional_json(run.folder / name, None)
 
 
 def _base(name: str) -> list[Any]:

@@ -24,7 +24,7 @@ from whet.evaluate.third_view import third_view
 from whet.evaluate.training_view import charts, same_again
 from whet.evaluate.wording import capital, day, flatten, is_finite
 from whet.store.atomic import write_text
-from whet.store.reading import read_json_file, read_lines
+from whet.store.reading import optional_json, read_lines
 
 
 class HasFolder(Protocol):
@@ -64,17 +64,17 @@ def template(name: str = "report.html.j2") -> Any:
 
 def gather(folder: Path) -> dict[str, Any]:
     """Everything that report.html.j2 needs, as plain values."""
-    evaluation = optional(folder, "evaluation.json", {})
+    evaluation = optional_json(folder / "evaluation.json", {})
     metrics = read_lines(folder / "metrics.jsonl")
     if not evaluation and not metrics:
         raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
     answers = guarded("evaluation.json", folder, answers_of, folder, evaluation)
     piles = guarded("answers.jsonl", folder, samples.choose, answers, opponent_labels(evaluation))
-    ledger = optional(folder, "ledger.json", {}) or evaluation.get("ledger", {})
+    ledger = optional_json(folder / "ledger.json", {}) or evaluation.get("ledger", {})
     values = {
         "name": evaluation.get("run") or folder.name,
-        "facts": guarded("run.json", folder, head_facts, evaluation, optional(folder, "run.json", {})),
-        "trouble": view.trouble(optional(folder, "status.json", {})),
+        "facts": guarded("run.json", folder, head_facts, evaluation, optional_json(folder / "run.json", {})),
+        "trouble": view.trouble(optional_json(folder / "status.json", {})),
         "ship": guarded("evaluation.json", folder, ship_view, evaluation),
         "effort": guarded("evaluation.json", folder, effort, evaluation),
         "opponents": guarded("evaluation.json", folder, opponents_view, evaluation),
@@ -92,17 +92,17 @@ def gather(folder: Path) -> dict[str, Any]:
         "sampling": evaluation.get("sampling"),
         "third": guarded("evaluation.json", folder, third_view, evaluation),
         "forgetting": guarded("evaluation.json", folder, view.forgetting_view, evaluation),
-        "curve": guarded("curve.json", folder, curve_view, optional(folder, "curve.json", {}), evaluation),
+        "curve": guarded("curve.json", folder, curve_view, optional_json(folder / "curve.json", {}), evaluation),
         "charts": guarded("metrics.jsonl", folder, charts, metrics, evaluation.get("stopped") or {}),
         "answers": len(answers),
         "piles": piles,
         "shown": sum(len(pile.cards) for pile in piles),
         "ledger": guarded("ledger.json", folder, view.ledger_view, ledger),
-        "choices": guarded("choices.json", folder, view.choices_view, optional(folder, "choices.json", [])),
+        "choices": guarded("choices.json", folder, view.choices_view, optional_json(folder / "choices.json", [])),
         "recipe": read_text(folder / "recipe.resolved.yaml"),
-        "selfcheck": pairs(flatten(optional(folder, "selfcheck.json", {})), ("check", "found")),
+        "selfcheck": pairs(flatten(optional_json(folder / "selfcheck.json", {})), ("check", "found")),
         "same_again": same_again(evaluation),
-        "environment": pairs(flatten(optional(folder, "environment.json", {})), ("key", "value")),
+        "environment": pairs(flatten(optional_json(folder / "environment.json", {})), ("key", "value")),
     }
     return values | {"sections": sections(values)}
 
@@ -181,15 +181,6 @@ def read_answers(folder: Path) -> list[dict[str, Any]]:
             if not is_finite(score):
                 raise RunFolderError(f"{key!r} must be a number", where=f"{path}:{number}", value=score)
     return answers
-
-
-def optional(folder: Path, name: str, default: Any) -> Any:
-    path = folder / name
-    value = read_json_file(path) if path.exists() else default
-    if not isinstance(value, type(default)):
-        kind = "an object" if isinstance(default, dict) else "a list"
-        raise RunFolderError(f"this file does not hold {kind}", where=str(path), value=value)
-    return value
 
 
 def read_text(path: Path) -> str:

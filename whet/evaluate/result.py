@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whet.errors import InputError, WhetError, count, nearest, without_hidden
 from whet.evaluate import frontier_chart, training_view
 from whet.evaluate.curve_picture import svg as curve_svg
-from whet.evaluate.picture import Picture, draw
+from whet.evaluate.picture import Picture, draw, safe
 from whet.evaluate.ship import in_verdict
 from whet.evaluate.units import told_change, told_change_range, told_metric, told_range, told_score
 from whet.evaluate.wording import told_effort
@@ -72,7 +71,7 @@ class Result(dict[str, Any]):
     def _repr_html_(self) -> str:
         facts, picture = "".join(map(_row_html, self.facts())), self.picture()
         inside = f'<table style="{STYLE}">{facts}</table>{_table_html(self.table())}{picture.svg if picture else ""}'
-        return f'<div class="whet-result"><b>{_safe(self.title())}</b>{inside}</div>'
+        return f'<div class="whet-result"><b>{safe(self.title())}</b>{inside}</div>'
 
 
 class RunResult(Result):
@@ -246,10 +245,10 @@ class ShowResult(Result):
         shown = []
         for row in self["rows"]:
             pieces = "".join(
-                f'<span style="color:{"#1a7f37" if learned else "#777"}">{_safe(text)}</span>'
+                f'<span style="color:{"#1a7f37" if learned else "#777"}">{safe(text)}</span>'
                 for text, learned in row["pieces"]
             )
-            shown.append(f'<p><b>{_safe(row["where"])}</b></p><pre style="white-space:pre-wrap">{pieces}</pre>')
+            shown.append(f'<p><b>{safe(row["where"])}</b></p><pre style="white-space:pre-wrap">{pieces}</pre>')
         return f'<div class="whet-result">{"".join(shown)}</div>'
 
 
@@ -267,17 +266,13 @@ def _told(table: Table | None) -> list[str]:
 
 
 def _row_html(fact: Fact) -> str:
-    name, words = map(_safe, fact)
+    name, words = map(safe, fact)
     return f'<tr><th style="{CELL}">{name}</th><td style="{CELL}">{words}</td></tr>'
 
 
 def _table_html(table: Table | None) -> str:
     if table is None:
         return ""
-    head = "".join(f'<th style="{CELL}">{_safe(name)}</th>' for name in table[0])
-    rows = ("".join(f'<td style="{CELL}">{_safe(cell)}</td>' for cell in row) for row in table[1])
+    head = "".join(f'<th style="{CELL}">{safe(name)}</th>' for name in table[0])
+    rows = ("".join(f'<td style="{CELL}">{safe(cell)}</td>' for cell in row) for row in table[1])
     return f'<table style="{STYLE}"><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
-
-
-def _safe(text: str) -> str:
-    return escape(without_hidden(text))

@@ -24,10 +24,10 @@ TRIED = 20
 def refuse_unscorable(recipe: Recipe, prepared: Prepared) -> None:
     """Raises DataError or InputError, naming the row."""
     method, wanted = recipe.method, recipe.evaluate
+    rows = turns_of(prepared.test_rows, recipe.seed).rows
     if wanted.metric in metric.OF_WORDS:
-        _refuse_calls("evaluate.metric", str(wanted.metric), turns_of(prepared.test_rows, recipe.seed).rows)
+        _refuse_calls("evaluate.metric", str(wanted.metric), rows)
     if isinstance(method, Sft) and not prepared.shape.paired:
-        rows = turns_of(prepared.test_rows, recipe.seed).rows
         _refuse_by_metric(wanted.metric, rows)
         calls = rows and wanted.metric == "auto" and metric.choose(prepared.test_rows)[0] == "tool-call"
         if calls or wanted.metric == "tool-call":

@@ -10,7 +10,7 @@ from whet.evaluate.against_view import independence, split_view, strongest
 from whet.evaluate.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
 from whet.evaluate.class_view import lost_lines
 from whet.evaluate.units import points, told_change, told_change_range, told_metric, told_score, unit
-from whet.evaluate.wording import capital, duration, size
+from whet.evaluate.wording import capital, duration, on_gpu, size
 
 MOST_LOST = 3
 """Classes that the first screen names."""
@@ -73,7 +73,7 @@ def effort(evaluation: dict[str, Any]) -> str:
         rate = evaluation.get("tokens_per_second")
         parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
     if evaluation.get("peak_memory_bytes"):
-        of = "the GPU's memory" if evaluation.get("peak_memory_of", "cpu") != "cpu" else "memory"
+        of = "the GPU's memory" if on_gpu(evaluation) else "memory"
         parts.append(f"{size(evaluation['peak_memory_bytes'])} of {of} at most")
     if evaluation.get("tampered"):
         parts.append(f"{count(evaluation['tampered'], 'answer')} tampered with the tests and scored 0")

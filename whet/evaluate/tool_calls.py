@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whet.reward.json_match import refuse_constant, same, unique_keys
-from whet.types import Row
+from whet.types import Message, Row
 
 TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 MISTRAL = re.compile(r"\A\s*(?:\[TOOL_CALLS\])?\s*(?=\[)")
@@ -35,8 +35,12 @@ class Call:
 
 def calls_of(row: Row) -> list[Call]:
     """The calls of the row's last turn."""
-    last = row.messages[-1] if row.messages else {}
-    found = [_read(call.get("function", call)) for call in last.get("tool_calls") or [] if isinstance(call, dict)]
+    return calls_made(row.messages[-1]) if row.messages else []
+
+
+def calls_made(message: Message) -> list[Call]:
+    """The calls of a turn."""
+    found = [_read(call.get("function", call)) for call in message.get("tool_calls") or [] if isinstance(call, dict)]
     return [call for call in found if call is not None]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluate import chart
-from whet.evaluate.wording import is_finite
+from whet.evaluate.wording import is_finite, on_gpu
 
 GPU_MAY = "Another kind of GPU, or other versions, round otherwise, and their result differs in its last digits."
 OTHERS = (
@@ -110,7 +110,7 @@ def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
 
 def same_again(evaluation: dict[str, Any]) -> str:
     """What it takes to get the same numbers once more; empty where the run did not write down how it was trained."""
-    if evaluation.get("peak_memory_of", "cpu") != "cpu":
+    if on_gpu(evaluation):
         return f"Trained on a GPU. {GPU_MAY}"
     threads = evaluation.get("threads")
     if not isinstance(threads, int):

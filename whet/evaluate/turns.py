@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from whet.errors import count
-from whet.evaluate.tool_calls import calls_of
+from whet.evaluate.tool_calls import calls_made
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Recipe
 from whet.types import Row
@@ -118,8 +118,8 @@ def told(turns: Turns, seed: int) -> dict[str, Any]:
 
 def _says_something(row: Row, place: int) -> bool:
     """Words, or a tool call."""
-    upto = replace(row, messages=row.messages[: place + 1])
-    return bool(str(row.messages[place].get("content") or "").strip() or calls_of(upto))
+    message = row.messages[place]
+    return bool(str(message.get("content") or "").strip() or calls_made(message))
 
 
 def _learned(row: Row, place: int) -> bool:

@@ -80,13 +80,18 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, text)] if prefix else []
 
 
+def on_gpu(facts: dict[str, Any]) -> bool:
+    """Whether a run was trained on one; runs of earlier versions do not say, and had none."""
+    return facts.get("peak_memory_of", "cpu") != "cpu"
+
+
 def told_effort(facts: dict[str, Any]) -> str:
     """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
     if facts.get("peak_memory_bytes"):
-        where = " on the GPU" if facts.get("peak_memory_of", "cpu") != "cpu" else ""
+        where = " on the GPU" if on_gpu(facts) else ""
         parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB{where} at most")
     if facts.get("tampered"):
         parts.append(f"{count(facts['tampered'], 'answer')} tampered with the tests")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from whet.errors import ModelError
 from whet.model.adapter import is_adapted
+from whet.recipe.adapters import no_line
 
 
 @contextmanager
@@ -52,8 +53,8 @@ def refuse_no_line(config: Mapping[str, Any]) -> None:
     """Raises ModelError for an adapter_config.json with options whose weights no factor of B brings nearer."""
     options = {"dora": config.get("use_dora"), "modules_to_save": config.get("modules_to_save")}
     if option := next((name for name, used in options.items() if used), ""):
-        what = f"an adapter with {option} is no plain difference from its base, so no part of the way can be taken"
-        raise ModelError(what, where="adapter", value=option, fix=f"train without {option} to bring a model nearer")
+        fix = f"train without {option} to bring a model nearer"
+        raise ModelError(no_line(option), where="adapter", value=option, fix=fix)
 
 
 def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor | None]]:

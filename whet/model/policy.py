@@ -7,7 +7,7 @@ plain path reads one example a row, right-padded, through the architecture's own
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,25 +111,19 @@ def logit_scale(config: Any) -> float:
 
 
 @contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """Within this block there is no dropout, whatever state the caller left the model in."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
-
-
-@contextmanager
-def training(model: Any) -> Iterator[None]:
-    """Within this block the model is in the state of training, with its dropout."""
+def training(model: Any, state: bool = True) -> Iterator[None]:
+    """Within this block the model is in the state of training, with its dropout; or, with False, in that of use."""
     before = model.training
-    model.train()
+    model.train(state)
     try:
         yield
     finally:
         model.train(before)
+
+
+def evaluating(model: Any) -> AbstractContextManager[None]:
+    """Within this block there is no dropout, whatever state the caller left the model in."""
+    return training(model, False)
 
 
 def placed(batch: Batch, device: torch.device) -> Batch:

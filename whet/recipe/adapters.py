@@ -61,7 +61,11 @@ def no_part_of_the_way(adapter: Lora | Full) -> str:
     """Why a model with this adapter cannot be brought nearer to its base; empty where it can."""
     if isinstance(adapter, Full) or adapter.plain_difference:
         return ""
-    option = "dora" if adapter.dora else "modules_to_save"
+    return no_line("dora" if adapter.dora else "modules_to_save")
+
+
+def no_line(option: str) -> str:
+    """Why no point between a base and an adapter with this option can be taken."""
     return f"an adapter with {option} is no plain difference from its base, so that no part of the way can be taken"
 
 
@@ -93,7 +97,7 @@ def refuse_adapter_contradictions(recipe: Recipe, where: str) -> None:
         ),
         (
             recipe.keep.scale != 1.0 and not adapter.plain_difference,
-            "the adapter is no plain difference from the base, so that no part of the way can be taken",
+            no_part_of_the_way(adapter),
             f"keep.scale: {recipe.keep.scale} with {option}",
             "leave keep.scale out, or that option",
         ),

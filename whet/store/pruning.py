@@ -12,6 +12,7 @@ from typing import Any
 from whet.errors import WhetError
 from whet.store import registry
 from whet.store.names import could_be, given_by_whet, stem_of
+from whet.store.reading import optional_json
 from whet.store.removal import size_of
 from whet.store.run import Run, refuse_file_as_root
 
@@ -115,7 +116,7 @@ def _best(runs: Iterable[Run]) -> set[str]:
     found: dict[tuple[Any, ...], tuple[float, str]] = {}
     for run in runs:
         try:
-            evaluation = run.read_json("evaluation.json") if (run.folder / "evaluation.json").exists() else {}
+            evaluation = optional_json(run.folder / "evaluation.json", {})
             facts = run.read_json("run.json")
         except WhetError:
             continue

@@ -11,6 +11,11 @@ from whet.errors import RunFolderError
 from whet.store import checksums
 
 
+def optional_json(path: Path, default: Any) -> Any:
+    """As `read_json_file`; `default` where the run has not come so far that there is such a file."""
+    return read_json_file(path) if path.exists() else default
+
+
 def read_json_file(path: Path, *keys: str) -> Any:
     """An object with these keys (choices.json: a list). Raises RunFolderError."""
     try:

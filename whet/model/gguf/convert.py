@@ -277,4 +277,3 @@ def _prune(kept: Path) -> None:
         total += sum(file.stat().st_size for file in folder.iterdir())
         if folder != kept and total > MOST_KEPT:
             remove(folder)
-
