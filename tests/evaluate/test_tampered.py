@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from whet.cli.render import effort as told_effort
 from whet.evaluate import heldout, ship
 from whet.evaluate.ship_view import effort
+from whet.evaluate.wording import told_effort
 from whet.recipe.schema import Recipe
 from whet.reward.combine import Component, Rewards, Scores
 from whet.types import Answer, Row
