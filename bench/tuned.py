@@ -32,10 +32,17 @@ def tuned(
     A call that failed is an answer too: {"failed": the last lines of what it wrote}; it is asked again the next time.
     """
     data, test = write_set(name, folder / "sets", rows)
+    return tuned_on(data, test, folder, f"{name}-{label or 'run'}", base, settings)
+
+
+def tuned_on(
+    data: Path, test: Path, folder: Path, name: str, base: str, settings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The same of any two files of rows, which are read for the key of the answer."""
     key = hashlib.sha256()
     for part in (data.read_bytes(), test.read_bytes(), base.encode(), *sorted(one.encode() for one in settings)):
         key.update(hashlib.sha256(part).digest())
-    place = folder / "answers" / f"{name}-{label or 'run'}-{key.hexdigest()[:12]}.json"
+    place = folder / "answers" / f"{name}-{key.hexdigest()[:12]}.json"
     if place.is_file():
         return json.loads(place.read_text("utf-8"))
     answer = _asked(data, test, base, settings, folder / "runs", place.stem)
