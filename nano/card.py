@@ -19,7 +19,7 @@ import torch
 
 from nano.books import books, text_of
 from nano.world import documents, skills, stream_seed
-from whet.data.blocks import Document
+from whet.data.encoding import Document
 from whet.data.template import Renderer
 from whet.evaluate.sides import Side, text_nll
 from whet.evaluate.skills import TOKENS, grade

@@ -8,7 +8,15 @@ from typing import Any, Literal
 from whet.data.prepare import Prepared, read_rows
 from whet.errors import InputError
 from whet.evaluate.collection import collection_list
-from whet.evaluate.compared import compared, needs_training, refuse_other_recipe, refuse_too_late, refuse_uncomparable
+from whet.evaluate.compare_report import write_compare_report
+from whet.evaluate.compared import (
+    FOLDER,
+    compared,
+    needs_training,
+    refuse_other_recipe,
+    refuse_too_late,
+    refuse_uncomparable,
+)
 from whet.evaluate.curve import SHARES
 from whet.evaluate.curve_picture import svg
 from whet.evaluate.curve_runs import measure_curve, of_share, refuse_no_curve, refuse_other_scores, share_verdicts
@@ -166,6 +174,7 @@ def compare(
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, observer)
         result = compared(session, recipe.compare, observer)
+        write_compare_report(found.folder / FOLDER)
         if not finished_before:
             found.set_status("done")
     observer.done()

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from whet.data import blocks
-from whet.data.blocks import BlockLoader, Document, cache_key, open_tokens, read_through, write_tokens
+from whet.data.blocks import BlockLoader, cache_key, open_tokens, read_through, write_tokens
 from whet.data.corpus import prepare_corpus
+from whet.data.encoding import Document
 from whet.data.forest import build_batch
 from whet.errors import DataError, DiskFullError
 from whet.recipe.load import load_recipe

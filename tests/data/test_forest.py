@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whet.data.forest import build_batch, pack_rows_plain, path_to, pick, trees
+from whet.data.forest import build_batch, path_to, pick, trees
 from whet.types import Segment
 
 
@@ -56,15 +56,6 @@ def test_every_target_is_predicted_by_the_token_before_it_on_its_path(segments: 
     )
     assert list(found) == expected
     assert batch.weight == pytest.approx(sum(weight for *_, weight, _ in expected))
-
-
-@given(forests())
-def test_plain_paths_go_from_a_root_to_every_leaf(segments: list[Segment]) -> None:
-    paths = pack_rows_plain(segments)
-    assert {path[-1] for path in paths} == set(range(len(segments))) - {s.parent for s in segments}
-    for path in paths:
-        assert segments[path[0]].parent is None
-        assert [segments[step].parent for step in path[1:]] == path[:-1]
 
 
 @given(forests())

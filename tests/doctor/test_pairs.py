@@ -10,10 +10,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.doctor.rows import mark, pair
+from tests.doctor.rows import examine, mark, pair
 from whet.data.refuse import RowRefused
 from whet.data.survey import survey
-from whet.doctor.check import examine
 from whet.doctor.checks.contradiction import Contradiction
 from whet.doctor.checks.length_bias import LengthBias, sign_test, wilson
 from whet.doctor.checks.same_answer import SameAnswer

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from whet.data.documents import Passage
 from whet.evaluate import metric
 from whet.evaluate.arm_facts import Asked, facts_of
 from whet.evaluate.arms import Arm, arms_of
 from whet.evaluate.compare_report import write_compare_report
 from whet.evaluate.compared import side_by_side
 from whet.evaluate.framing import Fitted
-from whet.evaluate.retrieve import Passage
 from whet.evaluate.transcript import Told
 from whet.evaluate.turns import turns_of
 from whet.recipe.comparison import Compare, RemoteModel

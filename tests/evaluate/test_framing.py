@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from whet.api import chat
+from whet.data.documents import Passage
+from whet.data.retrieve import BM25
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
 from whet.evaluate.framing import Examples, Passages, Plain, fit, fixed, nearest, usable_examples
-from whet.evaluate.retrieve import BM25, Passage
 from whet.types import Row
 
 

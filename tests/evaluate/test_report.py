@@ -14,6 +14,7 @@ import pytest
 from tests.evaluate.made_up_run import write_json, write_lines, write_run
 from whet.errors import DiskFullError, RunFolderError
 from whet.evaluate import chart, report, samples, training_view, wording
+from whet.evaluate.conversation import prompt_text
 from whet.evaluate.report import write_report
 
 HOSTILE = [
@@ -359,8 +360,8 @@ def test_hidden_characters_become_visible_and_the_middle_of_a_long_text_is_left_
 
 def test_a_conversation_is_shown_with_its_roles() -> None:
     turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": None}]
-    assert samples.prompt_text(turns) == "system: Be kind.\n\nuser: "
-    assert samples.prompt_text([{"role": "user", "content": "Hi"}]) == "Hi"
+    assert prompt_text(turns) == "system: Be kind.\n\nuser: "
+    assert prompt_text([{"role": "user", "content": "Hi"}]) == "Hi"
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bench.shown.raft import named_passages
 from whet.data.documents import Passage
 from whet.data.retrieve import Hit
 from whet.errors import DataError
-from whet.evaluate.retrieve import measure_retriever, named_passages, passages_with_answer
+from whet.evaluate.retrieve import measure_retriever, passages_with_answer
 from whet.evaluate.statistics import wilson
 
 PASSAGES = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from whet.data.encoding import Encoder
+from whet.data.encoding import Document, Encoder
 from whet.data.forest import build_batch
 from whet.data.made_by import made_by
 from whet.store.atomic import make_folder, remove, sha256_file, storing, sync_file, temporary_name, write_text
@@ -30,14 +29,6 @@ if TYPE_CHECKING:
 CHUNK_DOCUMENTS = 1000
 PIECE_CHARACTERS = 200_000
 """Longer documents are tokenised in pieces, cut at a line break: a tokenizer needs some 100 bytes a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A text to tokenise. `framed`: it already holds its own begin token, as a conversation from a template does."""
-
-    text: str
-    framed: bool = False
 
 
 def cache_key(*parts: str) -> str:

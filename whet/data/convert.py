@@ -7,7 +7,6 @@ from typing import Any
 
 from whet.data import rankings
 from whet.data.fields import answer_of, assistant, is_missing, side, text_of, user
-from whet.data.labelled import labelled_row, margin_of
 from whet.data.marks import marked_answer
 from whet.data.messages import clean_messages, clean_tools
 from whet.data.nested import turned
@@ -16,6 +15,7 @@ from whet.data.refuse import RowRefused
 from whet.data.roles import renamed
 from whet.data.shape import Shape, detect
 from whet.data.source import RawRow, read_source
+from whet.data.targets import labelled_row, margin_of
 from whet.errors import DataError
 from whet.recipe.places import is_function
 from whet.recipe.rollouts import OwnAnswers

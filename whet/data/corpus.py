@@ -18,6 +18,7 @@ import numpy as np
 
 from whet.data import blocks
 from whet.data.convert import to_row
+from whet.data.encoding import Document
 from whet.data.ledger import Fate, Ledger
 from whet.data.refuse import RowRefused
 from whet.data.remarks import heard
@@ -131,13 +132,13 @@ class _Reader:
 
     def documents(
         self, fates: dict[int, Fate | None], part: Fate, progress: Progress | None
-    ) -> Iterator[blocks.Document]:
+    ) -> Iterator[Document]:
         """The documents of one part, in the order of the files."""
         total = sum(1 for fate in fates.values() if fate == part)
         done = 0
         for own_test in (False, True) if self.recipe.test else (False,):
             for number, _, document in self._read(own_test):
-                if fates.get(number) == part and isinstance(document, blocks.Document):
+                if fates.get(number) == part and isinstance(document, Document):
                     yield document
                     done += 1
                     if progress:
@@ -146,12 +147,12 @@ class _Reader:
     def _data(self, own_test: bool) -> str | list[str]:
         return self.recipe.test or "" if own_test else self.recipe.data
 
-    def _read(self, own_test: bool) -> Iterator[tuple[int, str, blocks.Document | RowRefused]]:
+    def _read(self, own_test: bool) -> Iterator[tuple[int, str, Document | RowRefused]]:
         shape = self.shape(own_test=own_test)
         offset = self.offset if own_test else 0
         for raw in read_source(self._data(own_test)):
             try:
-                document: blocks.Document | RowRefused = self.renderer.document(to_row(raw, shape, self.recipe))
+                document: Document | RowRefused = self.renderer.document(to_row(raw, shape, self.recipe))
             except RowRefused as refusal:
                 document = refusal
             yield raw.index + offset, raw.where, document

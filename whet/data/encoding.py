@@ -6,6 +6,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,14 @@ _NEVER = re.compile(r"(?!)")
 
 SHORT = 64
 """Characters of a text whose ids are remembered: the header before an answer is the same in most rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text to tokenise. `framed`: it already holds its own begin token, as a conversation from a template does."""
+
+    text: str
+    framed: bool = False
 
 
 class Tokens:

@@ -71,13 +71,6 @@ def segments_of(batch: Batch) -> list[Segment]:
     ]
 
 
-def pack_rows_plain(segments: Sequence[Segment]) -> list[list[int]]:
-    """The paths from a root to each leaf, as positions in `segments`: what the plain, padded path runs one by one."""
-    parents = {segment.parent for segment in segments}
-    leaves = [number for number in range(len(segments)) if number not in parents]
-    return [path_to(segments, leaf) for leaf in leaves]
-
-
 def path_to(segments: Sequence[Segment], number: int) -> list[int]:
     """Positions from the root down to segment `number`."""
     path = [number]

@@ -10,11 +10,11 @@ from typing import Any
 from whet.data import rankings
 from whet.data.coverage import REASONING, strings_in
 from whet.data.label_forms import MOST_LABELS, joined, told
-from whet.data.labelled import classes_of
 from whet.data.refuse import RowRefused
 from whet.data.remarks import heard
 from whet.data.shape import Detector, Shape
 from whet.data.source import read_source
+from whet.data.targets import classes_of
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from whet.data import coverage, encoding, frames
-from whet.data.blocks import Document
+from whet.data.encoding import Document
 from whet.data.frames import Frame
 from whet.data.jinja import Render, TemplateRaised, bind
 from whet.data.plain import choose_template

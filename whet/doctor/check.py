@@ -123,18 +123,6 @@ class LeakCheck(Check):
         """The test rows, of those that were seen, that rows to be learned give away."""
 
 
-def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check]) -> list[Finding]:
-    """The findings of all checks in one pass over (index, row or why it cannot be used); the gravest first."""
-    checks = list(checks)
-    for index, row in rows:
-        for check in checks:
-            if isinstance(row, Row):
-                check.see(row)
-            else:
-                check.see_refused(index, row)
-    return gravest_first(checks)
-
-
 def gravest_first(checks: Iterable[Check]) -> list[Finding]:
     """The findings of checks that have seen their rows."""
     found = [finding for check in checks for finding in check.findings()]

@@ -9,6 +9,7 @@ from typing import Any
 from whet.errors import HIDDEN, count
 from whet.evaluate import chart, samples, ship
 from whet.evaluate.advice import dollars, told_margin
+from whet.evaluate.conversation import prompt_text
 from whet.evaluate.report import guarded, template
 from whet.evaluate.report_view import around
 from whet.evaluate.sheet import Cell, Sheet, figure
@@ -227,7 +228,7 @@ def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     reference = samples.shown(row["reference"])
     return {
         "row": samples.place_of(row),
-        "prompt": samples.shown(samples.prompt_text(row["prompt"])),
+        "prompt": samples.shown(prompt_text(row["prompt"])),
         "reference": reference,
         "answers": [
             (labels[name], chart.brief(found["score"]), samples.marked(samples.shown(found["text"]), reference))

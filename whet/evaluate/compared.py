@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from whet.data.documents import Passage, read_documents
 from whet.data.prepare import Prepared, read_rows
+from whet.data.retrieve import BM25, Dense, Retriever
 from whet.errors import DataError, InputError, RunFolderError
 from whet.evaluate import metric, ship
 from whet.evaluate.arm_facts import Asked, facts_of
 from whet.evaluate.arms import KNOWN, Arm, arms_of
 from whet.evaluate.asking import Contestant, LocalModel, ModelAtUrl
-from whet.evaluate.compare_report import write_compare_report
 from whet.evaluate.content import by_row
 from whet.evaluate.framing import (
     Examples,
@@ -37,13 +38,8 @@ from whet.evaluate.opponents.constant import label as constant_label
 from whet.evaluate.opponents.of_run import setting_of
 from whet.evaluate.opponents.prompted import way_of
 from whet.evaluate.retrieve import (
-    BM25,
-    Dense,
-    Passage,
-    Retriever,
     measure_retriever,
     passages_with_answer,
-    read_documents,
 )
 from whet.evaluate.sides import Side, remember, sides_of
 from whet.evaluate.transcript import FILE, Told
@@ -127,7 +123,7 @@ def needs_training(recipe: Recipe) -> bool:
 
 
 def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
-    """Asks every arm, and leaves compare.json and report.html in the run's folder `compare`."""
+    """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
     run, recipe, source = session.run, session.recipe, session.material.source
     assert isinstance(source, Prepared)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
@@ -163,7 +159,6 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
         observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
     run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, turns))
     run.write_json(f"{FOLDER}/compare.json", result)
-    write_compare_report(folder)
     return result
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from whet.data.baked import with_system
+from whet.data.documents import Passage
 from whet.data.passages import with_passages
+from whet.data.retrieve import BM25, Retriever
 from whet.data.template import Renderer
 from whet.errors import DataError, InputError
-from whet.evaluate.retrieve import BM25, Passage, Retriever
 from whet.types import Message, Row
 
 

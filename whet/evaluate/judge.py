@@ -21,10 +21,10 @@ from whet.doctor.power import mcnemar_p
 from whet.errors import RunError, count
 from whet.evaluate import people
 from whet.evaluate.agreement import told_agreement
+from whet.evaluate.conversation import prompt_text
 from whet.evaluate.families import same_family
 from whet.evaluate.heldout import Progress
 from whet.evaluate.preferred import preferred, told
-from whet.evaluate.samples import prompt_text
 from whet.evaluate.statistics import clusters_of_lines, mean_interval, win_interval
 from whet.generate.remote import Remote
 from whet.recipe.judging import PairJudge

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from whet.errors import RunFolderError
 from whet.evaluate.agreement import cohens_kappa, told_agreement
+from whet.evaluate.conversation import plain, prompt_text
 from whet.evaluate.preferred import preferred, told
-from whet.evaluate.samples import plain, prompt_text
 from whet.evaluate.statistics import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import read_json_file, read_lines

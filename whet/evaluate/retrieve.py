@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whet.data.documents import Passage as Passage
-from whet.data.documents import read_documents as read_documents
-from whet.data.retrieve import BM25 as BM25
-from whet.data.retrieve import Dense as Dense
-from whet.data.retrieve import Hit as Hit
-from whet.data.retrieve import Retriever as Retriever
-from whet.data.retrieve import words_of
+from whet.data.documents import Passage
+from whet.data.retrieve import Hit, words_of
 from whet.errors import DataError
 from whet.evaluate.statistics import mean_interval
 
@@ -59,15 +54,6 @@ def measure_retriever(
     recall = {depth: _estimate([float(rank is not None and rank <= depth) for rank in ranks]) for depth in depths}
     mrr = _estimate([0.0 if rank is None else 1 / rank for rank in ranks])
     return RetrieverFacts(recall, mrr, len(ranks), len(own) - len(ranks), by)
-
-
-def named_passages(names: Sequence[str | None], passages: Sequence[Passage]) -> tuple[list[set[str]], str]:
-    """Ids of the passages that rows name: by id, by document (any passage of it), or by source."""
-    known: dict[str, set[str]] = {}
-    for passage in passages:
-        for name in {passage.id, passage.document, passage.source}:
-            known.setdefault(name, set()).add(passage.id)
-    return [known.get(name or "", set()) for name in names], "the passage that the row names"
 
 
 def passages_with_answer(references: Sequence[str], passages: Sequence[Passage]) -> tuple[list[set[str]], str]:

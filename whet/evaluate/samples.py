@@ -7,13 +7,13 @@ surrogates and the marks that reverse the direction of text become visible symbo
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from whet.errors import without_hidden
+from whet.evaluate.conversation import plain, prompt_text
 
 KINDS = {
     "lost": "Lost",
@@ -160,15 +160,6 @@ def split_note(answer: dict[str, Any], side: str) -> str:
     return "not in form; nothing could be taken out" if content is None else f"not in form; it says: {shown(content)}"
 
 
-def prompt_text(prompt: Any) -> Any:
-    """A conversation as `role: content` paragraphs; a plain prompt as it is."""
-    if isinstance(prompt, list) and all(isinstance(turn, dict) for turn in prompt):
-        if len(prompt) == 1:
-            return prompt[0].get("content")
-        return "\n\n".join(f"{turn.get('role', '')}: {plain(turn.get('content'))}" for turn in prompt)
-    return prompt
-
-
 def visible(value: Any) -> str:
     """The whole text with hidden characters made visible."""
     return without_hidden(plain(value).replace("\r\n", "\n"))
@@ -181,12 +172,6 @@ def shown(value: Any) -> str:
         return text
     half = MOST_CHARACTERS // 2
     return f"{text[:half]} \u2026 {len(text) - 2 * half:,} more characters \u2026 {text[-half:]}"
-
-
-def plain(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def marked(text: str, reference: str) -> Pieces:

@@ -22,7 +22,6 @@ from whet.recipe.schema import Classify, Recipe
 from whet.store.atomic import new_folder
 from whet.store.run import Run
 from whet.train.classify import Outputs, encoded, outputs_of, targets_of
-from whet.train.heads import rows_of
 from whet.train.material import Material
 from whet.train.release import GOLDEN, write_facts
 from whet.train.thresholds import best_cut, best_thresholds, f1
@@ -36,7 +35,7 @@ def save_headed(
     run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe, material: Material
 ) -> None:
     """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
-    scorer, prepared = Scorer(policy), rows_of(material)
+    scorer, prepared = Scorer(policy), material.prepared
     dtype = str(next(policy.model.parameters()).dtype)
     golden = _golden_rows(base.tokenizer, renderer, recipe)
     head: dict[str, Any] = {"golden_rows": golden, "golden_scores": score_rows(scorer, golden).tolist()}

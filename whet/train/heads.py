@@ -13,18 +13,17 @@ from whet.model.policy import Policy
 from whet.recipe.schema import Classify, HeadMethod, Recipe, Reward
 from whet.train.classify import Classification, class_weights, outputs_of, targets_of
 from whet.train.loop import Method
-from whet.train.material import Material
 from whet.train.methods import BatchSource
 from whet.train.reward import RewardModelling
 from whet.train.selfcheck import Reading
 
 
-def add_head_for(recipe: Recipe, material: Material, policy: Policy) -> None:
+def add_head_for(recipe: Recipe, prepared: Prepared, policy: Policy) -> None:
     """Hang the head on. Raises ModelError for a base that could not be saved with one, DataError for rows without
     anything to tell apart."""
     refuse_without_class(policy.model, recipe.base)
     method = recipe.method
-    count = outputs_of(method, rows_of(material)).count if isinstance(method, Classify) else 1
+    count = outputs_of(method, prepared).count if isinstance(method, Classify) else 1
     add_head(policy.model, count)
     freeze_words(policy.model)
 
@@ -42,16 +41,11 @@ def head_reading(policy: Policy) -> Reading:
     )
 
 
-def head_method(method: HeadMethod, material: Material, policy: Policy, loader: BatchSource) -> Method:
+def head_method(method: HeadMethod, prepared: Prepared, policy: Policy, loader: BatchSource) -> Method:
     """The loss of a recipe's method with a head."""
-    prepared, scorer = rows_of(material), Scorer(policy)
+    scorer = Scorer(policy)
     if isinstance(method, Reward):
         return RewardModelling(scorer, loader, method, prepared.targets)
     outputs = outputs_of(method, prepared)
     weight_K = class_weights(method, outputs, targets_of(prepared, "train"))
     return Classification(scorer, loader, outputs, weight_K, prepared.targets)
-
-
-def rows_of(material: Material) -> Prepared:
-    assert isinstance(material.source, Prepared)  # a method with a head has no corpus
-    return material.source

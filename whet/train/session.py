@@ -315,7 +315,7 @@ def _reading(session: Session, policy: Policy) -> Reading:
     """How the method reads a batch; a method with a head gets its head here."""
     if not isinstance(session.recipe.method, HeadMethod):
         return token_reading(policy)
-    add_head_for(session.recipe, session.material, policy)
+    add_head_for(session.recipe, session.material.prepared, policy)
     return head_reading(policy)
 
 
@@ -353,7 +353,7 @@ def method_of(
     if isinstance(recipe.method, Distil):
         return distilling_method(recipe, material.prepared, base, policy, loader, run, path, observer)
     if isinstance(recipe.method, HeadMethod):
-        return head_method(recipe.method, material, policy, loader)
+        return head_method(recipe.method, material.prepared, policy, loader)
     if not isinstance(recipe.method, Dpo | Kto):
         return NextToken(policy, loader)
     assert isinstance(loader, Loader) and recipe.steps
