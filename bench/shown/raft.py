@@ -23,10 +23,10 @@ from typing import Any
 
 import whet
 from nano import tasks_passage as task
-from whet.data.documents import Passage, read_documents
-from whet.data.retrieve import BM25
-from whet.evaluate.retrieve import DEPTHS, measure_retriever
-from whet.evaluate.statistics import paired_difference
+from whet.data.retrieval.documents import Passage, read_documents
+from whet.data.retrieval.retrievers import BM25
+from whet.evaluation.retrieval.retriever_quality import DEPTHS, measure_retriever
+from whet.stats.paired import paired_difference
 from whet.store.run import Run
 
 ABSENT = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from whet.data.refuse import RowRefused
+from whet.data.refused import RowRefused
 from whet.doctor.check import Check, gravest_first
 from whet.types import Finding, Row
 

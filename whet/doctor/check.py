@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from whet.data.refuse import RowRefused
-from whet.data.shape import Shape
-from whet.doctor.kin import Kin
+from whet.data.refused import RowRefused
+from whet.data.rows.row_format import Shape
+from whet.doctor.analysis.near_duplicates import Kin
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
 
