@@ -28,7 +28,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from bench.measure import digest
 from bench.tasks import BY_NAME, Task
-from whet.data.template import Renderer
+from whet.data.render.renderer import Renderer
 from whet.model.adapter import add_adapter
 from whet.model.base import load_base, load_tokenizer, locate
 from whet.recipe.schema import Lora

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan_shapes import COMBINATIONS, LLAMA, SHAPES
-from whet.plan.machine import Calibration, read_calibration
-from whet.plan.memory import Memory, Setting, predict
-from whet.plan.shape import read_shape
-from whet.plan.time import step_seconds
+from whet.planning.machine import Calibration, read_calibration
+from whet.planning.memory import Memory, Setting, predict
+from whet.planning.model_shape import read_shape
+from whet.planning.time import step_seconds
 
 STEPS, RANK = 3, 16
 
@@ -29,14 +29,14 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from whet.model.adapter import add_adapter
-    from whet.model.attention import FOREST
-    from whet.model.fit import fuse
+    from whet.model.architecture_proof import fuse
+    from whet.model.attention.forest import FOREST
     from whet.model.memory import keep_freed_memory
     from whet.model.policy import Policy
     from whet.recipe.schema import Full, Lora, Optimizer, Schedule
-    from whet.train.loop import train_loop
-    from whet.train.methods import NextToken
-    from whet.train.optim import MasterOptimizer
+    from whet.training.learners.next_token import NextToken
+    from whet.training.loop import train_loop
+    from whet.training.optimizers.master_weights import MasterOptimizer
 
     keep_freed_memory()
     process = status("VmRSS")
@@ -74,7 +74,7 @@ def config_of(combination: dict[str, Any]) -> dict[str, Any]:
 def worst_batch(vocabulary: int, length: int, rows: int) -> Any:
     import torch
 
-    from whet.data.forest import build_batch
+    from whet.data.batches.forest import build_batch
     from whet.types import Segment
 
     ids = torch.randint(vocabulary, (rows, length), generator=torch.Generator().manual_seed(0)).tolist()

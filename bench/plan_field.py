@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from whet.plan.machine import GPU_PROCESS
-from whet.plan.memory import Setting, predict
-from whet.plan.public import PUBLIC
-from whet.plan.suggest import fits, suggest
+from whet.planning.machine import GPU_PROCESS
+from whet.planning.memory import Setting, predict
+from whet.planning.public_models import PUBLIC
+from whet.planning.settings import fits, suggest
 
 ROW = Setting(tokens=512, longest=512, rank=16, recompute=True, device="cuda", process=GPU_PROCESS)
 """One row of 512 tokens, the length of QLoRA's runs (Dettmers et al. 2023, table 9)."""

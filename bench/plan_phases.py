@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Any
 
 INSIDE = {
-    ("whet.train.session", "self_check"): "the self-check",
-    ("whet.train.session", "rehearse"): "the rehearsal",
-    ("whet.train.session", "references"): "the base's references",
-    ("whet.train.hooks", "mean_loss"): "a validation",
-    ("whet.train.session", "load_best"): "saving the model",
-    ("whet.train.hooks", "save_last"): "a checkpoint",
-    ("whet.evaluate.heldout", "ask"): "writing answers",
-    ("whet.evaluate.cost", "ask"): "writing skills",
-    ("whet.evaluate.cost", "text_nll"): "reading general text",
-    ("whet.evaluate.cost", "kl_by_prompt"): "the distance from the base",
-    ("whet.stages", "open_model"): "opening the model",
-    ("whet.stages", "write_report"): "the report",
-    ("whet.train.replayed", "own_samples"): "the base's own samples",
+    ("whet.training.session", "self_check"): "the self-check",
+    ("whet.training.session", "rehearse"): "the rehearsal",
+    ("whet.training.session", "references"): "the base's references",
+    ("whet.training.hooks", "mean_loss"): "a validation",
+    ("whet.training.session", "load_best"): "saving the model",
+    ("whet.training.hooks", "save_last"): "a checkpoint",
+    ("whet.evaluation.heldout", "ask"): "writing answers",
+    ("whet.evaluation.forgetting.measure", "ask"): "writing skills",
+    ("whet.evaluation.forgetting.measure", "text_nll"): "reading general text",
+    ("whet.evaluation.forgetting.measure", "kl_by_prompt"): "the distance from the base",
+    ("whet.verbs.stages", "open_model"): "opening the model",
+    ("whet.verbs.stages", "write_report"): "the report",
+    ("whet.training.retention.replay", "own_samples"): "the base's own samples",
 }
 """Functions that are a phase of their own: module, name."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.plan_phases import in_a_process
 from whet import api
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 ROWS, TEST, VALIDATION, STEPS = 300, 12, 4, 3
 METHODS: dict[str, dict[str, Any]] = {

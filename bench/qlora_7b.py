@@ -26,15 +26,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from whet.data.forest import build_batch
-from whet.loss.sft import sft_loss
+from whet.data.batches.forest import build_batch
+from whet.losses.next_token import sft_loss
 from whet.model.adapter import add_adapter
+from whet.model.architecture_proof import install_forest
 from whet.model.base import NANO, load_base
-from whet.model.fit import install_forest
 from whet.model.policy import Policy
-from whet.model.quantise import quantised_linears
+from whet.model.quantised.nf4 import quantised_linears
 from whet.recipe.schema import Lora, Optimizer, Schedule
-from whet.train.optim import MasterOptimizer
+from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.types import Batch, Segment
 
 LLAMA_7B = {

@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 from bench.shown.moderation import comments
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 DATA = Path(os.environ.get("WHET_DATA", Path(__file__).parents[2] / "shared" / "data"))
 Rows = list[dict[str, Any]]

@@ -30,7 +30,7 @@ Write = Callable[[list[list[int]], int], list[list[int]]]
 
 def whet_writer(folder: Path, task: Task) -> tuple[Write, str]:
     from bench.material import base_name
-    from whet.generate.engine import Sampling, generate
+    from whet.generation.engine import Sampling, generate
     from whet.model.base import load_base
 
     name, dtype = base_name(folder, task.model), faster_dtype(folder, task)

@@ -37,7 +37,7 @@ def whet(folder: Path, task: Task) -> None:
     from bench.side_whet import Stamps
     from whet.recipe.load import load_recipe
     from whet.store.run import Run
-    from whet.train.session import open_session, train
+    from whet.training.session import open_session, train
 
     method = {
         "kind": task.method,

@@ -22,15 +22,15 @@ import numpy as np
 from bench.material import ALPHA, RANK, base_name, read_facts
 from bench.measure import Steps, digest, finish
 from bench.tasks import BY_NAME, Task
-from whet.data.loader import Loader
+from whet.data.batches.loader import Loader
 from whet.data.prepare import Prepared
-from whet.data.show import first_paths
+from whet.data.render.inspect import first_paths
+from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Dpo, Recipe, Reward
 from whet.store.run import Run
-from whet.train.material import Material
-from whet.train.observer import Silent
-from whet.train.session import READING_REFERENCES, open_session, train
+from whet.training.material import Material
+from whet.training.session import READING_REFERENCES, open_session, train
 from whet.types import Segment
 
 

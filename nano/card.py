@@ -19,15 +19,15 @@ import torch
 
 from nano.books import books, text_of
 from nano.world import documents, skills, stream_seed
-from whet.data.blocks import Document
-from whet.data.template import Renderer
-from whet.evaluate.sides import Side, text_nll
-from whet.evaluate.skills import TOKENS, grade
-from whet.evaluate.statistics import wilson
-from whet.generate.engine import Sampling, generate
+from whet.data.render.encoding import Document
+from whet.data.render.renderer import Renderer
+from whet.evaluation.forgetting.skills import TOKENS, grade
+from whet.evaluation.models import Side, text_nll
+from whet.generation.engine import Sampling, generate
+from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, load_base
-from whet.model.fit import install_forest
 from whet.model.policy import Policy
+from whet.stats.paired import wilson
 from whet.store.atomic import write_json, write_text
 from whet.types import Row
 

@@ -23,15 +23,15 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from tests.tiny_models import segments_of
-from whet.data.forest import build_batch
+from whet.data.batches.forest import build_batch
 from whet.errors import WhetError
-from whet.loss.sft import sft_loss
+from whet.losses.next_token import sft_loss
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.fit import install_forest, prove_head
+from whet.model.architecture_proof import install_forest, prove_head
 from whet.model.policy import Policy, evaluating, reference_logprobs
 from whet.recipe.schema import Lora, Recipe
-from whet.train.optim import MasterOptimizer
-from whet.train.selfcheck import self_check
+from whet.training.optimizers.master_weights import MasterOptimizer
+from whet.training.self_check import self_check
 
 SIZES: dict[str, Any] = {
     "vocab_size": 61, "hidden_size": 32, "n_embd": 32, "d_model": 32, "dim": 32, "emb_dim": 32, "embedding_size": 32,

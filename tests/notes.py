@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.train.observer import Silent
+from whet.observer import Silent
 
 
 class Notes(Silent):

@@ -12,7 +12,10 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from whet.recipe import comparison, goal, keep, rewards, rollouts, schema
+from whet.recipe import schema
+from whet.recipe.methods import rollouts
+from whet.recipe.sections import compare as comparison
+from whet.recipe.sections import goal, keep, rewards
 
 Types = frozenset[type[BaseModel]]
 Reads = set[tuple[str, str]]

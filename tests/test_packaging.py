@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import whet
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     here = {str(p.relative_to(ROOT)) for p in paths if p.is_file() and "__pycache__" not in p.parts}
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     assert packed == here
-    assert {"whet/py.typed", "whet/evaluate/report.html.j2", "whet/model/nano/model.safetensors"} <= packed
+    assert {"whet/py.typed", "whet/reports/report.html.j2", "whet/model/nano/model.safetensors"} <= packed
 
 
 def test_the_wheel_names_the_command_the_version_and_the_licence(wheel: Path) -> None:

@@ -18,10 +18,11 @@ import pytest
 
 from whet.data import workers
 from whet.errors import InputError, RunFolderError
-from whet.generate import weights
-from whet.model import memory, quantise_load
-from whet.plan import machine
-from whet.reward import sandbox
+from whet.generation import joined_linears as weights
+from whet.model import memory
+from whet.model.quantised import load as quantise_load
+from whet.planning import machine
+from whet.rewards.sandbox import process as sandbox
 from whet.store import atomic, environment, leftovers, lock, resident
 
 WHET = Path(__file__).parents[1] / "whet"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from whet import pulse
-from whet.train.observer import Silent, watched_by
+from whet.observer import Silent, watched_by
 
 
 class Attentive(Silent):

@@ -18,7 +18,7 @@ from bench.shown.world_preferences import pairs
 from nano.tasks_arithmetic import plain_sum
 from whet import api
 from whet.cli.main import app
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 from whet.recipe.load import RECIPE_SUFFIXES, load_recipe
 from whet.recipe.schema import Distil
 

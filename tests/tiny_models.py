@@ -11,9 +11,9 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from whet.data.forest import build_batch
+from whet.data.batches.forest import build_batch
 from whet.model.adapter import add_adapter
-from whet.model.fit import install_forest
+from whet.model.architecture_proof import install_forest
 from whet.recipe.schema import Lora
 from whet.types import Batch, Segment
 

@@ -4,8 +4,8 @@
     result = whet.tune("tickets.jsonl")
     print(result["verdict"]["sentence"])
 
-All verbs live in whet.api and are imported on first use, so that `import whet` stays light. The verbs train and
-evaluate are reached as whet.api.train and whet.api.evaluate: whet.train and whet.evaluate are rooms of the house.
+All verbs live in whet.api and are imported on first use, so that `import whet` stays light. The verbs train,
+evaluate and plan are reached as whet.api.train, whet.api.evaluate and whet.api.plan.
 """
 
 from __future__ import annotations

@@ -17,49 +17,49 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from whet import job
-from whet.data.held_rows import holds_rows, written
 from whet.data.prepare import Prepared
-from whet.data.show import coloured, first_paths
-from whet.data.template import Renderer
+from whet.data.read.in_memory import holds_rows, written
+from whet.data.render.inspect import coloured, first_paths
+from whet.data.render.renderer import Renderer
 from whet.doctor.check import Check
-from whet.doctor.checks.contamination import Contamination
-from whet.doctor.power import power_facts
+from whet.doctor.checks.held_out.contamination import Contamination
 from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
-from whet.evaluate.curve_runs import drawn_curve
-from whet.evaluate.forecast import forecast, target_of
-from whet.evaluate.goal import provable
-from whet.evaluate.refusals import refuse_before_data, refuse_before_training
-from whet.evaluate.result import CheckResult, PlanResult, Result, RunResult, ShowResult
-from whet.evaluate.statistics import cluster_sizes
-from whet.findings import found_in, repaired
-from whet.generate.budget import Budget
-from whet.generate.collect import Pace, read_prompts, refuse_unreadable_name, requests_of
-from whet.generate.collect import collect as collect_answers
-from whet.generate.collected import Asking
-from whet.generate.engine import Sampling, stream
-from whet.job import CACHE, Input, evaluate, gathered, recipe_of, train
+from whet.evaluation.goal import provable
+from whet.evaluation.preflight.forecast import forecast, target_of
+from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
+from whet.evaluation.studies.curve_runs import drawn_curve
+from whet.generation.collection.collector import Pace, read_prompts, refuse_unreadable_name, requests_of
+from whet.generation.collection.collector import collect as collect_answers
+from whet.generation.collection.rows_file import Asking
+from whet.generation.collection.spending import Budget
+from whet.generation.engine import Sampling, stream
+from whet.generation.teacher import answering
 from whet.model.base import load_base, load_config, saved_tokenizer, told_base
-from whet.model.load import open_model
+from whet.model.folder import prove_template, prove_weights, read_facts
+from whet.model.open import open_model
 from whet.model.precision import choose_dtype, device
-from whet.plan.public import find_public
-from whet.recipe.adapters import refuse_no_part_of_the_way
+from whet.observer import Observer, Silent
+from whet.planning.public_models import find_public
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.sections.adapters import refuse_no_part_of_the_way
+from whet.reports.result import CheckResult, PlanResult, Result, RunResult, ShowResult
+from whet.stats.paired import cluster_sizes
+from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.studies import compare, curve, failures, frontier, take
-from whet.studies import until_kept as nearer_until_kept
-from whet.train.material import Material
-from whet.train.observer import Observer, Silent
-from whet.train.release import prove_template, prove_weights, read_facts
-from whet.train.session import walls, with_context
-from whet.train.teacher import answering
+from whet.training.material import Material
+from whet.training.session import walls, with_context
 from whet.types import Message
+from whet.verbs import tune as job
+from whet.verbs.findings import found_in, repaired
+from whet.verbs.studies import compare, curve, failures, frontier, take
+from whet.verbs.studies import until_kept as nearer_until_kept
+from whet.verbs.tune import CACHE, Input, evaluate, gathered, recipe_of, train
 
 __all__ = [
     "chat",

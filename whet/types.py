@@ -42,7 +42,7 @@ class Row:
     group: str | None = None
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
     cluster: str | None = None
-    """Of a test row that is not alone: the name of the rows that it is one draw with (whet/data/kindred.py)."""
+    """Of a test row that is not alone: the name of the rows that it is one draw with (whet/data/draws.py)."""
     target: float | list[str] | None = None
     """What a head is to learn: the classes or the number of a text, or the margin of a pair."""
     rejected: list[Message] | None = None
@@ -99,7 +99,7 @@ class Segment:
 
 @dataclass(slots=True)
 class Batch:
-    """A forest of segments, flat along T. See whet/data/forest.py for how it is built."""
+    """A forest of segments, flat along T. See whet/data/batches/forest.py for how it is built."""
 
     ids_T: Tensor
     positions_T: Tensor

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from random import Random
 
 from bench.planted.personal import PERSONAL, looks_personal, secret, sentence
-from whet.doctor.personal import personal_spans
-from whet.doctor.secret import secret_spans
-from whet.doctor.spans import Span
+from whet.doctor.privacy.personal_data import personal_spans
+from whet.doctor.privacy.redactions import Span
+from whet.doctor.privacy.secrets import secret_spans
 
 Text = tuple[str, Span | None]
 

@@ -24,7 +24,7 @@ from typing import Any
 from bench.real_base import real_base
 from bench.shown import gene_facts
 from whet.api import compare, tune
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 PLACES = "garden kitchen market river station library harbour meadow forest bakery".split()
 PEOPLE = "Anna Boris Clara Deniz Emil Farah Georg Hanna Ivan Julia".split()

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.shown import gene_facts
 from whet.api import compare
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 BANKING = Path("banking77") / "train.csv"
 INSTRUCTION = "Answer with one JSON object with the keys intent, product, order_number and urgency."

@@ -18,7 +18,7 @@ from typing import Any
 
 import whet
 from bench.shown.curves import Panel, smoothed, write_svg
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 from whet.store.run import Run
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "distil.svg"

@@ -28,7 +28,7 @@ from bench.shown.pages import DOCS, table, write_tables
 from nano.skills import skills
 from nano.world import stream_seed
 from whet import api
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 IMAGE = DOCS / "images" / "forgetting.svg"
 GENERAL = "general.jsonl"

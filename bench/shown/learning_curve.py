@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import whet
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 IMAGE = Path(__file__).parents[2] / "docs" / "images" / "learning-curve.svg"
 

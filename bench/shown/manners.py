@@ -16,13 +16,13 @@ from typing import Any
 import whet
 from nano.world import documents
 from whet import api
-from whet.data.template import Renderer
-from whet.evaluate.skills import SUITE
-from whet.generate.engine import Sampling, generate
-from whet.generate.own_samples import OWN_PROMPTS
-from whet.model.load import open_model
+from whet.data.render.renderer import Renderer
+from whet.evaluation.forgetting.skills import SUITE
+from whet.generation.engine import Sampling, generate
+from whet.generation.self_generated import OWN_PROMPTS
+from whet.model.folder import read_facts
+from whet.model.open import open_model
 from whet.store.run import Run
-from whet.train.release import read_facts
 
 TOPICS = {
     "Where is my order {n}?": "Order {n} is on its way",

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from whet.evaluate.statistics import paired_difference
-from whet.evaluate.verdict import decide
+from whet.evaluation.verdict import decide
+from whet.stats.paired import paired_difference
 
 Judged = tuple[dict[str, np.ndarray], np.ndarray, Sequence[int] | None]
 """Scores of each opponent and of the tuned model on the same rows, and the cluster of each row."""

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -22,8 +23,10 @@ from typing import Any
 
 import whet
 from nano import tasks_passage as task
-from whet.evaluate.retrieve import BM25, DEPTHS, measure_retriever, named_passages, read_documents
-from whet.evaluate.statistics import paired_difference
+from whet.data.retrieval.documents import Passage, read_documents
+from whet.data.retrieval.retrievers import BM25
+from whet.evaluation.retrieval.retriever_quality import DEPTHS, measure_retriever
+from whet.stats.paired import paired_difference
 from whet.store.run import Run
 
 ABSENT = 8
@@ -69,6 +72,15 @@ def run_medquad(folder: Path, data: Path, rows: int = 500, words: int = 200) -> 
     hits = BM25(passages).search([values[n]["question"] for n in chosen], max(DEPTHS))
     own, by = named_passages([f"m{n}" for n in chosen], passages)
     return {"passages": len(passages), **asdict(measure_retriever(hits, own, by))}
+
+
+def named_passages(names: Sequence[str | None], passages: Sequence[Passage]) -> tuple[list[set[str]], str]:
+    """Ids of the passages that rows name: by id, by document (any passage of it), or by source."""
+    known: dict[str, set[str]] = {}
+    for passage in passages:
+        for name in {passage.id, passage.document, passage.source}:
+            known.setdefault(name, set()).add(passage.id)
+    return [known.get(name or "", set()) for name in names], "the passage that the row names"
 
 
 def numbers(folder: Path, without: dict[str, Any], raft: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@ whether the power that is promised before a run is the power that there is.
 
     python -m bench.shown.statistics          prints the numbers and writes the tables into docs/statistics.md
 
-Every simulated comparison goes through whet.evaluate: paired_difference and decide, as a tune does. All comparisons
-draw from one seeded generator; the truth of each case stands beside it.
+Every simulated comparison goes through whet.stats.paired and whet.evaluation.verdict: paired_difference and decide, as
+a tune does. All comparisons draw from one seeded generator; the truth of each case stands beside it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import numpy as np
 
 from bench.shown.opposed import near_copies, opposed
 from bench.shown.pages import DOCS, table, write_tables
-from whet.doctor.power import detectable_gain, mcnemar_power, promised_gain
-from whet.evaluate.power import rows_needed
-from whet.evaluate.statistics import paired_difference
-from whet.evaluate.verdict import decide
+from whet.evaluation.verdict import decide
+from whet.stats.paired import paired_difference
+from whet.stats.power import detectable_gain, mcnemar_power, promised_gain
+from whet.stats.rows_needed import rows_needed
 
 SIMULATIONS = 2_000
 WAYS = [(name, way) for name in ("null", "gain") for way in ("clusters", "rows")]

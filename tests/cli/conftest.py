@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.evaluate import ship
+from whet.evaluation import decision as ship
 from whet.recipe.schema import Recipe
 from whet.store.run import Run
 

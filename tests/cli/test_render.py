@@ -10,9 +10,10 @@ from itertools import pairwise
 
 import pytest
 
-from whet.cli import chat, main, progress, reference, render
+from whet.cli import main, progress, reference, render
+from whet.cli.verbs import chat
 from whet.errors import HIDDEN, DataError
-from whet.generate.engine import Sampling
+from whet.generation.engine import Sampling
 
 
 def test_the_interval_is_drawn_where_it_is() -> None:

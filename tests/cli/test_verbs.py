@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from whet.cli.main import run
-from whet.evaluate.budget import Measure
-from whet.evaluate.ship_view import measure_row
-from whet.recipe.keep import Forgetting, Keep
+from whet.evaluation.forgetting.budget import Measure
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora, Recipe, Sft
+from whet.recipe.sections.keep import Forgetting, Keep
+from whet.reports.sections.decision import measure_row
 from whet.store.registry import find_run
 
 Capture = pytest.CaptureFixture[str]

@@ -1,4 +1,5 @@
-"""The split as it is defined, with every row and every text in memory: what whet/data/split.py must agree with."""
+"""The split as it is defined, with every row and every text in memory: what whet/data/split/parts.py must agree
+with."""
 
 from __future__ import annotations
 

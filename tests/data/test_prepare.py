@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from whet.data.corpus import prepare_corpus
 from whet.data.prepare import prepare
-from whet.data.template import Renderer
+from whet.data.pretrain.corpus import prepare_corpus
+from whet.data.render.renderer import Renderer
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
 from whet.types import Row

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from whet.data.convert import detect, to_row
-from whet.data.show import coloured
-from whet.data.source import read_source
-from whet.data.template import Renderer
+from whet.data.read.source import read_source
+from whet.data.render.inspect import coloured
+from whet.data.render.renderer import Renderer
+from whet.data.rows.convert import detect, to_row
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
 

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import pytest
 
-from whet.data.coverage import check_shape
-from whet.data.jinja import bind
-from whet.data.refuse import RowRefused
-from whet.data.show import coloured
-from whet.data.template import Renderer
+from whet.data.refused import RowRefused
+from whet.data.render.field_coverage import check_shape
+from whet.data.render.inspect import coloured
+from whet.data.render.jinja import bind
+from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.types import Row
 

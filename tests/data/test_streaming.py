@@ -16,11 +16,11 @@ import pytest
 
 from tests.data.chats import chats, write_chats
 from whet.data import prepare as prepare_module
-from whet.data import rowcache
-from whet.data.loader import Loader, in_order
+from whet.data import row_cache as rowcache
+from whet.data.batches.loader import Loader, in_order
+from whet.data.batches.segment_files import SegmentFile, Segments, SegmentWriter, pack
 from whet.data.prepare import Prepared, prepare
-from whet.data.segments import SegmentFile, Segments, SegmentWriter, pack
-from whet.data.template import Renderer
+from whet.data.render.renderer import Renderer
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
 from whet.types import Row, Segment
@@ -100,7 +100,7 @@ def _outcome(renderer: Renderer, row: Row) -> Any:
 
 def test_the_number_of_workers_changes_nothing(tokenizer, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare_module, "MANY_ROWS", 1)
-    monkeypatch.setattr("whet.data.chunks.CHUNK_ROWS", 50)
+    monkeypatch.setattr("whet.data.chunk_rows.CHUNK_ROWS", 50)
     one, two, three = (everything(prepare(Recipe(data=str(data)), tokenizer, processes=n)) for n in (1, 2, 3))
     assert one == two == three
 
@@ -248,7 +248,7 @@ def test_a_worker_that_dies_is_said_and_one_that_raises_is_heard() -> None:
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from whet.data.loader import Loader
+from whet.data.batches.loader import Loader
 from whet.data.prepare import prepare
 from whet.model.base import load_tokenizer
 from whet.recipe.schema import Recipe

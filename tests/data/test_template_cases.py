@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from whet.data.jinja import TemplateRaised, bind
-from whet.data.refuse import RowRefused
-from whet.data.spans import CannotLocate, PromptDiffers, spans_of
-from whet.data.template import Renderer
+from whet.data.refused import RowRefused
+from whet.data.render.jinja import TemplateRaised, bind
+from whet.data.render.renderer import Renderer
+from whet.data.render.turn_spans import CannotLocate, PromptDiffers, spans_of
 from whet.types import Row
 
 CLOCK = datetime(2025, 7, 10, 12)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.data.test_preferences import recipe, spoken
-from tests.data.test_templated import ASKED, CHATML, LLAMA3, row_of
-from whet.data.convert import detect
-from whet.data.shape import Shape
-from whet.data.source import read_source
-from whet.data.templated import is_marked
+from tests.data.rows.test_preferences import recipe, spoken
+from tests.data.rows.test_templated_texts import ASKED, CHATML, LLAMA3, row_of
+from whet.data.read.source import read_source
+from whet.data.rows.convert import detect
+from whet.data.rows.row_format import Shape
+from whet.data.rows.templated_texts import is_marked
 from whet.errors import DataError
 
 OPEN = "<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n"

@@ -1,8 +1,12 @@
-"""Rows made by hand for the checks."""
+"""Rows made by hand for the checks, and the checks run over them in this process."""
 
 from __future__ import annotations
 
-from whet.types import Row
+from collections.abc import Iterable
+
+from whet.data.refused import RowRefused
+from whet.doctor.check import Check, gravest_first
+from whet.types import Finding, Row
 
 
 def pair(index: int, prompt: str, chosen: str, rejected: str) -> Row:
@@ -18,3 +22,15 @@ def mark(index: int, prompt: str, answer: str, desirable: bool) -> Row:
 
 def answered(index: int, prompt: str, answer: str) -> Row:
     return Row(index, f"x:{index}", [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}])
+
+
+def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check]) -> list[Finding]:
+    """The findings of all checks in one pass over (index, row or why it cannot be used); the gravest first."""
+    checks = list(checks)
+    for index, row in rows:
+        for check in checks:
+            if isinstance(row, Row):
+                check.see(row)
+            else:
+                check.see_refused(index, row)
+    return gravest_first(checks)

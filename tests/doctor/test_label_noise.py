@@ -12,9 +12,9 @@ import pytest
 from scipy import sparse
 from scipy.optimize import check_grad
 
-from whet.doctor.checks.label_noise import LabelNoise
-from whet.doctor.disagreement import REGULARISER, logistic_regression, out_of_fold, reduced
-from whet.doctor.tfidf import tfidf
+from whet.doctor.analysis.out_of_fold import REGULARISER, logistic_regression, out_of_fold, reduced
+from whet.doctor.analysis.tfidf import tfidf
+from whet.doctor.checks.across_rows.label_noise import LabelNoise
 from whet.types import Row
 
 

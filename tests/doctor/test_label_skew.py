@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from whet.doctor.checks.label_skew import LabelSkew
+from whet.doctor.checks.balance.label_skew import LabelSkew
 from whet.types import Finding, Row
 
 

@@ -14,11 +14,11 @@ from scipy.stats import fisher_exact
 from bench.planted.clean import clean_rows
 from whet.data.survey import survey
 from whet.doctor.check import Check, Setting
-from whet.doctor.checks.contamination import Contamination
-from whet.doctor.checks.split_group import SplitGroup
-from whet.doctor.checks.test_leak import HeldOutLeak
-from whet.doctor.checks.test_power import PowerOfTest
-from whet.doctor.checks.uncovered import Uncovered, by_chance
+from whet.doctor.checks.balance.uncovered import Uncovered, by_chance
+from whet.doctor.checks.held_out.contamination import Contamination
+from whet.doctor.checks.held_out.split_group import SplitGroup
+from whet.doctor.checks.held_out.test_leak import HeldOutLeak
+from whet.doctor.checks.held_out.test_power import PowerOfTest
 from whet.doctor.examination import examine_source
 from whet.recipe.load import load_recipe
 from whet.types import Finding

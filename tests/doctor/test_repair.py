@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from whet.cli.main import run
-from whet.data.source import read_source
+from whet.data.read.source import read_source
 
 Capture = pytest.CaptureFixture[str]
 

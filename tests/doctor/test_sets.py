@@ -13,21 +13,21 @@ import pytest
 from bench.planted.clean import clean_rows
 from bench.planted.sets import PLANTS
 from whet.data.survey import survey
-from whet.demo import support_desk
+from whet.demo_data import support_desk
+from whet.doctor.analysis.near_duplicates import Kin
+from whet.doctor.analysis.overlap import Overlaps
+from whet.doctor.analysis.row_texts import glance, ngrams
+from whet.doctor.analysis.sample import TextSample
+from whet.doctor.analysis.topics import matrix_of, telling_words, topics
 from whet.doctor.check import Check
-from whet.doctor.checks.conflicting_answers import ConflictingAnswers
-from whet.doctor.checks.duplicate import Duplicate
-from whet.doctor.checks.fact_lookup import FactLookup
-from whet.doctor.checks.length_skew import LengthSkew
-from whet.doctor.checks.near_duplicate import NearDuplicate
-from whet.doctor.checks.topic_skew import TopicSkew
+from whet.doctor.checks.across_rows.conflicting_answers import ConflictingAnswers
+from whet.doctor.checks.across_rows.duplicate import Duplicate
+from whet.doctor.checks.across_rows.fact_lookup import FactLookup
+from whet.doctor.checks.across_rows.near_duplicate import NearDuplicate
+from whet.doctor.checks.balance.length_skew import LengthSkew
+from whet.doctor.checks.balance.topic_skew import TopicSkew
 from whet.doctor.examination import examine_source
-from whet.doctor.glance import glance, ngrams
-from whet.doctor.kin import Kin
-from whet.doctor.overlap import Overlaps
 from whet.doctor.registry import by_code
-from whet.doctor.sample import TextSample
-from whet.doctor.topics import matrix_of, telling_words, topics
 from whet.recipe.load import load_recipe
 from whet.types import Finding, Row
 

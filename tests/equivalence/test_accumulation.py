@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from tests.tiny_models import segments_of, tiny
-from whet.data.forest import build_batch, pick, trees
+from whet.data.batches.forest import build_batch, pick, trees
 from whet.model.adapter import add_adapter
-from whet.model.fit import install_forest
+from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
-from whet.train.loop import train_loop
-from whet.train.methods import NextToken
-from whet.train.optim import MasterOptimizer
+from whet.training.learners.next_token import NextToken
+from whet.training.loop import train_loop
+from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.types import Batch
 
 SHAPE = ((5, None), (19, None), (3, None), (9, None), (4, 3), (6, 3), (2, None))

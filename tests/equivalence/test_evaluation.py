@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.tiny_models import segments_of, tiny
-from whet.evaluate import sides
-from whet.evaluate.sides import kl_by_prompt, sides_of, text_nll
+from whet.evaluation import models as sides
+from whet.evaluation.models import kl_by_prompt, sides_of, text_nll
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.fit import install_forest
+from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
 

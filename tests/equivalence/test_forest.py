@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from tests.tiny_models import CONFIGS, grove, loss_and_gradients, roots, segments_of, tiny
-from whet.data.forest import build_batch, path_to
+from whet.data.batches.forest import build_batch, path_to
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.attention import FOREST
-from whet.model.fit import forest_refusal, install_forest
+from whet.model.architecture_proof import forest_refusal, install_forest
+from whet.model.attention.forest import FOREST
 from whet.model.policy import Policy, reference_logprobs
 from whet.recipe.schema import Full, Lora
 from whet.types import Batch, Segment

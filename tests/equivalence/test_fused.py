@@ -14,7 +14,7 @@ import torch
 from tests.equivalence.test_forest import BATCHES, adapted
 from tests.tiny_models import loss_and_gradients, roots, tiny
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.fit import fuse, install_forest, unfuse
+from whet.model.architecture_proof import fuse, install_forest, unfuse
 from whet.model.fused import attention, spans
 from whet.model.fused.install import FusedLayer
 from whet.model.policy import Policy, reference_logprobs

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tests import stories260k
-from whet.data.forest import build_batch
-from whet.generate.engine import Sampling, generate
+from whet.data.batches.forest import build_batch
+from whet.generation.engine import Sampling, generate
 from whet.model.adapter import add_adapter, causal_lm
+from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, load_base
-from whet.model.fit import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
 from whet.types import Segment

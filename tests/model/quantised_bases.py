@@ -9,8 +9,8 @@ import torch
 
 from tests.tiny_models import tiny, tiny_tokenizer
 from whet.model.adapter import add_adapter
+from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, load_base
-from whet.model.fit import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
 

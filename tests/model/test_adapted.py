@@ -13,9 +13,9 @@ from tests.model.quantised_bases import adapted, quantised, saved
 from tests.tiny_models import grove, loss_and_gradients
 from whet.model.adapter import add_adapter, without_adapter
 from whet.model.fused.adapted import AdaptedForward, adapted_linear
-from whet.model.fused.products import read_product
+from whet.model.fused.linear import read_product
 from whet.model.policy import Policy
-from whet.model.quantise import dequantised
+from whet.model.quantised.nf4 import dequantised
 from whet.recipe.schema import Lora
 
 pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (the extra quant)")

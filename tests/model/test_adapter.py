@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.tiny_models import grove, tiny
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter, causal_lm, is_adapted, load_adapter, without_adapter
-from whet.model.fit import install_forest
+from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
 

@@ -15,7 +15,7 @@ from tests.tiny_models import grove, tiny
 from whet.errors import ModelError, RecipeError
 from whet.model.adapter import add_adapter, causal_lm, load_adapter, merge_adapter, without_adapter
 from whet.model.adapter_options import told_adapter
-from whet.model.fit import fuse, install_forest
+from whet.model.architecture_proof import fuse, install_forest
 from whet.model.interpolate import interpolated
 from whet.model.lora import is_lora
 from whet.model.policy import Policy, reference_logprobs

@@ -11,11 +11,11 @@ import transformers
 
 from tests.tiny_models import GROUPED, VOCABULARY, grove, tiny
 from whet.model.adapter import add_adapter, load_adapter, merge_adapter, stirred, without_adapter
+from whet.model.architecture_proof import install_forest
 from whet.model.experts import expert_names, experts_of, told_experts
-from whet.model.fit import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
-from whet.train.selfcheck import self_check
+from whet.training.self_check import self_check
 
 ADAPTER = Lora(rank=4, alpha=8.0)
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from tests.tiny_models import grove, roots
-from whet.model.attention import layout_of
-from whet.model.plain import pad_rows, plain_rows
+from whet.model.attention.forest import layout_of
+from whet.model.attention.padded import pad_rows, plain_rows
 from whet.model.policy import placed
 
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whet.errors import RecipeError
-from whet.recipe.elsewhere import METHODS, OTHER_TOOLS, OTHERWISE
 from whet.recipe.explain import all_keys, kinds
 from whet.recipe.load import dump_recipe, load_recipe
+from whet.recipe.other_tools import METHODS, OTHER_TOOLS, OTHERWISE
 from whet.recipe.schema import Full, Lora, Pretrain, Recipe
-from whet.recipe.text import Dumper, parse
+from whet.recipe.yaml_text import Dumper, parse
 
 METHOD_KINDS = kinds(Recipe.model_fields["method"].annotation)
 

@@ -9,13 +9,13 @@ import pytest
 
 from whet.cli import main
 from whet.errors import InputError
-from whet.evaluate.harness_tasks import open_tasks
-from whet.generate.remote import Remote
+from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
+from whet.generation.chat_client import Remote
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe import trust
 from whet.recipe.load import load_recipe
-from whet.reward.combine import build_rewards
-from whet.reward.function import load_metric
+from whet.rewards.combine import build_rewards
+from whet.rewards.user_function import load_metric
 from whet.store.run import Run
 
 METRIC = "open({mark!r}, 'w').close()\ndef metric(answer, reference, row): return 1.0\n"

@@ -9,10 +9,10 @@ import torch
 from transformers import LlamaConfig
 
 from whet.model.accelerator import all_memory
-from whet.plan.machine import available_memory
+from whet.planning.machine import available_memory
 from whet.recipe.schema import Recipe
 from whet.store import container, resident
-from whet.train.micro import micro_here
+from whet.training.micro_batch import micro_here
 
 GB = 10**9
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(container, "MOUNTED", tmp_path / "cgroup")
     monkeypatch.setattr(container, "OWN", tmp_path / "own")
     monkeypatch.setattr("whet.model.accelerator.machine_memory", lambda: 64 * GB)
-    monkeypatch.setattr("whet.plan.machine.free_memory", lambda: 40 * GB)
+    monkeypatch.setattr("whet.planning.machine.free_memory", lambda: 40 * GB)
     (tmp_path / "cgroup").mkdir()
     return tmp_path
 

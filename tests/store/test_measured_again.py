@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.notes import Notes
-from whet import job
 from whet.cli.main import run as command
 from whet.recipe.schema import Recipe
-from whet.stages import reregister
 from whet.store import registry
 from whet.store.run import Run
+from whet.verbs import tune as job
+from whet.verbs.stages import reregister
 
 
 def evaluation(answer: str, word: str = "better") -> dict[str, Any]:

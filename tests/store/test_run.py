@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from whet.errors import RunFolderError
-from whet.recipe.keep import Forgetting, Keep
 from whet.recipe.schema import Evaluate, Full, Recipe
+from whet.recipe.sections.keep import Forgetting, Keep
 from whet.store import identity
 from whet.store.run import Run
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from whet.data.made_by import WITHIN
+from whet.data.cache_key import WITHIN
 from whet.store.source_key import HERE, modules_of, source_key
 
-ROOTS = ("whet.data.corpus", "whet.data.prepare")
+ROOTS = ("whet.data.pretrain.corpus", "whet.data.prepare")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def tree(tmp_path: Path) -> Path:
         shutil.copy(HERE / "whet" / name, tmp_path / "whet" / name)
     (tmp_path / "whet" / "data" / "fresh.py").write_text("ONE = 1\n")
     (tmp_path / "whet" / "data" / "alone.py").write_text("ONE = 1\n")
-    convert = tmp_path / "whet" / "data" / "convert.py"
+    convert = tmp_path / "whet" / "data" / "rows" / "convert.py"
     late = "\n\ndef late():\n    from whet.data import fresh\n\n    return fresh.ONE\n"
     convert.write_text(convert.read_text() + late)
     return tmp_path
@@ -35,7 +35,8 @@ def test_one_byte_of_any_module_that_is_imported_makes_another_key(tree: Path, r
     before = key()
     (tree / "whet" / "data" / "alone.py").write_text("ONE = 2\n")
     assert key() == before, "nobody imports it"
-    for path in ("data/fresh.py", "data/spans.py", "data/split.py", "data/tables.py", "types.py"):
+    rooms = ("data/render/turn_spans.py", "data/split/parts.py", "data/read/tables.py")
+    for path in ("data/fresh.py", *rooms, "types.py"):
         file = tree / "whet" / path
         text = file.read_text()
         file.write_text(text + "#")
@@ -47,9 +48,10 @@ def test_one_byte_of_any_module_that_is_imported_makes_another_key(tree: Path, r
 def test_the_keys_cover_what_reads_renders_and_splits() -> None:
     for root in ROOTS:
         names = modules_of((root,), WITHIN)
-        assert {f"whet.data.{name}" for name in ("convert", "shape", "judged", "marks", "frames", "hub")} <= set(names)
-        assert "whet.types" in names and not any(name.startswith("whet.train") for name in names)
-    assert "whet.data.blocks" in modules_of(("whet.data.corpus",), WITHIN)
+        rows = {f"whet.data.rows.{name}" for name in ("convert", "row_format", "judgements", "unpaired")}
+        assert rows | {"whet.data.render.turn_frames", "whet.data.read.hub"} <= set(names)
+        assert "whet.types" in names and not any(name.startswith("whet.training") for name in names)
+    assert "whet.data.pretrain.blocks" in modules_of(("whet.data.pretrain.corpus",), WITHIN)
 
 
 def test_a_root_that_was_moved_is_an_error_and_not_an_empty_key() -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 import typer
 
 import whet
-from whet.cli import (
+from whet.cli.progress import silence
+from whet.cli.verbs import (
     chat,
     check,
     collect,
@@ -39,7 +40,6 @@ from whet.cli import (
     train,
     tune,
 )
-from whet.cli.progress import silence
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
@@ -191,7 +191,7 @@ def usage_error(error: typer.TyperException) -> WhetError:
     command = context.command_path if context else "whet"
     what, fix = say().strip(), f"{command} --help shows what there is"
     if context and (name := getattr(error, "option_name", None)):
-        from whet.cli.wrong_option import way_out  # the recipe takes its time to import
+        from whet.cli.unknown_option import way_out  # the recipe takes its time to import
 
         known = [known for parameter in context.command.params for known in parameter.opts]
         if found := way_out(name, command.removeprefix("whet "), known):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.completing import recipe_keys, run_names
+from whet.cli.completions import recipe_keys, run_names
 from whet.errors import InputError
 
 DataOrRecipe = Annotated[

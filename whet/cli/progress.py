@@ -1,6 +1,6 @@
 """The observer of long work: a live bar in a terminal, plain lines in a log. Both write to stderr only.
 
-It answers to whet.train.observer: phase(name, total), step(step, total, facts), pulse(text), note(text), done().
+It answers to whet.observer: phase(name, total), step(step, total, facts), pulse(text), note(text), done().
 """
 
 from __future__ import annotations

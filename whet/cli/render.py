@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from whet.errors import without_hidden
-from whet.evaluate import ship
-from whet.evaluate.ship_view import advice, measure_row
-from whet.evaluate.units import told_change, told_change_range, told_metric, told_score
-from whet.evaluate.wording import told_effort
+from whet.evaluation import decision as ship
+from whet.reports.sections.decision import advice, measure_row
 from whet.store.atomic import plain
+from whet.text.numbers import told_change, told_change_range, told_metric, told_score
+from whet.text.wording import told_effort
 
 VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
 SHIP_STYLE = {"yes": "bold green", "no": "bold red", "not yet": "bold yellow"}

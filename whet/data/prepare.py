@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whet.data import rowcache, workers
-from whet.data.chunks import Preparer, chunks_of
-from whet.data.clusters import clusters
-from whet.data.convert import to_row
-from whet.data.kindred import HALF, drawn_together, name_clusters, on_both_sides, told
+from whet.data import row_cache as rowcache
+from whet.data import workers
+from whet.data.batches.segment_files import SegmentFile, Segments, SegmentWriter
+from whet.data.chunk_rows import Preparer, chunks_of
+from whet.data.draws import HALF, drawn_together, name_clusters, on_both_sides, told
 from whet.data.ledger import FATES, Fate, Ledger
-from whet.data.raft import Shown, asked_within, lookup_of
-from whet.data.rankings import as_pairs
-from whet.data.segments import SegmentFile, Segments, SegmentWriter
-from whet.data.shape import Shape
-from whet.data.source import read_row, unread_source
-from whet.data.split import Parts, leaks, split
-from whet.data.suited import refuse_other_method
+from whet.data.read.source import read_row, unread_source
+from whet.data.render.renderer import Renderer
+from whet.data.retrieval.raft import Shown, asked_within, lookup_of
+from whet.data.rows.convert import to_row
+from whet.data.rows.method_fit import refuse_other_method
+from whet.data.rows.rankings import as_pairs
+from whet.data.rows.row_format import Shape
+from whet.data.split.clusters import clusters
+from whet.data.split.parts import Parts, leaks, split
+from whet.data.split.row_traits import Traits, content_hash
 from whet.data.survey import Survey, survey, with_labels_joined
-from whet.data.template import Renderer
-from whet.data.traits import Traits, content_hash
 from whet.errors import DataError, count
 from whet.recipe.schema import HeadMethod, Recipe
 from whet.store.atomic import new_folder, recover_folder

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from whet.data import rankings
-from whet.data.coverage import REASONING, strings_in
-from whet.data.label_forms import MOST_LABELS, joined, told
-from whet.data.labelled import classes_of
-from whet.data.refuse import RowRefused
-from whet.data.remarks import heard
-from whet.data.shape import Detector, Shape
-from whet.data.source import read_source
+from whet.data.read.remarks import heard
+from whet.data.read.source import read_source
+from whet.data.refused import RowRefused
+from whet.data.render.field_coverage import REASONING, strings_in
+from whet.data.rows import rankings
+from whet.data.rows.label_forms import MOST_LABELS, joined, told
+from whet.data.rows.row_format import Detector, Shape
+from whet.data.rows.targets import classes_of
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
 

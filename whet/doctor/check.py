@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from whet.data.refuse import RowRefused
-from whet.data.shape import Shape
-from whet.doctor.kin import Kin
+from whet.data.refused import RowRefused
+from whet.data.rows.row_format import Shape
+from whet.doctor.analysis.near_duplicates import Kin
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
 
@@ -121,18 +121,6 @@ class LeakCheck(Check):
     @abstractmethod
     def given_away(self) -> set[int]:
         """The test rows, of those that were seen, that rows to be learned give away."""
-
-
-def examine(rows: Iterable[tuple[int, Row | RowRefused]], checks: Iterable[Check]) -> list[Finding]:
-    """The findings of all checks in one pass over (index, row or why it cannot be used); the gravest first."""
-    checks = list(checks)
-    for index, row in rows:
-        for check in checks:
-            if isinstance(row, Row):
-                check.see(row)
-            else:
-                check.see_refused(index, row)
-    return gravest_first(checks)
 
 
 def gravest_first(checks: Iterable[Check]) -> list[Finding]:

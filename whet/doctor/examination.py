@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Any
 
 from whet.data import workers
-from whet.data.convert import to_row
-from whet.data.encoding import Encoder
-from whet.data.rankings import as_pairs
-from whet.data.refuse import RowRefused
-from whet.data.shape import Shape
-from whet.data.source import Unread, read_row, unread_source
+from whet.data.read.source import Unread, read_row, unread_source
+from whet.data.refused import RowRefused
+from whet.data.render.encoding import Encoder
+from whet.data.rows.convert import to_row
+from whet.data.rows.rankings import as_pairs
+from whet.data.rows.row_format import Shape
 from whet.data.survey import survey
 from whet.doctor.check import Check, RowCheck, Setting, gravest_first
 from whet.recipe.schema import Recipe

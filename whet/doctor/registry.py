@@ -18,9 +18,9 @@ from whet.errors import InputError, nearest
 def by_code() -> dict[str, type[Check]]:
     """Every check by its code, in the order of the codes. Raises ValueError where a code stands twice."""
     found: dict[str, type[Check]] = {}
-    for module in pkgutil.iter_modules(checks.__path__):
-        for value in vars(import_module(f"{checks.__name__}.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, Check) and value.__module__.endswith(f".{module.name}"):
+    for module in pkgutil.walk_packages(checks.__path__, f"{checks.__name__}."):
+        for value in vars(import_module(module.name)).values():
+            if isinstance(value, type) and issubclass(value, Check) and value.__module__ == module.name:
                 if value.code in found:
                     raise ValueError(f"two checks have the code {value.code!r}")
                 found[value.code] = value

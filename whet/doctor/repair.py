@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from whet.data import rankings
-from whet.data.shape import Shape
-from whet.data.source import Line, Unread, labels, read_row, unread_source
+from whet.data.read.source import Line, Unread, labels, read_row, unread_source
+from whet.data.rows import rankings
+from whet.data.rows.row_format import Shape
 from whet.doctor.check import Check
 from whet.errors import DataError, DiskFullError, InputError, RunFolderError
 from whet.recipe.schema import Recipe

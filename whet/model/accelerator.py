@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whet.errors import RecipeError
-from whet.plan.machine import available_memory
+from whet.planning.machine import available_memory
 from whet.store.container import memory_limit
 from whet.store.resident import all_memory as machine_memory
 from whet.store.resident import peak_resident

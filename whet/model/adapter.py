@@ -14,7 +14,7 @@ from whet.errors import ModelError
 from whet.model.adapter_options import refuse_bad_patterns, refuse_idle_patterns, saved_modules, ties
 from whet.model.experts import targets_of
 from whet.model.fused.adapted import install_adapted
-from whet.model.quantise import quantised_linears
+from whet.model.quantised.nf4 import quantised_linears
 from whet.recipe.schema import Full, Lora
 
 HEAD = "score"
@@ -26,7 +26,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
 
     The result is a PeftModel for LoRA and the model itself for full fine-tuning. Adapter weights take the dtype of
     the base (of its computation, where it is quantised); the optimiser keeps their float32 originals
-    (whet/train/optim.py). Raises ModelError where the base cannot carry what is asked for.
+    (whet/training/optimizers/master_weights.py). Raises ModelError where the base cannot carry what is asked for.
     """
     if isinstance(adapter, Full):
         if quantised_linears(model):

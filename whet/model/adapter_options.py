@@ -8,7 +8,7 @@ from typing import Any
 from whet.errors import ModelError, nearest
 from whet.model.experts import expert_tensors, experts_of, told_experts
 from whet.model.lora import is_lora
-from whet.model.quantise import is_quantised
+from whet.model.quantised.nf4 import is_quantised
 from whet.recipe.schema import Lora
 
 

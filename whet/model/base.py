@@ -19,12 +19,12 @@ from transformers.utils import logging as transformers_logging
 
 from whet.errors import ModelError, count, nearest
 from whet.model.accelerator import is_processor
-from whet.model.fit import prove_head
+from whet.model.architecture_proof import prove_head
 from whet.model.gguf.convert import cost, unpacked
-from whet.model.identity import fingerprint
-from whet.model.quantise import keep_weights_unpacked
-from whet.model.quantise_load import load_quantised
-from whet.model.sizes import refuse_absurd_sizes
+from whet.model.quantised.load import load_quantised
+from whet.model.quantised.nf4 import keep_weights_unpacked
+from whet.model.size_limits import refuse_absurd_sizes
+from whet.model.weights_identity import fingerprint
 from whet.recipe import bases
 from whet.recipe.bases import folder_of, gguf_base
 from whet.recipe.schema import Quantise
@@ -153,7 +153,7 @@ def load_base(
     """Model and tokenizer in the given dtype; with `quantise` the linear layers in 4 bits, computing in that dtype.
 
     Each tensor goes from its file to the device, so that no second model stands in the machine's memory; a 4-bit base
-    is made on the processor (whet/model/quantise_load.py) and moved. Raises ModelError with the reason in one line.
+    is made on the processor (whet/model/quantised/load.py) and moved. Raises ModelError with the reason in one line.
     """
     path = locate(name)
     refuse_pickles(name)

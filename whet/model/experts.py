@@ -18,7 +18,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from whet.errors import ModelError
-from whet.model.quantise import is_quantised, quantised_linears
+from whet.model.quantised.nf4 import is_quantised, quantised_linears
 from whet.recipe.schema import Lora
 
 LINEAR = (nn.Linear, Conv1D)

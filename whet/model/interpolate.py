@@ -15,7 +15,7 @@ from torch import Tensor
 
 from whet.errors import ModelError
 from whet.model.adapter import is_adapted
-from whet.recipe.adapters import no_line
+from whet.recipe.sections.adapters import no_line
 
 
 @contextmanager

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from whet.data.shared import fold
+from whet.data.batches.shared_prefixes import fold
 from whet.errors import count
 from whet.model.adapter import causal_lm, trunk_of
-from whet.model.attention import forest, layout_of
+from whet.model.attention.forest import forest, layout_of
+from whet.model.attention.padded import pad_rows, plain_rows
 from whet.model.fused.install import recompute
-from whet.model.logprob import Head, chunks, token_logprobs
-from whet.model.plain import pad_rows, plain_rows
+from whet.model.logits.logprob import Head, chunks, token_logprobs
 from whet.pulse import beat
 from whet.types import Batch
 
@@ -99,7 +99,8 @@ class Policy:
 
 def logit_scale(config: Any) -> float:
     """What an architecture multiplies its logits by: each has its own word for it (Cohere, Granite, Falcon H1, Inkling;
-    HyperCLOVA X multiplies by what Granite divides by). That none is missed is proved by whet/model/fit.py."""
+    HyperCLOVA X multiplies by what Granite divides by). That none is missed is proved by
+    whet/model/architecture_proof.py."""
     scale = 1.0
     if config.model_type in UNSCALED:
         return scale
@@ -144,7 +145,7 @@ def reference_logprobs(model: Any, batch: Batch) -> Tensor:
 
     Where these would be more than FULL_LOGITS, its own trunk, and its output layer with torch's log-softmax over a
     chunk at a time, made again in the backward pass: two long rows of a large vocabulary would take gigabytes. That
-    trunk and output layer give the model's own logits was proved when it was loaded (whet/model/fit.py).
+    trunk and output layer give the model's own logits was proved when it was loaded (whet/model/architecture_proof.py).
     """
     there = placed(batch, next(model.parameters()).device)
     rows, slot_T = plain_rows(there)

@@ -23,8 +23,8 @@ from whet.model.base import (
     refuse_larger_tokenizer,
     refuse_pickles,
 )
-from whet.model.quantise import bitsandbytes
-from whet.model.quantise_load import refuse_quantised, refuse_unquantisable
+from whet.model.quantised.load import refuse_quantised, refuse_unquantisable
+from whet.model.quantised.nf4 import bitsandbytes
 from whet.recipe.bases import NANO, folder_of
 from whet.recipe.schema import Full, Lora, Pretrain, Recipe
 

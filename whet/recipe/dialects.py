@@ -1,4 +1,5 @@
-"""Names of the chat templates that texts may already be written in; whet/data/dialects.py knows how each is written."""
+"""Names of the chat templates that texts may already be written in; whet/data/rows/dialects.py knows how each is
+written."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from whet.errors import RecipeError, nearest, shorten
-from whet.recipe.elsewhere import METHODS, OTHER_TOOLS, called_here
+from whet.recipe.other_tools import METHODS, OTHER_TOOLS, called_here
 from whet.recipe.schema import Recipe
-from whet.recipe.text import Places
+from whet.recipe.yaml_text import Places
 
 
 def kinds(annotation: Any) -> dict[str, type[BaseModel]]:

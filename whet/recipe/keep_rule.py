@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
+from whet.recipe.sections.keep import BASE, NOTHING
 
 REPLAY_RATIO, TEXT_RATIO = 0.33, 0.2
 """Measured on two bases (docs/forgetting.md); continued pre-training takes 0.05 for a weak shift, 0.25 to 0.5 for a

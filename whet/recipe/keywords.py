@@ -105,7 +105,7 @@ def as_keyword(key: str, value: str) -> str:
 
 def _shown(value: Any) -> str:
     """A value as Python writes it; a word in capitals stands for one, and stays."""
-    from whet.recipe.text import parse  # reads YAML, for which `whet --help` has no time
+    from whet.recipe.yaml_text import parse  # reads YAML, for which `whet --help` has no time
 
     if re.fullmatch(r"[A-Z]+", value):
         return value

@@ -12,23 +12,23 @@ import yaml
 from pydantic import ValidationError
 
 from whet.errors import RecipeError, nearest
-from whet.recipe.adapters import refuse_adapter_contradictions
-from whet.recipe.comparison_files import comparison_beside
-from whet.recipe.evaluation import refuse_evaluation_contradictions
+from whet.recipe.conflicts.evaluate import refuse_evaluation_contradictions
+from whet.recipe.conflicts.goal import refuse_goal_contradictions, with_goal_metric
+from whet.recipe.conflicts.keep import kept_beside, refuse_keep_contradictions
+from whet.recipe.conflicts.unread import refuse_idle_keys
 from whet.recipe.explain import explain
-from whet.recipe.formats import other_format, sheet_of
-from whet.recipe.goal_conflicts import refuse_goal_contradictions, with_goal_metric
-from whet.recipe.idle import refuse_idle_keys
-from whet.recipe.kept import kept_beside, refuse_keep_contradictions
-from whet.recipe.retrieval import documents_beside, refuse_retrieval_contradictions
-from whet.recipe.reward_files import rewards_beside
-from whet.recipe.rollouts import Ppo, Rollouts
+from whet.recipe.file_formats import other_format, sheet_of
+from whet.recipe.files.compare import comparison_beside
+from whet.recipe.files.rewards import rewards_beside
+from whet.recipe.files.teachers import refuse_teacher_contradictions, teacher_beside
+from whet.recipe.methods.rollouts import Ppo, Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
 from whet.recipe.secret_keys import refuse_keys
+from whet.recipe.sections.adapters import refuse_adapter_contradictions
+from whet.recipe.sections.retrieval import documents_beside, refuse_retrieval_contradictions
 from whet.recipe.strict import refuse_first
-from whet.recipe.teachers import refuse_teacher_contradictions, teacher_beside
-from whet.recipe.text import Dumper, Places, parse
 from whet.recipe.trust import found_in_run, named_by_user
+from whet.recipe.yaml_text import Dumper, Places, parse
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 DATA_SUFFIXES = {".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".md", ".gz"}

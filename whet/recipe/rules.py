@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from whet.errors import count
 from whet.recipe.keep_rule import keeping
-from whet.recipe.rollouts import OwnAnswers, Rollouts
+from whet.recipe.methods.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Classify, Dpo, HeadMethod, Kto, Lora, Pretrain, Recipe, Reward, Sft
 
 LORA_OVER_FULL = 10.0

@@ -9,28 +9,28 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from whet.recipe.adapters import Full as Full
-from whet.recipe.adapters import Lora as Lora
-from whet.recipe.comparison import Compare as Compare
 from whet.recipe.dialects import Dialect
-from whet.recipe.distillation import Bake, Distil
-from whet.recipe.goal import Goal
-from whet.recipe.judging import PairJudge
-from whet.recipe.keep import Forgetting, Keep, switched
-from whet.recipe.places import FunctionPlace
-from whet.recipe.retrieval import Retrieval
-from whet.recipe.retrieval import SupportJudge as SupportJudge
-from whet.recipe.rewards import AnyReward as AnyReward
-from whet.recipe.rewards import Exact as Exact
-from whet.recipe.rewards import Function as Function
-from whet.recipe.rewards import JsonObject as JsonObject
-from whet.recipe.rewards import Judge as Judge
-from whet.recipe.rewards import LearnedReward as LearnedReward
-from whet.recipe.rewards import Length as Length
-from whet.recipe.rewards import Regex as Regex
-from whet.recipe.rewards import SomeRewards
-from whet.recipe.rewards import UnitTests as UnitTests
-from whet.recipe.rollouts import Grpo, Ppo, Rloo
+from whet.recipe.external import FunctionPlace
+from whet.recipe.methods.distillation import Bake, Distil
+from whet.recipe.methods.rollouts import Grpo, Ppo, Rloo
+from whet.recipe.sections.adapters import Full as Full
+from whet.recipe.sections.adapters import Lora as Lora
+from whet.recipe.sections.compare import Compare as Compare
+from whet.recipe.sections.goal import Goal
+from whet.recipe.sections.judges import PairJudge
+from whet.recipe.sections.keep import Forgetting, Keep, switched
+from whet.recipe.sections.retrieval import Retrieval
+from whet.recipe.sections.retrieval import SupportJudge as SupportJudge
+from whet.recipe.sections.rewards import AnyReward as AnyReward
+from whet.recipe.sections.rewards import Exact as Exact
+from whet.recipe.sections.rewards import Function as Function
+from whet.recipe.sections.rewards import JsonObject as JsonObject
+from whet.recipe.sections.rewards import Judge as Judge
+from whet.recipe.sections.rewards import LearnedReward as LearnedReward
+from whet.recipe.sections.rewards import Length as Length
+from whet.recipe.sections.rewards import Regex as Regex
+from whet.recipe.sections.rewards import SomeRewards
+from whet.recipe.sections.rewards import UnitTests as UnitTests
 from whet.recipe.strict import Name, Strict
 
 
@@ -209,7 +209,7 @@ class Optimizer(Strict):
 
 
 OpponentName = Literal["base", "constant", "prompted", "examples"]
-"""What a verdict holds the tuned model against (whet/evaluate/opponents/)."""
+"""What a verdict holds the tuned model against (whet/evaluation/opponents/)."""
 
 
 class Evaluate(Strict):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.recipe.text import Places
+from whet.recipe.yaml_text import Places
 
 KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("AKIA", "ASIA", "ABIA", "ACCA"), r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),

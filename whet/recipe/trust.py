@@ -103,7 +103,7 @@ def _refuse(place: Place, what: str, content: bytes, does: str = "runs") -> None
 
 
 def _places(recipe: Recipe) -> Iterator[Place]:
-    from whet.recipe.places import is_function  # with pydantic, for which `whet --help` has no time
+    from whet.recipe.external import is_function  # with pydantic, for which `whet --help` has no time
 
     judges = [recipe.evaluate.judge, recipe.retrieval.judge if recipe.retrieval else None]
     rewards = [*getattr(recipe.method, "rewards", []), *(recipe.evaluate.wins or [])]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import DataError, count, shorten
-from whet.recipe.formats import sheet_of
-from whet.recipe.keep import BASE, NOTHING
-from whet.recipe.places import is_function
+from whet.recipe.external import is_function
+from whet.recipe.file_formats import sheet_of
 from whet.recipe.schema import Recipe
+from whet.recipe.sections.keep import BASE, NOTHING
 from whet.store.atomic import sha256_file, sha256_text
 
 ASIDE: Any = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.recipe.places import is_function
-from whet.recipe.rewards import AnyReward, Function, JsonObject, LearnedReward
+from whet.recipe.external import is_function
 from whet.recipe.schema import Recipe
+from whet.recipe.sections.rewards import AnyReward, Function, JsonObject, LearnedReward
 from whet.recipe.trust import TASK_SUFFIXES, is_task_file
 from whet.store.atomic import sha256_file, sha256_text
 

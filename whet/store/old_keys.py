@@ -8,7 +8,7 @@ import yaml
 
 from whet.errors import WhetError
 from whet.recipe.secret_keys import TAKEN_OUT, keys_in, without_keys
-from whet.recipe.text import Dumper, parse
+from whet.recipe.yaml_text import Dumper, parse
 from whet.store.atomic import write_text
 
 

@@ -18,7 +18,7 @@ from whet.store.run import Run, refuse_file_as_root
 
 DAY = 86_400
 GIVEN = "given"
-"""Beside the runs: rows that a Python program gave (whet/data/held_rows.py)."""
+"""Beside the runs: rows that a Python program gave (whet/data/read/in_memory.py)."""
 NAMING = ("recipe*.yaml", "scaled_from.json")
 """Files of a run that name others: a teacher, a reward, the run whose model it is nearer to its base."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RunFolderError, nearest
-from whet.recipe.formats import sheet_of
+from whet.recipe.file_formats import sheet_of
 from whet.store.atomic import append_line, plain
 from whet.store.lock import Lock
 from whet.store.names import longer, stem_of

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from whet.model.attention import active_forest
-from whet.model.fused import products
-from whet.model.fused.products import Gradients, Product, read_product
+from whet.model.attention.forest import active_forest
+from whet.model.fused import linear as products
+from whet.model.fused.linear import Gradients, Product, read_product
 from whet.model.lora import is_lora
-from whet.model.quantise import is_quantised
+from whet.model.quantised.nf4 import is_quantised
 
 
 def adapted_linear(x: Tensor, product: Product) -> Tensor:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from whet.model.attention import Layout, active_forest, forest
+from whet.model.attention.forest import Layout, active_forest, forest
 from whet.model.fused.attention import Attention
 from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, attention_half, mlp_half
+from whet.model.fused.linear import Product, read_product
 from whet.model.fused.pointwise import ACTIVATIONS, Rotary
-from whet.model.fused.products import Product, read_product
 from whet.model.fused.spans import spans_of
 
 LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}

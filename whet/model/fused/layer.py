@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from whet.model.fused import attention, pointwise, products
+from whet.model.fused import attention, pointwise
+from whet.model.fused import linear as products
 from whet.model.fused.attention import Attention
+from whet.model.fused.linear import Gradients, Product
 from whet.model.fused.pointwise import Rotary
-from whet.model.fused.products import Gradients, Product
 from whet.model.fused.spans import Span
 
 

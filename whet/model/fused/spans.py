@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from whet.data.forest import trees_of
-from whet.model.attention import LENGTH_GRAIN, Layout, family, round_up
+from whet.data.batches.forest import trees_of
+from whet.model.attention.forest import LENGTH_GRAIN, Layout, family, round_up
 from whet.types import Batch
 
 ROUND = 24_576

@@ -26,7 +26,7 @@ from torch import Tensor
 from whet.errors import DiskFullError, RunFolderError
 from whet.model.gguf.architecture import FREQUENCIES, Placed, config_of, placed_tensors
 from whet.model.gguf.header import COPY_AGAIN, Header, Stored, package, read_header, refusal
-from whet.model.sizes import refuse_absurd_sizes
+from whet.model.size_limits import refuse_absurd_sizes
 from whet.store.atomic import free_bytes, make_folder, new_folder, remove, sha256_file, sweep, write_json
 from whet.store.home import cache_home
 from whet.store.lock import Lock

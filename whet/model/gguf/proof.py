@@ -12,8 +12,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from whet.data.refuse import RowRefused
-from whet.data.template import Renderer
+from whet.data.refused import RowRefused
+from whet.data.render.renderer import Renderer
 from whet.errors import ModelError, shorten
 from whet.model.gguf.header import COPY_AGAIN, refusal
 from whet.types import Message

@@ -1,0 +1,62 @@
+"""A killed run of bake or of distil, its own answers included, goes on bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.training.test_resume import CODES, kill_when
+from whet import api
+
+SETTINGS = [
+    "steps=10", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.near_duplicates=false",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that says codes in words of its own."""
+    folder = tmp_path_factory.mktemp("teacher")
+    rows = [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES]
+    (folder / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    api.train(str(folder / "codes.jsonl"), run_root=folder, name="teacher", steps=8)
+    return folder
+
+
+def start(data: Path, method: str, runs: Path) -> subprocess.Popen[bytes]:
+    settings = [word for setting in (f"method={method}", *SETTINGS) for word in ("--set", setting)]
+    command = [sys.executable, "-m", "whet", "train", str(data), "--runs", str(runs), "--name", "r", *settings]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+
+
+def finish(data: Path, method: str, runs: Path) -> Path:
+    process = start(data, method, runs)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output.decode()
+    return runs / "r"
+
+
+@pytest.mark.parametrize("kind", ["bake", "distil"])
+def test_killed_and_resumed_equals_uninterrupted(kind: str, teacher: Path, tmp_path: Path) -> None:
+    method = "{kind: bake, prompt: Answer in capitals.}"
+    if kind == "distil":
+        method = f"{{kind: distil, teacher: {teacher / 'teacher'}, prompts: 4, max_new_tokens: 12}}"
+    data = teacher / "codes.jsonl"
+    whole = finish(data, method, tmp_path / "whole")
+    kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 8)
+    killed = finish(data, method, tmp_path / "killed")
+    one, other = (load_file(str(run / "model" / "adapter_model.safetensors")) for run in (whole, killed))
+    assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+    numbers = ("step", "loss", "validation_loss", "grad_norm", "answer_tokens")
+    logs = [
+        [{key: line[key] for key in numbers if key in line} for line in map(json.loads, path.read_text().splitlines())]
+        for path in (whole / "metrics.jsonl", killed / "metrics.jsonl")
+    ]
+    assert logs[0] == logs[1] and any(line.get("loss", 0) > 1e-3 for line in logs[0])

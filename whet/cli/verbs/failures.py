@@ -1,0 +1,35 @@
+"""`whet failures`: which kinds of validation rows the tuned model fails on, and what to collect."""
+
+from __future__ import annotations
+
+from whet.cli.importing import kept
+from whet.cli.options import RUNS, Json, RunName, Runs, Trust
+
+
+def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json = False) -> None:
+    """Say where the tuned model fails on the validation rows, which training rows are near, and what to collect.
+
+    The test rows are not looked at: who collects by them has no test any more. Writes failures.json and collect.md
+    into the run.
+
+    Example: whet failures tickets-1a2b3c4d
+    """
+    with kept():
+        from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+    from whet.reports.collection_list import headline
+    from whet.store.registry import find_run
+
+    screen = Screen(json_)
+    found = find_run(run, runs)
+    watch = observer()
+    try:
+        result = api.failures(found, observer=watch)
+    finally:
+        watch.done()
+    screen.say(headline(result), style="bold")
+    for kind in result["kinds"]:
+        screen.say(f"  {kind['sentence']}")
+    screen.say(f"rows and their neighbours: {result['list']}")
+    screen.finish(result)

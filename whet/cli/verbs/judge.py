@@ -1,0 +1,115 @@
+"""`whet judge`: people compare the answers of base and tuned, without knowing whose they are."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whet.cli.options import RUNS, Json, RunName, Runs
+from whet.errors import InputError, are, count
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+    from whet.evaluation.judges.people import Choice, Pair
+
+KEYS: dict[str, Choice] = {"l": "left", "r": "right", "t": "tie", "b": "bad", "s": "skip"}
+ARROWS = {"\x1b[D": "l", "\x1b[C": "r", "\x1bOD": "l", "\x1bOC": "r"}
+HELP = "l left is better   r right is better   t tie   b both bad   s skip   q quit"
+
+
+def judge(
+    run: RunName,
+    who: Annotated[str | None, typer.Option(metavar="NAME", help="Who judges; default: your login.")] = None,
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """Compare the answers of base and tuned without knowing whose they are. The same command again goes on.
+
+    Keys: l left (or the arrow), r right, t tie, b both bad, s skip, q quit. Choices may also be piped, one a line.
+
+    Example: whet judge tickets-1a2b3c4d
+    """
+    from whet.cli.render import Screen
+    from whet.evaluation.judges import people
+    from whet.store import registry
+
+    screen = Screen(json_)
+    name = who if who is not None else login()
+    if not name.strip():
+        raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
+    found = registry.find_run(run, runs)
+    sitting = people.sit_down(found.folder, name)
+    total = len(sitting.waiting)
+    pairs = count(total, "pair")
+    screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
+    done = 0
+    for done, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
+        sitting.keep(pair, choice)
+        screen.say(f"{done} of {total}: {choice}", style="dim")
+    if left := total - done:
+        screen.say(f"{count(left, 'pair')} {are(left)} left; the same command goes on")
+    result = people.result(found.folder)
+    screen.say(result["statement"])
+    if result["choices"]["decided"]:
+        screen.say(f"The decided ones are preference rows: whet tune {result['preferences']}", style="dim")
+        screen.say("They are this run's test rows: do not judge a model that learned them by that test.", style="dim")
+    screen.finish(result)
+
+
+def judged(screen: Screen, waiting: list[Pair]) -> Iterator[tuple[Pair, Choice]]:
+    """Shows the pairs one by one, and gives each with what was chosen, until all are done or somebody quits."""
+    keys = pressed()
+    for number, pair in enumerate(waiting, start=1):
+        show(screen, pair, number, len(waiting))
+        while (key := next(keys, "q")) not in KEYS:
+            if key == "q":
+                return
+            screen.say(f"{key!r} is none of the keys; {HELP}", style="yellow")
+        yield pair, KEYS[key]
+
+
+def show(screen: Screen, pair: Pair, number: int, total: int) -> None:
+    """The request above, the two answers side by side; below each other where the terminal is narrow."""
+    from rich.columns import Columns
+    from rich.panel import Panel
+    from rich.text import Text
+
+    from whet.reports.answer_cards import visible
+
+    screen.show(
+        Panel(Text(visible(pair.request)), title=f"{number} of {total}", title_align="left", border_style="dim")
+    )
+    panels = [Panel(Text(visible(pair.text(side))), title=side, title_align="left") for side in ("left", "right")]
+    wide = screen.console.width >= 80
+    screen.show(Columns(panels, width=(screen.console.width - 1) // 2, padding=(0, 1)) if wide else Columns(panels))
+
+
+def pressed() -> Iterator[str]:
+    """Keys as they are pressed; where there is no terminal, the first character of each line."""
+    if not sys.stdin.isatty():
+        for line in sys.stdin:
+            if line.strip():
+                yield line.strip()[:1].lower()
+        return
+    while True:
+        key = one_key()
+        yield ARROWS.get(key, key.lower())
+
+
+def one_key() -> str:
+    """One key. Raises KeyboardInterrupt for Ctrl-C; the end of the input quits."""
+    try:
+        return typer.getchar()
+    except EOFError:
+        return "q"
+
+
+def login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise InputError("this login has no name", where="--who", fix="as in: --who anna") from error

@@ -1,0 +1,1 @@
+"""Files, tables and sets of the Hub to raw rows."""

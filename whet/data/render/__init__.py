@@ -1,0 +1,1 @@
+"""Rows to tokens: the template, its spans, and one file a rendering."""

@@ -1,0 +1,1 @@
+"""Documents, passages, retrievers, and rows that are answered from them."""

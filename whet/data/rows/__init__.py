@@ -1,0 +1,1 @@
+"""Raw rows to rows: formats, columns, conversations, preferences."""

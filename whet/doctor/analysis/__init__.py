@@ -1,0 +1,1 @@
+"""What checks know of many texts: words, neighbours, topics, languages, labels."""

@@ -1,0 +1,1 @@
+"""Rows that agree or disagree with each other."""

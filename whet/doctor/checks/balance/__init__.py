@@ -1,0 +1,1 @@
+"""What the rows have too much or too little of."""

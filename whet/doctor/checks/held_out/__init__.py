@@ -1,0 +1,1 @@
+"""What the rows that are learned give away of those that are held out."""

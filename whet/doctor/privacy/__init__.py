@@ -1,0 +1,1 @@
+"""Personal data, secrets and national ids, and how they are taken out."""

@@ -1,0 +1,119 @@
+"""Checks of what stands in one text: a fault is shown by an excerpt, and a row has it where one of its texts has it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+from whet.doctor.check import RowCheck
+from whet.doctor.privacy.personal_data import personal_spans
+from whet.doctor.privacy.redactions import Span, apart, redacted
+from whet.doctor.privacy.secrets import secret_spans
+from whet.types import Finding, Message, Row, Severity
+
+EXCERPT = 40
+"""Characters around a fault that a message shows."""
+
+
+def texts_of(row: Row) -> list[str]:
+    """Every text of a row that the model will read or learn: contents, thoughts, arguments of tool calls."""
+    if row.text is not None:
+        return [row.text]
+    found = list(_said(row.messages))
+    return found + list(_said((row.rejected or [])[row.shared :])) if row.rejected else found
+
+
+def answers_of(row: Row) -> list[str]:
+    """What is learned: the words of the assistant, of both sides where the row is a pair."""
+    both = [*row.messages, *(row.rejected or [])[row.shared :]] if row.rejected else row.messages
+    return [text for message in both if message["role"] == "assistant" for text in _parts(message.get("content"))]
+
+
+def _said(messages: Iterable[Message]) -> Iterator[str]:
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            if content:
+                yield content
+        else:
+            yield from _parts(content)
+        for name in ("reasoning_content", "tool_calls"):
+            if message.get(name):
+                yield from _strings(message[name])
+
+
+def _parts(content: Any) -> list[str]:
+    """The texts of a content, which is one text or a list of parts."""
+    if isinstance(content, str):
+        return [content] if content else []
+    return [part["text"] for part in content or [] if isinstance(part, dict) and isinstance(part.get("text"), str)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for inner in value.values() for text in _strings(inner))
+    elif isinstance(value, list):
+        yield from (text for inner in value for text in _strings(inner))
+
+
+def excerpt(text: str, start: int, end: int) -> str:
+    """What stands at a place, with some of what is around it, on one line. Personal data and secrets are redacted, as
+    what is found goes into logs and files."""
+    room = max(0, EXCERPT - (end - start)) // 2
+    left, right = max(0, start - room), min(len(text), max(end, start) + room)
+    hidden = apart([*secret_spans(text), *personal_spans(text)])
+    within = [Span(max(s, left) - left, min(e, right) - left, kind) for s, e, kind in hidden if s < right and e > left]
+    shown = redacted(text[left:right], within)
+    return ("..." if left else "") + " ".join(shown.split()) + ("..." if right < len(text) else "")
+
+
+class ExampleCheck(RowCheck):
+    """A check that names the rows that have a fault, and shows the first of them."""
+
+    severity: ClassVar[Severity] = "warning"
+    says: ClassVar[str]
+    """What is said of one row and of many: `holds|hold a key`."""
+    remedy: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.example = ""
+
+    @abstractmethod
+    def look(self, row: Row) -> str | None:
+        """What shows the fault, or None where the row has none."""
+
+    def note(self, index: int, where: str, found: str) -> None:
+        self.rows.append(index)
+        self.example = self.example or f"{where}: {found}"
+
+    def findings(self) -> list[Finding]:
+        if not self.rows:
+            return []
+        message = f"{counted(len(self.rows), self.says)} ({self.example})"
+        return [self.finding(self.severity, message, self.rows, self.remedy)]
+
+
+class TextCheck(ExampleCheck):
+    """A check that needs to see one text at a time."""
+
+    @abstractmethod
+    def fault(self, text: str) -> str:
+        """An excerpt that shows the fault; empty where the text has none."""
+
+    def texts(self, row: Row) -> list[str]:
+        """The texts to look at."""
+        return texts_of(row)
+
+    def look(self, row: Row) -> str | None:
+        return next((shown for text in self.texts(row) if (shown := self.fault(text))), None)
+
+
+def counted(count: int, says: str) -> str:
+    """`1 row holds ...`, `3 rows hold ...`: `says` has both forms, as in "holds|hold a key"."""
+    one, _, many = says.partition("|")
+    verb, _, rest = many.partition(" ")
+    return f"1 row {one} {rest}" if count == 1 else f"{count:,} rows {verb} {rest}"

@@ -1,0 +1,80 @@
+"""Who is asked: base or tuned model on this machine, or a model at a URL. All greedy, all through a transcript."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from whet.data.render.renderer import Renderer
+from whet.evaluation.heldout import ask
+from whet.evaluation.models import Side
+from whet.evaluation.prompts import Fitted
+from whet.evaluation.transcript import Told, Transcript, key_of
+from whet.generation.chat_client import Remote
+from whet.generation.collection.spending import worst_case
+from whet.model.base import Base
+from whet.recipe.sections.compare import RemoteModel
+from whet.types import Message
+
+Counted = Callable[[int], None]
+"""Told how many answers there are."""
+
+
+class Contestant(Protocol):
+    """Answers all prompts, in their order."""
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """`side` has a memory. Seconds are those of a batch, shared by its answers."""
+
+    side: Side
+    origin: Base
+    renderer: Renderer
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+        assert self.side.memory is not None
+        ask(self.side, self.origin, prompts.tokens, self.renderer, tokens, done)
+        found = [transcript[key_of(self.side.memory.identity, ids, tokens)] for ids in prompts.tokens]
+        return [replace(told, text=told.text.strip()) for told in found]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAtUrl:
+    """Seconds are those of a request, from sending it to its answer."""
+
+    settings: RemoteModel
+
+    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+        asked = self.settings
+        remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
+        who = f"{remote.url} {remote.model}"
+        keys = [key_of(who, messages, tokens) for messages in prompts.messages]
+        wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if key not in transcript}
+        number = len(keys) - len(wanted)
+        done(number)
+        with ThreadPoolExecutor(self.settings.concurrency) as pool:
+            waiting = {pool.submit(answered, remote, messages, tokens): key for key, messages in wanted.items()}
+            try:
+                for future in as_completed(waiting):
+                    transcript.add(arm, [(waiting[future], future.result())])
+                    number += 1
+                    done(number)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return [transcript[key] for key in keys]
+
+
+def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
+    began = time.perf_counter()
+    said = remote.reply(messages, tokens)
+    seconds = time.perf_counter() - began
+    guess = worst_case(messages, tokens)
+    read, written = said.tokens or (guess.prompt_tokens, guess.answer_tokens)
+    return Told(said.text.strip(), read, written, seconds, said.finished, estimated=said.tokens is None)

@@ -1,0 +1,182 @@
+"""From the answers of all arms to numbers: scores, costs, paired differences, and the advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from statistics import fmean as mean
+from typing import Any
+
+from whet.evaluation.comparison.advice import Advice, Candidate, Gap, best_of, recommend
+from whet.evaluation.comparison.arms import Arm
+from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.turns import Turns
+from whet.evaluation.prompts import Fitted, question_of
+from whet.evaluation.retrieval.grounding import grounding, holds_answer
+from whet.evaluation.transcript import Told
+from whet.evaluation.verdict import decide
+from whet.generation.collection.spending import MILLION
+from whet.recipe.sections.compare import Compare, RemoteModel
+from whet.stats.multiple_tests import holm
+from whet.stats.paired import clusters_of, paired_difference
+from whet.stats.rows_needed import rows_needed
+from whet.types import Difference, Row
+
+HOUR = 3600
+Differences = dict[tuple[str, str], Difference]
+"""The first arm minus the second, p after Holm's correction over all pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An arm with its prompts and answers, one for each turn that is asked, and the scores of the rows."""
+
+    arm: Arm
+    prompts: Fitted
+    answers: list[Told]
+    scores: list[metric.RowScore]
+
+    @property
+    def values(self) -> list[float]:
+        return [score.value for score in self.scores]
+
+
+def facts_of(
+    asked: Sequence[Asked], turns: Turns, settings: Compare, name: str, context: int, seed: int
+) -> dict[str, Any]:
+    """The keys `arms`, `differences`, `verdict` and `standing` of a comparison."""
+    rows = turns.whole
+    arms = [arm_facts(one, turns, settings, name, context) for one in asked]
+    differences = all_pairs(asked, rows, seed)
+    candidates = [candidate(one.arm, facts) for one, facts in zip(asked, arms, strict=True)]
+    scale = scale_of(asked)
+    advice = advise(asked, candidates, differences, rows, settings.margin, scale)
+    pairs = [{"arm": one, "other": other, **asdict(found)} for (one, other), found in differences.items()]
+    return {
+        "arms": arms,
+        "differences": pairs,
+        "verdict": verdict_of(advice, candidates, differences),
+        "standing": dict(advice.standing or {}),
+        "scale": scale,
+    }
+
+
+def scale_of(asked: Sequence[Asked]) -> float | None:
+    """None where all scores lie within 0..1, else their range over all arms."""
+    values = [value for one in asked for value in one.values]
+    return None if 0 <= min(values) and max(values) <= 1 else max(values) - min(values)
+
+
+def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
+    """One arm in numbers; tokens and seconds an answer, cost in dollars a thousand of them (None without prices)."""
+    arm, answers, prompts = asked.arm, asked.answers, asked.prompts
+    summary = metric.aggregate(name, asked.scores, turns.whole)
+    prompt, answer = mean([a.prompt_tokens for a in answers]), mean([a.answer_tokens for a in answers])
+    seconds = mean([a.seconds for a in answers])
+    return {
+        "name": arm.name,
+        "label": arm.label,
+        **{key: summary[key] for key in ("score", "low", "high", "rows")},
+        "seconds_per_answer": seconds,
+        "prompt_tokens": prompt,
+        "answer_tokens": answer,
+        "cost": cost(arm, settings, prompt, answer, seconds),
+        "context_used": max(a.prompt_tokens + a.answer_tokens for a in answers),
+        "context": None if arm.remote else context,
+        "cut_off": sum(not a.finished for a in answers),
+        "tokens_estimated": any(a.estimated for a in answers),
+        "beside": prompts.noun,
+        "offered": prompts.offered,
+        "kept": prompts.kept,
+        "reduced": prompts.reduced,
+        "bare": prompts.bare,
+        "trained": arm.trained,
+        "grounding": grounding_of(asked, turns.rows) if arm.framing == "retrieval" else None,
+    }
+
+
+def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
+    """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
+    passages = [[passage.text for passage in parts] for parts in asked.prompts.parts]
+    answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
+    holds = holds_answer([row.reference for row in rows], passages)
+    return grounding(answers, passages, questions, holds, clusters=clusters_of(rows))
+
+
+def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: float) -> float | None:
+    """Dollars a thousand answers: by the server's prices, or by the hour of this machine."""
+    if arm.remote is None:
+        return None if settings.price_per_hour is None else 1000 * seconds * settings.price_per_hour / HOUR
+    return server_cost(arm.remote, prompt, answer)
+
+
+def server_cost(remote: RemoteModel, prompt: float, answer: float) -> float | None:
+    if remote.price_in is None or remote.price_out is None:
+        return None
+    return 1000 * (prompt * remote.price_in + answer * remote.price_out) / MILLION
+
+
+def all_pairs(asked: Sequence[Asked], rows: Sequence[Row], seed: int) -> Differences:
+    """Every arm against every other on the same rows; all of them are one family, so that the best may be picked after
+    looking."""
+    clusters = clusters_of(rows)
+    found = {
+        (one.arm.name, other.arm.name): paired_difference(other.values, one.values, seed, clusters)
+        for one, other in combinations(asked, 2)
+    }
+    adjusted = holm([difference.p for difference in found.values()])
+    return {pair: replace(found[pair], p=p) for pair, p in zip(found, adjusted, strict=True)}
+
+
+def between(differences: Differences, one: str, other: str) -> Difference:
+    """`one` minus `other`."""
+    if (one, other) in differences:
+        return differences[one, other]
+    found = differences[other, one]
+    return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+
+
+def candidate(arm: Arm, facts: dict[str, Any]) -> Candidate:
+    tokens = facts["prompt_tokens"] + facts["answer_tokens"]
+    numbers = {key: facts[key] for key in ("score", "low", "high", "prompt_tokens", "cost")}
+    return Candidate(arm.name, arm.label, arm.do, tokens=tokens, trained=arm.trained, effort=arm.effort, **numbers)
+
+
+def advise(
+    asked: Sequence[Asked],
+    candidates: Sequence[Candidate],
+    differences: Differences,
+    rows: Sequence[Row],
+    margin: float,
+    scale: float | None,
+) -> Advice:
+    top = best_of(candidates).name
+    values = {one.arm.name: one.values for one in asked}
+    gaps = {}
+    for name in values.keys() - {top}:
+        found = between(differences, name, top)
+        gaps[name] = Gap(found.estimate, found.low, found.high, found.p)
+    clusters = clusters_of(rows)
+
+    def needed(name: str) -> int:
+        return rows_needed(values[top], values[name], margin * (scale or 1.0), clusters=clusters)
+
+    return recommend(candidates, gaps, margin, len(rows), needed, scale)
+
+
+def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Differences) -> dict[str, Any]:
+    """The advice, and `word`: is the best trained arm better than the best of those that need no training?"""
+    trained, untrained = ([one for one in candidates if one.trained == kind] for kind in (True, False))
+    word = None
+    do = {one.name: one.do for one in candidates}
+    if trained and untrained:
+        word = decide(between(differences, best_of(trained).name, best_of(untrained).name)).word
+    return {
+        "word": word,
+        "arm": advice.arm,
+        "meanwhile": advice.meanwhile,
+        "do": do.get(advice.arm or advice.meanwhile or ""),
+        "sentence": advice.sentence,
+        "rows_needed": advice.rows_needed,
+    }

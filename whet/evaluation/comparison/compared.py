@@ -1,0 +1,360 @@
+"""A comparison from prompts to facts: the same test rows, the same metric, the same greedy decoding for each arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean as mean
+from typing import Any
+
+import torch
+
+from whet.data.prepare import Prepared, read_rows
+from whet.data.retrieval.documents import Passage, read_documents
+from whet.data.retrieval.retrievers import BM25, Dense, Retriever
+from whet.errors import DataError, InputError, RunFolderError
+from whet.evaluation import decision as ship
+from whet.evaluation.comparison.answerers import Contestant, LocalModel, ModelAtUrl
+from whet.evaluation.comparison.arm_results import Asked, facts_of
+from whet.evaluation.comparison.arms import KNOWN, Arm, arms_of
+from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_apart, rows_by_part
+from whet.evaluation.content import by_row
+from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.turns import Turns, judged_turns
+from whet.evaluation.metrics.turns import told as told_turns
+from whet.evaluation.models import Side, remember, sides_of
+from whet.evaluation.opponents.constant import choose
+from whet.evaluation.opponents.constant import label as constant_label
+from whet.evaluation.opponents.of_run import setting_of
+from whet.evaluation.opponents.prompted import way_of
+from whet.evaluation.prompts import (
+    Examples,
+    Fitted,
+    Framing,
+    Passages,
+    Plain,
+    fit,
+    fixed,
+    nearest,
+    question_of,
+    usable_examples,
+)
+from whet.evaluation.retrieval.retriever_quality import (
+    measure_retriever,
+    passages_with_answer,
+)
+from whet.evaluation.transcript import FILE, Told
+from whet.generation.chat_client import secret_of
+from whet.generation.collection.sources import refuse_secret_url
+from whet.model.architecture_proof import forest_refusal, install_forest
+from whet.model.folder import prove_template, prove_weights, read_facts
+from whet.model.open import open_model
+from whet.model.policy import Policy
+from whet.observer import Observer
+from whet.recipe.external import is_function
+from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
+from whet.recipe.sections.compare import Compare
+from whet.store.identity import data_hash, differing, identity
+from whet.store.reading import optional_json
+from whet.store.run import Run
+from whet.training.session import Session, load
+from whet.types import Row
+
+FOLDER = "compare"
+"""Inside the run's folder: compare.json, rows.json, side_by_side.jsonl, report.html."""
+SHOWS_EXAMPLES = {"few-shot", "few-shot-nearest"}
+CHOOSING_ROWS = 100
+"""Validation rows that choose among numbers of examples."""
+
+
+def refuse_uncomparable(recipe: Recipe) -> None:
+    """Raises InputError for a method whose model does not write answers, and for arms without what they need."""
+    if isinstance(recipe.method, HeadMethod | Pretrain):
+        what = "compare asks every arm to write an answer, and this method's model gives none"
+        raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
+    if recipe.retrieval is not None:
+        what = "with `retrieval` every row holds passages already, so no arm would be asked without them"
+        fix = "leave `retrieval` out and name the documents in compare.documents"
+        raise InputError(what, where="retrieval", value=recipe.retrieval.documents, fix=fix)
+    arms_of(recipe.compare)
+
+
+def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
+    """What would stop the comparison after hours of training is told before it. Raises InputError."""
+    metric_of(recipe.evaluate, source)
+    shots, framings = recipe.compare.shots, {arm.framing for arm in arms_of(recipe.compare)}
+    if len(set(shots)) > 1 and framings & SHOWS_EXAMPLES and not source.ledger.summary()["held_out"]["validation"]:
+        what = "validation rows choose among several numbers of examples, and there are none"
+        raise InputError(what, where="compare.shots", value=shots, fix="give one number, or split.validation above 0")
+    for remote in recipe.compare.remote:
+        refuse_secret_url(remote.url, "compare.remote")
+        if remote.key:
+            secret_of(remote.key)
+    if "retrieval" in framings:
+        documents_of(recipe.compare)
+
+
+def documents_of(settings: Compare) -> list[Passage]:
+    """The passages to look answers up in. Raises DataError."""
+    assert settings.documents is not None
+    return read_documents(Path(settings.documents).expanduser(), settings.words)
+
+
+def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
+    """With a run that is named, its own recipe says how rows are split and trained on; what is given here may only be
+    the same, or nothing but data and `compare`. Raises RunFolderError."""
+    run.refuse_changed_data()
+    refuse_uncomparable(run.recipe.model_copy(update={"compare": recipe.compare}))
+    asked, _ = identity(recipe)
+    bare, data = identity(Recipe(data=recipe.data, test=recipe.test))
+    facts = run.read_json("run.json")
+    if data != data_hash(Recipe(data=run.recipe.data, test=run.recipe.test)):
+        fix = "give the data of that run, or leave --run out"
+        raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
+    if asked not in (bare, facts.get("recipe_sha256")):
+        fix = "leave out every key but those under compare, or leave --run out"
+        what = f"this run was made with another recipe: {differing(recipe, run.asked)}"
+        raise RunFolderError(what, where=f"run {run.name}", fix=fix)
+
+
+def needs_training(recipe: Recipe) -> bool:
+    return any(arm.trained for arm in arms_of(recipe.compare))
+
+
+def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
+    """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
+    run, recipe, source = session.run, session.recipe, session.material.source
+    assert isinstance(source, Prepared)
+    turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
+    name, reason = metric_of(recipe.evaluate, source)
+    folder.mkdir(exist_ok=True)
+    apart = prove_apart(source.ledger)
+    run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
+    arms = arms_of(settings)
+    comparison = Comparison(session, turns, settings, name, observer)
+    comparison.open(any(arm.trained for arm in arms))
+    arms = [arm for arm in arms if comparison.can_be_asked(arm)]
+    shots = comparison.choose_shots(arms)
+    asked = [comparison.ask(arm, turns, shots["chosen"]) for arm in arms]
+    facts, own = facts_of(asked, turns, settings, name, comparison.context, recipe.seed), own_verdict(run)
+    facts["verdict"] = ship.settle(facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or [])
+    result = {
+        "run": run.name,
+        "model": recipe.base,
+        "metric": {"name": name, "reason": reason},
+        **facts,
+        "ship": own.get("ship"),
+        "margin": settings.margin,
+        "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens, "room": comparison.setting.tokens},
+        "shots": shots,
+        "retriever": comparison.retriever_facts(turns.rows),
+        "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
+        "report": str(folder / "report.html"),
+    }
+    if turns.many:
+        result["turns"] = told_turns(turns, recipe.seed)
+    result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
+    if recipe.evaluate.temperature:
+        observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
+    run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, turns))
+    run.write_json(f"{FOLDER}/compare.json", result)
+    return result
+
+
+def own_verdict(run: Run) -> dict[str, Any]:
+    """What the run says of its own model (evaluation.json); nothing where that was not measured."""
+    return optional_json(run.folder / "evaluation.json", {})
+
+
+def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
+    """The metric that scores written answers, and why. Raises DataError, InputError."""
+    if not source.test_rows:
+        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    asked = wanted.metric != "auto"
+    if not asked and (source.shape.paired or source.shape.kind == "unpaired"):
+        what = "these rows say which answer is better, not what is right, so written answers cannot be scored"
+        raise InputError(
+            what, where="evaluate.metric", fix="name a metric that compares with the chosen answer: rouge-l"
+        )
+    name, reason = (wanted.metric, "asked for in the recipe") if asked else metric.choose(source.test_rows)
+    if name not in metric.SCORERS and not is_function(name):
+        what = f"compare scores written answers, and {name} does not: {reason}"
+        raise InputError(what, where="evaluate.metric", fix=metric.known_metrics().removesuffix(", nll"))
+    return name, reason
+
+
+class Comparison:
+    """The models, the prompts and the transcript of one comparison."""
+
+    def __init__(
+        self, session: Session, turns: Turns, settings: Compare, metric_name: str, observer: Observer
+    ) -> None:
+        self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
+        self.turns = turns
+        self.source = session.material.prepared
+        self._pool: list[Row] | None = None
+        self._retriever: Retriever | None = None
+
+    def open(self, trained: bool) -> None:
+        """Loads the base, and the tuned model where it is asked for."""
+        session, recipe, renderer = self.session, self.session.recipe, self.session.renderer
+        if trained:
+            self.observer.phase("opening base and tuned model")
+            facts = read_facts(session.run.model)
+            prove_weights(facts, session.run.model)
+            prove_template(facts, renderer)
+            path = session.run.read_json("selfcheck.json", "path")["path"]
+            opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
+            base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
+            origin = opened.base
+            tuned_side: Side | None = tuned
+        else:
+            origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
+            use_forest = forest_refusal(origin.model) is None
+            if use_forest:
+                install_forest(origin.model)
+            base, tuned_side, facts = Side("base", Policy(origin.model, use_forest)), None, {}
+        self.transcript = remember(base, tuned_side, origin, renderer.stop_ids, session.run.folder / FILE, facts)
+        self.base = LocalModel(base, origin, renderer)
+        self.tuned = None if tuned_side is None else LocalModel(tuned_side, origin, renderer)
+        self.context = origin.context
+        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.turns.rows, origin)
+        rows = self.turns.rows
+        self.setting = setting_of(self.metric, rows, base, origin, recipe, self.source, None, self.observer)
+
+    def can_be_asked(self, arm: Arm) -> bool:
+        """Says why not. Raises InputError for an arm that the recipe names."""
+        try:
+            if arm.framing == "prompted":
+                self._way = way_of(self.session.run, self.setting)
+                framing, rows = self._way.way.phrasing.framing, self.turns.rows
+                if len(self.setting.fits(framing, rows)) < len(rows):
+                    raise DataError("beside an answer there is no room for it in each prompt")
+            elif arm.framing == "constant" and not self.setting.seen.rows:
+                raise DataError("no training row has an answer in words")
+        except DataError as refusal:
+            if self.settings.arms != "auto":
+                raise InputError(refusal.what, where="compare.arms", value=arm.name, fix="leave it out") from refusal
+            self.observer.note(f"{arm.label} is not asked: {refusal.what}")
+            return False
+        return True
+
+    def ask(self, arm: Arm, turns: Turns, shots: int) -> Asked:
+        """One arm on some rows: prompts that fit, answers, and the rows' scores."""
+        found = self._ask(arm, turns.rows, shots)
+        return replace(found, scores=by_row(found.scores, turns))
+
+    def _ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
+        if arm.framing == "constant":
+            return self._always(arm, rows)
+        if arm.framing == "prompted":
+            return self._told(arm, rows)
+        self.observer.phase(f"asking {arm.label}", len(rows))
+        prompts = fit(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
+        told = self._who(arm)(
+            arm.name, prompts, self._limit(arm), self.transcript, lambda n: self.observer.step(n, len(rows), {})
+        )
+        scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
+        return Asked(arm, prompts, told, scores)
+
+    def _always(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+        """The constant answer, which reads nothing and takes no time."""
+        setting = self.setting
+        chosen = choose(setting.seen, setting.compared, setting.score, own=setting.own)
+        told = [Told(chosen.answer, 0, 0, 0.0, True)] * len(rows)
+        nothing: list[list[int]] = [[] for _ in rows]
+        prompts = Fitted("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
+        scores = setting.score([chosen.answer] * len(rows), rows)
+        return Asked(replace(arm, label=constant_label(chosen.answer)), prompts, told, scores)
+
+    def _told(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+        """The base with a prompt, in the way that validation rows chose."""
+        given = self._way.prompted.give(self._way.way, rows)
+        return Asked(arm, given.prompts, given.told, self.setting.score(given.texts, rows))
+
+    def prompt_text(self, asked: Asked) -> str:
+        """What this arm was given for the first row, word for word; nothing where it reads nothing."""
+        if asked.arm.framing == "constant":
+            return ""
+        return self.session.renderer.prompt_text(asked.prompts.messages[0], self.turns.rows[0].tools)
+
+    def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
+        """How many examples: what is asked for, or of several what the base does best with on validation rows."""
+        wanted = sorted(set(self.settings.shots))
+        few = [arm for arm in arms if arm.framing in SHOWS_EXAMPLES]
+        if len(wanted) == 1 or not few:
+            return {"chosen": wanted[0], "part": None}
+        rows = usable_examples(list(read_rows(self.session.recipe, self.source, ("validation",))), "validation")
+        turns = judged_turns(self.session.recipe, rows[:CHOOSING_ROWS])
+        arm = KNOWN[few[0].framing]
+        scores = {shots: mean(self.ask(arm, turns, shots).values) for shots in wanted}
+        best = max(wanted, key=lambda shots: (scores[shots], -shots))
+        return {"chosen": best, "part": "validation", "rows": len(turns.whole), "by": arm.label, "scores": scores}
+
+    def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
+        """How often the retriever finds a passage that holds the reference answer; None without documents."""
+        if self._retriever is None:
+            return None
+        passages = documents_of(self.settings)
+        own, by = passages_with_answer([row.reference for row in rows], passages)
+        facts: dict[str, Any] = {"passages": len(passages), "by": by, "without": sum(not found for found in own)}
+        if not any(own):
+            return facts | {"recall": None}
+        hits = self._retriever.search([question_of(row) for row in rows], max(10, self.settings.passages))
+        found = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
+        return facts | {"recall": {depth: one.mean for depth, one in found.recall.items()}, "mrr": found.mrr.mean}
+
+    def _who(self, arm: Arm) -> Contestant:
+        if arm.remote is not None:
+            return ModelAtUrl(arm.remote)
+        if not arm.trained:
+            return self.base
+        assert self.tuned is not None
+        return self.tuned
+
+    def _room(self, arm: Arm) -> int:
+        """Tokens of a prompt beside the answer; a server knows its own context."""
+        return self.context - self._limit(arm) if arm.remote is None else 1 << 30
+
+    def _limit(self, arm: Arm) -> int:
+        """Longest answer: the base with something in its prompt gets the room that `whet tune` gives it."""
+        return self.tokens if arm.trained or arm.framing == "zero-shot" else self.setting.tokens
+
+    def _framing(self, arm: Arm, shots: int) -> Framing:
+        settings = self.settings
+        system = None if arm.trained or arm.framing == "zero-shot" else settings.system
+        match arm.framing:
+            case "few-shot":
+                return Examples(fixed(self._examples(), shots, self.session.recipe.seed), system)
+            case "few-shot-nearest":
+                return Examples(nearest(self._examples(), shots), system)
+            case "retrieval":
+                return Passages(self._found(), settings.passages, settings.template, system)
+        return Plain(system)
+
+    def _examples(self) -> list[Row]:
+        if self._pool is None:
+            self._pool = usable_examples(list(read_rows(self.session.recipe, self.source, ("trained",))))
+        return self._pool
+
+    def _found(self) -> Retriever:
+        if self._retriever is None:
+            passages, encoder = documents_of(self.settings), self.settings.encoder
+            self._retriever = BM25(passages) if encoder is None else Dense(passages, encoder)
+        return self._retriever
+
+
+def side_by_side(asked: Sequence[Asked], turns: Turns) -> list[dict[str, Any]]:
+    """A line a row: prompt and reference of its last turn, and of each arm the answer to that and the row's score."""
+    return [
+        {
+            "row": row.index,
+            "where": row.where,
+            "prompt": row.prompt,
+            "reference": row.reference,
+            "answers": {one.arm.name: {"text": one.answers[last].text, "score": one.scores[n].value} for one in asked},
+        }
+        for n, (row, last) in enumerate(zip(turns.whole, turns.last, strict=True))
+    ]

@@ -1,0 +1,1 @@
+"""What a model meant, taken out of what it wrote."""

@@ -1,0 +1,1 @@
+"""What the base could do before: measures, skills, suites, and their budget."""

@@ -1,0 +1,1 @@
+"""Models and people that say which answer is better."""

@@ -1,0 +1,221 @@
+"""Blind side-by-side judgements by people: which pairs are shown in which order, what is kept, and what comes of it.
+
+RUN/judgements.jsonl holds one preference row a decision (prompt, chosen, rejected), so that `whet tune
+RUN/judgements.jsonl` learns from it; RUN/judgements-even.jsonl holds what is no preference: ties, both bad, skipped.
+Each row says who judged, when, which run and row, and what stood on the left; each is on the disk before the next pair
+is shown. The order of the pairs and the sides is drawn from run, row and person, so that it stays the same however
+often the sitting is interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from whet.errors import RunFolderError
+from whet.stats.agreement import cohens_kappa, told_agreement
+from whet.stats.bradley_terry import preferred, told
+from whet.stats.paired import clusters_of_lines
+from whet.store.atomic import append_line, sync_file
+from whet.store.reading import read_json_file, read_lines
+from whet.store.run import now
+from whet.text.conversation import plain, prompt_text
+
+Choice = Literal["left", "right", "tie", "bad", "skip"]
+PREFERENCES, EVEN = "judgements.jsonl", "judgements-even.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one request. `left` names the side that stands on the left; people never see that."""
+
+    row: int
+    where: str
+    prompt: Any
+    base: str
+    tuned: str
+    left: Literal["base", "tuned"]
+
+    @property
+    def right(self) -> Literal["base", "tuned"]:
+        return "tuned" if self.left == "base" else "base"
+
+    def text(self, side: Literal["left", "right"]) -> str:
+        name = self.left if side == "left" else self.right
+        return self.base if name == "base" else self.tuned
+
+    @property
+    def request(self) -> str:
+        return plain(prompt_text(self.prompt))
+
+
+@dataclass(slots=True)
+class Sitting:
+    """One person before one run: `waiting` are the pairs that this person has not judged."""
+
+    folder: Path
+    who: str
+    model: str
+    waiting: list[Pair]
+    same: int
+    """Rows where base and tuned wrote the same words: ties that nobody is asked about."""
+
+    def keep(self, pair: Pair, choice: Choice) -> None:
+        """Appends the judgement and puts it on the disk. Raises DiskFullError."""
+        provenance = {
+            "run": self.folder.name,
+            "model": self.model,
+            "row": pair.row,
+            "where": pair.where,
+            "who": self.who,
+            "at": now(),
+            "left": pair.left,
+            "choice": choice,
+        }
+        if choice in ("left", "right"):
+            won = pair.left if choice == "left" else pair.right
+            texts = {"base": pair.base, "tuned": pair.tuned}
+            chosen, rejected = texts.pop(won), next(iter(texts.values()))
+            row = {"prompt": pair.prompt, "chosen": chosen, "rejected": rejected}
+            path = self.folder / PREFERENCES
+            row["provenance"] = provenance | {"won": won}
+        else:
+            path = self.folder / EVEN
+            row = {"prompt": pair.prompt, "base": pair.base, "tuned": pair.tuned, "provenance": provenance}
+        append_line(path, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode())
+        sync_file(path)
+
+
+def sit_down(folder: Path, who: str) -> Sitting:
+    """Raises RunFolderError where the run has no two answers to show."""
+    answers = answers_of(folder)
+    judged = {(line["provenance"]["row"], texts_of(line)) for line in judgements(folder) if by(line) == who}
+    waiting = []
+    for answer in answers:
+        base, tuned = answer["base"].strip(), answer["tuned"].strip()
+        if base != tuned and (answer["row"], frozenset((base, tuned))) not in judged:
+            left = "base" if draw(folder.name, who, answer["row"], "side") % 2 else "tuned"
+            waiting.append(Pair(answer["row"], answer["where"], answer["prompt"], base, tuned, left))
+    waiting.sort(key=lambda pair: draw(folder.name, who, pair.row, "order"))
+    same = sum(answer["base"].strip() == answer["tuned"].strip() for answer in answers)
+    return Sitting(folder, who, model_of(folder), waiting, same)
+
+
+def answers_of(folder: Path) -> list[dict[str, Any]]:
+    answers = read_lines(folder / "answers.jsonl")
+    if not answers and (folder / "evaluation.json").exists():
+        what = "this run learned text, and text has no answers to compare"
+        fix = "judge a run that learned to answer, such as one of sft or dpo"
+        raise RunFolderError(what, where=str(folder), fix=fix)
+    fix = "judge a run that has been evaluated: whet eval RUN"
+    for number, answer in enumerate(answers, start=1):
+        if not answer.keys() >= {"row", "where", "prompt", "base", "tuned"}:
+            raise RunFolderError("this line is no answer", where=f"{folder / 'answers.jsonl'}:{number}", fix=fix)
+    if not answers:
+        raise RunFolderError("this run has no answers to judge", where=str(folder / "answers.jsonl"), fix=fix)
+    if not any(str(answer.get("base", "")).strip() or str(answer.get("tuned", "")).strip() for answer in answers):
+        what = "the test rows of this run were compared by their probabilities; no answer was written"
+        fix = "set evaluate.wins or evaluate.judge in its recipe, which have the answers written"
+        raise RunFolderError(what, where=str(folder / "answers.jsonl"), fix=fix)
+    return answers
+
+
+def model_of(folder: Path) -> str:
+    path = folder / "evaluation.json"
+    return str(read_json_file(path).get("model", "")) if path.exists() else ""
+
+
+def draw(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode("utf-8", "replace")).digest()[:8], "big")
+
+
+def judgements(folder: Path) -> list[dict[str, Any]]:
+    """Every judgement so far, of all people. Raises RunFolderError for a line that is none."""
+    found = []
+    for name in (PREFERENCES, EVEN):
+        for number, line in enumerate(read_lines(folder / name), start=1):
+            about = line.get("provenance")
+            if not isinstance(about, dict) or not about.keys() >= {"row", "who", "choice"}:
+                what = "this line is no judgement"
+                raise RunFolderError(what, where=f"{folder / name}:{number}", fix="move the file elsewhere")
+            found.append(line)
+    return found
+
+
+def by(line: dict[str, Any]) -> str:
+    return str(line["provenance"]["who"])
+
+
+def texts_of(line: dict[str, Any]) -> frozenset[str]:
+    """Both answers, however they were judged: a run that was trained again has others."""
+    return frozenset(line[key] for key in (("chosen", "rejected") if "chosen" in line else ("base", "tuned")))
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """What all people together say of the answers that the run has now: Bradley-Terry win rate, counts of choices, and
+    agreement with the model that judged, where one did. Skipped pairs count for nothing; rows where both wrote the same
+    are ties, once."""
+    answers = {answer["row"]: answer for answer in answers_of(folder)}
+    current = [line for line in judgements(folder) if is_current(line, answers)]
+    outcomes, rows, choices = [], [], dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
+    for line in current:
+        choice = line["provenance"]["choice"]
+        choices["decided" if choice in ("left", "right") else choice] += 1
+        if choice != "skip":
+            outcomes.append(worth(line))
+            rows.append(line["provenance"]["row"])
+    people = sorted({by(line) for line in current})
+    same = [answer["row"] for answer in answers.values() if answer["base"].strip() == answer["tuned"].strip()]
+    judged = bool(outcomes)
+    rows += same * judged
+    clusters = clusters_of_lines([answers[row] for row in rows])
+    facts = preferred(outcomes + [0.5] * len(same) * judged, rows, clusters)
+    named = "one person" if len(people) == 1 else f"{len(people)} people"
+    statement = told(facts, named if people else "people")
+    if same and judged:
+        are = "is a row" if len(same) == 1 else "are rows"
+        statement += f" {len(same)} of the ties {are} where both wrote the same."
+    agreed = with_model(answers, current)
+    if agreed["rows"]:
+        statement += " " + told_agreement(agreed, "the model that judged")
+    made = {"people": people, "choices": choices, "same": len(same), "agreement": agreed, "statement": statement}
+    return {"run": folder.name} | facts | made | {"preferences": str(folder / PREFERENCES)}
+
+
+def agreement(folder: Path, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """As with_model, for the lines of answers.jsonl that are about to be written."""
+    answers = {line["row"]: line for line in lines}
+    return with_model(answers, [line for line in judgements(folder) if is_current(line, answers)])
+
+
+def is_current(line: dict[str, Any], answers: dict[int, dict[str, Any]]) -> bool:
+    answer = answers.get(line["provenance"]["row"])
+    return answer is not None and texts_of(line) == {answer["base"].strip(), answer["tuned"].strip()}
+
+
+def worth(line: dict[str, Any]) -> float:
+    """1 where the tuned answer won, 0 where the base's did, 0.5 for ties and both bad."""
+    won = line["provenance"].get("won")
+    return 0.5 if won is None else float(won == "tuned")
+
+
+def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """base, tuned or tie for each row, by the majority of the people who judged it."""
+    lean: dict[int, float] = {}
+    for line in lines:
+        if line["provenance"]["choice"] != "skip":
+            row = line["provenance"]["row"]
+            lean[row] = lean.get(row, 0.0) + worth(line) - 0.5
+    return {row: "tuned" if value > 0 else "base" if value < 0 else "tie" for row, value in lean.items()}
+
+
+def with_model(answers: dict[int, dict[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Cohen's kappa between people and the language model of evaluate.judge, on the rows that both judged."""
+    people = labels_by_row(current)
+    both = [row for row in people if answers[row].get("judged")]
+    clusters = clusters_of_lines([answers[row] for row in both])
+    return cohens_kappa([people[row] for row in both], [answers[row]["judged"] for row in both], clusters)

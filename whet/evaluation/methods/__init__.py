@@ -1,0 +1,1 @@
+"""What is measured of methods whose model writes no answers, or others' answers."""

@@ -1,0 +1,167 @@
+"""A classifier on the sealed rows: what it names, how sure it is, and what the base can do without a head.
+
+The base is the better of two: the class that it finds likeliest when asked in words (one class a row only), and what is
+most common in the training rows, named always. Legend: R rows, K classes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from whet.data.batches.segment_files import Segments
+from whet.data.prepare import Prepared
+from whet.errors import ProofError
+from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.methods.label_likelihood import MOST_ASKED, likeliest
+from whet.evaluation.methods.regression import measure_numbers
+from whet.evaluation.methods.reward import Finish
+from whet.evaluation.metrics.per_class import class_facts, confusion, tell_lost
+from whet.evaluation.metrics.scoring import RowScore
+from whet.evaluation.models import Side
+from whet.model.adapter import causal_lm
+from whet.model.base import context_of
+from whet.model.heads.linear import Scorer
+from whet.stats.calibration import calibration
+from whet.training.classifier_folder import HALF, probabilities, rows_digest, score_segments
+from whet.training.learners.classify import Outputs, encoded, targets_of
+from whet.training.thresholds import f1
+
+Names = list[list[str]]
+"""The classes of each row."""
+
+
+def measure_classes(scorer: Scorer, head: dict[str, Any], prepared: Prepared, seed: int) -> Finish:
+    """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
+    outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
+    assert isinstance(prepared.test, Segments)  # retrieval, which makes others, is for answers
+    place = {row: number for number, row in enumerate(prepared.test.rows.tolist())}
+    order = [place[row.index] for row in prepared.test_rows]
+    score_RK = score_segments(scorer, prepared.test)[order]
+    if not outputs.names:
+        return measure_numbers(score_RK[:, 0] * outputs.spread + outputs.mean, prepared, seed)
+    probability_RK = probabilities(score_RK, outputs.task)
+    wanted = [list(row.target) for row in prepared.test_rows if isinstance(row.target, list)]
+    named = name_classes(outputs, probability_RK, head.get("thresholds"))
+    tuned = score_names(outputs.task, wanted, named)
+
+    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        rows = prepared.test_rows
+        against, base_named, kind, reason, both = _base(base, outputs, prepared, wanted)
+        name = "accuracy" if outputs.task == "single" else "label-f1"
+        scores = {"base": against, "tuned": tuned}
+        facts = paired_facts(name, f"{_state(outputs)}; {reason}", scores, rows, seed)
+        facts["without_training"] = both
+        facts["base"] |= {"kind": kind, **table(wanted, base_named)}
+        facts["tuned"] |= table(wanted, named)
+        tell_lost(facts, wanted, base_named, named)
+        facts["calibration"] = _calibration(outputs, probability_RK, wanted, tuned)
+        if "thresholds" in head:
+            facts["thresholds"] = threshold_table(head, outputs, prepared, probability_RK, wanted)
+        texts = {"base": [", ".join(one) for one in base_named], "tuned": [", ".join(one) for one in named]}
+        return facts, answer_lines(rows, scores, texts)
+
+    return finish
+
+
+def _state(outputs: Outputs) -> str:
+    if outputs.task == "single":
+        return f"each row has one of {outputs.count} classes"
+    return f"each row has any of {outputs.count} classes, so the F1 of the named ones is taken row by row"
+
+
+def name_classes(outputs: Outputs, probability_RK: np.ndarray, thresholds: list[float] | None) -> Names:
+    """Classes at or above their thresholds; of one class a row the likeliest, of two the second from its threshold."""
+    if outputs.task == "multi-label":
+        above_RK = probability_RK >= np.array(thresholds)
+        return [[outputs.names[k] for k in np.flatnonzero(above_K)] for above_K in above_RK]
+    if thresholds:
+        best_R = (probability_RK[:, 1] >= thresholds[1]).astype(int)
+    else:
+        best_R = probability_RK.argmax(-1)
+    return [[outputs.names[k]] for k in best_R.tolist()]
+
+
+def score_names(task: str, wanted: Names, named: Names) -> list[RowScore]:
+    """1 for the right class; with several a row, the F1 of what was named, 1 where rightly nothing was."""
+    scores = []
+    for there, given in zip(wanted, named, strict=True):
+        details = {"expected": ", ".join(there), "given": ", ".join(given)}
+        hits, total = len(set(there) & set(given)), len(there) + len(given)
+        value = float(there == given) if task == "single" else 2 * hits / total if total else 1.0
+        scores.append(RowScore(value, details))
+    return scores
+
+
+def table(wanted: Names, named: Names) -> dict[str, Any]:
+    """class_facts, and accuracy where all classes of a row are right; with one class a row the confusion, too."""
+    exact = float(np.mean([set(one) == set(other) for one, other in zip(wanted, named, strict=True)]))
+    facts = {"accuracy": exact, **class_facts(wanted, named)}
+    if all(len(row) == 1 for row in (*wanted, *named)):
+        facts["confusion"] = confusion([row[0] for row in wanted], [row[0] for row in named])
+    return facts
+
+
+def _base(
+    base: Side, outputs: Outputs, prepared: Prepared, wanted: Names
+) -> tuple[list[RowScore], Names, str, str, dict[str, tuple[Names, list[RowScore]]]]:
+    """(scores, names, kind, reason) of the better of the two that need no training, and what each of the two named."""
+    rows, common = prepared.test_rows, most_common(outputs, prepared)
+    named = [common] * len(rows)
+    scores, words = score_names(outputs.task, wanted, named), ", ".join(common) or "no class"
+    both = {"majority": (named, scores)}
+    kind, reason = "majority", f"the base: {words}, the most common in the training rows, for every row"
+    if outputs.task != "single":
+        return scores, named, kind, reason, both
+    if len(rows) * outputs.count > MOST_ASKED:
+        return scores, named, kind, f"{reason}; too many classes to ask the base in words", both
+    context = context_of(causal_lm(base.policy.model).config.get_text_config())
+    asked = [[one] for one in likeliest(base, prepared.renderer, rows, outputs.names, context)]
+    found = score_names(outputs.task, wanted, asked)
+    both["likelihood"] = (asked, found)
+    share, other = (float(np.mean([score.value for score in each])) for each in (found, scores))
+    if share > other:
+        return found, asked, "likelihood", "the base: the class whose name it finds likeliest, asked in words", both
+    reason += f" ({100 * other:.1f}%; asked in words, the base is right in {100 * share:.1f}%)"
+    return scores, named, kind, reason, both
+
+
+def most_common(outputs: Outputs, prepared: Prepared) -> list[str]:
+    """Of one class a row the most frequent class; of several those that most rows have, which may be none."""
+    targets = targets_of(prepared, "train")
+    counts = Counter(name for row in targets if isinstance(row, list) for name in row)
+    if outputs.task == "single":
+        return [min(counts, key=lambda name: (-counts[name], name))]
+    return [name for name in outputs.names if counts[name] > len(targets) / 2]
+
+
+def _calibration(outputs: Outputs, probability_RK: np.ndarray, wanted: Names, tuned: list[RowScore]) -> dict[str, Any]:
+    """Of the likeliest class, whatever the threshold; with several classes a row, of every class of every row."""
+    there_RK = encoded(outputs, list(wanted)).numpy()
+    if outputs.task == "multi-label":
+        return calibration(probability_RK.ravel(), there_RK.ravel())
+    best_R = probability_RK.argmax(-1)
+    return calibration(probability_RK.max(-1), there_RK[np.arange(len(best_R)), best_R])
+
+
+def threshold_table(
+    head: dict[str, Any], outputs: Outputs, prepared: Prepared, probability_RK: np.ndarray, wanted: Names
+) -> dict[str, Any]:
+    """Thresholds with F1 on both parts; proves that they were chosen without the test rows. Raises ProofError."""
+    chosen = head["chosen_on"]
+    validation, test = prepared.validation.rows.tolist(), [row.index for row in prepared.test_rows]
+    if chosen is not None and (chosen["sha256"] != rows_digest(validation) or set(validation) & set(test)):
+        raise ProofError("the thresholds were not chosen on the validation rows of this run", fix="train again")
+    there_RK = encoded(outputs, list(wanted)).numpy() > HALF
+    entries = []
+    for k, name in enumerate(outputs.names):
+        entry = {"class": name, "threshold": head["thresholds"][k]}
+        if chosen is not None:
+            entry |= {"validation_f1_at_half": head["validation_f1_at_half"][k]}
+            entry |= {"validation_f1": head["validation_f1"][k]}
+        entry["test_f1_at_half"] = f1(probability_RK[:, k] >= HALF, there_RK[:, k])
+        entry["test_f1"] = f1(probability_RK[:, k] >= head["thresholds"][k], there_RK[:, k])
+        entries.append(entry)
+    return {"chosen_on": chosen, "rows_shared_with_test": len(set(validation) & set(test)), "classes": entries}

@@ -1,0 +1,67 @@
+"""What a language model can do of a classification without a head: the class whose name it finds likeliest.
+
+The question is a root and the names are its children, so that the question is read once. Likeliest means the highest
+mean log-probability a token: by the plain sum the shortest name would win nearly always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from whet.data.batches.loader import in_order
+from whet.data.render.renderer import Renderer
+from whet.evaluation.models import READ_TOKENS, Side
+from whet.types import Row, Segment
+
+ASK = "{text}\n\nWhich of these fits: {names}?"
+MOST_ASKED = 100_000
+"""Rows times names beyond which asking would take longer than training did."""
+LONGEST = 2048
+"""Tokens of a question; one that gets longer with the names in it is asked without them."""
+
+
+def likeliest(side: Side, renderer: Renderer, rows: Sequence[Row], names: Sequence[str], context: int) -> list[str]:
+    """The likeliest name for each row."""
+    answers = [answer_ids(renderer, name) for name in names]
+    limit = min(context, LONGEST) - max(map(len, answers))
+    questions = [_question(renderer, str(row.prompt[-1]["content"]), names, limit) for row in rows]
+    mean_RK = read_answers(side, questions, answers) / np.array([len(answer) for answer in answers])
+    return [str(names[best]) for best in mean_RK.argmax(-1)]
+
+
+@torch.no_grad()
+def read_answers(
+    side: Side,
+    questions: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    done: Callable[[int], None] = lambda number: None,
+) -> np.ndarray:
+    """Log-probabilities in nats of each answer after each question, summed over its tokens [R, K]."""
+    segments: list[Segment] = []
+    for number, ids in enumerate(questions):
+        root = len(segments)
+        segments.append(Segment(list(ids), [0.0] * len(ids), number))
+        segments += [Segment(answer, [1.0] * len(answer), number, root) for answer in answers]
+    sum_RK, read = np.zeros((len(questions), len(answers))), 0
+    with side.acting():
+        for batch in in_order(segments, READ_TOKENS, per_tree=True):
+            sum_S = torch.zeros(len(batch.parents)).index_add(0, batch.segment_N, side.policy.logprobs(batch))
+            rows = batch.rows[:: 1 + len(answers)]
+            sum_RK[rows] = sum_S.view(-1, 1 + len(answers))[:, 1:].numpy()
+            done(read := read + len(rows))
+    return sum_RK
+
+
+def answer_ids(renderer: Renderer, words: str) -> list[int]:
+    """An answer as it is learned: its words and the stop token."""
+    messages = [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": words}]
+    rendered = renderer.render(Row(0, "class", messages))
+    return [token for token, weight in zip(rendered.ids, rendered.weights, strict=True) if weight]
+
+
+def _question(renderer: Renderer, text: str, names: Sequence[str], limit: int) -> list[int]:
+    asked = renderer.prompt_ids([{"role": "user", "content": ASK.format(text=text, names=", ".join(names))}])
+    return asked if len(asked) <= limit else renderer.prompt_ids([{"role": "user", "content": text}])[-limit:]

@@ -1,0 +1,53 @@
+"""A regression on the sealed rows: how close its numbers come, against one number for every row.
+
+The base is the median of the training rows, the best single number there is for the mean absolute error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from whet.data.prepare import Prepared
+from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.methods.reward import Finish
+from whet.evaluation.metrics.scoring import RowScore
+from whet.evaluation.models import Side
+from whet.training.learners.classify import targets_of
+
+METRIC = "closeness"
+
+
+def measure_numbers(number_R: np.ndarray, prepared: Prepared, seed: int) -> Finish:
+    """A row scores 1 - its absolute error as a share of the range of the training numbers, and at least 0."""
+    rows = prepared.test_rows
+    wanted_R = np.array([float(row.target) for row in rows if isinstance(row.target, float)])
+    trained = np.array(targets_of(prepared, "train"), dtype=float)
+    span, median = float(np.ptp(trained)), float(np.median(trained))
+
+    def scores(found_R: np.ndarray) -> list[RowScore]:
+        return [RowScore(value) for value in np.maximum(0.0, 1 - np.abs(found_R - wanted_R) / span).tolist()]
+
+    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        sides = {"base": np.full(len(rows), median), "tuned": number_R}
+        reason = f"1 - error / {span:g}, the range of the training numbers; the base: their median {median:g}, always"
+        found = {side: scores(numbers) for side, numbers in sides.items()}
+        facts = paired_facts(METRIC, reason, found, rows, seed)
+        facts["base"]["kind"] = "median"
+        for side, numbers in sides.items():
+            facts[side] |= errors(numbers, wanted_R)
+        return facts, answer_lines(rows, found, {side: [f"{n:g}" for n in numbers] for side, numbers in sides.items()})
+
+    return finish
+
+
+def errors(number_R: np.ndarray, wanted_R: np.ndarray) -> dict[str, float]:
+    """Mean absolute error, root of the mean squared error, and the share of the variance that is explained."""
+    off_R = number_R - wanted_R
+    spread = float(((wanted_R - wanted_R.mean()) ** 2).sum())
+    return {
+        "mae": float(np.abs(off_R).mean()),
+        "rmse": float(np.sqrt((off_R**2).mean())),
+        "r_squared": 1 - float((off_R**2).sum()) / spread if spread else 0.0,
+    }

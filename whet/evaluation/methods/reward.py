@@ -1,0 +1,73 @@
+"""A reward model on held-out pairs: how often the better answer scores higher, and whether its margins are honest.
+
+The base has no rewards. What stands against the tuned model is the better of two that need no training: the answer that
+the base finds likelier, token for token, and a coin. Where the first is worse than a coin, the coin it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from whet.data.batches.loader import in_order
+from whet.data.prepare import Prepared
+from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
+from whet.evaluation.metrics.scoring import RowScore
+from whet.evaluation.models import READ_TOKENS, Side
+from whet.model.heads.linear import Scorer
+from whet.stats.calibration import calibration
+from whet.training.learners.preference import rows_of
+from whet.training.learners.reward import pair_scores
+
+Finish = Callable[[Side], tuple[dict[str, Any], list[dict[str, Any]]]]
+METRIC = "preference-accuracy"
+COIN = 0.5
+
+
+@torch.no_grad()
+def read_rewards(scorer: Scorer, prepared: Prepared) -> dict[int, tuple[float, float]]:
+    """(reward of the chosen answer, of the rejected one) of each test pair, by input row."""
+    found = {}
+    for batch in in_order(prepared.test, READ_TOKENS, per_tree=True):
+        pairs = pair_scores(scorer, batch).T.tolist()
+        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of(batch), pairs, strict=True)}
+    return found
+
+
+def measure_rewards(scorer: Scorer, prepared: Prepared, seed: int) -> Finish:
+    """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
+    rewards = read_rewards(scorer, prepared)
+    rows = prepared.test_rows
+    reward_R2 = np.array([rewards[row.index] for row in rows])
+    margin_R = reward_R2[:, 0] - reward_R2[:, 1]
+    tuned = [RowScore(_right(margin), {"margin": margin}) for margin in margin_R.tolist()]
+
+    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        found = read_pairs(base, prepared.test)
+        likelihood = [prefers(found[row.index]) for row in rows]
+        share = float(np.mean([score.value for score in likelihood]))
+        name, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
+        against = likelihood
+        if share < COIN:
+            name, reason = "coin", f"the base: a coin, because its likelihood is right in only {100 * share:.1f}%"
+            against = [RowScore(COIN) for _ in rows]
+        facts = paired_facts(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned}, rows, seed)
+        facts["base"] |= {"kind": name, "likelihood_accuracy": share}
+        facts["tuned"] |= {"reward_mean": float(reward_R2.mean()), "reward_spread": float(reward_R2.std())}
+        facts["calibration"] = calibration(_sigmoid(np.abs(margin_R)), [score.value for score in tuned])
+        texts = [f"chosen {one:+.3f}, rejected {other:+.3f}" for one, other in reward_R2.tolist()]
+        return facts, answer_lines(rows, {"base": against, "tuned": tuned}, {"base": [""] * len(rows), "tuned": texts})
+
+    return finish
+
+
+def _right(margin: float) -> float:
+    return COIN if margin == 0 else float(margin > 0)
+
+
+def _sigmoid(value: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-value))

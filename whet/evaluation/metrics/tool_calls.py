@@ -1,0 +1,103 @@
+"""Whether an answer calls the tools that the reference calls: names and arguments, in any order.
+
+    <tool_call>{"name": ..., "arguments": {...}}</tool_call>     Hermes, Qwen, the bundled base; any number of them
+    [TOOL_CALLS] [{"name": ..., "arguments": {...}}, ...]        Mistral, with or without its mark
+    {"name": ..., "parameters": {...}}                           Llama 3: the whole answer is JSON
+
+Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys says nothing. A call that a program
+could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON without a mark is a call only if it
+has arguments or parameters: {"name": "Bob", "age": 3} is an answer. Words beside calls are free.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.rewards.json_match import refuse_constant, same, unique_keys
+from whet.types import Message, Row
+
+TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
+MISTRAL = re.compile(r"\A\s*(?:\[TOOL_CALLS\])?\s*(?=\[)")
+ARGUMENTS = {"arguments", "parameters"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    name: str
+    arguments: Any
+    """JSON."""
+
+
+def calls_of(row: Row) -> list[Call]:
+    """The calls of the row's last turn."""
+    return calls_made(row.messages[-1]) if row.messages else []
+
+
+def calls_made(message: Message) -> list[Call]:
+    """The calls of a turn."""
+    found = [_read(call.get("function", call)) for call in message.get("tool_calls") or [] if isinstance(call, dict)]
+    return [call for call in found if call is not None]
+
+
+def calls_in(answer: str) -> list[Call] | None:
+    """The calls that an answer makes, in its order; None where it tries to and no program could read it."""
+    tagged = [_parsed(text) for text in TAGGED.findall(answer)]
+    if not tagged:
+        value = _parsed(MISTRAL.sub("", answer, count=1))
+        if value is None:
+            return None if "[TOOL_CALLS]" in answer else []
+        tagged = value if isinstance(value, list) else [value]
+        marked = "[TOOL_CALLS]" in answer
+        if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in tagged):
+            return []  # JSON, but of something else
+    calls = [_read(one) for one in tagged]
+    return None if None in calls else [call for call in calls if call is not None]
+
+
+def compare_calls(wanted: Sequence[Call], answer: str) -> tuple[float, dict[str, Any]]:
+    """(1.0 where the answer makes the same calls, else 0.0; details: names, called, readable)."""
+    given = calls_in(answer)
+    names = Counter(call.name for call in wanted)
+    details = {
+        "names": given is not None and names == Counter(call.name for call in given),
+        "called": bool(given),
+        "readable": given is not None,
+    }
+    return float(given is not None and _same(wanted, given)), details
+
+
+def summarise_calls(details: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Shares of the answers: with the right names, with a call at all, that a program can read."""
+    return {key: sum(one[key] for one in details) / len(details) for key in ("names", "called", "readable")}
+
+
+def _same(wanted: Sequence[Call], given: Sequence[Call]) -> bool:
+    """Each wanted call once, and no other. Equality is an equivalence, so that greedy matching finds every match."""
+    left = list(given)
+    for call in wanted:
+        equal = [n for n, one in enumerate(left) if one.name == call.name and same(one.arguments, call.arguments)]
+        if not equal:
+            return False
+        del left[equal[0]]
+    return not left
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read(value: Any) -> Call | None:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return None
+    arguments = value.get("arguments", value.get("parameters", {}))
+    if isinstance(arguments, str):
+        arguments = _parsed(arguments) if arguments.strip() else {}
+    return Call(value["name"], arguments) if isinstance(arguments, dict) else None

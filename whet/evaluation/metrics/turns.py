@@ -1,0 +1,127 @@
+"""All assistant turns of a test row count, each given the true turns before it; a row stays one unit.
+
+A row's score is the mean over its turns. Of rows with many turns some are asked, the last one always and others drawn
+by the seed; the last then weighs 1/T of T turns and the drawn ones share the rest, so that the mean over all turns is
+estimated without bias, and goodbyes do not count more than what came before them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from whet.errors import count
+from whet.evaluation.metrics.tool_calls import calls_made
+from whet.recipe.methods.rollouts import Rollouts
+from whet.recipe.schema import Recipe
+from whet.types import Row
+
+MOST_TURNS = 8
+"""Turns of one row that are asked."""
+MOST_ASKED = 1000
+"""Turns of all rows that are asked, about; at least FEWEST_TURNS of each row."""
+FEWEST_TURNS = 2
+DIGITS = 12
+"""Of a row's score: thirds that are all right must sum to exactly 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """One Row a turn: the conversation up to that answer, which is its reference."""
+
+    rows: list[Row]
+    owner: list[int]
+    """Place of the row that each turn belongs to."""
+    weight: list[float]
+    """Share of each turn in its row's score; they sum to 1 in each row."""
+    turn: list[int]
+    """Message of each turn in its row."""
+    all_turns: int
+    """Of all rows, asked or not."""
+    most: int
+    """Turns asked of one row at most."""
+
+    @property
+    def many(self) -> bool:
+        return self.all_turns > len(set(self.owner))
+
+    @property
+    def last(self) -> list[int]:
+        """Place of the last turn of each row."""
+        found = dict(zip(self.owner, range(len(self.owner)), strict=True))
+        return [found[row] for row in range(len(found))]
+
+    @property
+    def whole(self) -> list[Row]:
+        """The rows themselves: a last turn is its row."""
+        return [self.rows[place] for place in self.last]
+
+    def by_row(self, values: Sequence[float], samples: int = 1) -> list[float]:
+        """Scores of turns, K answers each, as scores of rows, K each: the k-th answers of a row's turns together."""
+        means = [0.0] * (len(set(self.owner)) * samples)
+        for place, (owner, weight) in enumerate(zip(self.owner, self.weight, strict=True)):
+            for k in range(samples):
+                means[owner * samples + k] += weight * values[place * samples + k]
+        return [round(mean, DIGITS) for mean in means]
+
+
+def answers_of(row: Row) -> list[Row]:
+    """One row for each assistant turn that says something and is learned, in order, and always for the last turn."""
+    places = [number for number, message in enumerate(row.messages) if message.get("role") == "assistant"]
+    earlier = [n for n in places[:-1] if _says_something(row, n) and _learned(row, n)]
+    if row.label is not None or row.target is not None or row.rejected is not None or not earlier:
+        return [row]
+    return [*(replace(row, messages=row.messages[: number + 1]) for number in earlier), row]
+
+
+def turns_of(rows: Sequence[Row], seed: int) -> Turns:
+    """The turns of all rows that are asked, in the order of the rows and of their turns."""
+    most = max(FEWEST_TURNS, min(MOST_TURNS, MOST_ASKED // max(1, len(rows))))
+    found = Turns([], [], [], [], 0, most)
+    total = 0
+    for place, row in enumerate(rows):
+        turns = answers_of(row)
+        total += len(turns)
+        drawn = random.Random(f"{seed} {row.index}").sample(turns[:-1], min(most, len(turns)) - 1)
+        chosen = {id(one) for one in drawn}
+        for one in [turn for turn in turns[:-1] if id(turn) in chosen] + turns[-1:]:
+            last = one is turns[-1]
+            found.rows.append(one)
+            found.owner.append(place)
+            found.weight.append(1 / len(turns) if last else (1 - 1 / len(turns)) / len(drawn))
+            found.turn.append(len(one.messages) - 1)
+    return replace(found, all_turns=total)
+
+
+def last_turns(rows: Sequence[Row]) -> Turns:
+    """Each row by its last answer alone."""
+    number, turn = len(rows), [len(row.messages) - 1 for row in rows]
+    return Turns(list(rows), list(range(number)), [1.0] * number, turn, number, 1)
+
+
+def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
+    """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
+    return last_turns(rows) if isinstance(recipe.method, Rollouts) else turns_of(rows, recipe.seed)
+
+
+def told(turns: Turns, seed: int) -> dict[str, Any]:
+    """The key `turns` of evaluation.json."""
+    rows, asked = len(set(turns.owner)), len(turns.rows)
+    said = f"{count(rows, 'test row')} with {turns.all_turns:,} assistant turns, each given the true turns before it"
+    if asked < turns.all_turns:
+        said += f"; {asked:,} of them asked, at most {turns.most} a row: the last one, and others drawn by the seed"
+    facts = {"rows": rows, "turns": turns.all_turns, "asked": asked, "most_a_row": turns.most, "seed": seed}
+    return facts | {"statement": f"{said}. A row's score is the mean over its turns."}
+
+
+def _says_something(row: Row, place: int) -> bool:
+    """Words, or a tool call."""
+    message = row.messages[place]
+    return bool(str(message.get("content") or "").strip() or calls_made(message))
+
+
+def _learned(row: Row, place: int) -> bool:
+    weight = row.messages[place].get("weight")
+    return weight is None or weight != 0

@@ -1,0 +1,73 @@
+"""The base with three examples in its prompt: the training rows whose questions are nearest to the row's own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from statistics import fmean as mean
+
+from whet.data.prepare import read_rows
+from whet.data.refused import RowRefused
+from whet.errors import DataError, count
+from whet.evaluation.opponents.budget import written
+from whet.evaluation.opponents.constant import spread
+from whet.evaluation.opponents.opponent import Opponent
+from whet.evaluation.opponents.setting import Setting
+from whet.evaluation.prompts import Examples, nearest, usable_examples
+from whet.types import Row
+
+SHOWN = 3
+LABEL = "the base with three examples"
+MOST_POOL = 20_000
+"""Training rows among which the nearest are looked for; of more, so many are drawn by the seed."""
+TRIED = 20
+"""Test rows whose prompts are made to know what all would cost."""
+
+
+class WithExamples:
+    """Raises DataError without training rows that can stand as examples, and where none fits.
+
+    `expected` is how many tokens the base is expected to write."""
+
+    def __init__(self, setting: Setting, expected: float) -> None:
+        self.setting = setting
+        setting.observer.phase("looking for the nearest training rows")
+        self.framing = Examples(nearest(usable_examples(list(pool(setting))), SHOWN))
+        some = spread(setting.rows, TRIED)
+        try:
+            some = [some[place] for place in setting.fits(self.framing, some)]
+        except RowRefused as refusal:
+            raise DataError(refusal.what) from refusal
+        tried = setting.fitted(self.framing, some) if some else None
+        if tried is None or not tried.kept:
+            raise DataError("not one example fits into the context beside the question and its answer")
+        self.row_cost = written(tried.tokens, expected) / len(tried.tokens)
+
+    def opponent(self, places: Sequence[int]) -> Opponent:
+        """On test rows, without those where not even the question fits. Raises DataError where none does."""
+        asked = [self.setting.rows[place] for place in places]
+        fitting = self.setting.fits(self.framing, asked)
+        if not fitting:
+            raise DataError("not one example fits into the context beside the question and its answer")
+        rows = [asked[place] for place in fitting]
+        prompts = self.setting.fitted(self.framing, rows)
+        answers = self.setting.ask(LABEL, prompts)
+        cut = sum(not one.finished for one in answers)
+        texts = [answer.text.strip() for answer in answers]
+        detail = f"the nearest training rows; {prompts.kept:.1f} of {SHOWN} examples fitted on average"
+        if cut:
+            detail += f"; {cut:,} of {len(rows):,} answers were cut at {self.setting.tokens:,} tokens"
+        if len(rows) < len(asked):
+            detail += f"; {count(len(asked) - len(rows), 'row')} whose question would not fit left out"
+        tokens = mean([len(ids) for ids in prompts.tokens])
+        kept = [places[place] for place in fitting]
+        return Opponent("examples", LABEL, kept, self.setting.values(texts, rows), texts, tokens, detail)
+
+
+def pool(setting: Setting) -> Iterator[Row]:
+    """The training rows, or so many of them as are searched."""
+    total = setting.prepared.ledger.summary()["trained"]
+    kept = set(random.Random(setting.recipe.seed).sample(range(total), min(total, MOST_POOL)))
+    for number, row in enumerate(read_rows(setting.recipe, setting.prepared, ("trained",))):
+        if number in kept:
+            yield row

@@ -1,0 +1,167 @@
+"""Which opponents a run has, by its method and its metric; where one cannot be asked, why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from whet.data.batches.loader import in_order
+from whet.data.prepare import Prepared, read_rows
+from whet.data.pretrain.blocks import read_through
+from whet.data.pretrain.corpus import Corpus
+from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.turns import turns_of
+from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.opponents.budget import LEARN
+from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
+from whet.evaluation.opponents.opponent import Absent, Opponent, Score
+from whet.evaluation.opponents.opposed import Found, Lines, base_of, judge, of_lines, wanted, written_opponents
+from whet.evaluation.opponents.prompted import LABEL as PROMPTED
+from whet.evaluation.opponents.setting import Setting, room
+from whet.evaluation.opponents.unread import COUNTED_TOKENS, mark_rule, pair_rule, token_counts, unigram
+from whet.model.adapter import causal_lm
+from whet.model.base import Base
+from whet.observer import Observer
+from whet.recipe.external import is_function
+from whet.recipe.methods.rollouts import Rollouts
+from whet.recipe.schema import Distil, Evaluate, Recipe
+from whet.rewards.combine import Rewards
+from whet.store.run import Run
+from whet.types import Row
+
+NO_ANSWERS = "answers that exist are compared, and none is written"
+LIKELIHOODS = "likelihoods are compared, and no answer is written"
+HEADS = "a head names classes or numbers, and writes no answer that examples could shape"
+
+
+def oppose_words(
+    measured: dict[str, Any],
+    lines: Lines,
+    base: Side,
+    origin: Base,
+    recipe: Recipe,
+    prepared: Prepared,
+    run: Run,
+    rewards: Rewards | None,
+    observer: Observer,
+) -> None:
+    """Puts the verdict over all opponents into `measured`, and their answers into `lines`."""
+    if prepared.shape.paired or prepared.shape.kind == "unpaired":
+        rule = pair_rule if prepared.shape.paired else mark_rule
+        trained = read_rows(recipe, prepared, ("trained",))
+        found = [base_of(lines, None), rule(trained, prepared.test_rows), *unasked(recipe.evaluate, NO_ANSWERS)]
+    elif measured["metric"]["name"] == "nll":
+        vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
+        order = [line["row"] for line in lines]
+        guess = unigram(token_counts(prepared.train, vocabulary), in_order(prepared.test, READ_TOKENS), order)
+        found = [base_of(lines, None), guess, *unasked(recipe.evaluate, LIKELIHOODS)]
+    else:
+        rows = referred(prepared.test_rows, lines)
+        turns = turns_of(rows, recipe.seed) if "turns" in measured else None
+        asked = rows if turns is None else turns.rows
+        setting = setting_of(measured["metric"]["name"], asked, base, origin, recipe, prepared, rewards, observer)
+        found = written_opponents(setting, lines, learned(run), run, turns)
+    of_lines(measured, lines, found, recipe.seed)
+
+
+def oppose_text(
+    measured: dict[str, Any], values: dict[str, list[float]], corpus: Corpus, base: Side, context: int, recipe: Recipe
+) -> None:
+    """For pre-training: the base, and the frequencies of tokens."""
+    places = list(range(len(values["base"])))
+    vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
+    count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
+    guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
+    start = Opponent("base", "the base as it is", places, values["base"])
+    judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
+
+
+def oppose_head(measured: dict[str, Any], lines: Lines, recipe: Recipe, prepared: Prepared) -> None:
+    """For heads: the base as it was measured, a constant, and for single classes the base asked in words."""
+    kind = measured["base"]["kind"]
+    both = measured.pop("without_training", None)
+    start = base_of(lines, None, "the base without a head")
+    if both is None and prepared.shape.paired:
+        constant: Opponent = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
+    elif both is None:
+        said = f"always saying {lines[0]['base']}"
+        constant = replace(start, name="constant", label=said, detail="the median of the training numbers")
+    else:
+        named, scores = both["majority"]
+        label = f'always naming "{", ".join(named[0])}"' if named[0] else "never naming a class"
+        values, texts = [one.value for one in scores], [", ".join(one) for one in named]
+        places, detail = start.places, "the most common in the training rows"
+        constant = Opponent("constant", label, places, values, texts, None, detail)
+    found: Found = [constant, start] if kind in ("majority", "median") else [start, constant]
+    if both is not None and "likelihood" in both and "prompted" in wanted(recipe.evaluate):
+        named, scores = both["likelihood"]
+        texts = [", ".join(one) for one in named]
+        label, detail = "the base asked in words", "the class whose name the base finds likeliest after the question"
+        found.append(Opponent("prompted", label, start.places, [s.value for s in scores], texts, None, detail))
+        found += unasked(recipe.evaluate, HEADS)[1:]
+    else:
+        found += unasked(recipe.evaluate, HEADS)
+    of_lines(measured, lines, found, recipe.seed)
+
+
+def unasked(settings: Evaluate, reason: str) -> list[Absent]:
+    """The two that are asked in words, where they are wanted and cannot be."""
+    names = wanted(settings)
+    both = (Absent("prompted", PROMPTED, reason), Absent("examples", EXAMPLES, reason))
+    return [one for one in both if one.name in names]
+
+
+def setting_of(
+    name: str,
+    rows: Sequence[Row],
+    base: Side,
+    origin: Base,
+    recipe: Recipe,
+    prepared: Prepared,
+    rewards: Rewards | None,
+    observer: Observer,
+) -> Setting:
+    """`name` is the metric of the verdict, `rows` the test rows as it compares them."""
+    own = name == "reward" or is_function(name)
+    answered = [row for row in rows if row.reference.strip()]
+    compared = name if not own else metric.choose(answered)[0] if answered else "reward"
+    limit = recipe.evaluate.max_new_tokens
+    if isinstance(recipe.method, Rollouts | Distil):
+        limit = limit or recipe.method.max_new_tokens
+    longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
+    most = room(limit, answer_tokens(rows, origin), origin.context - longest)
+    score = score_with(name, rewards)
+    return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
+
+
+def score_with(name: str, rewards: Rewards | None) -> Score:
+    def rewarded(answers: Sequence[str], rows: Sequence[Row]) -> list[metric.RowScore]:
+        assert rewards is not None
+        found = rewards([row.prompt for row in rows], list(answers), rows)
+        return [metric.RowScore(value) for value in found.parts[rewards.main]]
+
+    def scored(answers: Sequence[str], rows: Sequence[Row]) -> list[metric.RowScore]:
+        return [metric.score(name, answer, row) for answer, row in zip(answers, rows, strict=True)]
+
+    return rewarded if name == "reward" else scored
+
+
+def referred(rows: Sequence[Row], lines: Lines) -> list[Row]:
+    """The test rows of the lines, with the references that these were scored by: a teacher's answers, perhaps."""
+    by_index = {row.index: row for row in rows}
+    found = [by_index[line["row"]] for line in lines]
+    return [
+        row
+        if row.reference == line["reference"]
+        else replace(row, messages=[*row.prompt, {"role": "assistant", "content": line["reference"]}])
+        for row, line in zip(found, lines, strict=True)
+    ]
+
+
+def learned(run: Run) -> float:
+    """What the training cost, in tokens that are read once."""
+    return LEARN * sum(float(line["tokens"]) for line in run.metrics() if "tokens" in line)

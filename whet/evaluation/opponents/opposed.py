@@ -1,0 +1,184 @@
+"""After base and tuned model were measured: the other opponents, and one verdict over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from statistics import fmean as mean
+from typing import Any
+
+from whet.errors import DataError, count
+from whet.evaluation.metrics.turns import Turns
+from whet.evaluation.opponents.budget import SHARE, WRITE, affordable, sample
+from whet.evaluation.opponents.by_turns import by_row, places_of
+from whet.evaluation.opponents.constant import choose, constant
+from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
+from whet.evaluation.opponents.few_shot import WithExamples
+from whet.evaluation.opponents.joint_verdict import against_facts, strongest, verdict_of
+from whet.evaluation.opponents.opponent import Absent, Opponent, hold
+from whet.evaluation.opponents.prompted import CHOSEN, Prompted
+from whet.evaluation.opponents.prompted import LABEL as PROMPTED
+from whet.evaluation.opponents.setting import Setting
+from whet.evaluation.verdict import compare
+from whet.recipe.methods.rollouts import Rollouts
+from whet.recipe.schema import Bake, Evaluate, OpponentName, Recipe
+from whet.stats.paired import clusters_of_lines
+from whet.store.run import Run
+
+BASE = "the base as it is"
+CONSTANT = "the best constant answer"
+LABELS: dict[OpponentName, str] = {
+    "base": BASE,
+    "constant": CONSTANT,
+    "prompted": PROMPTED,
+    "examples": EXAMPLES,
+}
+Lines = list[dict[str, Any]]
+Found = list[Opponent | Absent]
+
+
+def judge(
+    measured: dict[str, Any], tuned: Sequence[float], clusters: Sequence[object] | None, found: Found, seed: int
+) -> None:
+    """Puts the verdict over all opponents, of which the first is the base, into `measured`, in place of that over the
+    base alone. What was added to the sentence there (a warning) stays behind the new one; a sentence that was replaced
+    there (the metric cannot tell the two apart) stays where the base is the strongest."""
+    asked = [one for one in found if isinstance(one, Opponent)]
+    held = [hold(one, tuned, clusters, seed) for one in asked]
+    base = next(one for one in asked if one.name == "base")
+    _, before = compare(base.scores, tuned, seed, clusters)
+    verdict, told = measured["verdict"], str(measured["verdict"]["sentence"])
+    over, added = verdict_of(held), told.removeprefix(before.sentence)
+    if told.startswith(before.sentence):
+        verdict |= asdict(over) | {"sentence": over.sentence + added}
+    elif strongest(held).opponent is not base:
+        verdict |= asdict(over) | {"sentence": f"{over.sentence} Over {base.label}: {told}"}
+    verdict |= against_facts(held, [one for one in found if isinstance(one, Absent)])
+
+
+def of_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) -> None:
+    """As `judge`, and writes what the others answered into the lines of answers.jsonl."""
+    tuned, clusters = [line["tuned_score"] for line in lines], clusters_of_lines(lines)
+    judge(measured, tuned, clusters, found, seed)
+    for one in found:
+        if isinstance(one, Absent) or one.name == "base":
+            continue
+        for number, place in enumerate(one.places):
+            answer = {"text": "" if one.texts is None else one.texts[number], "score": one.scores[number]}
+            lines[place].setdefault("opponents", {})[one.name] = answer
+
+
+def base_of(lines: Lines, prompt_tokens: float | None, label: str = BASE) -> Opponent:
+    """What was measured already."""
+    texts, scores = ([line[key] for line in lines] for key in ("base", "base_score"))
+    return Opponent("base", label, list(range(len(lines))), scores, texts, prompt_tokens)
+
+
+def wanted(settings: Evaluate) -> list[OpponentName]:
+    """Base and constant are always there."""
+    return list(LABELS) if settings.against == "auto" else ["base", "constant", *settings.against]
+
+
+def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, turns: Turns | None = None) -> Found:
+    """Where answers are written: base, constant, and of the two that are asked those that are wanted.
+
+    `learned` is what the training cost, in tokens that are read once. `turns` are those that the rows of the setting
+    are, where a test row has several. What was chosen stays in the run, for compare.
+    """
+
+    def of_rows(one: Opponent) -> Opponent:
+        return one if turns is None else by_row(one, turns)
+
+    prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
+    always = constant_of(setting)
+    found: Found = [base_of(lines, mean(map(len, prompts)))]
+    found.append(always if isinstance(always, Absent) else of_rows(always))
+    names = wanted(setting.recipe.evaluate)
+    refused = unaskable(setting.recipe)
+    found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
+    names = [name for name in names if name not in refused]
+    expected = expected_tokens(setting, lines)
+    spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
+    allowed = SHARE * spent if setting.recipe.evaluate.against == "auto" else float("inf")
+    prompted: Prompted | None = None
+    examples: WithExamples | None = None
+    if "prompted" in names:
+        try:
+            prompted = Prompted(setting, allowed / 2, expected)
+        except DataError as refusal:
+            found.append(Absent("prompted", PROMPTED, refusal.what))
+    if "examples" in names:
+        try:
+            examples = WithExamples(setting, expected)
+        except DataError as refusal:
+            found.append(Absent("examples", EXAMPLES, refusal.what))
+    fixed = prompted.choosing_cost if prompted else 0.0
+    rows, clusters = len(lines), clusters_of_lines(lines)
+    per_row = sum(one.row_cost for one in (prompted, examples) if one) * len(setting.rows) / rows
+    places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
+    turned = places if turns is None else places_of(turns, places)
+    if prompted:
+        way = prompted.choose()
+        run.write_json(CHOSEN, asdict(way))
+        told = prompted
+        found.append(answered("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
+    if examples:
+        shown = examples
+        found.append(answered("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
+    return found
+
+
+def answered(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
+    """What it answers, or why it cannot."""
+    try:
+        return sampled(ask(), asked, rows)
+    except DataError as refusal:
+        return Absent(name, LABELS[name], refusal.what)
+
+
+def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
+    """With its detail saying so where not all test rows were to be asked."""
+    if asked == rows:
+        return one
+    said = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
+    said += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
+    return Opponent(
+        one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}"
+    )
+
+
+def expected_tokens(setting: Setting, lines: Lines) -> float:
+    """Mean tokens that the base is expected to write: what it wrote as it is, and the whole room where it seems to have
+    been cut, which is where several answers are as long as the longest."""
+    lengths = [len(ids) for ids in setting.origin.tokenizer([line["base"] for line in lines])["input_ids"]]
+    longest = max(lengths)
+    cut = longest > 0 and lengths.count(longest) > 1
+    return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
+
+
+def unaskable(recipe: Recipe) -> dict[OpponentName, str]:
+    """Opponents that cannot or should not be asked, whatever the rows are, and why."""
+    found: dict[OpponentName, str] = {}
+    if isinstance(recipe.method, Bake):
+        found["prompted"] = "a prompt is what was baked in; the base under that prompt stands under `bake`"
+    if recipe.retrieval is not None:
+        found["examples"] = "each prompt holds passages already, and examples need their room"
+    rewards = recipe.method.rewards if isinstance(recipe.method, Rollouts) and recipe.evaluate.metric == "auto" else []
+    kinds = {reward.kind for reward in rewards}
+    if "tests" in kinds:
+        found["constant"] = "each candidate would run the tests of each row"
+    if "judge" in kinds:
+        why = "each of its answers would cost a call of the judge"
+        found |= {"constant": why, "prompted": why, "examples": why}
+    return found
+
+
+def constant_of(setting: Setting) -> Opponent | Absent:
+    if why := unaskable(setting.recipe).get("constant"):
+        return Absent("constant", CONSTANT, why)
+    seen = setting.seen
+    if not seen.rows and not setting.own:
+        return Absent("constant", CONSTANT, "no training row has an answer in words")
+    setting.observer.phase("looking for the best constant answer")
+    chosen = choose(seen, setting.compared, setting.score, setting.own)
+    return constant(chosen, setting.rows, setting.score)

@@ -1,0 +1,99 @@
+"""What the base is told, in two or three phrasings: the labels, the keys of the JSON, the form of the result.
+
+Everything in them is read off the answers of training rows, as somebody would who writes a prompt after a look at the
+data. Which phrasing is used, validation rows choose (whet/evaluation/opponents/prompted.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from whet.evaluation.opponents.constant import most_frequent_values
+from whet.evaluation.opponents.seen import Seen
+from whet.evaluation.prompts import Instructed
+
+MOST_LABELS = 120
+"""Labels that are named and read; beyond them a prompt is longer than most rows, and examples are given instead."""
+LABEL_CHARACTERS = 3000
+"""Of all labels together."""
+MOST_VALUES = 12
+"""Values of a JSON key that are all named; of others two are shown."""
+SHOWN = 3
+"""Answers that are shown where they cannot all be named."""
+SHORT_ANSWER = 60
+"""Characters of an answer that is shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasing:
+    """One way of telling it."""
+
+    system: str | None = None
+    template: str | None = None
+
+    @property
+    def framing(self) -> Instructed:
+        return Instructed(self.system, self.template)
+
+    @property
+    def words(self) -> str:
+        return " ".join((self.system or self.template or "").split())
+
+
+def labels_of(seen: Seen, compared: str) -> list[str]:
+    """The labels, the most frequent first; none where the answers are not labels or there are too many."""
+    if compared != "accuracy" or not 1 < len(seen.answers) <= MOST_LABELS:
+        return []
+    names = seen.most_common(MOST_LABELS)
+    return names if sum(map(len, names)) <= LABEL_CHARACTERS else []
+
+
+def phrasings(seen: Seen, compared: str) -> list[Phrasing]:
+    """For the form of answers that `compared`, a metric, stands for. None where no training row has an answer."""
+    if not seen.rows:
+        return []
+    if labels := labels_of(seen, compared):
+        named = ", ".join(labels)
+        return [
+            Phrasing(system=f"Answer with exactly one of these labels and with nothing else: {named}."),
+            Phrasing(template=f"{{question}}\n\nWhich of these labels fits: {named}? Answer with the label alone."),
+            Phrasing(template=f"Text: {{question}}\n\nPossible labels: {named}\nLabel:"),
+        ]
+    said = told(seen, compared)
+    return [Phrasing(system=said), Phrasing(template=f"{{question}}\n\n{said}")]
+
+
+def told(seen: Seen, compared: str) -> str:
+    if compared == "json" and seen.keys:
+        return json_shape(seen)
+    if compared == "final-answer":
+        return f"Solve it step by step. The last line must be the result alone, written as:\n{seen.most_common(1)[0]}"
+    answers = [answer for answer in seen.most_common(50) if len(answer) <= SHORT_ANSWER and "\n" not in answer]
+    long = median(len(row.reference.split()) for row in seen.sample)
+    if compared in ("accuracy", "exact-match") or long <= 8 and len(answers) >= SHOWN:
+        shown = "; ".join(answers[:SHOWN])
+        return f"Answer with the answer alone, as short as possible, without a sentence around it, as in: {shown}"
+    return f"Answer in about {max(5, round(long, -1)):.0f} words, directly and without a preface."
+
+
+def json_shape(seen: Seen) -> str:
+    """The keys with their values where these are few, and an example of the form."""
+    keys = []
+    for name, values in seen.keys.items():
+        few = len(values) <= MOST_VALUES
+        shown = [value for value, _ in values.most_common(MOST_VALUES if few else 2)]
+        keys.append(f"{json.dumps(name)} ({'one of' if few else 'such as'} {listed(shown)})")
+    form = most_frequent_values(seen)
+    return (
+        f"Answer with one JSON object and with nothing else, without a code fence. Its keys are {', '.join(keys)}. "
+        f"An example of the form: {form}"
+    )
+
+
+def listed(values: Sequence[str]) -> str:
+    """`"a", "b" or "c"`, each cut where it is long."""
+    short = [value if len(value) <= SHORT_ANSWER else value[: SHORT_ANSWER - 3] + "..." for value in values]
+    return short[0] if len(short) == 1 else f"{', '.join(short[:-1])} or {short[-1]}"

@@ -1,0 +1,227 @@
+"""The base told what is wanted: of a few phrasings, and of writing and likelihood, what does best on validation rows.
+
+Where the answers are labels the base is also held to them: the likeliest label after the prompt, by the sum of its
+log-probabilities or by their mean a token. The prompt is a root and the labels are its children, so it is read once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean as mean
+from typing import Literal
+
+import numpy as np
+
+from whet.data.refused import RowRefused
+from whet.errors import DataError, count
+from whet.evaluation.methods.label_likelihood import answer_ids, read_answers
+from whet.evaluation.opponents.budget import reading, written
+from whet.evaluation.opponents.opponent import Opponent
+from whet.evaluation.opponents.phrasing import Phrasing, labels_of, phrasings
+from whet.evaluation.opponents.setting import Setting
+from whet.evaluation.prompts import Fitted
+from whet.evaluation.transcript import Told, key_of
+from whet.store.run import Run
+from whet.types import Row
+
+LABEL = "the base with a prompt"
+TOLD = 160
+"""Characters of the phrasing that are told."""
+CHOSEN = "prompted.json"
+"""In the run's folder: how the base was told, as validation rows chose it."""
+FEWEST_CHOOSING = 20
+By = Literal["writing", "likelihood", "likelihood a token"]
+LIKELY: tuple[By, By] = ("likelihood", "likelihood a token")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the base is told, and how its answer is found."""
+
+    phrasing: Phrasing
+    by: By
+    score: float
+    """On the rows that chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Answers to some rows."""
+
+    prompts: Fitted
+    told: list[Told]
+
+    @property
+    def texts(self) -> list[str]:
+        return [one.text for one in self.told]
+
+    @property
+    def cut(self) -> int:
+        """Answers that the limit of tokens cut off."""
+        return sum(not one.finished for one in self.told)
+
+
+class Prompted:
+    """Raises DataError where there is nothing that could be told, or no phrasing that can be asked."""
+
+    def __init__(self, setting: Setting, most: float, expected: float) -> None:
+        """`most` is what choosing may cost, `expected` how many tokens the base is expected to write."""
+        self.setting, self.expected = setting, expected
+        self.labels = labels_of(setting.seen, setting.compared)
+        renderer = setting.prepared.renderer
+        self.names = [answer_ids(renderer, label) for label in self.labels]
+        self.rows: list[Row] = []
+        self.found = self._askable(phrasings(setting.seen, setting.compared))
+        whole = self.choosing_cost
+        if whole > most:
+            kept = max(FEWEST_CHOOSING, int(len(self.rows) * most / whole))
+            self.rows = self.rows[:kept]
+            self.found = [(phrasing, self._cut(prompts, kept)) for phrasing, prompts in self.found]
+
+    def _askable(self, offered: Sequence[Phrasing]) -> list[tuple[Phrasing, Fitted]]:
+        """Phrasings that the template can say, with the prompts of the rows that choose: those that fit in each."""
+        why, setting, kept = "no training row has an answer that says what is wanted", self.setting, []
+        places = set(range(len(setting.choosing)))
+        for phrasing in offered if places else []:
+            try:
+                fitting = setting.fits(phrasing.framing, setting.choosing)
+            except RowRefused as refusal:
+                why = refusal.what
+                continue
+            if not fitting:
+                why = "beside an answer there is no room for a prompt that says what is wanted"
+            elif phrasing.system is None or self._says(phrasing):
+                places &= set(fitting)
+                kept.append(phrasing)
+        self.rows = [setting.choosing[place] for place in sorted(places)]
+        if not kept or not self.rows:
+            raise DataError(why)
+        return [(phrasing, setting.fitted(phrasing.framing, self.rows)) for phrasing in kept]
+
+    def _says(self, phrasing: Phrasing) -> bool:
+        """Some templates leave system prompts out without a word."""
+        row = self.setting.choosing[0]
+        text = self.setting.prepared.renderer.prompt_text(phrasing.framing.messages(row, []), row.tools)
+        return phrasing.words in " ".join(text.split())
+
+    @staticmethod
+    def _cut(prompts: Fitted, kept: int) -> Fitted:
+        short = [values[:kept] for values in (prompts.messages, prompts.tokens, prompts.parts)]
+        return Fitted(prompts.noun, *short, prompts.offered, prompts.reduced, prompts.bare, prompts.kept)  # type: ignore[arg-type]
+
+    @property
+    def choosing_cost(self) -> float:
+        """In tokens that are read once."""
+        return sum(
+            written(prompts.tokens, self.expected) + self._naming_cost(prompts.tokens) for _, prompts in self.found
+        )
+
+    @property
+    def row_cost(self) -> float:
+        """Of one test row, at most."""
+        per_row = [written(p.tokens, self.expected) + self._naming_cost(p.tokens) for _, p in self.found]
+        return max(per_row) / len(self.rows)
+
+    def _naming_cost(self, prompts: Sequence[list[int]]) -> float:
+        return reading(prompts) + len(prompts) * reading(self.names) if self.names else 0.0
+
+    def choose(self) -> Way:
+        """The best on the rows that choose; of equal ones the first, and writing before likelihood."""
+        setting, ways = self.setting, []
+        for number, (phrasing, prompts) in enumerate(self.found, start=1):
+            told = f"{LABEL} ({number} of {len(self.found)} phrasings)"
+            answers = setting.ask(told, prompts)
+            values = setting.values([answer.text for answer in answers], self.rows)
+            ways.append(Way(phrasing, "writing", mean(values)))
+        if self.labels:
+            for phrasing, prompts in self.found:
+                for by in LIKELY:
+                    texts = [one.text for one in self._named(prompts, by)]
+                    ways.append(Way(phrasing, by, mean(setting.values(texts, self.rows))))
+        return max(ways, key=lambda way: way.score)
+
+    def _named(self, prompts: Fitted, by: By) -> list[Told]:
+        """The likeliest label of each prompt, by a sum or by a mean; kept with the answers, so that it is read once."""
+        memory = self.setting.base.memory
+        assert memory is not None
+
+        def keys(way: By) -> list[str]:
+            return [key_of(f"{memory.identity} {way}", [ids, self.labels], 0) for ids in prompts.tokens]
+
+        missing = [place for place, key in enumerate(keys(by)) if key not in memory.transcript]
+        if missing:
+            total, began = len(missing), time.perf_counter()
+            self.setting.observer.phase("reading how likely the base finds each label", total)
+            asked = [prompts.tokens[place] for place in missing]
+            sum_RK = read_answers(
+                self.setting.base, asked, self.names, lambda done: self.setting.observer.step(done, total, {})
+            )
+            seconds = (time.perf_counter() - began) / total
+            size_K = np.array([len(ids) for ids in self.names])
+            both: dict[By, np.ndarray] = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
+            for way, score_RK in both.items():
+                named = [
+                    Told(self.labels[k], len(ids), len(self.names[k]), seconds, True)
+                    for ids, k in zip(asked, score_RK.argmax(-1).tolist(), strict=True)
+                ]
+                known = [keys(way)[place] for place in missing]
+                memory.transcript.add(f"base, {way}", list(zip(known, named, strict=True)))
+        return [memory.transcript[key] for key in keys(by)]
+
+    def give(self, way: Way, rows: Sequence[Row]) -> Given:
+        """Answers to rows in a chosen way. Raises InputError where a prompt does not fit."""
+        prompts = self.setting.fitted(way.phrasing.framing, rows)
+        if way.by != "writing":
+            return Given(prompts, self._named(prompts, way.by))
+        told = [
+            Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
+            for one in self.setting.ask(LABEL, prompts)
+        ]
+        return Given(prompts, told)
+
+    def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
+        """On test rows, without those whose prompt would not fit. Raises DataError where none does."""
+        rows = [self.setting.rows[place] for place in places]
+        fitting = self.setting.fits(way.phrasing.framing, rows)
+        if not fitting:
+            raise DataError("beside an answer there is no room for a prompt that says what is wanted")
+        kept = [rows[place] for place in fitting]
+        given = self.give(way, kept)
+        tokens = mean([len(ids) for ids in given.prompts.tokens])
+        scores = self.setting.values(given.texts, kept)
+        detail = self.detail(way, given, len(rows) - len(kept))
+        return Opponent("prompted", LABEL, [places[n] for n in fitting], scores, given.texts, tokens, detail)
+
+    def detail(self, way: Way, given: Given, too_long: int) -> str:
+        tried = len(self.found) * (1 + len(LIKELY) * bool(self.labels))
+        words = way.phrasing.words
+        parts = [
+            f"the best of {tried} ways on {count(len(self.rows), self.setting.part + ' row')}"
+            f" ({how(way.by)}): {words if len(words) <= TOLD else words[: TOLD - 3] + '...'}"
+        ]
+        if given.cut:
+            parts.append(f"{given.cut:,} of {len(given.texts):,} answers were cut at {self.setting.tokens:,} tokens")
+        if too_long:
+            parts.append(f"{count(too_long, 'row')} whose prompt would not fit left out")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    prompted: Prompted
+    way: Way
+
+
+def way_of(run: Run, setting: Setting) -> Ready:
+    """As the evaluation of the run chose it, or chosen now. Raises DataError where nothing can be told."""
+    prompted = Prompted(setting, float("inf"), setting.tokens)
+    if not (run.folder / CHOSEN).exists():
+        return Ready(prompted, prompted.choose())
+    stored = run.read_json(CHOSEN, "phrasing", "by", "score")
+    return Ready(prompted, Way(Phrasing(**stored["phrasing"]), stored["by"], stored["score"]))
+
+
+def how(by: By) -> str:
+    return "it writes its answer" if by == "writing" else f"the likeliest label, by {by}"

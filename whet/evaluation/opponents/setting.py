@@ -1,0 +1,104 @@
+"""What every opponent needs to know of the run that is measured, and how the base is asked for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from whet.data.prepare import Prepared, read_rows
+from whet.data.retrieval.raft import as_asked
+from whet.evaluation.heldout import ask
+from whet.evaluation.models import Side
+from whet.evaluation.opponents.opponent import Score
+from whet.evaluation.opponents.seen import Seen, look
+from whet.evaluation.prompts import Fitted, Framing, fit
+from whet.model.base import Base
+from whet.observer import Observer
+from whet.recipe.schema import Recipe
+from whet.types import Answer, Row
+
+CHOOSING = 60
+"""Validation rows that choose among phrasings."""
+
+
+@dataclass
+class Setting:
+    """`compared` is the metric by which the form of the answers is known; `score` scores them as the verdict does."""
+
+    recipe: Recipe
+    prepared: Prepared
+    base: Side
+    origin: Base
+    rows: list[Row]
+    """The test rows as the verdict compares them."""
+    compared: str
+    score: Score
+    tokens: int
+    """Longest answer of an opponent."""
+    observer: Observer
+    own: bool = False
+    """The score is not that of `compared`: a reward, or a function of the user's."""
+
+    @cached_property
+    def seen(self) -> Seen:
+        """The answers of the training rows."""
+        self.observer.phase("looking for the best constant answer")
+        total = self.prepared.ledger.summary()["trained"]
+
+        def told(number: int) -> None:
+            if number % 1000 == 0:
+                self.observer.step(number, total, {})
+
+        trained = read_rows(self.recipe, self.prepared, ("trained",))
+        return look(trained, self.compared, self.recipe.seed, told, self.own)
+
+    @cached_property
+    def choosing(self) -> list[Row]:
+        """Validation rows with an answer, as they are asked in use; training rows where there are none, which the base
+        never learned."""
+        held_out = self.prepared.ledger.summary()["held_out"]["validation"]
+        part = read_rows(self.recipe, self.prepared, ("validation",)) if held_out else iter(self.seen.sample)
+        found = [row for row in part if row.reference.strip() and row.prompt]
+        step = max(1, len(found) // CHOOSING)
+        return as_asked(self.recipe, found[::step][:CHOOSING], self.prepared.renderer)
+
+    @property
+    def part(self) -> str:
+        return "validation" if self.prepared.ledger.summary()["held_out"]["validation"] else "training"
+
+    def fitted(self, framing: Framing, rows: Sequence[Row]) -> Fitted:
+        """Raises InputError where a prompt does not fit, RowRefused where the template cannot say it."""
+        return fit(framing, rows, self.prepared.renderer, self.origin.context - self.tokens)
+
+    def fits(self, framing: Framing, rows: Sequence[Row]) -> list[int]:
+        """Places of the rows whose prompt fits beside an answer, when all is left out of it that can be. Raises
+        RowRefused where the template cannot say it."""
+        most, renderer = self.origin.context - self.tokens, self.prepared.renderer
+        return [
+            place
+            for place, row in enumerate(rows)
+            if len(renderer.prompt_ids(framing.messages(row, []), row.tools)) <= most
+        ]
+
+    def ask(self, what: str, prompts: Fitted) -> list[Answer]:
+        """Greedy answers of the base."""
+        total = len(prompts.tokens)
+        self.observer.phase(f"asking {what}", total)
+        return ask(
+            self.base,
+            self.origin,
+            prompts.tokens,
+            self.prepared.renderer,
+            self.tokens,
+            lambda done: self.observer.step(done, total, {}),
+        )
+
+    def values(self, texts: Sequence[str], rows: Sequence[Row]) -> list[float]:
+        return [one.value for one in self.score([text.strip() for text in texts], rows)]
+
+
+def room(asked_for: int | None, tokens: int, spare: int) -> int:
+    """Longest answer of an opponent: what the recipe says, or the `tokens` that the tuned model gets, as far as the
+    context has `spare` ones beside the longest prompt."""
+    return asked_for or max(1, min(tokens, spare))

@@ -1,0 +1,1 @@
+"""What is known before anything is trained: work, refusals, and what a run will need."""

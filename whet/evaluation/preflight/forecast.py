@@ -1,0 +1,245 @@
+"""`whet plan`: what a recipe will need, from its data and the config of its base; no weights are loaded.
+
+What `whet tune` would refuse before it trains is refused here, too, by the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from whet.data.render.renderer import Renderer
+from whet.errors import InputError, ModelError
+from whet.evaluation.preflight.refusals import refuse_before_training
+from whet.evaluation.preflight.tally import around_of, work_of
+from whet.generation.throughput import ANSWERS, seconds_of_a_step
+from whet.model.accelerator import all_memory, computes_bfloat16, free_memory, is_processor
+from whet.model.base import load_config, load_tokenizer, told_base
+from whet.model.machine_speed import calibrate
+from whet.model.precision import device
+from whet.observer import Observer
+from whet.planning.beside_steps import Around, peak
+from whet.planning.machine import (
+    GPU_PROCESS,
+    Calibration,
+    Dtype,
+    gpu_computes_bfloat16,
+    gpu_memory,
+    parse_memory,
+    read_calibration,
+    write_calibration,
+)  # fmt: skip
+from whet.planning.memory import Setting, trained_numbers
+from whet.planning.model_shape import Shape, read_shape
+from whet.planning.public_models import find_public
+from whet.planning.settings import fits, smallest, suggest
+from whet.planning.time import rate
+from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
+from whet.recipe.methods.rollouts import OwnAnswers
+from whet.recipe.rules import resolve, step_tokens
+from whet.recipe.schema import Bake, Distil, Recipe
+from whet.training.material import Material, gather
+from whet.training.micro_batch import planned_micro, setting_of
+from whet.training.session import with_context
+
+FASTER = 0.8
+"""bfloat16 is taken where it needs less than this share of float32's time (model/precision.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the training is to run."""
+
+    device: Literal["cpu", "cuda"]
+    memory: int
+    here: bool
+    """Is it this machine, so that its speed is known?"""
+    bfloat16: bool = True
+    """Of a GPU: does it compute bfloat16 itself?"""
+
+
+def target_of(memory: str | None, gpu: str | None) -> Target:
+    """This machine unless something else is named. Raises InputError."""
+    if memory and gpu:
+        raise InputError("--memory and --gpu both say how much memory there is", fix="give one of them")
+    if gpu:
+        return Target("cuda", gpu_memory(gpu), here=False, bfloat16=gpu_computes_bfloat16(gpu))
+    here = device()
+    found = parse_memory(memory) if memory else free_memory(here)
+    if is_processor(here):
+        return Target("cpu", found, here=True)
+    return Target("cuda", found, here=True, bfloat16=computes_bfloat16(here))
+
+
+def forecast(
+    recipe: Recipe,
+    target: Target,
+    cache: Path,
+    observer: Observer,
+    measure_anew: bool = False,
+    seen: Sequence[float] = (),
+) -> dict[str, Any]:
+    """The dictionary that `whet plan --json` prints; `seen` are the seconds of steps that a run has made.
+
+    Raises InputError for a recipe, data or base that is refused.
+    """
+    notes = [] if find_public(recipe.base) else told_base(recipe.base)
+    shape, config = _shape_of(recipe, notes)
+    recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
+    recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)
+    calibration = measured(observer, measure_anew)
+    dtype = _dtype(recipe, shape, target, calibration)
+    micro = _micro(recipe, shape, material, target, dtype)
+    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context, micro)
+    recipe, _ = resolve(recipe, facts)
+    setting = _setting(recipe, material, target, calibration, dtype)
+    work = work_of(recipe, material, tokenizer)
+    around = around_of(recipe, material, work, _stored(config))
+    memory = peak(shape, setting, around)
+    suggestion = suggest(shape, setting, target.memory, around)
+    time = None
+    if target.here and target.device == "cpu":
+        time = _time(Pace(shape, setting, calibration), work, around, seen)
+    if suggestion is None:
+        least = smallest(shape, setting, around).total
+        notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+    assert recipe.steps
+    if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
+        notes.append(
+            f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
+            f"on, to {recipe.steps:,} at most"
+        )
+    notes += _of_the_teacher(recipe) + _of_guesses(recipe, work, seen)
+    return {
+        "base": recipe.base,
+        "parameters": shape.parameters,
+        "trained": trained_numbers(shape, setting),
+        "memory": memory.facts(),
+        "moment": memory.moment,
+        "available": target.memory,
+        "fits": fits(memory, target.memory),
+        "seconds": None if time is None else round(time.total, 1),
+        "time": None if time is None else time.facts(),
+        "measured_steps": len(seen),
+        "suggestion": None if suggestion is None else suggestion.facts(),
+        "settings": {
+            "device": target.device,
+            "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
+            "longest_row": setting.longest,
+            "micro_batch_tokens": setting.tokens,
+            "batch_tokens": step_tokens(recipe, facts),
+            "steps": recipe.schedule.shortest or recipe.steps,
+            "rank": setting.rank,
+            "quantise": "nf4" if setting.quantised else None,
+            "recompute": setting.recompute,
+        },
+        "notes": notes,
+    }
+
+
+def _of_the_teacher(recipe: Recipe) -> list[str]:
+    """What a method that reads a teacher needs beside what is counted."""
+    if isinstance(recipe.method, Distil):
+        return [f"the weights of the teacher {recipe.method.teacher!r} are in memory, too, and are not counted here"]
+    if isinstance(recipe.method, Bake):
+        return ["the base reads every batch once more, with the prompt and no gradient: that time is not counted"]
+    return []
+
+
+def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
+    """What of the plan is a guess, and why."""
+    notes = []
+    if work.test is not None or work.rollout is not None:
+        notes.append("how long the answers will be is a guess: between the references and the limit")
+    if recipe.keep.replays:
+        notes.append("replayed rows are taken to be no longer than the task's")
+    if work.kept is not None:
+        notes.append("the base's own samples are counted as if they were not yet written; they are kept for later runs")
+    if not seen:
+        notes.append("no step was measured yet, so the time is a range; whet plan RUN measures one that is at work")
+    if recipe.evaluate.early_stop and work.validation_tokens:
+        notes.append("all steps are counted; the training may stop before them")
+    return notes
+
+
+def _time(pace: Pace, work: Work, around: Around, seen: Sequence[float]) -> Time:
+    if not seen:
+        return tune_seconds(pace, work, around, SPREAD)
+    factor = seen_so_far(work, pace, list(seen))
+    return tune_seconds(replace(pace, seen=factor), work, around, MEASURED_SPREAD)
+
+
+def _stored(config: Any) -> int:
+    """Bytes of a number in the base's files."""
+    return 4 if "32" in str(getattr(config, "dtype", None) or "bfloat16").replace("bfloat16", "") else 2
+
+
+def measured(observer: Observer, anew: bool = False) -> Calibration:
+    """The calibration of this machine: read, or measured now and written down."""
+    known = None if anew else read_calibration()
+    if known is None:
+        observer.phase("measuring this machine, once")
+        known = calibrate(seconds_of_a_step, ANSWERS)
+        write_calibration(known)
+    return known
+
+
+def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
+    """The base's shape, and a config that says how long its rows may be."""
+    public = find_public(recipe.base)
+    if public is not None:
+        return public.shape, SimpleNamespace(max_position_embeddings=public.shape.context)
+    config = load_config(recipe.base, recipe.trust_remote_code)
+    return read_shape(config.to_dict(), recipe.base), config
+
+
+def _material(
+    recipe: Recipe, config: Any, cache: Path, notes: list[str], observer: Observer
+) -> tuple[Recipe, Material, Any]:
+    """The data, in the base's tokens where its tokenizer is here, and in the bundled base's otherwise."""
+    observer.phase("reading the data")
+    try:
+        tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
+    except ModelError:
+        if find_public(recipe.base) is None:
+            raise
+        tokenizer = load_tokenizer("nano")
+        notes.append(
+            f"the tokenizer of {recipe.base} is not here: rows are counted in the tokens of nano, whose vocabulary is "
+            "smaller, so that they come out longer than they are"
+        )
+    recipe = with_context(recipe, config)
+    return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer), tokenizer
+
+
+def _micro(recipe: Recipe, shape: Shape, material: Material, target: Target, dtype: Dtype) -> int | None:
+    """As a tune chooses it there."""
+    if recipe.micro_batch_tokens is not None:
+        return None
+    memory = all_memory(device()) if target.here else target.memory
+    return planned_micro(recipe, shape, material.longest(recipe), dtype, target.device, memory)
+
+
+def _setting(recipe: Recipe, material: Material, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
+    """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
+    longest = material.longest(recipe)
+    assert recipe.micro_batch_tokens
+    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
+    largest = recipe.micro_batch_tokens if unseen else material.tokens
+    return replace(
+        setting_of(recipe, longest, dtype, target.device),
+        tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
+        process=calibration.process if target.device == "cpu" else GPU_PROCESS,
+    )
+
+
+def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> Dtype:
+    if recipe.dtype != "auto":
+        return recipe.dtype
+    if target.device == "cuda":
+        return "bfloat16" if target.bfloat16 else "float32"
+    slow, fast = (rate(calibration, dtype, shape.hidden) for dtype in ("float32", "bfloat16"))
+    return "bfloat16" if slow < FASTER * fast else "float32"

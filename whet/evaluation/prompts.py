@@ -1,0 +1,216 @@
+"""What stands in a prompt beside the question: nothing, an instruction, examples, passages; and what of it fits.
+
+Examples are turns of a conversation, taken from the training rows alone. The parts of a prompt are ordered by worth;
+where a prompt is too long for the context, the least worthy part goes first, and that is counted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from whet.data.batches.system_prefix import with_system
+from whet.data.render.renderer import Renderer
+from whet.data.retrieval.documents import Passage
+from whet.data.retrieval.passages import with_passages
+from whet.data.retrieval.retrievers import BM25, Retriever
+from whet.errors import DataError, InputError
+from whet.types import Message, Row
+
+
+class Framing(Protocol):
+    """A way of making prompts."""
+
+    @property
+    def noun(self) -> str:
+        """What its parts are called, in the plural; empty where there are none."""
+        ...
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
+        """What could stand beside each row's question, the most useful first."""
+        ...
+
+    def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
+        """The row's prompt with these parts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The row's own prompt, with an instruction in front where one is given."""
+
+    system: str | None = None
+    noun: str = ""
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
+        return [[] for _ in rows]
+
+    def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
+        return instructed(self.system, row.prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed:
+    """The row's own prompt with `system` after its own instruction, and its last question put into `template`, which
+    has {question} in it."""
+
+    system: str | None = None
+    template: str | None = None
+    noun: str = ""
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
+        return [[] for _ in rows]
+
+    def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
+        messages = list(row.prompt)
+        if self.template is not None:
+            last = max((n for n, message in enumerate(messages) if message["role"] == "user"), default=None)
+            if last is None:
+                question_of(row)  # raises, and says which row
+            else:
+                said = self.template.replace("{question}", question_of(row))
+                messages[last] = {**messages[last], "content": said}
+        if self.system is None:
+            return messages
+        own = [str(m.get("content") or "") for m in messages if m["role"] in ("system", "developer")]
+        rest = [message for message in messages if message["role"] not in ("system", "developer")]
+        return with_system("\n\n".join([*own, self.system]), rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Training rows as earlier turns. `choose` gives each row its examples; the best stands nearest to the question."""
+
+    choose: Callable[[Sequence[Row]], list[list[Row]]]
+    system: str | None = None
+    noun: str = "examples"
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Row]]:
+        return self.choose(rows)
+
+    def messages(self, row: Row, parts: Sequence[Row]) -> list[Message]:
+        own = [message for message in row.prompt if message["role"] in ("system", "developer")]
+        asked = [message for message in row.prompt if message["role"] not in ("system", "developer")]
+        turns = [turn for example in reversed(parts) for turn in turns_of(example)]
+        return instructed(self.system, [*own, *turns, *asked])
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Passages found for the last question, put into it by a template with {passages} and {question}."""
+
+    retriever: Retriever
+    count: int
+    template: str
+    system: str | None = None
+    noun: str = "passages"
+
+    def parts(self, rows: Sequence[Row]) -> list[list[Passage]]:
+        found = self.retriever.search([question_of(row) for row in rows], self.count)
+        return [[hit.passage for hit in hits] for hits in found]
+
+    def messages(self, row: Row, parts: Sequence[Passage]) -> list[Message]:
+        texts = [passage.text for passage in parts]
+        return instructed(self.system, with_passages(row.prompt, texts, self.template))
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The prompts of all rows, and what had to be left out of them."""
+
+    noun: str
+    messages: list[list[Message]]
+    tokens: list[list[int]]
+    parts: list[list[Any]]
+    """What stands beside each question."""
+    offered: int
+    """Parts that each prompt was to have."""
+    reduced: int
+    """Rows whose prompt holds fewer of them."""
+    bare: int
+    """Rows whose prompt holds none of them."""
+    kept: float
+    """Mean number of parts."""
+
+
+def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) -> Fitted:
+    """Prompts of at most `room` tokens. Raises InputError where a prompt without any part is longer still."""
+    messages, tokens, used, offered = [], [], [], []
+    for row, parts in zip(rows, framing.parts(rows), strict=True):
+        kept = list(parts)
+        asked = framing.messages(row, kept)
+        ids = renderer.prompt_ids(asked, row.tools)
+        while len(ids) > room and kept:
+            kept.pop()
+            asked = framing.messages(row, kept)
+            ids = renderer.prompt_ids(asked, row.tools)
+        if len(ids) > room:
+            what = f"the prompt has {len(ids)} tokens, and beside the answer there is room for {room}"
+            raise InputError(what, where=row.where, fix="shorten compare.system, or lower evaluate.max_new_tokens")
+        messages.append(asked)
+        tokens.append(ids)
+        used.append(kept)
+        offered.append(len(parts))
+    counts = [len(kept) for kept in used]
+    fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
+    bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
+    return Fitted(framing.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
+
+
+def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
+    """The same examples for every row, drawn by the seed; with labels, of as many different ones as there is room for.
+
+    The first examples of a larger `count` are those of a smaller one."""
+    drawn = random.Random(seed).sample(range(len(pool)), len(pool))
+    seen: dict[str | None, int] = {}
+    turn = []
+    for number in drawn:  # the n-th row of each label before the (n + 1)-th of any
+        label = pool[number].label
+        turn.append((seen.get(label, 0) if label is not None else 0, number))
+        seen[label] = seen.get(label, 0) + 1
+    chosen = [pool[number] for _, number in sorted(turn, key=lambda pair: pair[0])[:count]]
+    return lambda rows: [chosen for _ in rows]
+
+
+def nearest(pool: Sequence[Row], count: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
+    """For each row the training rows whose question is most like its own (BM25)."""
+    searched = BM25([Passage(str(number), question_of(row), row.where) for number, row in enumerate(pool)])
+
+    def choose(rows: Sequence[Row]) -> list[list[Row]]:
+        found = searched.search([question_of(row) for row in rows], count)
+        return [[pool[int(hit.passage.id)] for hit in hits] for hits in found]
+
+    return choose
+
+
+def usable_examples(rows: Sequence[Row], part: str = "training") -> list[Row]:
+    """Rows of a part that end in an answer of words and call no tools. Raises DataError without any."""
+    found = [row for row in rows if row.reference.strip() and not row.tools and row.prompt]
+    if not found:
+        what = f"the few-shot arms need {part} rows with a question, an answer in words and no tools; there are none"
+        fix = "take the arms few-shot and few-shot-nearest out of compare.arms, or bring such rows"
+        raise DataError(what, fix=fix)
+    return found
+
+
+def turns_of(row: Row) -> list[Message]:
+    """A row as turns of a conversation, without instructions and without keys of Whet's own."""
+    turns = [message for message in row.messages if message["role"] not in ("system", "developer")]
+    return [{"role": turn["role"], "content": turn.get("content")} for turn in turns]
+
+
+def question_of(row: Row) -> str:
+    """The last message of the user, which is what is looked up."""
+    asked = [message for message in row.prompt if message["role"] == "user"]
+    if not asked:
+        raise DataError("the row asks nothing: it has no message of a user", where=row.where, fix="remove the row")
+    return str(asked[-1].get("content") or "")
+
+
+def instructed(system: str | None, messages: list[Message]) -> list[Message]:
+    """With the user's instruction, which takes the place of the row's own."""
+    if system is None:
+        return messages
+    return with_system(system, [m for m in messages if m["role"] not in ("system", "developer")])

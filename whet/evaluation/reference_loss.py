@@ -1,0 +1,82 @@
+"""The loss on the references as a figure of its own: nats per byte, paired row by row, with an interval.
+
+Bytes of the reference, not tokens, so that models with different tokenizers compare. A row's figure is the loss over
+all tokens that are learned in it, the stop tokens too, divided by the bytes of their text; rows weigh the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from whet.evaluation.verdict import compare, p_text
+from whet.text.numbers import bare
+from whet.types import Row, Segment
+
+UNIT = "nats per byte of the reference"
+FREE_TEXT = ("rouge-l", "chrf", "nll")
+"""Metrics under which the loss is said beside the verdict."""
+
+
+def bytes_of(segments: Iterable[Segment], tokenizer: Any) -> dict[int, tuple[int, int]]:
+    """(bytes of the text that is learned, tokens that are learned) of each row, by the row's index."""
+    found: dict[int, tuple[int, int]] = {}
+    for segment in segments:
+        learned = [token for token, weight in zip(segment.ids, segment.weights, strict=True) if weight]
+        size = len(tokenizer.decode(learned, skip_special_tokens=True).encode())
+        before = found.get(segment.row, (0, 0))
+        found[segment.row] = (before[0] + size, before[1] + len(learned))
+    return found
+
+
+def measure_loss(
+    nll: dict[str, dict[int, tuple[float, float]]],
+    sizes: dict[int, tuple[int, int]],
+    rows: Sequence[Row],
+    seed: int,
+    clusters: Sequence[object] | None,
+) -> dict[str, Any]:
+    """The key `loss` of evaluation.json. `nll` holds (weighted loss in nats, weight) of each row, by side; turns of
+    unequal weight count by it. `difference` is tuned minus base: below 0 is better."""
+    values = {side: [_per_byte(*found[row.index], *sizes[row.index]) for row in rows] for side, found in nll.items()}
+    base, tuned = ([-value for value in values[side]] for side in ("base", "tuned"))
+    difference, verdict = compare(base, tuned, seed, clusters)
+    return {
+        **{side: sum(found) / len(found) for side, found in values.items()},
+        "difference": -difference.estimate,
+        "difference_interval": [-difference.high, -difference.low],
+        "p": difference.p,
+        "word": verdict.word,
+        "rows": len(rows),
+        "unit": UNIT,
+    }
+
+
+def state_loss(loss: dict[str, Any]) -> str:
+    """`0.91 to 0.72 nats per byte of the reference (-0.19, -0.21 to -0.17, p < 0.0001)`."""
+    low, high = loss["difference_interval"]
+    change = f"{loss['difference']:+.2g}, {low:+.2g} to {high:+.2g}, {p_text(loss['p'])}"
+    return f"{bare(loss['base'])} to {bare(loss['tuned'])} {loss['unit']} ({change})"
+
+
+def tell_loss(facts: dict[str, Any]) -> None:
+    """Writes into the verdict what the loss says: beside a metric of free text, and instead of a number of rows where
+    the metric cannot tell the models apart, because both have nothing right, or everything."""
+    verdict, loss = facts["verdict"], facts["loss"]
+    both = {facts[side]["score"] for side in ("base", "tuned")}
+    if facts["difference"]["discordant"] == 0 and both in ({0.0}, {1.0}):
+        name, value, rows = facts["metric"]["name"], int(both.pop()), facts["difference"]["rows"]
+        if value == 0:
+            verdict["word"] = "undecided"  # nothing right on either side is no proof that nothing changed
+        verdict["rows_needed"] = None
+        start = "No difference" if verdict["word"] == "no-difference" else "Undecided"
+        verdict["sentence"] = (
+            f"{start}: the metric {name} cannot tell these models apart, both score {value} on all {rows:,} test rows; "
+            f"look at the loss: {state_loss(loss)}."
+        )
+    elif facts["metric"]["name"] in FREE_TEXT:
+        verdict["sentence"] += f" The loss went from {state_loss(loss)}."
+
+
+def _per_byte(loss: float, weight: float, size: int, tokens: int) -> float:
+    return loss / weight * tokens / max(1, size)

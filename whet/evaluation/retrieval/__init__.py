@@ -1,0 +1,1 @@
+"""How good a retriever is, and what the model makes of its passages."""

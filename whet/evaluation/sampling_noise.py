@@ -1,0 +1,106 @@
+"""Several drawn answers a row: how much of the uncertainty is the choice of rows, and how much the luck of the draw.
+
+A row's score is the mean over its K answers, and the verdict compares these means, so that its interval holds both
+kinds of luck. Miller 2024, "Adding error bars to evals" (arXiv 2411.00640), sections 2 and 3: the variance of a mean
+over N rows is (variance of the rows + mean variance within a row / K) / N; here for tuned minus base.
+Legend: N rows, K answers a row, G clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from whet.errors import count
+from whet.evaluation.metrics import scoring as metric
+from whet.recipe.schema import Evaluate
+from whet.stats import resample
+from whet.stats.paired import cluster_codes
+from whet.text.numbers import told_size, unit
+from whet.types import Row
+
+Item = TypeVar("Item")
+SMALL_SHARE = 0.1
+"""Sampling noise below this share of the variance is not worth more answers."""
+
+
+def repeated(items: Sequence[Item], samples: int) -> list[Item]:
+    """Each item K times in a row, as the engine orders its answers."""
+    return [item for item in items for _ in range(samples)]
+
+
+def row_means(scores: Sequence[metric.RowScore], samples: int) -> list[metric.RowScore]:
+    """One score a row: the mean over its answers, with the details of the first."""
+    if samples == 1:
+        return list(scores)
+    values_NK = np.array([score.value for score in scores]).reshape(-1, samples)
+    return [
+        metric.RowScore(value, scores[row * samples].details) for row, value in enumerate(values_NK.mean(1).tolist())
+    ]
+
+
+def summary(name: str, scores: Sequence[metric.RowScore], rows: Sequence[Row], samples: int) -> dict[str, Any]:
+    """metric.aggregate of all answers, with the interval of the rows' means: answers to one row are no new rows."""
+    means = metric.aggregate(name, row_means(scores, samples), rows)
+    if samples == 1:
+        return means
+    return metric.aggregate(name, scores, repeated(rows, samples)) | {
+        key: means[key] for key in ("score", "low", "high", "rows")
+    }
+
+
+def sampling_noise(
+    scores: dict[str, list[metric.RowScore]],
+    wanted: Evaluate,
+    clusters: Sequence[object] | None,
+    scale: float | None = None,
+) -> dict[str, Any]:
+    """The key `sampling` of evaluation.json, for `scores` of base and tuned with K = `wanted.samples` answers a row.
+
+    `error` is the standard error of the difference, `row_error` what would be left with endless answers a row,
+    `sampling_share` the share of the variance that more answers would remove. `scale` is that of the Difference.
+    """
+    samples = wanted.samples
+    facts: dict[str, Any] = {"temperature": wanted.temperature, "samples": samples}
+    if samples == 1:
+        said = (
+            f"One answer a row was drawn at temperature {wanted.temperature:g}. How far the difference depends on the "
+            "luck of the draw is not known; evaluate.samples: 4 would tell."
+        )
+        return facts | {"statement": said}
+    values = {side: np.array([score.value for score in found]).reshape(-1, samples) for side, found in scores.items()}
+    rows, drawn = variances(values["tuned"] - values["base"], clusters)
+    share = drawn / (rows + drawn) if drawn else 0.0
+    facts |= {"error": math.sqrt(rows + drawn), "row_error": math.sqrt(rows), "sampling_share": share}
+    return facts | {"statement": state(facts, scale)}
+
+
+def variances(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple[float, float]:
+    """(from the rows, from the draws): the two parts of the variance of the mean difference.
+
+    The whole is that of the rows' means, by clusters where there are any; the draws' part is the mean variance within
+    a row over N K, and the rows' part is what is left, at least 0. One row alone has no variance between rows.
+    """
+    count, samples = change_NK.shape
+    drawn = float(change_NK.var(axis=1, ddof=1).mean()) / (count * samples)
+    if count == 1:
+        return 0.0, drawn
+    units = resample.as_units(change_NK.mean(1), cluster_codes(clusters, count))
+    whole = resample.standard_error(*units) ** 2 if units[0].size > 1 else drawn
+    return max(0.0, whole - drawn), drawn
+
+
+def state(facts: dict[str, Any], scale: float | None) -> str:
+    share = facts["sampling_share"]
+    error, left = (f"{told_size(facts[key], scale)}{unit(scale)}" for key in ("error", "row_error"))
+    said = (
+        f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
+        f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
+        "the rows."
+    )
+    if share <= SMALL_SHARE:
+        return f"{said} More answers a row would hardly narrow it; more rows would."
+    return f"{said} With endless answers a row it would be {left}."

@@ -1,0 +1,188 @@
+"""Failures into data: which kinds of validation rows go wrong, what training rows are like them, and what to collect.
+
+Only validation rows are looked at. Who collects by the test rows has no test any more.
+
+Of scores that are right or wrong, failures are those below FAILED. Of others, what is good enough nobody has said, so
+they are the rows at or below the lower quartile of the scores; rows that score as well as the best one are none.
+
+Failures are put in topics by the words of their prompts (tf-idf, k-means). A training row is like a failure where the
+cosine of their prompts is at least LIKE. For each topic:
+
+    contradicted   at least half of the failures have a nearly equal training prompt with another answer, or most rows
+                   like them answer differently, where answers are few labels
+    missing        there are fewer rows like them than an answer that is right usually has (their median)
+    present        there are as many: more of the same will hardly help
+
+A row with several answers counts once for each of them, on both sides.
+
+Shape legend: V answers to validation rows, T answers of training rows, F features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy import sparse
+
+from whet.doctor.analysis.row_texts import hashed, prompt_text, words
+from whet.doctor.analysis.tfidf import features, tfidf
+from whet.doctor.analysis.topics import telling_words, topics
+from whet.errors import are, count
+from whet.text.normalise import normalise
+from whet.types import Row
+
+FAILED = 0.5
+"""Of scores that are 0 (wrong), 1 (right) or 0.5 (neither): one below this is a failure."""
+LOWEST = 0.25
+"""Share of the rows that are looked at where scores have parts of a point."""
+LIKE, EQUAL = 0.35, 0.95
+MOST_TRAINED = 20_000
+MOST_TOPICS, SHOWN = 8, 3
+FEWEST, ROUNDED = 10, 5
+"""The smallest number of rows that is worth collecting, and what such numbers are rounded up to."""
+FEW_LABELS = 0.2
+"""Answers are labels where there are at most this many different ones a row."""
+
+Cause = Literal["contradicted", "missing", "present"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A validation row up to an answer, and what the tuned model said there."""
+
+    row: Row
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of failure."""
+
+    words: list[str]
+    failures: int
+    alike: int
+    """Different training rows like them."""
+    cause: Cause
+    collect: int
+    """Rows, about; 0 where rows are to be corrected or nothing is missing."""
+    rows: list[dict[str, Any]]
+    """Of each failure: where, prompt, reference, answer, score, and the nearest training rows."""
+
+    @property
+    def sentence(self) -> str:
+        few = f"{count(self.failures, 'failure')}: {', '.join(self.words)}"
+        them = "it" if self.failures == 1 else "them"
+        alike = f"there {are(self.alike)} {count(self.alike, 'training row')} like {them}"
+        what = {
+            "contradicted": "with other answers than the expected ones: correct one side or the other",
+            "missing": f"fewer than for rows that succeed: collect about {self.collect}",
+            "present": "no fewer than for rows that succeed, so more will hardly help: "
+            "read the answers, or train longer",
+        }
+        return f"{few}; {alike}, {what[self.cause]}"
+
+
+def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any]:
+    """The facts of failures.json, from all validation rows and (at most MOST_TRAINED of) the training rows."""
+    trained = trained[:MOST_TRAINED]
+    failed, rule = failing(np.array([one.score for one in asked], float))
+    rows = len({one.row.index for one in asked})
+    facts = {"validation_rows": rows, "answers": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
+    if not failed.any():
+        return facts
+    texts = [prompt_text(one.row) for one in asked]
+    matrix_F = _matrix(texts + [prompt_text(row) for row in trained])
+    likeness_VT = sparse.csr_matrix(matrix_F[: len(asked)] @ matrix_F[len(asked) :].T)
+    near = likeness_VT.data >= LIKE
+    alike_V = np.bincount(likeness_VT.tocoo().row[near], minlength=len(asked))
+    usual = int(np.median(alike_V[~failed])) if (~failed).any() else FEWEST
+    number_V = np.full(len(asked), -1)
+    kinds = max(1, min(MOST_TOPICS, round(math.sqrt(failed.sum()))))
+    number_V[failed] = topics(matrix_F[: len(asked)][failed], kinds)
+    labels = len({normalise(expected(row)) for row in trained}) <= FEW_LABELS * len(trained)
+    found = [
+        _kind(topic, asked, texts, number_V, likeness_VT, trained, usual, labels)
+        for topic in range(int(number_V.max()) + 1)
+    ]
+    facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in found]
+    return facts
+
+
+def failing(score_V: np.ndarray) -> tuple[np.ndarray, str]:
+    """Marks the failures, and says by which rule."""
+    if np.isin(score_V, (0.0, FAILED, 1.0)).all():
+        return score_V < FAILED, f"below {FAILED:g}"
+    quartile = float(np.quantile(score_V, LOWEST, method="higher"))
+    return (score_V <= quartile) & (score_V < score_V.max()), f"the lowest quarter, up to {quartile:.3g}"
+
+
+def expected(row: Row) -> str:
+    """What the row wants: its answer, or its classes."""
+    return ", ".join(row.target) if isinstance(row.target, list) else row.reference
+
+
+def _kind(
+    topic: int,
+    asked: Sequence[Asked],
+    texts: Sequence[str],
+    number_V: np.ndarray,
+    likeness_VT: sparse.csr_matrix,
+    trained: Sequence[Row],
+    usual: int,
+    labels: bool,
+) -> Kind:
+    members = np.flatnonzero(number_V == topic)
+    nearest = {int(member): _nearest(likeness_VT, int(member)) for member in members}
+    alike = {trained[place].index for found in nearest.values() for place, likeness in found if likeness >= LIKE}
+    against = sum(_contradicted(asked[member].row, found, trained, labels) for member, found in nearest.items())
+    missing = max(0, usual - len(alike))
+    cause: Cause = "contradicted" if 2 * against >= len(members) else "missing" if missing else "present"
+    collect = max(FEWEST, ROUNDED * math.ceil(missing / ROUNDED)) if cause == "missing" else 0
+    rows = [_line(asked[member], found[:SHOWN], trained) for member, found in nearest.items()]
+    return Kind(telling_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
+
+
+def _nearest(likeness_VT: sparse.csr_matrix, row: int) -> list[tuple[int, float]]:
+    """(place, cosine) of the training rows with a word in common, the nearest first."""
+    begin, end = likeness_VT.indptr[row], likeness_VT.indptr[row + 1]
+    found = zip(likeness_VT.indices[begin:end].tolist(), likeness_VT.data[begin:end].tolist(), strict=True)
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _contradicted(row: Row, nearest: list[tuple[int, float]], trained: Sequence[Row], labels: bool) -> bool:
+    right = normalise(expected(row))
+    answers = [normalise(expected(trained[place])) for place, likeness in nearest if likeness >= EQUAL]
+    if answers:
+        return right not in answers
+    votes = Counter(normalise(expected(trained[place])) for place, likeness in nearest if likeness >= LIKE)
+    return labels and 2 * votes[right] < sum(votes.values())
+
+
+def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> dict[str, Any]:
+    return {
+        "row": one.row.index,
+        "where": one.row.where,
+        "prompt": prompt_text(one.row),
+        "reference": expected(one.row),
+        "answer": one.answer,
+        "score": one.score,
+        "nearest": [
+            {
+                "where": trained[place].where,
+                "likeness": round(likeness, 3),
+                "prompt": prompt_text(trained[place]),
+                "answer": expected(trained[place]),
+            }
+            for place, likeness in nearest
+        ],
+    }
+
+
+def _matrix(texts: Sequence[str]) -> sparse.csr_matrix:
+    return tfidf([features(hashed(words(text)), pairs=False) for text in texts], fewest=1)[0]

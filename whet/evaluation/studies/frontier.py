@@ -1,0 +1,187 @@
+"""Task score against general score on the line from base to tuned (WiSE-FT, arXiv 2109.01903), on validation rows.
+
+Neither side is seen again: the task is scored on the validation part, general ability on prompts that are kept out of
+every replay, and the verdict, the suites and the general text are measured afterwards on rows of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from whet.data.prepare import Prepared, read_rows
+from whet.data.render.renderer import Renderer
+from whet.data.retrieval.raft import as_asked
+from whet.errors import DataError
+from whet.evaluation.forgetting import skills
+from whet.evaluation.forgetting.budget import score_budget
+from whet.evaluation.forgetting.suites import measured_prompts
+from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.turns import Turns, judged_turns
+from whet.evaluation.models import Side
+from whet.evaluation.studies.unit_scores import refuse_other_scale, refuse_outside_unit
+from whet.generation.self_generated import Asked, fitting, held_back, prompts_file, read_asked
+from whet.model.base import Base
+from whet.model.interpolate import interpolated
+from whet.model.open import Opened
+from whet.model.policy import Policy
+from whet.recipe.methods.rollouts import OwnAnswers
+from whet.recipe.schema import Recipe
+from whet.stats.paired import clusters_of, mean_interval
+from whet.types import Row
+
+SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
+MOST_ROWS = 200
+"""Validation rows and general prompts that are asked at each scale: enough to tell the points apart."""
+NO_SHARES = "they cannot be weighed against a share of general prompts"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    score: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the model is worth at `scale` of the way from base to tuned."""
+
+    scale: float
+    task: Score
+    general: Score
+
+
+def measure_frontier(
+    opened: Opened, use_forest: bool, prepared: Prepared, renderer: Renderer, recipe: Recipe, progress: Progress
+) -> dict[str, Any]:
+    """The points, and which one would be taken: the content of frontier.json.
+
+    Raises DataError without validation rows that have answers, RecipeError for a base without general prompts.
+    """
+    rows, name, reason = task_rows(recipe, prepared)
+    path = prompts_file(recipe.keep.prompts, opened.base.path)
+    asked = fitting(general_prompts(recipe, prepared, renderer, opened.base.path), opened.base.context)[:MOST_ROWS]
+    turns = judged_turns(recipe, rows)
+    tokens = longest_answer(recipe, turns.rows, opened.base)
+    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in as_asked(recipe, turns.rows, renderer)]
+    side = Side("tuned", Policy(opened.model, use_forest))
+    reader = _Reader(opened, side, renderer, turns, prompts, tokens, name, asked)
+    points = reader.points(progress, recipe.seed)
+    budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
+    chosen, why = choose(points, budget)
+    return {
+        "metric": {"name": name, "reason": reason},
+        "rows": len(rows),
+        "general_rows": len(asked),
+        "general": f"held-out prompts of {path.name}",
+        "points": [asdict(point) for point in points],
+        "budget": budget,
+        "budget_reason": budget_reason,
+        "scale": chosen.scale,
+        "why": why,
+    }
+
+
+def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
+    """Validation rows, the metric that scores their answers, and why. Raises DataError, InputError."""
+    rows = list(read_rows(recipe, prepared, ("validation",)))[:MOST_ROWS]
+    name, reason = recipe.evaluate.metric, "asked for in the recipe"
+    if rows and name == "auto":
+        name, reason = metric.choose(prepared.test_rows or rows)  # as the verdict does, so that both mean the same
+    if not rows or name == "nll" or not all(row.reference for row in rows):
+        fix = "give split.validation above 0, and rows with answers"
+        what = "there are no validation rows with answers to compare the scales on"
+        raise DataError(what, where=str(recipe.data), value=name if rows else None, fix=fix)
+    refuse_other_scale(name, rows, NO_SHARES)
+    return rows, name, reason
+
+
+def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base_folder: str) -> list[Asked]:
+    """Prompts that are neither learned nor asked again after the choice. Raises DataError, RecipeError."""
+    path = prompts_file(recipe.keep.prompts, base_folder)
+    sealed = {squeezed(words) for words in measured_prompts(recipe, prepared, base_folder)}
+    held = held_back(read_asked(path, renderer, renderer.tokenizer))
+    asked = [one for one in held if squeezed(one.words) not in sealed]
+    if not asked:
+        fix = "give at least twenty of them, which no suite and no test row asks"
+        raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
+    return asked
+
+
+def longest_answer(recipe: Recipe, rows: list[Row], base: Base) -> int:
+    """In tokens, as the test will allow."""
+    own = recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else None
+    return recipe.evaluate.max_new_tokens or own or answer_tokens(rows, base)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Asks one model at every scale."""
+
+    opened: Opened
+    side: Side
+    renderer: Renderer
+    turns: Turns
+    prompts: list[list[int]]
+    tokens: int
+    metric: str
+    asked: list[Asked]
+
+    def points(self, progress: Progress, seed: int) -> list[Point]:
+        each = len(self.turns.rows) + len(self.asked)
+        references = [one.reference for one in self.asked]
+        found = []
+        for place, scale in enumerate(SCALES):
+            with interpolated(self.opened.model, self.opened.base_model, scale):
+                task, answers = self._read(lambda done, at=place * each: progress(at + done, len(SCALES) * each))
+            if place == 0:  # where the file gives no answer, the base's own is the one to keep
+                references = [given or own for given, own in zip(references, answers, strict=True)]
+            right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
+            found.append(Point(scale, summary(task, seed, clusters_of(self.turns.whole)), summary(right, seed)))
+        return found
+
+    def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
+        """The score of each validation row over its turns, and the answer to each general prompt."""
+        base = self.opened.base
+        written = ask(self.side, base, self.prompts, self.renderer, self.tokens, done)
+        pairs = zip(written, self.turns.rows, strict=True)
+        scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
+        refuse_outside_unit(self.metric, scores, NO_SHARES)
+        general = [one.ids for one in self.asked]
+        answers = ask(
+            self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(written) + count)
+        )
+        return self.turns.by_row(scores), [answer.text for answer in answers]
+
+
+def same(one: str, other: str) -> bool:
+    return squeezed(one) == squeezed(other)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def summary(values: Sequence[float], seed: int, clusters: Sequence[object] | None = None) -> Score:
+    return Score(sum(values) / len(values), *mean_interval(values, seed, clusters))
+
+
+def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:
+    """The best task score among the points whose general score fell by no more than `budget` below the base's; among
+    equals the one nearest to the base. Where none of them learned something, the best mean of both scores; the base
+    where no point at all did."""
+    start = next(point for point in points if point.scale == 0)
+    within = [point for point in points if start.general.score - point.general.score <= budget + 1e-9]
+    moved = [point for point in within if point.task.score > start.task.score]
+    if moved:
+        best = max(moved, key=lambda point: (point.task.score, -point.scale))
+        return best, f"the best task score among the points that keep the general score within {100 * budget:g} points"
+    if all(point.task.score <= start.task.score for point in points):
+        return start, "no point scores better on the task than the base does"
+    best = max(points, key=lambda point: (point.task.score + point.general.score, -point.scale))
+    why = f"no point that learned something keeps the general score within {100 * budget:g} points; this one has the "
+    return best, why + "best mean of both scores"

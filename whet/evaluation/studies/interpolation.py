@@ -1,0 +1,144 @@
+"""A second try from what was learned already: the point on the way from base to tuned that keeps enough of the base.
+
+It is chosen on texts, general prompts and validation rows that nothing else reads: the general text, the suites and the
+test rows that the verdict rests on are looked at afterwards, once for each try. Along the way a loss on other text
+falls steadily to nothing, so the points are tried from the tuned model downwards and the first that fits is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean as mean
+from typing import Any
+
+from whet.data.prepare import Prepared, read_rows
+from whet.data.pretrain.corpus import Corpus
+from whet.data.render.renderer import Renderer
+from whet.data.retrieval.raft import as_asked
+from whet.evaluation.forgetting import skills
+from whet.evaluation.forgetting.budget import score_budget, text_budget
+from whet.evaluation.forgetting.measures import choosing_texts, text_measure
+from whet.evaluation.heldout import ask
+from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.turns import judged_turns
+from whet.evaluation.models import Side, text_nll
+from whet.evaluation.studies.frontier import general_prompts, longest_answer, same
+from whet.generation.self_generated import Asked, fitting
+from whet.model.interpolate import interpolated
+from whet.model.open import Opened
+from whet.model.policy import Policy
+from whet.recipe.schema import Recipe
+from whet.types import Row
+
+SCALES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+MOST_ROWS = 60
+"""Validation rows, and general prompts, that are asked at a point: enough to see that something is left of the task."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is measured at a point; None where the base or the data gives nothing to measure it on."""
+
+    scale: float
+    text: float
+    text_high: float
+    general: float | None
+    task: float | None
+
+
+def choose_nearer(
+    opened: Opened,
+    use_forest: bool,
+    source: Prepared | Corpus,
+    renderer: Renderer,
+    recipe: Recipe,
+    below: float,
+    progress: Progress,
+) -> dict[str, Any]:
+    """`scale`, None where no point below `below` will do, `why`, and the `points` that were tried."""
+    reader = _Reader(opened, Side("tuned", Policy(opened.model, use_forest)), renderer, recipe)
+    rows, name = _task_rows(recipe, source)
+    general = _general(recipe, source, renderer, opened)
+    budgets = text_budget(recipe.forgetting.text)[0], score_budget(recipe.forgetting.score, max(1, len(general)))[0]
+    tried = [scale for scale in SCALES if scale < below - 1e-9]
+    with reader.at(0.0):
+        texts, kept, learned = reader.nats(), reader.right(general), reader.task(rows, name)
+    points: list[Point] = []
+    for done, scale in enumerate(tried):
+        progress(done, len(tried))
+        with reader.at(scale):
+            found = text_measure(lambda _: texts, lambda _: reader.nats(), choosing_texts(), None, recipe.seed)
+            fits = found.high <= budgets[0]
+            score = reader.right(general) if fits else None
+            fits = fits and (kept is None or score is None or kept - score <= budgets[1] + 1e-9)
+            task = reader.task(rows, name) if fits else None
+        points.append(Point(scale, found.loss, found.high, score, task))
+        if fits:
+            left = learned is None or task is None or task > learned
+            why = "the farthest point that keeps what was held back of the general texts and prompts within budget"
+            if not left:
+                why = "at the first point that keeps enough, nothing of the task is left on the validation rows"
+            return {"scale": scale if left else None, "why": why, "points": [asdict(point) for point in points]}
+    why = "no point on the way keeps the general texts within budget"
+    return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
+
+
+def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], str]:
+    """Validation rows with answers that can be scored, and by what; none where there are none."""
+    if isinstance(source, Corpus):
+        return [], ""
+    rows = list(read_rows(recipe, source, ("validation",)))[:MOST_ROWS]
+    asked = recipe.evaluate.metric
+    if not rows or not all(row.reference for row in rows):
+        return [], ""
+    name = metric.choose(source.test_rows or rows)[0] if asked == "auto" else asked
+    return ([], "") if name == "nll" else (rows, name)
+
+
+def _general(recipe: Recipe, source: Prepared | Corpus, renderer: Renderer, opened: Opened) -> list[Asked]:
+    """Held-back prompts with answers, where the base has skills with a budget."""
+    if isinstance(source, Corpus) or not skills.load_suite(opened.base.path):
+        return []
+    held = fitting(general_prompts(recipe, source, renderer, opened.base.path), opened.base.context)
+    return [one for one in held if one.reference][:MOST_ROWS]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads and asks the model where it stands."""
+
+    opened: Opened
+    side: Side
+    renderer: Renderer
+    recipe: Recipe
+
+    def at(self, scale: float) -> Any:
+        return interpolated(self.opened.model, self.opened.base_model, scale)
+
+    def nats(self) -> list[tuple[float, int]]:
+        base = self.opened.base
+        return text_nll(self.side, choosing_texts(), lambda text: base.tokenizer(text)["input_ids"], base.context)
+
+    def right(self, asked: Sequence[Asked]) -> float | None:
+        """The share of these prompts that is answered as their file says."""
+        if not asked:
+            return None
+        found = self._ask([one.ids for one in asked], skills.TOKENS)
+        return mean(float(same(one, other.reference)) for one, other in zip(found, asked, strict=True))
+
+    def task(self, rows: list[Row], name: str) -> float | None:
+        """The mean score of these rows."""
+        if not rows:
+            return None
+        turns = judged_turns(self.recipe, rows)
+        asked = as_asked(self.recipe, turns.rows, self.renderer)
+        prompts = [self.renderer.prompt_ids(row.prompt, row.tools) for row in asked]
+        found = self._ask(prompts, longest_answer(self.recipe, turns.rows, self.opened.base))
+        scores = [metric.score(name, text.strip(), row) for text, row in zip(found, turns.rows, strict=True)]
+        return mean(turns.by_row([score.value for score in scores]))
+
+    def _ask(self, prompts: list[list[int]], tokens: int) -> list[str]:
+        found = ask(self.side, self.opened.base, prompts, self.renderer, tokens, lambda done: None)
+        return [answer.text for answer in found]

@@ -1,0 +1,129 @@
+"""From a paired difference to one of four words, by rules fixed before the run.
+
+better          p < 0.05 and the whole interval lies above the margin (default 0)
+worse           p < 0.05 and the whole interval lies below 0
+no-difference   the whole interval lies within +-equivalence (default 2 points; for scores outside 0..1 2% of the range
+                of all scores seen), on at least 20 rows
+undecided       anything else: the test rows cannot tell, and the verdict says how many probably would
+
+"p > 0.05" alone is never called "no difference": absence of evidence is not evidence of absence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from whet.errors import DataError, count
+from whet.stats.paired import paired_difference
+from whet.stats.power import ALPHA
+from whet.stats.rows_needed import rows_needed
+from whet.text.numbers import bare, told_change, told_reach, unit
+from whet.text.numbers import points as points
+from whet.text.numbers import signed as signed
+from whet.types import Difference, Verdict
+
+EQUIVALENCE = 0.02
+FEWEST_DISCORDANT = 5
+"""Five rows that all go one way give a mid-p of 0.031; four give 0.063."""
+FEWEST_ROWS = 20
+"""Below this no interval is trusted to prove that nothing changed."""
+
+
+def compare(
+    base: ArrayLike,
+    tuned: ArrayLike,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
+    margin: float = 0.0,
+    over: str = "",
+) -> tuple[Difference, Verdict]:
+    """The paired difference of two lists of scores and its verdict, with the rows needed where it is undecided."""
+    difference = paired_difference(base, tuned, seed, clusters)
+    verdict = decide(difference, margin, over=over)
+    if verdict.word == "undecided":
+        equivalence = EQUIVALENCE * (difference.scale or 1.0)
+        needed = rows_needed(base, tuned, equivalence, clusters=clusters)
+        verdict = decide(difference, margin, needed=needed, over=over)
+    return difference, verdict
+
+
+def decide(
+    difference: Difference,
+    margin: float = 0.0,
+    equivalence: float = EQUIVALENCE,
+    needed: int | None = None,
+    over: str = "",
+) -> Verdict:
+    """`margin` is the gain (a share) that must be exceeded to be called better; `needed` comes from rows_needed, and
+    `over` names what the tuned model is held against, where the sentence should.
+
+    Raises DataError for a negative margin or an equivalence that is not above 0.
+    """
+    if margin < 0 or equivalence <= 0:
+        raise DataError("margin must not be negative and equivalence must be above 0", value=(margin, equivalence))
+    numbers, than = describe(difference, over), f" than {over}" if over else ""
+    significant = difference.p < ALPHA and difference.discordant >= FEWEST_DISCORDANT
+    if significant and difference.low > margin:
+        return Verdict("better", f"The tune is better: {numbers}.")
+    if significant and difference.high < 0:
+        return Verdict("worse", f"The tune is worse{than}: {describe(difference)}.")
+    reach = equivalence * (difference.scale or 1.0)
+    inside = -reach < difference.low and difference.high < reach
+    if inside and difference.rows >= FEWEST_ROWS:
+        small = told_reach(equivalence, difference.scale)
+        return Verdict(
+            "no-difference",
+            f"No difference that matters (less than {small} either way): {numbers}.",
+        )
+    needed = None if needed is None else two_digits(needed)
+    return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
+
+
+def undecided_sentence(
+    difference: Difference, margin: float, numbers: str, needed: int | None, over: str = ""
+) -> str:
+    if difference.discordant == 0:
+        where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
+        why = f"the tune and {over} score the same" if over else "base and tune score the same"
+        why += f" on {where}"
+    elif difference.discordant < FEWEST_DISCORDANT:
+        verb = "differs" if difference.discordant == 1 else "differ"
+        why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than five "
+        why += "can never decide"
+    elif difference.p < ALPHA and difference.low > 0:
+        asked = points(margin) if difference.scale is None else bare(margin)
+        why = f"the gain may be smaller than the margin of {asked}"
+    else:
+        why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
+    end = f" About {needed:,} rows like these would probably decide." if needed else ""
+    return f"Undecided, {why}: {numbers}.{end}"
+
+
+def two_digits(number: int) -> int:
+    """Rounded up to two digits, because a forecast of rows is not better than that."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // unit) * unit
+
+
+def describe(difference: Difference, over: str = "") -> str:
+    """`+12.4 points over the base (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
+    over = f" over {over}" if over else ""
+    estimate, low, high = (
+        told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
+    )
+    return (
+        f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
+        f"{p_text(difference.p)}, {difference.test}) on {rows_told(difference)}"
+    )
+
+
+def rows_told(difference: Difference) -> str:
+    """`200 test rows`, with the clusters that they are where rows belong together: `200 test rows (41 clusters)`."""
+    rows = count(difference.rows, "test row")
+    return rows if difference.clusters is None else f"{rows} ({count(difference.clusters, 'cluster')})"
+
+
+def p_text(p: float) -> str:
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"

@@ -1,0 +1,29 @@
+"""How fast a model writes: seconds of a step that adds a token to each of some answers, measured on this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from whet.generation.engine import Sampling, generate
+from whet.model.base import load_tokenizer
+
+ANSWERS, PROMPT, SHORT, LONG = 32, 16, 16, 48
+"""Answers that are written together, tokens of their prompts, and tokens of the shorter and of the longer answers: what
+lies between them is steps alone."""
+ROUNDS = 3
+
+
+def seconds_of_a_step(model: Any) -> float:
+    """Of ANSWERS answers, the least disturbed of a few rounds; nothing stops them. Any vocabulary above PROMPT."""
+    tokenizer = load_tokenizer("nano")
+    prompts = [[1 + (row + place) % PROMPT for place in range(PROMPT)] for row in range(ANSWERS)]
+
+    def spent(tokens: int) -> float:
+        began = time.perf_counter()
+        generate(model, tokenizer, prompts, frozenset(), Sampling(tokens))
+        return time.perf_counter() - began
+
+    spent(SHORT)
+    found = {tokens: min(spent(tokens) for _ in range(ROUNDS)) for tokens in (SHORT, LONG)}
+    return max(1e-9, found[LONG] - found[SHORT]) / (LONG - SHORT)

@@ -1,0 +1,1 @@
+"""Attention over a forest, over padded rows, and its kernels."""

@@ -1,0 +1,51 @@
+"""A 16-bit model with the same numbers in 32 bits, for a while: what rounding hides, or blows up, is plain there.
+
+Two right ways through a mixture of experts differ in 16 bits by whole tokens, which the last bit of a router's sum
+sends to another expert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whet.model.accelerator import free_memory
+from whet.model.quantised.nf4 import quantised_linears
+
+LOW = (torch.bfloat16, torch.float16)
+
+
+def is_low(model: Any) -> bool:
+    return next(model.parameters()).dtype in LOW
+
+
+def why_not_widened(model: Any) -> str:
+    """Why this model cannot be compared in float32; empty where it can."""
+    if quantised_linears(model):
+        return "4-bit weights have no wider form"
+    device = next(model.parameters()).device
+    free = free_memory(device)
+    more = sum(2 * tensor.numel() for tensor in _low_tensors(model))
+    return f"it would take {more / 1e9:.1f} GB more" if 2 * more > free else ""
+
+
+@contextmanager
+def in_float32(model: Any) -> Iterator[None]:
+    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits."""
+    low = [(tensor, tensor.dtype) for tensor in _low_tensors(model)]
+    try:
+        for tensor, _ in low:
+            tensor.data = tensor.data.float()
+        yield
+    finally:
+        for tensor, dtype in low:
+            tensor.data = tensor.data.to(dtype)
+            tensor.grad = None
+
+
+def _low_tensors(model: Any) -> list[Tensor]:
+    return [tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.dtype in LOW]

@@ -1,0 +1,111 @@
+"""What a run leaves behind: a model folder that plain transformers and PEFT load, with the template frozen into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from whet.data.render.renderer import Renderer
+from whet.errors import ProofError, RunFolderError
+from whet.model.base import Base
+from whet.model.policy import Policy
+from whet.recipe.bases import gguf_base
+from whet.recipe.schema import Pretrain, Recipe
+from whet.store.atomic import new_folder, sha256_file, write_json
+from whet.store.checksums import SUMS, damage, seal
+from whet.store.reading import read_json_file
+from whet.store.run import Run
+
+GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
+
+
+def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
+    """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
+    with new_folder(run.model) as folder:
+        policy.model.save_pretrained(folder, safe_serialization=True)
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's is a form; whet/reports/model_card.py writes one
+        base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
+        base.tokenizer.save_pretrained(folder)
+        write_facts(folder, base, str(next(policy.model.parameters()).dtype), renderer, recipe)
+
+
+def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe: Recipe, **more: Any) -> None:
+    """whet.json of a model folder that has its weights already."""
+    sums = sums_of_weights(folder)
+    facts = {
+        "base": _lasting_name(recipe.base, base.path),
+        "base_fingerprint": base.fingerprint,
+        "quantise": recipe.quantise,
+        "adapter": recipe.adapter.kind,
+        "method": recipe.method.kind,
+        "seed": recipe.seed,
+        "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+        "dtype": dtype.removeprefix("torch."),
+        "clock": renderer.clock.isoformat(),
+        "golden_prompt": GOLDEN,
+        "golden_ids": [] if isinstance(recipe.method, Pretrain) else renderer.prompt_ids(GOLDEN, None),
+        "stop_ids": sorted(renderer.stop_ids),
+        "weights_sha256": sums,
+    }
+    write_json(folder / "whet.json", facts | more)
+    seal(folder, sums)
+
+
+def sums_of_weights(folder: Path) -> dict[str, str]:
+    """sha256 of each file of weights in a model folder, by name."""
+    return {file.name: sha256_file(file) for file in sorted(folder.glob("*.safetensors"))}
+
+
+def _lasting_name(name: str, path: str) -> str:
+    """A base's name that also works from another working folder."""
+    if file := gguf_base(name):
+        return str(file.absolute())
+    is_local_folder = name != "nano" and Path(path).exists()
+    return str(Path(path).resolve()) if is_local_folder else name
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """whet.json of a model folder. Raises RunFolderError when it is no folder of ours."""
+    path = folder / "whet.json"
+    if not path.is_file():
+        fix = "train to the end: the same command again resumes"
+        raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder), fix=fix)
+    return read_json_file(
+        path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids"
+    )
+
+
+def prove_weights(facts: dict[str, Any], folder: Path) -> None:
+    """The files of weights, and of how they are read, must be byte for byte those that the training left. Raises
+    RunFolderError."""
+    known = facts.get("weights_sha256", {})
+    for name, digest in known.items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            raise RunFolderError(
+                "this file of weights is missing, damaged or not the one that the training left",
+                where=str(folder / name),
+                fix="restore it from a backup; or remove the run folder and train again",
+            )
+    found = damage(folder, known) if (folder / SUMS).exists() else None  # models of earlier versions have none
+    if found:
+        raise RunFolderError(
+            f"the model is not the one that the training left: {found}",
+            where=str(folder),
+            fix="restore it from a backup; or remove the run folder and train again",
+        )
+
+
+def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
+    """The template must still give the ids it gave in training. Raises ProofError with both."""
+    if not facts["golden_ids"]:
+        return
+    ids = renderer.prompt_ids(facts["golden_prompt"], None)
+    if ids != facts["golden_ids"]:
+        raise ProofError(
+            "the chat template or the tokenizer is not the one that was trained with: "
+            f"trained {json.dumps(facts['golden_ids'][:12])}..., now {json.dumps(ids[:12])}...",
+            fix="restore tokenizer files of the run's model folder",
+        )
+
+

@@ -1,0 +1,1 @@
+"""What stands in the place of the output layer: scores of classes, a reward, a value."""

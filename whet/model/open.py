@@ -1,0 +1,63 @@
+"""A trained model from its folder, over the base it was trained on: what evaluation, chat and serving open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whet.errors import ModelError
+from whet.model.adapter import load_adapter
+from whet.model.architecture_proof import forest_refusal, fuse, install_forest
+from whet.model.base import Base, load_base, random_base
+from whet.model.precision import device
+
+
+@dataclass(slots=True)
+class Opened:
+    """`model` answers as the tuned one. `base_model` is None where the adapter can be switched off instead."""
+
+    base: Base
+    model: Any
+    base_model: Any | None
+    use_forest: bool
+
+
+def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> Opened:
+    """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
+
+    With `kernels` the fused layers read both, where they are proved to.
+
+    Raises ModelError when either cannot be loaded, or when the base is not the one that was trained on.
+    """
+    dtype = getattr(torch, facts["dtype"])
+    if facts["from_scratch"]:
+        base = random_base(facts["base"], dtype, facts["seed"], trust_remote_code)
+        base.model.to(device())
+    else:
+        base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"), device())
+    refuse_other_weights(base, facts, folder)
+    use_forest = forest_refusal(base.model) is None
+    if use_forest:
+        install_forest(base.model)
+    if facts["adapter"] == "lora":
+        model = load_adapter(base.model, folder)
+        if use_forest and kernels:
+            fuse(model)
+        return Opened(base, model, None, use_forest)
+    tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
+    if use_forest:
+        install_forest(tuned)
+    if use_forest and kernels:
+        fuse(base.model)
+        fuse(tuned)
+    return Opened(base, tuned, base.model, use_forest)
+
+
+def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:
+    """Raises ModelError for a base that is not the one that the model in `folder` was trained on."""
+    if base.fingerprint != facts.get("base_fingerprint"):
+        what = f"the base {facts['base']!r} has other weights than when this model was trained on it"
+        raise ModelError(what, where=str(folder), fix="restore the base of that time, or train again")

@@ -1,0 +1,1 @@
+"""Weights in four bits: how they are made and loaded."""

@@ -1,0 +1,79 @@
+"""How many numbers an adapter has, with the options that PEFT gives it; from the shape of the base alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from whet.planning.model_shape import Linear, Shape
+from whet.planning.module_names import HEAD, map_path, table_path, trained_whole
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Of a LoRA: other ranks for some modules, DoRA, modules that are trained whole."""
+
+    ranks: tuple[tuple[str, int], ...] = ()
+    """(end of a module's name, or a regular expression of it; rank)."""
+    dora: bool = False
+    saved: tuple[str, ...] = ()
+
+
+Targets = Literal["all-linear"] | list[str]
+
+
+def adapter_numbers(shape: Shape, rank: int, targets: Targets, options: Options, experts: bool = True) -> int:
+    """Rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1); DoRA adds a length for each output (Liu et al.
+    2024, section 4.1); modules that are trained whole count whole. Raises ModelError for unknown names."""
+    total = saved_numbers(shape, options.saved)
+    for linear in shape.adapted(targets, experts):
+        for layer in adapted_layers(shape, linear, options):
+            used = rank_of(shape, linear, layer, rank, options.ranks)
+            total += linear.copies * (used * (linear.inputs + linear.outputs) + linear.outputs * options.dora)
+    return total
+
+
+def rank_of(shape: Shape, linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
+    """The rank of one map of one layer; the first pattern that fits counts, as in PEFT."""
+    path = map_path(shape, _number(shape, linear), layer)
+    name = f"{path}.{linear.name}" if linear.of_experts else path
+    return next((other for key, other in ranks if re.match(rf"(.*\.)?({key})$", name)), linear.rank(rank))
+
+
+def largest_ranks(
+    shape: Shape, rank: int, targets: Targets, options: Options, experts: bool = True
+) -> list[tuple[Linear, int]]:
+    """The adapted maps of a layer, each with its largest rank in any layer."""
+    return [
+        (linear, max(rank_of(shape, linear, layer, rank, options.ranks) for layer in layers))
+        for linear in shape.adapted(targets, experts)
+        if (layers := adapted_layers(shape, linear, options))
+    ]
+
+
+def adapted_layers(shape: Shape, linear: Linear, options: Options) -> list[int]:
+    """The layers in which a map gets an adapter: those in which it is not trained whole."""
+    whole = trained_whole(shape, options.saved)
+    number = _number(shape, linear)
+    return [layer for layer in range(shape.layers) if map_path(shape, number, layer) not in whole]
+
+
+def _number(shape: Shape, linear: Linear) -> int:
+    return next(number for number, one in enumerate(shape.linears) if one is linear)
+
+
+def saved_numbers(shape: Shape, saved: Sequence[str]) -> int:
+    """Numbers of the modules that are trained whole. Raises ModelError for a name that is not known here."""
+    return sum(trained_whole(shape, tuple(saved)).values())
+
+
+def trains_head(shape: Shape, saved: Sequence[str]) -> bool:
+    """Whether the output layer gets a gradient: named itself, or as the embedding that it is."""
+    return (table_path(shape) if shape.tied else HEAD) in trained_whole(shape, tuple(saved))
+
+
+def trains_inside(shape: Shape, saved: Sequence[str]) -> bool:
+    """Whether a module inside of a layer is trained whole."""
+    return any(part.isdigit() for path in trained_whole(shape, tuple(saved)) for part in path.split("."))

@@ -1,0 +1,1 @@
+"""Keys that are right alone and wrong together."""

@@ -1,0 +1,125 @@
+"""Keys that nothing would read beside the others of the same recipe: who writes one expects something of it."""
+
+from __future__ import annotations
+
+from whet.recipe.schema import Auto, Classify, Evaluate, HeadMethod, Pretrain, Recipe, Sft
+from whet.recipe.sections.compare import Compare
+from whet.recipe.strict import refuse_first
+
+Idle = tuple[bool, str, object, str]
+"""(found, what, value, fix)."""
+LOOKED_UP = ("encoder", "words", "passages", "template")
+"""Keys of `compare` that say how documents are looked into."""
+
+
+def refuse_idle_keys(recipe: Recipe, where: str) -> None:
+    """Raises RecipeError for the first."""
+    refuse_first([*_compared(recipe.compare), *_forgotten(recipe), *_learned(recipe)], where)
+
+
+def _compared(compare: Compare) -> list[Idle]:
+    default = Compare()
+    return [
+        (
+            compare.documents is None and getattr(compare, key) != getattr(default, key),
+            "there are no documents to look anything up in",
+            f"compare.{key}: {getattr(compare, key)}",
+            f"name them in compare.documents, or leave compare.{key} out",
+        )
+        for key in LOOKED_UP
+    ]
+
+
+def _forgotten(recipe: Recipe) -> list[Idle]:
+    wanted, measured = recipe.forgetting, recipe.evaluate.forgetting
+    kept_apart = recipe.keep.replays or recipe.keep.scale == "auto"  # neither may see what a suite asks
+    asked = {
+        "lm_eval": wanted.lm_eval,
+        "suites": [] if kept_apart else wanted.suites,
+        "text": wanted.text,
+        "kl": wanted.kl,
+        "score": wanted.score if recipe.keep.scale != "auto" else None,
+    }
+    return [
+        (
+            not wanted.lm_eval and wanted.lm_eval_limit is not None,
+            "no task of lm-eval is asked for",
+            f"forgetting.lm_eval_limit: {wanted.lm_eval_limit}",
+            "name tasks in forgetting.lm_eval, or leave the limit out",
+        ),
+        *(
+            (
+                not measured and bool(value),
+                "evaluate.forgetting: false, so nothing is measured beside the task",
+                f"forgetting.{key}: {value}",
+                f"leave evaluate.forgetting or forgetting.{key} out",
+            )
+            for key, value in asked.items()
+        ),
+    ]
+
+
+def _learned(recipe: Recipe) -> list[Idle]:
+    method, wanted, schedule = recipe.method, recipe.evaluate, recipe.schedule
+    return [
+        (
+            recipe.columns.passage is not None and recipe.retrieval is None,
+            "passages are named, and there is no retrieval that would look at them",
+            f"columns.passage: {recipe.columns.passage}",
+            "add retrieval: {documents: ...}, or leave columns.passage out",
+        ),
+        (
+            wanted.wins is not None and isinstance(method, Pretrain | HeadMethod),
+            f"a win rate compares answers, and {method.kind} writes none",
+            "evaluate.wins",
+            "leave evaluate.wins out",
+        ),
+        (
+            not wanted.early_stop and wanted.patience != Evaluate().patience,
+            "evaluate.early_stop: false, so no validation ends the training",
+            f"evaluate.patience: {wanted.patience}",
+            "leave one of them out",
+        ),
+        (
+            schedule.kind == "constant" and schedule.floor > 0,
+            "a constant rate falls to no floor",
+            f"schedule.floor: {schedule.floor:g}",
+            "leave it out, or set schedule.kind: cosine or linear",
+        ),
+        (
+            schedule.kind == "hold" and not isinstance(method, Auto | Sft | Classify),
+            f"a rate is held while passes over the rows help, which {method.kind} does not make by itself",
+            "schedule.kind: hold",
+            "set schedule.kind: cosine, linear or constant",
+        ),
+        (
+            schedule.kind == "hold" and not (wanted.early_stop and recipe.split.validation),
+            "a rate is held until validation no longer improves, and here no validation may end it",
+            "schedule.kind: hold",
+            "hold out rows (split.validation) with evaluate.early_stop: true, or set another schedule.kind",
+        ),
+        (
+            schedule.shortest is not None and schedule.kind != "hold",
+            "only a schedule that waits has a shortest run",
+            f"schedule.shortest: {schedule.shortest}",
+            "leave it out, or set schedule.kind: hold",
+        ),
+        (
+            recipe.system is not None and isinstance(method, Pretrain),
+            "pretrain learns plain text, which has no system prompt",
+            f"system: {recipe.system}",
+            "leave system out",
+        ),
+        (
+            isinstance(method, Classify) and method.task == "regression" and method.class_weights != "none",
+            "a number has no classes that could be weighed",
+            "method.class_weights: balanced",
+            "leave method.class_weights out",
+        ),
+        (
+            isinstance(method, Classify) and method.task == "regression" and method.thresholds != "tuned",
+            "a number has no classes with thresholds",
+            "method.thresholds: half",
+            "leave method.thresholds out",
+        ),
+    ]

@@ -1,0 +1,63 @@
+"""Passages in the prompts: which documents, how many, and how the model learns to use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from whet.errors import RecipeError
+from whet.recipe.sections.judges import JudgeAt
+from whet.recipe.strict import Name, Strict
+
+TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
+"""One of the forms that the bundled base was pre-trained on (nano/tasks_passage.py)."""
+
+
+def _whole(template: str) -> str:
+    if template.count("{passages}") != 1 or "{question}" not in template:
+        raise PydanticCustomError("template", "a text with {passages} once, and {question}")
+    return template
+
+
+class SupportJudge(JudgeAt):
+    """A language model behind any OpenAI-compatible URL that is asked whether passages support an answer."""
+
+
+class Retrieval(Strict):
+    """Passages in every prompt. Training rows get their own passage among distractors, or distractors alone (RAFT);
+    test rows get what the retriever finds."""
+
+    documents: Name = Field(description="A file or a folder: text, Markdown, HTML, or records with a column of text.")
+    column: Name | None = Field(default=None, description="The column that holds the text; default: text, content...")
+    words: int = Field(default=200, ge=8, description="Longest passage, in words.")
+    passages: int = Field(default=3, ge=1, description="Passages in a prompt.")
+    oracle_share: float = Field(
+        default=0.8, ge=0, le=1, description="Share of the training rows that see the passage with their answer."
+    )
+    refusal: Name | None = Field(
+        default=None,
+        description="What is learned where that passage is left out; default: the row's own answer, as RAFT does.",
+    )
+    template: Annotated[Name, AfterValidator(_whole)] = Field(
+        default=TEMPLATE, description="How {passages} and {question} stand in the prompt."
+    )
+    judge: SupportJudge | None = Field(default=None, description="Says whether passages support the answers.")
+
+
+def documents_beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The recipe's values with documents that stand beside the recipe made to work from the current folder."""
+    retrieval = values.get("retrieval")
+    name = retrieval.get("documents") if isinstance(retrieval, dict) else None
+    if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
+        return values
+    return {**values, "retrieval": {**retrieval, "documents": str(folder / name)}}  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def refuse_retrieval_contradictions(retrieval: Retrieval | None, method: str, where: str) -> None:
+    """Raises RecipeError for passages in rows that have no question to look up."""
+    if retrieval is not None and method not in ("auto", "sft"):
+        what = f"retrieval puts passages before questions with answers, which are rows of sft, not of {method}"
+        raise RecipeError(what, where=where, value=f"method: {method}", fix="use method: sft, or leave retrieval out")

@@ -1,0 +1,1 @@
+"""HTML, SVG and Markdown from the files of a run."""

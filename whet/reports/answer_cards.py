@@ -1,0 +1,192 @@
+"""Which answers the report shows, and how untrusted text is made safe to look at.
+
+The template escapes all HTML. Here the characters are handled that escaping leaves alone: controls, lone
+surrogates and the marks that reverse the direction of text become visible symbols.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whet.errors import without_hidden
+from whet.text.conversation import plain, prompt_text
+
+KINDS = {
+    "lost": "Lost",
+    "wrong": "Both wrong",
+    "same": "No change",
+    "gained": "Gained",
+    "right": "Both right",
+}
+"""Errors first. `same` is for scores that are not simply right or wrong, such as ROUGE."""
+OPEN = ("lost", "wrong", "same")
+"""Kinds that are seen without a click."""
+MOST_CARDS = 40
+MOST_CHARACTERS = 1_200
+BUDGET = 90_000
+"""Characters of answers in the whole report; marking up differences about doubles them."""
+MOST_WORDS = 250
+PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+
+Pieces = list[tuple[str, bool]]
+"""Text in pieces, each with whether it differs from the reference."""
+
+
+@dataclass(slots=True)
+class Said:
+    """One answer to a test row."""
+
+    by: str
+    style: str
+    """A class of report.css: base-side, tuned-side or other-side."""
+    score: float
+    text: Pieces
+    note: str = ""
+    """What was taken out of an answer that was not in form."""
+
+
+@dataclass(slots=True)
+class Card:
+    row: str
+    kind: str
+    prompt: str
+    reference: str
+    said: list[Said]
+    """Base and tuned first, then the opponents that were asked."""
+
+    @property
+    def characters(self) -> int:
+        return len(self.prompt) + len(self.reference) + sum(len(text) for one in self.said for text, _ in one.text)
+
+
+@dataclass(slots=True)
+class Pile:
+    """The test rows of one kind, with some of them to look at."""
+
+    kind: str
+    label: str
+    rows: int
+    share: float
+    """Percent of all test rows."""
+    cards: list[Card]
+    open: bool
+
+
+def kind_of(base_score: float, tuned_score: float, whole: bool) -> str:
+    """`whole`: all scores of the file are 0 or 1, so that an answer is right or wrong."""
+    if tuned_score != base_score:
+        return "gained" if tuned_score > base_score else "lost"
+    return ("right" if tuned_score >= 1 else "wrong") if whole else "same"
+
+
+def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pile]:
+    """All kinds that occur, errors first, with cards taken from each in turn, evenly spread over the file, until the
+    report has enough. `labels` are the words for opponents, by name."""
+    whole = all(answer[side] in (0, 1) for answer in answers for side in ("base_score", "tuned_score"))
+    piles: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    for answer in answers:
+        piles[kind_of(answer["base_score"], answer["tuned_score"], whole)].append(answer)
+    queues = {kind: spread(pile, MOST_CARDS) for kind, pile in piles.items()}
+    chosen: dict[str, list[Card]] = {kind: [] for kind in KINDS}
+    room = BUDGET
+    for kind, answer in take_turns(queues):
+        card = card_of(answer, kind, labels)
+        room -= card.characters
+        if room < 0 or sum(map(len, chosen.values())) == MOST_CARDS:
+            break
+        chosen[kind].append(card)
+    found = [kind for kind in KINDS if piles[kind]]
+    seen = [kind for kind in OPEN if kind in found] or found[:1]
+    return [
+        Pile(kind, KINDS[kind], len(piles[kind]), 100 * len(piles[kind]) / len(answers), chosen[kind], kind in seen)
+        for kind in found
+    ]
+
+
+def spread(pile: list[Any], most: int) -> list[Any]:
+    if len(pile) <= most:
+        return pile
+    return [pile[index * len(pile) // most] for index in range(most)]
+
+
+def take_turns(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
+    for turn in range(max((len(queue) for queue in queues.values()), default=0)):
+        for kind, queue in queues.items():
+            if turn < len(queue):
+                yield kind, queue[turn]
+
+
+def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
+    reference = shown(answer.get("reference"))
+    said = [
+        Said(
+            side.capitalize(),
+            f"{side}-side",
+            answer[f"{side}_score"],
+            marked(shown(answer.get(side)), reference),
+            split_note(answer, side),
+        )
+        for side in ("base", "tuned")
+    ]
+    said += [
+        Said(
+            visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference)
+        )
+        for name, found in (answer.get("opponents") or {}).items()
+        if name != "base"  # it is there
+    ]
+    return Card(place_of(answer), kind, shown(prompt_text(answer.get("prompt"))), reference, said)
+
+
+def place_of(answer: dict[str, Any]) -> str:
+    """File and line of a test row, as `whet check` names them; its number in runs that did not write them."""
+    where = answer.get("where")
+    if not where:
+        row = answer.get("row")
+        return f"row {row + 1 if isinstance(row, int) else shown(row)}"  # counted from 1, as lines are
+    turn = answer.get("turn")
+    return shown(where) if turn is None else f"{shown(where)}, turn {shown(turn)}"
+
+
+def split_note(answer: dict[str, Any], side: str) -> str:
+    """Of an answer that a program could not read as it stands: what was taken out of it."""
+    if answer.get(f"{side}_form") is not False:
+        return ""
+    content = answer.get(f"{side}_content")
+    return "not in form; nothing could be taken out" if content is None else f"not in form; it says: {shown(content)}"
+
+
+def visible(value: Any) -> str:
+    """The whole text with hidden characters made visible."""
+    return without_hidden(plain(value).replace("\r\n", "\n"))
+
+
+def shown(value: Any) -> str:
+    """Text as it can be looked at: hidden characters visible, the middle of a long one left out."""
+    text = visible(value)
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    half = MOST_CHARACTERS // 2
+    return f"{text[:half]} \u2026 {len(text) - 2 * half:,} more characters \u2026 {text[-half:]}"
+
+
+def marked(text: str, reference: str) -> Pieces:
+    """The text in pieces; those that the reference does not have at that place are marked. Long texts, and texts
+    that share little with the reference, stay unmarked, because marks everywhere say nothing."""
+    given, wanted = PIECE.findall(text), PIECE.findall(reference)
+    if not text:
+        return []
+    if not given or not wanted or max(len(given), len(wanted)) > MOST_WORDS:
+        return [(text, False)]
+    matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)
+    if matcher.ratio() < 0.35:
+        return [(text, False)]
+    pieces = []
+    for tag, _, _, start, end in matcher.get_opcodes():
+        if start < end:
+            pieces.append(("".join(given[start:end]), tag != "equal"))
+    return pieces

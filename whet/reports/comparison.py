@@ -1,0 +1,239 @@
+"""The page of a comparison: what to do, why, and the numbers behind it. One HTML file without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from whet.errors import HIDDEN, count
+from whet.evaluation import decision as ship
+from whet.evaluation.comparison.advice import dollars, told_margin
+from whet.reports import answer_cards as samples
+from whet.reports import chart
+from whet.reports.report import guarded, template
+from whet.reports.sheet import Cell, Sheet, figure
+from whet.reports.views import around
+from whet.store.atomic import write_text
+from whet.store.reading import read_json_file, read_lines
+from whet.text.conversation import prompt_text
+from whet.text.numbers import told_change, told_change_range, told_range, told_score, unit
+from whet.text.wording import capital, number, percent, probability
+
+MOST_ROWS = 12
+"""Test rows that are shown with the answers of all arms."""
+MOST_WRONG = 8
+"""Of these, those that the advised arm gets wrong."""
+STANDING = {"best": "best", "good enough": "good enough", "ruled out": "worse", "open": "not proved worse"}
+
+
+def write_compare_report(folder: Path) -> Path:
+    """Writes report.html from compare.json and side_by_side.jsonl. Raises RunFolderError for a damaged file."""
+    facts = read_json_file(folder / "compare.json", "arms", "differences", "verdict", "metric")
+    rows = read_lines(folder / "side_by_side.jsonl")
+    values = guarded("compare.json", folder, page, facts, rows)
+    text = guarded("compare.json", folder, template("compare.html.j2").render, values)
+    path = folder / "report.html"
+    write_text(path, HIDDEN.sub("\ufffd", text))
+    return path
+
+
+def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Everything that compare.html.j2 needs."""
+    arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
+    ends = (0.0, 1.0) if scale is None else around(arms)
+    chosen = verdict["arm"] or verdict["meanwhile"]
+    labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
+    return {
+        "name": facts["run"],
+        "facts": [facts["model"], count(arms[0]["rows"], "test row"), f"metric: {facts['metric']['name']}"],
+        "word": "undecided" if verdict["arm"] is None or warning else "better",
+        "headline": headline(verdict),
+        "sentence": verdict["sentence"],
+        "caution": warning,
+        "metric": facts["metric"],
+        "arms": arm_sheet(facts, chosen, ends),
+        "notes": notes(facts),
+        "against": against(facts, labels),
+        "context": Sheet(["arm", "longest context"], [[Cell(arm["label"]), figure(context_of(arm))] for arm in arms]),
+        "proof": proof(facts),
+        "prompts": [(labels[name], samples.shown(text)) for name, text in facts.get("prompts", {}).items()],
+        "cards": [card(row, labels) for row in errors_first(rows, chosen)],
+        "rows": len(rows),
+        "sections": sections(bool(notes(facts)), bool(rows)),
+    }
+
+
+def sections(noted: bool, answered: bool) -> list[tuple[str, str]]:
+    """(anchor, title) of what the page has."""
+    found = [("notes", "Before you believe it")] if noted else []
+    found += [("measured", "How it was measured"), ("pairs", "Every two arms"), ("prompts", "Prompts")]
+    return found + ([("answers", "Answers")] if answered else [])
+
+
+def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dict[str, Any]]:
+    """At most MOST_ROWS: first those that the advised arm does not answer right, evenly spread, and then others."""
+    wrong = [row for row in rows if chosen in row["answers"] and row["answers"][chosen]["score"] < 1]
+    right = [row for row in rows if row not in wrong]
+    first = samples.spread(wrong, max(MOST_WRONG, MOST_ROWS - len(right)))
+    return first + samples.spread(right, MOST_ROWS - len(first))
+
+
+def headline(verdict: dict[str, Any]) -> str:
+    """What to do, in as few words as there are."""
+    return verdict.get("headline") or ship.headline(verdict)
+
+
+def caution(facts: dict[str, Any]) -> str | None:
+    """What speaks against the tuned model where it is advised, now or until more rows decide: its own run does not say
+    that it should be used, as where it forgot more than its budget allows. None where nothing does."""
+    chosen = facts["verdict"]["arm"] or facts["verdict"]["meanwhile"]
+    if not any(arm["trained"] and arm["name"] == chosen for arm in facts["arms"]):
+        return None
+    answer = facts.get("ship")
+    if answer is None:
+        return f"What this tuned model cost elsewhere was not measured: whet eval {facts['run']}"
+    if answer["answer"] == "yes":
+        return None
+    return f"Of this tuned model the run itself says: {answer['sentence']} See report.html of run {facts['run']}."
+
+
+def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, float]) -> Sheet:
+    """A row an arm, the advised one marked, with the interval placed on its axis."""
+    arms, priced = facts["arms"], any(arm["cost"] is not None for arm in facts["arms"])
+    columns = ["arm", "score, 95% interval", "prompt tokens", "answer tokens", "time each"]
+    rows = [arm_row(arm, facts["standing"], arm["name"] == chosen, facts["scale"], ends) for arm in arms]
+    if priced:
+        columns.append("cost of 1,000")
+        for arm, row in zip(arms, rows, strict=True):
+            row.append(figure("\u2013" if arm["cost"] is None else dollars(arm["cost"])))
+    found = [n for n, arm in enumerate(arms) if arm["name"] == chosen]
+    return Sheet(columns, rows, chosen=found, style="arms")
+
+
+def arm_row(
+    arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
+) -> list[Cell]:
+    score = arm["score"]
+    span = chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends)
+    told = told_score(score, scale)
+    tone = "tuned-side" if chosen else "base-side"
+    return [
+        Cell(capital(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
+        Cell(told, told_range(arm["low"], arm["high"], scale), span=span, tone=tone),
+        figure(f"{arm['prompt_tokens']:,.0f}"),
+        figure(f"{arm['answer_tokens']:,.0f}"),
+        figure(seconds(arm["seconds_per_answer"])),
+    ]
+
+
+def context_of(arm: dict[str, Any]) -> str:
+    used = f"{arm['context_used']:,}"
+    return used if arm["context"] is None else f"{used} of {arm['context']:,}"
+
+
+def seconds(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def notes(facts: dict[str, Any]) -> list[str]:
+    """What a reader must know before believing the table: what did not fit, what was cut off, what has no price."""
+    found = []
+    for arm in facts["arms"]:
+        label = capital(arm["label"])
+        if arm["reduced"]:
+            bare = f", {arm['bare']:,} of them none" if arm["bare"] else ""
+            found.append(
+                f"{label}: {arm['reduced']:,} of {arm['rows']:,} prompts did not fit into the context and hold fewer "
+                f"{arm['beside']} than {arm['offered']}{bare}; on average {arm['kept']:.1f}."
+            )
+        if arm["tokens_estimated"]:
+            found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
+    cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
+    if cut:
+        limit, room = facts["decoding"]["max_new_tokens"], facts["decoding"].get("room")
+        more = f" ({room:,} where the base was given something beside the question)" if room else ""
+        found.append(f"Answers cut off at {limit:,} tokens{more}: {', '.join(cut)}.")
+    costs = [arm["cost"] is not None for arm in facts["arms"]]
+    if not all(costs):
+        keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
+        found.append(f"Without all prices arms are compared by tokens; for costs set {keys}.")
+    return found
+
+
+def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
+    """Pair, difference with its interval, and p of every two arms, the clearest first."""
+    scale = facts["scale"]
+    ordered = sorted(facts["differences"], key=lambda pair: (pair["p"], -abs(pair["estimate"])))
+    rows = [
+        [
+            Cell(f"{labels[pair['arm']]} \u2013 {labels[pair['other']]}"),
+            figure(told_change(pair["estimate"], scale) + unit(scale)),
+            figure(told_change_range(pair["low"], pair["high"], scale)),
+            figure(probability(pair["p"])),
+        ]
+        for pair in ordered
+    ]
+    return Sheet(["difference", "estimate", "95% interval", "p, corrected"], rows)
+
+
+def told_repeats(rows: int) -> str:
+    return f"{count(rows, 'test row')} {'repeats' if rows == 1 else 'repeat'}"
+
+
+def proof(facts: dict[str, Any]) -> list[str]:
+    """How the numbers were made, and that nothing was chosen on the rows that judge."""
+    honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
+    margin = told_margin(facts["margin"], facts["scale"])
+    said = [
+        f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer"
+        + (f", the base with something in its prompt {decoding['room']:,}." if decoding.get("room") else "."),
+        f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
+        f"arm is good enough when it is proved to be at most {margin} below the best.",
+        f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
+        f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
+        f"{told_repeats(honest['same_content'])} the content of another part.",
+    ]
+    if turns := facts.get("turns"):
+        said.append(turns["statement"])
+    if honest.get("checkpoint"):
+        step = honest["checkpoint"].get("best_step")
+        by = "reward" if "best_validation_reward" in honest["checkpoint"] else "loss"
+        said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
+    if shots.get("part"):
+        told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
+        scores = ", ".join(f"{number}: {score}" for number, score in told.items())
+        said.append(f"{shots['chosen']} examples were chosen on {count(shots['rows'], 'validation row')} ({scores}).")
+    if retriever and retriever.get("recall"):
+        recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
+        said.append(
+            f"The retriever by itself, over {count(retriever['passages'], 'passage')}: a passage with the answer is "
+            f"{recall} (known for rows by: {retriever['by']}; {count(retriever['without'], 'row')} without)."
+        )
+    return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
+
+
+def grounded(arm: dict[str, Any]) -> str:
+    """How far the answers of an arm stand on its passages."""
+    rates = (
+        ("supported", "have every content word in their passages or the question"),
+        ("refusal_where_absent", "are refused where the passages lack the answer"),
+        ("refusal_where_present", "are refused where they hold it"),
+    )
+    known = [(arm["grounding"][key], words) for key, words in rates]
+    shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
+    return f"{capital(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
+
+
+def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+    """A test row with what each arm said."""
+    reference = samples.shown(row["reference"])
+    return {
+        "row": samples.place_of(row),
+        "prompt": samples.shown(prompt_text(row["prompt"])),
+        "reference": reference,
+        "answers": [
+            (labels[name], chart.brief(found["score"]), samples.marked(samples.shown(found["text"]), reference))
+            for name, found in row["answers"].items()
+        ],
+    }

@@ -1,0 +1,74 @@
+"""What stands beside base and tuned in the report: the base with the prompt, the teacher, or the passages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.errors import count
+from whet.reports import chart
+from whet.text.numbers import told_change, told_change_range, told_score, unit
+
+SHARES = (
+    ("supported", "Answers supported"),
+    ("refusal_where_absent", "Refused where the passages lack it"),
+    ("refusal_where_present", "Refused where they hold it"),
+)
+"""Of an evaluation with passages: keys of each side, and what they are called."""
+
+
+def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Title, statement and (label, value, note) tiles; None for other methods."""
+    if bake := evaluation.get("bake"):
+        tokens = bake["request_tokens"]
+        saved = f"{tokens['without']:.0f} instead of {tokens['with']:.0f}, mean of the test rows"
+        tiles = [
+            _score("Base with the prompt", bake["prompted"], bake["kept"].get("scale")),
+            _difference("Quality kept", "tuned minus the prompted base", bake["kept"]),
+            ("Tokens saved a request", f"{tokens['saved']:.0f}", saved),
+            _distance("Distance from the prompted base", bake["divergence"]),
+        ]
+        return {"title": "What the prompt was worth", "statement": bake["statement"], "tiles": tiles}
+    if distil := evaluation.get("distil"):
+        tiles = [
+            _score(f"Teacher ({distil['teacher']['name']})", distil["teacher"], distil["gap"].get("scale")),
+            _difference("Left to the teacher", "tuned minus the teacher", distil["gap"]),
+            _distance("Distance from the teacher", distil["divergence"]),
+        ]
+        return {"title": "Beside the teacher", "statement": distil["statement"], "tiles": tiles}
+    if retrieval := evaluation.get("retrieval"):
+        tiles = [
+            _share("Passage found", retrieval["found"], "of the rows that have one"),
+            *(
+                _share(words, retrieval["tuned"][key], f"tuned; base {_percent(retrieval['base'][key])}")
+                for key, words in SHARES
+            ),
+        ]
+        return {"title": "Answers and their passages", "statement": retrieval["statement"], "tiles": tiles}
+    return None
+
+
+def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str, str]:
+    if rate is None:
+        return label, "-", "no row can tell"
+    low, high = told_score(rate["low"], None), told_score(rate["high"], None)
+    return label, _percent(rate), f"{low} to {high}, {count(rate['rows'], 'row')}; {note}"
+
+
+def _percent(rate: dict[str, Any] | None) -> str:
+    return "-" if rate is None else told_score(rate["mean"], None)
+
+
+def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, str, str]:
+    low, high = told_score(side["low"], scale), told_score(side["high"], scale)
+    return label, told_score(side["score"], scale), f"{low} to {high}"
+
+
+def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str, str, str]:
+    scale = difference.get("scale")
+    estimate = told_change(difference["estimate"], scale)
+    range_ = told_change_range(difference["low"], difference["high"], scale)
+    return label, f"{estimate}{unit(scale)}", f"{what}; 95% interval {range_}"
+
+
+def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:
+    return label, chart.brief(sides["tuned"]), f"KL in nats a token; base {chart.brief(sides['base'])}"

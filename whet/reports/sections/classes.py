@@ -1,0 +1,135 @@
+"""The classes one by one: how many of each are found before and after, and what is taken for what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.errors import count
+from whet.reports import chart
+from whet.reports.sheet import Cell, Sheet, figure
+from whet.text.numbers import signed, told_range
+from whet.text.wording import is_finite, percent
+
+FIRST, MOST = 12, 200
+"""Classes that are seen at once, and those that a click shows at most."""
+MATRIX = 11
+"""Classes, with all others as one, up to which all counts are drawn; of more the commonest mistakes are told."""
+MISTAKES = 15
+WHOLES = (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"), ("balanced_accuracy", "Balanced accuracy"))
+
+
+def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Summary figures, a row a class (the weakest first) and the confusion; None for an evaluation without labels."""
+    base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
+    before, after = base.get("labels") or {}, tuned.get("labels") or {}
+    if not after:
+        return None
+    sides: dict[str, dict[str, Any]] = {"base": base, "tuned": tuned}
+    if (evaluation.get("metric") or {}).get("name") == "accuracy":
+        sides = {name: {"accuracy": side.get("score")} | side for name, side in sides.items()}
+    wholes = [
+        (label, percent(sides["base"][key]), percent(sides["tuned"][key]))
+        for key, label in WHOLES
+        if all(is_finite(side.get(key)) for side in sides.values())
+    ]
+    names = sorted(after, key=lambda name: (after[name].get("recall", after[name]["f1"]), after[name]["f1"], name))
+    sheet = class_sheet(before, after, names[:MOST])
+    return {
+        "wholes": wholes,
+        "sheet": Sheet(sheet.columns, sheet.rows[:FIRST], style="classes"),
+        "rest": Sheet(sheet.columns, sheet.rows[FIRST:], style="classes") if sheet.rows[FIRST:] else None,
+        "more": len(names[MOST:]),
+        "confusion": confusion_view(tuned.get("confusion") or {}),
+        "lost": lost_lines(evaluation),
+    }
+
+
+def lost_lines(evaluation: dict[str, Any]) -> list[str]:
+    """The classes that the tuned model misses, or finds less often than the base, in words."""
+    lines = []
+    for one in evaluation.get("lost_classes") or []:
+        low, high = one["recall_interval"]
+        by_base = f", by the base {one['base_found']:,}" if one["worse"] else ""
+        found = f"{one['found']:,} of {count(one['rows'], 'test row')} found"
+        lines.append(f"{one['label']}: {found} ({told_range(low, high, None)}){by_base}")
+    return lines
+
+
+def class_sheet(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> Sheet:
+    """Recall with its interval and precision; for evaluations that do not have them how often a class was named."""
+    if "recall" in after[names[0]]:
+        head = ["class", "test rows", "found by base", "found by tuned", "recall, 95% interval", "precision"]
+        return Sheet([*head, "F1, base", "F1, tuned"], [recall_row(one, before.get(one), after[one]) for one in names])
+    head = ["class", "test rows", "named by base", "named by tuned", "F1, base", "F1, tuned", "change"]
+    return Sheet(head, [named_row(one, before.get(one) or {}, after[one]) for one in names])
+
+
+def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[Cell]:
+    low, high = after["recall_interval"]
+    span = chart.span(low, after["recall"], high, 0.0, 1.0)
+    return [
+        Cell(name, bold=True),
+        figure(f"{after['rows']:,}"),
+        figure("\u2013" if before is None else f"{before['found']:,}"),
+        figure(f"{after['found']:,}"),
+        Cell(percent(after["recall"]), told_range(low, high, None), span=span, tone="tuned-side"),
+        share(after["precision"]),
+        share(None if before is None else before["f1"]),
+        share(after["f1"]),
+    ]
+
+
+def named_row(name: str, before: dict[str, Any], after: dict[str, Any]) -> list[Cell]:
+    change = signed(100 * (after["f1"] - before["f1"])) if "f1" in before else "\u2013"
+    named = [figure(f"{side['given']:,}" if "given" in side else "\u2013") for side in (before, after)]
+    counts = [Cell(name, bold=True), figure(f"{after['rows']:,}"), *named]
+    return [*counts, share(before.get("f1")), share(after["f1"]), figure(change)]
+
+
+def share(value: float | None) -> Cell:
+    return figure("\u2013" if value is None else percent(value))
+
+
+def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
+    """`found["rows"][i][j]` test rows of class i were given class j: the whole matrix where it can be looked at, else
+    the commonest mistakes."""
+    if not found:
+        return None
+    names, rows = found["classes"], found["rows"]
+    if len(names) <= MATRIX:
+        kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
+        columns = [n for n in range(len(names)) if n in kept or any(row[n] for row in rows)]
+        return {
+            "statement": "A row a class, a column an answer of the tuned model; the numbers are test rows.",
+            "sheet": Sheet(
+                ["class", *(names[n] for n in columns)],
+                [matrix_row(n, names, rows[n], columns) for n in kept],
+                style="confusion",
+            ),
+        }
+    wrong = [
+        (number, names[i], names[j]) for i, row in enumerate(rows) for j, number in enumerate(row) if number and i != j
+    ]
+    wrong.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
+    if not wrong:
+        return None
+    rest = sum(number for number, _, _ in wrong[MISTAKES:])
+    more = f" {count(rest, 'more test row')} went wrong in other ways; all counts are in evaluation.json."
+    return {
+        "statement": "The commonest mistakes of the tuned model." + more * bool(rest),
+        "sheet": Sheet(
+            ["class", "answered", "test rows"],
+            [[Cell(name, bold=True), Cell(answer), figure(f"{number:,}")] for number, name, answer in wrong[:MISTAKES]],
+        ),
+    }
+
+
+def matrix_row(i: int, names: list[str], row: list[int], columns: list[int]) -> list[Cell]:
+    """The shade of a cell is its share of the class."""
+    total = sum(row)
+    cells = [
+        Cell(f"{row[j]:,}", figure=True, shade=row[j] / total, empty=not row[j], bold=i == j,
+             tone="right" if i == j else "wrong")
+        for j in columns
+    ]  # fmt: skip
+    return [Cell(names[i], bold=True), *cells]

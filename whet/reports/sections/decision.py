@@ -1,0 +1,147 @@
+"""The first screen of a report: should the model be used, the three reasons, and what it cost to find out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.errors import count
+from whet.evaluation import decision as ship
+from whet.evaluation.forgetting.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
+from whet.reports.sections.classes import lost_lines
+from whet.reports.sections.opponents import independence, split_view, strongest
+from whet.text.numbers import points, told_change, told_change_range, told_metric, told_score, unit
+from whet.text.wording import capital, duration, on_gpu, size
+
+MOST_LOST = 3
+"""Classes that the first screen names."""
+TITLES = {"yes": "Yes", "no": "No", "not yet": "Not yet"}
+SIGNS = {"yes": "\u2713", "no": "\u2715", "not yet": "?"}
+
+
+def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer with its reasons; None for a run without a verdict."""
+    if not evaluation.get("verdict") or not evaluation.get("difference"):
+        return None
+    decided = ship.decide(evaluation)
+    answer = decided["answer"]
+    return {
+        "answer": answer.replace(" ", "-"),
+        "title": TITLES[answer],
+        "sign": SIGNS[answer],
+        "sentence": capital(decided["sentence"].partition(": ")[2]),
+        "goal": goal(evaluation),
+        "gain": gain(evaluation),
+        "lost": lost_lines(evaluation)[:MOST_LOST],
+        "split": split_view(evaluation),
+        "cost": [measure_row(measure) for measure in judged(evaluation)],
+        "rows": independence(evaluation),
+        "unknown": list(unknown(evaluation)),
+        "next": advice(decided, evaluation),
+    }
+
+
+def goal(evaluation: dict[str, Any]) -> str:
+    """What the verdict says of the recipe's goal; empty where it has none."""
+    return ((evaluation["verdict"].get("goal") or {}).get("sentence")) or ""
+
+
+def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What was gained over the strongest opponent, and over the base where that is another."""
+    difference, metric = evaluation["difference"], told_metric((evaluation.get("metric") or {}).get("name", "score"))
+    held = strongest(evaluation)
+    scale, (low, high) = held["scale"], held["difference_interval"]
+    theirs, tuned = (told_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
+    scores, base = f"{theirs} before, {tuned} now", ""
+    if held["name"] != "base":
+        scores = f"{tuned} against {theirs}"
+        change = told_change(difference["estimate"], difference.get("scale")) + unit(difference.get("scale"))
+        base = f"{change} over its base"
+    return {
+        "word": held["word"],
+        "figure": f"{told_change(held['difference'], scale)}{unit(scale)}",
+        "over": f"over {held['label']}" + ("" if held["name"] == "base" else ", the strongest opponent"),
+        "range": f"95% interval {told_change_range(low, high, scale)}",
+        "note": f"{metric}: {scores}, on {count(held['rows'], 'test row')} that training never saw",
+        "base": base,
+    }
+
+
+def effort(evaluation: dict[str, Any]) -> str:
+    """What the run itself took, and what an answer needs; empty where it was not written down."""
+    parts = []
+    if evaluation.get("seconds") is not None:
+        rate = evaluation.get("tokens_per_second")
+        parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
+    if evaluation.get("peak_memory_bytes"):
+        of = "the GPU's memory" if on_gpu(evaluation) else "memory"
+        parts.append(f"{size(evaluation['peak_memory_bytes'])} of {of} at most")
+    if evaluation.get("tampered"):
+        parts.append(f"{count(evaluation['tampered'], 'answer')} tampered with the tests and scored 0")
+    return ", ".join(parts)
+
+
+def judged(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    return [measure for measure in measures(evaluation) if measure["word"] != "not judged"]
+
+
+def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    return (evaluation.get("forgetting") or {}).get("measures") or []
+
+
+def measure_row(measure: dict[str, Any]) -> dict[str, str]:
+    """One measure as words and figures."""
+    unit, budget = measure["unit"], measure["budget"]
+    fell = falls(unit, measure.get("details") or {})
+    return {
+        "what": measure["what"],
+        "word": measure["word"].replace(" ", "-"),
+        "label": WORDS[measure["word"]],
+        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit, fell)}{UNITS[unit]}",
+        "range": told_range(measure["low"], measure["high"], unit, fell),
+        "budget": "none" if budget is None else f"{told(budget, unit, fell)}{UNITS[unit]}",
+        "reason": measure["reason"],
+        "base": _side(measure, "base"),
+        "tuned": _side(measure, "tuned"),
+    }
+
+
+def _side(measure: dict[str, Any], side: str) -> str:
+    value = measure[side]
+    if value is None:
+        return "\u2013"
+    return f"{100 * value:.1f}%" if measure["unit"] == "points" else f"{value:.3f}"
+
+
+def unknown(evaluation: dict[str, Any]) -> list[str]:
+    """What the rows cannot tell, in sentences."""
+    found = []
+    needed = evaluation["verdict"].get("rows_needed")
+    if evaluation["verdict"]["word"] == "undecided":
+        more = f"; about {needed:,} rows like these would probably decide" if needed else ""
+        found.append(f"Whether it is better at its task{more}.")
+    found += [
+        f"Whether it is better than {entry['label']}: {count(entry['rows'], 'test row')} cannot decide."
+        for entry in evaluation["verdict"].get("against") or []
+        if entry["word"] == "undecided"
+    ]
+    for measure in judged(evaluation):
+        if measure["word"] == "unclear":
+            found.append(f"{measure['what']}: {count(measure['rows'], 'row')} cannot place the loss within its budget.")
+    if not measures(evaluation):
+        found.append("What it cost elsewhere: that was not measured.")
+    smallest = evaluation.get("detectable_gain")
+    if smallest is not None:
+        found.append(f"Gains below about {points(round(smallest, 3))}: these test rows are too few to show them.")
+    return found
+
+
+def advice(decided: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """What to do where it forgot too much, or may have; empty where it did not."""
+    if not (decided["broken"] or decided["unclear"]):
+        return ""
+    if why := evaluation.get("no_nearer"):
+        return f"What often helps: a lower learning_rate. Points nearer to the base cannot be tried: {why}"
+    return (
+        "What often helps: the same command with --until-kept, which tries points nearer to the base without training "
+        f"again (to see them: whet frontier {evaluation['run']}); or a lower learning_rate"
+    )

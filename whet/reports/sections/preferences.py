@@ -1,0 +1,75 @@
+"""Preference pairs and goals on the report's page: each figure with the interval that it was measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from whet.reports.sheet import Cell, Sheet, figure
+from whet.text.numbers import told_range, told_score
+from whet.text.wording import percent
+
+GOAL_CHIPS = {"reached": "kept", "missed": "lost", "undecided": "unclear"}
+
+
+def pairs_view(evaluation: dict[str, Any]) -> Sheet | None:
+    """What the tuned model prefers, and how far it moved the two answers apart; None where no pairs were compared."""
+    base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
+    if "reward_margin" not in tuned:
+        return None
+    return Sheet(["measure", "base", "tuned", "95% interval"], list(_pair_rows(base, tuned)))
+
+
+def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cell]]:
+    nothing = Cell("\u2013", figure=True, empty=True)
+    yield [
+        Cell("preference-accuracy", "the chosen answer is the likelier one, token for token"),
+        figure(percent(base["score"])),
+        figure(percent(tuned["score"])),
+        figure(told_range(tuned.get("low"), tuned.get("high"), None)),
+    ]
+    if level := tuned.get("length_controlled"):
+        before = base.get("length_controlled")
+        yield [
+            Cell("at equal length", f"the same with length set aside, over {level['pairs']:,} pairs"),
+            figure(percent(before["rate"])) if before else nothing,
+            figure(percent(level["rate"])),
+            figure(told_range(level["low"], level["high"], None)),
+        ]
+    low, high = tuned["reward_accuracy_interval"]
+    yield [
+        Cell("reward accuracy", "the chosen answer gained more than the rejected one"),
+        nothing,
+        figure(percent(tuned["reward_accuracy"])),
+        figure(told_range(low, high, None)),
+    ]
+    chosen, rejected = (f"{tuned[key]:+.2f}" for key in ("chosen_gain", "rejected_gain"))
+    least, most = (f"{end:+.2f}" for end in tuned["reward_margin_interval"])
+    yield [
+        Cell("margin", f"nats an answer; the chosen one gained {chosen}, the rejected one {rejected}"),
+        nothing,
+        figure(f"{tuned['reward_margin']:+.2f}"),
+        figure(f"{least} to {most}"),
+    ]
+
+
+def goal_view(evaluation: dict[str, Any]) -> Sheet | None:
+    """Each thing that the recipe's goal asks for, and whether the rows show it; None without a goal."""
+    goal = (evaluation.get("verdict") or {}).get("goal")
+    if not goal:
+        return None
+    columns = ["goal", "word", "asked", "found", "95% interval", "test rows"]
+    return Sheet(columns, [_goal_row(one) for one in goal["parts"]])
+
+
+def _goal_row(part: dict[str, Any]) -> list[Cell]:
+    scale = None if part["share"] else 1.0
+    bound = "at most" if part["most"] else "at least"
+    return [
+        Cell(part["what"].rstrip(":"), bold=True),
+        Cell(part["word"], chip=GOAL_CHIPS[part["word"]]),
+        figure(f"{bound} {told_score(part['wanted'], scale)}"),
+        figure(told_score(part["value"], scale)),
+        figure(told_range(part["low"], part["high"], scale)),
+        figure(f"{part['rows']:,}"),
+    ]

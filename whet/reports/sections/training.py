@@ -1,0 +1,122 @@
+"""The curves of training, from metrics.jsonl: what was minimised first, then what else was logged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.errors import count
+from whet.reports import chart
+from whet.text.wording import is_finite, on_gpu
+
+GPU_MAY = "Another kind of GPU, or other versions, round otherwise, and their result differs in its last digits."
+OTHERS = (
+    ("kl", "KL to the base, nats"),
+    ("entropy", "Entropy of what was sampled, nats a token"),
+    ("answer_tokens", "Tokens an answer"),
+    ("learning_rate", "Learning rate"),
+    ("grad_norm", "Gradient norm"),
+    ("tokens_per_second", "Tokens a second"),
+)
+"""Curves that have a small chart each: the key, and what it is called."""
+NOISY = (("accuracy", "Share right in a step"), ("margin", "Margin of chosen over rejected"))
+"""Small charts of what says little step by step, so that its mean over some steps is drawn, too."""
+FEWEST = 8
+"""Points of the later part from which on it is worth a panel of its own."""
+LATER = 0.15
+"""The later part of a curve is what comes after this share of the steps."""
+FLAT = 0.3
+"""A later part that covers less of the height than this cannot be read."""
+READABLE = 0.45
+"""What a logarithmic axis must give the later part, else it gets a panel of its own."""
+
+
+def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart.Chart]:
+    """Wide charts (reward, loss, chosen against rejected) first; then small ones."""
+    best = stopped.get("best_step")
+    marks = [(best, f"best, step {best:,}")] if best is not None else []
+    made: list[chart.Chart | None] = []
+    for title, lines in wide_lines(metrics):
+        made += panels(title, lines, marks)
+    for key, title in NOISY:
+        found = series(metrics, key)
+        lines = [chart.Line("each step", "raw", found), chart.Line("mean", "train", steadied(found))]
+        made.append(chart.chart(title, lines))
+    made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in OTHERS]
+    return [one for one in made if one]
+
+
+def wide_lines(metrics: list[dict[str, Any]]) -> list[tuple[str, list[chart.Line]]]:
+    reward, loss = series(metrics, "reward"), series(metrics, "loss")
+    chosen, rejected = series(metrics, "reward_chosen"), series(metrics, "reward_rejected")
+    return [
+        (
+            "Reward",
+            [
+                chart.Line("each step", "raw", reward),
+                chart.Line("sampled answers", "train", steadied(reward)),
+                chart.Line("validation, greedy answers", "validation", series(metrics, "validation_reward")),
+            ],
+        ),
+        (
+            "Loss",
+            [
+                chart.Line("each step", "raw", loss),
+                chart.Line("training loss", "train", steadied(loss)),
+                chart.Line("validation loss", "validation", series(metrics, "validation_loss")),
+            ],
+        ),
+        (
+            "Chosen and rejected: gain over the base, times beta",
+            [
+                chart.Line("chosen", "train", steadied(chosen)),
+                chart.Line("rejected", "rejected", steadied(rejected)),
+            ],
+        ),
+    ]
+
+
+def panels(title: str, lines: list[chart.Line], marks: list[tuple[float, str]]) -> list[chart.Chart | None]:
+    """One chart; where the first drop flattens what comes after it, on a logarithmic axis, and where that does not
+    help either, with a second panel of the later part."""
+    first = later_from(lines)
+    flat = first is not None and chart.share_of_height(lines, first) < FLAT
+    if not flat or first is None:
+        return [chart.chart(title, lines, marks, wide=True)]
+    if chart.share_of_height(lines, first, log=True) >= READABLE:
+        return [chart.chart(f"{title}, logarithmic axis", lines, marks, wide=True, log=True)]
+    rest = [chart.Line(line.name, line.style, [point for point in line.points if point[0] >= first]) for line in lines]
+    whole = chart.chart(title, lines, marks, wide=True)
+    return [whole, chart.chart(f"{title} from step {first:,.0f} on", rest, marks, wide=True)]
+
+
+def later_from(lines: list[chart.Line]) -> float | None:
+    """The step at which the later part begins; None where it has too few points to be looked at."""
+    steps = sorted({x for line in lines if line.style != "raw" for x, _ in line.points})
+    if not steps:
+        return None
+    first = steps[0] + LATER * (steps[-1] - steps[0])
+    later = [x for x in steps if x >= first]
+    return later[0] if len(later) >= FEWEST else None
+
+
+def steadied(points: list[chart.Point]) -> list[chart.Point]:
+    return chart.smooth(points, max(1, len(points) // 20))
+
+
+def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
+    """(step, value) of the lines that have a finite value."""
+    return [(line["step"], line[key]) for line in metrics if "step" in line and is_finite(line.get(key))]
+
+
+def same_again(evaluation: dict[str, Any]) -> str:
+    """What it takes to get the same numbers once more; empty where the run did not write down how it was trained."""
+    if on_gpu(evaluation):
+        return f"Trained on a GPU. {GPU_MAY}"
+    threads = evaluation.get("threads")
+    if not isinstance(threads, int):
+        return ""
+    other = "two threads give" if threads == 1 else "one thread gives"
+    return (
+        f"Trained on {count(threads, 'thread')}. Another number of threads adds sums in another order: {other} another "
+        "result, and a few other answers. OMP_NUM_THREADS sets it."
+    )

@@ -1,0 +1,1 @@
+"""Code of answers, shut in."""

@@ -1,0 +1,1 @@
+"""Batches and loss of each method: what the loop holds."""

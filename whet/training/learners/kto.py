@@ -1,0 +1,152 @@
+"""kto: single answers marked good or bad, against what the base says of them.
+
+The reference point of the loss is a mean over mismatched pairs: every prompt of a step with the answer of the one
+before it. It is estimated once a step, before the micro-batches, so that the loss does not depend on how a step is cut.
+
+Legend: P answers of a batch. A place is (input row of the prompt, input row of the answer): the same row twice for an
+answer under its own prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from whet.data.batches.forest import build_batch, segments_of
+from whet.data.batches.loader import Loader, fill
+from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
+from whet.model.policy import Policy, evaluating
+from whet.recipe.schema import Kto
+from whet.training.learners.preference import first_reading
+from whet.training.reference_logprobs import remembered, speaking_for_the_base
+from whet.types import Batch, LossOut, Segment
+
+Place = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Marked:
+    """The policy against what the base said before the training, of answers with a mark."""
+
+    policy: Policy
+    source: Loader
+    settings: Kto
+    desirable: dict[int, bool]
+    """Whether the answer of an input row is good."""
+    references: dict[Place, float]
+    """The base's log-probability of each answer, in nats."""
+    point: float = 0.0
+    """The reference point of the step, or of the validation, whose batches were handed out last."""
+
+    def batches(self, step: int) -> list[Batch]:
+        batches = self.source.step(step)
+        self.point = self._estimate(strangers_of_step(self.source, step))
+        return batches
+
+    def validation(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+        """The batches, with a reference point of their own."""
+        self.point = self._estimate(strangers(batches, self.source.micro_batch_tokens))
+        yield from batches
+
+    def loss(self, batch: Batch) -> LossOut:
+        policy_P = answer_sum(self.policy.logprobs(batch), batch)
+        desirable_P = torch.tensor([self.desirable[row] for row, _ in places_of(batch)])
+        return kto_loss(policy_P, self._references_of(batch), desirable_P, self.point, self.settings)
+
+    @torch.no_grad()
+    def _estimate(self, batches: Sequence[Batch]) -> float:
+        with evaluating(self.policy.model):
+            policy = [answer_sum(self.policy.logprobs(batch), batch) for batch in batches]
+        reference = [self._references_of(batch) for batch in batches]
+        return reference_point(torch.cat(policy), torch.cat(reference)) if batches else 0.0
+
+    def _references_of(self, batch: Batch) -> Tensor:
+        return torch.tensor([self.references[place] for place in places_of(batch)], dtype=torch.float32)
+
+
+def places_of(batch: Batch) -> list[Place]:
+    """The prompt's and the answer's input row of each answer of a batch."""
+    found = []
+    for number in answer_of(batch).tolist():
+        parent = batch.parents[number]
+        assert parent is not None
+        found.append((batch.rows[parent], batch.rows[number]))
+    return found
+
+
+def strangers_of_step(source: Loader, step: int) -> list[Batch]:
+    """The mismatched pairs of a step. A row that has a step for itself meets the answer of a neighbouring step."""
+    batches = source.step(step)
+    alone = sum(len(answer_of(batch)) for batch in batches) == 1
+    if not alone or source.steps_per_epoch == 1:
+        return strangers(batches, source.micro_batch_tokens)
+    neighbour = step + 1 if (step + 1) % source.steps_per_epoch else step - 1
+    return strangers([*batches, source.step(neighbour)[0]], source.micro_batch_tokens)
+
+
+def strangers(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
+    """Every prompt with the answer before it, the first one with the last (as in TRL); none of a single pair, which has
+    no stranger."""
+    trees = [pair for batch in batches for pair in _pairs(batch)]
+    if len(trees) < 2:
+        return []
+    answers = [trees[-1][1], *(answer for _, answer in trees[:-1])]
+    mixed = [(prompt, answer) for (prompt, _), answer in zip(trees, answers, strict=True)]
+    lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mixed]
+    runs = fill(range(len(mixed)), lengths, micro_batch_tokens)
+    return [_batch([mixed[number] for number in run]) for run in runs]
+
+
+def _pairs(batch: Batch) -> list[tuple[Segment, Segment]]:
+    segments = segments_of(batch)
+    found = []
+    for number in answer_of(batch).tolist():
+        parent = segments[number].parent
+        assert parent is not None
+        found.append((segments[parent], segments[number]))
+    return found
+
+
+def _batch(pairs: Sequence[tuple[Segment, Segment]]) -> Batch:
+    laid: list[Segment] = []
+    for prompt, answer in pairs:
+        laid += [prompt, Segment(answer.ids, answer.weights, answer.row, len(laid))]
+    return build_batch(laid)
+
+
+def everything_read(source: Loader, validation: Sequence[Batch], steps: int) -> Iterator[Batch]:
+    """Every batch that the run will want references of: the answers once, their mismatched pairs in every step."""
+    yield from first_reading(source, validation, steps)
+    for step in range(steps):
+        yield from strangers_of_step(source, step)
+    yield from strangers(validation, source.micro_batch_tokens)
+
+
+def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch]) -> dict[Place, float]:
+    """The base's log-probabilities of the answers in `batches`: those in `folder` where they were made with this key,
+    else read from the base and stored there. The policy must not have been trained yet."""
+
+    def read() -> dict[str, Tensor]:
+        found = read_references(policy, batches)
+        places = torch.tensor(list(found), dtype=torch.long).reshape(-1, 2)
+        return {"places": places, "logprobs": torch.tensor(list(found.values()), dtype=torch.float32)}
+
+    kept = remembered(folder, key, read)
+    places = ((prompt, answer) for prompt, answer in kept["places"].tolist())
+    return dict(zip(places, kept["logprobs"].tolist(), strict=True))
+
+
+def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[Place, float]:
+    """What the base says of the answers in `batches`, as it was read first: rounding depends on what is read together,
+    and the first steps are to begin at exactly 0."""
+    found: dict[Place, float] = {}
+    with speaking_for_the_base(policy):
+        for batch in batches:
+            sums = answer_sum(policy.logprobs(batch), batch).tolist()
+            for place, value in zip(places_of(batch), sums, strict=True):
+                found.setdefault(place, value)
+    return found

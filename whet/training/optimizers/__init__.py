@@ -1,0 +1,1 @@
+"""How weights and moments are kept and moved, and the rate."""

@@ -1,0 +1,1 @@
+"""What keeps the base's abilities while it learns."""

@@ -1,0 +1,104 @@
+"""Learning a task without leaving the base: replay beside the task's rows, and a KL to the base.
+
+Every n-th step is the method's own and a part of replay, weighted so that replay makes up `ratio` of the step's weight,
+whatever the tokens: the loss of such a step is (1 - ratio) task + ratio replay; the others are the method's own alone.
+A few large replays cost less than many small ones, because a forward pass over a handful of tokens takes as long as one
+over a hundred. Which rows are replayed depends on the step's number and the seed alone, so a resumed run replays the
+same. Legend: N supervised tokens of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from whet.data.batches.loader import Loader
+from whet.losses.retention import anchor_loss, both, replay_loss
+from whet.model.logits.divergence import token_divergence
+from whet.model.logits.logprob import token_logprobs
+from whet.model.policy import Policy
+from whet.training.loop import Method
+from whet.training.reference_logprobs import speaking_for_the_base
+from whet.types import Batch, LossOut, Segment
+
+
+@dataclass(slots=True)
+class Replayed(Batch):
+    """A batch of general rows. `share` is what each unit of its weight counts in the step."""
+
+    share: float = 1.0
+
+
+class Replay:
+    """Serves the replayed micro-batches of any step; none in a step that is not the last of `every`."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        ratio: float,
+        batch_tokens: int,
+        micro_batch_tokens: int,
+        seed: int,
+        every: int = 1,
+    ) -> None:
+        self.odds, self.every = ratio / (1 - ratio), every
+        self.loader = Loader(segments, max(1, round(batch_tokens * self.odds)), micro_batch_tokens, seed)
+
+    def step(self, step: int, weight: float) -> list[Replayed]:
+        """For a step whose own batches weigh `weight` together."""
+        turn, rest = divmod(step + 1, self.every)
+        if rest:
+            return []
+        batches = self.loader.step(turn - 1)
+        share = self.odds * weight / sum(batch.weight for batch in batches)
+        return [replayed(batch, share) for batch in batches]
+
+
+def replayed(batch: Batch, share: float) -> Replayed:
+    values: dict[str, Any] = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    values |= {"weight": batch.weight * share, "share": share}
+    return Replayed(**values)
+
+
+@dataclass(slots=True)
+class Keeping:
+    """A method of the loop around another one."""
+
+    method: Method
+    policy: Policy
+    replay: Replay | None
+    kl: float
+    own_words: bool = False
+    """The replay is what the base itself said: then a KL to the base takes the place of learning these words."""
+
+    def batches(self, step: int) -> list[Batch]:
+        own = self.method.batches(step)
+        if self.replay is None:
+            return own
+        return [*own, *self.replay.step(step, sum(batch.weight for batch in own))]
+
+    def loss(self, batch: Batch) -> LossOut:
+        if not isinstance(batch, Replayed):
+            own = self.method.loss(batch)
+            return own if self.replay or not self.kl else both(own, self._anchor(batch, self.policy.hidden(batch), 1.0))
+        hidden_ND = self.policy.hidden(batch)
+        if self.kl and self.own_words:
+            return self._anchor(batch, hidden_ND, batch.share)
+        target_N = batch.target_N.to(self.policy.device)
+        logprobs_N = token_logprobs(hidden_ND, self.policy.head, target_N).to(batch.weight_N.device)
+        told = replay_loss(logprobs_N, batch.weight_N, batch.share)
+        return both(told, self._anchor(batch, hidden_ND, batch.share)) if self.kl else told
+
+    def _anchor(self, batch: Batch, hidden_ND: Tensor, share: float) -> LossOut:
+        return anchor_loss(self._divergence(batch, hidden_ND), batch.weight_N, self.kl, share)
+
+    def _divergence(self, batch: Batch, hidden_ND: Tensor) -> Tensor:
+        """KL(base || policy) at each supervised token, in nats, shape (N,)."""
+        with speaking_for_the_base(self.policy), torch.no_grad():
+            base_ND = self.policy.hidden(batch)
+        head = self.policy.head
+        return token_divergence(hidden_ND, head, base_ND, head, "forward").to(batch.weight_N.device)

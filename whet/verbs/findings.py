@@ -1,0 +1,72 @@
+"""What the checks find in the data of a run: told before the training, kept for the verdict, repaired on demand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import Prepared
+from whet.data.pretrain.corpus import Corpus
+from whet.doctor.check import Check, Setting
+from whet.doctor.examination import examine_source
+from whet.doctor.registry import all_checks, leak_checks, leaks_of
+from whet.doctor.repair import Repair, repair
+from whet.observer import Observer
+from whet.recipe.schema import Recipe
+from whet.stats.paired import cluster_sizes
+from whet.training.session import Session
+from whet.types import Finding
+
+LEAKS = "leaks.json"
+MANY_ROWS = 20_000
+"""A pass of the leak checks over more rows than these takes longer than anybody waits for a first step."""
+
+
+def state_findings(session: Session, observer: Observer) -> None:
+    """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
+    and marks. Where rows are many the first is left for the verdict, so that the first step need not wait for it."""
+    source = session.material.source
+    if isinstance(source, Prepared):
+        every = source.shape.paired or source.shape.kind == "unpaired"
+        if not every and len(source.ledger) > MANY_ROWS:
+            return
+        checks = all_checks() if every else leak_checks()
+        for finding in found_in(session.recipe, source, checks, observer):
+            observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
+        session.run.write_json(LEAKS, leaks_of(checks))
+
+
+def leaks_in(session: Session, observer: Observer) -> dict[str, Any]:
+    """The facts of leaks.json, found now where no tune has."""
+    if not (session.run.folder / LEAKS).exists():
+        checks = leak_checks()
+        found_in(session.recipe, session.material.prepared, checks, observer)
+        session.run.write_json(LEAKS, leaks_of(checks))
+    return session.run.read_json(LEAKS, "test_rows", "codes")
+
+
+def found_in(
+    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer, against: tuple[str, ...] = ()
+) -> list[Finding]:
+    """What the checks find in the data of a recipe whose `max_tokens` is settled."""
+    ledger, renderer = source.ledger, source.renderer
+    observer.phase("checking the rows")
+    setting = Setting(
+        recipe,
+        renderer.tokenizer,
+        recipe.max_tokens,
+        part_of=lambda row: ledger.entry(row).fate or "dropped",
+        reason_of=lambda row: ledger.entry(row).reason,
+        shape=source.shape,
+        against=against,
+        where_of=lambda row: ledger.entry(row).where,
+        test_clusters=cluster_sizes(source.test_rows) if isinstance(source, Prepared) else (),
+    )
+    return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
+
+
+def repaired(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer) -> Repair:
+    """A new file without what these checks, which have seen all rows, can repair."""
+    rows = len(source.ledger)
+    observer.phase("writing the repaired rows", rows)
+    return repair(recipe, source.shape, checks, out, lambda done: observer.step(done, rows, {}))
