@@ -45,8 +45,8 @@ from whet.model.base import load_base, load_config, saved_tokenizer, told_base
 from whet.model.load import open_model
 from whet.model.precision import choose_dtype, device
 from whet.plan.public import find_public
-from whet.recipe.adapters import refuse_no_part_of_the_way
 from whet.recipe.bases import is_base, refuse_missing_base
+from whet.recipe.kept import refuse_no_nearer
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
 from whet.store import registry
@@ -104,7 +104,7 @@ def tune(
     if not until_kept:
         return job.tune(data, run_root, name, observer, accept_changed, **overrides)
     recipe = recipe_of(data, overrides, run_root)
-    refuse_no_part_of_the_way(recipe, "--until-kept")  # not after the training
+    refuse_no_nearer(recipe, "--until-kept")  # not after the training
     return nearer_until_kept(job.tune(recipe, run_root, name, observer, accept_changed), run_root, observer)
 
 

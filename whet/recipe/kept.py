@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.recipe.adapters import no_part_of_the_way
+from whet.recipe.adapters import no_part_of_the_way, refuse_no_part_of_the_way
 from whet.recipe.keep import BASE, NOTHING
 from whet.recipe.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
@@ -46,6 +46,18 @@ def no_nearer(recipe: Recipe) -> str:
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         return "from_scratch begins with random weights, and half the way from them is noise"
     return no_part_of_the_way(recipe.adapter)
+
+
+def refuse_no_nearer(recipe: Recipe, asked: str) -> None:
+    """Raises RecipeError where `asked` would bring a model of this recipe nearer to its base and nothing can, or where
+    nothing is measured that could ask for it."""
+    refuse_no_part_of_the_way(recipe, asked)
+    why, key = no_nearer(recipe), "method"
+    if not why and not recipe.evaluate.forgetting:
+        why, key = "what was lost elsewhere is not measured, so that nothing could ask for a second try", "evaluate"
+    if why:
+        value = recipe.method.kind if key == "method" else "forgetting: false"
+        raise RecipeError(why, where=key, value=value, fix=f"leave {asked} out{'' if key == 'method' else f', or {value}'}")
 
 
 def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
