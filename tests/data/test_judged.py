@@ -135,7 +135,9 @@ def test_a_judgement_within_an_object_or_a_turn_or_by_its_word_is_named(row: dic
     assert repr(name) in note and "is not read" in note
 
 
-@pytest.mark.parametrize("row", [{"status": "open"}, {"metadata": {"label": 1, "user": "u"}}, {"kind": {"good": "a" * 30}}])
+@pytest.mark.parametrize(
+    "row", [{"status": "open"}, {"metadata": {"label": 1, "user": "u"}}, {"kind": {"good": "a" * 30}}]
+)
 def test_objects_that_judge_nothing_are_not_named(row: dict[str, Any]) -> None:
     assert detect([{"prompt": "Hi?", "completion": "Hello!", **row}], recipe()).notes == ()
 

@@ -157,7 +157,7 @@ def test_csv_with_quotes_line_breaks_and_other_separators(tmp_path: Path) -> Non
 def test_bad_csv_names_the_line(tmp_path: Path) -> None:
     wrong(tmp_path / "a.csv", 'text,label\n"a\nb",x\nc,d,e\n', "a.csv:4", "3 fields where the header has 2")
     wrong(tmp_path / "b.csv", "text,text\na,b\n", "each once", "rename one of the columns 'text'")
-    wrong(tmp_path / "e.csv", "sep=;\ntext;label\na;b\n", "e.csv:1", "Excel's note on the separator", "remove this line")
+    wrong(tmp_path / "e.csv", "sep=;\ntext;label\na;b\n", "e.csv:1", "Excel's note on the separator")
     wrong(tmp_path / "c.csv", 'text,label\n"a,b\n', "not valid CSV")
     wrong(tmp_path / "d.csv", "text,label\n", "no rows")
 

@@ -33,8 +33,8 @@ MOST_VALUES, LONGEST_WORD = 10, 24
 """Of a column of grades in words; more, or longer ones, are texts of their own."""
 Role = Literal["mark", "judging", "label", "against", "word"]
 PLAIN_WORDS = frozenset(
-    "good bad like liked dislike disliked accepted accept rejected reject approved correct incorrect wrong upvote downvote "
-    "desirable undesirable thumbs_up thumbs_down \N{THUMBS UP SIGN} \N{THUMBS DOWN SIGN}".split()
+    "good bad like liked dislike disliked accepted accept rejected reject approved correct incorrect wrong upvote "
+    "downvote desirable undesirable thumbs_up thumbs_down \N{THUMBS UP SIGN} \N{THUMBS DOWN SIGN}".split()
 )
 """Words that judge whatever the column is called, such as `status`; `yes`, `up` and `positive` say too little alone."""
 OF_A_JUDGEMENT = frozenset("value label result type name user human overall sentiment answer".split())

@@ -14,8 +14,8 @@ NAMED = 3
 
 
 def folded(label: str) -> str:
-    """What two forms of one label have in common: NFKC, lower case, single spaces, plain quotes and hyphens, and nothing
-    that nobody sees, such as U+200B."""
+    """What two forms of one label have in common: NFKC, lower case, single spaces, plain quotes and hyphens, nothing
+    that nobody sees (U+200B)."""
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).translate(PLAIN)
     if not plain.isascii():
         plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")

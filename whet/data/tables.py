@@ -104,7 +104,7 @@ def _header(names: list[str], label: str) -> list[str]:
 
 
 def _named(header: list[str], fields: list[str], where: str, first: int) -> dict[str, str]:
-    """A row. A column without a name is one that a spreadsheet left behind: raises DataError where it holds something."""
+    """A row. A column without a name was left behind by a spreadsheet. Raises DataError where it holds something."""
     if "" not in header:
         return dict(zip(header, fields, strict=True))
     for number, (name, value) in enumerate(zip(header, fields, strict=True), start=first):

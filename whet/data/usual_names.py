@@ -51,7 +51,8 @@ JUDGING = set(
 AGAINST = set(
     "thumbsdown down dislike disliked dislikes downvote downvoted downvotes bad undesirable unhelpful wrong incorrect "
     "rejected reject harmful toxic toxicity unsafe flagged flag hallucinated hallucination invalid unacceptable error "
-    "errors failed complaint refused fail failure offensive nsfw misleading poor inaccurate irrelevant unfaithful useless".split()
+    "errors failed complaint refused fail failure offensive nsfw misleading poor inaccurate irrelevant unfaithful "
+    "useless".split()
 )
 """Words in the name of a column that judges an answer: in which more is better, and in which more is worse."""
 MARKED = (*(("instruction", answer) for answer in ALPACA_ANSWERS), *PAIRS)

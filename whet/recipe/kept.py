@@ -56,8 +56,9 @@ def refuse_no_nearer(recipe: Recipe, asked: str) -> None:
     if not why and not recipe.evaluate.forgetting:
         why, key = "what was lost elsewhere is not measured, so that nothing could ask for a second try", "evaluate"
     if why:
-        value = recipe.method.kind if key == "method" else "forgetting: false"
-        raise RecipeError(why, where=key, value=value, fix=f"leave {asked} out{'' if key == 'method' else f', or {value}'}")
+        unmeasured = "forgetting: false"
+        value, more = (recipe.method.kind, "") if key == "method" else (unmeasured, f", or {unmeasured}")
+        raise RecipeError(why, where=key, value=value, fix=f"leave {asked} out{more}")
 
 
 def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:

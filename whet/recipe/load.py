@@ -55,9 +55,10 @@ def load_recipe(
 ) -> Recipe:
     """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
 
-    `overrides` are `key.sub=value`, the value read as YAML, or as it is written where the key takes a text; they win. Relative `data`, `test` and `base` of a recipe
-    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder: so a
-    run reads the recipe that it keeps, and what that names is not trusted like what the user names).
+    `overrides` are `key.sub=value`, the value read as YAML, or as it is written where the key takes a text; they win.
+    Relative `data`, `test` and `base` of a recipe file are looked up beside it first, then from the current folder
+    (`folder` replaces the recipe's own folder: so a run reads the recipe that it keeps, and what that names is not
+    trusted like what the user names).
     Raises RecipeError with file, line, key, value, what is allowed, and the fix.
     """
     where, places = "recipe", {}
