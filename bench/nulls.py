@@ -20,7 +20,7 @@ from typing import Any
 from bench.real_base import real_base
 from bench.shown.pages import DOCS, table, write_tables
 from bench.tuned import tuned_on
-from whet.demo.support_desk import generate
+from whet.demo_data.support_desk import generate
 
 TRAINED, TESTED = 120, 60
 SETTINGS = ("keep=false", "evaluate.forgetting=false")

@@ -43,9 +43,9 @@ from whet.model.precision import choose_dtype, device
 from whet.observer import Observer, Silent
 from whet.planning.public_models import find_public
 from whet.recipe.bases import is_base, refuse_missing_base
+from whet.recipe.conflicts.keep import refuse_no_nearer
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Pretrain, Recipe
-from whet.recipe.sections.adapters import refuse_no_part_of_the_way
 from whet.reports.result import CheckResult, PlanResult, Result, RunResult, ShowResult
 from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
@@ -104,7 +104,7 @@ def tune(
     if not until_kept:
         return job.tune(data, run_root, name, observer, accept_changed, **overrides)
     recipe = recipe_of(data, overrides, run_root)
-    refuse_no_part_of_the_way(recipe, "--until-kept")  # not after the training
+    refuse_no_nearer(recipe, "--until-kept")  # not after the training
     return nearer_until_kept(job.tune(recipe, run_root, name, observer, accept_changed), run_root, observer)
 
 

@@ -109,5 +109,7 @@ def are(number: int) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` when something close exists, otherwise an empty string."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    names = list(known)
+    match = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    match = match or [other for other in names if other.lower() == name.lower()]  # SFT, DPO
     return f"; did you mean {match[0]!r}?" if match else ""

@@ -270,9 +270,12 @@ def test_control_tokens_in_the_text_are_refused(make_tokenizer) -> None:
 def test_an_order_of_roles_that_the_template_refuses(make_tokenizer) -> None:
     strict = CHATML + "{% if messages|length > 2 %}{{ raise_exception('too many turns') }}{% endif %}"
     refused = refusal(Renderer(make_tokenizer(strict)), HELLO)
-    assert refused.code == "template-raises" and "too many turns" in str(refused)
+    assert refused.code == "template-raises" and "refuses this conversation: too many turns" in str(refused)
+    assert "order of roles" in refused.fix
     broken = "{% for m in messages %}{{ m.content + 1 }}{% endfor %}"
-    assert refusal(Renderer(make_tokenizer(broken)), HELLO).code == "template-raises"
+    refused = refusal(Renderer(make_tokenizer(broken)), HELLO)
+    assert refused.code == "template-raises" and "fails on this conversation: TypeError" in str(refused)
+    assert "repair the chat template" in refused.fix and "order of roles" not in refused.fix
 
 
 def test_a_template_cannot_reach_out_of_its_sandbox(make_tokenizer) -> None:

@@ -152,6 +152,10 @@ def prints(prompts, answers, rows):
     print("loud")
     os.system("echo louder")
     return [1.0] * len(rows)
+
+
+async def later(prompts, answers, rows):
+    return [1.0 for _ in answers]
 """
 
 
@@ -168,7 +172,12 @@ def test_a_function_sees_the_columns_as_they_stand(code: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("god", "did you mean 'good'"), ("number", "no function 'number'"), ("two", "takes three arguments")],
+    [
+        ("god", "did you mean 'good'"),
+        ("number", "no function 'number'"),
+        ("two", "takes three arguments"),
+        ("later", "is async, and nothing awaits it"),
+    ],
 )
 def test_a_function_of_another_form_is_refused_before_anything_runs(code: Path, name: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):

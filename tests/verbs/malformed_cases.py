@@ -258,6 +258,7 @@ SETS: dict[str, str] = {
     "trust_remote_code=no": "true or false (got 'no')\n  fix: write `trust_remote_code: false`",
     "trust_remote_code=never": "fix: write true or false",
     "method=dpoo": "choose one of these; did you mean 'dpo'?",
+    "method=SFT": "did you mean 'sft'?",
     "method.kind=clasify": "did you mean 'classify'?",
     "adapter=lorra": "did you mean 'lora'?",
     "method=qlora": "set adapter: lora and quantise: nf4",

@@ -42,6 +42,24 @@ def test_until_kept_is_refused_before_the_training(
     assert "leave" in caught.value.fix and "until" in caught.value.fix
 
 
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"method": "classify"}, "a head has no base"),
+        ({"method": "reward"}, "a head has no base"),
+        ({"method": {"kind": "pretrain", "from_scratch": True}}, "half the way from them is noise"),
+        ({"evaluate": {"forgetting": False}}, "nothing could ask for a second try"),
+    ],
+)
+def test_until_kept_is_refused_where_it_could_not_help(
+    data: str, tmp_path: Path, keys: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "tune", lambda *_, **__: pytest.fail("it was trained"))
+    with pytest.raises(RecipeError, match=words) as caught:
+        whet.tune(data, tmp_path / "runs", until_kept=True, **keys)
+    assert "leave until_kept" in caught.value.fix
+
+
 def test_until_kept_trains_what_can_be_brought_nearer(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

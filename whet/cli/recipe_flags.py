@@ -59,7 +59,7 @@ def joined(said: list[str], flags: dict[str, Any]) -> list[Override]:
         if key in given:
             what = f"{option(key)} and --set {override} say the same key"
             raise InputError(what, where=option(key), value=given[key], fix="leave one of them out")
-    return [*said, *((f"{key}={json.dumps(value)}", option(key)) for key, value in given.items())]
+    return [*said, *((f"{key}={json.dumps(value, ensure_ascii=False)}", option(key)) for key, value in given.items())]
 
 
 def option(key: str) -> str:

@@ -27,6 +27,7 @@ from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.sections.adapters import refuse_adapter_contradictions
 from whet.recipe.sections.retrieval import documents_beside, refuse_retrieval_contradictions
 from whet.recipe.strict import refuse_first
+from whet.recipe.text_keys import as_written, is_text
 from whet.recipe.trust import found_in_run, named_by_user
 from whet.recipe.yaml_text import Dumper, Places, parse
 
@@ -54,9 +55,10 @@ def load_recipe(
 ) -> Recipe:
     """A checked recipe from a recipe file, a data file, a folder of data, a Hub name, or a dictionary of keys.
 
-    `overrides` are `key.sub=value`, the value read as YAML; they win. Relative `data`, `test` and `base` of a recipe
-    file are looked up beside it first, then from the current folder (`folder` replaces the recipe's own folder: so a
-    run reads the recipe that it keeps, and what that names is not trusted like what the user names).
+    `overrides` are `key.sub=value`, the value read as YAML, or as it is written where the key takes a text; they win.
+    Relative `data`, `test` and `base` of a recipe file are looked up beside it first, then from the current folder
+    (`folder` replaces the recipe's own folder: so a run reads the recipe that it keeps, and what that names is not
+    trusted like what the user names).
     Raises RecipeError with file, line, key, value, what is allowed, and the fix.
     """
     where, places = "recipe", {}
@@ -301,7 +303,8 @@ def apply_override(values: dict[str, Any], override: str, places: Places, said: 
     if not sign or not key.strip():
         raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
     place = said or f"--set {key.strip()}"
-    set_key(values, key.strip(), parse(text, place)[0], places, place)
+    value = as_written(key.strip(), text, place) if is_text(key.strip()) else parse(text, place)[0]
+    set_key(values, key.strip(), value, places, place)
 
 
 def set_key(values: dict[str, Any], key: str, value: Any, places: Places, place: str) -> None:

@@ -127,6 +127,9 @@ def load_function(place: str, arguments: Sequence[str], role: str) -> Callable[.
 def _refuse_other_form(
     function: Callable[..., Any], place: str, name: str, arguments: Sequence[str], role: str
 ) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        what, fix = f"the {role} is async, and nothing awaits it", "write it as a plain function: def, not async def"
+        raise RecipeError(what, where=place, fix=fix)
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError) as error:

@@ -88,7 +88,7 @@ def test_columns_and_row_numbers_that_do_not_fit_are_refused(tmp_path: Path) -> 
     wrong(tmp_path / "c.csv", ",text\n0,x\n1,y\n0,z\n", "c.csv:4", "does not number the rows", "index=False")
     wrong(tmp_path / "d.csv", ",text\ngood,x\n", "d.csv:2", "does not number the rows")
     wrong(tmp_path / "e.csv", ",a,b\n0,x\n", "e.csv:2", "2 fields where the header has 3")
-    wrong(tmp_path / "f.csv", "a,,b\n0,x,y\n", "f.csv:1", "must name the columns")
+    wrong(tmp_path / "f.csv", "a,,b\n0,x,y\n", "f.csv:2", "column 2 has no name and is not empty")
     wrong(tmp_path / "g.json", '{"a": {"b": 1}}', "list of rows")
 
 
@@ -150,11 +150,14 @@ def test_csv_with_quotes_line_breaks_and_other_separators(tmp_path: Path) -> Non
     assert rows(tmp_path / "b.csv") == [{"text": "a, b", "label": "x"}]
     (tmp_path / "c.tsv").write_text("text\tlabel\na, b\tx\n")
     assert rows(tmp_path / "c.tsv") == [{"text": "a, b", "label": "x"}]
+    (tmp_path / "d.csv").write_text("text,,label,,\na, ,x,,\n")
+    assert rows(tmp_path / "d.csv") == [{"text": "a", "label": "x"}], "empty columns that a spreadsheet left behind"
 
 
 def test_bad_csv_names_the_line(tmp_path: Path) -> None:
     wrong(tmp_path / "a.csv", 'text,label\n"a\nb",x\nc,d,e\n', "a.csv:4", "3 fields where the header has 2")
-    wrong(tmp_path / "b.csv", "text,text\na,b\n", "each once")
+    wrong(tmp_path / "b.csv", "text,text\na,b\n", "each once", "rename one of the columns 'text'")
+    wrong(tmp_path / "e.csv", "sep=;\ntext;label\na;b\n", "e.csv:1", "Excel's note on the separator")
     wrong(tmp_path / "c.csv", 'text,label\n"a,b\n', "not valid CSV")
     wrong(tmp_path / "d.csv", "text,label\n", "no rows")
 

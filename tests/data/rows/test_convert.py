@@ -126,6 +126,9 @@ def test_the_nulls_of_parquet_do_not_become_fields() -> None:
 def test_content_parts_of_text_are_joined() -> None:
     parts = [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]
     assert convert({"messages": [{"role": "user", "content": parts}, PAIR[1]]}).messages == PAIR
+    asked = {"role": "user", "content": [{"type": "input_text", "text": "Who?"}]}
+    told = {"role": "assistant", "content": [{"type": "output_text", "text": "I."}, {"type": "text", "text": " Yes."}]}
+    assert [message["content"] for message in convert({"messages": [asked, told]}).messages] == ["Who?", "I. Yes."]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,31 @@ def test_what_judges_nothing_is_not_named(name: str, values: list[Any]) -> None:
     assert shape_of(name, values).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ({"feedback": {"rating": "negative"}}, "feedback.rating"),
+        ({"feedback": {"value": 0}}, "feedback.value"),
+        ({"metadata": {"score": 0, "user": "u"}}, "metadata.score"),
+        ({"status": "rejected"}, "status"),
+        ({"messages": [ASKED, GOOD | {"score": 0}]}, "messages[].score"),
+    ],
+)
+def test_a_judgement_within_an_object_or_a_turn_or_by_its_word_is_named(row: dict[str, Any], name: str) -> None:
+    answer = {} if "messages" in row else {"prompt": "Hi?", "completion": "Hello!"}
+    shape = detect([{**answer, **row}] * 2, recipe())
+    assert shape.kind in ("prompt-completion", "chat")
+    (note,) = shape.notes
+    assert repr(name) in note and "is not read" in note
+
+
+@pytest.mark.parametrize(
+    "row", [{"status": "open"}, {"metadata": {"label": 1, "user": "u"}}, {"kind": {"good": "a" * 30}}]
+)
+def test_objects_that_judge_nothing_are_not_named(row: dict[str, Any]) -> None:
+    assert detect([{"prompt": "Hi?", "completion": "Hello!", **row}], recipe()).notes == ()
+
+
 def test_answers_that_are_not_learned_need_no_marks() -> None:
     asked = {"kind": "grpo", "rewards": {"kind": "exact"}}
     assert shape_of("label", [1, 0], method=asked).kind == "prompt-completion"

@@ -32,6 +32,8 @@ def test_forms_of_one_label_are_those_that_people_read_alike() -> None:
     assert len({folded(name) for name in CAFE}) == 1
     assert folded(" Order\u00a0 Status ") == folded("order status") and folded("\uff50\uff4f\uff53") == folded("Pos")
     assert folded("stra\u00dfe") == folded("STRASSE") and folded("cafe") != folded("caf\u00e9"), "an accent is a letter"
+    assert folded("po\u00ads") == folded("pos\u200b") == "pos" and folded("\u0130ptal") == folded("iptal")
+    assert folded("don\u2019t \u2013 go") == folded("don't - go") and folded("sign-up") != folded("sign up")
     assert groups({"pos": 2, "Pos": 5, "neg": 9, "NEG": 1}) == [["neg", "NEG"], ["Pos", "pos"]]
 
 

@@ -92,7 +92,27 @@ def test_tools_join_the_system_prompt_and_conversations_without_are_what_they_we
     assert text.startswith("<|system|>Be brief.\nTools:\n") and text.endswith("<|end|><|user|>Hi?<|end|><|assistant|>")
 
 
+ELEMENTS = (
+    "<function=weather>\n<parameter=city>\nUlm\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>"
+)
+"""As Qwen3-Coder writes it."""
+KEYED = "<arg_key>city</arg_key>\n<arg_value>Ulm</arg_value>\n<arg_key>days</arg_key>\n<arg_value>2</arg_value>"
+"""As GLM 4.5 writes it."""
 ULM, TIME = {"city": "Ulm", "days": 2}, {"city": "Ulm"}
+
+
+FORMS = {
+    "elements": "{% for c in message.tool_calls %}<function={{ c.function.name }}>{% for k, v in "
+    "c.function.arguments.items() %}<parameter={{ k }}>\n{{ v }}\n</parameter>{% endfor %}</function>{% endfor %}",
+    "python": "[{% for c in message.tool_calls %}{{ c.function.name }}({% for k, v in c.function.arguments.items() %}"
+    "{{ k }}={{ v | tojson }}{{ ', ' if not loop.last }}{% endfor %}){{ ', ' if not loop.last }}{% endfor %}]",
+}
+WRITES = (
+    "{% if tools %}{{ tools | tojson }}{% endif %}{% for message in messages %}<|{{ message.role }}|>"
+    "{% if message.tool_calls %}CALLS{% else %}{{ message.content }}{% endif %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""A template for nano's tokens that writes calls in one of these forms."""
 
 
 @pytest.mark.parametrize(
@@ -111,6 +131,24 @@ ULM, TIME = {"city": "Ulm", "days": 2}, {"city": "Ulm"}
         (WRITTEN + WRITTEN, 0),
         (WRITTEN.replace("}}", "}"), 0),
         ('weather(city="Ulm", days=2)', 0),
+        ('[weather(city="Ulm", days=2)]', 1),
+        ("<|python_start|>[weather(days=2, city='Ulm')]<|python_end|>", 1),
+        ('[weather(city="Ulm", days="2")]', 0),
+        ('[weather("Ulm", 2)]', 0),
+        ('[weather(city="Ulm", days=2), clock()]', 0),
+        ('[weather(city="Ulm", days=__import__("os").getpid())]', 0),
+        ("<tool_call>\n" + ELEMENTS + "\n</tool_call>", 1),
+        ("I look it up.\n" + ELEMENTS, 1),
+        (ELEMENTS.replace("2", "two"), 0),
+        (ELEMENTS.replace("<parameter=days>", "days"), 0),
+        (ELEMENTS.replace("days", "city"), 0),
+        (ELEMENTS * 2, 0),
+        ('<function=weather>{"city": "Ulm", "days": 2}</function>', 1),
+        ('<function=weather>{"city": "Ulm", "days": "2"}</function>', 0),
+        (f"<tool_call>weather\n{KEYED}\n</tool_call>", 1),
+        (f"<tool_call>weather\n{KEYED.replace('Ulm', 'Rome')}</tool_call>", 0),
+        ('[TOOL_CALLS]weather[ARGS]{"city": "Ulm", "days": 2}', 1),
+        ('[TOOL_CALLS]weather[ARGS]{"city": "Ulm"', 0),
         ("", 0),
     ],
 )
@@ -127,6 +165,31 @@ def test_the_order_of_parallel_calls_says_nothing_and_each_counts_once() -> None
     for answer, right in ((one + other + one, 1), (other + one + one, 1), (one + other, 0), (one + other + other, 0)):
         assert metric.score("tool-call", answer, row).value == right
     assert metric.score("tool-call", one + one + one.replace('"Ulm"', "1"), row).value == 0, "1 is not true"
+
+
+def test_what_has_no_quotes_equals_what_is_spelled_so_and_each_call_still_counts_once() -> None:
+    def spelled(value: str) -> str:
+        return f"<function=clock><parameter=city>{value}</parameter></function>"
+
+    wanted = [2, "2"]
+    row = row_of(conversation([called("clock", {"city": value}, n) for n, value in enumerate(wanted)]))
+    for answer, right in ((("2", "2.0"), 1), (("2.0", "2"), 1), (("2", "2"), 1), (("2.0", "2.0"), 0)):
+        assert metric.score("tool-call", "".join(map(spelled, answer)), row).value == right, answer
+    for value, text, right in ((True, "True", 1), (True, "true", 1), (["a"], '["a"]', 1), (1, "", 0)):
+        row = row_of(conversation([called("clock", {"city": value})]))
+        assert metric.score("tool-call", spelled(text), row).value == right, text
+
+
+@pytest.mark.parametrize("form", ["elements", "python"])
+def test_a_base_that_writes_calls_in_such_a_form_is_measured(form: str, tmp_path: Path) -> None:
+    wanted = load_recipe({"data": written_rows(tmp_path / "a.jsonl", 60), "method": "sft"})
+    tokenizer = load_tokenizer("nano")
+    prepared = prepare(wanted, tokenizer, Renderer(tokenizer, WRITES.replace("CALLS", FORMS[form])))
+    refuse_unscorable(wanted, prepared)
+    row = prepared.test_rows[0]
+    start, end = (rendered := prepared.renderer.render(row)).spans[-1]
+    answer = prepared.renderer.words_of(rendered.text[start:end])
+    assert metric.score("tool-call", answer, row).value == 1, answer
 
 
 def test_where_nothing_is_to_be_called_the_words_are_compared() -> None:

@@ -56,7 +56,7 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
                 )
             if index:
                 index.see(fields.pop(0), where)
-            yield where, dict(zip(header, fields, strict=True))
+            yield where, _named(header, fields, where, 2 if index else 1)
     except csv.Error as error:
         if "field limit" in str(error):
             what = f"a field is longer than {largest_field() >> 20} MB: is a double quote left open?"
@@ -88,12 +88,30 @@ class _Index:
 
 
 def _header(names: list[str], label: str) -> list[str]:
+    """The names of the columns; empty for one that may only be empty."""
     names = [name.strip() for name in names]
-    if not any(names) or len(set(names)) < len(names) or "" in names:
-        raise DataError(
-            "the first line must name the columns, each once", where=f"{label}:1", value=names, fix="add a header line"
-        )
+    where = f"{label}:1"
+    if names and names[0].lower().startswith("sep="):
+        what, fix = "the first line is Excel's note on the separator and names no columns", "remove this line"
+        raise DataError(what, where=where, value=names[0], fix=fix)
+    if not any(names):
+        raise DataError("the first line must name the columns", where=where, value=names, fix="add a header line")
+    twice = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
+    if twice:
+        what, fix = "the first line must name the columns, each once", f"rename one of the columns {twice!r}"
+        raise DataError(what, where=where, value=names, fix=fix)
     return names
+
+
+def _named(header: list[str], fields: list[str], where: str, first: int) -> dict[str, str]:
+    """A row. A column without a name was left behind by a spreadsheet. Raises DataError where it holds something."""
+    if "" not in header:
+        return dict(zip(header, fields, strict=True))
+    for number, (name, value) in enumerate(zip(header, fields, strict=True), start=first):
+        if not name and value.strip():
+            fix = "name it in the first line, or remove the column"
+            raise DataError(f"column {number} has no name and is not empty", where=where, value=value, fix=fix)
+    return {name: value for name, value in zip(header, fields, strict=True) if name}
 
 
 def read_parquet(file: IO[bytes], label: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -328,10 +329,13 @@ def _answers(messages: Sequence[Message]) -> list[tuple[int, float]]:
 def _template_raises(
     error: TemplateRaised, messages: Sequence[Message], tools: list[dict[str, Any]] | None
 ) -> RowRefused:
-    fix = "change the order of roles in the row, or use a base whose template allows it"
+    does, fix = "refuses", "change the order of roles in the row, or use a base whose template allows it"
+    if re.match(r"(Undefined|ZeroDivision|Type|Value|Key|Index|Attribute|Security|Arithmetic)Error: ", str(error)):
+        does = "fails on"  # it is nothing that the template says of itself
+        fix = "bring what the template asks for, or repair the chat template in the base's folder"
     if tools or any(message.get("tool_calls") or message["role"] == "tool" for message in messages):
         fix = "use a base whose chat template knows tools, or leave tool calls and their results out of the row"
-    return RowRefused("template-raises", f"the base's chat template refuses this conversation: {error}", fix=fix)
+    return RowRefused("template-raises", f"the base's chat template {does} this conversation: {error}", fix=fix)
 
 
 def _no_stop(place: str, found: str) -> RowRefused:

@@ -34,6 +34,10 @@ MOST_BITS = 1 << 16
 DEEPEST_INDENT = 64
 MULTIPLYING = {"expandtabs", "indent", "join", "replace", "translate", "wordwrap"}
 """Filters and methods whose result can be their input times an argument."""
+SLOW, LONGEST_SLOW = {"wordwrap", "urlize"}, 1 << 16
+"""Filters that take more than a step for each character, and the most characters that they are given."""
+A_LIST_ITEM = 8
+"""Characters that an item of a list counts as: that many bytes at least, and as long to look at."""
 BUILDERS = ("unwritten", "dict")
 TICK, WEIGH = "counted by whet", "weighed by whet"
 """Names of filters that no template can write."""
@@ -114,7 +118,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
             if meter.size > meter.allowed:
                 meter.add(0)
         elif isinstance(value, list | tuple | dict):
-            self.meter.add(len(value))
+            self.meter.add(A_LIST_ITEM * len(value))
             self.meter.refuse(self.meter.weight(value))
         return value
 
@@ -147,6 +151,8 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         self.meter.add(sum(numbers))
         if name == "format":
             self.check_format(value)
+        if name in SLOW and isinstance(value, str) and len(value) > LONGEST_SLOW:
+            raise Costly(f"{name} of more than {LONGEST_SLOW:,} characters")
         if name not in MULTIPLYING:
             return
         tables = [one.values() for one in arguments if isinstance(one, dict)]

@@ -45,12 +45,14 @@ JUDGING = set(
     "kto desirable thumb thumbs thumbsup like liked likes upvote upvoted upvotes vote votes voted rating ratings rate "
     "rated stars star score scores graded grade grades mark marks feedback verdict judgement judgment judged quality "
     "good helpful helpfulness useful correct correctness acceptable accept accepted approve approved approval "
-    "preferred preference winner reward satisfied satisfaction csat passed honest truthful safe valid endorsed".split()
+    "preferred preference winner reward satisfied satisfaction csat passed honest truthful safe valid endorsed "
+    "assessment evaluation reaction pass accurate accuracy faithful faithfulness groundedness bewertung".split()
 )
 AGAINST = set(
     "thumbsdown down dislike disliked dislikes downvote downvoted downvotes bad undesirable unhelpful wrong incorrect "
     "rejected reject harmful toxic toxicity unsafe flagged flag hallucinated hallucination invalid unacceptable error "
-    "errors failed complaint refused".split()
+    "errors failed complaint refused fail failure offensive nsfw misleading poor inaccurate irrelevant unfaithful "
+    "useless".split()
 )
 """Words in the name of a column that judges an answer: in which more is better, and in which more is worse."""
 MARKED = (*(("instruction", answer) for answer in ALPACA_ANSWERS), *PAIRS)

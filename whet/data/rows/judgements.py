@@ -31,12 +31,20 @@ ALIKE = {
 }
 MOST_VALUES, LONGEST_WORD = 10, 24
 """Of a column of grades in words; more, or longer ones, are texts of their own."""
-Role = Literal["mark", "judging", "label", "against"]
+Role = Literal["mark", "judging", "label", "against", "word"]
+PLAIN_WORDS = frozenset(
+    "good bad like liked dislike disliked accepted accept rejected reject approved correct incorrect wrong upvote "
+    "downvote desirable undesirable thumbs_up thumbs_down \N{THUMBS UP SIGN} \N{THUMBS DOWN SIGN}".split()
+)
+"""Words that judge whatever the column is called, such as `status`; `yes`, `up` and `positive` say too little alone."""
+OF_A_JUDGEMENT = frozenset("value label result type name user human overall sentiment answer".split())
+"""Keys that say what an object is, where its name judges: `feedback: {value: 0}`."""
 EXPLAINED = {
     "label": "in {name!r}, 1 may mean a good answer, or it may be a class",
     "against": "{name!r} looks like a judgement of the answer in which 1 means bad",
     "judging": "{name!r} marks every answer as bad",
     "mark": "",
+    "word": "",
 }
 
 
@@ -76,6 +84,8 @@ class Column:
     only_marks: bool = True
     short: bool = True
     """Whether every value is a number or a short word."""
+    inner: bool = False
+    """Within an object or a turn, where no marks are read from: it can only be named."""
 
     def see(self, value: Any) -> None:
         if is_missing(value) or (isinstance(value, str) and not value.strip()):
@@ -85,6 +95,7 @@ class Column:
         if mark is not None:
             self.marks.add(mark)
         plain = value.strip() if isinstance(value, str) else value
+        self.short &= self.role != "word" or (isinstance(plain, str) and plain.lower() in PLAIN_WORDS)
         self.short &= isinstance(plain, int | float) or (isinstance(plain, str) and len(plain) <= LONGEST_WORD)
         if self.short and len(self.values) <= MOST_VALUES:
             self.values.add(plain)
@@ -113,26 +124,44 @@ class Judged:
 
     def __init__(self, read: Iterable[str]) -> None:
         self._read = set(read)
-        self._known: dict[str, Column | None] = dict.fromkeys(self._read)
+        self._known: dict[str | tuple[str, str], Column | None] = dict.fromkeys(self._read)
 
     @property
     def _columns(self) -> list[Column]:
         return [column for column in self._known.values() if column is not None]
 
     def see(self, value: Any) -> None:
-        """Rows may have columns that the first one has not."""
+        """Rows may have columns that the first one has not, and judgements within objects and turns."""
         for name, held in value.items() if isinstance(value, Mapping) else ():
             if name not in self._known:
-                role = role_of(name)
-                self._known[name] = Column(name, role) if role else None
+                role = role_of(name) or _by_its_word(held)
+                self._known[name] = Column(name, role, inner=role == "word") if role else None
             column = self._known[name]
             if column is not None:
                 column.see(held)
+            if isinstance(held, Mapping) and name not in self._read:
+                self._see_inside(name, held, f"{name}.", role_of(name))
+            elif isinstance(held, list):
+                for turn in held:
+                    if isinstance(turn, Mapping):
+                        self._see_inside(name, turn, f"{name}[].", None)
+
+    def _see_inside(self, name: str, held: Mapping[str, Any], before: str, outer: Role | None) -> None:
+        """`outer` is what the name of the object says, so that `feedback.value` judges."""
+        for key, value in held.items():
+            place = (name, key)
+            if place not in self._known:
+                role = role_of(str(key)) or (outer if key in OF_A_JUDGEMENT else None)
+                self._known[place] = Column(f"{before}{key}", role, inner=True) if role and role != "label" else None
+            column = self._known[place]
+            if column is not None:
+                column.see(value)
 
     def mark(self, kind: str, wanted: str) -> str | None:
         """The column whose marks make rows of this form marked answers; `wanted` is the method. Raises DataError where
         the marks could mean two things."""
-        marked = [column for column in self._columns if column.marked] if kind in ASKED else []
+        looked_at = self._columns if kind in ASKED else []
+        marked = [column for column in looked_at if column.marked and not column.inner]
         clear = [column for column in marked if column.role == "mark"]
         clear += [column for column in marked if column.role == "label" and wanted == "kto"]
         clear += [column for column in marked if column.role == "judging" and len(column.marks) == 2]
@@ -166,6 +195,10 @@ def _asked(column: Column, kind: str) -> DataError:
         f"learned whatever it says: {why}",
         fix=f"to learn good answers up and bad ones down: {marks}; to learn all answers alike: format: {kind}",
     )
+
+
+def _by_its_word(value: Any) -> Role | None:
+    return "word" if isinstance(value, str) and value.strip().lower() in PLAIN_WORDS else None
 
 
 def _is_number(text: str) -> bool:

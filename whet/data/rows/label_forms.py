@@ -7,13 +7,19 @@ from collections.abc import Mapping
 
 MOST_LABELS = 50_000
 """Of more different labels nobody asks whether two are the same: they are texts."""
+PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2212", "''\"\"------", "\u0307")
+"""Quotes and hyphens of word processors, and the dot that is left of a Turkish capital I."""
 NAMED = 3
 """Groups in a sentence."""
 
 
 def folded(label: str) -> str:
-    """What two forms of one label have in common: NFKC, lower case, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).split())
+    """What two forms of one label have in common: NFKC, lower case, single spaces, plain quotes and hyphens, nothing
+    that nobody sees (U+200B)."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).translate(PLAIN)
+    if not plain.isascii():
+        plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
+    return " ".join(plain.split())
 
 
 def groups(rows_of: Mapping[str, int]) -> list[list[str]]:

@@ -78,11 +78,15 @@ def _message(item: dict[str, Any], number: int) -> Message:
     return message
 
 
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""Types of a part of a message that is text: of chat completions, and of OpenAI's responses."""
+
+
 def _content(content: Any, number: int, has_calls: bool) -> Any:
     if content is None and has_calls:
         return ""
     if isinstance(content, list) and all(isinstance(part, Mapping) for part in content):
-        if all(part.get("type") == "text" and isinstance(part.get("text"), str) for part in content):
+        if all(part.get("type") in TEXT_PARTS and isinstance(part.get("text"), str) for part in content):
             return "".join(part["text"] for part in content)
         return [dict(part) for part in content]
     if isinstance(content, str):

@@ -4,33 +4,25 @@
     [TOOL_CALLS] [{"name": ..., "arguments": {...}}, ...]        Mistral, with or without its mark
     {"name": ..., "parameters": {...}}                           Llama 3: the whole answer is JSON
 
-Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys says nothing. A call that a program
-could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON without a mark is a call only if it
-has arguments or parameters: {"name": "Bob", "age": 3} is an answer. Words beside calls are free.
+Further forms stand in `call_forms`. Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys
+says nothing. A call that a program could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON
+without a mark is a call only if it has arguments or parameters: {"name": "Bob", "age": 3} is an answer. Words beside
+calls are free.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from whet.rewards.json_match import refuse_constant, same, unique_keys
+from whet.evaluation.metrics.call_forms import Call, in_elements, in_python, keyed, parsed, parted, same_arguments
 from whet.types import Message, Row
 
 TAGGED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 MISTRAL = re.compile(r"\A\s*(?:\[TOOL_CALLS\])?\s*(?=\[)")
 ARGUMENTS = {"arguments", "parameters"}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    name: str
-    arguments: Any
-    """JSON."""
 
 
 def calls_of(row: Row) -> list[Call]:
@@ -46,16 +38,34 @@ def calls_made(message: Message) -> list[Call]:
 
 def calls_in(answer: str) -> list[Call] | None:
     """The calls that an answer makes, in its order; None where it tries to and no program could read it."""
-    tagged = [_parsed(text) for text in TAGGED.findall(answer)]
-    if not tagged:
-        value = _parsed(MISTRAL.sub("", answer, count=1))
-        if value is None:
-            return None if "[TOOL_CALLS]" in answer else []
-        tagged = value if isinstance(value, list) else [value]
-        marked = "[TOOL_CALLS]" in answer
-        if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in tagged):
-            return []  # JSON, but of something else
-    calls = [_read(one) for one in tagged]
+    tagged = [_tagged(text) for text in TAGGED.findall(answer)]
+    if tagged:
+        return None if None in tagged else [call for calls in tagged for call in calls or []]
+    if "<function=" in answer:
+        return in_elements(answer)
+    if "[ARGS]" in answer and "[TOOL_CALLS]" in answer:
+        return parted(answer)
+    return _bare(answer)
+
+
+def _tagged(text: str) -> list[Call] | None:
+    """The calls between a pair of `<tool_call>`; None where they cannot be read."""
+    call = _read(parsed(text)) or keyed(text)
+    if call is not None:
+        return [call]
+    return in_elements(text) or None
+
+
+def _bare(answer: str) -> list[Call] | None:
+    """The calls of an answer that is JSON, or a list of Python, and nothing else."""
+    value = parsed(MISTRAL.sub("", answer, count=1))
+    marked = "[TOOL_CALLS]" in answer
+    if value is None:
+        return None if marked else in_python(answer)
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in found):
+        return []  # JSON, but of something else
+    calls = [_read(one) for one in found]
     return None if None in calls else [call for call in calls if call is not None]
 
 
@@ -77,21 +87,26 @@ def summarise_calls(details: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def _same(wanted: Sequence[Call], given: Sequence[Call]) -> bool:
-    """Each wanted call once, and no other. Equality is an equivalence, so that greedy matching finds every match."""
-    left = list(given)
-    for call in wanted:
-        equal = [n for n, one in enumerate(left) if one.name == call.name and same(one.arguments, call.arguments)]
-        if not equal:
-            return False
-        del left[equal[0]]
-    return not left
+    """Each wanted call once, and no other. A value without quotes may equal several, so that a pair once made may have
+    to make way for another (Kuhn's matching)."""
+    if len(wanted) != len(given):
+        return False
+    equal = [
+        [n for n, one in enumerate(given) if one.name == call.name and same_arguments(one.arguments, call.arguments)]
+        for call in wanted
+    ]
+    taken: dict[int, int] = {}
 
+    def placed(call: int, tried: set[int]) -> bool:
+        for n in equal[call]:
+            if n not in tried:
+                tried.add(n)
+                if n not in taken or placed(taken[n], tried):
+                    taken[n] = call
+                    return True
+        return False
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError):
-        return None
+    return all(placed(call, set()) for call in range(len(wanted)))
 
 
 def _read(value: Any) -> Call | None:
@@ -99,5 +114,5 @@ def _read(value: Any) -> Call | None:
         return None
     arguments = value.get("arguments", value.get("parameters", {}))
     if isinstance(arguments, str):
-        arguments = _parsed(arguments) if arguments.strip() else {}
+        arguments = parsed(arguments) if arguments.strip() else {}
     return Call(value["name"], arguments) if isinstance(arguments, dict) else None

@@ -8,7 +8,7 @@ from typing import Any
 from whet.errors import RecipeError
 from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
-from whet.recipe.sections.adapters import no_part_of_the_way
+from whet.recipe.sections.adapters import no_part_of_the_way, refuse_no_part_of_the_way
 from whet.recipe.sections.keep import BASE, NOTHING
 from whet.recipe.strict import refuse_first
 
@@ -46,6 +46,19 @@ def no_nearer(recipe: Recipe) -> str:
     if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
         return "from_scratch begins with random weights, and half the way from them is noise"
     return no_part_of_the_way(recipe.adapter)
+
+
+def refuse_no_nearer(recipe: Recipe, asked: str) -> None:
+    """Raises RecipeError where `asked` would bring a model of this recipe nearer to its base and nothing can, or where
+    nothing is measured that could ask for it."""
+    refuse_no_part_of_the_way(recipe, asked)
+    why, key = no_nearer(recipe), "method"
+    if not why and not recipe.evaluate.forgetting:
+        why, key = "what was lost elsewhere is not measured, so that nothing could ask for a second try", "evaluate"
+    if why:
+        unmeasured = "forgetting: false"
+        value, more = (recipe.method.kind, "") if key == "method" else (unmeasured, f", or {unmeasured}")
+        raise RecipeError(why, where=key, value=value, fix=f"leave {asked} out{more}")
 
 
 def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
