@@ -85,7 +85,7 @@ def room_table(found: Sequence[Room]) -> str:
 
 
 def drawing(names: Sequence[str], counts: Edges) -> str:
-    """A row a room, a column a room that it imports from. Where imports go one way, no cell lies right of the diagonal."""
+    """A row a room, a column a room that it imports from. Imports that go one way lie left of the diagonal."""
     place = {name: number for number, name in enumerate(names)}
     width, height = SIDE + CELL * len(names) + EDGE, TOP + CELL * len(names) + 64
     parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>']
