@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | types | docs | bench | bench-defaults | bench-sweep | clean
+# make demo | test | test-all | lint | types | docs | site | bench | bench-defaults | bench-sweep | clean
 #
 # Everything happens in .venv, with the versions of constraints.txt. On a Linux machine without a GPU,
 # `make demo PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` takes the much smaller CPU build of torch.
@@ -17,7 +17,7 @@ ifdef PIP_EXTRA_INDEX_URL
 export PIP_EXTRA_INDEX_URL
 endif
 
-.PHONY: demo test test-all lint types docs bench bench-defaults bench-sweep clean
+.PHONY: demo test test-all lint types docs site bench bench-defaults bench-sweep clean
 
 demo: $(VENV)/.package
 	$(BIN)/whet demo
@@ -37,6 +37,10 @@ types: $(VENV)/.dev
 docs: $(VENV)/.package
 	$(BIN)/python -m whet.cli.reference
 
+# The guides as pages for a browser, in site/; a link that leads nowhere is a failure
+site: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 # Everything, several times, takes long: make bench ONLY=sft-lora REPEATS=1
 REPEATS ?= 3
 bench: $(VENV)/.bench
@@ -52,7 +56,7 @@ bench-sweep: $(VENV)/.test
 	$(BIN)/python -m bench.sweep $(SETS) --base $(BASE)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist site
 
 # One stamp a stage, so that a second `make` has nothing to install. torch comes first and by itself, so that a
 # build which this machine provides is taken as it is.
@@ -80,6 +84,6 @@ $(VENV)/.bench: $(VENV)/.package
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.test
-	@echo "installing ruff and pyright ..."
+	@echo "installing ruff, pyright and what builds the site ..."
 	$(INSTALL) --editable ".[dev]"
 	touch $@

@@ -1,6 +1,6 @@
 """A tiny random model of every causal architecture that transformers knows, and what Whet makes of it.
 
-    python -m tests.architectures    # writes docs/architectures.md anew
+    python -m tests.architectures    # writes docs/running/architectures.md anew
 
 A config is the architecture's own defaults with every size cut down: names of sizes mean the same in nearly all of
 them. Where they do not, `OWN` says what else.
@@ -115,7 +115,7 @@ NO_SMALL_ONE = {
     "musicgen_melody": "transformers builds it with its audio parts only",
 }
 """Not tried, and why."""
-PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
+PAGE = Path(__file__).parents[1] / "docs" / "running" / "architectures.md"
 
 
 def kinds() -> list[str]:
@@ -206,7 +206,7 @@ def table() -> dict[str, str]:
 
 
 def page() -> str:
-    """docs/architectures.md"""
+    """docs/running/architectures.md"""
     found = {}
     for kind in kinds():
         line = f"not tried | {NO_SMALL_ONE[kind]}" if kind in NO_SMALL_ONE else outcome(kind).line

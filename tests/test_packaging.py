@@ -122,7 +122,7 @@ def library(module: str) -> str:
 
 
 def test_every_import_is_a_dependency_or_an_extra_with_a_message() -> None:
-    optional = {name for extra, found in EXTRAS.items() if extra not in ("test", "dev") for name in found}
+    optional = {name for extra, found in EXTRAS.items() if extra not in ("test", "site", "dev") for name in found}
     wrong = []
     for path, name, guarded in imported():
         if name in optional and not guarded:
@@ -151,10 +151,10 @@ def test_the_pins_fit_the_bounds() -> None:
 
 def test_make_has_the_promised_targets() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    promised = "demo test test-all lint types docs clean".split()
+    promised = "demo test test-all lint types docs site clean".split()
     assert set(promised) <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     ci = (ROOT / ".ci" / "run").read_text("utf-8")
-    assert all(f"\nmake {target}\n" in ci for target in ("demo", "test", "lint", "types"))
+    assert all(f"\nmake {target}\n" in ci for target in ("demo", "test", "lint", "types", "site"))
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 

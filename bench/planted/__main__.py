@@ -1,4 +1,4 @@
-"""Measures every check on planted defects and writes the tables into docs/checks.md: `python -m bench.planted`.
+"""Measures every check on planted defects and writes the tables into docs/data/checks.md: `python -m bench.planted`.
 
 It wants the folder of published sets in WHET_DATA."""
 
@@ -11,7 +11,7 @@ from bench.planted.measure import FALSE_ALARMS, RECALL, Measured, measure
 from bench.planted.plants import all_plants
 from whet.store.atomic import write_text
 
-PAGE = Path(__file__).parents[2] / "docs" / "checks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "data" / "checks.md"
 COUNT, SEEDS = 900, 3
 COUNTS = ("rows", "planted", "found", "wrong", "clean")
 BEGIN, END = "<!-- Measured: `python -m bench.planted` -->", "<!-- End of what is measured -->"

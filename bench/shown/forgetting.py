@@ -4,7 +4,7 @@
     python -m bench.shown.forgetting --base FOLDER --task banking --rows 400 --lines FILE NAME ...
 
 Every variant is one `whet tune` of a base on the same rows, measured by the same suites: nothing is chosen afterwards.
-All variants of the bundled base together also write the table of docs/forgetting.md and draw
+All variants of the bundled base together also write the table of docs/measuring/forgetting.md and draw
 docs/images/forgetting.svg; the lines of another base, collected in FILE, make the second table of that page.
 """
 
@@ -200,9 +200,9 @@ def main(words: list[str]) -> None:
                     file.write(json.dumps(found[-1]) + "\n")
     if given.lines:
         lines = [json.loads(line) for line in given.lines.read_text("utf-8").splitlines()]
-        write_tables(DOCS / "forgetting.md", {"costs": costs(lines)})
+        write_tables(DOCS / "measuring" / "forgetting.md", {"costs": costs(lines)})
     elif not given.names:
-        write_tables(DOCS / "forgetting.md", {"ways": ways(found)})
+        write_tables(DOCS / "measuring" / "forgetting.md", {"ways": ways(found)})
         draw(found, IMAGE)
 
 

@@ -1,7 +1,7 @@
 """The verdict on data whose truth is known: how often chance is called a gain, how often the interval covers, and
 whether the power that is promised before a run is the power that there is.
 
-    python -m bench.shown.statistics          prints the numbers and writes the tables into docs/statistics.md
+    python -m bench.shown.statistics          prints the numbers and writes the tables into docs/measuring/statistics.md
 
 Every simulated comparison goes through whet.stats.paired and whet.evaluation.verdict: paired_difference and decide, as
 a tune does. All comparisons draw from one seeded generator; the truth of each case stands beside it.
@@ -216,7 +216,7 @@ def run(
 
 
 def tables(facts: dict[str, Any]) -> dict[str, str]:
-    """The tables of docs/statistics.md by the name of their place there."""
+    """The tables of docs/measuring/statistics.md by the name of their place there."""
     words = ("better", "worse", "covers")
     return {
         "nulls": table(
@@ -250,7 +250,7 @@ def tables(facts: dict[str, Any]) -> dict[str, str]:
 
 def main() -> None:
     facts = run(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp()))
-    write_tables(DOCS / "statistics.md", tables(facts))
+    write_tables(DOCS / "measuring" / "statistics.md", tables(facts))
     print(json.dumps(facts, indent=2))
 
 

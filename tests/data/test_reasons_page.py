@@ -1,4 +1,4 @@
-"""docs/data-formats.md names every reason for which a row is dropped, and no other."""
+"""docs/data/formats.md names every reason for which a row is dropped, and no other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def reasons_of_the_code() -> set[str]:
 
 
 def reasons_of_the_page() -> set[str]:
-    page = (ROOT / "docs" / "data-formats.md").read_text("utf-8")
+    page = (ROOT / "docs" / "data" / "formats.md").read_text("utf-8")
     section = page.partition("## What the model sees")[2].partition("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     rows += section.partition("Because of where it stands:")[2].partition("\n\n")[0].split("(not in")[:1]

@@ -1,4 +1,4 @@
-"""Every function that docs/python.md names is there, with the arguments that it names."""
+"""Every function that docs/running/python.md names is there, with the arguments that it names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+PAGE = Path(__file__).parents[2] / "docs" / "running" / "python.md"
 CALLS = re.findall(r"^\| `(whet\.[^`]+)` \|", PAGE.read_text("utf-8"), flags=re.MULTILINE)
 
 

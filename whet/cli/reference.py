@@ -17,7 +17,7 @@ from whet.recipe.schema import Grpo, Recipe
 from whet.store.atomic import write_text
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
-CHECKS = FOLDER.parent / "checks.md"
+CHECKS = FOLDER.parent / "data" / "checks.md"
 PAGES = "<!-- Written by `python -m whet.cli.reference` from here on; change the code, not this part. -->"
 WRITTEN = "<!-- Written by `python -m whet.cli.reference`; change the code, not this page. -->\n"
 EXIT_CODES = """

@@ -42,7 +42,7 @@ READ_TOKENS = 4096
 """Most tokens of a pass of an evaluation (evaluate/sides.py)."""
 IDLE_CHECKED = 0.55
 """What lies idle on the heap after the self-check, as a share of what it kept: many small blocks between which larger
-ones do not fit. Fitted to the runs of docs/planning.md: 0.4 to 0.64."""
+ones do not fit. Fitted to the runs of docs/running/planning.md: 0.4 to 0.64."""
 KL_CHUNKS = 5
 """Chunks of logits alive in a divergence: of both models, their probabilities and the terms (model/divergence.py)."""
 

@@ -43,7 +43,7 @@ SMALL_GRAIN, SMALL = 32, 1024
 IDLE_KEPT, IDLE_WORKING = 0.22, 0.6
 """What lies idle on a processor's heap at the peak, as shares of what is kept and of working buffers: freed memory
 stays in the process (model/memory.py) in pieces that do not fit every block, and the two halves of a layer need pieces
-of other sizes. Fitted to the 16 combinations of docs/planning.md; all other numbers here are counted."""
+of other sizes. Fitted to the 16 combinations of docs/running/planning.md; all other numbers here are counted."""
 KERNELS = 45 * 10**6
 """Matrix kernels that oneDNN compiles for a model's sizes in bfloat16, with their buffers; measured: 41 MB after two
 steps. Products in float32 are BLAS's, which keeps none: between rehearsal and last step nothing grew, measured."""

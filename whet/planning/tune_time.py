@@ -1,7 +1,8 @@
 """How long a whole tune takes, part by part: what is read, learned and written, over this machine's measured speed.
 
 Until steps were measured every figure is a range: the low end takes answers as long as the references and a machine
-that is undisturbed, the high end answers that are all cut at their limit. See docs/planning.md for how wide it is.
+that is undisturbed, the high end answers that are all cut at their limit. docs/running/planning.md says how
+wide it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from whet.planning.model_shape import Shape
 from whet.planning.time import rate, read_seconds, step_seconds
 
 SPREAD = 1.3
-"""Before a step was measured: how far a part may be from its figure either way (docs/planning.md has what was seen)."""
+"""Before a step was measured: how far a part may be from its figure either way (seen: docs/running/planning.md)."""
 MEASURED_SPREAD = 1.15
 """Afterwards: steps differ by their rows."""
 OPPONENTS = 0.3

@@ -1,6 +1,6 @@
 """What keeps the base's abilities where a recipe does not say: which words of the base are replayed, and how much.
 
-The numbers stand here at the top; docs/forgetting.md holds the measurements that they come from.
+The numbers stand here at the top; docs/measuring/forgetting.md holds the measurements that they come from.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
 from whet.recipe.sections.keep import BASE, NOTHING
 
 REPLAY_RATIO, TEXT_RATIO = 0.33, 0.2
-"""Measured on two bases (docs/forgetting.md); continued pre-training takes 0.05 for a weak shift, 0.25 to 0.5 for a
-strong one (Ibrahim et al. 2024, arXiv 2403.08763). The second is for plain text, whose own share should stay large."""
+"""Measured on two bases (docs/measuring/forgetting.md); continued pre-training takes 0.05 for a weak shift, 0.25 to 0.5
+for a strong one (Ibrahim et al. 2024, arXiv 2403.08763). The second is for plain text, whose own share should stay
+large."""
 EVERY, KL, LARGEST_KL = 2, 1.0, 2.0
 """Half the replays at twice the weight: over the run the same pull as a weight of 1 at every step, which is what was
-measured, for half of the replayed tokens. 2 is the largest weight that was measured (docs/forgetting.md)."""
+measured, for half of the replayed tokens. 2 is the largest weight that was measured (docs/measuring/forgetting.md)."""
 LEAST_STEPS = 4
 """Fewer steps forget little, and asking the base takes longer than they do."""
 Chosen = tuple[str, tuple[object, str]]
@@ -30,7 +31,7 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
         yield "replay", replay(recipe)
     if keep.replays:
         share = TEXT_RATIO if isinstance(recipe.method, Pretrain) else REPLAY_RATIO
-        yield "ratio", (share, "Measured on two bases (docs/forgetting.md); more keeps more.")
+        yield "ratio", (share, "Measured on two bases (docs/measuring/forgetting.md); more keeps more.")
         yield "every", every(recipe)
     if keep.replay == BASE:
         yield "kl", kl(recipe)
@@ -58,4 +59,5 @@ def kl(recipe: Recipe) -> tuple[float, str]:
     if isinstance(recipe.adapter, Full):
         return 0.0, "adapter: full leaves no base to read; its words are learned."
     weight = min(LARGEST_KL, KL * (recipe.keep.every or 1))
-    return weight, "The KL to the base keeps more than learning its words does (docs/forgetting.md); 1 at every step."
+    why = "The KL to the base keeps more than learning its words does (docs/measuring/forgetting.md); 1 at every step."
+    return weight, why

@@ -26,10 +26,10 @@ SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 6e-4, 192
 SFT_SMALL_RATE, SFT_EXPONENT = 3e-4, 0.765
 """For sft below a hidden size of 2000: the power that joins 3e-4 for all weights at 192 and 5e-5 at 2000 (Tinker),
 ln 6 / ln(2000 / 192). Less than the rate above, because what a tune costs the base falls faster with its rate than what
-it learns (docs/forgetting.md): on 20 intents 4.5e-3 cost the bundled base 16 points of its skills and scored 62.5%,
-3e-3 cost 7.5 and scored 59.5%. Tinker's own fit reaches no base this small: at 576 it gives a LoRA 5.5e-4, and 2e-3
-was 5.6 points better on three classes; this gives 1.3e-3, which scored 90.0% on 20 intents. SmolLM2's authors tuned all
-weights of the 135M at 1e-3 (alignment-handbook, recipes/smollm2/sft), where this gives 1.3e-4."""
+it learns (docs/measuring/forgetting.md): on 20 intents 4.5e-3 cost the bundled base 16 points of its skills and scored
+62.5%, 3e-3 cost 7.5 and scored 59.5%. Tinker's own fit reaches no base this small: at 576 it gives a LoRA 5.5e-4, and
+2e-3 was 5.6 points better on three classes; this gives 1.3e-3, which scored 90.0% on 20 intents. SmolLM2's authors
+tuned all weights of the 135M at 1e-3 (alignment-handbook, recipes/smollm2/sft), where this gives 1.3e-4."""
 SCRATCH_BASE, SCRATCH_SLOPE, SCRATCH_LEAST = 3.239e-3, 1.395e-4, 2e-4
 """Kaplan et al. 2020, appendix D.6: rate = 0.003239 - 0.0001395 ln(parameters)."""
 DPO_UNDER_SFT = 30.0

@@ -62,7 +62,7 @@ def test_a_recipe_that_says_nothing_keeps_its_base_and_is_told_why() -> None:
     keep, reasons = kept({})
     assert (keep.replay, keep.ratio, keep.every, keep.kl) == ("base", REPLAY_RATIO, EVERY, LARGEST_KL) and keep.replays
     assert list(reasons) == ["keep.replay", "keep.ratio", "keep.every", "keep.kl"] and all(reasons.values())
-    assert "keep: false" in reasons["keep.replay"] and "docs/forgetting.md" in reasons["keep.kl"]
+    assert "keep: false" in reasons["keep.replay"] and "docs/measuring/forgetting.md" in reasons["keep.kl"]
 
 
 def test_false_turns_it_off_in_a_file_and_in_an_override(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ UNITS = {"percent": "", "points": " points", "nats": " nats", "score": ""}
 TEXT_BUDGET = 0.05
 """A rise of the loss on general text that is accepted, as a share of the base's own: about the worst end of the
 intervals of tunes that were held to their base by its own words, 0.8 to 5% on two bases, and below the 9.5 to 37% of
-those that were not (docs/forgetting.md)."""
-TEXT_REASON = "about what tunes held to their base cost (docs/forgetting.md)"
+those that were not (docs/measuring/forgetting.md)."""
+TEXT_REASON = "about what tunes held to their base cost (docs/measuring/forgetting.md)"
 HELD_COST, REACH, DISCORDANT = 0.05, 1.96, 0.12
 """A fall that is accepted where it can be told exactly, and what its rows cannot tell, REACH sqrt(discordant / rows),
 half of a paired 95% interval. Tunes of the bundled base that were held to it cost its skills 3 to 5 points, those that
-were not 34 to 61, and in the held ones 12% of the answers differed (docs/forgetting.md)."""
+were not 34 to 61, and in the held ones 12% of the answers differed (docs/measuring/forgetting.md)."""
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ Example:
 Fix: `--fix` puts [EMAIL], [PHONE], [CARD], [IBAN], [ID], [IP] and [MAC] in the place of it. Keep the file that had it
 out of the training folder, and the diff too: it shows what was taken out.
 
-Sure: precision and recall on labelled texts stand in docs/checks.md. Names and postal addresses are not looked for: no
-validator tells them from other words.
+Sure: precision and recall on labelled texts stand in docs/data/checks.md. Names and postal addresses are not looked
+for: no validator tells them from other words.
 """
 
 from __future__ import annotations

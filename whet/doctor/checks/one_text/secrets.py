@@ -13,8 +13,8 @@ Example:
 
 Fix: revoke them first. `--fix` puts [SECRET] in their place. The diff shows what was taken out: keep it to yourself.
 
-Sure: of known forms, yes; precision and recall on labelled texts stand in docs/checks.md. A password that is a word is
-not found, nor is one without a word that says what it is.
+Sure: of known forms, yes; precision and recall on labelled texts stand in docs/data/checks.md. A password that is a
+word is not found, nor is one without a word that says what it is.
 """
 
 from __future__ import annotations
