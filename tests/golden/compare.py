@@ -1,4 +1,4 @@
-"""Are two golden sets equal? `python -m tests.golden.compare BEFORE AFTER`: each difference by name, and exit code 1."""
+"""Are two golden sets equal? If not, each difference by name: `python -m tests.golden.compare BEFORE AFTER`."""
 
 from __future__ import annotations
 

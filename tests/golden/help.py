@@ -13,7 +13,7 @@ from tests.golden.places import find
 
 def make(folder: Path) -> Iterator[tuple[str, Any]]:
     yield "schema", schema()
-    yield "help", {" ".join(words) or "whet": shown(*words, "--help") for words in verbs()}
+    yield "help", dict(make_help())
     yield "reference", {"cli": find("cli page")(), "recipe": find("recipe page")()}
     yield "python", python()
 
@@ -23,6 +23,12 @@ def schema() -> dict[str, Any]:
     import whet
 
     return whet.Recipe.model_json_schema()
+
+
+def make_help() -> Iterator[tuple[str, str]]:
+    """(command, what --help says of it)."""
+    for words in verbs():
+        yield " ".join(words) or "whet", shown(*words, "--help")
 
 
 def verbs() -> list[tuple[str, ...]]:

@@ -56,7 +56,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "metric nll": {"evaluate": {"metric": "nll"}},
     "metric of pairs": {"evaluate": {"metric": "preference-accuracy"}},
     "wins": {"evaluate": {"wins": [{"kind": "length", "most": 9}]}},
-    "judge": {"evaluate": {"judge": {"url": "http://localhost:1/v1", "model": "m"}}},
+    "judge": {"evaluate": {"judge": {"url": "http://localhost:1/v1", "model": "m", "rubric": "Which is kinder?"}}},
     "drawn answers": {"evaluate": {"temperature": 0.7, "samples": 3}},
     "opponents": {"evaluate": {"against": ["prompted", "examples"]}},
     "goal": {"goal": {"at_least": 0.9}},
@@ -76,16 +76,14 @@ FEATURES: dict[str, dict[str, Any]] = {
     "recompute": {"recompute": True},
     "plain attention": {"attention": "plain"},
 }
-STUDIES = ("curve",)
-
 
 def make(folder: Path) -> Iterator[tuple[str, Any]]:
-    yield "features", {f"{feature}, {method}": said for feature, method, said in of_features()}
-    yield "checked", {f"{feature}, {method}": masked(checked(feature, method), folder)
-                      for feature in FEATURES for method in METHODS}  # fmt: skip
+    features = {f"{feature}, {method}": said for feature, method, said in of_features()}
+    yield "features", features
+    taken = [name.split(", ") for name, said in features.items() if not said]
+    yield "checked", {f"{feature}, {method}": masked(checked(feature, method), folder) for feature, method in taken}
     yield "curves", {method: masked(curve(method), folder) for method in METHODS}
-    for name, cases in malformed(folder):
-        yield name, cases
+    yield from malformed(folder)
 
 
 def of_features() -> Iterator[tuple[str, str, Any]]:

@@ -9,7 +9,8 @@ from typing import Any
 
 CODES = [n * 37 % 1000 for n in range(40)]
 THINGS = ("lamp", "kettle", "chair", "pump")
-TEAMS = {"billing": "I want my money back for the", "shipping": "Where is the parcel with the", "repair": "It broke, my"}
+TEAMS = {"billing": "I want my money back for the", "shipping": "Where is the parcel with",
+         "repair": "It broke, my"}  # fmt: skip
 OWN_METRIC = "def right(answer, reference, row):\n    return 0.1 + 0.8 * (answer[:4] == reference[:4])\n"
 FRONT = "Answer in one short line, and begin it with the word Gladly."
 
