@@ -30,11 +30,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Recipes beside those in files: what is set counts, and where files stand does not."""
 
+OF_OTHER_DATA = ("read-the-docs",)
+"""It learns the guides of this repository: its data are others with every word that is changed there."""
+
 
 def make(folder: Path) -> Iterator[tuple[str, Any]]:
     yield "golden", {path.stem: named(path) for path in sorted(folder.glob("*.yaml"))}
     yield "variants", variants(folder)
-    yield "recipes", {path.stem: named(path) for path in sorted((ROOT / "recipes").glob("*.yaml"))}
+    recipes = {path.stem: named(path) for path in sorted((ROOT / "recipes").glob("*.yaml"))}
+    for name in OF_OTHER_DATA:
+        recipes[name] |= {"name": "", "data": ""}
+    yield "recipes", recipes
 
 
 def named(source: Any) -> dict[str, Any]:

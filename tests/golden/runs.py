@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.golden.masked import masked, without_times
+from tests.golden.masked import masked, without_places, without_times
 
 FIRST = "sft"
 """It teaches the run of distil."""
@@ -20,6 +20,7 @@ FORGETTING = "sft-opposed"
 """The one run that also measures what it cost in general ability, which takes as long as ten others."""
 JSON_FILES = ("evaluation.json", "ledger.json", "choices.json", "selfcheck.json", "leaks.json", "replay.json",
               "training.json", "teacher.json", "base.json", "run.json", "status.json")  # fmt: skip
+NAMES_A_FOLDER = "adapter_config.json"
 LINES = ("metrics.jsonl", "answers.jsonl", "rows.jsonl")
 
 
@@ -94,10 +95,15 @@ def facts_of(run: Path, folder: Path) -> dict[str, Any]:
 
 def of_model(path: Path, folder: Path) -> Any:
     """A file of the model: its hash, and of weights that of each tensor, so that a difference has a name. The card
-    tells how long the training took, and is kept as text without that."""
+    tells how long the training took, and is kept as text without that; the adapter's configuration names the folder of
+    the bundled base, which is taken out before it is hashed."""
     if path.suffix == ".md":
         return without_times(path.read_text("utf-8"), folder)
     data = path.read_bytes()
+    if path.name == "SHA256SUMS":
+        return [line for line in data.decode().splitlines() if not line.endswith(NAMES_A_FOLDER)]
+    if path.name == NAMES_A_FOLDER:
+        data = without_places(data.decode(), folder).encode()
     facts: dict[str, Any] = {"sha256": hashlib.sha256(data).hexdigest()}
     if path.suffix == ".safetensors":
         facts["tensors"] = dict(tensors(data))
