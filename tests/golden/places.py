@@ -22,6 +22,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "identity": ("whet.store.identity:identity",),
     "default_name": ("whet.store.identity:default_name",),
     "nano": ("whet.model.base:NANO",),
+    "machine_facts": ("whet.planning.machine:machine_facts", "whet.plan.machine:machine_facts"),
     "write_report": ("whet.reports.report:write_report", "whet.evaluate.report:write_report"),
     "paired_difference": ("whet.stats.paired:paired_difference", "whet.evaluate.statistics:paired_difference"),
     "tango": ("whet.stats.paired:tango", "whet.evaluate.statistics:tango"),

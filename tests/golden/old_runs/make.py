@@ -1,0 +1,66 @@
+"""Packs a small run of each method, as this version of whet leaves it: `python -m tests.golden.old_runs.make FILE`.
+
+The archive beside this file was made at the version that its name tells, and is not made again: it stands for the runs
+that users have. A later version gets an archive of its own beside it, once what a run holds has changed.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.golden.make import working_folder
+from tests.golden.stillness import stand_still
+
+METHODS = ("sft", "sft-kept", "sft-retrieval", "pretrain", "dpo", "kto", "reward", "classify", "classify-several",
+           "grpo", "rloo", "ppo", "distil", "bake")  # fmt: skip
+STOPPED = "stopped"
+SMALL: dict[str, Any] = {"adapter": {"kind": "lora", "rank": 1, "targets": ["k_proj"]}, "steps": 2,
+                         "evaluate.every": 1, "split.test": 4}  # fmt: skip
+"""Weights do not shrink when they are packed."""
+LEFT_OUT = ("cache", "asked.jsonl", "run.lock", "models.lock")
+
+
+def make(file: Path) -> None:
+    """Tunes all of them in an empty folder, and packs it with its data."""
+    import whet
+    from tests.golden.runs import Listener, Stopped
+
+    with tempfile.TemporaryDirectory(prefix="whet-old-") as place:
+        folder = working_folder(Path(place).resolve() / "work")
+        for name in METHODS:
+            whet.tune(f"{name}.yaml", run_root="runs", name=name, **SMALL)
+            print(f"  {name}", file=sys.stderr)
+        try:
+            more = {"checkpoint_every": 1, "steps": 4}
+            whet.tune("sft.yaml", run_root="runs", name=STOPPED, observer=Listener(2), **(SMALL | more))
+        except Stopped:
+            pack(folder, file)
+        else:
+            raise AssertionError("the last run was to be stopped")
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Without caches, and of finished runs without checkpoints; no times and no owner."""
+    with tarfile.open(file, "w:xz", preset=9) as archive:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            finished = "checkpoints" in name.parts and STOPPED not in name.parts
+            if path.is_file() and not finished and not set(LEFT_OUT) & set(name.parts):
+                entry = tarfile.TarInfo(str(name))
+                entry.size = path.stat().st_size
+                archive.addfile(entry, io.BytesIO(path.read_bytes()))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("one file is needed: python -m tests.golden.old_runs.make FILE.tar.xz")
+    target = Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as settings:
+        stand_still(Path(settings))
+        make(target)
+    print(f"{target.stat().st_size:,} bytes")
