@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,18 @@ import pytest
 
 import whet
 import whet.api
-from tests.golden.old_runs.make import METHODS, STOPPED
+from tests.golden.old_runs.make import METHODS, STOPPED, unpack
 from tests.golden.places import find
 
 ARCHIVES = sorted((Path(__file__).parent / "old_runs").glob("*.tar.xz"))
-HEADS = ("reward", "classify", "classify-several")
+HEADS = ("reward", "classify")
 WORDS = [name for name in METHODS if name not in HEADS]
 
 
 @pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.partition(".")[0])
 def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("old") / "work"
-    with tarfile.open(request.param) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(request.param, folder)
     return folder
 
 
