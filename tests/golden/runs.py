@@ -114,7 +114,8 @@ def of_model(path: Path, folder: Path) -> Any:
 
 def of_adapter(holds: dict[str, Any]) -> dict[str, Any]:
     """Its modules in one order: PEFT writes a set, whose order is another in each process."""
-    return {key: sorted(value) if key == "target_modules" else value for key, value in holds.items()}
+    modules = holds.get("target_modules")
+    return holds | ({"target_modules": sorted(modules)} if isinstance(modules, list) else {})
 
 
 def tensors(data: bytes) -> Iterator[tuple[str, list[Any]]]:

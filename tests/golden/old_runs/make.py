@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.golden.make import working_folder
 from tests.golden.places import find
 from tests.golden.stillness import stand_still
@@ -71,22 +73,27 @@ def unpack(file: Path, folder: Path) -> None:
 
 def own_part(data: bytes) -> bytes:
     """Weights in which zeros stand for the tensors that are the base's own: those shrink to nothing."""
-    base, found = (find("nano") / WHOLE).read_bytes(), bytearray(data)
-    of_base = places(base)
+    base, found = of_base(), bytearray(data)
     for name, (begin, end) in places(data).items():
-        if name in of_base and data[begin:end] == base[slice(*of_base[name])]:
+        if data[begin:end] == base.get(name):
             found[begin:end] = bytes(end - begin)
     return bytes(found)
 
 
 def whole(data: bytes) -> bytes:
     """The reverse of `own_part`: a tensor of zeros is the base's own."""
-    base, found = (find("nano") / WHOLE).read_bytes(), bytearray(data)
-    of_base = places(base)
+    base, found = of_base(), bytearray(data)
     for name, (begin, end) in places(data).items():
-        if name in of_base and not any(data[begin:end]):
-            found[begin:end] = base[slice(*of_base[name])]
+        if name in base and not any(data[begin:end]):
+            found[begin:end] = base[name]
     return bytes(found)
+
+
+def of_base() -> dict[str, bytes]:
+    """The bytes of the bundled base's tensors in float32; it stands in bfloat16, the upper half of that."""
+    data = (find("nano") / WHOLE).read_bytes()
+    halves = {name: np.frombuffer(data[begin:end], "<u2") for name, (begin, end) in places(data).items()}
+    return {name: (half.astype("<u4") << 16).tobytes() for name, half in halves.items()}
 
 
 def places(data: bytes) -> dict[str, tuple[int, int]]:
