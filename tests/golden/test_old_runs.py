@@ -1,0 +1,89 @@
+"""Runs that an older version of whet left are listed, shown, reported, opened and resumed by this one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import whet
+import whet.api
+from tests.golden.old_runs.make import METHODS, STOPPED, unpack
+from tests.golden.places import find
+
+ARCHIVES = sorted((Path(__file__).parent / "old_runs").glob("*.tar.xz"))
+HEADS = ("reward", "classify")
+WORDS = [name for name in METHODS if name not in HEADS]
+
+
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.partition(".")[0])
+def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("old") / "work"
+    unpack(request.param, folder)
+    return folder
+
+
+@pytest.fixture
+def old(unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the old runs in the current folder."""
+    shutil.copytree(unpacked, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work" / "runs"
+
+
+def said(capfd: pytest.CaptureFixture[str], *words: str) -> Any:
+    capfd.readouterr()
+    code = find("command line")([*words, "--json"])
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_all_are_listed_and_shown(old: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    listed = {run["name"]: run for run in said(capfd, "runs", "list")["runs"]}
+    assert set(listed) == {*METHODS, STOPPED} and ARCHIVES
+    for name in METHODS:
+        result = json.loads((old / name / "evaluation.json").read_text("utf-8"))
+        assert listed[name]["status"] == "done" and not listed[name]["problem"], listed[name]
+        assert listed[name]["tuned_score"] == result["tuned"]["score"]
+        assert name in json.dumps(said(capfd, "runs", "show", name))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_report_is_written_again_from_what_the_run_holds(name: str, old: Path) -> None:
+    before = json.loads((old / name / "evaluation.json").read_text("utf-8"))
+    (old / name / "report.html").unlink()
+    result = whet.api.evaluate(name)
+    assert result["verdict"] == before["verdict"] and result["tuned"] == before["tuned"]
+    assert before["verdict"]["sentence"].split(",")[0] in (old / name / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_trained_model_answers_as_it_did(name: str, old: Path) -> None:
+    session = whet.chat(name)
+    if name == "pretrain":
+        assert "".join(session.reply([{"role": "user", "content": "Hello"}], max_new_tokens=4))
+        return
+    line = json.loads((old / name / "answers.jsonl").read_text("utf-8").splitlines()[0])
+    words = "".join(session.reply(line["prompt"], max_new_tokens=6)).strip()
+    told = line["tuned"].strip()
+    assert words and (words.startswith(told) or told.startswith(words)), (words, told)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_trained_head_scores_as_it_did(name: str, old: Path) -> None:
+    before = json.loads((old / name / "evaluation.json").read_text("utf-8"))
+    result = whet.api.evaluate(name, anew=True)
+    assert result["tuned"]["score"] == before["tuned"]["score"]
+
+
+def test_a_stopped_run_is_resumed_where_it_stood(old: Path) -> None:
+    before = (old / STOPPED / "metrics.jsonl").read_text("utf-8")
+    recipe = whet.Run.open(STOPPED, old).recipe
+    result = whet.api.train(whet.load_recipe(old / STOPPED / "recipe.yaml"), name=STOPPED)
+    after = (old / STOPPED / "metrics.jsonl").read_text("utf-8")
+    assert after.startswith(before) and len(after) > len(before), "its first steps are not made again"
+    assert result["stopped"]["step"] == recipe.steps == 4
