@@ -9,9 +9,11 @@ from typing import Any
 from tests.golden.places import ROOT
 
 COVERED = "<covered>"
-MEASURES = re.compile(r"(^|_)seconds$|per_second$|peak_memory_bytes$|^threads$|^memory_bytes$|^whet$|^pid$")
+MEASURES = re.compile(r"(^|_)seconds$|per_second$|peak_memory_bytes$|^threads$|^memory_bytes$|^whet$|^pid$|^measured_of$")
+"""`measured_of` is the key of the measuring code itself."""
 IN_TEXT = [
-    (re.compile(r"[\d.,]+ (s|ms|min|minutes?|seconds?|hours?|tokens a second|[KMG]B)\b"), rf"{COVERED} \1"),
+    (re.compile(r"[\d.,]+ (s|ms|min|minutes?|seconds?|hours?|tokens a second)\b"), rf"{COVERED} \1"),
+    (re.compile(r"[\d.,]+ [KMG]B\b"), f"{COVERED} MB"),
     (re.compile(r"whet-\d{8}-\d{6}-\d+"), "whet-<clock>"),
 ]
 
