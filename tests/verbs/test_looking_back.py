@@ -56,7 +56,8 @@ def test_runs_are_a_list_that_shows_itself() -> None:
 
 
 def test_two_runs_are_compared_and_one_is_shown() -> None:
-    done(0, "first"), done(1, "second")
+    for seed, name in enumerate(("first", "second")):
+        done(seed, name)
     found = whet.runs()
     difference = found.diff("first", "second")
     assert difference.changed == {"recipe.seed": [0, 1]}

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import whet
 from tests.cli.conftest import RESULT
 from whet import api
+from whet.cli.main import app
 from whet.observer import Silent
 from whet.reports.result import RunResult
 from whet.store.run import Run
@@ -71,7 +73,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("whet.verbs.main_job.tune", tuned)
     Path("tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    whet.tune("tickets.jsonl", name="rank-16", **{"adapter.rank": 16})
+    whet.tune("tickets.jsonl", name="rank-16", adapter={"kind": "lora", "rank": 16})
     columns = {key: [row[key] for row in ROWS] for key in ROWS[0]}
     given = {"frame": columns, "sets": {"train": ROWS, "test": ROWS[:5]}}
     names: dict[str, Any] = {**given, "prompts": columns["prompt"], "answers": columns["completion"]}
@@ -81,6 +83,20 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "better 0.5 1.0" in shown and "support-desk 1 [ModelVersion" in shown and "\n2 1.0\n" in shown
     assert Path("loss.svg").exists() and {one.name for one in names["runs"]} >= {"rank-8"}
     assert "rank-16" not in {one.name for one in names["runs"]}
+
+
+# ---- one list of verbs
+
+
+def test_the_list_of_verbs_holds_no_code() -> None:
+    lines = ast.parse(Path(str(api.__file__)).read_text("utf-8")).body
+    assert isinstance(lines[0], ast.Expr) and isinstance(lines[-1], ast.Assign)
+    assert all(isinstance(line, ast.ImportFrom) for line in lines[1:-1])
+
+
+def test_python_has_every_verb_of_the_command_line() -> None:
+    command: Any = typer.main.get_command(app)
+    assert {"evaluate" if name == "eval" else name for name in command.commands} <= {*api.__all__}
 
 
 # ---- what an editor and help() see

@@ -48,8 +48,8 @@ def demo(
     from whet.verbs.tune import tune  # torch takes its time, and the command line shows the rows before
 
     path, _ = made(rows, seed, folder)
-    kept = dict(key.split("=", 1) for key in KEEP)
-    return tune(path, run_root if out is None else out, observer=observer, **kept | overrides)
+    keys: dict[str, Any] = {key: value for key, _, value in (line.partition("=") for line in KEEP)}
+    return tune(path, run_root if out is None else out, observer=observer, **keys | overrides)
 
 
 def made(rows: int, seed: int, folder: Path | str) -> tuple[Path, list[dict[str, Any]]]:
