@@ -61,7 +61,10 @@ INSIDE = {
         "chart picture sheet hints answer_cards sections views collection_list curve_picture frontier_chart "
         "result report model_card comparison"
     ),
-    "verbs": "findings stages tune studies",
+    "verbs": (
+        "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "
+        "evaluate chat demo"
+    ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
         "reference"

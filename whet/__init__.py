@@ -4,8 +4,8 @@
     result = whet.tune("tickets.jsonl")
     print(result["verdict"]["sentence"])
 
-All verbs live in whet.api and are imported on first use, so that `import whet` stays light. The verbs train,
-evaluate and plan are reached as whet.api.train, whet.api.evaluate and whet.api.plan.
+Every verb of the command line is a function here (`evaluate` is `whet eval`). They are imported on first use, so that
+`import whet` stays light.
 """
 
 from __future__ import annotations
@@ -15,14 +15,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whet import api, errors
-    from whet.api import chat, check, collect, compare, curve, failures, frontier, prepare_view, show, tune
+    from whet.api import (
+        chat,
+        check,
+        collect,
+        compare,
+        curve,
+        demo,
+        evaluate,
+        failures,
+        frontier,
+        init,
+        judge,
+        models,
+        plan,
+        prepare_view,
+        runs,
+        show,
+        take,
+        train,
+        tune,
+    )
     from whet.recipe.load import load_recipe
     from whet.recipe.schema import Recipe
     from whet.store.run import Run
 
 __version__ = "0.1.0"
 
-HOMES = {"load_recipe": "whet.recipe.load", "Recipe": "whet.recipe.schema", "Run": "whet.store.run"}
+HOMES = {
+    "load_recipe": "whet.recipe.load",
+    "Recipe": "whet.recipe.schema",
+    "Run": "whet.store.run",
+    "init": "whet.verbs.init",
+    "judge": "whet.verbs.judge",
+    "models": "whet.verbs.models",
+    "runs": "whet.verbs.runs",
+}
+"""Where a name is that needs no torch; the others are in whet.api."""
 
 MODULES = ("api", "errors")
 
@@ -36,12 +65,21 @@ __all__ = [
     "collect",
     "compare",
     "curve",
+    "demo",
     "errors",
+    "evaluate",
     "failures",
     "frontier",
+    "init",
+    "judge",
     "load_recipe",
+    "models",
+    "plan",
     "prepare_view",
+    "runs",
     "show",
+    "take",
+    "train",
     "tune",
 ]
 

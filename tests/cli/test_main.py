@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import typer
 
 from whet.cli.main import RESUMES, app, run
+from whet.cli.reference import cli_page
 from whet.errors import NonFiniteError, RunError
 
 ROOT = Path(__file__).parents[2]
@@ -27,14 +29,40 @@ def whet(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[st
     )
 
 
-def test_help_names_every_verb_and_loads_no_torch() -> None:
-    """Which is what keeps it quick; how quick is measured by the benchmark, not here."""
+HELP_LOADS = {"cli", "errors", "recipe", "store"}
+"""Rooms of which --help and --version need a light file: each more is paid at every start."""
+
+
+def test_help_names_every_verb() -> None:
     done = whet("--help")
     assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
-    code = "import sys; from whet.cli.main import run; run(['--help']); "
-    code += "sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_a_start_loads_little(option: str) -> None:
+    """Which is what keeps it quick; how quick is measured by the benchmark, not here."""
+    code = (
+        f"import sys; from whet.cli.main import run; run(['{option}']); "
+        "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('whet.')}; "
+        "heavy = {'torch', 'numpy', 'pydantic', 'yaml', 'sqlite3', 'jinja2'} & set(sys.modules); "
+        f"sys.exit(', '.join(sorted(rooms - {HELP_LOADS!r} | heavy)) or 0)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_and_the_page_of_the_command_line_have_the_same_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    groups: dict[str, list[str]] = {}
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        groups.setdefault(command.rich_help_panel, []).append(name)
+    assert list(groups) == ["Start", "Data", "Train", "Measure", "Use", "Look back"]
+    assert groups["Data"] == ["check", "show", "collect"] and groups["Look back"] == ["runs"]
+    assert run(["--help"]) == 0
+    shown = [line.split()[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("╭─")]
+    assert [" ".join(words).strip("─ ") for words in shown] == ["Options", *groups]
+    headings = re.findall(r"^#{2,3} (?:whet )?(.+)$", cli_page(), flags=re.MULTILINE)
+    assert headings == [one for group, verbs in groups.items() for one in (group, *verbs)]
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -18,7 +18,7 @@ from whet.cli.main import run
 from whet.errors import ModelError, RecipeError
 from whet.recipe import bases
 from whet.recipe.bases import refuse_missing_base
-from whet.verbs import tune as job
+from whet.verbs.inputs import recipe_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -91,7 +91,7 @@ def test_an_option_of_another_tool_is_told_what_it_is_here(arguments: list[str],
 )
 def test_a_wrong_keyword_is_told_the_same_in_python(keywords: dict[str, Any], words: str) -> None:
     with pytest.raises(RecipeError) as raised:
-        job.recipe_of("tickets.jsonl", keywords)
+        recipe_of("tickets.jsonl", keywords)
     assert words in str(raised.value) and "--set" not in str(raised.value)
 
 

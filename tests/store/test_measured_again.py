@@ -13,7 +13,7 @@ from whet.cli.main import run as command
 from whet.recipe.schema import Recipe
 from whet.store import registry
 from whet.store.run import Run
-from whet.verbs import tune as job
+from whet.verbs import evaluate as job
 from whet.verbs.stages import reregister
 
 

@@ -15,7 +15,7 @@ import whet
 from whet.errors import InputError, RecipeError, RunFolderError
 from whet.reports.result import CheckResult, RunResult, ShowResult
 from whet.store.run import Run
-from whet.verbs import tune as job
+from whet.verbs.inputs import recipe_of
 
 ROWS = [{"prompt": f"Where is order {number}?", "completion": ["sent", "lost"][number % 2]} for number in range(60)]
 APART = [{"prompt": f"And parcel {number}?", "completion": "sent"} for number in range(8)]
@@ -24,7 +24,7 @@ APART = [{"prompt": f"And parcel {number}?", "completion": "sent"} for number in
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
     root = tmp_path_factory.mktemp("python")
-    return root, job.train(ROWS, out=root, base="nano", method="sft", seed=1, test=APART, steps=np.int64(2))
+    return root, whet.train(ROWS, out=root, base="nano", method="sft", seed=1, test=APART, steps=np.int64(2))
 
 
 def test_rows_are_trained_on_and_the_same_rows_find_the_run_again(trained: tuple[Path, RunResult]) -> None:
@@ -34,9 +34,9 @@ def test_rows_are_trained_on_and_the_same_rows_find_the_run_again(trained: tuple
     pandas = pytest.importorskip("pandas")
     tables = [pandas.DataFrame(rows) for rows in (ROWS, APART)]
     before = (result.folder / "metrics.jsonl").read_bytes()
-    again = job.train(tables[0], run_root=root, base="nano", method="sft", seed=1, test=tables[1], steps=2)
+    again = whet.train(tables[0], run_root=root, base="nano", method="sft", seed=1, test=tables[1], steps=2)
     assert again.run == result.run and (again.folder / "metrics.jsonl").read_bytes() == before, "nothing anew"
-    other = job.recipe_of(ROWS[:-1], {"test": APART, "steps": 2}, root)
+    other = recipe_of(ROWS[:-1], {"test": APART, "steps": 2}, root)
     assert other.data != Run.open(result.run, root).recipe.data
 
 
@@ -98,13 +98,13 @@ def test_what_the_verbs_refuse_speaks_of_keywords_too(trained: tuple[Path, RunRe
 def test_a_text_is_taken_as_it_stands(text: str, tmp_path: Path) -> None:
     keywords = {"system": text, "columns.label": text, "method": "{kind: sft}", "seed": "3"}
     for recipe in (
-        job.recipe_of(ROWS, keywords, tmp_path),
-        job.recipe_of({"data": ROWS, "system": text, "seed": "3", "method": "sft"}, {"columns.label": text}, tmp_path),
+        recipe_of(ROWS, keywords, tmp_path),
+        recipe_of({"data": ROWS, "system": text, "seed": "3", "method": "sft"}, {"columns.label": text}, tmp_path),
     ):
         assert (recipe.system, recipe.columns.label, recipe.seed, recipe.method.kind) == (text, text, 3, "sft")
         run = Run.create(tmp_path / "runs", recipe)
         assert run.recipe.system == run.asked.system == text
-    baked = job.recipe_of(ROWS, {"method": "bake", "method.prompt": text}, tmp_path)
+    baked = recipe_of(ROWS, {"method": "bake", "method.prompt": text}, tmp_path)
     assert baked.method.prompt == text  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -118,7 +118,7 @@ def test_several_files_are_one_set_of_data(tmp_path: Path) -> None:
     names = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     for name in names:
         name.write_text(json.dumps(ROWS[0]) + "\n")
-    assert job.recipe_of(names, {}, tmp_path).data == [str(name) for name in names]
+    assert recipe_of(names, {}, tmp_path).data == [str(name) for name in names]
 
 
 def test_importing_whet_is_light_and_its_modules_are_reached() -> None:

@@ -16,8 +16,9 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.reports.sections.decision import advice
 from whet.store.run import Run
+from whet.verbs import main_job as job
 from whet.verbs import stages
-from whet.verbs import tune as job
+from whet.verbs import tune as verb
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dora": {"kind": "lora", "dora": True},
@@ -65,7 +66,7 @@ def test_until_kept_trains_what_can_be_brought_nearer(
 ) -> None:
     trained: list[Recipe] = []
     monkeypatch.setattr(job, "tune", lambda recipe, *_: trained.append(recipe))
-    monkeypatch.setattr(api, "nearer_until_kept", lambda result, *_: result)
+    monkeypatch.setattr(verb, "nearer_until_kept", lambda result, *_: result)
     whet.tune(data, tmp_path / "runs", until_kept=True, seed=7)
     assert trained[0].seed == 7
 

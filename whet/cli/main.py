@@ -65,23 +65,27 @@ app = typer.Typer(
     epilog="Start here: whet demo. Then: whet tune your-data.jsonl",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("check")(check.check)
-app.command("show")(show.show)
-app.command("plan")(plan.plan)
-app.command("tune")(tune.tune)
-app.command("train")(train.train)
-app.command("curve")(curve.curve)
-app.command("eval")(evaluate.evaluate)
-app.command("failures")(failures.failures)
-app.command("compare")(compare.compare)
-app.command("judge")(judge.judge)
-app.command("frontier")(frontier.frontier)
-app.command("chat")(chat.chat)
-app.command("collect")(collect.collect)
-app.add_typer(runs.app, name="runs")
-app.add_typer(models.app, name="models")
+START, DATA, TRAIN, MEASURE = "Start", "Data", "Train", "Measure"
+USE, LOOK_BACK = "Use", "Look back"
+"""Headings of `whet --help`; the verbs of each stand in the order in which they are named here."""
+
+app.command("demo", rich_help_panel=START)(demo.demo)
+app.command("init", rich_help_panel=START)(init.init)
+app.command("check", rich_help_panel=DATA)(check.check)
+app.command("show", rich_help_panel=DATA)(show.show)
+app.command("plan", rich_help_panel=TRAIN)(plan.plan)
+app.command("tune", rich_help_panel=TRAIN)(tune.tune)
+app.command("train", rich_help_panel=TRAIN)(train.train)
+app.command("curve", rich_help_panel=MEASURE)(curve.curve)
+app.command("eval", rich_help_panel=MEASURE)(evaluate.evaluate)
+app.command("failures", rich_help_panel=MEASURE)(failures.failures)
+app.command("compare", rich_help_panel=MEASURE)(compare.compare)
+app.command("judge", rich_help_panel=MEASURE)(judge.judge)
+app.command("frontier", rich_help_panel=MEASURE)(frontier.frontier)
+app.command("chat", rich_help_panel=USE)(chat.chat)
+app.command("collect", rich_help_panel=DATA)(collect.collect)
+app.add_typer(runs.app, name="runs", rich_help_panel=LOOK_BACK)
+app.add_typer(models.app, name="models", rich_help_panel=USE)
 
 
 def show_version(asked: bool) -> None:

@@ -34,14 +34,18 @@ EXIT_CODES = """
 
 
 def cli_page() -> str:
-    """Every verb with its example, arguments and options."""
+    """Every verb with its example, arguments and options, under the headings of `whet --help`."""
     command: Any = typer.main.get_command(app)
     parts = [f"{WRITTEN}\n# The command line\n\n{command.help}\n{EXIT_CODES}"]
-    parts += [command_section(name, child) for name, child in command.commands.items()]
+    groups: dict[str, list[str]] = {}
+    for name, child in command.commands.items():
+        groups.setdefault(child.rich_help_panel, []).append(command_section(name, child))
+    for heading, sections in groups.items():
+        parts += [f"## {heading}\n", *sections]
     return "\n".join(parts)
 
 
-def command_section(name: str, command: Any, depth: int = 2) -> str:
+def command_section(name: str, command: Any, depth: int = 3) -> str:
     about, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
     lines = [f"{'#' * depth} whet {name}\n", about.strip() + "\n"]
     if example:

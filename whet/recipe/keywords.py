@@ -23,13 +23,14 @@ _typed: ContextVar[bool] = ContextVar("typed", default=False)
 
 SET = re.compile(r"--set (?:'([\w.]+)=([^']*)'|([\w.]+)=([^\s;,)]+)|([\w.]+)|)")
 OPTION = re.compile(
-    r"`?--(?P<name>[a-z][a-z-]+)(?: (?P<value>[A-Z]+(?:\.[a-z]+)?\b|[0-9][\w.]*|(?<=--runs )[\w~/.-]+))?`?"
+    r"`?--(?P<name>[a-z][a-z-]+)"
+    r"(?: (?P<value>[A-Z]+(?:\.[a-z]+)?\b|[0-9][\w.]*|(?:(?<=--runs )|(?<=--who ))[\w~/.-]+))?`?"
 )
 COMMAND = re.compile(r"\bwhet [a-z]+(?! with --)(?: [^;,()`]*)?")
 """A command to be given in a shell, which keeps its options."""
 CALLED = {"runs": "run_root", "trust": "whet.recipe.trust.agree()"}
 """Options whose keyword has another name."""
-SWITCHES = {"accept-changed", "anew", "calibrate", "until-kept"}
+SWITCHES = {"accept-changed", "anew", "calibrate", "force", "until-kept", "yes"}
 
 
 @contextmanager

@@ -53,8 +53,9 @@ from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, JUDGED, Run
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
+from whet.verbs.inputs import Input, gathered, recipe_of
+from whet.verbs.main_job import finished, tune
 from whet.verbs.stages import frontier_of, nearer_of, proved, register
-from whet.verbs.tune import Input, finished, gathered, recipe_of, tune
 
 
 @in_python

@@ -16,8 +16,8 @@ from whet.cli.verbs.collect import read_system
 from whet.errors import InputError, without_hidden
 
 if TYPE_CHECKING:
-    from whet.api import ChatSession
     from whet.generation.engine import Sampling
+    from whet.verbs.chat import ChatSession
 
 
 def chat(

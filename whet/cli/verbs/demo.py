@@ -12,18 +12,6 @@ from whet.cli.options import RUNS, Gate, Json, Runs, Set
 if TYPE_CHECKING:
     from whet.cli.render import Screen
 
-KEEP = (
-    "epochs=3",
-    "learning_rate=0.0045",
-    "keep.replay=base",
-    "keep.ratio=0.3",
-    "keep.every=1",
-    "keep.kl=2",
-    "forgetting.score=0.15",
-)
-"""So small a base would lose most of its skills to a task this hard; with its own words replayed it loses few. What it
-may lose is said beforehand: fifteen points, which is why the rate may be half as high again as the rule's."""
-
 
 def demo(
     rows: Annotated[int, typer.Option(min=30, metavar="N", help="Rows of data to make.")] = 1500,
@@ -38,17 +26,12 @@ def demo(
 
     Example: whet demo
     """
-    import json
-
     from whet.cli.render import Screen
     from whet.cli.verbs import tune
-    from whet.demo_data.support_desk import generate
     from whet.recipe.load import load_recipe
-    from whet.store.atomic import write_text
+    from whet.verbs.demo import KEEP, made
 
-    path = folder / f"support-desk-{rows}-{seed}.jsonl"
-    lines = generate(rows, seed)
-    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
+    path, lines = made(rows, seed, folder)
     screen = Screen(json_)
     screen.say("A support desk wants its messages as strict JSON. One row of the data:", style="bold")
     screen.say(f"\n  {lines[0]['prompt']}\n  -> {lines[0]['completion']}\n")

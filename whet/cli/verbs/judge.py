@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import RUNS, Json, RunName, Runs
-from whet.errors import InputError, are, count
+from whet.errors import are, count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
-    from whet.evaluation.judges.people import Choice, Pair
+    from whet.evaluation.judges.people import Choice
+    from whet.verbs.judge import Judging, Question
 
 KEYS: dict[str, Choice] = {"l": "left", "r": "right", "t": "tie", "b": "bad", "s": "skip"}
 ARROWS = {"\x1b[D": "l", "\x1b[C": "r", "\x1bOD": "l", "\x1bOC": "r"}
@@ -34,25 +34,20 @@ def judge(
     Example: whet judge tickets-1a2b3c4d
     """
     from whet.cli.render import Screen
-    from whet.evaluation.judges import people
-    from whet.store import registry
+    from whet.verbs.judge import judge as sit_down
 
     screen = Screen(json_)
-    name = who if who is not None else login()
-    if not name.strip():
-        raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
-    found = registry.find_run(run, runs)
-    sitting = people.sit_down(found.folder, name)
-    total = len(sitting.waiting)
+    sitting = sit_down(run, who, runs)
+    total, name = len(sitting), sitting.who
     pairs = count(total, "pair")
     screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
     done = 0
-    for done, (pair, choice) in enumerate(judged(screen, sitting.waiting), start=1):
-        sitting.keep(pair, choice)
+    for done, (question, choice) in enumerate(judged(screen, sitting), start=1):
+        sitting.keep(question, choice)
         screen.say(f"{done} of {total}: {choice}", style="dim")
     if left := total - done:
         screen.say(f"{count(left, 'pair')} {are(left)} left; the same command goes on")
-    result = people.result(found.folder)
+    result = sitting.result()
     screen.say(result["statement"])
     if result["choices"]["decided"]:
         screen.say(f"The decided ones are preference rows: whet tune {result['preferences']}", style="dim")
@@ -60,19 +55,19 @@ def judge(
     screen.finish(result)
 
 
-def judged(screen: Screen, waiting: list[Pair]) -> Iterator[tuple[Pair, Choice]]:
+def judged(screen: Screen, sitting: Judging) -> Iterator[tuple[Question, Choice]]:
     """Shows the pairs one by one, and gives each with what was chosen, until all are done or somebody quits."""
     keys = pressed()
-    for number, pair in enumerate(waiting, start=1):
-        show(screen, pair, number, len(waiting))
+    for number, question in enumerate(sitting, start=1):
+        show(screen, question, number, len(sitting))
         while (key := next(keys, "q")) not in KEYS:
             if key == "q":
                 return
             screen.say(f"{key!r} is none of the keys; {HELP}", style="yellow")
-        yield pair, KEYS[key]
+        yield question, KEYS[key]
 
 
-def show(screen: Screen, pair: Pair, number: int, total: int) -> None:
+def show(screen: Screen, question: Question, number: int, total: int) -> None:
     """The request above, the two answers side by side; below each other where the terminal is narrow."""
     from rich.columns import Columns
     from rich.panel import Panel
@@ -81,9 +76,10 @@ def show(screen: Screen, pair: Pair, number: int, total: int) -> None:
     from whet.reports.answer_cards import visible
 
     screen.show(
-        Panel(Text(visible(pair.request)), title=f"{number} of {total}", title_align="left", border_style="dim")
+        Panel(Text(visible(question.request)), title=f"{number} of {total}", title_align="left", border_style="dim")
     )
-    panels = [Panel(Text(visible(pair.text(side))), title=side, title_align="left") for side in ("left", "right")]
+    sides = {"left": question.left, "right": question.right}
+    panels = [Panel(Text(visible(text)), title=side, title_align="left") for side, text in sides.items()]
     wide = screen.console.width >= 80
     screen.show(Columns(panels, width=(screen.console.width - 1) // 2, padding=(0, 1)) if wide else Columns(panels))
 
@@ -106,10 +102,3 @@ def one_key() -> str:
         return typer.getchar()
     except EOFError:
         return "q"
-
-
-def login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
-        raise InputError("this login has no name", where="--who", fix="as in: --who anna") from error

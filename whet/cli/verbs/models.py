@@ -35,27 +35,15 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     Example: whet models list
     """
     from whet.cli import render
-    from whet.store.registry import list_models
+    from whet.verbs.models import models as named
 
     screen = render.Screen(json_)
-    found = list_models(runs)
+    found = named(runs)
     if not found:
         screen.say(f"no named models in {runs}/ yet; name one with: whet models register NAME RUN")
-    rows = [
-        (
-            model.name,
-            one.version,
-            "in use" if one.version == model.current else "",
-            (one.facts.get("verdict") or {}).get("word", "not measured"),
-            (one.facts.get("ship") or {}).get("answer", ""),
-            one.run,
-            one.registered,
-        )
-        for model in found
-        for one in model.versions
-    ]
+    head, rows = found.table()
     if rows:
-        screen.show(render.table(["model", "#version", "", "verdict", "ship it?", "run", "registered"], rows))
+        screen.show(render.table(["#version" if name == "version" else name for name in head], rows))
     screen.finish({"models": [{"name": m.name, "current": m.current, "versions": m.versions} for m in found]})
 
 
@@ -71,20 +59,13 @@ def register(
     Example: whet models register support-desk tickets-1a2b3c4d
     """
     from whet.cli.render import Screen
-    from whet.errors import RunFolderError
-    from whet.store import registry
+    from whet.verbs.models import register
 
-    found = registry.find_run(run, runs)
-    if not found.model.is_dir():
-        fix = "finish it: run the command that made it again"
-        raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)
-    evaluated = (found.folder / "evaluation.json").exists()
-    evaluation = found.read_json("evaluation.json") if evaluated else {}
-    facts = registry.facts_of(evaluation) if evaluated else {}
-    version = registry.register(name, found, facts, runs)
+    done = register(name, run, runs)
     screen = Screen(json_)
-    screen.say(f"{name}@{version} is run {found.name}; put it in use with: whet models promote {name} {version}")
-    screen.finish({"name": name, "version": version, "run": found.name})
+    version = f"{name}@{done['version']}"
+    screen.say(f"{version} is run {done['run']}; put it in use with: whet models promote {name} {done['version']}")
+    screen.finish(done)
 
 
 @app.command("promote")
@@ -99,12 +80,12 @@ def promote(
     Example: whet models promote support-desk 2
     """
     from whet.cli.render import Screen
-    from whet.store import registry
+    from whet.verbs.models import promote
 
-    registry.promote(name, version, runs)
+    done = promote(name, version, runs)
     screen = Screen(json_)
     screen.say(f"{name}@{version} is in use")
-    screen.finish({"name": name, "current": version})
+    screen.finish(done)
 
 
 @app.command("roll-back")
@@ -114,9 +95,9 @@ def roll_back(name: ModelName, runs: Runs = RUNS, json_: Json = False) -> None:
     Example: whet models roll-back support-desk
     """
     from whet.cli.render import Screen
-    from whet.store import registry
+    from whet.verbs.models import roll_back
 
-    version = registry.roll_back(name, runs)
+    done = roll_back(name, runs)
     screen = Screen(json_)
-    screen.say(f"{name}@{version} is in use again")
-    screen.finish({"name": name, "current": version})
+    screen.say(f"{name}@{done['current']} is in use again")
+    screen.finish(done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,22 +34,18 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     from rich.text import Text
 
     from whet.cli import render
-    from whet.store.index import list_runs
-    from whet.text.numbers import told_metric
+    from whet.verbs.runs import runs as made
 
     screen = render.Screen(json_)
-    found = list_runs(runs)
+    found = made(runs)
     if not found:
         screen.say(f"no runs in {runs}/ yet; make one with: whet tune DATA")
-    rows = []
-    for run in found:
-        status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
-        scores = (render.score(run.base_score, run.scale), render.score(run.tuned_score, run.scale), run.verdict)
-        metric = told_metric(run.metric or "-")
-        rows.append((run.name, status, run.created, run.method, run.base, metric, *scores))
+    head, rows = found.table()
+    coloured = [
+        (name, Text(status, style=render.STATUS_STYLE.get(status, "")), *cells) for name, status, *cells in rows
+    ]
     if rows:
-        head = ["run", "status", "created", "method", "base model", "metric", "#base", "#tuned", "verdict"]
-        screen.show(render.table(head, rows))
+        screen.show(render.table([f"#{name}" if name in ("base", "tuned") else name for name in head], coloured))
     for run in found:
         if run.problem:
             screen.say(f"{run.name}: {run.problem}", style="red")
@@ -65,12 +61,11 @@ def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
     from whet.cli import render
     from whet.recipe.load import dump_recipe
     from whet.store.registry import find_run
+    from whet.verbs.runs import show
 
     screen = render.Screen(json_)
     found = find_run(run, runs)
-    facts: dict[str, Any] = {"run": found.name, "status": found.status, "recipe": found.recipe}
-    for name in ("choices", "ledger", "evaluation", "environment"):
-        facts[name] = found.read_json(f"{name}.json") if (found.folder / f"{name}.json").exists() else None
+    facts = show(found)
     screen.say(f"{found.name}  {found.status}  {found.folder}", style="bold")
     screen.say(dump_recipe(found.recipe))
     if facts["choices"]:
@@ -92,17 +87,15 @@ def diff(
     Example: whet runs diff tickets-1a2b3c4d tickets-5e6f7a8b
     """
     from whet.cli import render
-    from whet.store.registry import find_run
+    from whet.verbs.runs import diff
 
     screen = render.Screen(json_)
-    first, second = (all_facts(find_run(name, runs)) for name in (run, other))
-    keys = sorted(first.keys() | second.keys())
-    changed = {key: [first.get(key), second.get(key)] for key in keys if first.get(key) != second.get(key)}
-    if changed:
-        screen.show(render.table(["key", run, other], [(key, *pair) for key, pair in changed.items()]))
+    found = diff(run, other, runs)
+    if found["changed"]:
+        screen.show(render.table(["key", run, other], [(key, *pair) for key, pair in found["changed"].items()]))
     else:
         screen.say("the two runs do not differ in recipe, environment or scores")
-    screen.finish({"runs": [run, other], "changed": changed})
+    screen.finish(found)
 
 
 @app.command("rm")
@@ -123,13 +116,13 @@ def remove(
     Example: whet runs rm tickets-1a2b3c4d
     """
     from whet.cli import render
-    from whet.store.removal import remove_runs
+    from whet.verbs.runs import remove
 
     screen = render.Screen(json_)
-    freed = remove_runs(names, runs, force)
-    for name, size in freed.items():
+    done = remove(names, runs, force)
+    for name, size in done.freed.items():
         screen.say(f"{name} is removed: {size / 1e6:,.1f} MB")
-    screen.finish({"removed": list(freed), "bytes": sum(freed.values())})
+    screen.finish(done)
 
 
 @app.command("prune")
@@ -147,47 +140,22 @@ def prune(
     Example: whet runs prune --days 30
     """
     from whet.cli import render
-    from whet.store.atomic import remove
-    from whet.store.pruning import sort_out
-    from whet.store.removal import remove_runs
+    from whet.verbs.runs import prune
 
     screen = render.Screen(json_)
-    found = sort_out(runs, days)
-    if found.going:
-        rows = [(one.name, one.status, f"{one.days:.0f}", f"{one.bytes / 1e6:,.1f} MB") for one in found.going]
+    done = prune(runs, days, yes)
+    going, given = done["would_go"], done["given"]
+    if going:
+        rows = [(one.name, one.status, f"{one.days:.0f}", f"{one.bytes / 1e6:,.1f} MB") for one in going]
         screen.show(render.table(["would go", "status", "#days old", "#size"], rows))
-    if found.kept:
-        screen.show(render.table(["stays", "why"], list(found.kept.items())))
-    size = sum(one.bytes for one in found.going) + sum(path.stat().st_size for path in found.given)
-    loose = f", and {count(len(found.given), 'file')} of given rows that no run names" if found.given else ""
-    if not found.going and not found.given:
+    if done["kept"]:
+        screen.show(render.table(["stays", "why"], list(done["kept"].items())))
+    loose = f", and {count(len(given), 'file')} of given rows that no run names" if given else ""
+    size = f"{done['bytes'] / 1e6:,.1f} MB"
+    if not going and not given:
         screen.say("nothing to remove")
     elif yes:
-        remove_runs([str(runs / one.name) for one in found.going], runs)
-        for path in found.given:
-            remove(path)
-        screen.say(f"removed {count(len(found.going), 'run')}{loose}: {size / 1e6:,.1f} MB")
+        screen.say(f"removed {count(len(going), 'run')}{loose}: {size}")
     else:
-        screen.say(f"nothing was removed; --yes removes {count(len(found.going), 'run')}{loose}: {size / 1e6:,.1f} MB")
-    screen.finish(
-        {
-            "removed": [one.name for one in found.going] if yes else [],
-            "would_go": found.going,
-            "kept": found.kept,
-            "given": found.given,
-            "bytes": size,
-        }
-    )
-
-
-def all_facts(run: Any) -> dict[str, Any]:
-    """Recipe, data, environment and scores of a run under dotted keys."""
-    from whet.store.identity import flat
-
-    facts = {"recipe": run.recipe.model_dump(), "data_sha256": run.read_json("run.json").get("data_sha256")}
-    if (run.folder / "environment.json").exists():
-        facts["environment"] = run.read_json("environment.json")
-    if (run.folder / "evaluation.json").exists():
-        evaluation = run.read_json("evaluation.json")
-        facts |= {key: evaluation.get(key) for key in ("metric", "base", "tuned", "difference", "verdict", "seconds")}
-    return flat(facts)
+        screen.say(f"nothing was removed; --yes removes {count(len(going), 'run')}{loose}: {size}")
+    screen.finish(done)

@@ -1,0 +1,61 @@
+"""A model to talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from whet.data.render.renderer import Renderer
+from whet.errors import InputError
+from whet.generation.engine import Sampling, stream
+from whet.model.base import load_base, load_config, saved_tokenizer
+from whet.model.folder import prove_template, prove_weights, read_facts
+from whet.model.open import open_model
+from whet.model.precision import choose_dtype, device
+from whet.recipe.bases import is_base, refuse_missing_base
+from whet.recipe.keywords import in_python
+from whet.store import registry
+from whet.store.run import DEFAULT_ROOT
+from whet.types import Message
+
+
+@dataclass(slots=True)
+class ChatSession:
+    """A model to talk to."""
+
+    model: Any = field(repr=False)
+    tokenizer: Any = field(repr=False)
+    renderer: Renderer = field(repr=False)
+    context: int
+
+    def reply(self, messages: list[Message], sampling: Sampling | None = None, **options: Any) -> Iterator[str]:
+        """The answer to the conversation, piece by piece. `options` are those of a Sampling (`temperature`, `top_p`,
+        `top_k`, `max_new_tokens`, `seed`). Raises InputError for what the model can not be asked."""
+        sampling = sampling or Sampling(**options)
+        self.renderer.refuse_foreign(messages, None)
+        prompt = self.renderer.prompt_ids(messages, None)
+        yield from stream(self.model, self.tokenizer, prompt, self.renderer.stop_ids, sampling, self.context)
+
+
+@in_python
+def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
+    """Open a run, a named model, or a base (nano, a folder, a Hub name). The template must be the trained one."""
+    if is_base(model):
+        refuse_missing_base(model)
+        dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
+        base = load_base(model, dtype, where=device())
+        return ChatSession(base.model, base.tokenizer, Renderer(base.tokenizer), base.context)
+    run = registry.find_run(model, run_root)
+    facts = read_facts(run.model)
+    if "head" in facts:
+        what = "this model gives scores, not words"
+        raise InputError(what, value=model, fix="use it with transformers: AutoModelForSequenceClassification")
+    prove_weights(facts, run.model)
+    opened = open_model(run.model, facts, run.recipe.trust_remote_code)
+    tokenizer = saved_tokenizer(run.model)
+    renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
+    prove_template(facts, renderer)
+    return ChatSession(opened.model, tokenizer, renderer, opened.base.context)

@@ -1,0 +1,115 @@
+"""What is wrong with the data, where every row would go, and what the test rows could prove."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import Prepared
+from whet.doctor.check import Check
+from whet.doctor.checks.held_out.contamination import Contamination
+from whet.doctor.registry import all_checks
+from whet.doctor.repair import refuse_target
+from whet.errors import InputError
+from whet.evaluation.goal import provable
+from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
+from whet.evaluation.studies.curve_runs import drawn_curve
+from whet.model.base import load_config, told_base
+from whet.observer import Observer, Silent
+from whet.recipe.keywords import in_python, worded
+from whet.recipe.schema import Recipe
+from whet.reports.result import CheckResult
+from whet.stats.paired import cluster_sizes
+from whet.stats.power import power_facts
+from whet.store.run import DEFAULT_ROOT
+from whet.training.material import Material
+from whet.training.session import walls, with_context
+from whet.verbs.findings import found_in, repaired
+from whet.verbs.inputs import CACHE, Input, gathered, recipe_of
+
+
+@in_python
+def check(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+    fix: Path | str | None = None,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    against: Collection[str] = (),
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> CheckResult:
+    """What is wrong with the data, where every row would go, and what the test rows could prove. Nothing is trained.
+
+    `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
+    `against` names benchmark files that the data must not hold; the result's `against` says of how many rows of each a
+    row to be learned holds a text. `apart` holds the prompts and frames of templates that so many rows share that they
+    stand on both sides of the split. `curve` holds what `whet curve` found on this data
+    before: what twice the rows would bring.
+    Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
+    a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
+    be looked at is raised, as by `tune`. `out` is another name of `run_root`.
+    """
+    run_root = run_root if out is None else out
+    asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
+    recipe = asked.model_copy(update={"drop_budget": 1.0})
+    checks = all_checks(only, skip)
+    if against and not any(isinstance(check, Contamination) for check in checks):
+        what = f"nothing would be compared with these files: the check {Contamination.code} is left out"
+        raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
+    if fix is not None:
+        refuse_target(Path(fix))
+    refuse_before_data(recipe, run_root)
+    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    source = gathered(recipe, run_root, observer)
+    ledger = source.ledger.summary()
+    prepared = source if isinstance(source, Prepared) else None
+    kind = prepared.shape.kind if prepared else "text"
+    sizes = cluster_sizes(prepared.test_rows) if prepared else (1,) * ledger["held_out"]["test"]
+    findings = found_in(recipe, source, checks, observer, tuple(against))
+    result = {
+        "rows": ledger["rows_in"],
+        "kind": kind,
+        "findings": [asdict(finding) for finding in findings],
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source), run_root),
+        "against": held_of_benchmarks(checks),
+        "ledger": ledger,
+        "power": power_facts(sizes) | goal_facts(recipe, prepared),
+        "apart": prepared.apart if prepared else [],
+        "notes": told_base(recipe.base) + walls(recipe) + source.notes,
+        "curve": drawn_curve(recipe, Path(run_root)),
+    }
+    if fix is not None:
+        result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
+    observer.done()
+    return CheckResult(result)
+
+
+def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
+    """What the test rows could prove of each share that the recipe's goal asks for."""
+    if recipe.goal is None or prepared is None or not prepared.test_rows:
+        return {}
+    return {"goal": provable(recipe.goal, prepared.test_rows)}
+
+
+def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Of each benchmark that the data was compared with: its name, its rows, and how many rows to be learned hold."""
+    sources = [source for check in checks if isinstance(check, Contamination) for source in check.sources]
+    return [
+        {"name": source.name, "rows": source.rows, "held": len(source.known())}
+        for source in sources
+        if source.kind == "benchmark"
+    ]
+
+
+def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict[str, str] | None:
+    """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
+    try:
+        material.ledger.enforce_budget(recipe.drop_budget)
+        refuse_before_training(recipe, material, Path(run_root) / CACHE)
+    except InputError as error:
+        return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
+    return None

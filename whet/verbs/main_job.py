@@ -1,0 +1,79 @@
+"""The main job: check, train, evaluate, verdict, register; what the verbs tune and train and the studies begin with."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from whet.evaluation.preflight.refusals import (
+    refuse_before_data,
+    refuse_before_training,
+    refuse_unmeasurable,
+    refuse_without_test,
+)
+from whet.observer import Observer, Silent, watched_by
+from whet.reports.result import RunResult
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.training.session import Session, open_session
+from whet.verbs.findings import state_findings
+from whet.verbs.inputs import CACHE, Input, recipe_of
+from whet.verbs.stages import evaluated, register, state_power, trained
+
+RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
+
+
+def tune(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    accept_changed: bool = False,
+    **overrides: Any,
+) -> RunResult:
+    """The whole job, once. The same call again resumes, or returns the finished result; with `accept_changed` also
+    where a file that the recipe names, such as a reward, has changed since."""
+    run, observer = started(data, run_root, name, observer, overrides, accept_changed)
+    result, fresh = finished(run, observer)
+    if fresh:
+        register(run, result, Path(run_root), observer)
+    return RunResult(result, run.folder)
+
+
+def started(
+    data: Input,
+    root: Path | str,
+    name: str | None,
+    observer: Observer | None,
+    overrides: dict[str, Any],
+    accept_changed: bool = False,
+) -> tuple[Run, Observer]:
+    """The run of this recipe and data, new or known, and who watches it."""
+    return Run.create(Path(root), recipe_of(data, overrides, root), name, accept_changed), observer or Silent()
+
+
+def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
+    """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
+    with run.at_work(), watched_by(observer):
+        if run.status == "done" and (run.folder / "evaluation.json").exists():
+            observer.note("this run is finished already; here is its result")
+            return run.read_json("evaluation.json", *RESULT_KEYS), False
+        session = opened(run, observer, verdict=True)
+        state_findings(session, observer)
+        state_power(session, observer)
+        effort = trained(session, observer)
+        result = evaluated(session, effort, observer)
+        run.set_status("done")
+        observer.done()
+    return result, True
+
+
+def opened(run: Run, observer: Observer, verdict: bool) -> Session:
+    """The session of a run that is to be trained and, with `verdict`, evaluated; refused before anything is trained."""
+    if (run.model / "whet.json").exists():
+        if verdict:
+            refuse_unmeasurable(run.recipe)
+        return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
+    refuse_before_data(run.recipe, run.folder.parent)
+    cache = run.folder.parent / CACHE
+    return open_session(run.recipe, run, observer, partial(refuse_before_training, cache=cache, verdict=verdict))

@@ -1,0 +1,48 @@
+"""Memory by cause, time, and settings that fit, before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.errors import InputError
+from whet.evaluation.preflight.forecast import forecast, target_of
+from whet.evaluation.preflight.refusals import refuse_before_data
+from whet.observer import Observer, Silent
+from whet.planning.public_models import find_public
+from whet.recipe.keywords import in_python
+from whet.reports.result import PlanResult
+from whet.store.registry import is_run
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.verbs.inputs import CACHE, Input, recipe_of
+
+
+@in_python
+def plan(
+    data: Input,
+    memory: str | None = None,
+    gpu: str | None = None,
+    calibrate: bool = False,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> PlanResult:
+    """Memory by cause, time, and settings that fit `memory` ("24GB"), a GPU by name, or what is free here.
+
+    `data` may be a run: its recipe is planned with the pace of the steps that it has made. `out` is another name of
+    `run_root`.
+    """
+    observer, run_root = observer or Silent(), run_root if out is None else out
+    run = Run.open(data, run_root) if isinstance(data, str | Path) and is_run(data, run_root) else None
+    if run is not None and overrides:
+        fix = "plan its data and recipe instead"
+        raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
+    if run is not None:
+        run.refuse_changed_data()
+    recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
+    seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
+    refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
+    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
+    observer.done()
+    return PlanResult(result)

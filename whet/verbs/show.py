@@ -1,0 +1,51 @@
+"""The first rows as the model will see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.data.prepare import Prepared
+from whet.data.render.inspect import coloured, first_paths
+from whet.errors import InputError
+from whet.observer import Silent
+from whet.recipe.keywords import in_python
+from whet.recipe.schema import Pretrain
+from whet.reports.result import ShowResult
+from whet.store.run import DEFAULT_ROOT
+from whet.verbs.inputs import Input, gathered, recipe_of
+
+
+@in_python
+def show(
+    data: Input,
+    rows: int = 3,
+    run_root: Path | str = DEFAULT_ROOT,
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> ShowResult:
+    """The first rows as the model will see them: pieces of (text, supervised), and the ledger. `out` is another name
+    of `run_root`."""
+    run_root = run_root if out is None else out
+    recipe = recipe_of(data, overrides, run_root)
+    if isinstance(recipe.method, Pretrain):
+        raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
+    source = gathered(recipe, run_root, Silent())
+    assert isinstance(source, Prepared)
+    tokenizer = source.renderer.tokenizer
+    shown = [
+        {
+            "where": source.ledger.entry(segment.row).where,
+            "tokens": len(segment.ids),
+            "supervised": segment.supervised,
+            "pieces": coloured(segment, tokenizer),
+        }
+        | ({"answer": answer} if answer else {})
+        for answer, segment in first_paths(source.segments, rows)
+    ]
+    facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+    return ShowResult(facts | {"notes": source.notes})
+
+
+prepare_view = show
+"""The name that `show` had first."""

@@ -1,0 +1,35 @@
+"""Train only: what is trained is measured later, with `evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.observer import Observer, watched_by
+from whet.recipe.keywords import in_python
+from whet.reports.result import RunResult
+from whet.store.run import DEFAULT_ROOT
+from whet.verbs.inputs import Input
+from whet.verbs.main_job import opened, started
+from whet.verbs.stages import head, state_power, trained
+
+
+@in_python
+def train(
+    data: Input,
+    run_root: Path | str = DEFAULT_ROOT,
+    name: str | None = None,
+    observer: Observer | None = None,
+    accept_changed: bool = False,
+    out: Path | str | None = None,
+    **overrides: Any,
+) -> RunResult:
+    """Train only. The same call again resumes; `accept_changed` and `out` as for tune."""
+    run, observer = started(data, run_root if out is None else out, name, observer, overrides, accept_changed)
+    with run.at_work(), watched_by(observer):
+        session = opened(run, observer, verdict=False)
+        state_power(session, observer)
+        effort = trained(session, observer)
+        run.set_status("done")
+        observer.done()
+    return RunResult(head(session) | effort, run.folder)
