@@ -34,6 +34,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     from rich.text import Text
 
     from whet.cli import render
+    from whet.reports.lines import score
     from whet.store.index import list_runs
     from whet.text.numbers import told_metric
 
@@ -44,7 +45,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     rows = []
     for run in found:
         status = Text(run.status, style=render.STATUS_STYLE.get(run.status, ""))
-        scores = (render.score(run.base_score, run.scale), render.score(run.tuned_score, run.scale), run.verdict)
+        scores = (score(run.base_score, run.scale), score(run.tuned_score, run.scale), run.verdict)
         metric = told_metric(run.metric or "-")
         rows.append((run.name, status, run.created, run.method, run.base, metric, *scores))
     if rows:
