@@ -58,8 +58,8 @@ INSIDE = {
         "comparison"
     ),
     "reports": (
-        "chart picture sheet hints answer_cards sections views collection_list curve_picture frontier_chart "
-        "result report model_card comparison"
+        "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
+        "curve_picture frontier_chart result report model_card comparison"
     ),
     "verbs": (
         "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "

@@ -14,12 +14,13 @@ from whet.cli import main, progress, reference, render
 from whet.cli.verbs import chat
 from whet.errors import HIDDEN, DataError
 from whet.generation.engine import Sampling
+from whet.reports.sections.evidence.difference import interval
 
 
 def test_the_interval_is_drawn_where_it_is() -> None:
-    assert render.interval(-1, 0, 1, 21) == "├─────────●─────────┤"
-    assert render.interval(0.5, 0.8, 1.0, 21) == "··········┼····├──●─┤"
-    assert render.interval(-9, 0.1, 9, 21) == "├──────────●────────┤"
+    assert interval(-1, 0, 1, 21) == "├─────────●─────────┤"
+    assert interval(0.5, 0.8, 1.0, 21) == "··········┼····├──●─┤"
+    assert interval(-9, 0.1, 9, 21) == "├──────────●────────┤"
 
 
 def test_learned_pieces_are_told_apart_with_and_without_colour() -> None:
@@ -32,7 +33,7 @@ def test_text_of_a_user_is_never_taken_for_markup(capsys: pytest.CaptureFixture[
     screen = render.Screen(False)
     screen.say("[bold]x[/bold] [/oops]")
     screen.show(render.table(["[red]a"], [("[/b]",)]))
-    screen.show(render.verdict({"verdict": {"word": "better", "sentence": "[/b] wins"}}))
+    render.result(screen, {"verdict": {"word": "better", "sentence": "[/b] wins"}})
     shown = capsys.readouterr().out
     assert "[bold]x[/bold] [/oops]" in shown and "[/b] wins" in shown
 
@@ -125,7 +126,7 @@ def test_escape_sequences_of_data_are_shown_and_not_obeyed(capsys: pytest.Captur
     screen = render.Screen(False)
     screen.say(EVIL)
     screen.show(render.table([EVIL], [(EVIL,)], title=EVIL))
-    screen.show(render.verdict({"verdict": {"word": "better", "sentence": EVIL}}))
+    render.result(screen, {"verdict": {"word": "better", "sentence": EVIL}})
     screen.show(render.pieces([(EVIL, True)]))
     screen.say(render.marked([(EVIL, True)]))
     for watch in (progress.Lines(), progress.Bar()):

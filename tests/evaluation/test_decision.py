@@ -10,7 +10,7 @@ import pytest
 from whet.evaluation import decision as ship
 from whet.evaluation.heldout import paired_facts
 from whet.evaluation.metrics.scoring import RowScore
-from whet.reports.sections.decision import gain
+from whet.reports.sections.first.decision import gain
 from whet.types import Difference, Row
 
 KEPT: dict[str, Any] = {"word": "kept", "broken": [], "unclear": []}

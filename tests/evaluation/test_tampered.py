@@ -10,7 +10,7 @@ import pytest
 from whet.evaluation import decision as ship
 from whet.evaluation import heldout
 from whet.recipe.schema import Recipe
-from whet.reports.sections.decision import effort
+from whet.reports.sections.first.decision import effort
 from whet.rewards.combine import Component, Rewards, Scores
 from whet.text.wording import told_effort
 from whet.types import Answer, Row

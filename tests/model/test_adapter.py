@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.tiny_models import grove, tiny
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter, causal_lm, is_adapted, load_adapter, without_adapter
 from whet.model.architecture_proof import install_forest
+from whet.model.folder import save_weights
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
 
@@ -155,3 +157,12 @@ def test_full_means_every_weight() -> None:
     full = add_adapter(model, Full(), 0)
     assert full is model and not is_adapted(full)
     assert len(Policy(full).trainable()) == len(list(model.parameters()))
+
+
+def test_the_config_of_an_adapter_does_not_depend_on_the_process(tmp_path: Path) -> None:
+    """PEFT holds these names in a set, whose order is another in each process; few are this one."""
+    model = add_adapter(tiny("Llama"), LORA, seed=0)
+    save_weights(model, tmp_path)
+    names = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert names == sorted(names) and len(names) == 14
+    assert not (tmp_path / "README.md").exists()

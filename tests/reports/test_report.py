@@ -16,7 +16,7 @@ from whet.errors import DiskFullError, RunFolderError
 from whet.reports import answer_cards as samples
 from whet.reports import chart, report
 from whet.reports.report import write_report
-from whet.reports.sections import training as training_view
+from whet.reports.sections.making import training as training_view
 from whet.text import wording
 from whet.text.conversation import prompt_text
 

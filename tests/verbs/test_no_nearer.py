@@ -14,7 +14,7 @@ from whet.errors import InputError, RecipeError
 from whet.recipe.conflicts.keep import no_nearer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
-from whet.reports.sections.decision import advice
+from whet.reports.sections.first.decision import advice
 from whet.store.run import Run
 from whet.verbs import main_job as job
 from whet.verbs import stages

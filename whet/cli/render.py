@@ -14,16 +14,19 @@ from rich.table import Table
 from rich.text import Text
 
 from whet.errors import without_hidden
-from whet.evaluation import decision as ship
-from whet.reports.sections.decision import advice, measure_row
+from whet.reports.lines import Frame, Grid, Phrase, Spoken
+from whet.reports.sections.making.ledger import ledger_grid
 from whet.store.atomic import plain
-from whet.text.numbers import told_change, told_change_range, told_metric, told_score
 from whet.text.wording import told_effort
 
-VERDICT_STYLE = {"better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow"}
-SHIP_STYLE = {"yes": "bold green", "no": "bold red", "not yet": "bold yellow"}
-BUDGET_STYLE = {"kept": "green", "lost": "red", "unclear": "yellow", "not judged": "dim"}
-GOAL_STYLE = {"reached": "green", "missed": "red", "undecided": "yellow"}
+TONES = {
+    "better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow",  # a verdict
+    "kept": "green", "lost": "red", "unclear": "yellow", "not judged": "dim",  # a budget
+    "reached": "green", "missed": "red",  # a goal
+    "yes": "bold green", "no": "bold red", "not yet": "bold yellow",  # should it be used?
+    "strong": "bold", "soft": "dim",
+}  # fmt: skip
+"""Colours of the words that whet/reports/lines.py names; another word, such as one of a later version, has none."""
 STATUS_STYLE = {"done": "green", "failed": "red", "damaged": "red", "interrupted": "yellow", "stopped": "yellow"}
 LOG_WIDTH = 120
 """Columns where there is no terminal to ask."""
@@ -81,18 +84,8 @@ def text_of(value: object) -> str:
 
 
 def ledger(facts: dict[str, Any]) -> Table:
-    """Where every input row went. The lines add up to the rows read."""
-    held_out = facts.get("held_out") or {}
-    rows: list[tuple[str, object]] = [("trained", facts.get("trained"))]
-    rows += [(f"held out for {part}", number) for part, number in held_out.items()]
-    rows += [(f"dropped: {reason}", number) for reason, number in sorted((facts.get("dropped") or {}).items())]
-    rows.append(("read", facts.get("rows_in")))
-    cut = facts.get("truncated") or {}
-    if cut.get("rows"):
-        rows += [("of these cut short", cut["rows"]), ("tokens cut away", cut["tokens"])]
-    if facts.get("supervised_tokens") is not None:
-        rows.append(("tokens to learn", facts["supervised_tokens"]))
-    return table(["rows", "#"], rows, title="Where every row went")
+    """Where every input row went."""
+    return grid(ledger_grid(facts))
 
 
 def choices(chosen: Iterable[dict[str, Any]]) -> Table:
@@ -105,118 +98,42 @@ def shortest(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else text_of(value)
 
 
-def score(value: float | None, scale: float | None = None) -> str:
-    return "-" if value is None else told_score(value, scale)
-
-
-def verdict(result: dict[str, Any]) -> Panel:
-    """The verdict of the task in one sentence, the two scores, and the difference with its interval drawn.
-
-    What was lost elsewhere is left out of the sentence: the answer to "should it be used?" says it.
-    """
-    found = result.get("verdict") or {}
-    word = found.get("word", "undecided")
-    style = VERDICT_STYLE.get(word, "none")
-    body = Text(found.get("sentence", "").replace(ship.in_verdict(result), ""))
-    base, tuned, difference = (result.get(key) or {} for key in ("base", "tuned", "difference"))
-    if tuned.get("score") is not None:
-        name = told_metric((result.get("metric") or {}).get("name", "score"))
-        body.append(f"\n\n{name}   base ")
-        scale = difference.get("scale")
-        body.append(score(base.get("score"), scale), style="bold")
-        body.append("   tuned ")
-        body.append(score(tuned["score"], scale), style=style)
-    if difference.get("low") is not None and difference.get("scale") is None:
-        body.append(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}")
-        body.append(f"\n{'-100':<28}{'0':^5}{'+100 points':>28}", style="dim")
-    return Panel(body, title=Text(word, style=f"bold {style}"), title_align="left", border_style=style, padding=(1, 2))
-
-
-def interval(low: float, estimate: float, high: float, width: int = 61) -> str:
-    """The interval on a line from -100 to +100 points, zero marked: `·····┼···├──●──┤····`."""
-
-    def place(value: float) -> int:
-        return round((min(1.0, max(-1.0, value)) + 1) / 2 * (width - 1))
-
-    line = ["·"] * width
-    line[width // 2] = "┼"
-    for position in range(place(low), place(high) + 1):
-        line[position] = "─"
-    line[place(low)], line[place(high)], line[place(estimate)] = "├", "┤", "●"
-    return "".join(line)
-
-
 def result(screen: Screen, facts: dict[str, Any]) -> None:
-    """Everything that a finished tune, train or evaluation has to say."""
-    if facts.get("ledger"):
-        screen.show(ledger(facts["ledger"]))
-        screen.say("")
-    if facts.get("verdict"):
-        screen.show(verdict(facts))
-    if (facts.get("verdict") or {}).get("against"):
-        screen.show(opponents(facts["verdict"]))
-    if goal := (facts.get("verdict") or {}).get("goal"):
-        screen.say(goal["sentence"], style=GOAL_STYLE[goal["word"]])
-    third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
-    if third.get("statement"):
-        screen.say(third["statement"])
-    if facts.get("wins"):
-        screen.say(facts["wins"]["statement"])
-    forgetting = facts.get("forgetting") or {}
-    if forgetting.get("measures"):
-        screen.show(cost(forgetting["measures"]))
-    elif forgetting.get("statement"):
-        screen.say(f"Forgetting: {forgetting['statement']}")
-    if facts.get("ship"):
-        screen.say(f"Should it be used? {facts['ship']['sentence']}", style=SHIP_STYLE[facts["ship"]["answer"]])
-        if what_helps := advice(facts["ship"], facts):
-            screen.say(what_helps)
-    stopped = facts.get("stopped") or {}
-    if stopped.get("reason"):
-        screen.say(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
+    """Everything that a finished tune, train or evaluation has to say: the lines of each section of the report."""
+    from whet.reports.section_list import in_terminal
+
+    for section in in_terminal():
+        for line in section.line(facts) if section.line else ():
+            say_line(screen, line)
     if facts.get("seconds") is not None:
         screen.say(told_effort(facts), style="dim")
     if facts.get("report"):
         screen.say(f"Report: {facts['report']}")
 
 
-def opponents(found: dict[str, Any]) -> Table:
-    """What the tuned model was held against; what could not be asked stands below with its reason."""
-    rows: list[Sequence[object]] = [
-        (
-            Text(short(one["label"]), style="bold" if one["name"] == found.get("strongest") else ""),
-            score(one["score"], one.get("scale")),
-            f"{told_change(one['difference'], one.get('scale'))} "
-            f"({told_change_range(one['difference_interval'][0], one['difference_interval'][1], one.get('scale'))})",
-            one["rows"],
-            None if one["prompt_tokens"] is None else round(one["prompt_tokens"]),
-            Text(one["word"], style=VERDICT_STYLE[one["word"]]),
-        )
-        for one in found["against"]
-    ]
-    rows += [(Text(f"{one['label']}: {one['reason']}", style="dim"), "", "", "", "", "") for one in absent(found)]
-    columns = ["held against", "#score", "#tuned is, 95%", "#rows", "#prompt", ""]
-    return table(columns, rows, title="The tuned model against what needs no training")
+def say_line(screen: Screen, line: Spoken) -> None:
+    if isinstance(line, Phrase):
+        screen.say(line.text, style=TONES.get(line.tone, ""))
+    else:
+        screen.show(grid(line) if isinstance(line, Grid) else frame(line))
 
 
-def absent(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Opponents that could not be asked; none in runs that were measured before there were any."""
-    return found.get("not_asked") or []
+def grid(drawn: Grid) -> Table:
+    rows = [[coloured(cell) if isinstance(cell, Phrase) else cell for cell in row] for row in drawn.rows]
+    return table(drawn.columns, rows, title=drawn.title)
 
 
-def short(label: str) -> str:
-    """So that the table stays narrow."""
-    label = label.removeprefix("the ")
-    return label[:1].upper() + label[1:] if len(label) <= 34 else label[:1].upper() + label[1:31] + "..."
+def frame(drawn: Frame) -> Panel:
+    body = Text()
+    for phrase in drawn.text:
+        body.append_text(coloured(phrase))
+    style = TONES.get(drawn.tone, "none")
+    title = Text(drawn.title, style=f"bold {style}")
+    return Panel(body, title=title, title_align="left", border_style=style, padding=(1, 2))
 
 
-def cost(measures: Sequence[dict[str, Any]]) -> Table:
-    """What the tune cost elsewhere, against its budgets."""
-    told = [(measure_row(measure), BUDGET_STYLE[measure["word"]]) for measure in measures]
-    rows = [
-        [row["what"], row["loss"], row["range"], row["budget"], Text(row["label"], style=style)] for row, style in told
-    ]
-    return table(["measure", "#change", "#95% interval", "#budget", ""], rows, title="What it cost elsewhere")
+def coloured(phrase: Phrase) -> Text:
+    return Text(phrase.text, style=TONES.get(phrase.tone, ""))
 
 
 def pieces(parts: Iterable[Sequence[Any]]) -> Text:

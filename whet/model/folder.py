@@ -23,11 +23,28 @@ GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
 def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
     """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
     with new_folder(run.model) as folder:
-        policy.model.save_pretrained(folder, safe_serialization=True)
-        (folder / "README.md").unlink(missing_ok=True)  # PEFT's is a form; whet/reports/model_card.py writes one
+        save_weights(policy.model, folder)
         base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)
         write_facts(folder, base, str(next(policy.model.parameters()).dtype), renderer, recipe)
+
+
+def save_weights(model: Any, folder: Path) -> None:
+    """Adapter or full weights with their config.
+
+    PEFT keeps the names of modules in sets, and writes them in another order in each process. Sorted they make the
+    files, and so SHA256SUMS, of the same run the same.
+    """
+    model.save_pretrained(folder, safe_serialization=True)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's is a form; whet/reports/model_card.py writes one
+    path = folder / "adapter_config.json"
+    if not path.exists():
+        return
+    config = json.loads(path.read_text("utf-8"))
+    for key in ("target_modules", "exclude_modules"):
+        if isinstance(config[key], list):
+            config[key].sort()
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")  # as PEFT writes it
 
 
 def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe: Recipe, **more: Any) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from whet.text.wording import number
 
 Point = tuple[float, float]
 BOX = 1000
@@ -144,6 +147,12 @@ def widen(low: float, high: float, share: float) -> tuple[float, float]:
         return low - reach, low + reach
     air = share * (high - low)
     return low - air, high + air
+
+
+def around(sides: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """A range that holds the scores of all sides with their intervals, for scores outside 0..1."""
+    ends = [number(side.get(key), side["score"]) for side in sides for key in ("low", "score", "high")]
+    return widen(min(ends), max(ends), 0.1)
 
 
 def rescale(value: float, low: float, high: float) -> float:

@@ -11,9 +11,8 @@ from whet.evaluation import decision as ship
 from whet.evaluation.comparison.advice import dollars, told_margin
 from whet.reports import answer_cards as samples
 from whet.reports import chart
-from whet.reports.report import guarded, template
+from whet.reports.page import guarded, templates_of_a_page
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.reports.views import around
 from whet.store.atomic import write_text
 from whet.store.reading import read_json_file, read_lines
 from whet.text.conversation import prompt_text
@@ -32,7 +31,7 @@ def write_compare_report(folder: Path) -> Path:
     facts = read_json_file(folder / "compare.json", "arms", "differences", "verdict", "metric")
     rows = read_lines(folder / "side_by_side.jsonl")
     values = guarded("compare.json", folder, page, facts, rows)
-    text = guarded("compare.json", folder, template("compare.html.j2").render, values)
+    text = guarded("compare.json", folder, templates_of_a_page().get_template("compare.html.j2").render, values)
     path = folder / "report.html"
     write_text(path, HIDDEN.sub("\ufffd", text))
     return path
@@ -41,7 +40,7 @@ def write_compare_report(folder: Path) -> Path:
 def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that compare.html.j2 needs."""
     arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
-    ends = (0.0, 1.0) if scale is None else around(arms)
+    ends = (0.0, 1.0) if scale is None else chart.around(arms)
     chosen = verdict["arm"] or verdict["meanwhile"]
     labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
     return {

@@ -17,10 +17,11 @@ from whet.data.read.hub import is_name
 from whet.errors import HIDDEN
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Classify, HeadMethod, Recipe
-from whet.reports.sections.decision import effort
-from whet.reports.sections.opponents import independence, opponents_view
+from whet.reports.sections.evidence.cost import forgetting_view
+from whet.reports.sections.evidence.difference import verdict_view
+from whet.reports.sections.evidence.opponents import independence, opponents_view
+from whet.reports.sections.first.decision import effort
 from whet.reports.sheet import Sheet
-from whet.reports.views import forgetting_view, verdict_view
 from whet.store.atomic import write_text
 from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run

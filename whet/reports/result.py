@@ -17,7 +17,7 @@ from whet.evaluation.decision import in_verdict
 from whet.reports import frontier_chart
 from whet.reports.curve_picture import svg as curve_svg
 from whet.reports.picture import Picture, draw, safe
-from whet.reports.sections import training as training_view
+from whet.reports.sections.making import training as training_view
 from whet.store.reading import read_lines
 from whet.text.numbers import told_change, told_change_range, told_metric, told_range, told_score
 from whet.text.wording import told_effort

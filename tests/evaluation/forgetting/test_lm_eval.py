@@ -35,7 +35,7 @@ from whet.model.base import Base, load_base
 from whet.model.policy import Policy
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import Forgetting
-from whet.reports.sections.decision import measure_row
+from whet.reports.sections.evidence.cost import measure_row
 from whet.stats.paired import paired_difference
 
 TASK = """

@@ -145,8 +145,10 @@ def test_a_run_with_scores_of_any_size_is_told_without_percent(here: Path) -> No
     section = section_of(result["report"])
     assert "points" not in section and "%<" not in section.replace("95%", "")
     from whet.cli import render
+    from whet.reports.sections.evidence.difference import verdict_lines
 
-    shown = render_text(render.verdict(result))
+    [framed] = verdict_lines(result)
+    shown = render_text(render.frame(framed))  # type: ignore[arg-type]
     assert f"tuned {result['tuned']['score']:.3g}" in shown and "+100 points" not in shown
 
 

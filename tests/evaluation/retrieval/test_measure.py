@@ -6,7 +6,7 @@ from whet.data.retrieval.documents import Passage
 from whet.data.retrieval.raft import Shown
 from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.recipe.sections.retrieval import Retrieval
-from whet.reports.sections.beside import third_view
+from whet.reports.sections.further.beside import third_view
 from whet.types import Row
 
 TEXT = "The harbour opens at nine."

@@ -9,7 +9,7 @@ import pytest
 from whet.errors import InputError
 from whet.evaluation.studies.curve_runs import refuse_no_curve
 from whet.recipe.schema import Bake, Classify, Distil, Dpo, Kto, Pretrain, Recipe, Sft
-from whet.reports.sections.learning_curve import curve_view
+from whet.reports.sections.further.learning_curve import curve_view
 
 METHODS = [Sft(), Dpo(), Kto(), Classify(), Bake(prompt="p.txt"), Pretrain(), Distil(teacher="nano")]
 

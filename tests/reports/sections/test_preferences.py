@@ -14,7 +14,8 @@ from whet.evaluation.goal import measure_goal
 from whet.evaluation.metrics.preference_accuracy import ReadPair, against, at_equal_length, moved
 from whet.recipe.sections.goal import Goal
 from whet.reports.report import write_report
-from whet.reports.sections.preferences import goal_view, pairs_view
+from whet.reports.sections.evidence.goal import goal_view
+from whet.reports.sections.evidence.pairs import pairs_view
 from whet.types import Row
 
 

@@ -1,1 +1,1 @@
-"""One file a section of the report."""
+"""One file a section of the report, its template beside it; whet/reports/section_list.py finds them."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from whet.errors import count
 from whet.evaluation import decision as ship
-from whet.evaluation.forgetting.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
-from whet.reports.sections.classes import lost_lines
-from whet.reports.sections.opponents import independence, split_view, strongest
+from whet.reports.lines import Phrase, Spoken
+from whet.reports.section import Section
+from whet.reports.sections.evidence.classes import lost_lines
+from whet.reports.sections.evidence.cost import judged, measure_row, measures
+from whet.reports.sections.evidence.form import split_view
+from whet.reports.sections.evidence.opponents import independence, strongest
 from whet.text.numbers import points, told_change, told_change_range, told_metric, told_score, unit
 from whet.text.wording import capital, duration, on_gpu, size
 
@@ -80,38 +84,6 @@ def effort(evaluation: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def judged(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    return [measure for measure in measures(evaluation) if measure["word"] != "not judged"]
-
-
-def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    return (evaluation.get("forgetting") or {}).get("measures") or []
-
-
-def measure_row(measure: dict[str, Any]) -> dict[str, str]:
-    """One measure as words and figures."""
-    unit, budget = measure["unit"], measure["budget"]
-    fell = falls(unit, measure.get("details") or {})
-    return {
-        "what": measure["what"],
-        "word": measure["word"].replace(" ", "-"),
-        "label": WORDS[measure["word"]],
-        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit, fell)}{UNITS[unit]}",
-        "range": told_range(measure["low"], measure["high"], unit, fell),
-        "budget": "none" if budget is None else f"{told(budget, unit, fell)}{UNITS[unit]}",
-        "reason": measure["reason"],
-        "base": _side(measure, "base"),
-        "tuned": _side(measure, "tuned"),
-    }
-
-
-def _side(measure: dict[str, Any], side: str) -> str:
-    value = measure[side]
-    if value is None:
-        return "\u2013"
-    return f"{100 * value:.1f}%" if measure["unit"] == "points" else f"{value:.3f}"
-
-
 def unknown(evaluation: dict[str, Any]) -> list[str]:
     """What the rows cannot tell, in sentences."""
     found = []
@@ -145,3 +117,20 @@ def advice(decided: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "What often helps: the same command with --until-kept, which tries points nearer to the base without training "
         f"again (to see them: whet frontier {evaluation['run']}); or a lower learning_rate"
     )
+
+
+def first_screen(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The answer, where there is one, and what the run took."""
+    return {"ship": ship_view(evaluation), "effort": effort(evaluation)}
+
+
+def answer_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+    found = facts.get("ship")
+    if not found:
+        return
+    yield Phrase(f"Should it be used? {found['sentence']}", found["answer"])
+    if what_helps := advice(found, facts):
+        yield Phrase(what_helps)
+
+
+SECTION = Section(key="answer", after="trouble", view=first_screen, line=answer_lines, line_after="cost")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from whet.errors import count
 from whet.reports import chart
+from whet.reports.lines import Phrase, Spoken
+from whet.reports.section import Section
 from whet.text.numbers import told_change, told_change_range, told_score, unit
 
 SHARES = (
@@ -72,3 +75,19 @@ def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str,
 
 def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:
     return label, chart.brief(sides["tuned"]), f"KL in nats a token; base {chart.brief(sides['base'])}"
+
+
+def third_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+    third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
+    if third.get("statement"):
+        yield Phrase(third["statement"])
+
+
+SECTION = Section(
+    key="third",
+    title="Beside base and tuned",
+    after="judge",
+    view=third_view,
+    line=third_lines,
+    line_after="goal",
+)

@@ -6,6 +6,7 @@ from typing import Any
 
 from whet.errors import count
 from whet.reports import chart
+from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.text.numbers import signed, told_range
 from whet.text.wording import is_finite, percent
@@ -133,3 +134,6 @@ def matrix_row(i: int, names: list[str], row: list[int], columns: list[int]) -> 
         for j in columns
     ]  # fmt: skip
     return [Cell(names[i], bold=True), *cells]
+
+
+SECTION = Section(key="classes", title="Class by class", after="pairs", view=classes_view)

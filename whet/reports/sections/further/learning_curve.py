@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from whet.reports.section import Section
+
 NO_CURVE = ("pretrain", "distil", "grpo", "rloo", "ppo")
 """Methods without examples to draw a curve over."""
 
@@ -16,3 +18,12 @@ def curve_view(curve: dict[str, Any], evaluation: dict[str, Any]) -> str | None:
     if not evaluation.get("verdict") or method in NO_CURVE:
         return None
     return "Not measured. To find out, give the data or recipe of this run to: whet curve"
+
+
+SECTION = Section(
+    key="more-data",
+    title="More data",
+    after="answers",
+    reads=("curve.json", "evaluation.json"),
+    view=curve_view,
+)

@@ -1,11 +1,14 @@
-"""What the tuned model was held against: each opponent's score and the difference; content and form, apart."""
+"""What the tuned model was held against: each opponent's score and the difference."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from whet.errors import count
 from whet.reports import chart
+from whet.reports.lines import Grid, Phrase, Spoken, score
+from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.text.numbers import told_change, told_change_range, told_range, told_score, unit
 from whet.text.wording import WORDS, capital, number, probability
@@ -45,6 +48,7 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     rows += [opponent_row(entry, entry["name"] == verdict.get("strongest"), scale, ends) for entry in entries]
     factor = 100 if scale is None else 1
     return {
+        "sentence": verdict["sentence"] if evaluation.get("difference") else "",
         "sheet": Sheet(columns, rows, chosen=[0], style="opponents"),
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
         "details": [f"{capital(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
@@ -75,9 +79,7 @@ def tuned_row(tuned: dict[str, Any], scale: float | None, ends: tuple[float, flo
     ]
 
 
-def opponent_row(
-    entry: dict[str, Any], strongest: bool, scale: float | None, ends: tuple[float, float]
-) -> list[Cell]:
+def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, ends: tuple[float, float]) -> list[Cell]:
     scale = entry.get("scale", scale)
     low, high = entry["interval"]
     ends_of = entry["difference_interval"]
@@ -97,82 +99,10 @@ def opponent_row(
     ]
 
 
-def drawn(
-    low: float, score: float, high: float, scale: float | None, ends: tuple[float, float], tone: str
-) -> Cell:
+def drawn(low: float, score: float, high: float, scale: float | None, ends: tuple[float, float], tone: str) -> Cell:
     """A score in words and as a dot with its interval."""
     span = chart.span(low, score, high, *ends)
     return Cell(told_score(score, scale), told_range(low, high, scale), span=span, tone=tone)
-
-
-def split_view(evaluation: dict[str, Any]) -> list[dict[str, str]]:
-    """Content, form and the loss on the references, each told apart from the score; those that were measured."""
-    verdict, scale = evaluation.get("verdict") or {}, (evaluation.get("difference") or {}).get("scale")
-    lines = []
-    if content := verdict.get("content"):
-        lines.append(split_line("Content", content, scale))
-    if form := verdict.get("form"):
-        lines.append(split_line("Form", form, None))  # a share, whatever the scale of the scores
-    if loss := evaluation.get("loss"):
-        lines.append(loss_line(loss))
-    return lines
-
-
-def split_line(name: str, found: dict[str, Any], scale: float | None) -> dict[str, str]:
-    low, high = found["difference_interval"]
-    return {
-        "name": name,
-        "word": found["word"],
-        "label": WORDS[found["word"]][0].lower(),
-        "change": told_change(found["difference"], scale) + unit(scale),
-        "range": told_change_range(low, high, scale),
-        "base": told_score(found["base"], scale),
-        "tuned": told_score(found["tuned"], scale),
-        "p": probability(found["p"]),
-        "unit": "",
-    }
-
-
-def loss_line(loss: dict[str, Any]) -> dict[str, str]:
-    """Less is better: the change is shown with its sign, the word says what it means."""
-    line = split_line("Reference loss", loss, 1.0)
-    return line | {"unit": f" {loss['unit']}", "rows": f"{loss['rows']:,}"}
-
-
-def split_sheet(evaluation: dict[str, Any]) -> Sheet | None:
-    """The figures of the first screen once more, with p, and what the answers of each side were like; None without."""
-    lines = split_view(evaluation)
-    if not lines:
-        return None
-    rows = [
-        [
-            Cell(line["name"], line["unit"].strip()),
-            figure(line["base"]),
-            figure(line["tuned"]),
-            figure(line["change"], line["range"]),
-            figure(line["p"]),
-            Cell(line["label"], chip=line["word"]),
-        ]
-        for line in lines
-    ]
-    columns = ["figure", "base", "tuned", "change, 95% interval", "p", "word"]
-    return Sheet(columns, rows + share_rows(evaluation))
-
-
-def share_rows(evaluation: dict[str, Any]) -> list[list[Cell]]:
-    """Shares of each side's answers in which something could be taken out, and that the limit of tokens cut."""
-    base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
-    limit = evaluation.get("answer_limit")
-    names = (
-        ("extracted", "Answers with a content"),
-        ("cut", f"Answers cut at {limit:,} tokens" if limit else "Answers cut by the limit of tokens"),
-    )
-    blank = [Cell("", figure=True, empty=True), Cell("", figure=True, empty=True), Cell("", empty=True)]
-    return [
-        [Cell(label), figure(told_score(base[key], None)), figure(told_score(tuned[key], None)), *blank]
-        for key, label in names
-        if base.get(key) is not None and tuned.get(key) is not None
-    ]
 
 
 def independence(evaluation: dict[str, Any]) -> str:
@@ -184,3 +114,44 @@ def independence(evaluation: dict[str, Any]) -> str:
     if not clusters or clusters >= rows:
         return said
     return f"{said} in {clusters:,} clusters" + ("" if worth is None else f", worth {worth:,.0f} effective rows")
+
+
+def opponents_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+    """What the tuned model was held against; what could not be asked stands below with its reason."""
+    found = facts.get("verdict") or {}
+    if not found.get("against"):
+        return
+    rows = [told_opponent(entry, entry["name"] == found.get("strongest")) for entry in found["against"]]
+    for one in found.get("not_asked") or []:  # runs that were measured before there were any do not say
+        rows.append([Phrase(f"{one['label']}: {one['reason']}", "soft"), "", "", "", "", ""])
+    columns = ["held against", "#score", "#tuned is, 95%", "#rows", "#prompt", ""]
+    yield Grid("The tuned model against what needs no training", columns, rows)
+
+
+def told_opponent(entry: dict[str, Any], is_strongest: bool) -> list[object]:
+    scale, (low, high) = entry.get("scale"), entry["difference_interval"]
+    tokens = entry["prompt_tokens"]
+    return [
+        Phrase(short(entry["label"]), "strong" if is_strongest else ""),
+        score(entry["score"], scale),
+        f"{told_change(entry['difference'], scale)} ({told_change_range(low, high, scale)})",
+        entry["rows"],
+        None if tokens is None else round(tokens),
+        Phrase(entry["word"], entry["word"]),
+    ]
+
+
+def short(label: str) -> str:
+    """So that the table stays narrow."""
+    label = label.removeprefix("the ")
+    return label[:1].upper() + label[1:] if len(label) <= 34 else label[:1].upper() + label[1:31] + "..."
+
+
+SECTION = Section(
+    key="opponents",
+    title="Opponents",
+    after="answer",
+    view=opponents_view,
+    line=opponents_lines,
+    line_after="difference",
+)

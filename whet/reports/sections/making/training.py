@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from whet.errors import count
 from whet.reports import chart
-from whet.text.wording import is_finite, on_gpu
+from whet.reports.lines import Phrase, Spoken
+from whet.reports.section import Section
+from whet.text.wording import is_finite
 
-GPU_MAY = "Another kind of GPU, or other versions, round otherwise, and their result differs in its last digits."
 OTHERS = (
     ("kl", "KL to the base, nats"),
     ("entropy", "Entropy of what was sampled, nats a token"),
@@ -108,15 +109,22 @@ def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
     return [(line["step"], line[key]) for line in metrics if "step" in line and is_finite(line.get(key))]
 
 
-def same_again(evaluation: dict[str, Any]) -> str:
-    """What it takes to get the same numbers once more; empty where the run did not write down how it was trained."""
-    if on_gpu(evaluation):
-        return f"Trained on a GPU. {GPU_MAY}"
-    threads = evaluation.get("threads")
-    if not isinstance(threads, int):
-        return ""
-    other = "two threads give" if threads == 1 else "one thread gives"
-    return (
-        f"Trained on {count(threads, 'thread')}. Another number of threads adds sums in another order: {other} another "
-        "result, and a few other answers. OMP_NUM_THREADS sets it."
-    )
+def curves_view(metrics: list[dict[str, Any]], evaluation: dict[str, Any]) -> list[chart.Chart]:
+    return charts(metrics, evaluation.get("stopped") or {})
+
+
+def stopped_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+    stopped = facts.get("stopped") or {}
+    if stopped.get("reason"):
+        yield Phrase(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
+
+
+SECTION = Section(
+    key="training",
+    title="Training",
+    after="third",
+    reads=("metrics.jsonl", "evaluation.json"),
+    view=curves_view,
+    line=stopped_lines,
+    line_after="answer",
+)

@@ -1,0 +1,1 @@
+"""What was measured of the task and beside it: scores, classes, fields, costs, answers."""

@@ -1,0 +1,151 @@
+"""Tuned against base: the two scores, and the difference with its interval drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from whet.evaluation import decision as ship
+from whet.reports import chart
+from whet.reports.lines import Frame, Phrase, Spoken, score
+from whet.reports.section import Section
+from whet.text.numbers import bare, points, told_change, told_change_range, told_metric, told_score, unit
+from whet.text.wording import WORDS, number, probability
+
+
+def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+    """Tuned against base, with both intervals placed on their axes; None for a run without a verdict."""
+    from whet.evaluation.verdict import EQUIVALENCE  # loads scipy, which the lines of a terminal do not need
+
+    verdict, difference = evaluation.get("verdict"), evaluation.get("difference")
+    if not verdict or not difference:
+        return None
+    held = next((one for one in verdict.get("against") or [] if one["name"] == "base"), verdict)
+    title, _ = WORDS[held["word"]]
+    low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
+    estimate, scale = difference["estimate"], difference.get("scale")
+    metric = evaluation.get("metric") or {}
+    band, factor = EQUIVALENCE * (scale or 1.0), 100 if scale is None else 1
+    reach = (min(low, -1.6 * band), max(high, 1.6 * band))
+    start, end = chart.widen(factor * reach[0], factor * reach[1], 0.08)
+    sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
+    score_range = (0.0, 1.0) if scale is None else chart.around(list(sides.values()))
+    return {
+        "word": held["word"],
+        "title": title,
+        "sentence": verdict["sentence"],
+        "estimate": told_change(estimate, scale),
+        "unit": unit(scale),
+        "range": told_change_range(low, high, scale),
+        "span": chart.span(factor * low, factor * estimate, factor * high, start, end),
+        "zero": chart.span(0, 0, 0, start, end).centre,
+        "band": chart.span(-factor * band, 0, factor * band, start, end),
+        "band_label": f"\u00b1{points(EQUIVALENCE) if scale is None else bare(band)}",
+        "ticks": chart.axis(start, end, 6, sign=True),
+        "scores": [score_view(name, side, scale, score_range) for name, side in sides.items()],
+        "score_ticks": chart.axis(factor * score_range[0], factor * score_range[1], 4),
+        "metric": metric | {"name": told_metric(metric.get("name") or "")},
+    }
+
+
+def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> dict[str, Any]:
+    score = side["score"]
+    low, high = number(side.get("low"), score), number(side.get("high"), score)
+    return {
+        "name": name,
+        "score": told_score(score, scale),
+        "range": f"{told_score(low, scale)} to {told_score(high, scale)}",
+        "span": chart.span(low, score, high, *ends),
+    }
+
+
+def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(label, value, note) of the key numbers that the first screen does not tell."""
+    found: list[tuple[str, str, str]] = []
+    difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
+    if difference:
+        note = f"{difference['test']}; rows that differ: {difference['discordant']:,} of {difference['rows']:,}"
+        if "rows" not in difference:
+            note = difference["test"]
+        found.append(("p-value", probability(difference["p"]), note))
+    if evaluation.get("detectable_gain") is not None:
+        found.append(
+            (
+                "Detectable gain",
+                points(round(evaluation["detectable_gain"], 3)),
+                "these test rows show, if 30% of them differ",
+            )
+        )
+    base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
+    if tuned is not None:
+        note = "nats per token of the reference" + (f"; base {chart.brief(base)}" if base is not None else "")
+        found.append(("Reference loss", chart.brief(tuned), note))
+    if stopped.get("step") is not None:
+        best = f"best at {stopped['best_step']:,}" if stopped.get("best_step") is not None else ""
+        found.append(
+            ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
+        )
+    if ledger.get("supervised_tokens") is not None:
+        note = f"of {ledger['tokens']:,} tokens" if ledger.get("tokens") else ""
+        found.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
+    return found
+
+
+def difference_view(evaluation: dict[str, Any], ledger: dict[str, Any]) -> dict[str, Any] | None:
+    """The verdict with the key numbers below it; its sentence stands with the opponents where there are some."""
+    figures = tiles(evaluation, ledger or evaluation.get("ledger", {}))
+    found = verdict_view(evaluation)
+    if found is None:
+        return None
+    is_told = bool(evaluation["verdict"].get("against"))
+    return {"verdict": found, "tiles": figures, "sentence": "" if is_told else found["sentence"]}
+
+
+def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+    """The verdict of the task in one sentence, the two scores, and the difference with its interval drawn.
+
+    What was lost elsewhere is left out of the sentence: the answer to "should it be used?" says it.
+    """
+    found = facts.get("verdict")
+    if not found:
+        return
+    word = found.get("word", "undecided")
+    base, tuned, difference = (facts.get(key) or {} for key in ("base", "tuned", "difference"))
+    text = [Phrase(found.get("sentence", "").replace(ship.in_verdict(facts), ""))]
+    if tuned.get("score") is not None:
+        name, scale = told_metric((facts.get("metric") or {}).get("name", "score")), difference.get("scale")
+        text += [
+            Phrase(f"\n\n{name}   base "),
+            Phrase(score(base.get("score"), scale), "strong"),
+            Phrase("   tuned "),
+            Phrase(score(tuned["score"], scale), word),
+        ]
+    if difference.get("low") is not None and difference.get("scale") is None:
+        text.append(Phrase(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}"))
+        text.append(Phrase(f"\n{'-100':<28}{'0':^5}{'+100 points':>28}", "soft"))
+    yield Frame(word, word, text)
+
+
+def interval(low: float, estimate: float, high: float, width: int = 61) -> str:
+    """The interval on a line from -100 to +100 points, zero marked: `·····┼···├──●──┤····`."""
+
+    def place(value: float) -> int:
+        return round((min(1.0, max(-1.0, value)) + 1) / 2 * (width - 1))
+
+    line = ["·"] * width
+    line[width // 2] = "┼"
+    for position in range(place(low), place(high) + 1):
+        line[position] = "─"
+    line[place(low)], line[place(high)], line[place(estimate)] = "├", "┤", "●"
+    return "".join(line)
+
+
+SECTION = Section(
+    key="difference",
+    title="Tuned against base",
+    after="opponents",
+    reads=("evaluation.json", "ledger.json"),
+    view=difference_view,
+    line=verdict_lines,
+    line_after="ledger",
+)

@@ -1,0 +1,19 @@
+"""Why a run did not come to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.reports.section import Section
+
+TITLES = {"failed": "This run failed", "stopped": "This run was stopped"}
+
+
+def trouble_view(status: dict[str, Any]) -> tuple[str, str] | None:
+    """A headline and a reason when the run did not come to its end."""
+    word = str(status.get("status"))
+    reason = status.get("error") or status.get("reason") or "The numbers below are as far as it came."
+    return (TITLES[word], str(reason)) if word in TITLES else None
+
+
+SECTION = Section(key="trouble", reads=("status.json",), view=trouble_view)

@@ -1,0 +1,1 @@
+"""What was asked for beyond the verdict: more data, confidence, luck, likes, the reference model."""

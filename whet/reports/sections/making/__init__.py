@@ -1,0 +1,1 @@
+"""How the model was made: curves, rows, recipe, checks and machine."""

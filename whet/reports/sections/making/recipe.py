@@ -1,0 +1,30 @@
+"""The recipe: what the rules filled in, and all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.reports.section import Section
+from whet.reports.sheet import Sheet, plain
+from whet.text.wording import setting
+
+
+def recipe_view(choices: list[dict[str, Any]], recipe: str) -> dict[str, Any] | None:
+    """The choices of the rules as a table, and the text of the whole recipe."""
+    sheet = choices_view(choices)
+    return {"choices": sheet, "recipe": recipe} if sheet or recipe else None
+
+
+def choices_view(choices: list[dict[str, Any]]) -> Sheet | None:
+    """Key, value and reason of each setting that a rule filled in."""
+    rows = [plain(choice["key"], setting(choice["value"]), choice["reason"]) for choice in choices]
+    return Sheet(["key", "value", "reason"], rows, style="keys choices") if rows else None
+
+
+SECTION = Section(
+    key="recipe",
+    title="Recipe",
+    after="ledger",
+    reads=("choices.json", "recipe.resolved.yaml"),
+    view=recipe_view,
+)
