@@ -24,11 +24,10 @@ INSIDE = {
     ("whet.training.hooks", "mean_loss"): "a validation",
     ("whet.training.session", "load_best"): "saving the model",
     ("whet.training.hooks", "save_last"): "a checkpoint",
-    ("whet.evaluation.heldout", "ask"): "writing answers",
-    ("whet.evaluation.forgetting.measure", "ask"): "writing skills",
+    ("whet.evaluation.contest", "ask"): "writing answers",
     ("whet.evaluation.forgetting.measure", "text_nll"): "reading general text",
     ("whet.evaluation.forgetting.measure", "kl_by_prompt"): "the distance from the base",
-    ("whet.verbs.stages", "open_model"): "opening the model",
+    ("whet.verbs.stages", "open_trained"): "opening the model",
     ("whet.verbs.stages", "write_report"): "the report",
     ("whet.training.retention.replay", "own_samples"): "the base's own samples",
 }

@@ -54,7 +54,7 @@ INSIDE = {
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
-        "answers goal leaks decision forgetting judges retrieval methods opponents record studies preflight "
+        "contest goal leaks decision forgetting judges retrieval methods opponents record studies preflight "
         "comparison"
     ),
     "reports": (

@@ -19,10 +19,9 @@ from typing import Any, Literal
 
 from whet.data.prepare import Prepared
 from whet.errors import DataError, InputError, count, nearest
-from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.contest import Contest
+from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.models import Side
-from whet.model.base import Base
 from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Classify, Recipe
 from whet.recipe.sections.goal import Goal
@@ -91,17 +90,17 @@ def judge_goal(
     return {"goal": measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)}
 
 
-def answers_timed(recipe: Recipe, tuned: Side, origin: Base, prepared: Prepared) -> list[float]:
+def answers_timed(contest: Contest) -> list[float]:
     """Seconds of the first TIMED answers, each asked alone, where the recipe's goal bounds them; else none."""
+    recipe = contest.recipe
     if recipe.goal is None or recipe.goal.seconds_per_answer is None:
         return []
-    rows, renderer, seconds = prepared.test_rows, prepared.renderer, []
-    tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
-    side = replace(tuned, memory=None)  # an answer that is remembered takes no time
-    for row in rows[:TIMED]:
-        prompt = renderer.prompt_ids(row.prompt, row.tools)
+    rows, seconds = contest.rows, []
+    tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
+    side = replace(contest.tuned, memory=None)  # an answer that is remembered takes no time
+    for prompt in contest.prompts(rows[:TIMED]):
         began = time.perf_counter()
-        ask(side, origin, [prompt], renderer, tokens, lambda done: None)
+        contest.answers(side, [prompt], tokens)
         seconds.append(time.perf_counter() - began)
     return seconds
 

@@ -13,18 +13,20 @@ from whet.data.prepare import Prepared
 from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
-from whet.evaluation.answers import measure_rows
+from whet.evaluation.contest import Contest, Measured, open_contest
 from whet.evaluation.forgetting.measure import KL_ROWS, measure_forgetting
 from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.goal import answers_timed, judge_goal, provable, told_provable
-from whet.evaluation.heldout import measure_blocks, measure_rewarded
 from whet.evaluation.judges.language_model import measure_judge
 from whet.evaluation.judges.win_rate import measure_wins, with_answers
 from whet.evaluation.leaks import without_leaks
+from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.methods.bake import measure_baked
+from whet.evaluation.methods.blocks import measure_blocks
 from whet.evaluation.methods.distil import measure_distilled
-from whet.evaluation.methods.headed import Measured, measure_headed
-from whet.evaluation.models import remember, sides_of
+from whet.evaluation.methods.headed import measure_headed, open_heads
+from whet.evaluation.methods.rewarded import measure_rewarded
+from whet.evaluation.models import remember
 from whet.evaluation.opponents.of_run import oppose_head, oppose_text, oppose_words
 from whet.evaluation.record import MADE_OF, made_of
 from whet.evaluation.retrieval.measure import measure_retrieved
@@ -34,8 +36,8 @@ from whet.evaluation.transcript import FILE
 from whet.generation.teacher import teacher_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
-from whet.model.folder import prove_template, prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.folder import read_facts
+from whet.model.open import checked_path, open_trained
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
@@ -133,15 +135,9 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     if not isinstance(source, Prepared):
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    path = run.read_json("selfcheck.json", "path")["path"]
     observer.phase("measuring the way from base to tuned")
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    found = measure_frontier(
-        opened, opened.use_forest and path != "plain", source, session.renderer, recipe,
-        lambda done, total: observer.step(done, total, {}),
-    )  # fmt: skip
+    opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
+    found = measure_frontier(open_contest(session, opened, observer))
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
     run.write_json("frontier.json", found)
     write_text(run.folder / "frontier.svg", draw(found))
@@ -150,15 +146,9 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
 
 def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
-    run, recipe = session.run, session.recipe
-    facts, path = proved(session)
     observer.phase("choosing a point nearer to the base")
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    found = choose_nearer(
-        opened, opened.use_forest and path != "plain", session.material.source, session.renderer, recipe, below,
-        lambda done, total: observer.step(done, total, {}),
-    )  # fmt: skip
-    run.write_json("nearer.json", found)
+    found = choose_nearer(contest_of(session, observer), below)
+    session.run.write_json("nearer.json", found)
     return found
 
 
@@ -173,14 +163,12 @@ def effort_so_far(run: Run) -> dict[str, Any]:
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
-def proved(session: Session) -> tuple[dict[str, Any], str]:
-    """The facts of the saved model, once its weights and its template are what was saved, and the path that its
-    self-check allowed. Raises ModelError, RunFolderError."""
-    run = session.run
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    prove_template(facts, session.renderer)
-    return facts, run.read_json("selfcheck.json", "path")["path"]
+def contest_of(session: Session, observer: Observer) -> Contest:
+    """The trained model and its base, once both are proved to be what was trained. Raises ModelError, RunFolderError,
+    ProofError."""
+    trust = session.recipe.trust_remote_code
+    opened = open_trained(session.run, renderer=session.renderer, trust_remote_code=trust)
+    return open_contest(session, opened, observer)
 
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
@@ -188,15 +176,14 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
-    facts, path = proved(session)
     observer.phase("opening base and tuned")
     if isinstance(recipe.method, HeadMethod):
-        assert isinstance(source, Prepared)
-        measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
-        oppose_head(measured, lines, recipe, source)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source)
+        heads = open_heads(session, observer)
+        measured, lines = measure_headed(heads)
+        oppose_head(measured, lines, heads)
+        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, heads.prepared)
     else:
-        measured, lines = _measured_words(session, facts, path, observer)
+        measured, lines = _measured_words(session, observer)
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
@@ -216,40 +203,35 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     return run.read_json("evaluation.json")
 
 
-def _measured_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> Measured:
+def _measured_words(session: Session, observer: Observer) -> Measured:
     """What a language model writes, or finds likely, beside its base."""
     run, recipe, source = session.run, session.recipe, session.material.source
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    use_forest = opened.use_forest and path != "plain"
-    base, tuned = sides_of(opened.model, use_forest, opened.base_model)
+    contest = contest_of(session, observer)
     observer.phase("evaluating base and tuned")
-    remember(base, tuned, opened.base, session.renderer.stop_ids, run.folder / FILE, facts)
+    remember(*contest.sides, contest.loaded, session.renderer.stop_ids, run.folder / FILE, contest.opened.facts)
     rewards = None
     lines: list[dict[str, Any]] = []
     prompts: list[list[int]] = []
     clusters = None
 
-    def progress(done: int, total: int) -> None:
-        observer.step(done, total, {})
-
     if isinstance(source, Corpus):
         assert isinstance(recipe.method, Pretrain) and recipe.method.context
-        measured, values = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
-        oppose_text(measured, values, source, base, recipe.method.context, recipe)
+        measured, values = measure_blocks(contest, recipe.method.context)
+        oppose_text(measured, values, contest, recipe.method.context)
     elif isinstance(recipe.method, Rollouts):
         rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
-        measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
+        measured, lines = measure_rewarded(contest, rewards)
     elif isinstance(recipe.method, Distil):
-        teacher = teacher_of(recipe, run, path)
-        measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)
+        teacher = teacher_of(recipe, run, checked_path(run))
+        measured, lines = measure_distilled(contest, teacher)
     elif isinstance(recipe.method, Bake):
-        measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
+        measured, lines = measure_baked(contest, recipe.method.prompt)
     else:
-        measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+        measured, lines = measure_rows(contest)
     if isinstance(source, Prepared):
-        oppose_words(measured, lines, base, opened.base, recipe, source, run, rewards, observer)
+        oppose_words(measured, lines, contest, rewards)
     if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
-        lines = with_answers(lines, base, tuned, opened.base, source, recipe, progress)
+        lines = with_answers(lines, contest)
     if recipe.evaluate.wins and isinstance(source, Prepared):
         winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
         measured["wins"] = measure_wins(lines, source.test_rows, winning, recipe.seed)
@@ -259,18 +241,14 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
     if recipe.evaluate.judge and isinstance(source, Prepared):
         observer.phase("judging")
-        measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
+        measured["judge"], lines = measure_judge(lines, contest)
     if isinstance(source, Prepared):
         asked = source.test_rows[:KL_ROWS]
-        prompts, clusters = [session.renderer.prompt_ids(row.prompt, row.tools) for row in asked], clusters_of(asked)
-        timed = answers_timed(recipe, tuned, opened.base, source)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source, timed)
+        prompts, clusters = contest.prompts(asked), clusters_of(asked)
+        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source, answers_timed(contest))
     if recipe.evaluate.forgetting:
         observer.phase("measuring what was forgotten")
-        renderer = session.renderer
-        measured["forgetting"] = measure_forgetting(
-            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters, run.folder.parent / "cache"
-        )
+        measured["forgetting"] = measure_forgetting(contest, prompts, clusters, run.folder.parent / "cache")
         measured["verdict"]["sentence"] += ship.in_verdict(measured)
     return measured, lines
 

@@ -15,8 +15,9 @@ from whet.evaluation.comparison.compared import (
     refuse_too_late,
     refuse_uncomparable,
 )
+from whet.evaluation.contest import Contest
+from whet.evaluation.methods.headed import open_heads
 from whet.evaluation.metrics.turns import answers_of
-from whet.evaluation.models import sides_of
 from whet.evaluation.studies.curve_runs import (
     measure_curve,
     of_share,
@@ -34,7 +35,6 @@ from whet.evaluation.studies.validation_answers import (
     refuse_without_answers,
 )
 from whet.model.folder import read_facts
-from whet.model.open import open_model
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.conflicts.keep import no_nearer, refuse_keep_contradictions
 from whet.recipe.keywords import in_python
@@ -53,7 +53,7 @@ from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, JUDGED, Run
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
-from whet.verbs.stages import frontier_of, nearer_of, proved, register
+from whet.verbs.stages import contest_of, frontier_of, nearer_of, register
 from whet.verbs.tune import Input, finished, gathered, recipe_of, tune
 
 
@@ -120,12 +120,11 @@ def failures(
 def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
     """The facts of failures.json, which it writes with its list for people."""
     run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    facts, path = proved(session)
     observer.phase("asking the tuned model")
     if isinstance(recipe.method, Classify):
-        name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
+        name, asked = classify_validation(open_heads(session, observer))
     else:
-        name, asked = _asked_words(session, facts, path, observer)
+        name, asked = _asked_words(contest_of(session, observer))
     trained = [turn for row in read_rows(recipe, prepared, ("trained",)) for turn in answers_of(row)]
     found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
@@ -134,18 +133,13 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     return result
 
 
-def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> tuple[str, list[Asked]]:
+def _asked_words(contest: Contest) -> tuple[str, list[Asked]]:
     """What a language model writes for the validation rows, or finds likelier."""
-    run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
-    if prepared.shape.paired:
-        return compare_validation(tuned, prepared, recipe)
-    method = recipe.method
-    rewards = build_rewards(method.rewards, run.folder / JUDGED) if isinstance(method, Rollouts) else None
-    return ask_validation(
-        tuned, opened.base, prepared, recipe, rewards, lambda done, total: observer.step(done, total, {})
-    )
+    if contest.prepared.shape.paired:
+        return compare_validation(contest)
+    method = contest.recipe.method
+    rewards = build_rewards(method.rewards, contest.run.folder / JUDGED) if isinstance(method, Rollouts) else None
+    return ask_validation(contest, rewards)
 
 
 @in_python

@@ -49,8 +49,7 @@ from whet.evaluation.transcript import FILE, Told
 from whet.generation.chat_client import secret_of
 from whet.generation.collection.sources import refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, install_forest
-from whet.model.folder import prove_template, prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.observer import Observer
 from whet.recipe.external import is_function
@@ -202,13 +201,9 @@ class Comparison:
         session, recipe, renderer = self.session, self.session.recipe, self.session.renderer
         if trained:
             self.observer.phase("opening base and tuned model")
-            facts = read_facts(session.run.model)
-            prove_weights(facts, session.run.model)
-            prove_template(facts, renderer)
-            path = session.run.read_json("selfcheck.json", "path")["path"]
-            opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-            base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
-            origin = opened.base
+            opened = open_trained(session.run, renderer=renderer, trust_remote_code=recipe.trust_remote_code)
+            base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
+            origin, facts = opened.base, opened.facts
             tuned_side: Side | None = tuned
         else:
             origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)

@@ -12,6 +12,7 @@ from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared, read_rows
 from whet.data.pretrain.blocks import read_through
 from whet.data.pretrain.corpus import Corpus
+from whet.evaluation.contest import Contest, HeldOut
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import turns_of
@@ -39,17 +40,10 @@ HEADS = "a head names classes or numbers, and writes no answer that examples cou
 
 
 def oppose_words(
-    measured: dict[str, Any],
-    lines: Lines,
-    base: Side,
-    origin: Base,
-    recipe: Recipe,
-    prepared: Prepared,
-    run: Run,
-    rewards: Rewards | None,
-    observer: Observer,
+    measured: dict[str, Any], lines: Lines, contest: Contest, rewards: Rewards | None = None
 ) -> None:
     """Puts the verdict over all opponents into `measured`, and their answers into `lines`."""
+    recipe, prepared, base = contest.recipe, contest.prepared, contest.base
     if prepared.shape.paired or prepared.shape.kind == "unpaired":
         rule = pair_rule if prepared.shape.paired else mark_rule
         trained = read_rows(recipe, prepared, ("trained",))
@@ -63,25 +57,27 @@ def oppose_words(
         rows = referred(prepared.test_rows, lines)
         turns = turns_of(rows, recipe.seed) if "turns" in measured else None
         asked = rows if turns is None else turns.rows
-        setting = setting_of(measured["metric"]["name"], asked, base, origin, recipe, prepared, rewards, observer)
-        found = written_opponents(setting, lines, learned(run), run, turns)
+        name = measured["metric"]["name"]
+        setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
+        found = written_opponents(setting, lines, learned(contest.run), contest.run, turns)
     of_lines(measured, lines, found, recipe.seed)
 
 
-def oppose_text(
-    measured: dict[str, Any], values: dict[str, list[float]], corpus: Corpus, base: Side, context: int, recipe: Recipe
-) -> None:
+def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contest: Contest, context: int) -> None:
     """For pre-training: the base, and the frequencies of tokens."""
+    recipe, corpus = contest.recipe, contest.source
+    assert isinstance(corpus, Corpus)
     places = list(range(len(values["base"])))
-    vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
+    vocabulary = causal_lm(contest.base.policy.model).config.get_text_config().vocab_size
     count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
     guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
     start = Opponent("base", "the base as it is", places, values["base"])
     judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
 
 
-def oppose_head(measured: dict[str, Any], lines: Lines, recipe: Recipe, prepared: Prepared) -> None:
+def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> None:
     """For heads: the base as it was measured, a constant, and for single classes the base asked in words."""
+    recipe, prepared = held_out.recipe, held_out.prepared
     kind = measured["base"]["kind"]
     both = measured.pop("without_training", None)
     start = base_of(lines, None, "the base without a head")
