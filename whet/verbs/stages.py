@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
@@ -59,9 +59,9 @@ from whet.verbs.findings import leaks_in
 
 def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
-    if isinstance(session.material.source, Corpus):
+    if isinstance(session.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    recipe, source = session.recipe, session.material.prepared
+    recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
         for line in told_provable(provable(recipe.goal, source.test_rows)):
@@ -75,7 +75,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         scaled(session, observer)
         write_card(session.run)
         return effort_so_far(session.run)
-    sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
+    sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
     forget_peak(device())
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
     stopped = {
@@ -107,7 +107,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
 def choosing_prompts(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
-    recipe, source = session.recipe, session.material.source
+    recipe, source = session.recipe, session.source
     if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
         return []
     task_rows(recipe, source)
@@ -129,7 +129,7 @@ def scaled(session: Session, observer: Observer) -> None:
 
 def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     if not isinstance(source, Prepared):
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
@@ -155,7 +155,7 @@ def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, A
     observer.phase("choosing a point nearer to the base")
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     found = choose_nearer(
-        opened, opened.use_forest and path != "plain", session.material.source, session.renderer, recipe, below,
+        opened, opened.use_forest and path != "plain", session.source, session.renderer, recipe, below,
         lambda done, total: observer.step(done, total, {}),
     )  # fmt: skip
     run.write_json("nearer.json", found)
@@ -184,7 +184,7 @@ def proved(session: Session) -> tuple[dict[str, Any], str]:
 
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
@@ -218,7 +218,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
 
 def _measured_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> Measured:
     """What a language model writes, or finds likely, beside its base."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     use_forest = opened.use_forest and path != "plain"
     base, tuned = sides_of(opened.model, use_forest, opened.base_model)
@@ -238,14 +238,15 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
         oppose_text(measured, values, source, base, recipe.method.context, recipe)
     elif isinstance(recipe.method, Rollouts):
         rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
-        measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
+        measured, lines = measure_rewarded(base, tuned, opened.base, prepared_of(source), rewards, recipe, progress)
     elif isinstance(recipe.method, Distil):
         teacher = teacher_of(recipe, run, path)
-        measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)
+        measured, lines = measure_distilled(base, tuned, opened.base, prepared_of(source), teacher, recipe, progress)
     elif isinstance(recipe.method, Bake):
-        measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
+        measured, lines = measure_baked(base, tuned, opened.base, prepared_of(source), recipe, progress)
     else:
-        measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
+        rows = prepared_of(source)
+        measured, lines = measure_rows(base, tuned, opened.base, rows, recipe.evaluate, recipe.seed, progress)
     if isinstance(source, Prepared):
         oppose_words(measured, lines, base, opened.base, recipe, source, run, rewards, observer)
     if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
@@ -276,10 +277,10 @@ def _measured_words(session: Session, facts: dict[str, Any], path: str, observer
 
 
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.material.ledger.summary() | session.run.accepted()
+    ledger = session.source.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
-    source = session.material.source
+    source = session.source
     apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
     return {
         "run": session.run.name,

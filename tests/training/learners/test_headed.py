@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from whet.training.learners.headed import head_reading
 
 from tests.tiny_models import segments_of, tiny
 from whet.data.batches.loader import Loader, in_order
@@ -25,7 +26,6 @@ from whet.recipe.schema import Classify, Lora, Reward
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
 from whet.training.learners.classify import Classification, Outputs, class_weights
-from whet.training.learners.headed import head_reading
 from whet.training.learners.reward import RewardModelling, pair_scores
 from whet.training.self_check import self_check
 from whet.training.session import open_session, train

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean as mean
 from typing import Any
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import read_rows
 from whet.data.pretrain.corpus import Corpus
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.raft import as_asked
+from whet.data.source import Source
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget, text_budget
 from whet.evaluation.forgetting.measures import choosing_texts, text_measure
@@ -51,7 +52,7 @@ class Point:
 def choose_nearer(
     opened: Opened,
     use_forest: bool,
-    source: Prepared | Corpus,
+    source: Source,
     renderer: Renderer,
     recipe: Recipe,
     below: float,
@@ -85,7 +86,7 @@ def choose_nearer(
     return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
 
 
-def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], str]:
+def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
     """Validation rows with answers that can be scored, and by what; none where there are none."""
     if isinstance(source, Corpus):
         return [], ""
@@ -97,7 +98,7 @@ def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], st
     return ([], "") if name == "nll" else (rows, name)
 
 
-def _general(recipe: Recipe, source: Prepared | Corpus, renderer: Renderer, opened: Opened) -> list[Asked]:
+def _general(recipe: Recipe, source: Source, renderer: Renderer, opened: Opened) -> list[Asked]:
     """Held-back prompts with answers, where the base has skills with a budget."""
     if isinstance(source, Corpus) or not skills.load_suite(opened.base.path):
         return []
