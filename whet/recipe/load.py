@@ -21,7 +21,8 @@ from whet.recipe.file_formats import other_format, sheet_of
 from whet.recipe.files.compare import comparison_beside
 from whet.recipe.files.rewards import rewards_beside
 from whet.recipe.files.teachers import refuse_teacher_contradictions, teacher_beside
-from whet.recipe.methods.rollouts import Ppo, Rollouts
+from whet.recipe.methods.ppo import Ppo
+from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
 from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.sections.adapters import refuse_adapter_contradictions
