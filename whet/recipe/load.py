@@ -23,7 +23,7 @@ from whet.recipe.files.rewards import rewards_beside
 from whet.recipe.files.teachers import refuse_teacher_contradictions, teacher_beside
 from whet.recipe.methods.ppo import Ppo
 from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.schema import Dpo, Full, Recipe, Reward
 from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.sections.adapters import refuse_adapter_contradictions
 from whet.recipe.sections.retrieval import documents_beside, refuse_retrieval_contradictions
@@ -116,7 +116,7 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
     refuse_teacher_contradictions(recipe, where)
-    refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
+    refuse_retrieval_contradictions(recipe, where)
     refuse_evaluation_contradictions(recipe, where)
     refuse_goal_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
@@ -134,10 +134,8 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     what, fix = "", ""
     if isinstance(recipe.adapter, Full):
         what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
-    elif isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
-        what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
-    elif isinstance(recipe.method, HeadMethod):
-        what, fix = "a head is saved with its adapter merged, which 4 bits cannot hold", "use a smaller base"
+    elif why := recipe.method.why_not("quantise", recipe):
+        what, fix = why.what, why.fix
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from whet.recipe.methods.features import SENTENCES, Feature, Refusal
-from whet.recipe.strict import Strict
+from whet.recipe.strict import Conflict, Strict
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
@@ -88,3 +88,8 @@ class MethodKeys(Strict):
             return None
         what, fix = SENTENCES[feature]
         return Refusal(what.format(kind=self.name, without=self.no_failures), fix, self.name)
+
+    def refuses(self, recipe: Recipe, feature: Feature, asked: bool, value: str) -> list[Conflict]:
+        """The conflict of a recipe that asks, as `value`, for what its method does not go with; else none."""
+        why = self.why_not(feature, recipe) if asked else None
+        return [] if why is None else [(True, why.what, value, why.fix)]
