@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whet.recipe.external import is_function
-from whet.recipe.files.teachers import NOT_OF_ANSWERS
+from whet.recipe.methods.own_answers import NOT_OF_ANSWERS
 from whet.recipe.schema import Recipe
 from whet.recipe.strict import Conflict, refuse_first
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.recipe.schema import Classify, Evaluate, Recipe
+from whet.recipe.schema import Evaluate, Recipe
 from whet.recipe.sections.compare import Compare
 from whet.recipe.strict import Conflict, refuse_first
 
@@ -58,7 +58,7 @@ def _forgotten(recipe: Recipe) -> list[Conflict]:
 
 
 def _learned(recipe: Recipe) -> list[Conflict]:
-    method, wanted, schedule = recipe.method, recipe.evaluate, recipe.schedule
+    wanted, schedule = recipe.evaluate, recipe.schedule
     return [
         (
             recipe.columns.passage is not None and recipe.retrieval is None,
@@ -93,16 +93,4 @@ def _learned(recipe: Recipe) -> list[Conflict]:
             "leave it out, or set schedule.kind: hold",
         ),
         *recipe.method.refuses(recipe, "system", recipe.system is not None, f"system: {recipe.system}"),
-        (
-            isinstance(method, Classify) and method.task == "regression" and method.class_weights != "none",
-            "a number has no classes that could be weighed",
-            "method.class_weights: balanced",
-            "leave method.class_weights out",
-        ),
-        (
-            isinstance(method, Classify) and method.task == "regression" and method.thresholds != "tuned",
-            "a number has no classes with thresholds",
-            "method.thresholds: half",
-            "leave method.thresholds out",
-        ),
     ]

@@ -89,6 +89,10 @@ class MethodKeys(Strict):
         what, fix = SENTENCES[feature]
         return Refusal(what.format(kind=self.name, without=self.no_failures), fix, self.name)
 
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        """Keys that are right alone and wrong beside this method's own."""
+        return []
+
     def refuses(self, recipe: Recipe, feature: Feature, asked: bool, value: str) -> list[Conflict]:
         """The conflict of a recipe that asks, as `value`, for what its method does not go with; else none."""
         why = self.why_not(feature, recipe) if asked else None

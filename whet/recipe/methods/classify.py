@@ -9,6 +9,7 @@ from pydantic import Field
 from whet.recipe.methods.base import RowNeeds
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.headed import Headed
+from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
@@ -41,3 +42,20 @@ class Classify(Headed):
             what = "failures are looked for among answers, and a regression gives numbers"
             return Refusal(what, "see the largest errors in answers.jsonl; do not collect by them", self.kind)
         return super().why_not(feature, recipe)
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        number = self.task == "regression"
+        return [
+            (
+                number and self.class_weights != "none",
+                "a number has no classes that could be weighed",
+                "method.class_weights: balanced",
+                "leave method.class_weights out",
+            ),
+            (
+                number and self.thresholds != "tuned",
+                "a number has no classes with thresholds",
+                "method.thresholds: half",
+                "leave method.thresholds out",
+            ),
+        ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from whet.recipe.methods.base import PAIRED, Kind
 from whet.recipe.methods.preferences import Preferences
+from whet.recipe.strict import Conflict
+
+if TYPE_CHECKING:
+    from whet.recipe.schema import Recipe
 
 
 class Dpo(Preferences):
@@ -32,3 +36,19 @@ class Dpo(Preferences):
     sft_weight: float | None = Field(
         default=None, ge=0, description="Weight of the chosen answer's own loss (RPO); default 0, for orpo 1."
     )
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        """Keys that the loss does not look at."""
+        read = (
+            ("gamma", self.gamma, ("simpo",)),
+            ("label_smoothing", self.label_smoothing or None, ("sigmoid", "sigmoid-norm", "simpo")),
+        )
+        return [
+            (
+                value is not None and self.loss not in losses,
+                f"the loss {self.loss} has no {key}",
+                f"method.{key}: {value}",
+                f"leave it out, or set method.loss: {' or '.join(losses)}",
+            )
+            for key, value, losses in read
+        ]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from whet.recipe.methods.base import ANSWERED, MethodKeys, RowNeeds
 from whet.recipe.methods.features import Feature
+from whet.recipe.strict import Conflict
+
+if TYPE_CHECKING:
+    from whet.recipe.schema import Recipe
+
+NOT_OF_ANSWERS = ("nll", "preference-accuracy", "mark-accuracy")
+"""Metrics that compare probabilities."""
 
 
 class OwnAnswers(MethodKeys):
@@ -23,3 +30,25 @@ class OwnAnswers(MethodKeys):
     @property
     def answer_tokens(self) -> int:
         return self.max_new_tokens
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        return [
+            (
+                recipe.batch_tokens is not None,
+                "a step is counted in prompts here, not in tokens",
+                f"batch_tokens: {recipe.batch_tokens}",
+                "set method.prompts instead",
+            ),
+            (
+                recipe.too_long == "truncate",
+                "a prompt that was cut off asks for something else",
+                "too_long: truncate",
+                "leave too_long out: such prompts are dropped, and counted",
+            ),
+            (
+                recipe.evaluate.metric in NOT_OF_ANSWERS,
+                "answers are compared here, not probabilities",
+                f"evaluate.metric: {recipe.evaluate.metric}",
+                "leave evaluate.metric out",
+            ),
+        ]

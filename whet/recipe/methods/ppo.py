@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from whet.recipe.methods.rollouts import Rollouts
+from whet.recipe.sections.adapters import Full
+from whet.recipe.strict import Conflict
+
+if TYPE_CHECKING:
+    from whet.recipe.schema import Recipe
 
 
 class Ppo(Rollouts):
@@ -33,3 +38,14 @@ class Ppo(Rollouts):
     trace: float = Field(default=0.95, ge=0, le=1, description="How far advantages trust later rewards (lambda).")
     whiten: bool = Field(default=True, description="Bring the advantages of a rollout to mean 0 and deviation 1.")
     entropy: float = Field(default=0.0, ge=0, description="Weight of a bonus for undecided next tokens.")
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        return [
+            *super().conflicts(recipe),
+            (
+                self.critic == "frozen" and isinstance(recipe.adapter, Full),
+                "a frozen critic reads the base, and adapter: full leaves no base to read",
+                "critic: frozen",
+                "set method.critic: shared, or use adapter: lora",
+            ),
+        ]

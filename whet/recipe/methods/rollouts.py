@@ -8,7 +8,9 @@ from pydantic import Field
 
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.own_answers import OwnAnswers
+from whet.recipe.sections.adapters import Full
 from whet.recipe.sections.rewards import SomeRewards
+from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
@@ -35,6 +37,23 @@ class Rollouts(OwnAnswers):
             fix = "name evaluate.metric, which both then use; or give a number, such as keep.scale: 0.7"
             return Refusal(what, fix, self.name)
         return super().why_not(feature, recipe)
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        return [
+            *super().conflicts(recipe),
+            (
+                self.kl > 0 and isinstance(recipe.adapter, Full),
+                "kl holds the model to its base, and adapter: full leaves no base to read",
+                f"kl: {self.kl}",
+                "set method.kl: 0, or use adapter: lora",
+            ),
+            (
+                recipe.checkpoint_every is not None and recipe.checkpoint_every % self.updates != 0,
+                "a run goes on where new answers are written, every `method.updates` steps",
+                f"checkpoint_every: {recipe.checkpoint_every}",
+                f"make checkpoint_every a multiple of {self.updates}",
+            ),
+        ]
 
 
 class Groups(Rollouts):
