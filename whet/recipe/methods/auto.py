@@ -14,6 +14,7 @@ class Auto(MethodKeys):
     summary: ClassVar[str] = "the one of `sft`, `dpo` and `kto` that the form of the rows asks for"
     guide: ClassVar[str] = "methods/README.md"
     rows: ClassVar[RowNeeds] = RowNeeds(forms=ANSWERED | TEXT | PAIRED | MARKED)
+    replays: ClassVar[bool] = True
     cannot: ClassVar[frozenset[Feature]] = frozenset({"failures"})
 
     kind: Literal["auto"] = "auto"

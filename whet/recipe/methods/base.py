@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from whet.recipe.methods.features import SENTENCES, Feature, Refusal
+from whet.recipe.methods.usual import Facts, Work, usual_batch, usual_epochs, usual_rate
 from whet.recipe.strict import Conflict, Strict
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ ANSWERED: frozenset[Kind] = frozenset({"chat", "prompt-completion", "alpaca", "s
 TEXT: frozenset[Kind] = frozenset({"text"})
 Rendering = Literal["conversation", "prompt", "text", "prefixed", "document"]
 """How a row becomes tokens: whole, up to its answer, its text alone, under a system prompt, or in blocks of text."""
+
+
+Fill = Callable[[str, tuple[Any, str]], None]
+"""Gives a key of the method its value, with the reason, where the recipe leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class MethodKeys(Strict):
     """Why its validation rows have no answers that could fail, where `failures` is among what it cannot."""
     many_passes: ClassVar[bool] = False
     """It makes several passes over its rows, so that the rate may be held while they help."""
+    replays: ClassVar[bool] = False
+    """The base's own words are learned beside its rows, unless the recipe says otherwise."""
 
     @property
     def name(self) -> str:
@@ -97,3 +105,34 @@ class MethodKeys(Strict):
         """The conflict of a recipe that asks, as `value`, for what its method does not go with; else none."""
         why = self.why_not(feature, recipe) if asked else None
         return [] if why is None else [(True, why.what, value, why.fix)]
+
+    # ---- rules for what the recipe leaves out; each gives (value, reason)
+
+    def fill(self, facts: Facts, fill: Fill) -> None:
+        """Its own keys."""
+
+    def epochs(self, facts: Facts) -> tuple[float, str]:
+        """Passes over the training rows."""
+        return usual_epochs(facts)
+
+    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str] | None:
+        """Tokens of a step; None where a step is counted otherwise."""
+        return usual_batch(recipe, facts, passes, least_rows=1, floor="")
+
+    def work(self, recipe: Recipe, facts: Facts) -> Work:
+        """What an epoch consists of; `recipe.batch_tokens` is filled in where it counts."""
+        assert recipe.batch_tokens is not None
+        return Work(facts.tokens, recipe.batch_tokens, "tokens")
+
+    def step_tokens(self, recipe: Recipe, facts: Facts) -> int:
+        """Tokens of an optimiser step; where answers are written the most that there can be."""
+        assert recipe.batch_tokens is not None
+        return recipe.batch_tokens
+
+    def checkpoint_every(self, every: int) -> int:
+        """Steps between checkpoints: those of the rule, or the nearest that the method can resume from."""
+        return every
+
+    def rate(self, hidden: int) -> tuple[float, str]:
+        """(rate for all weights of a base of this hidden size, its source)."""
+        return usual_rate(hidden)

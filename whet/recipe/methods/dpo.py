@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from whet.recipe.methods.base import PAIRED, Kind
+from whet.recipe.methods.base import PAIRED, Fill, Kind
 from whet.recipe.methods.preferences import Preferences
+from whet.recipe.methods.usual import Facts, usual_rate
 from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
+
+BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
+"""By the loss. The reward of a token is smaller than that of an answer, so losses that take the mean want more: 5 in
+Tulu 3 (sigmoid-norm), 2 to 2.5 for SimPO's authors. ORPO's is its lambda, 0.1 in its paper."""
+SOURCES = {"sigmoid-norm": "Tulu 3", "simpo": "SimPO's authors", "orpo": "ORPO's lambda"}
+GAMMA = 0.5
+"""SimPO's margin: TRL's default; its authors' values are 0.3 to 1.6, by model (arXiv 2405.14734)."""
+ORPO_UNDER_SFT = 4.0
+"""Most of ORPO's loss is the answer's own; its authors trained 7B models at 5e-6 to 8e-6 (arXiv 2403.07691)."""
 
 
 class Dpo(Preferences):
@@ -52,3 +62,18 @@ class Dpo(Preferences):
             )
             for key, value, losses in read
         ]
+
+    def fill(self, facts: Facts, fill: Fill) -> None:
+        whose = SOURCES.get(self.loss, "Rafailov et al. 2023")
+        fill("beta", (BETA[self.loss], f"The usual value for {self.loss} ({whose})."))
+        if self.loss == "simpo":
+            fill("gamma", (GAMMA, "TRL's default; its authors took 0.3 to 1.6."))
+        alone = (0.0, "The pairs alone; 0.2 to 1 also keeps the chosen answers likely (RPO, arXiv 2404.19733).")
+        both = (1.0, "ORPO is the answer's own loss plus the odds ratio (arXiv 2403.07691, eq. 6).")
+        fill("sft_weight", both if self.loss == "orpo" else alone)
+
+    def rate(self, hidden: int) -> tuple[float, str]:
+        if self.loss != "orpo":
+            return super().rate(hidden)
+        rate, source = usual_rate(hidden)
+        return rate / ORPO_UNDER_SFT, f"{source}, divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"

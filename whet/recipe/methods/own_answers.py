@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from whet.recipe.methods.base import ANSWERED, MethodKeys, RowNeeds
 from whet.recipe.methods.features import Feature
+from whet.recipe.methods.usual import Facts, Work
 from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
@@ -52,3 +54,15 @@ class OwnAnswers(MethodKeys):
                 "leave evaluate.metric out",
             ),
         ]
+
+    def epochs(self, facts: Facts) -> tuple[float, str]:
+        return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
+
+    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> None:
+        return None
+
+    def work(self, recipe: Recipe, facts: Facts) -> Work:
+        return Work(facts.rows, float(self.prompts), "prompts")
+
+    def step_tokens(self, recipe: Recipe, facts: Facts) -> int:
+        return math.ceil(self.prompts * (facts.mean + self.samples * self.max_new_tokens))

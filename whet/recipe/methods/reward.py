@@ -9,6 +9,8 @@ from pydantic import Field
 from whet.recipe.methods.base import PAIRED, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.headed import Headed
+from whet.recipe.methods.preferences import ONE_PASS
+from whet.recipe.methods.usual import Facts
 
 
 class Reward(Headed):
@@ -24,3 +26,6 @@ class Reward(Headed):
     center: float = Field(
         default=0.01, ge=0, description="Weight of the term that holds the mean of a pair's two scores near 0."
     )
+
+    def epochs(self, facts: Facts) -> tuple[float, str]:
+        return 1, ONE_PASS

@@ -8,12 +8,17 @@ from pydantic import Field
 
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.own_answers import OwnAnswers
+from whet.recipe.methods.usual import Facts, Work, usual_rate
 from whet.recipe.sections.adapters import Full
 from whet.recipe.sections.rewards import SomeRewards
 from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
+
+UNDER_SFT = 12.0
+"""An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
+5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
 
 
 class Rollouts(OwnAnswers):
@@ -54,6 +59,16 @@ class Rollouts(OwnAnswers):
                 f"make checkpoint_every a multiple of {self.updates}",
             ),
         ]
+
+    def work(self, recipe: Recipe, facts: Facts) -> Work:
+        return Work(facts.rows, self.prompts / self.updates, "prompts")
+
+    def checkpoint_every(self, every: int) -> int:
+        return self.updates * max(1, every // self.updates)
+
+    def rate(self, hidden: int) -> tuple[float, str]:
+        rate, source = usual_rate(hidden)
+        return rate / UNDER_SFT, f"{source}, divided by {UNDER_SFT:g} for rewarded answers (tinker-cookbook)"
 
 
 class Groups(Rollouts):
