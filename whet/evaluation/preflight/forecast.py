@@ -40,7 +40,7 @@ from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.rules import resolve, step_tokens
+from whet.recipe.rules import resolve
 from whet.recipe.schema import Bake, Distil, Recipe
 from whet.training.material import facts_of
 from whet.training.method import Find
@@ -133,7 +133,7 @@ def forecast(
             "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
-            "batch_tokens": step_tokens(recipe, facts),
+            "batch_tokens": recipe.method.step_tokens(recipe, facts),
             "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
