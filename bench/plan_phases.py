@@ -20,7 +20,8 @@ from typing import Any
 INSIDE = {
     ("whet.training.session", "self_check"): "the self-check",
     ("whet.training.session", "rehearse"): "the rehearsal",
-    ("whet.training.session", "references"): "the base's references",
+    ("whet.methods.dpo", "references"): "the base's references",
+    ("whet.methods.kto", "references"): "the base's references",
     ("whet.training.hooks", "mean_loss"): "a validation",
     ("whet.training.session", "load_best"): "saving the model",
     ("whet.training.hooks", "save_last"): "a checkpoint",

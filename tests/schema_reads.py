@@ -13,7 +13,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 from whet.recipe import schema
-from whet.recipe.methods import rollouts
+from whet.recipe.methods import KINDS as METHODS
 from whet.recipe.sections import compare as comparison
 from whet.recipe.sections import goal, keep, rewards
 
@@ -22,9 +22,15 @@ Reads = set[tuple[str, str]]
 NONE: Types = frozenset()
 PARTS: dict[str, Types] = {
     name: frozenset({value})
-    for module in (schema, rollouts, rewards, comparison, keep, goal)
+    for module in (schema, rewards, comparison, keep, goal)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, schema.Strict) and value is not schema.Strict
+}
+PARTS |= {
+    kind.__name__: frozenset({kind})
+    for method in METHODS
+    for kind in method.__mro__
+    if issubclass(kind, schema.Strict) and kind is not schema.Strict
 }
 KINDS = frozenset(kind for kinds in PARTS.values() for kind in kinds)
 

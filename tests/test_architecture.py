@@ -22,16 +22,16 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed methods release monitoring server launcher web".split()
+LATER = "distributed release monitoring server launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
-        "strict external yaml_text secret_keys bases dialects file_formats other_tools sections methods schema "
-        "text_keys trust keywords explain files conflicts keep_rule rules load"
+        "strict external rounding yaml_text secret_keys bases dialects file_formats other_tools sections methods "
+        "schema text_keys trust keywords explain files conflicts keep_rule rules load"
     ),
     "data": (
-        "refused column spool ledger read rows render cache_key split draws batches pretrain retrieval row_cache "
-        "survey workers chunk_rows prepare"
+        "refused column spool ledger read rows render source cache_key split draws batches pretrain retrieval "
+        "row_cache survey workers chunk_rows prepare"
     ),
     "doctor": "privacy analysis check text_checks checks registry examination repair",
     "model": (
@@ -48,14 +48,17 @@ INSIDE = {
         "unit_tests judge reward_model combine reward_check"
     ),
     "training": (
-        "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint loop self_check hooks "
-        "step_log memory_check reference_logprobs thresholds learners retention material classifier_folder "
-        "rescale session"
+        "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint learner loop self_check hooks "
+        "step_log memory_check reference_logprobs thresholds method learners retention material "
+        "classifier_folder rescale session"
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
         "contest goal leaks decision forgetting judges retrieval methods opponents record studies preflight "
         "comparison"
+    ),
+    "methods": (
+        "base own_answers rewarded preference head sft pretrain dpo kto reward classify grpo rloo ppo distil bake auto"
     ),
     "reports": (
         "chart picture sheet hints answer_cards sections views collection_list curve_picture frontier_chart "

@@ -21,6 +21,7 @@ from whet.data.prepare import Prepared
 from whet.data.read.in_memory import holds_rows, written
 from whet.data.render.inspect import coloured, first_paths
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.doctor.check import Check
 from whet.doctor.checks.held_out.contamination import Contamination
 from whet.doctor.registry import all_checks
@@ -36,6 +37,7 @@ from whet.generation.collection.rows_file import Asking
 from whet.generation.collection.spending import Budget
 from whet.generation.engine import Sampling, stream
 from whet.generation.teacher import answering
+from whet.methods import method_of
 from whet.model.base import load_base, load_config, saved_tokenizer, told_base
 from whet.model.folder import prove_template, prove_weights, read_facts
 from whet.model.open import open_model
@@ -52,7 +54,6 @@ from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.training.material import Material
 from whet.training.session import walls, with_context
 from whet.types import Message
 from whet.verbs import tune as job
@@ -140,7 +141,7 @@ def check(
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
-    refuse_before_data(recipe, run_root)
+    refuse_before_data(recipe, method_of(recipe), run_root)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
@@ -152,12 +153,12 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source), run_root),
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), source, run_root),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": told_base(recipe.base) + walls(recipe) + source.notes,
+        "notes": told_base(recipe.base) + walls(recipe, method_of(recipe)) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
@@ -183,11 +184,11 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict[str, str] | None:
+def refused_by(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:
     """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
-        material.ledger.enforce_budget(recipe.drop_budget)
-        refuse_before_training(recipe, material, Path(run_root) / CACHE)
+        source.ledger.enforce_budget(recipe.drop_budget)
+        refuse_before_training(recipe, source, Path(run_root) / CACHE)
     except InputError as error:
         return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None
@@ -255,8 +256,8 @@ def plan(
         run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
-    refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
-    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
+    refuse_before_data(recipe, method_of(recipe), run_root, base=find_public(recipe.base) is None)
+    result = forecast(recipe, method_of, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
     return PlanResult(result)
 

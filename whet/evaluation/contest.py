@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.errors import DataError
 from whet.evaluation.heldout import GREEDY, Drawing, ask, longest_answer, paired_facts
 from whet.evaluation.metrics.scoring import RowScore
@@ -33,14 +33,13 @@ class HeldOut:
 
     recipe: Recipe
     run: Run
-    source: Prepared | Corpus
+    source: Source
     observer: Observer
 
     @property
     def prepared(self) -> Prepared:
         """The rows of any method but pretrain."""
-        assert isinstance(self.source, Prepared)
-        return self.source
+        return prepared_of(self.source)
 
     @property
     def renderer(self) -> Renderer:
@@ -137,4 +136,4 @@ class Contest(HeldOut):
 def open_contest(session: Session, opened: Opened, observer: Observer) -> Contest:
     """The contest of a run whose models are open."""
     base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
-    return Contest(session.recipe, session.run, session.material.source, observer, opened, base, tuned)
+    return Contest(session.recipe, session.run, session.source, observer, opened, base, tuned)

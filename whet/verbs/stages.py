@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
@@ -61,9 +61,9 @@ from whet.verbs.findings import leaks_in
 
 def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
-    if isinstance(session.material.source, Corpus):
+    if isinstance(session.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    recipe, source = session.recipe, session.material.prepared
+    recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
         for line in told_provable(provable(recipe.goal, source.test_rows)):
@@ -77,7 +77,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         scaled(session, observer)
         write_card(session.run)
         return effort_so_far(session.run)
-    sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
+    sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
     forget_peak(device())
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
     stopped = {
@@ -109,7 +109,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
 def choosing_prompts(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
-    recipe, source = session.recipe, session.material.source
+    recipe, source = session.recipe, session.source
     if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
         return []
     task_rows(recipe, source)
@@ -131,7 +131,7 @@ def scaled(session: Session, observer: Observer) -> None:
 
 def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     if not isinstance(source, Prepared):
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
@@ -172,7 +172,7 @@ def contest_of(session: Session, observer: Observer) -> Contest:
 
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
@@ -205,7 +205,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
 
 def _measured_words(session: Session, observer: Observer) -> Measured:
     """What a language model writes, or finds likely, beside its base."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     contest = contest_of(session, observer)
     observer.phase("evaluating base and tuned")
     remember(*contest.sides, contest.loaded, session.renderer.stop_ids, run.folder / FILE, contest.opened.facts)
@@ -254,10 +254,10 @@ def _measured_words(session: Session, observer: Observer) -> Measured:
 
 
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.material.ledger.summary() | session.run.accepted()
+    ledger = session.source.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
-    source = session.material.source
+    source = session.source
     apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
     return {
         "run": session.run.name,

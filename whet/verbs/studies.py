@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.errors import InputError
 from whet.evaluation.comparison.compared import (
     FOLDER,
@@ -34,6 +34,7 @@ from whet.evaluation.studies.validation_answers import (
     compare_validation,
     refuse_without_answers,
 )
+from whet.methods import method_of
 from whet.model.folder import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.conflicts.keep import no_nearer, refuse_keep_contradictions
@@ -112,14 +113,14 @@ def failures(
     read_facts(found.model)
     found.refuse_changed_data()
     with found.looked_into(), watched_by(observer):
-        result = _failed_on_validation(open_session(found.recipe, found, observer), observer)
+        result = _failed_on_validation(open_session(found.recipe, found, method_of, observer), observer)
     observer.done()
     return Result(result)
 
 
 def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
     """The facts of failures.json, which it writes with its list for people."""
-    run, recipe, prepared = session.run, session.recipe, session.material.prepared
+    run, recipe, prepared = session.run, session.recipe, prepared_of(session.source)
     observer.phase("asking the tuned model")
     if isinstance(recipe.method, Classify):
         name, asked = classify_validation(open_heads(session, observer))
@@ -172,7 +173,7 @@ def compare(
         refuse_other_recipe(recipe, found)
     finished_before = (found.folder / "evaluation.json").exists()
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         result = compared(session, recipe.compare, observer)
         write_compare_report(found.folder / FOLDER)
         if not finished_before:
@@ -200,7 +201,7 @@ def frontier(
     found.refuse_changed_data()
     refuse_scale(found, "auto")
     with found.looked_into(), watched_by(observer):
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
         result = frontier_of(session, observer)
     observer.done()
@@ -254,7 +255,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
             observer.note(f"no second try: {why}")
             break
         with trained.looked_into():
-            found = nearer_of(open_session(trained.recipe, trained, observer), below, observer)
+            found = nearer_of(open_session(trained.recipe, trained, method_of, observer), below, observer)
         if found["scale"] is None:
             observer.note(f"no second try: {found['why']}")
             break

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
 from whet.data.read.in_memory import holds_rows, written
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.errors import InputError
 from whet.evaluation.preflight.refusals import (
     refuse_before_data,
@@ -19,6 +18,7 @@ from whet.evaluation.preflight.refusals import (
     refuse_without_test,
 )
 from whet.evaluation.record import recorded
+from whet.methods import method_of
 from whet.model.base import load_config, load_tokenizer
 from whet.model.folder import read_facts
 from whet.observer import Observer, Silent, watched_by
@@ -33,7 +33,6 @@ from whet.reports.report import write_report
 from whet.reports.result import RunResult
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.training.material import gather
 from whet.training.session import Session, open_session, with_context
 from whet.verbs.findings import state_findings
 from whet.verbs.stages import (
@@ -119,7 +118,7 @@ def evaluate(
             found.set_status("done")
             reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
             return RunResult(known, found.folder)
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet
         result = evaluated(session, effort_so_far(found), observer)
@@ -150,19 +149,20 @@ def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
     if (run.model / "whet.json").exists():
         if verdict:
             refuse_unmeasurable(run.recipe)
-        return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
-    refuse_before_data(run.recipe, run.folder.parent)
+        return open_session(run.recipe, run, method_of, observer, refuse_without_test if verdict else None)
+    refuse_before_data(run.recipe, method_of(run.recipe), run.folder.parent)
     cache = run.folder.parent / CACHE
-    return open_session(run.recipe, run, observer, partial(refuse_before_training, cache=cache, verdict=verdict))
+    refuse = partial(refuse_before_training, cache=cache, verdict=verdict)
+    return open_session(run.recipe, run, method_of, observer, refuse)
 
 
-def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
+def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
     """The data as the recipe's base sees it, without its weights."""
     refuse_missing_base(recipe.base)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
-    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / CACHE, observer).source
+    return method_of(recipe).gather(recipe, Renderer(tokenizer), Path(run_root) / CACHE, observer)
 
 
 def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEFAULT_ROOT) -> Recipe:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.data.retrieval.documents import Passage, read_documents
 from whet.data.retrieval.retrievers import BM25, Dense, Retriever
 from whet.errors import DataError, InputError, RunFolderError
@@ -124,7 +124,7 @@ def needs_training(recipe: Recipe) -> bool:
 
 def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
     """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     assert isinstance(source, Prepared)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
     name, reason = metric_of(recipe.evaluate, source)
@@ -192,7 +192,7 @@ class Comparison:
     ) -> None:
         self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
         self.turns = turns
-        self.source = session.material.prepared
+        self.source = prepared_of(session.source)
         self._pool: list[Row] | None = None
         self._retriever: Retriever | None = None
 
@@ -206,7 +206,7 @@ class Comparison:
             origin, facts = opened.base, opened.facts
             tuned_side: Side | None = tuned
         else:
-            origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
+            origin = session.base or load(session, getattr(torch, recipe.dtype), self.observer)
             use_forest = forest_refusal(origin.model) is None
             if use_forest:
                 install_forest(origin.model)

@@ -59,7 +59,7 @@ def open_heads(session: Session, observer: Observer) -> HeadContest:
     ProofError."""
     facts = prove_trained(session.run, session.renderer)
     kernels = checked_path(session.run) == "fused"
-    return HeadContest(session.recipe, session.run, session.material.source, observer, facts, kernels)
+    return HeadContest(session.recipe, session.run, session.source, observer, facts, kernels)
 
 
 def measure_headed(contest: HeadContest) -> Measured:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.errors import InputError, ModelError
 from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
@@ -39,9 +40,10 @@ from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.rules import resolve, step_tokens
+from whet.recipe.rules import resolve
 from whet.recipe.schema import Bake, Distil, Recipe
-from whet.training.material import Material, gather
+from whet.training.material import facts_of
+from whet.training.method import Find
 from whet.training.micro_batch import planned_micro, setting_of
 from whet.training.session import with_context
 
@@ -76,6 +78,7 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
 
 def forecast(
     recipe: Recipe,
+    find: Find,
     target: Target,
     cache: Path,
     observer: Observer,
@@ -88,16 +91,16 @@ def forecast(
     """
     notes = [] if find_public(recipe.base) else told_base(recipe.base)
     shape, config = _shape_of(recipe, notes)
-    recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
-    recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)
+    recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
+    recipe = refuse_before_training(recipe, source, cache, base=find_public(recipe.base) is None)
     calibration = measured(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
-    micro = _micro(recipe, shape, material, target, dtype)
-    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context, micro)
+    micro = _micro(recipe, shape, source, target, dtype)
+    facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = resolve(recipe, facts)
-    setting = _setting(recipe, material, target, calibration, dtype)
-    work = work_of(recipe, material, tokenizer)
-    around = around_of(recipe, material, work, _stored(config))
+    setting = _setting(recipe, source, target, calibration, dtype)
+    work = work_of(recipe, source, tokenizer)
+    around = around_of(recipe, source, work, _stored(config))
     memory = peak(shape, setting, around)
     suggestion = suggest(shape, setting, target.memory, around)
     time = None
@@ -130,7 +133,7 @@ def forecast(
             "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
-            "batch_tokens": step_tokens(recipe, facts),
+            "batch_tokens": recipe.method.step_tokens(recipe, facts),
             "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
@@ -196,9 +199,9 @@ def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
     return read_shape(config.to_dict(), recipe.base), config
 
 
-def _material(
-    recipe: Recipe, config: Any, cache: Path, notes: list[str], observer: Observer
-) -> tuple[Recipe, Material, Any]:
+def _source(
+    recipe: Recipe, find: Find, config: Any, cache: Path, notes: list[str], observer: Observer
+) -> tuple[Recipe, Source, Any]:
     """The data, in the base's tokens where its tokenizer is here, and in the bundled base's otherwise."""
     observer.phase("reading the data")
     try:
@@ -212,23 +215,23 @@ def _material(
             "smaller, so that they come out longer than they are"
         )
     recipe = with_context(recipe, config)
-    return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer), tokenizer
+    return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _micro(recipe: Recipe, shape: Shape, material: Material, target: Target, dtype: Dtype) -> int | None:
+def _micro(recipe: Recipe, shape: Shape, source: Source, target: Target, dtype: Dtype) -> int | None:
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
     memory = all_memory(device()) if target.here else target.memory
-    return planned_micro(recipe, shape, material.longest(recipe), dtype, target.device, memory)
+    return planned_micro(recipe, shape, source.longest_read(recipe), dtype, target.device, memory)
 
 
-def _setting(recipe: Recipe, material: Material, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
+def _setting(recipe: Recipe, source: Source, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
-    longest = material.longest(recipe)
+    longest = source.longest_read(recipe)
     assert recipe.micro_batch_tokens
     unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
-    largest = recipe.micro_batch_tokens if unseen else material.tokens
+    largest = recipe.micro_batch_tokens if unseen else source.tokens
     return replace(
         setting_of(recipe, longest, dtype, target.device),
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),

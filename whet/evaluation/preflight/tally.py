@@ -12,8 +12,9 @@ from typing import Any
 from whet.data.batches.loader import Loader
 from whet.data.batches.shared_prefixes import fold
 from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
+from whet.data.pretrain.corpus import corpus_of
 from whet.data.read.source import read_source
+from whet.data.source import Source
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.measure import KL_ROWS
 from whet.evaluation.forgetting.measures import general_texts
@@ -27,7 +28,6 @@ from whet.planning.tune_time import EXAMPLES, PHRASINGS, VALIDATED, Work, Writin
 from whet.recipe.methods.rollouts import OwnAnswers, Rollouts
 from whet.recipe.schema import Dpo, HeadMethod, Kto, Pretrain, Recipe
 from whet.recipe.sections.keep import BASE
-from whet.training.material import Material
 from whet.training.retention.replay import needed
 
 BEFORE = 1
@@ -36,14 +36,16 @@ SKILL = 40
 """About the tokens of a prompt of a base's skill suite."""
 
 
-def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
+def work_of(recipe: Recipe, source: Source, tokenizer: Any) -> Work:
     """Of a recipe whose rules are applied."""
     assert recipe.steps and recipe.evaluate.every and recipe.checkpoint_every
-    source = material.source
-    row, supervised = _row(material), material.supervised_tokens / max(1, material.tokens)
+    row, supervised = _row(source), source.supervised_tokens / max(1, source.tokens)
     share = read_share(recipe, source)
-    step = _tokens_of_a_step(recipe, material)
-    validation = share * _tokens(source.validation) if isinstance(source, Prepared) else len(source.validation)
+    step = _tokens_of_a_step(recipe, source)
+    if isinstance(source, Prepared):
+        validation = share * _tokens(source.validation)
+    else:
+        validation = len(corpus_of(source).validation)
     steps = recipe.schedule.shortest or recipe.steps
     ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
     replayed = step * ratio / (1 - ratio) / (recipe.keep.every or 1)
@@ -54,7 +56,7 @@ def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
     if recipe.evaluate.forgetting:
         parts |= _forgotten(recipe, tokenizer)
     if recipe.keep.replay == BASE:
-        parts["kept"] = kept(recipe, material, tokenizer)
+        parts["kept"] = kept(recipe, source, tokenizer)
     written = isinstance(recipe.method, OwnAnswers)
     rollouts = isinstance(recipe.method, Rollouts)
     return Work(
@@ -65,7 +67,7 @@ def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
         validations=BEFORE + math.ceil(steps / recipe.evaluate.every),
         validation_tokens=0 if written else validation,
         checkpoints=steps // recipe.checkpoint_every,
-        reference_tokens=_referred(recipe, material, validation),
+        reference_tokens=_referred(recipe, source, validation),
         rollout=_rollout(recipe, row) if written else None,
         validated=_validated(recipe, source, row) if rollouts and isinstance(source, Prepared) else None,
         replayed_tokens=replayed,
@@ -74,26 +76,26 @@ def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
     )
 
 
-def around_of(recipe: Recipe, material: Material, work: Work, stored: int) -> Around:
+def around_of(recipe: Recipe, source: Source, work: Work, stored: int) -> Around:
     """What memory asks of the same; `stored` are the bytes of a number in the base's files."""
     row = max(1, round(work.row))
     rows = max(1, min(recipe.micro_batch_tokens or row, round(work.step_tokens)) // row)
     many = [one for one in (work.test, work.rollout, work.skills, work.kept) if one is not None]
     widest = max(many, key=lambda one: one.answers * (one.prompt + one.most), default=None)
     read = max(1, min(READ_TOKENS, round(max(work.general_tokens, work.prompt_tokens, work.test_tokens))))
-    paired = isinstance(material.source, Prepared) and material.source.shape.paired
+    paired = isinstance(source, Prepared) and source.shape.paired
     found = Around(
         row, rows, work.supervised, read=read, repeated=2 - work.supervised if paired else 1.0, stored=stored
     )
     if widest is None:
         return found
     prompt = widest.prompt
-    if widest is work.test and isinstance(material.source, Prepared):
-        prompt = max((len(one.ids) for one in material.source.test), default=round(prompt))
+    if widest is work.test and isinstance(source, Prepared):
+        prompt = max((len(one.ids) for one in source.test), default=round(prompt))
     return replace(found, answers=widest.answers, prompt=round(prompt), answer=round(widest.most))
 
 
-def read_share(recipe: Recipe, source: Prepared | Corpus) -> float:
+def read_share(recipe: Recipe, source: Source) -> float:
     """The share of a step's tokens that is read: what rows begin alike with is read once
     (whet/data/batches/shared_prefixes.py)."""
     if not isinstance(source, Prepared) or isinstance(recipe.method, OwnAnswers) or not source.train:
@@ -103,29 +105,29 @@ def read_share(recipe: Recipe, source: Prepared | Corpus) -> float:
     return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
 
 
-def _row(material: Material) -> float:
-    return material.tokens / max(1, material.rows) if isinstance(material.source, Prepared) else 1024.0
+def _row(source: Source) -> float:
+    return source.tokens / max(1, source.rows) if isinstance(source, Prepared) else 1024.0
 
 
 def _tokens(segments: Sequence[Any]) -> int:
     return sum(len(segment.ids) for segment in segments)
 
 
-def _tokens_of_a_step(recipe: Recipe, material: Material) -> float:
+def _tokens_of_a_step(recipe: Recipe, source: Source) -> float:
     """Steps of an epoch share its tokens, so none is quite as full as it may be; answers are about half their limit."""
     if isinstance(recipe.method, OwnAnswers):
         method = recipe.method
-        return method.prompts * (_row(material) + method.samples * method.max_new_tokens / 2)
+        return method.prompts * (_row(source) + method.samples * method.max_new_tokens / 2)
     assert recipe.batch_tokens
-    return material.tokens / max(1, math.ceil(material.tokens / recipe.batch_tokens))
+    return source.tokens / max(1, math.ceil(source.tokens / recipe.batch_tokens))
 
 
-def _referred(recipe: Recipe, material: Material, validation: float) -> float:
+def _referred(recipe: Recipe, source: Source, validation: float) -> float:
     """dpo and kto read the base's own likelihoods of the first epoch."""
     if not isinstance(recipe.method, Dpo | Kto):
         return 0.0
     assert recipe.steps
-    return min(material.tokens, recipe.steps * _tokens_of_a_step(recipe, material)) + validation
+    return min(source.tokens, recipe.steps * _tokens_of_a_step(recipe, source)) + validation
 
 
 def _rollout(recipe: Recipe, row: float) -> Writing:
@@ -179,12 +181,12 @@ def _forgotten(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
     return found
 
 
-def kept(recipe: Recipe, material: Material, tokenizer: Any) -> Writing:
+def kept(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     """The base's own samples. Raises RecipeError for a base without prompts, DataError for a file of them that is
     wrong."""
     path = prompts_file(recipe.keep.prompts, locate(recipe.base))
     next(read_source(str(path)))
-    learned = rehearsed(read_asked(path, material.renderer, tokenizer))
+    learned = rehearsed(read_asked(path, source.renderer, tokenizer))
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
     answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
     prompt = fmean(len(one.ids) for one in asked)

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from statistics import fmean as mean
 from typing import Any
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import read_rows
 from whet.data.pretrain.corpus import Corpus
 from whet.data.retrieval.raft import as_asked
+from whet.data.source import Source
 from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget, text_budget
@@ -73,7 +74,7 @@ def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
     return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
 
 
-def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], str]:
+def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
     """Validation rows with answers that can be scored, and by what; none where there are none."""
     if isinstance(source, Corpus):
         return [], ""

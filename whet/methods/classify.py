@@ -1,0 +1,43 @@
+"""classify: each row has classes, or a number, and the head is to say which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whet.data.prepare import prepared_of
+from whet.data.source import Source
+from whet.methods.head import HeadMethod
+from whet.model.heads.linear import Scorer
+from whet.recipe.schema import Classify
+from whet.training.classifier_folder import Released, golden_texts, threshold_facts
+from whet.training.learner import Learner
+from whet.training.learners.classify import Classification, class_weights, outputs_of, targets_of
+from whet.training.method import Setup
+
+
+class ClassifyMethod(HeadMethod[Classify]):
+    # ---- how it trains
+
+    by_accuracy = True
+
+    def outputs_of_head(self, source: Source) -> int:
+        return outputs_of(self.keys, prepared_of(source)).count
+
+    def learner(self, setup: Setup) -> Learner:
+        prepared = prepared_of(setup.source)
+        outputs = outputs_of(self.keys, prepared)
+        weight_K = class_weights(self.keys, outputs, targets_of(prepared, "train"))
+        return Classification(Scorer(setup.policy), setup.loader, outputs, weight_K, prepared.targets)
+
+    def released(self, setup: Setup, scorer: Scorer) -> Released:
+        prepared = prepared_of(setup.source)
+        outputs = outputs_of(self.keys, prepared)
+        facts: dict[str, Any] = {
+            "task": outputs.task, "labels": list(outputs.names), "mean": outputs.mean, "spread": outputs.spread,
+        }  # fmt: skip
+        facts |= threshold_facts(scorer, self.keys, outputs, prepared)
+        texts = golden_texts(setup.base.tokenizer)
+        return Released(texts, outputs.config(), setup.renderer.chat_template, facts)
+
+
+METHOD = ClassifyMethod
