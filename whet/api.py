@@ -188,7 +188,7 @@ def refused_by(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str
     """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
         source.ledger.enforce_budget(recipe.drop_budget)
-        refuse_before_training(recipe, source, Path(run_root) / CACHE)
+        refuse_before_training(recipe, source, method_of, Path(run_root) / CACHE)
     except InputError as error:
         return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None

@@ -33,8 +33,7 @@ from whet.data.split.parts import Parts, leaks, split
 from whet.data.split.row_traits import Traits, content_hash
 from whet.data.survey import Survey, survey, with_labels_joined
 from whet.errors import DataError, count
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import HeadMethod, Recipe
+from whet.recipe.schema import HeadMethod, Kind, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row, Segment
 
@@ -81,7 +80,7 @@ class Prepared:
     """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return self.shape.kind
 
     @property
@@ -96,7 +95,7 @@ class Prepared:
 
     def longest_read(self, recipe: Recipe) -> int:
         """Tokens of the longest row, with the answer that is written to it."""
-        return self.longest + (recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else 0)
+        return self.longest + (recipe.method.answer_tokens or 0)
 
 
 def prepared_of(source: Source) -> Prepared:

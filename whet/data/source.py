@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from whet.data.ledger import Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.rows.row_format import Shape
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Kind, Recipe
 from whet.types import Row
 
 
@@ -23,7 +23,7 @@ class Source(Protocol):
     """What was decided about the data, in sentences for people."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """The form of the rows; `text` for plain text."""
         ...
 

@@ -17,15 +17,18 @@ from whet.model.folder import save_model
 from whet.model.policy import Policy
 from whet.model.precision import device
 from whet.observer import Observer
+from whet.recipe.methods.base import MethodKeys
+from whet.recipe.rules import Choice
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.rewards import AnyReward
 from whet.training.learner import BatchSource, Learner
 from whet.training.learners.next_token import NextToken
+from whet.training.material import refuse_unlearnable
 from whet.training.method import Setup
 from whet.training.self_check import Reading, token_reading
 from whet.types import Batch
 
-Keys = TypeVar("Keys")
+Keys = TypeVar("Keys", bound=MethodKeys)
 
 
 class Method(Generic[Keys]):
@@ -35,8 +38,6 @@ class Method(Generic[Keys]):
 
     best_key = "best_validation_loss"
     by_accuracy = False
-    per_tree = False
-    """Whether all segments of a row are one example, such as the two answers of a pair."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -53,6 +54,10 @@ class Method(Generic[Keys]):
             recipe, renderer.tokenizer, renderer, cache, progress=lambda done, total: observer.step(done, total, {})
         )
 
+    def settle(self, recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
+        refuse_unlearnable(recipe, source)
+        return recipe, []
+
     def load_base(self, recipe: Recipe, dtype: torch.dtype) -> Base:
         return load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise, device())
 
@@ -62,11 +67,11 @@ class Method(Generic[Keys]):
     def loader(self, recipe: Recipe, source: Source) -> BatchSource:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
-        return Loader(prepared_of(source).train, *sizes, per_tree=self.per_tree)
+        return Loader(prepared_of(source).train, *sizes, per_tree=self.keys.rows.per_tree)
 
     def validation(self, recipe: Recipe, source: Source) -> Iterable[Batch]:
         assert recipe.micro_batch_tokens
-        return in_order(prepared_of(source).validation, recipe.micro_batch_tokens, self.per_tree)
+        return in_order(prepared_of(source).validation, recipe.micro_batch_tokens, self.keys.rows.per_tree)
 
     def learner(self, setup: Setup) -> Learner:
         return NextToken(setup.policy, setup.loader)

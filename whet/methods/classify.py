@@ -6,9 +6,11 @@ from typing import Any
 
 from whet.data.prepare import prepared_of
 from whet.data.source import Source
+from whet.errors import RecipeError
 from whet.methods.head import HeadMethod
 from whet.model.heads.linear import Scorer
-from whet.recipe.schema import Classify
+from whet.recipe.rules import Choice
+from whet.recipe.schema import Classify, Recipe
 from whet.training.classifier_folder import Released, golden_texts, threshold_facts
 from whet.training.learner import Learner
 from whet.training.learners.classify import Classification, class_weights, outputs_of, targets_of
@@ -19,6 +21,13 @@ class ClassifyMethod(HeadMethod[Classify]):
     # ---- how it trains
 
     by_accuracy = True
+
+    def settle(self, recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
+        if recipe.evaluate.metric != "auto":
+            what = "classify is measured by what it names, as its task asks"
+            metric = recipe.evaluate.metric
+            raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
+        return recipe, []
 
     def outputs_of_head(self, source: Source) -> int:
         return outputs_of(self.keys, prepared_of(source)).count

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from whet.losses.preference import needs_reference
-from whet.methods.preference import READING_REFERENCES, PreferenceMethod, folder_and_key, loader_of
+from whet.methods.base import Method
+from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_of
 from whet.recipe.schema import Dpo
 from whet.training.learner import Learner
 from whet.training.learners.preference import Preference, first_reading, references
 from whet.training.method import Setup
 
 
-class DpoMethod(PreferenceMethod[Dpo]):
+class DpoMethod(Method[Dpo]):
     # ---- how it trains
 
     def learner(self, setup: Setup) -> Learner:

@@ -14,18 +14,17 @@ from whet.model.adapter import causal_lm
 from whet.model.heads.linear import Scorer, add_head, freeze_words, reference_scores
 from whet.model.heads.sequence_classifier import refuse_without_class
 from whet.model.policy import Policy
+from whet.recipe.methods.base import MethodKeys
 from whet.recipe.schema import Recipe
 from whet.training.classifier_folder import Released, save_headed
 from whet.training.method import Setup
 from whet.training.self_check import Reading
 
-Keys = TypeVar("Keys")
+Keys = TypeVar("Keys", bound=MethodKeys)
 
 
 class HeadMethod(Method[Keys], ABC):
     # ---- how it trains
-
-    per_tree = True
 
     def outputs_of_head(self, source: Source) -> int:
         """Raises DataError for rows without anything to tell apart."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from whet.data.batches.segment_files import marks_by_row
 from whet.data.prepare import prepared_of
-from whet.methods.preference import READING_REFERENCES, PreferenceMethod, folder_and_key, loader_of
+from whet.methods.base import Method
+from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_of
 from whet.recipe.schema import Kto
 from whet.training.learner import Learner
 from whet.training.learners.kto import Marked, everything_read, references
 from whet.training.method import Setup
 
 
-class KtoMethod(PreferenceMethod[Kto]):
+class KtoMethod(Method[Kto]):
     # ---- how it trains
 
     def learner(self, setup: Setup) -> Learner:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 from whet.data.batches.loader import Loader
-from whet.methods.base import Method
 from whet.training.method import Setup
 from whet.training.reference_logprobs import key_of
 
-Keys = TypeVar("Keys")
 READING_REFERENCES = "reading what the base says of the answers"
 FOLDER = "reference"
-
-
-class PreferenceMethod(Method[Keys]):
-    # ---- how it trains
-
-    per_tree = True
 
 
 def loader_of(setup: Setup) -> Loader:

@@ -1,12 +1,12 @@
-"""What the data says of a run: the facts that the rules look at, and the method that `auto` stands for."""
+"""What the data says of a run: the facts that the rules look at, and what nothing can be learned or measured from."""
 
 from __future__ import annotations
 
 from whet.data.prepare import prepared_of
 from whet.data.source import Source
 from whet.errors import RecipeError
-from whet.recipe.rules import Choice, Facts
-from whet.recipe.schema import Auto, Classify, Dpo, Kto, Pretrain, Recipe, Sft
+from whet.recipe.rules import Facts
+from whet.recipe.schema import Recipe
 from whet.training.both_marks import refuse_one_mark_learned
 
 
@@ -21,33 +21,19 @@ def facts_of(
         hidden_size=hidden_size,
         parameters=parameters,
         context=context,
-        from_scratch=isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+        from_scratch=recipe.method.random_start,
         micro=micro,
         desirable=source.desirable,
     )
 
 
-def settle_method(recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
-    """The recipe with `method: auto` replaced by what the rows ask for, and why. Raises RecipeError for a metric that
-    the rows cannot be measured with, DataError for marks that are all the same."""
+def refuse_unlearnable(recipe: Recipe, source: Source) -> None:
+    """Raises RecipeError for a metric that the rows cannot be measured with, DataError for marks that are all the
+    same."""
     kind = "preference" if source.kind == "ranking" else source.kind
-    if isinstance(recipe.method, Classify):
-        if recipe.evaluate.metric != "auto":
-            what = "classify is measured by what it names, as its task asks"
-            metric = recipe.evaluate.metric
-            raise RecipeError(what, where="evaluate.metric", value=metric, fix="leave evaluate.metric out")
-        return recipe, []
     _refuse_metric(recipe.evaluate.metric, kind)
     if kind == "unpaired":
         refuse_one_mark_learned(recipe, prepared_of(source))
-    if not isinstance(recipe.method, Auto):
-        return recipe, []
-    recipe = recipe.model_copy(deep=True)
-    recipe.method, reason = {
-        "preference": (Dpo(), "The rows are pairs of a chosen and a rejected answer."),
-        "unpaired": (Kto(), "The rows are single answers that are marked good or bad."),
-    }.get(kind, (Sft(), "The rows are examples to learn from (not preferences)."))
-    return recipe, [Choice("method", recipe.method.kind, reason)]
 
 
 def _refuse_metric(metric: str, kind: str) -> None:

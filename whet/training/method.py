@@ -14,6 +14,7 @@ from whet.data.source import Source
 from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.observer import Observer
+from whet.recipe.rules import Choice
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.rewards import AnyReward
 from whet.store.run import Run
@@ -58,6 +59,11 @@ class Trains(Protocol):
 
     def gather(self, recipe: Recipe, renderer: Renderer, cache: Path, observer: Observer) -> Source:
         """Read, convert, render and split the data of a recipe whose lengths are filled in. Raises DataError."""
+        ...
+
+    def settle(self, recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
+        """The recipe with its method named, and why, once the rows are known. Raises RecipeError for a metric that the
+        rows cannot be measured with, DataError for rows that cannot be learned from."""
         ...
 
     def load_base(self, recipe: Recipe, dtype: torch.dtype) -> Base:

@@ -41,7 +41,7 @@ from whet.training.checkpoint import Progress, load_best, path_of, resumed
 from whet.training.hooks import Checkpointer, Validator, mean_loss
 from whet.training.learner import Learner
 from whet.training.loop import train_loop
-from whet.training.material import facts_of, settle_method
+from whet.training.material import facts_of
 from whet.training.memory_check import rehearse
 from whet.training.method import Find, Setup, Trains
 from whet.training.micro_batch import micro_here
@@ -111,7 +111,7 @@ def open_session(
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
     for note in [*told, *walls(recipe, method), *source.notes, *told_accepted(run)]:
         observer.note(note)
-    recipe, choices = settle_method(recipe, source)
+    recipe, choices = method.settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
     if refuse is not None:
         refuse(recipe, source)

@@ -152,7 +152,7 @@ def _opened(run: Run, observer: Observer, verdict: bool) -> Session:
         return open_session(run.recipe, run, method_of, observer, refuse_without_test if verdict else None)
     refuse_before_data(run.recipe, method_of(run.recipe), run.folder.parent)
     cache = run.folder.parent / CACHE
-    refuse = partial(refuse_before_training, cache=cache, verdict=verdict)
+    refuse = partial(refuse_before_training, find=method_of, cache=cache, verdict=verdict)
     return open_session(run.recipe, run, method_of, observer, refuse)
 
 

@@ -28,7 +28,7 @@ from whet.data.rows.row_format import Shape, detect
 from whet.data.source import Source
 from whet.data.split.parts import size_of
 from whet.errors import DataError, count
-from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.schema import Kind, Pretrain, Recipe
 from whet.types import Row
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return "text"
 
     @property

@@ -92,7 +92,7 @@ def forecast(
     notes = [] if find_public(recipe.base) else told_base(recipe.base)
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
-    recipe = refuse_before_training(recipe, source, cache, base=find_public(recipe.base) is None)
+    recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
     calibration = measured(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
     micro = _micro(recipe, shape, source, target, dtype)

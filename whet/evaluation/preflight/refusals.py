@@ -25,8 +25,7 @@ from whet.recipe.schema import Classify, Distil, Kto, Recipe
 from whet.recipe.sections.keep import BASE
 from whet.training.both_marks import refuse_one_mark_tested
 from whet.training.learners.classify import outputs_of
-from whet.training.material import settle_method
-from whet.training.method import Trains
+from whet.training.method import Find, Trains
 from whet.training.retention.replay import general_recipe
 from whet.training.session import refuse_unready
 
@@ -49,12 +48,12 @@ def refuse_before_data(recipe: Recipe, method: Trains, runs: Path | str, base: b
 
 
 def refuse_before_training(
-    recipe: Recipe, source: Source, cache: Path, verdict: bool = True, base: bool = True
+    recipe: Recipe, source: Source, find: Find, cache: Path, verdict: bool = True, base: bool = True
 ) -> Recipe:
     """Once the data is read, before the base is loaded: rows that the method cannot learn from, or that cannot give a
     verdict, where there is to be one. `base`: whether the base itself is there. Gives the recipe with its method
     settled. Raises InputError."""
-    recipe, _ = settle_method(recipe, source)
+    recipe, _ = find(recipe).settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
     if isinstance(source, Corpus):
         refuse_hardly_any(recipe, source.train)

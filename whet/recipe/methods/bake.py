@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from whet.recipe.methods.base import ANSWERED, MethodKeys, RowNeeds
+from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.sections.adapters import Full
 from whet.recipe.strict import Conflict, Name
@@ -42,3 +42,19 @@ class Bake(MethodKeys):
                 "leave system out; method.prompt is the prompt that is baked in",
             ),
         ]
+
+    @property
+    def prefix(self) -> str:
+        return self.prompt
+
+    def cache_key(self) -> str:
+        return f"baked {self.prompt}"
+
+    def plan(self) -> PlanNeeds:
+        again = "the base reads every batch once more, with the prompt and no gradient: that time is not counted"
+        return PlanNeeds(notes=(again,))
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        if form != "text":
+            return super().other_rows(form)
+        return f"{self.name} needs prompts, and these rows are plain text", NAME_PROMPTS

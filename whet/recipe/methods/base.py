@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from whet.recipe.methods.features import SENTENCES, Feature, Refusal
 from whet.recipe.methods.usual import Facts, Work, usual_batch, usual_epochs, usual_rate
@@ -30,6 +30,7 @@ PAIRED: frozenset[Kind] = frozenset({"preference", "ranking"})
 MARKED: frozenset[Kind] = frozenset({"unpaired"})
 ANSWERED: frozenset[Kind] = frozenset({"chat", "prompt-completion", "alpaca", "sharegpt", "label"})
 TEXT: frozenset[Kind] = frozenset({"text"})
+NAME_PROMPTS = "name the column of the prompts: columns: {prompt: ...}; or set method: sft"
 Rendering = Literal["conversation", "prompt", "text", "prefixed", "document"]
 """How a row becomes tokens: whole, up to its answer, its text alone, under a system prompt, or in blocks of text."""
 
@@ -51,6 +52,22 @@ class RowNeeds:
     """A tree of segments is one example: a pair, a marked answer, a text with its target."""
     margin: bool = False
     """It reads by how much the better answer of a pair is better."""
+
+
+Target = Literal["class", "classes", "number"]
+"""What a head learns of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanNeeds:
+    """What a plan counts beside the tokens of the rows."""
+
+    rows_unseen: bool = False
+    """The longest rows are not in the data: they are still to be written."""
+    written: int = 0
+    """Tokens that a row grows by at most while it is answered."""
+    notes: tuple[str, ...] = ()
+    """What is not counted, in sentences."""
 
 
 class MethodKeys(Strict):
@@ -89,6 +106,33 @@ class MethodKeys(Strict):
     def answer_tokens(self) -> int | None:
         """The longest answer that it writes while it learns; None for a method that writes none."""
         return None
+
+    @property
+    def target(self) -> Target | None:
+        """What a head learns of each row, beside the text; None for all others."""
+        return None
+
+    @property
+    def prefix(self) -> str | None:
+        """The system prompt that rows are read under, and which they do not hold; None for all but `bake`."""
+        return None
+
+    def with_context(self, context: int) -> Self:
+        """The method with the lengths that a base of this context settles."""
+        return self
+
+    def cache_key(self) -> str:
+        """What of it changes the rows as they are prepared; "" where nothing does."""
+        return ""
+
+    def plan(self) -> PlanNeeds:
+        return PlanNeeds()
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        """Why rows of a form that is none of its own cannot be learned from, and what to do. Of pairs and of marked
+        answers the rows themselves tell it."""
+        what = f"these rows hold prompts without answers, which {self.name} cannot learn from"
+        return what, "add the answers, or let rewards score the model's own: method: grpo"
 
     def why_not(self, feature: Feature, recipe: Recipe) -> Refusal | None:
         """Why it does not go with a feature; None where it does."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from whet.recipe.methods.base import RowNeeds
+from whet.recipe.methods.base import Kind, RowNeeds, Target
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.headed import Headed
 from whet.recipe.strict import Conflict
@@ -59,3 +59,14 @@ class Classify(Headed):
                 "leave method.thresholds out",
             ),
         ]
+
+    @property
+    def target(self) -> Target:
+        targets: dict[str, Target] = {"single": "class", "multi-label": "classes", "regression": "number"}
+        return targets[self.task]
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        if form == "prompt":
+            return super().other_rows(form)
+        what = "classify learns labels of texts, and these rows hold none"
+        return what, "name the columns: columns: {text: ..., label: ...}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from whet.recipe.methods.base import PlanNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.own_answers import OwnAnswers
 from whet.recipe.strict import Name
@@ -24,3 +26,7 @@ class Distil(OwnAnswers):
         description="A run, a named model, a folder, nano or a Hub name, with the base's own tokenizer."
     )
     samples: int = Field(default=1, ge=1, description="Answers to each prompt.")
+
+    def plan(self) -> PlanNeeds:
+        weights = f"the weights of the teacher {self.teacher!r} are in memory, too, and are not counted here"
+        return replace(super().plan(), notes=(weights,))

@@ -77,3 +77,7 @@ class Dpo(Preferences):
             return super().rate(hidden)
         rate, source = usual_rate(hidden)
         return rate / ORPO_UNDER_SFT, f"{source}, divided by {ORPO_UNDER_SFT:g} for orpo (its authors)"
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        fix = "name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft"
+        return f"{self.kind} learns from preference pairs, and these rows hold none", fix

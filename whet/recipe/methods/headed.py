@@ -43,3 +43,6 @@ class Headed(MethodKeys):
         if hidden < SMALL_HIDDEN:
             return rate / UNDER_SFT_SMALL, f"{source}, divided by {UNDER_SFT_SMALL:g} for a head"
         return rate / UNDER_SFT, f"{source}, divided by {UNDER_SFT:g} for a head (InstructGPT, TRL)"
+
+    def cache_key(self) -> str:
+        return self.model_dump_json()  # heads learn other columns

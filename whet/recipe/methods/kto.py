@@ -58,3 +58,8 @@ class Kto(Preferences):
     def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
         floor = f"At least {LEAST_ROWS} rows of {facts.mean:.0f} tokens, over which kto's reference point is estimated"
         return usual_batch(recipe, facts, passes, 2 * LEAST_ROWS, floor)  # up to half is rounded away
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        what = "kto learns from answers that are marked good or bad, and these rows hold no mark"
+        columns = "columns: {prompt: ..., completion: ..., label: ...}"
+        return what, f"name the column of marks: {columns}; or leave method out"

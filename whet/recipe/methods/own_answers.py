@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from whet.recipe.methods.base import ANSWERED, MethodKeys, RowNeeds
+from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.usual import Facts, Work
 from whet.recipe.strict import Conflict
@@ -32,6 +32,17 @@ class OwnAnswers(MethodKeys):
     @property
     def answer_tokens(self) -> int:
         return self.max_new_tokens
+
+    def cache_key(self) -> str:
+        return f"answers of {self.max_new_tokens}"
+
+    def plan(self) -> PlanNeeds:
+        return PlanNeeds(rows_unseen=True, written=self.max_new_tokens)
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        if form != "text":
+            return super().other_rows(form)
+        return f"{self.name} needs prompts, and these rows are plain text", NAME_PROMPTS
 
     def conflicts(self, recipe: Recipe) -> list[Conflict]:
         return [

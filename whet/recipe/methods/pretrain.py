@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -83,3 +83,6 @@ class Pretrain(MethodKeys):
         value = power_of_two(min(LARGEST_BATCH, max(LEAST_BATCH, wanted)))
         bounds = f"between {LEAST_BATCH} and {LARGEST_BATCH} tokens each"
         return value, f"About {PRETRAIN_STEPS} steps{if_made(recipe, passes)}, {bounds}."
+
+    def with_context(self, context: int) -> Self:
+        return self.model_copy(update={"context": self.context or min(context, LONGEST_CONTEXT)})

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from whet.recipe.methods.base import PAIRED, RowNeeds
+from whet.recipe.methods.base import PAIRED, Kind, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.headed import Headed
 from whet.recipe.methods.preferences import ONE_PASS
@@ -29,3 +29,7 @@ class Reward(Headed):
 
     def epochs(self, facts: Facts) -> tuple[float, str]:
         return 1, ONE_PASS
+
+    def other_rows(self, form: Kind) -> tuple[str, str]:
+        fix = "name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft"
+        return f"{self.kind} learns from preference pairs, and these rows hold none", fix
