@@ -54,8 +54,8 @@ INSIDE = {
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
-        "contest goal leaks decision forgetting judges retrieval methods opponents record studies preflight "
-        "comparison"
+        "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies method "
+        "preflight comparison"
     ),
     "methods": (
         "base own_answers rewarded preference head sft pretrain dpo kto reward classify grpo rloo ppo distil bake auto"

@@ -15,7 +15,7 @@ from whet.evaluation.heldout import GREEDY, Drawing, ask, longest_answer, paired
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import Side, sides_of
 from whet.model.base import Base
-from whet.model.open import Opened
+from whet.model.open import Opened, open_trained
 from whet.observer import Observer
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of
@@ -133,7 +133,15 @@ class Contest(HeldOut):
         self.observer.step(before + done, total, {})
 
 
-def open_contest(session: Session, opened: Opened, observer: Observer) -> Contest:
+def open_contest(session: Session, observer: Observer) -> Contest:
+    """The trained model of a run and its base, once both are proved to be what was trained. Raises ModelError,
+    RunFolderError, ProofError."""
+    trust = session.recipe.trust_remote_code
+    opened = open_trained(session.run, renderer=session.renderer, trust_remote_code=trust)
+    return contest_between(session, opened, observer)
+
+
+def contest_between(session: Session, opened: Opened, observer: Observer) -> Contest:
     """The contest of a run whose models are open."""
     base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
     return Contest(session.recipe, session.run, session.source, observer, opened, base, tuned)

@@ -22,8 +22,7 @@ from whet.errors import DataError, InputError, count, nearest
 from whet.evaluation.contest import Contest
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.goal import Goal
 from whet.stats.paired import Z, clusters_of, mean_interval, wilson
 from whet.text.normalise import normalise
@@ -106,17 +105,14 @@ def answers_timed(contest: Contest) -> list[float]:
 
 
 def metric_of_run(recipe: Recipe, prepared: Prepared) -> str:
-    """What the test rows will be measured by, before anything is trained. Raises DataError without test rows."""
-    method, asked = recipe.method, recipe.evaluate.metric
-    if isinstance(method, Classify):
-        return {"single": "accuracy", "multi-label": "label-f1", "regression": "closeness"}[method.task]
-    if asked != "auto":
-        return asked
+    """What answers, pairs or marks are measured by, before anything is trained. Raises DataError without test rows."""
+    if recipe.evaluate.metric != "auto":
+        return recipe.evaluate.metric
     if prepared.shape.paired:
         return "preference-accuracy"
     if prepared.shape.kind == "unpaired":
         return "mark-accuracy"
-    return "reward" if isinstance(method, Rollouts) else metric.choose(prepared.test_rows)[0]
+    return metric.choose(prepared.test_rows)[0]
 
 
 def measure_goal(

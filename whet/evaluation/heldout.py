@@ -17,7 +17,6 @@ from whet.generation.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.pulse import saying
-from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.schema import Evaluate, Recipe
 from whet.stats.paired import cluster_sizes, clusters_of
 from whet.stats.power import promised_gain
@@ -79,8 +78,7 @@ def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
 
 def longest_answer(recipe: Recipe, rows: Sequence[Row], origin: Base) -> int:
     """Tokens that an answer may have: what the recipe says, or the method, or the references of the rows."""
-    own = recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else None
-    return recipe.evaluate.max_new_tokens or own or answer_tokens(rows, origin)
+    return recipe.evaluate.max_new_tokens or recipe.method.answer_tokens or answer_tokens(rows, origin)
 
 
 def limit_of(longest: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from whet.data.batches.system_prefix import front_of
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.methods.bake import measure_baked
 from whet.methods.base import Method
-from whet.recipe.schema import Bake
+from whet.recipe.schema import Bake, OpponentName, Recipe
 from whet.training.learner import Learner
 from whet.training.learners.bake import Baking
 from whet.training.method import Setup
@@ -15,6 +17,14 @@ class BakeMethod(Method[Bake]):
 
     def learner(self, setup: Setup) -> Learner:
         return Baking(setup.policy, setup.loader, front_of(setup.source.renderer, self.keys.prompt))
+
+    # ---- how it is measured
+
+    def measure_words(self, contest: Contest) -> Measured:
+        return measure_baked(contest, self.keys.prompt)
+
+    def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:
+        return {"prompted": "a prompt is what was baked in; the base under that prompt stands under `bake`"}
 
 
 METHOD = BakeMethod

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from whet.data.prepare import prepared_of
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.source import Source
 from whet.errors import RecipeError
+from whet.evaluation.methods.classify import measure_classes
+from whet.evaluation.methods.headed import HeadContest, open_heads
+from whet.evaluation.methods.regression import METRIC
+from whet.evaluation.methods.reward import Finish
+from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.validation_answers import classify_validation
 from whet.methods.head import HeadMethod
 from whet.model.heads.linear import Scorer
+from whet.observer import Observer
 from whet.recipe.rules import Choice
 from whet.recipe.schema import Classify, Recipe
 from whet.training.classifier_folder import Released, golden_texts, threshold_facts
 from whet.training.learner import Learner
 from whet.training.learners.classify import Classification, class_weights, outputs_of, targets_of
 from whet.training.method import Setup
+from whet.training.session import Session
 
 
 class ClassifyMethod(HeadMethod[Classify]):
@@ -47,6 +55,20 @@ class ClassifyMethod(HeadMethod[Classify]):
         facts |= threshold_facts(scorer, self.keys, outputs, prepared)
         texts = golden_texts(setup.base.tokenizer)
         return Released(texts, outputs.config(), setup.renderer.chat_template, facts)
+
+    # ---- how it is measured
+
+    def refuse_rows(self, recipe: Recipe, source: Source) -> None:
+        self.outputs_of_head(source)
+
+    def metric(self, recipe: Recipe, prepared: Prepared) -> str:
+        return {"single": "accuracy", "multi-label": "label-f1", "regression": METRIC}[self.keys.task]
+
+    def measure_head(self, contest: HeadContest, scorer: Scorer) -> Finish:
+        return measure_classes(scorer, contest.facts["head"], contest)
+
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+        return classify_validation(open_heads(session, observer))
 
 
 METHOD = ClassifyMethod

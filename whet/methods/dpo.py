@@ -24,5 +24,9 @@ class DpoMethod(Method[Dpo]):
         batches = first_reading(loader, self.validation(setup.recipe, setup.source), setup.recipe.steps)
         return Preference(setup.policy, loader, self.keys, references(folder, key, setup.policy, batches))
 
+    # ---- how it is measured
+
+    reads_references = True
+
 
 METHOD = DpoMethod

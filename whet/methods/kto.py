@@ -24,5 +24,9 @@ class KtoMethod(Method[Kto]):
         marks = marks_by_row(prepared_of(setup.source).segments)
         return Marked(setup.policy, loader, self.keys, marks, references(folder, key, setup.policy, batches))
 
+    # ---- how it is measured
+
+    reads_references = True
+
 
 METHOD = KtoMethod

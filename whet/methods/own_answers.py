@@ -9,6 +9,7 @@ from whet.data.batches.prompt_loader import PromptLoader
 from whet.data.prepare import prepared_of, read_rows
 from whet.data.source import Source
 from whet.methods.base import Method
+from whet.planning.tune_time import Writing
 from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.schema import Recipe
 from whet.rewards.combine import Rewards
@@ -43,6 +44,17 @@ class OwnAnswersMethod(Method[Keys]):
             self.keys.max_new_tokens,
             setup.recipe.seed,
         )
+
+    # ---- how it is measured
+
+    def mean_step(self, recipe: Recipe, source: Source) -> float:
+        """Answers are about half their limit."""
+        keys, row = self.keys, source.tokens / max(1, source.rows)
+        return keys.prompts * (row + keys.samples * keys.max_new_tokens / 2)
+
+    def written_in_a_step(self, row: float) -> Writing:
+        keys = self.keys
+        return Writing(keys.prompts * keys.samples, row, keys.max_new_tokens / 2, keys.max_new_tokens)
 
 
 def prompts_of(setup: Setup) -> PromptLoader:

@@ -8,9 +8,12 @@ from pathlib import Path
 import torch
 
 from whet.data.pretrain.blocks import BlockLoader, read_through
-from whet.data.pretrain.corpus import block_length, corpus_of, prepare_corpus
+from whet.data.pretrain.corpus import block_length, corpus_of, prepare_corpus, refuse_hardly_any
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.methods.blocks import measure_blocks
+from whet.evaluation.opponents.of_run import oppose_text
 from whet.methods.base import Method
 from whet.model.base import Base, random_base
 from whet.model.precision import device
@@ -49,6 +52,17 @@ class PretrainMethod(Method[Pretrain]):
     def validation(self, recipe: Recipe, source: Source) -> Iterable[Batch]:
         assert recipe.micro_batch_tokens and self.keys.context
         return read_through(corpus_of(source).validation, self.keys.context, recipe.micro_batch_tokens)
+
+    # ---- how it is measured
+
+    def refuse_rows(self, recipe: Recipe, source: Source) -> None:
+        refuse_hardly_any(recipe, corpus_of(source).train)
+
+    def measure_task(self, contest: Contest) -> Measured:
+        assert self.keys.context
+        measured, values = measure_blocks(contest, self.keys.context)
+        oppose_text(measured, values, contest, self.keys.context)
+        return measured, []
 
 
 METHOD = PretrainMethod

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from whet.data.prepare import prepared_of
+from whet.evaluation.methods.headed import HeadContest
+from whet.evaluation.methods.reward import Finish, measure_rewards
 from whet.methods.head import HeadMethod
 from whet.model.heads.linear import Scorer
 from whet.recipe.schema import Reward
@@ -22,6 +24,11 @@ class RewardMethod(HeadMethod[Reward]):
 
     def released(self, setup: Setup, scorer: Scorer) -> Released:
         return Released(golden_conversations(setup.renderer), dict(CONFIG), ending_at_stop(setup.renderer))
+
+    # ---- how it is measured
+
+    def measure_head(self, contest: HeadContest, scorer: Scorer) -> Finish:
+        return measure_rewards(scorer, contest)
 
 
 METHOD = RewardMethod

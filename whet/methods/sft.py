@@ -11,5 +11,9 @@ class SftMethod(Method[Sft]):
 
     by_accuracy = True
 
+    # ---- how it is measured
+
+    scored_by_metric = True
+
 
 METHOD = SftMethod

@@ -13,45 +13,30 @@ from whet.data.prepare import Prepared, prepared_of
 from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
-from whet.evaluation.contest import Contest, Measured, open_contest
-from whet.evaluation.forgetting.measure import KL_ROWS, measure_forgetting
+from whet.evaluation.contest import contest_between, open_contest
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.goal import answers_timed, judge_goal, provable, told_provable
-from whet.evaluation.judges.language_model import measure_judge
-from whet.evaluation.judges.win_rate import measure_wins, with_answers
+from whet.evaluation.goal import provable, told_provable
 from whet.evaluation.leaks import without_leaks
-from whet.evaluation.methods.answers import measure_rows
-from whet.evaluation.methods.bake import measure_baked
-from whet.evaluation.methods.blocks import measure_blocks
-from whet.evaluation.methods.distil import measure_distilled
-from whet.evaluation.methods.headed import measure_headed, open_heads
-from whet.evaluation.methods.rewarded import measure_rewarded
-from whet.evaluation.models import remember
-from whet.evaluation.opponents.of_run import oppose_head, oppose_text, oppose_words
 from whet.evaluation.record import MADE_OF, made_of
-from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluation.studies.interpolation import choose_nearer
-from whet.evaluation.transcript import FILE
-from whet.generation.teacher import teacher_of
+from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
 from whet.model.folder import read_facts
-from whet.model.open import checked_path, open_trained
+from whet.model.open import open_trained
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Recipe
 from whet.reports.frontier_chart import draw
 from whet.reports.model_card import write_card
 from whet.reports.report import write_report
-from whet.rewards.combine import build_rewards
-from whet.stats.paired import cluster_sizes, clusters_of
+from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import JUDGED, Run
+from whet.store.run import Run
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
@@ -137,7 +122,7 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
     observer.phase("measuring the way from base to tuned")
     opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
-    found = measure_frontier(open_contest(session, opened, observer))
+    found = measure_frontier(contest_between(session, opened, observer))
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
     run.write_json("frontier.json", found)
     write_text(run.folder / "frontier.svg", draw(found))
@@ -147,28 +132,19 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
 def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
     observer.phase("choosing a point nearer to the base")
-    found = choose_nearer(contest_of(session, observer), below)
+    found = choose_nearer(open_contest(session, observer), below)
     session.run.write_json("nearer.json", found)
     return found
 
 
 def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
     """The best validation: a loss, or a reward, whose sign the loop turns."""
-    if isinstance(recipe.method, Rollouts):
-        return {"best_validation_reward": None if value is None else -value}
-    return {"best_validation_loss": value}
+    method = method_of(recipe)
+    return {method.best_key: value if value is None or not method.rewards else -value}
 
 
 def effort_so_far(run: Run) -> dict[str, Any]:
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
-
-
-def contest_of(session: Session, observer: Observer) -> Contest:
-    """The trained model and its base, once both are proved to be what was trained. Raises ModelError, RunFolderError,
-    ProofError."""
-    trust = session.recipe.trust_remote_code
-    opened = open_trained(session.run, renderer=session.renderer, trust_remote_code=trust)
-    return open_contest(session, opened, observer)
 
 
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
@@ -177,13 +153,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     forget_peak(device())
     run.set_status("evaluating")
     observer.phase("opening base and tuned")
-    if isinstance(recipe.method, HeadMethod):
-        heads = open_heads(session, observer)
-        measured, lines = measure_headed(heads)
-        oppose_head(measured, lines, heads)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, heads.prepared)
-    else:
-        measured, lines = _measured_words(session, observer)
+    measured, lines = method_of(recipe).measure(session, observer)
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
@@ -201,56 +171,6 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     write_report(run)
     write_card(run)
     return run.read_json("evaluation.json")
-
-
-def _measured_words(session: Session, observer: Observer) -> Measured:
-    """What a language model writes, or finds likely, beside its base."""
-    run, recipe, source = session.run, session.recipe, session.source
-    contest = contest_of(session, observer)
-    observer.phase("evaluating base and tuned")
-    remember(*contest.sides, contest.loaded, session.renderer.stop_ids, run.folder / FILE, contest.opened.facts)
-    rewards = None
-    lines: list[dict[str, Any]] = []
-    prompts: list[list[int]] = []
-    clusters = None
-
-    if isinstance(source, Corpus):
-        assert isinstance(recipe.method, Pretrain) and recipe.method.context
-        measured, values = measure_blocks(contest, recipe.method.context)
-        oppose_text(measured, values, contest, recipe.method.context)
-    elif isinstance(recipe.method, Rollouts):
-        rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
-        measured, lines = measure_rewarded(contest, rewards)
-    elif isinstance(recipe.method, Distil):
-        teacher = teacher_of(recipe, run, checked_path(run))
-        measured, lines = measure_distilled(contest, teacher)
-    elif isinstance(recipe.method, Bake):
-        measured, lines = measure_baked(contest, recipe.method.prompt)
-    else:
-        measured, lines = measure_rows(contest)
-    if isinstance(source, Prepared):
-        oppose_words(measured, lines, contest, rewards)
-    if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
-        lines = with_answers(lines, contest)
-    if recipe.evaluate.wins and isinstance(source, Prepared):
-        winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
-        measured["wins"] = measure_wins(lines, source.test_rows, winning, recipe.seed)
-    if recipe.retrieval and isinstance(source, Prepared):
-        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
-        cache = run.folder / JUDGED / "support.json"
-        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
-    if recipe.evaluate.judge and isinstance(source, Prepared):
-        observer.phase("judging")
-        measured["judge"], lines = measure_judge(lines, contest)
-    if isinstance(source, Prepared):
-        asked = source.test_rows[:KL_ROWS]
-        prompts, clusters = contest.prompts(asked), clusters_of(asked)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source, answers_timed(contest))
-    if recipe.evaluate.forgetting:
-        observer.phase("measuring what was forgotten")
-        measured["forgetting"] = measure_forgetting(contest, prompts, clusters, run.folder.parent / "cache")
-        measured["verdict"]["sentence"] += ship.in_verdict(measured)
-    return measured, lines
 
 
 def head(session: Session) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from whet.evaluation.comparison.compared import (
     refuse_too_late,
     refuse_uncomparable,
 )
-from whet.evaluation.contest import Contest
-from whet.evaluation.methods.headed import open_heads
 from whet.evaluation.metrics.turns import answers_of
 from whet.evaluation.studies.curve_runs import (
     measure_curve,
@@ -25,13 +23,10 @@ from whet.evaluation.studies.curve_runs import (
     refuse_other_scores,
     share_verdicts,
 )
-from whet.evaluation.studies.failures import Asked, failures_of
+from whet.evaluation.studies.failures import failures_of
 from whet.evaluation.studies.learning_curve import SHARES
 from whet.evaluation.studies.unit_scores import refuse_other_scale
 from whet.evaluation.studies.validation_answers import (
-    ask_validation,
-    classify_validation,
-    compare_validation,
     refuse_without_answers,
 )
 from whet.methods import method_of
@@ -39,22 +34,20 @@ from whet.model.folder import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.conflicts.keep import no_nearer, refuse_keep_contradictions
 from whet.recipe.keywords import in_python
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.adapters import no_part_of_the_way, refuse_adapter_contradictions
 from whet.reports.collection_list import collection_list
 from whet.reports.comparison import write_compare_report
 from whet.reports.curve_picture import svg
 from whet.reports.report import write_report
 from whet.reports.result import CompareResult, CurveResult, FrontierResult, Result, RunResult
-from whet.rewards.combine import build_rewards
 from whet.stats.paired import clusters_of
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import DEFAULT_ROOT, JUDGED, Run
+from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
-from whet.verbs.stages import contest_of, frontier_of, nearer_of, register
+from whet.verbs.stages import frontier_of, nearer_of, register
 from whet.verbs.tune import Input, finished, gathered, recipe_of, tune
 
 
@@ -122,25 +115,13 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     """The facts of failures.json, which it writes with its list for people."""
     run, recipe, prepared = session.run, session.recipe, prepared_of(session.source)
     observer.phase("asking the tuned model")
-    if isinstance(recipe.method, Classify):
-        name, asked = classify_validation(open_heads(session, observer))
-    else:
-        name, asked = _asked_words(contest_of(session, observer))
+    name, asked = method_of(recipe).validation_answers(session, observer)
     trained = [turn for row in read_rows(recipe, prepared, ("trained",)) for turn in answers_of(row)]
     found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
     run.write_json("failures.json", result)
     write_text(run.folder / "collect.md", collection_list(result))
     return result
-
-
-def _asked_words(contest: Contest) -> tuple[str, list[Asked]]:
-    """What a language model writes for the validation rows, or finds likelier."""
-    if contest.prepared.shape.paired:
-        return compare_validation(contest)
-    method = contest.recipe.method
-    rewards = build_rewards(method.rewards, contest.run.folder / JUDGED) if isinstance(method, Rollouts) else None
-    return ask_validation(contest, rewards)
 
 
 @in_python
@@ -210,9 +191,8 @@ def frontier(
 
 def refuse_no_way(recipe: Recipe, name: str) -> None:
     """Raises InputError for a run whose model is no base that moved a part of the way."""
-    if isinstance(recipe.method, HeadMethod):
-        what = f"{recipe.method.kind} trains a head on top of the base, and between no head and a head there is no way"
-        raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
+    if refused := recipe.method.why_not("frontier", recipe):
+        raise InputError(refused.what, where=f"run {name}", fix=refused.fix)
     if why := no_part_of_the_way(recipe.adapter):
         raise InputError(why, where=f"run {name}", fix="take a run without that option of the adapter")
 

@@ -15,7 +15,7 @@ from whet.errors import InputError
 from whet.evaluation import contest as contests
 from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.studies.frontier import task_rows
-from whet.evaluation.studies.validation_answers import WITHOUT, ask_validation, refuse_without_answers
+from whet.evaluation.studies.validation_answers import ask_validation, refuse_without_answers
 from whet.model.base import NANO, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
@@ -72,8 +72,9 @@ def test_a_likelihood_names_no_failures(
 @pytest.mark.parametrize("kind", ["pretrain", "kto", "reward", "distil", "bake"])
 def test_methods_without_failures_say_why(kind: str) -> None:
     method = {"kind": kind} | ({"teacher": "nano"} if kind == "distil" else {"prompt": "x"} if kind == "bake" else {})
-    with pytest.raises(InputError, match=WITHOUT[kind]):
-        refuse_without_answers(load_recipe({"data": "x.jsonl", "method": method}))
+    recipe = load_recipe({"data": "x.jsonl", "method": method})
+    with pytest.raises(InputError, match=recipe.method.no_failures):
+        refuse_without_answers(recipe)
 
 
 def test_a_test_row_is_known_by_its_question_and_not_by_its_passages(looked_up: tuple[Recipe, Prepared]) -> None:

@@ -53,7 +53,7 @@ from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.observer import Observer
 from whet.recipe.external import is_function
-from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Evaluate, Recipe
 from whet.recipe.sections.compare import Compare
 from whet.store.identity import data_hash, differing, identity
 from whet.store.reading import optional_json
@@ -70,9 +70,8 @@ CHOOSING_ROWS = 100
 
 def refuse_uncomparable(recipe: Recipe) -> None:
     """Raises InputError for a method whose model does not write answers, and for arms without what they need."""
-    if isinstance(recipe.method, HeadMethod | Pretrain):
-        what = "compare asks every arm to write an answer, and this method's model gives none"
-        raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
+    if why := recipe.method.why_not("compare", recipe):
+        raise InputError(why.what, where="method", value=why.value, fix=why.fix)
     if recipe.retrieval is not None:
         what = "with `retrieval` every row holds passages already, so no arm would be asked without them"
         fix = "leave `retrieval` out and name the documents in compare.documents"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from whet.evaluation.contest import HeldOut, Measured
-from whet.evaluation.methods.classify import measure_classes
-from whet.evaluation.methods.reward import measure_rewards
+from whet.evaluation.methods.reward import Finish
 from whet.evaluation.models import Side
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import load_base
@@ -21,7 +21,6 @@ from whet.model.policy import Policy
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.pulse import beat
-from whet.recipe.schema import Reward
 from whet.training.session import Session
 
 
@@ -62,17 +61,15 @@ def open_heads(session: Session, observer: Observer) -> HeadContest:
     return HeadContest(session.recipe, session.run, session.source, observer, facts, kernels)
 
 
-def measure_headed(contest: HeadContest) -> Measured:
+def measure_headed(contest: HeadContest, read: Callable[[Scorer], Finish]) -> Measured:
     """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl.
 
-    Base and tuned model are in memory one after the other. Raises DataError without test rows, and as `open_scorer`.
+    `read` reads the tuned model; what it gives reads the base. The two are in memory one after the other. Raises
+    DataError without test rows, and as `open_scorer`.
     """
     assert contest.rows  # without any, this says so before a model is opened
     scorer = contest.tuned()
-    if isinstance(contest.recipe.method, Reward):
-        finish = measure_rewards(scorer, contest)
-    else:
-        finish = measure_classes(scorer, contest.facts["head"], contest)
+    finish = read(scorer)
     del scorer
     gc.collect()
     return finish(contest.base())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +28,7 @@ from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.observer import Observer
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Distil, Evaluate, Recipe
+from whet.recipe.schema import Evaluate, OpponentName, Recipe
 from whet.rewards.combine import Rewards
 from whet.store.run import Run
 from whet.types import Row
@@ -40,9 +39,14 @@ HEADS = "a head names classes or numbers, and writes no answer that examples cou
 
 
 def oppose_words(
-    measured: dict[str, Any], lines: Lines, contest: Contest, rewards: Rewards | None = None
+    measured: dict[str, Any],
+    lines: Lines,
+    contest: Contest,
+    unaskable: Mapping[OpponentName, str],
+    rewards: Rewards | None = None,
 ) -> None:
-    """Puts the verdict over all opponents into `measured`, and their answers into `lines`."""
+    """Puts the verdict over all opponents into `measured`, and their answers into `lines`. `unaskable` are those that
+    the method does not go with."""
     recipe, prepared, base = contest.recipe, contest.prepared, contest.base
     if prepared.shape.paired or prepared.shape.kind == "unpaired":
         rule = pair_rule if prepared.shape.paired else mark_rule
@@ -59,6 +63,7 @@ def oppose_words(
         asked = rows if turns is None else turns.rows
         name = measured["metric"]["name"]
         setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
+        setting.unaskable = unaskable
         found = written_opponents(setting, lines, learned(contest.run), contest.run, turns)
     of_lines(measured, lines, found, recipe.seed)
 
@@ -125,9 +130,7 @@ def setting_of(
     own = name == "reward" or is_function(name)
     answered = [row for row in rows if row.reference.strip()]
     compared = name if not own else metric.choose(answered)[0] if answered else "reward"
-    limit = recipe.evaluate.max_new_tokens
-    if isinstance(recipe.method, Rollouts | Distil):
-        limit = limit or recipe.method.max_new_tokens
+    limit = recipe.evaluate.max_new_tokens or recipe.method.answer_tokens
     longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
     most = room(limit, answer_tokens(rows, origin), origin.context - longest)
     score = score_with(name, rewards)

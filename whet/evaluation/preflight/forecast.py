@@ -14,6 +14,7 @@ from typing import Any, Literal
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.errors import InputError, ModelError
+from whet.evaluation.method import FindMeasures
 from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
 from whet.generation.throughput import ANSWERS, seconds_of_a_step
@@ -39,11 +40,9 @@ from whet.planning.public_models import find_public
 from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
-from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.rules import resolve
-from whet.recipe.schema import Bake, Distil, Recipe
+from whet.recipe.schema import Recipe
 from whet.training.material import facts_of
-from whet.training.method import Find
 from whet.training.micro_batch import planned_micro, setting_of
 from whet.training.session import with_context
 
@@ -78,7 +77,7 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
 
 def forecast(
     recipe: Recipe,
-    find: Find,
+    find: FindMeasures,
     target: Target,
     cache: Path,
     observer: Observer,
@@ -99,7 +98,7 @@ def forecast(
     facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = resolve(recipe, facts)
     setting = _setting(recipe, source, target, calibration, dtype)
-    work = work_of(recipe, source, tokenizer)
+    work = work_of(recipe, find(recipe), source, tokenizer)
     around = around_of(recipe, source, work, _stored(config))
     memory = peak(shape, setting, around)
     suggestion = suggest(shape, setting, target.memory, around)
@@ -115,7 +114,7 @@ def forecast(
             f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
             f"on, to {recipe.steps:,} at most"
         )
-    notes += _of_the_teacher(recipe) + _of_guesses(recipe, work, seen)
+    notes += [*recipe.method.plan().notes] + _of_guesses(recipe, work, seen)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -141,15 +140,6 @@ def forecast(
         },
         "notes": notes,
     }
-
-
-def _of_the_teacher(recipe: Recipe) -> list[str]:
-    """What a method that reads a teacher needs beside what is counted."""
-    if isinstance(recipe.method, Distil):
-        return [f"the weights of the teacher {recipe.method.teacher!r} are in memory, too, and are not counted here"]
-    if isinstance(recipe.method, Bake):
-        return ["the base reads every batch once more, with the prompt and no gradient: that time is not counted"]
-    return []
 
 
 def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
@@ -200,7 +190,7 @@ def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
 
 
 def _source(
-    recipe: Recipe, find: Find, config: Any, cache: Path, notes: list[str], observer: Observer
+    recipe: Recipe, find: FindMeasures, config: Any, cache: Path, notes: list[str], observer: Observer
 ) -> tuple[Recipe, Source, Any]:
     """The data, in the base's tokens where its tokenizer is here, and in the bundled base's otherwise."""
     observer.phase("reading the data")
@@ -230,7 +220,7 @@ def _setting(recipe: Recipe, source: Source, target: Target, calibration: Calibr
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     longest = source.longest_read(recipe)
     assert recipe.micro_batch_tokens
-    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
+    unseen = recipe.method.plan().rows_unseen or recipe.keep.replays
     largest = recipe.micro_batch_tokens if unseen else source.tokens
     return replace(
         setting_of(recipe, longest, dtype, target.device),

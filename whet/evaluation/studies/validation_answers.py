@@ -15,37 +15,17 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
 from whet.evaluation.metrics.turns import judged_turns
 from whet.evaluation.studies.failures import Asked
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, Dpo, Recipe, Sft
+from whet.recipe.schema import Recipe
 from whet.rewards.combine import Rewards
 from whet.training.classifier_folder import probabilities, score_segments
 from whet.training.learners.classify import Outputs
 from whet.types import Row
 
-ELSEWHERE = "take a run of sft, classify, dpo, grpo, rloo or ppo"
-WITHOUT = {
-    "pretrain": "it learns text, and text has no answers",
-    "kto": "a mark says how good one answer is, and not which answer the model should have given",
-    "reward": "it gives numbers, and no answers",
-    "distil": "it learns the teacher's probabilities, and rows to collect would be prompts alone",
-    "bake": "it learns to answer as it does under the prompt, and a row more would teach the same",
-}
-"""Methods without failures that rows could mend, and why."""
-
 
 def refuse_without_answers(recipe: Recipe) -> None:
     """Raises InputError for a run whose validation rows have no answers that could fail."""
-    method = recipe.method
-    if isinstance(method, Classify) and method.task == "regression":
-        what = "failures are looked for among answers, and a regression gives numbers"
-        raise InputError(what, value=method.kind, fix="see the largest errors in answers.jsonl; do not collect by them")
-    if not isinstance(method, Sft | Classify | Dpo | Rollouts):
-        why = WITHOUT.get(method.kind, "its rows have none")
-        what = f"failures are looked for among answers to validation rows, and {method.kind} has none: {why}"
-        raise InputError(what, value=method.kind, fix=ELSEWHERE)
-    if isinstance(method, Sft) and recipe.evaluate.metric == "nll":
-        fix = "set evaluate.metric to one that scores answers"
-        raise InputError("a likelihood is no answer that could fail", value="nll", fix=fix)
+    if why := recipe.method.why_not("failures", recipe):
+        raise InputError(why.what, value=why.value, fix=why.fix)
 
 
 def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[str, list[Asked]]:

@@ -87,6 +87,8 @@ class MethodKeys(Strict):
     """What it never goes with. What it goes with by some of its keys only is told by `why_not`."""
     no_failures: ClassVar[str] = "its rows have none"
     """Why its validation rows have no answers that could fail, where `failures` is among what it cannot."""
+    by_last_answer: ClassVar[bool] = False
+    """Of a conversation its last answer alone is scored, because rewards judge no earlier one."""
     many_passes: ClassVar[bool] = False
     """It makes several passes over its rows, so that the rate may be held while they help."""
     replays: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,8 @@ UNDER_SFT = 12.0
 class Rollouts(OwnAnswers):
     """What these methods share. Answers are drawn at temperature 1 from all tokens: what is learned is what was
     sampled only then."""
+
+    by_last_answer: ClassVar[bool] = True
 
     rewards: SomeRewards = Field(description="What scores an answer; the first one is what the verdict compares.")
     updates: int = Field(default=1, ge=1, description="Optimiser steps on the same answers; above 1 off-policy.")
