@@ -35,6 +35,7 @@ def rate(steps: Steps, task: Task) -> float:
 
 def whet(folder: Path, task: Task) -> None:
     from bench.side_whet import Stamps
+    from whet.methods import method_of
     from whet.recipe.load import load_recipe
     from whet.store.run import Run
     from whet.training.session import open_session, train
@@ -65,7 +66,7 @@ def whet(folder: Path, task: Task) -> None:
         recipe = load_recipe(values, [])
         run = Run.create(runs, recipe, "bench")
         with run.at_work():
-            session = open_session(recipe, run, stamps)
+            session = open_session(recipe, run, method_of, stamps)
             trained = train(session, stamps)
         lines = [line for line in run.metrics() if line["step"] >= task.updates]
     share = sum(line.get("rollout_seconds", 0.0) for line in lines) / sum(line["seconds"] for line in lines)

@@ -9,7 +9,6 @@ what a user gets.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import tempfile
 import time
@@ -23,14 +22,16 @@ from bench.material import ALPHA, RANK, base_name, read_facts
 from bench.measure import Steps, digest, finish
 from bench.tasks import BY_NAME, Task
 from whet.data.batches.loader import Loader
-from whet.data.prepare import Prepared
+from whet.data.prepare import prepared_of
 from whet.data.render.inspect import first_paths
+from whet.methods import method_of
+from whet.methods.preference import READING_REFERENCES
 from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Dpo, Recipe, Reward
 from whet.store.run import Run
-from whet.training.material import Material
-from whet.training.session import READING_REFERENCES, open_session, train
+from whet.training.method import Find, Trains
+from whet.training.session import open_session, train
 from whet.types import Segment
 
 
@@ -47,14 +48,15 @@ class AgreedSteps(Loader):
         return list(np.arange(len(self.forest.lengths)).reshape(-1, self.rows))
 
 
-class AgreedMaterial(Material):
-    """Material whose loader serves AgreedSteps of `rows_of_a_step` rows."""
+def in_agreed_steps(rows_of_a_step: int) -> Find:
+    """Methods whose loader serves AgreedSteps."""
 
-    rows_of_a_step = 0
+    def find(recipe: Recipe) -> Trains:
+        method: Any = method_of(recipe)
+        method.loader = lambda recipe, source: AgreedSteps(prepared_of(source).train, rows_of_a_step, recipe)
+        return method
 
-    def loader(self, recipe: Recipe) -> AgreedSteps:
-        assert isinstance(self.source, Prepared)
-        return AgreedSteps(self.source.train, self.rows_of_a_step, recipe)
+    return find
 
 
 class Stamps(Silent):
@@ -108,13 +110,8 @@ def measure(folder: Path, task: Task) -> None:
         recipe = recipe_of(folder, task)
         run = Run.create(runs, recipe, "bench")
         with run.at_work():
-            session = open_session(recipe, run, stamps)
-            parts = {field.name: getattr(session.material, field.name) for field in dataclasses.fields(Material)}
-            session.material = AgreedMaterial(**parts)
-            AgreedMaterial.rows_of_a_step = task.batch
-            source = session.material.source
-            assert isinstance(source, Prepared)
-            paths = first_paths(source.train, task.steps * task.batch)
+            session = open_session(recipe, run, in_agreed_steps(task.batch), stamps)
+            paths = first_paths(prepared_of(session.source).train, task.steps * task.batch)
             scored = task.method == "reward"  # a reward model learns from whole texts
             found = digest((path.ids, [weight > 0 and not scored for weight in path.weights]) for _, path in paths)
             trained = train(session, stamps)

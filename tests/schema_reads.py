@@ -2,7 +2,7 @@
 
 The owner's type is followed by simple means: annotated parameters and fields (`settings: Split`), names that a part
 of the recipe was assigned to, and chains such as `recipe.evaluate.patience`. A name or an attribute called `recipe`
-is a Recipe.
+is a Recipe, and `self.keys` of a method what its class is made for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import get_args
 from pydantic import BaseModel
 
 from whet.recipe import schema
-from whet.recipe.methods import rollouts
+from whet.recipe.methods import KINDS as METHODS
 from whet.recipe.sections import compare as comparison
 from whet.recipe.sections import goal, keep, rewards
 
@@ -22,9 +22,15 @@ Reads = set[tuple[str, str]]
 NONE: Types = frozenset()
 PARTS: dict[str, Types] = {
     name: frozenset({value})
-    for module in (schema, rollouts, rewards, comparison, keep, goal)
+    for module in (schema, rewards, comparison, keep, goal)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, schema.Strict) and value is not schema.Strict
+}
+PARTS |= {
+    kind.__name__: frozenset({kind})
+    for method in METHODS
+    for kind in method.__mro__
+    if issubclass(kind, schema.Strict) and kind is not schema.Strict
 }
 KINDS = frozenset(kind for kinds in PARTS.values() for kind in kinds)
 
@@ -58,6 +64,8 @@ class Reader(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         outer, self.own = self.own, {}
+        for base in (one for one in node.bases if isinstance(one, ast.Subscript)):
+            self.own["keys"] = self.annotated(base.slice) or self.type_of(base.slice)  # of Method[Sft]: sft
         for inner in ast.walk(node):  # fields first: a method may use what a later one assigns
             if isinstance(inner, ast.FunctionDef):
                 self.scopes.append({a.arg: self.annotated(a.annotation) for a in inner.args.args})
@@ -106,6 +114,8 @@ class Reader(ast.NodeVisitor):
             owners = [model for model in self.type_of(node.value) if node.attr in model.model_fields]
             inner = frozenset().union(*(models_in(model.model_fields[node.attr].annotation) for model in owners))
             return inner or (PARTS["Recipe"] if node.attr == "recipe" else NONE)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TypeVar":
+            return frozenset().union(*(self.annotated(one.value) for one in node.keywords if one.arg == "bound"))
         return NONE
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -22,16 +23,16 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed methods release monitoring server launcher web".split()
+LATER = "distributed release monitoring server launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
-        "strict external yaml_text secret_keys bases dialects file_formats other_tools sections methods schema "
-        "text_keys trust keywords explain files conflicts keep_rule rules load"
+        "strict external rounding yaml_text secret_keys bases dialects file_formats other_tools sections methods "
+        "schema text_keys trust keywords explain files conflicts keep_rule rules load"
     ),
     "data": (
-        "refused column spool ledger read rows render cache_key split draws batches pretrain retrieval row_cache "
-        "survey workers chunk_rows prepare"
+        "refused column spool ledger read rows render source cache_key split draws batches pretrain retrieval "
+        "row_cache survey workers chunk_rows prepare"
     ),
     "doctor": "privacy analysis check text_checks checks registry examination repair",
     "model": (
@@ -48,14 +49,17 @@ INSIDE = {
         "unit_tests judge reward_model combine reward_check"
     ),
     "training": (
-        "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint loop self_check hooks "
-        "step_log memory_check reference_logprobs thresholds learners retention material classifier_folder "
-        "rescale session"
+        "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint learner loop self_check hooks "
+        "step_log memory_check reference_logprobs thresholds method learners retention material "
+        "classifier_folder rescale session"
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
-        "answers goal leaks decision forgetting judges retrieval methods opponents record studies preflight "
-        "comparison"
+        "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies method "
+        "preflight comparison"
+    ),
+    "methods": (
+        "base own_answers rewarded preference head sft pretrain dpo kto reward classify grpo rloo ppo distil bake auto"
     ),
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
@@ -86,6 +90,8 @@ THROUGH_RULES = {("Recipe", "epochs")}
 """Keys that act through a rule alone: epochs become steps."""
 SHUT_IN = {WHET / "rewards" / "sandbox" / "bridge.py"}
 """The one file that runs code that came with data: in a process that the guard has shut in."""
+ASKS_THE_METHOD = ["evaluation", "verbs/stages.py", "verbs/studies.py"]
+"""Where no class of a training method may be tested for."""
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -270,6 +276,38 @@ def test_nothing_runs_code_that_came_with_data() -> None:
         f"{place(path, node)}: {what}" for path in sources() if path not in SHUT_IN for node, what in dangers(path)
     ]
     assert not found, "\n".join(found)
+
+
+# ---- a method answers for itself
+
+
+def names_of_methods() -> set[str]:
+    """The classes of training methods, those that several share, and the unions of them."""
+    from whet.recipe import schema
+    from whet.recipe.methods.base import MethodKeys
+
+    found, waiting = set(), [MethodKeys]
+    while waiting:
+        one = waiting.pop()
+        found.add(one)
+        waiting += one.__subclasses__()
+    unions = {name for name, value in vars(schema).items() if (args := get_args(value)) and set(args) <= found}
+    return {one.__name__ for one in found} | unions
+
+
+@pytest.mark.parametrize("folder", ASKS_THE_METHOD)
+def test_a_method_is_asked_and_not_recognised(folder: str) -> None:
+    """What depends on the method is a member of its class (whet/methods, whet/recipe/methods), so that a new one is
+    written in one place."""
+    methods, wrong = names_of_methods(), []
+    for path in sources():
+        if not path.is_relative_to(WHET / folder):
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                named = {one.id for one in ast.walk(node.args[1]) if isinstance(one, ast.Name)} & methods
+                wrong += [f"{place(path, node)}: isinstance of {name}" for name in sorted(named)]
+    assert not wrong, "\n".join(wrong)
 
 
 # ---- the recipe

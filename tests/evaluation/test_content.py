@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from whet.evaluation.answers import written_facts
 from whet.evaluation.content import state_content
+from whet.evaluation.methods.answers import written_facts
 from whet.evaluation.metrics.turns import turns_of
 from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
 from whet.recipe.schema import Evaluate

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation.made_up_contest import made_up_contest
+from whet.evaluation import contest as contests
 from whet.evaluation import decision as ship
-from whet.evaluation import heldout
+from whet.evaluation.methods.rewarded import measure_rewarded
 from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import effort
 from whet.rewards.combine import Component, Rewards, Scores
@@ -29,14 +31,12 @@ class Given(Rewards):
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, tampered: int) -> dict[str, Any]:
-    monkeypatch.setattr(heldout, "ask", lambda side, *_: [Answer([1], side.name, True) for _ in ROWS])
+    monkeypatch.setattr(contests, "ask", lambda side, *_: [Answer([1], side.name, True) for _ in ROWS])
     monkeypatch.setattr(Given, "tampered", tampered)
     rewards = Given([Component("tests", 1.0, lambda prompts, answers, rows: [])])
     renderer = SimpleNamespace(prompt_ids=lambda *_: [1])
-    prepared: Any = SimpleNamespace(test_rows=ROWS, renderer=renderer)
-    base, tuned = (SimpleNamespace(name=name) for name in ("base", "tuned"))
     recipe = Recipe.model_validate({"data": "a", "method": {"kind": "grpo", "rewards": ["tests"]}})
-    facts, _ = heldout.measure_rewarded(base, tuned, None, prepared, rewards, recipe, lambda *_: None)  # type: ignore[arg-type]
+    facts, _ = measure_rewarded(made_up_contest(recipe, ROWS, renderer), rewards)
     return facts
 
 

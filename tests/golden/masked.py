@@ -9,7 +9,7 @@ from typing import Any
 from tests.golden.places import ROOT
 
 COVERED = "<covered>"
-MEASURES = re.compile(r"(^|_)seconds$|per_second$|peak_memory_bytes$|^threads$|^memory_bytes$|^whet$|^pid$|^measured_of$")
+MEASURES = re.compile(r"(^|_)seconds$|per_second$|peak_memory_bytes$|^(threads|memory_bytes|whet|pid|measured_of)$")
 """`measured_of` is the key of the measuring code itself."""
 IN_TEXT = [
     (re.compile(r"[\d.,]+ (s|ms|min|minutes?|seconds?|hours?|tokens a second)\b"), rf"{COVERED} \1"),

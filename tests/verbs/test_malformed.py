@@ -331,7 +331,7 @@ def test_a_run_that_is_stopped_says_so_and_resumes(
         raise stop
 
     with monkeypatch.context() as patch:
-        patch.setattr("whet.verbs.stages.measure_rows", interrupted)
+        patch.setattr("whet.methods.base.measure_rows", interrupted)
         assert main.run(["tune", "d.jsonl", *SHORT, "--json"]) == code
     out, err = capfd.readouterr()
     assert json.loads(out)["error"]["exit_code"] == code and "the same command resumes" in err

@@ -13,6 +13,7 @@ import torch
 import whet
 from whet.demo_data.support_desk import generate
 from whet.errors import ModelError
+from whet.methods import method_of
 from whet.model.folder import read_facts
 from whet.model.open import open_model
 from whet.model.policy import Policy
@@ -64,11 +65,11 @@ def test_what_is_opened_has_the_loss_of_the_end_of_training(tuned: tuple[Path, d
     run = Run.open(folder)
     opened = open_model(run.model, read_facts(run.model), False)
     assert quantised_linears(opened.model)
-    session = open_session(run.recipe, run, Silent())
+    session = open_session(run.recipe, run, method_of, Silent())
     policy = Policy(opened.model, opened.use_forest)
     with torch.no_grad():
-        method = NextToken(policy, session.material.loader(run.recipe))
-        loss = mean_loss(policy, method.loss, session.material.validation(run.recipe))
+        method = NextToken(policy, session.method.loader(run.recipe, session.source))
+        loss = mean_loss(policy, method.loss, session.method.validation(run.recipe, session.source))
     assert loss == pytest.approx(min(validation_losses(folder)), rel=1e-6)
 
 

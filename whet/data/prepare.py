@@ -16,7 +16,7 @@ import numpy as np
 
 from whet.data import row_cache as rowcache
 from whet.data import workers
-from whet.data.batches.segment_files import SegmentFile, Segments, SegmentWriter
+from whet.data.batches.segment_files import SegmentFile, Segments, SegmentWriter, marks_by_row
 from whet.data.chunk_rows import Preparer, chunks_of
 from whet.data.draws import HALF, drawn_together, name_clusters, on_both_sides, told
 from whet.data.ledger import FATES, Fate, Ledger
@@ -27,12 +27,13 @@ from whet.data.rows.convert import to_row
 from whet.data.rows.method_fit import refuse_other_method
 from whet.data.rows.rankings import as_pairs
 from whet.data.rows.row_format import Shape
+from whet.data.source import Source
 from whet.data.split.clusters import clusters
 from whet.data.split.parts import Parts, leaks, split
 from whet.data.split.row_traits import Traits, content_hash
 from whet.data.survey import Survey, survey, with_labels_joined
 from whet.errors import DataError, count
-from whet.recipe.schema import HeadMethod, Recipe
+from whet.recipe.schema import HeadMethod, Kind, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row, Segment
 
@@ -77,6 +78,30 @@ class Prepared:
     """With retrieval: each test row with what the retriever finds for it; `test_rows` are these rows."""
     apart: list[dict[str, Any]] = field(default_factory=list)
     """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.shape.kind
+
+    @property
+    def rows(self) -> int:
+        """Rows that are trained on."""
+        return int(self.ledger.summary()["trained"])
+
+    @property
+    def desirable(self) -> int:
+        """Answers to learn that are marked good."""
+        return sum(marks_by_row(self.train).values())
+
+    def longest_read(self, recipe: Recipe) -> int:
+        """Tokens of the longest row, with the answer that is written to it."""
+        return self.longest + (recipe.method.answer_tokens or 0)
+
+
+def prepared_of(source: Source) -> Prepared:
+    """The rows of any method but pretrain, which learns from plain text."""
+    assert isinstance(source, Prepared)
+    return source
 
 
 def prepare(

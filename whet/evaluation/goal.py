@@ -19,12 +19,10 @@ from typing import Any, Literal
 
 from whet.data.prepare import Prepared
 from whet.errors import DataError, InputError, count, nearest
-from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.contest import Contest
+from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.models import Side
-from whet.model.base import Base
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.goal import Goal
 from whet.stats.paired import Z, clusters_of, mean_interval, wilson
 from whet.text.normalise import normalise
@@ -91,33 +89,30 @@ def judge_goal(
     return {"goal": measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)}
 
 
-def answers_timed(recipe: Recipe, tuned: Side, origin: Base, prepared: Prepared) -> list[float]:
+def answers_timed(contest: Contest) -> list[float]:
     """Seconds of the first TIMED answers, each asked alone, where the recipe's goal bounds them; else none."""
+    recipe = contest.recipe
     if recipe.goal is None or recipe.goal.seconds_per_answer is None:
         return []
-    rows, renderer, seconds = prepared.test_rows, prepared.renderer, []
-    tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
-    side = replace(tuned, memory=None)  # an answer that is remembered takes no time
-    for row in rows[:TIMED]:
-        prompt = renderer.prompt_ids(row.prompt, row.tools)
+    rows, seconds = contest.rows, []
+    tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
+    side = replace(contest.tuned, memory=None)  # an answer that is remembered takes no time
+    for prompt in contest.prompts(rows[:TIMED]):
         began = time.perf_counter()
-        ask(side, origin, [prompt], renderer, tokens, lambda done: None)
+        contest.answers(side, [prompt], tokens)
         seconds.append(time.perf_counter() - began)
     return seconds
 
 
 def metric_of_run(recipe: Recipe, prepared: Prepared) -> str:
-    """What the test rows will be measured by, before anything is trained. Raises DataError without test rows."""
-    method, asked = recipe.method, recipe.evaluate.metric
-    if isinstance(method, Classify):
-        return {"single": "accuracy", "multi-label": "label-f1", "regression": "closeness"}[method.task]
-    if asked != "auto":
-        return asked
+    """What answers, pairs or marks are measured by, before anything is trained. Raises DataError without test rows."""
+    if recipe.evaluate.metric != "auto":
+        return recipe.evaluate.metric
     if prepared.shape.paired:
         return "preference-accuracy"
     if prepared.shape.kind == "unpaired":
         return "mark-accuracy"
-    return "reward" if isinstance(method, Rollouts) else metric.choose(prepared.test_rows)[0]
+    return metric.choose(prepared.test_rows)[0]
 
 
 def measure_goal(

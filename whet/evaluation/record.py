@@ -34,9 +34,9 @@ OF_BASE = ("*.safetensors", "*.gguf", "*.json", "*.jinja", "*.model", "*.txt", "
 MEASURING = "whet.verbs.stages"
 """The module that measures."""
 WITHIN = (
-    MEASURING, "whet.verbs.findings", "whet.evaluation", "whet.reports", "whet.generation", "whet.model", "whet.losses",
-    "whet.stats", "whet.text", "whet.data", "whet.doctor", "whet.rewards", "whet.training", "whet.observer",
-    "whet.types",
+    MEASURING, "whet.verbs.findings", "whet.methods", "whet.evaluation", "whet.reports", "whet.generation",
+    "whet.model", "whet.losses", "whet.stats", "whet.text", "whet.data", "whet.doctor", "whet.rewards",
+    "whet.training", "whet.observer", "whet.types",
 )  # fmt: skip
 """Not whet.recipe, whet.store and whet.errors: what they decide counts by its value."""
 PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "jinja2", "lm_eval", "bitsandbytes")
@@ -57,7 +57,8 @@ def made_of(run: Run) -> str:
     if recipe.compare.documents:
         rivals.append(identity.data_digest(recipe.compare.documents))
     parts = [facts, settings, data, _of_hub(recipe), named_files(recipe), _base(recipe.base), others, rivals]
-    code = [whet.__version__, source_key(MEASURING, within=WITHIN), *map(package_version, PACKAGES)]
+    measuring = source_key(MEASURING, f"whet.methods.{recipe.method.kind}", within=WITHIN)
+    code = [whet.__version__, measuring, *map(package_version, PACKAGES)]
     return sha256_text(json.dumps([*parts, code], sort_keys=True))
 
 

@@ -14,8 +14,8 @@ from whet.generation.chat_client import Remote
 from whet.generation.collection.sources import LocalTeacher, RemoteTeacher, is_url, key_name, refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import load_base, load_config, saved_tokenizer
-from whet.model.folder import prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.folder import read_facts
+from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.weights_identity import fingerprint
@@ -51,9 +51,8 @@ def open_teacher(
             install_forest(model)
     else:
         run = _run_of(name, runs)
-        facts = read_facts(run.model)
-        prove_weights(facts, run.model)
-        opened = open_model(run.model, facts, trust_remote_code, kernels=False)
+        # Its template is another model's, and only the model that teaches is fused, below.
+        opened = open_trained(run, renderer=None, trust_remote_code=trust_remote_code, path=path, kernels=False)
         base, model, carried = opened.base, opened.model, opened.use_forest
         tokenizer = saved_tokenizer(run.model)
         renderer = Renderer(tokenizer)

@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 
+from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import Base, load_base, random_base
+from whet.model.folder import prove_template, prove_weights, read_facts
 from whet.model.precision import device
+from whet.store.run import Run
 
 
 @dataclass(slots=True)
@@ -23,6 +26,38 @@ class Opened:
     model: Any
     base_model: Any | None
     use_forest: bool
+    facts: dict[str, Any]
+    """whet.json of the model's folder."""
+
+
+def prove_trained(run: Run, renderer: Renderer | None) -> dict[str, Any]:
+    """The facts of a run's model, once its weights, and with a `renderer` its template, are proved to be those that the
+    training left. Raises RunFolderError, ProofError."""
+    facts = read_facts(run.model)
+    prove_weights(facts, run.model)
+    if renderer is not None:
+        prove_template(facts, renderer)
+    return facts
+
+
+def checked_path(run: Run) -> str:
+    """The fastest way through the model that the run's self-check proved right: fused, forest or plain."""
+    return run.read_json("selfcheck.json", "path")["path"]
+
+
+def open_trained(
+    run: Run, *, renderer: Renderer | None, trust_remote_code: bool, path: str | None = None, kernels: bool = True
+) -> Opened:
+    """The model of a run beside its base, once both are proved (prove_trained).
+
+    `path` is how it is read at best; where it is left out, as the self-check of the run says. Without `kernels` nothing
+    is fused, whatever the path. Raises ModelError, RunFolderError, ProofError.
+    """
+    facts = prove_trained(run, renderer)
+    path = checked_path(run) if path is None else path
+    opened = open_model(run.model, facts, trust_remote_code, kernels=kernels and path == "fused")
+    opened.use_forest = opened.use_forest and path != "plain"
+    return opened
 
 
 def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> Opened:
@@ -46,14 +81,14 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         model = load_adapter(base.model, folder)
         if use_forest and kernels:
             fuse(model)
-        return Opened(base, model, None, use_forest)
+        return Opened(base, model, None, use_forest, facts)
     tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
         install_forest(tuned)
     if use_forest and kernels:
         fuse(base.model)
         fuse(tuned)
-    return Opened(base, tuned, base.model, use_forest)
+    return Opened(base, tuned, base.model, use_forest, facts)
 
 
 def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:

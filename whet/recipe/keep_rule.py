@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from whet.recipe.schema import Auto, Full, Pretrain, Recipe, Sft
+from whet.recipe.schema import Full, Recipe
 from whet.recipe.sections.keep import BASE, NOTHING
 
 REPLAY_RATIO, TEXT_RATIO = 0.33, 0.2
@@ -30,7 +30,7 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
     if keep.replay is None:
         yield "replay", replay(recipe)
     if keep.replays:
-        share = TEXT_RATIO if isinstance(recipe.method, Pretrain) else REPLAY_RATIO
+        share = TEXT_RATIO if recipe.method.rows.rendering == "document" else REPLAY_RATIO
         yield "ratio", (share, "Measured on two bases (docs/measuring/forgetting.md); more keeps more.")
         yield "every", every(recipe)
     if keep.replay == BASE:
@@ -40,9 +40,9 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
 def replay(recipe: Recipe) -> tuple[str, str]:
     """Only where given words are learned, and from a base that has something to lose."""
     method = recipe.method
-    if not isinstance(method, Auto | Sft | Pretrain):
+    if not method.replays:
         return NOTHING, f"The method {method.kind} has its own hold on the base, or learns from no given words."
-    if isinstance(method, Pretrain) and method.from_scratch:
+    if method.random_start:
         return NOTHING, "From scratch there is no base to keep."
     if recipe.steps is not None and recipe.steps < LEAST_STEPS:
         return NOTHING, f"Fewer than {LEAST_STEPS} steps forget too little to be worth it."

@@ -20,9 +20,8 @@ from whet.recipe.explain import explain
 from whet.recipe.file_formats import other_format, sheet_of
 from whet.recipe.files.compare import comparison_beside
 from whet.recipe.files.rewards import rewards_beside
-from whet.recipe.files.teachers import refuse_teacher_contradictions, teacher_beside
-from whet.recipe.methods.rollouts import Ppo, Rollouts
-from whet.recipe.schema import Dpo, Full, HeadMethod, Pretrain, Recipe, Reward
+from whet.recipe.files.teachers import teacher_beside
+from whet.recipe.schema import Full, Recipe
 from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.sections.adapters import refuse_adapter_contradictions
 from whet.recipe.sections.retrieval import documents_beside, refuse_retrieval_contradictions
@@ -114,18 +113,14 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
 
 def refuse_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys that are right alone and wrong together."""
-    refuse_teacher_contradictions(recipe, where)
-    refuse_retrieval_contradictions(recipe.retrieval, recipe.method.kind, where)
+    refuse_first(recipe.method.conflicts(recipe), where)
+    refuse_retrieval_contradictions(recipe, where)
     refuse_evaluation_contradictions(recipe, where)
     refuse_goal_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
     refuse_idle_keys(recipe, where)
     refuse_adapter_contradictions(recipe, where)
-    if isinstance(recipe.method, Rollouts):
-        refuse_rollout_contradictions(recipe, recipe.method, where)
-    if isinstance(recipe.method, Dpo):
-        refuse_idle(recipe.method, where)
-    if recipe.columns.margin and not isinstance(recipe.method, Reward):
+    if recipe.columns.margin and not recipe.method.rows.margin:
         what = "only a reward model learns from margins"
         raise RecipeError(what, where="columns.margin", value=recipe.columns.margin, fix="set method: reward")
     if not recipe.quantise:
@@ -133,49 +128,10 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     what, fix = "", ""
     if isinstance(recipe.adapter, Full):
         what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
-    elif isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
-        what, fix = "from_scratch trains weights that do not exist yet", "use a base that has learned something"
-    elif isinstance(recipe.method, HeadMethod):
-        what, fix = "a head is saved with its adapter merged, which 4 bits cannot hold", "use a smaller base"
+    elif why := recipe.method.why_not("quantise", recipe):
+        what, fix = why.what, why.fix
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
-
-
-def refuse_rollout_contradictions(recipe: Recipe, method: Rollouts, where: str) -> None:
-    """Raises RecipeError for keys that methods with answers of their own cannot obey."""
-    wrong: list[tuple[bool, str, object, str]] = [
-        (
-            method.kl > 0 and isinstance(recipe.adapter, Full),
-            "kl holds the model to its base, and adapter: full leaves no base to read",
-            f"kl: {method.kl}",
-            "set method.kl: 0, or use adapter: lora",
-        ),
-        (
-            isinstance(method, Ppo) and method.critic == "frozen" and isinstance(recipe.adapter, Full),
-            "a frozen critic reads the base, and adapter: full leaves no base to read",
-            "critic: frozen",
-            "set method.critic: shared, or use adapter: lora",
-        ),
-        (
-            recipe.checkpoint_every is not None and recipe.checkpoint_every % method.updates != 0,
-            "a run goes on where new answers are written, every `method.updates` steps",
-            f"checkpoint_every: {recipe.checkpoint_every}",
-            f"make checkpoint_every a multiple of {method.updates}",
-        ),
-    ]
-    refuse_first(wrong, where)
-
-
-def refuse_idle(method: Dpo, where: str) -> None:
-    """Raises RecipeError for a key that the loss does not look at."""
-    for key, value, losses in (
-        ("gamma", method.gamma, ("simpo",)),
-        ("label_smoothing", method.label_smoothing or None, ("sigmoid", "sigmoid-norm", "simpo")),
-    ):
-        if value is not None and method.loss not in losses:
-            fix = f"leave it out, or set method.loss: {' or '.join(losses)}"
-            asked = f"method.{key}: {value}"
-            raise RecipeError(f"the loss {method.loss} has no {key}", where=where, value=asked, fix=fix)
 
 
 def with_kinds(values: dict[str, Any]) -> dict[str, Any]:

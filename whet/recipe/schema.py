@@ -11,8 +11,19 @@ from pydantic import BeforeValidator, Field
 
 from whet.recipe.dialects import Dialect
 from whet.recipe.external import FunctionPlace
-from whet.recipe.methods.distillation import Bake, Distil
-from whet.recipe.methods.rollouts import Grpo, Ppo, Rloo
+from whet.recipe.methods import AnyMethod, Auto
+from whet.recipe.methods import Bake as Bake
+from whet.recipe.methods import Classify as Classify
+from whet.recipe.methods import Distil as Distil
+from whet.recipe.methods import Dpo as Dpo
+from whet.recipe.methods import Grpo as Grpo
+from whet.recipe.methods import Kind as Kind
+from whet.recipe.methods import Kto as Kto
+from whet.recipe.methods import Ppo as Ppo
+from whet.recipe.methods import Pretrain as Pretrain
+from whet.recipe.methods import Reward as Reward
+from whet.recipe.methods import Rloo as Rloo
+from whet.recipe.methods import Sft as Sft
 from whet.recipe.sections.adapters import Full as Full
 from whet.recipe.sections.adapters import Lora as Lora
 from whet.recipe.sections.compare import Compare as Compare
@@ -33,110 +44,15 @@ from whet.recipe.sections.rewards import SomeRewards
 from whet.recipe.sections.rewards import UnitTests as UnitTests
 from whet.recipe.strict import Name, Strict
 
-
-class Pretrain(Strict):
-    """Next-token prediction on plain text: from scratch or continued on your own text."""
-
-    kind: Literal["pretrain"] = "pretrain"
-    context: int | None = Field(
-        default=None, ge=8, description="Tokens per block; default: the base's context, at most 1024."
-    )
-    from_scratch: bool = Field(default=False, description="Start from random weights in the base's shape.")
-
-
-class Sft(Strict):
-    """Supervised fine-tuning: learn the assistant turns of conversations."""
-
-    kind: Literal["sft"] = "sft"
-
-
-class Dpo(Strict):
-    """Preference optimisation: make the chosen answer of a pair likelier than the rejected one."""
-
-    kind: Literal["dpo"] = "dpo"
-    loss: Literal["sigmoid", "sigmoid-norm", "ipo", "hinge", "simpo", "orpo"] = Field(
-        default="sigmoid", description="sigmoid is DPO itself; simpo and orpo need no reference."
-    )
-    beta: float | None = Field(
-        default=None, gt=0, description="What a nat is worth; lower moves the model further. Default by the loss."
-    )
-    gamma: float | None = Field(default=None, ge=0, description="simpo: the margin that is asked for; default 0.5.")
-    label_smoothing: float = Field(
-        default=0.0, ge=0, lt=0.5, description="Share of pairs thought to be the wrong way round; for the sigmoids."
-    )
-    sft_weight: float | None = Field(
-        default=None, ge=0, description="Weight of the chosen answer's own loss (RPO); default 0, for orpo 1."
-    )
-
-
-class Kto(Strict):
-    """Learning from answers marked good or bad, one by one: thumbs up, thumbs down."""
-
-    kind: Literal["kto"] = "kto"
-    beta: float = Field(default=0.1, gt=0, description="What a nat is worth; lower moves the model further.")
-    desirable_weight: float | None = Field(
-        default=None, gt=0, description="Weight of a good answer; default by the number of good and bad ones."
-    )
-    undesirable_weight: float | None = Field(default=None, gt=0, description="Weight of a bad answer; the same.")
-
-
-class Reward(Strict):
-    """A reward model: a score for every answer, learned from pairs of a better and a worse one (Bradley-Terry)."""
-
-    kind: Literal["reward"] = "reward"
-    center: float = Field(
-        default=0.01, ge=0, description="Weight of the term that holds the mean of a pair's two scores near 0."
-    )
-
-
-class Classify(Strict):
-    """A head that names a class of a text, several classes, or a number, without writing a word."""
-
-    kind: Literal["classify"] = "classify"
-    task: Literal["single", "multi-label", "regression"] = Field(
-        default="single", description="One class a row, a list of classes, or a number."
-    )
-    class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare classes count as much as frequent ones."
-    )
-    thresholds: Literal["tuned", "half"] = Field(
-        default="tuned", description="From which probability a class is named: tuned on the validation rows, or 0.5."
-    )
-
-
-class Auto(Strict):
-    """What the rows ask for: dpo for preference pairs, kto for answers marked good or bad, sft for everything else."""
-
-    kind: Literal["auto"] = "auto"
-
-
 HeadMethod = Reward | Classify
 """Methods that put a head in the place of words."""
-Method = Annotated[
-    Auto | Pretrain | Sft | Dpo | Kto | Reward | Classify | Grpo | Rloo | Ppo | Bake | Distil,
-    Field(discriminator="kind"),
-]
+Method = Annotated[AnyMethod, Field(discriminator="kind")]
 
 
 Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
 
 
 Quantise = Literal["nf4"]
-
-
-Kind = Literal[
-    "chat",
-    "prompt-completion",
-    "alpaca",
-    "sharegpt",
-    "text",
-    "label",
-    "preference",
-    "ranking",
-    "unpaired",
-    "prompt",
-]
-"""The forms of rows."""
 
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]

@@ -19,6 +19,10 @@ LARGEST_WHOLE, LARGEST = 10**12, 1e30
 overflow somewhere in the middle of the work."""
 
 
+Conflict = tuple[bool, str, object, str]
+"""(found, what, value, fix)."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
@@ -33,9 +37,8 @@ class Strict(BaseModel):
         return value
 
 
-def refuse_first(wrong: Iterable[tuple[bool, str, object, str]], where: str) -> None:
-    """Raises RecipeError for the first of (found, what, value, fix) that was found: keys that are right alone and wrong
-    together."""
+def refuse_first(wrong: Iterable[Conflict], where: str) -> None:
+    """Raises RecipeError for the first conflict that was found: keys that are right alone and wrong together."""
     for found, what, value, fix in wrong:
         if found:
             raise RecipeError(what, where=where, value=value, fix=fix)

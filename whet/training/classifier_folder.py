@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,47 +19,52 @@ from whet.model.base import Base
 from whet.model.folder import GOLDEN, write_facts
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.model.heads.sequence_classifier import READ_TOKENS, save_classifier, score_rows
-from whet.model.policy import Policy, evaluating
+from whet.model.policy import evaluating
 from whet.recipe.schema import Classify, Recipe
 from whet.store.atomic import new_folder
 from whet.store.run import Run
-from whet.training.learners.classify import Outputs, encoded, outputs_of, targets_of
-from whet.training.material import Material
+from whet.training.learners.classify import Outputs, encoded, targets_of
 from whet.training.thresholds import best_cut, best_thresholds, f1
 from whet.types import Row
 
 GOLDEN_ANSWER = {"role": "assistant", "content": "A quoted letter."}
+GOLDEN_TEXTS = [str(GOLDEN[0]["content"]), str(GOLDEN_ANSWER["content"])]
 HALF = 0.5
 
 
-def save_headed(
-    run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe, material: Material
-) -> None:
-    """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
-    scorer, prepared = Scorer(policy), material.prepared
-    dtype = str(next(policy.model.parameters()).dtype)
-    golden = _golden_rows(base.tokenizer, renderer, recipe)
-    head: dict[str, Any] = {"golden_rows": golden, "golden_scores": score_rows(scorer, golden).tolist()}
-    config: dict[str, Any] = {"problem_type": "regression", "id2label": {0: "reward"}, "label2id": {"reward": 0}}
-    template = ending_at_stop(renderer)
-    if isinstance(recipe.method, Classify):
-        outputs = outputs_of(recipe.method, prepared)
-        config, template = outputs.config(), renderer.chat_template
-        head |= {"task": outputs.task, "labels": list(outputs.names), "mean": outputs.mean, "spread": outputs.spread}
-        head |= threshold_facts(scorer, recipe.method, outputs, prepared)
-    with new_folder(run.model) as folder:
-        save_classifier(scorer, base.tokenizer, renderer.stop_ids, folder, config)
-        base.tokenizer.chat_template = template
-        base.tokenizer.save_pretrained(folder)
-        write_facts(folder, base, dtype, renderer, recipe, head=head)
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a model with a head says of itself beside its weights."""
 
-
-def _golden_rows(tokenizer: Any, renderer: Renderer, recipe: Recipe) -> list[list[int]]:
+    golden_rows: list[list[int]]
     """A few rows in the form that was trained on; their scores are proved whenever the model is opened."""
-    texts = [str(GOLDEN[0]["content"]), str(GOLDEN_ANSWER["content"])]
-    if isinstance(recipe.method, Classify):
-        return [tokenizer(text)["input_ids"] for text in texts]
-    return [scored_ids(renderer, [*GOLDEN, {"role": "assistant", "content": text}]) for text in texts]
+    config: dict[str, Any]
+    """For config.json, in the words of transformers."""
+    template: str | dict[str, str]
+    facts: dict[str, Any] = field(default_factory=dict)
+    """For whet.json: what the scores mean."""
+
+
+def save_headed(run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe: Recipe, released: Released) -> None:
+    """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
+    dtype = str(next(scorer.policy.model.parameters()).dtype)
+    golden = released.golden_rows
+    head: dict[str, Any] = {"golden_rows": golden, "golden_scores": score_rows(scorer, golden).tolist()}
+    with new_folder(run.model) as folder:
+        save_classifier(scorer, base.tokenizer, renderer.stop_ids, folder, released.config)
+        base.tokenizer.chat_template = released.template
+        base.tokenizer.save_pretrained(folder)
+        write_facts(folder, base, dtype, renderer, recipe, head=head | released.facts)
+
+
+def golden_texts(tokenizer: Any) -> list[list[int]]:
+    """Golden rows of a classifier, which reads plain texts."""
+    return [tokenizer(text)["input_ids"] for text in GOLDEN_TEXTS]
+
+
+def golden_conversations(renderer: Renderer) -> list[list[int]]:
+    """Golden rows of a reward model, which reads answered conversations."""
+    return [scored_ids(renderer, [*GOLDEN, {"role": "assistant", "content": text}]) for text in GOLDEN_TEXTS]
 
 
 def scored_ids(renderer: Renderer, messages: list[dict[str, Any]]) -> list[int]:

@@ -31,6 +31,8 @@ class HeldOut:
     """Sum of losses and of weights of each batch, which are cut alike every time."""
     examples: int = 0
     """Rows that were read, whether they are right or wrong in the method's eyes or not."""
+    scored: bool = False
+    """`loss` is a mean reward with its sign turned."""
 
 
 def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> HeldOut | None:
@@ -71,7 +73,7 @@ class Validator:
     total: int
     patience: int
     early_stop: bool
-    reward: Callable[[], float] | None = None
+    score: Callable[[], float | None] = lambda: None
     """A mean reward on the validation rows, where the method has one: it takes the place of the loss, and more is
     better. `Progress.best_loss` then holds it with its sign turned."""
     by_accuracy: bool = False
@@ -105,12 +107,13 @@ class Validator:
 
     def measure(self, step: int) -> None:
         with saying("validation"):
-            found = held_out(self.policy, self.loss, self.batches()) if self.reward is None else HeldOut(-self.reward())
+            score = self.score()
+            found = held_out(self.policy, self.loss, self.batches()) if score is None else HeldOut(-score, scored=True)
         self.last = found
         if found is None:
             self._without_rows(step)
             return
-        name, sign = ("loss", 1) if self.reward is None else ("reward", -1)
+        name, sign = ("reward", -1) if found.scored else ("loss", 1)
         if not math.isfinite(found.loss):
             raise NonFiniteError(
                 f"the validation {name} is not finite",
@@ -199,7 +202,7 @@ class Validator:
             return False
         if self.progress.best_step == 0 and 2 * step < self.expected(step):
             return False  # the first steps, at the highest rate, may lose what the later ones win
-        if self.reward is None:
+        if self.last is not None and not self.last.scored:
             falling = since[-1][2] < since[0][2]
             cause = f"training loss fell: {self._rise()}" if falling else "training loss did not fall either"
             why = f"validation loss did not improve for {len(since)} evaluations while {cause}"

@@ -5,21 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from whet.errors import NonFiniteError
 from whet.pulse import saying
+from whet.training.learner import Learner
 from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.types import Batch, LossOut
-
-
-class Method(Protocol):
-    """What a method is: where its batches come from, and its loss."""
-
-    def batches(self, step: int) -> list[Batch]: ...
-
-    def loss(self, batch: Batch) -> LossOut: ...
-
 
 Hook = Callable[[int, float], bool]
 """Called after each step with (steps done, loss of the step); returns True to end the run."""
@@ -44,7 +35,7 @@ class Meter:
 
 
 def train_loop(
-    method: Method,
+    learner: Learner,
     optimizer: MasterOptimizer,
     steps: int,
     log: Callable[[int, dict[str, float]], None],
@@ -55,11 +46,11 @@ def train_loop(
     meter = Meter()
     for step in range(start, steps):
         began = time.perf_counter()
-        batches = method.batches(step)
+        batches = learner.batches(step)
         weight = sum(batch.weight for batch in batches)
         for number, batch in enumerate(batches, 1):
             with saying(f"learning, part {number} of {len(batches)}"):
-                out = method.loss(batch)
+                out = learner.loss(batch)
             _refuse_non_finite(out, step, batch)
             (out.total / weight).backward()
             meter.add(out.metrics)

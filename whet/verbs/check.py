@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import Prepared
+from whet.data.source import Source
 from whet.doctor.check import Check
 from whet.doctor.checks.held_out.contamination import Contamination
 from whet.doctor.registry import all_checks
@@ -16,6 +17,7 @@ from whet.errors import InputError
 from whet.evaluation.goal import provable
 from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
 from whet.evaluation.studies.curve_runs import drawn_curve
+from whet.methods import method_of
 from whet.model.base import load_config, told_base
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python, worded
@@ -24,7 +26,6 @@ from whet.reports.result import CheckResult
 from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store.run import DEFAULT_ROOT
-from whet.training.material import Material
 from whet.training.session import walls, with_context
 from whet.verbs.findings import found_in, repaired
 from whet.verbs.inputs import CACHE, Input, gathered, recipe_of
@@ -62,7 +63,7 @@ def check(
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
     if fix is not None:
         refuse_target(Path(fix))
-    refuse_before_data(recipe, run_root)
+    refuse_before_data(recipe, method_of(recipe), run_root)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
@@ -74,12 +75,12 @@ def check(
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), Material(source), run_root),
+        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), source, run_root),
         "against": held_of_benchmarks(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": told_base(recipe.base) + walls(recipe) + source.notes,
+        "notes": told_base(recipe.base) + walls(recipe, method_of(recipe)) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
     if fix is not None:
@@ -105,11 +106,11 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(recipe: Recipe, material: Material, run_root: Path | str) -> dict[str, str] | None:
+def refused_by(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:
     """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
-        material.ledger.enforce_budget(recipe.drop_budget)
-        refuse_before_training(recipe, material, Path(run_root) / CACHE)
+        source.ledger.enforce_budget(recipe.drop_budget)
+        refuse_before_training(recipe, source, method_of, Path(run_root) / CACHE)
     except InputError as error:
         return {"what": worded(error.what), "where": error.where, "fix": worded(error.fix)}
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from whet.evaluation.preflight.refusals import refuse_unmeasurable
 from whet.evaluation.record import recorded
+from whet.methods import method_of
 from whet.model.folder import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
@@ -44,7 +45,7 @@ def evaluate(
             found.set_status("done")
             reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
             return RunResult(known, found.folder)
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet
         result = evaluated(session, effort_so_far(found), observer)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
+from whet.data.source import Source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
 from whet.doctor.registry import all_checks, leak_checks, leaks_of
@@ -25,7 +25,7 @@ MANY_ROWS = 20_000
 def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
     and marks. Where rows are many the first is left for the verdict, so that the first step need not wait for it."""
-    source = session.material.source
+    source = session.source
     if isinstance(source, Prepared):
         every = source.shape.paired or source.shape.kind == "unpaired"
         if not every and len(source.ledger) > MANY_ROWS:
@@ -40,13 +40,13 @@ def leaks_in(session: Session, observer: Observer) -> dict[str, Any]:
     """The facts of leaks.json, found now where no tune has."""
     if not (session.run.folder / LEAKS).exists():
         checks = leak_checks()
-        found_in(session.recipe, session.material.prepared, checks, observer)
+        found_in(session.recipe, session.source, checks, observer)
         session.run.write_json(LEAKS, leaks_of(checks))
     return session.run.read_json(LEAKS, "test_rows", "codes")
 
 
 def found_in(
-    recipe: Recipe, source: Prepared | Corpus, checks: list[Check], observer: Observer, against: tuple[str, ...] = ()
+    recipe: Recipe, source: Source, checks: list[Check], observer: Observer, against: tuple[str, ...] = ()
 ) -> list[Finding]:
     """What the checks find in the data of a recipe whose `max_tokens` is settled."""
     ledger, renderer = source.ledger, source.renderer
@@ -65,7 +65,7 @@ def found_in(
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
 
-def repaired(recipe: Recipe, source: Prepared | Corpus, checks: list[Check], out: Path, observer: Observer) -> Repair:
+def repaired(recipe: Recipe, source: Source, checks: list[Check], out: Path, observer: Observer) -> Repair:
     """A new file without what these checks, which have seen all rows, can repair."""
     rows = len(source.ledger)
     observer.phase("writing the repaired rows", rows)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
 from whet.data.read.in_memory import holds_rows, written
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.errors import InputError
+from whet.methods import method_of
 from whet.model.base import load_config, load_tokenizer
 from whet.observer import Observer
 from whet.recipe.bases import refuse_missing_base
@@ -20,7 +20,6 @@ from whet.recipe.text_keys import is_text
 from whet.recipe.trust import named_by_user
 from whet.recipe.yaml_text import parse
 from whet.store.run import DEFAULT_ROOT
-from whet.training.material import gather
 from whet.training.session import with_context
 
 CACHE = "cache"
@@ -52,13 +51,13 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
     return load_recipe(source, given)  # overrides are checked, too
 
 
-def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Prepared | Corpus:
+def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
     """The data as the recipe's base sees it, without its weights."""
     refuse_missing_base(recipe.base)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
-    return gather(recipe, tokenizer, Renderer(tokenizer), Path(run_root) / CACHE, observer).source
+    return method_of(recipe).gather(recipe, Renderer(tokenizer), Path(run_root) / CACHE, observer)
 
 
 def _as_file(key: str, value: Any, run_root: Path | str) -> Any:

@@ -12,6 +12,7 @@ from whet.evaluation.preflight.refusals import (
     refuse_unmeasurable,
     refuse_without_test,
 )
+from whet.methods import method_of
 from whet.observer import Observer, Silent, watched_by
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
@@ -73,7 +74,8 @@ def opened(run: Run, observer: Observer, verdict: bool) -> Session:
     if (run.model / "whet.json").exists():
         if verdict:
             refuse_unmeasurable(run.recipe)
-        return open_session(run.recipe, run, observer, refuse_without_test if verdict else None)
-    refuse_before_data(run.recipe, run.folder.parent)
+        return open_session(run.recipe, run, method_of, observer, refuse_without_test if verdict else None)
+    refuse_before_data(run.recipe, method_of(run.recipe), run.folder.parent)
     cache = run.folder.parent / CACHE
-    return open_session(run.recipe, run, observer, partial(refuse_before_training, cache=cache, verdict=verdict))
+    refuse = partial(refuse_before_training, find=method_of, cache=cache, verdict=verdict)
+    return open_session(run.recipe, run, method_of, observer, refuse)

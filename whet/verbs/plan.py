@@ -8,6 +8,7 @@ from typing import Any
 from whet.errors import InputError
 from whet.evaluation.preflight.forecast import forecast, target_of
 from whet.evaluation.preflight.refusals import refuse_before_data
+from whet.methods import method_of
 from whet.observer import Observer, Silent
 from whet.planning.public_models import find_public
 from whet.recipe.keywords import in_python
@@ -42,7 +43,7 @@ def plan(
         run.refuse_changed_data()
     recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
     seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
-    refuse_before_data(recipe, run_root, base=find_public(recipe.base) is None)
-    result = forecast(recipe, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
+    refuse_before_data(recipe, method_of(recipe), run_root, base=find_public(recipe.base) is None)
+    result = forecast(recipe, method_of, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()
     return PlanResult(result)

@@ -9,47 +9,34 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
-from whet.evaluation.answers import measure_rows
-from whet.evaluation.forgetting.measure import KL_ROWS, measure_forgetting
+from whet.evaluation.contest import contest_between, open_contest
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.goal import answers_timed, judge_goal, provable, told_provable
-from whet.evaluation.heldout import measure_blocks, measure_rewarded
-from whet.evaluation.judges.language_model import measure_judge
-from whet.evaluation.judges.win_rate import measure_wins, with_answers
+from whet.evaluation.goal import provable, told_provable
 from whet.evaluation.leaks import without_leaks
-from whet.evaluation.methods.bake import measure_baked
-from whet.evaluation.methods.distil import measure_distilled
-from whet.evaluation.methods.headed import Measured, measure_headed
-from whet.evaluation.models import remember, sides_of
-from whet.evaluation.opponents.of_run import oppose_head, oppose_text, oppose_words
 from whet.evaluation.record import MADE_OF, made_of
-from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluation.studies.interpolation import choose_nearer
-from whet.evaluation.transcript import FILE
-from whet.generation.teacher import teacher_of
+from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
-from whet.model.folder import prove_template, prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.folder import read_facts
+from whet.model.open import open_trained
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Recipe
 from whet.reports.frontier_chart import draw
 from whet.reports.model_card import write_card
 from whet.reports.report import write_report
-from whet.rewards.combine import build_rewards
-from whet.stats.paired import cluster_sizes, clusters_of
+from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import JUDGED, Run
+from whet.store.run import Run
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
@@ -59,9 +46,9 @@ from whet.verbs.findings import leaks_in
 
 def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
-    if isinstance(session.material.source, Corpus):
+    if isinstance(session.source, Corpus):
         return  # held-out text counts in blocks, of which there are many or the run was refused
-    recipe, source = session.recipe, session.material.prepared
+    recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
         for line in told_provable(provable(recipe.goal, source.test_rows)):
@@ -75,7 +62,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         scaled(session, observer)
         write_card(session.run)
         return effort_so_far(session.run)
-    sealed = list(measured_prompts(session.recipe, session.material.source, locate(session.recipe.base)))
+    sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
     forget_peak(device())
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
     stopped = {
@@ -107,7 +94,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
 def choosing_prompts(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
-    recipe, source = session.recipe, session.material.source
+    recipe, source = session.recipe, session.source
     if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
         return []
     task_rows(recipe, source)
@@ -129,19 +116,13 @@ def scaled(session: Session, observer: Observer) -> None:
 
 def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     if not isinstance(source, Prepared):
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    path = run.read_json("selfcheck.json", "path")["path"]
     observer.phase("measuring the way from base to tuned")
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    found = measure_frontier(
-        opened, opened.use_forest and path != "plain", source, session.renderer, recipe,
-        lambda done, total: observer.step(done, total, {}),
-    )  # fmt: skip
+    opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
+    found = measure_frontier(contest_between(session, opened, observer))
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
     run.write_json("frontier.json", found)
     write_text(run.folder / "frontier.svg", draw(found))
@@ -150,53 +131,29 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
 
 def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
-    run, recipe = session.run, session.recipe
-    facts, path = proved(session)
     observer.phase("choosing a point nearer to the base")
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    found = choose_nearer(
-        opened, opened.use_forest and path != "plain", session.material.source, session.renderer, recipe, below,
-        lambda done, total: observer.step(done, total, {}),
-    )  # fmt: skip
-    run.write_json("nearer.json", found)
+    found = choose_nearer(open_contest(session, observer), below)
+    session.run.write_json("nearer.json", found)
     return found
 
 
 def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
     """The best validation: a loss, or a reward, whose sign the loop turns."""
-    if isinstance(recipe.method, Rollouts):
-        return {"best_validation_reward": None if value is None else -value}
-    return {"best_validation_loss": value}
+    method = method_of(recipe)
+    return {method.best_key: value if value is None or not method.rewards else -value}
 
 
 def effort_so_far(run: Run) -> dict[str, Any]:
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
-def proved(session: Session) -> tuple[dict[str, Any], str]:
-    """The facts of the saved model, once its weights and its template are what was saved, and the path that its
-    self-check allowed. Raises ModelError, RunFolderError."""
-    run = session.run
-    facts = read_facts(run.model)
-    prove_weights(facts, run.model)
-    prove_template(facts, session.renderer)
-    return facts, run.read_json("selfcheck.json", "path")["path"]
-
-
 def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
-    facts, path = proved(session)
     observer.phase("opening base and tuned")
-    if isinstance(recipe.method, HeadMethod):
-        assert isinstance(source, Prepared)
-        measured, lines = measure_headed(run.model, facts, recipe, source, kernels=path == "fused")
-        oppose_head(measured, lines, recipe, source)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source)
-    else:
-        measured, lines = _measured_words(session, facts, path, observer)
+    measured, lines = method_of(recipe).measure(session, observer)
     run.write_lines("answers.jsonl", lines)
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
@@ -216,70 +173,11 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     return run.read_json("evaluation.json")
 
 
-def _measured_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> Measured:
-    """What a language model writes, or finds likely, beside its base."""
-    run, recipe, source = session.run, session.recipe, session.material.source
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    use_forest = opened.use_forest and path != "plain"
-    base, tuned = sides_of(opened.model, use_forest, opened.base_model)
-    observer.phase("evaluating base and tuned")
-    remember(base, tuned, opened.base, session.renderer.stop_ids, run.folder / FILE, facts)
-    rewards = None
-    lines: list[dict[str, Any]] = []
-    prompts: list[list[int]] = []
-    clusters = None
-
-    def progress(done: int, total: int) -> None:
-        observer.step(done, total, {})
-
-    if isinstance(source, Corpus):
-        assert isinstance(recipe.method, Pretrain) and recipe.method.context
-        measured, values = measure_blocks(base, tuned, source, recipe.method.context, recipe.seed)
-        oppose_text(measured, values, source, base, recipe.method.context, recipe)
-    elif isinstance(recipe.method, Rollouts):
-        rewards = build_rewards(recipe.method.rewards, run.folder / JUDGED)
-        measured, lines = measure_rewarded(base, tuned, opened.base, source, rewards, recipe, progress)
-    elif isinstance(recipe.method, Distil):
-        teacher = teacher_of(recipe, run, path)
-        measured, lines = measure_distilled(base, tuned, opened.base, source, teacher, recipe, progress)
-    elif isinstance(recipe.method, Bake):
-        measured, lines = measure_baked(base, tuned, opened.base, source, recipe, progress)
-    else:
-        measured, lines = measure_rows(base, tuned, opened.base, source, recipe.evaluate, recipe.seed, progress)
-    if isinstance(source, Prepared):
-        oppose_words(measured, lines, base, opened.base, recipe, source, run, rewards, observer)
-    if (recipe.evaluate.wins or recipe.evaluate.judge) and isinstance(source, Prepared):
-        lines = with_answers(lines, base, tuned, opened.base, source, recipe, progress)
-    if recipe.evaluate.wins and isinstance(source, Prepared):
-        winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
-        measured["wins"] = measure_wins(lines, source.test_rows, winning, recipe.seed)
-    if recipe.retrieval and isinstance(source, Prepared):
-        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
-        cache = run.folder / JUDGED / "support.json"
-        measured["retrieval"] = measure_retrieved(source.shown, answers, recipe.retrieval, cache)
-    if recipe.evaluate.judge and isinstance(source, Prepared):
-        observer.phase("judging")
-        measured["judge"], lines = measure_judge(lines, recipe, run.folder, progress)
-    if isinstance(source, Prepared):
-        asked = source.test_rows[:KL_ROWS]
-        prompts, clusters = [session.renderer.prompt_ids(row.prompt, row.tools) for row in asked], clusters_of(asked)
-        timed = answers_timed(recipe, tuned, opened.base, source)
-        measured["verdict"] |= judge_goal(recipe.goal, measured, lines, source, timed)
-    if recipe.evaluate.forgetting:
-        observer.phase("measuring what was forgotten")
-        renderer = session.renderer
-        measured["forgetting"] = measure_forgetting(
-            base, tuned, opened.base, renderer, prompts, recipe, progress, clusters, run.folder.parent / "cache"
-        )
-        measured["verdict"]["sentence"] += ship.in_verdict(measured)
-    return measured, lines
-
-
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.material.ledger.summary() | session.run.accepted()
+    ledger = session.source.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
-    source = session.material.source
+    source = session.source
     apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
     return {
         "run": session.run.name,

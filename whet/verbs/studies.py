@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.errors import InputError
 from whet.evaluation.comparison.compared import (
     FOLDER,
@@ -16,7 +16,6 @@ from whet.evaluation.comparison.compared import (
     refuse_uncomparable,
 )
 from whet.evaluation.metrics.turns import answers_of
-from whet.evaluation.models import sides_of
 from whet.evaluation.studies.curve_runs import (
     measure_curve,
     of_share,
@@ -24,38 +23,33 @@ from whet.evaluation.studies.curve_runs import (
     refuse_other_scores,
     share_verdicts,
 )
-from whet.evaluation.studies.failures import Asked, failures_of
+from whet.evaluation.studies.failures import failures_of
 from whet.evaluation.studies.learning_curve import SHARES
 from whet.evaluation.studies.unit_scores import refuse_other_scale
 from whet.evaluation.studies.validation_answers import (
-    ask_validation,
-    classify_validation,
-    compare_validation,
     refuse_without_answers,
 )
+from whet.methods import method_of
 from whet.model.folder import read_facts
-from whet.model.open import open_model
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.conflicts.keep import no_nearer, refuse_keep_contradictions
 from whet.recipe.keywords import in_python
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.adapters import no_part_of_the_way, refuse_adapter_contradictions
 from whet.reports.collection_list import collection_list
 from whet.reports.comparison import write_compare_report
 from whet.reports.curve_picture import svg
 from whet.reports.report import write_report
 from whet.reports.result import CompareResult, CurveResult, FrontierResult, Result, RunResult
-from whet.rewards.combine import build_rewards
 from whet.stats.paired import clusters_of
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import DEFAULT_ROOT, JUDGED, Run
+from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
 from whet.verbs.inputs import Input, gathered, recipe_of
 from whet.verbs.main_job import finished, tune
-from whet.verbs.stages import frontier_of, nearer_of, proved, register
+from whet.verbs.stages import frontier_of, nearer_of, register
 
 
 @in_python
@@ -113,40 +107,22 @@ def failures(
     read_facts(found.model)
     found.refuse_changed_data()
     with found.looked_into(), watched_by(observer):
-        result = _failed_on_validation(open_session(found.recipe, found, observer), observer)
+        result = _failed_on_validation(open_session(found.recipe, found, method_of, observer), observer)
     observer.done()
     return Result(result)
 
 
 def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any]:
     """The facts of failures.json, which it writes with its list for people."""
-    run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    facts, path = proved(session)
+    run, recipe, prepared = session.run, session.recipe, prepared_of(session.source)
     observer.phase("asking the tuned model")
-    if isinstance(recipe.method, Classify):
-        name, asked = classify_validation(run.model, facts["head"], prepared, recipe, kernels=path == "fused")
-    else:
-        name, asked = _asked_words(session, facts, path, observer)
+    name, asked = method_of(recipe).validation_answers(session, observer)
     trained = [turn for row in read_rows(recipe, prepared, ("trained",)) for turn in answers_of(row)]
     found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
     run.write_json("failures.json", result)
     write_text(run.folder / "collect.md", collection_list(result))
     return result
-
-
-def _asked_words(session: Session, facts: dict[str, Any], path: str, observer: Observer) -> tuple[str, list[Asked]]:
-    """What a language model writes for the validation rows, or finds likelier."""
-    run, recipe, prepared = session.run, session.recipe, session.material.prepared
-    opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-    _, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
-    if prepared.shape.paired:
-        return compare_validation(tuned, prepared, recipe)
-    method = recipe.method
-    rewards = build_rewards(method.rewards, run.folder / JUDGED) if isinstance(method, Rollouts) else None
-    return ask_validation(
-        tuned, opened.base, prepared, recipe, rewards, lambda done, total: observer.step(done, total, {})
-    )
 
 
 @in_python
@@ -179,7 +155,7 @@ def compare(
         refuse_other_recipe(recipe, found)
     finished_before = (found.folder / "evaluation.json").exists()
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         result = compared(session, recipe.compare, observer)
         write_compare_report(found.folder / FOLDER)
         if not finished_before:
@@ -207,7 +183,7 @@ def frontier(
     found.refuse_changed_data()
     refuse_scale(found, "auto")
     with found.looked_into(), watched_by(observer):
-        session = open_session(found.recipe, found, observer)
+        session = open_session(found.recipe, found, method_of, observer)
         session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
         result = frontier_of(session, observer)
     observer.done()
@@ -216,9 +192,8 @@ def frontier(
 
 def refuse_no_way(recipe: Recipe, name: str) -> None:
     """Raises InputError for a run whose model is no base that moved a part of the way."""
-    if isinstance(recipe.method, HeadMethod):
-        what = f"{recipe.method.kind} trains a head on top of the base, and between no head and a head there is no way"
-        raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
+    if refused := recipe.method.why_not("frontier", recipe):
+        raise InputError(refused.what, where=f"run {name}", fix=refused.fix)
     if why := no_part_of_the_way(recipe.adapter):
         raise InputError(why, where=f"run {name}", fix="take a run without that option of the adapter")
 
@@ -261,7 +236,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
             observer.note(f"no second try: {why}")
             break
         with trained.looked_into():
-            found = nearer_of(open_session(trained.recipe, trained, observer), below, observer)
+            found = nearer_of(open_session(trained.recipe, trained, method_of, observer), below, observer)
         if found["scale"] is None:
             observer.note(f"no second try: {found['why']}")
             break

@@ -21,6 +21,7 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.tool_calls import Call, calls_in, calls_of
 from whet.evaluation.metrics.turns import answers_of
 from whet.evaluation.preflight.scorable_rows import refuse_unscorable
+from whet.methods import method_of
 from whet.model.base import load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Sft
@@ -185,7 +186,7 @@ def test_a_base_that_writes_calls_in_such_a_form_is_measured(form: str, tmp_path
     wanted = load_recipe({"data": written_rows(tmp_path / "a.jsonl", 60), "method": "sft"})
     tokenizer = load_tokenizer("nano")
     prepared = prepare(wanted, tokenizer, Renderer(tokenizer, WRITES.replace("CALLS", FORMS[form])))
-    refuse_unscorable(wanted, prepared)
+    refuse_unscorable(wanted, method_of(wanted), prepared)
     row = prepared.test_rows[0]
     start, end = (rendered := prepared.renderer.render(row)).spans[-1]
     answer = prepared.renderer.words_of(rendered.text[start:end])
@@ -243,11 +244,11 @@ def test_a_base_whose_calls_could_not_be_read_back_is_refused_before_training(tm
     wanted = load_recipe({"data": written_rows(tmp_path / "a.jsonl", 60), "method": "sft"})
     tokenizer = load_tokenizer("nano")
     prepared = prepare(wanted, tokenizer)
-    refuse_unscorable(wanted, prepared)
+    refuse_unscorable(wanted, method_of(wanted), prepared)
     source = str(tokenizer.chat_template).replace("<tool_call>", "<call>").replace("</tool_call>", "</call>")
     other = prepare(wanted, tokenizer, Renderer(tokenizer, source))
     with pytest.raises(InputError, match="in a form that the metric tool-call does not read") as caught:
-        refuse_unscorable(wanted, other)
+        refuse_unscorable(wanted, method_of(wanted), other)
     assert "<call>" in str(caught.value) and "evaluate.metric: nll" in caught.value.fix
 
 
@@ -257,7 +258,7 @@ def test_the_metric_needs_a_row_that_calls(tmp_path: Path) -> None:
     asked = load_recipe({"data": str(path), "method": "sft", "evaluate": {"metric": "tool-call"}})
     assert isinstance(asked.method, Sft)
     with pytest.raises(InputError, match="no test row calls a tool"):
-        refuse_unscorable(asked, prepare(asked, load_tokenizer("nano")))
+        refuse_unscorable(asked, method_of(asked), prepare(asked, load_tokenizer("nano")))
 
 
 @pytest.mark.parametrize("name", ["exact-match", "rouge-l", "chrf", "tool-call", "nll", "exact"])
@@ -267,10 +268,10 @@ def test_calls_are_not_compared_as_texts(name: str, tmp_path: Path) -> None:
     wanted = load_recipe({"data": written_rows(tmp_path / "a.jsonl", 40), **asked})
     prepared = prepare(wanted, load_tokenizer("nano"))
     if name in ("tool-call", "nll"):
-        refuse_unscorable(wanted, prepared)
+        refuse_unscorable(wanted, method_of(wanted), prepared)
         return
     with pytest.raises(InputError, match=f"{name} compares words, and a row calls tools"):
-        refuse_unscorable(wanted, prepared)
+        refuse_unscorable(wanted, method_of(wanted), prepared)
 
 
 @pytest.mark.slow

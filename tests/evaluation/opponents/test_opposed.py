@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from whet.evaluation.opponents.opponent import Opponent
 from whet.evaluation.opponents.opposed import judge, sampled, unaskable, wanted
+from whet.methods import method_of
 from whet.recipe.schema import Evaluate, Recipe
 
 
@@ -22,7 +24,9 @@ from whet.recipe.schema import Evaluate, Recipe
     ],
 )
 def test_what_is_not_asked_has_a_reason(keys: dict[str, Any], names: set[str]) -> None:
-    found = unaskable(Recipe.model_validate({"data": "x.jsonl", **keys}))
+    recipe = Recipe.model_validate({"data": "x.jsonl", **keys})
+    setting: Any = SimpleNamespace(recipe=recipe, unaskable=method_of(recipe).unaskable(recipe))
+    found = unaskable(setting)
     assert set(found) == names and all(found.values())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation.made_up_contest import made_up_contest
 from whet.evaluation.forgetting.measures import choosing_texts
 from whet.evaluation.studies import interpolation as nearer
 from whet.recipe.load import load_recipe
@@ -46,13 +47,10 @@ def chosen(
     patch: pytest.MonkeyPatch, line: Line, below: float = 1.0, rows: int = 5, prompts: int = 0, **budgets: float
 ) -> dict[str, Any]:
     patch.setattr(nearer, "_Reader", lambda *_: line)
-    patch.setattr(nearer, "Policy", lambda *_: None)
     patch.setattr(nearer, "_task_rows", lambda *_: ([None] * rows, "exact-match" if rows else ""))
     patch.setattr(nearer, "_general", lambda *_: [None] * prompts)
     recipe: Recipe = load_recipe({"data": "d.jsonl", "forgetting": budgets})
-    model: Any = type("Opened", (), {"model": None})()
-    source: Any = None
-    return nearer.choose_nearer(model, True, source, source, recipe, below, lambda done, total: None)
+    return nearer.choose_nearer(made_up_contest(recipe, [], None), below)
 
 
 def test_it_is_the_farthest_point_whose_interval_lies_within_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

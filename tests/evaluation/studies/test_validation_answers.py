@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.evaluation.made_up_contest import made_up_contest
 from whet.data.prepare import Prepared, prepare
 from whet.errors import InputError
+from whet.evaluation import contest as contests
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.studies import validation_answers as validated
 from whet.evaluation.studies.frontier import task_rows
-from whet.evaluation.studies.validation_answers import WITHOUT, refuse_without_answers
+from whet.evaluation.studies.validation_answers import ask_validation, refuse_without_answers
 from whet.model.base import NANO, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
@@ -39,13 +41,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, prepared: Prepared) -
     """The prompts that a model of constant words is given."""
     prompts: list[list[int]] = []
 
-    def ask(side: Any, origin: Any, given: list[list[int]], *_: Any) -> list[Answer]:
+    def ask(side: Any, loaded: Any, given: list[list[int]], *_: Any) -> list[Answer]:
         prompts.extend(given)
         return [Answer([1], "M1", [0.0], True, 1) for _ in given]
 
-    monkeypatch.setattr(validated, "ask", ask)
-    monkeypatch.setattr(validated, "answer_tokens", lambda rows, origin: 8)
-    validated.ask_validation(None, None, prepared, recipe, None, lambda done, total: None)  # type: ignore[arg-type]
+    monkeypatch.setattr(contests, "ask", ask)
+    monkeypatch.setattr(contests, "longest_answer", lambda *_: 8)
+    ask_validation(replace(made_up_contest(recipe, [], None), source=prepared))
     return [prepared.renderer.tokenizer.decode(ids) for ids in prompts]
 
 
@@ -70,8 +72,9 @@ def test_a_likelihood_names_no_failures(
 @pytest.mark.parametrize("kind", ["pretrain", "kto", "reward", "distil", "bake"])
 def test_methods_without_failures_say_why(kind: str) -> None:
     method = {"kind": kind} | ({"teacher": "nano"} if kind == "distil" else {"prompt": "x"} if kind == "bake" else {})
-    with pytest.raises(InputError, match=WITHOUT[kind]):
-        refuse_without_answers(load_recipe({"data": "x.jsonl", "method": method}))
+    recipe = load_recipe({"data": "x.jsonl", "method": method})
+    with pytest.raises(InputError, match=recipe.method.no_failures):
+        refuse_without_answers(recipe)
 
 
 def test_a_test_row_is_known_by_its_question_and_not_by_its_passages(looked_up: tuple[Recipe, Prepared]) -> None:

@@ -126,13 +126,13 @@ def test_nothing_flows_into_the_teacher() -> None:
 
 def test_a_teacher_that_is_the_student_teaches_nothing() -> None:
     distilling = method(teacher_seed=0)
-    for batch in [*distilling.batches(0), *distilling.held_out()]:
+    for batch in [*distilling.batches(0), *distilling.validation([])]:
         assert float(distilling.loss(batch).total) == pytest.approx(0, abs=1e-3)
 
 
 def test_validation_is_greedy_and_reads_every_prompt() -> None:
     distilling = method()
-    one, two = list(distilling.held_out()), list(distilling.held_out())
+    one, two = list(distilling.validation([])), list(distilling.validation([]))
     assert [b.ids_T.tolist() for b in one] == [b.ids_T.tolist() for b in two]
     assert {row for batch in one for row in batch.rows} == {0, 1, 2, 3}
 

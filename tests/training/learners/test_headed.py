@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 
 from tests.tiny_models import segments_of, tiny
 from whet.data.batches.loader import Loader, in_order
+from whet.methods import method_of
+from whet.methods.head import head_reading
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.heads import linear as head
@@ -25,7 +27,6 @@ from whet.recipe.schema import Classify, Lora, Reward
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
 from whet.training.learners.classify import Classification, Outputs, class_weights
-from whet.training.learners.headed import head_reading
 from whet.training.learners.reward import RewardModelling, pair_scores
 from whet.training.self_check import self_check
 from whet.training.session import open_session, train
@@ -177,7 +178,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, method: str, ad
 
     def run(name: str, observer: Silent) -> Run:
         made = Run.create(tmp_path / "runs", load_recipe(data, settings), name)
-        train(open_session(made.recipe, made, observer), observer)
+        train(open_session(made.recipe, made, method_of, observer), observer)
         return made
 
     whole = run("whole", Silent())

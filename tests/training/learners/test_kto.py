@@ -13,6 +13,7 @@ from tests.tiny_models import segments_of, tiny
 from whet.data.batches.loader import Loader, in_order
 from whet.data.batches.segment_files import marks_by_row
 from whet.errors import DataError
+from whet.methods import method_of
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
@@ -165,7 +166,7 @@ def trained(marks: list[bool], folder: Path, **keys: Any) -> Run:
     split = {"near_duplicates": False, "test": 0.0, "validation": 0.2}
     asked = load_recipe({"data": str(data_of(marks, folder)), "steps": 4, "split": split, **keys})
     run = Run.create(folder / "runs", asked)
-    train(open_session(asked, run, Silent()), Silent())
+    train(open_session(asked, run, method_of, Silent()), Silent())
     return run
 
 
@@ -196,7 +197,7 @@ def test_a_loss_without_a_reference_never_reads_the_base(tmp_path: Path, loss: s
     split = {"near_duplicates": False, "test": 0.0, "validation": 0.2}
     asked = load_recipe({"data": str(data), "steps": 3, "split": split, "method": {"kind": "dpo", "loss": loss}})
     run = Run.create(tmp_path / "runs", asked)
-    train(open_session(asked, run, Silent()), Silent())
+    train(open_session(asked, run, method_of, Silent()), Silent())
     assert not (run.folder / "reference").exists()
     lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line for line in lines if "margin" in line][0]["grad_norm"] > 0

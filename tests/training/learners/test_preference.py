@@ -13,6 +13,7 @@ from tests.tiny_models import segments_of, tiny
 from whet.data.batches.forest import build_batch, path_to
 from whet.data.batches.loader import Loader, in_order
 from whet.losses.preference import answer_sums, answers_of
+from whet.methods import method_of
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.attention.forest import FOREST
@@ -163,7 +164,7 @@ def test_a_run_on_pairs_picks_dpo_says_why_and_starts_at_ln_2(tmp_path: Path) ->
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     asked = load_recipe(data, ["steps=3", "split.near_duplicates=false", "evaluate.every=3"])
     run = Run.create(tmp_path / "runs", asked, "r")
-    session = open_session(asked, run, Silent())
+    session = open_session(asked, run, method_of, Silent())
     train(session, Silent())
     assert isinstance(run.recipe.method, Dpo)
     [reason] = [choice["reason"] for choice in run.read_json("choices.json") if choice["key"] == "method"]

@@ -304,8 +304,8 @@ def test_answers_that_tamper_are_counted_in_the_log_and_in_the_terminal() -> Non
 
 def test_validation_is_the_mean_reward_of_greedy_answers() -> None:
     made = method(grpo())
-    found = made.reward()
-    assert found == made.reward()
+    found = made.score()
+    assert found == made.score()
     answers = made.sampler.greedy(prompts()[:3]).answers
     texts = [answer.text.strip() for answer in answers]
     assert found == pytest.approx(sum(even([], texts, [])) / 3)

@@ -12,8 +12,8 @@ from tests.tiny_models import adapted
 from whet.data.batches.loader import Loader
 from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
+from whet.training.learner import Learner
 from whet.training.learners.next_token import NextToken
-from whet.training.loop import Method
 from whet.training.retention.learner import Keeping, Replay, Replayed
 from whet.types import Batch, Segment
 
@@ -26,7 +26,7 @@ def policy(moved: bool = True) -> Policy:
 
 
 def keeping(policy: Policy, kl: float, ratio: float | None, own_words: bool = False, micro: int = 64) -> Keeping:
-    task: Method = NextToken(policy, Loader(TASK, 16, micro, 0))
+    task: Learner = NextToken(policy, Loader(TASK, 16, micro, 0))
     replay = None if ratio is None else Replay(GENERAL, ratio, 16, micro, 0)
     return Keeping(task, policy, replay, kl, own_words)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,9 +25,11 @@ from whet.data.render.encoding import Document
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import to_row
 from whet.data.rows.row_format import Shape, detect
+from whet.data.source import Source
 from whet.data.split.parts import size_of
-from whet.errors import DataError
-from whet.recipe.schema import Recipe
+from whet.errors import DataError, count
+from whet.recipe.schema import Kind, Pretrain, Recipe
+from whet.types import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +38,8 @@ FEW_DOCUMENTS = 20
 """Below this many documents, whole ones are too coarse a measure: the end of the text is held out instead."""
 LOOK_AHEAD = 1000
 """Rows that are looked at to find the shape."""
+LEAST_TOKENS = 8
+"""Of a text to learn."""
 CUT_SHARE = 0.1
 """Held out at the end of the text where the recipe asks for a number of rows."""
 
@@ -57,6 +61,59 @@ class Corpus:
     renderer: Renderer
     cut: bool
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> Kind:
+        return "text"
+
+    @property
+    def rows(self) -> int:
+        """Documents that are trained on."""
+        return int(self.ledger.summary()["trained"])
+
+    @property
+    def tokens(self) -> int:
+        return len(self.train)
+
+    @property
+    def supervised_tokens(self) -> int:
+        return len(self.train)
+
+    @property
+    def desirable(self) -> int:
+        return 0
+
+    @property
+    def test_rows(self) -> Sequence[Row]:
+        return ()
+
+    @property
+    def apart(self) -> Sequence[dict[str, Any]]:
+        return ()
+
+    def longest_read(self, recipe: Recipe) -> int:
+        """Tokens of a block. Raises DataError for a text of a few tokens."""
+        return block_length(recipe, self.train)
+
+
+def corpus_of(source: Source) -> Corpus:
+    """The text that pretrain learns from."""
+    assert isinstance(source, Corpus)
+    return source
+
+
+def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
+    """The context, or all tokens where they do not fill one. Raises DataError for a text of a few tokens."""
+    assert isinstance(recipe.method, Pretrain) and recipe.method.context
+    refuse_hardly_any(recipe, tokens)
+    return min(recipe.method.context, len(tokens))
+
+
+def refuse_hardly_any(recipe: Recipe, tokens: np.ndarray) -> None:
+    """Raises DataError for a text of a few tokens."""
+    if len(tokens) < LEAST_TOKENS:
+        what, said = "there is hardly any text to train on", count(len(tokens), "token")
+        raise DataError(what, where=str(recipe.data), value=said, fix="bring more text")
 
 
 def prepare_corpus(

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from whet.errors import DataError
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Bake, Evaluate, Recipe
+from whet.recipe.schema import Evaluate, Method, Recipe
 
 if TYPE_CHECKING:
     from whet.data.rows.row_format import Shape
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
 
 def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
     """Raises DataError for rows that the method cannot learn from, or would learn wrongly."""
-    _refuse_preferences(shape, recipe)
-    _refuse_prompts(shape, recipe)
+    if shape.kind not in recipe.method.rows.forms:
+        what, fix = _other_form(shape, recipe.method)
+        raise DataError(what, value=shape.describe(), fix=fix)
     if recipe.retrieval and (shape.paired or shape.kind in ("unpaired", "text")):
         raise DataError(
             "retrieval puts passages before questions with answers, and these rows are none",
@@ -24,29 +24,6 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
             fix="bring questions with answers, or leave retrieval out",
         )
     _refuse_unanswered(shape, recipe.evaluate)
-    if recipe.method.kind == "classify" and shape.kind != "label":
-        raise DataError(
-            "classify learns labels of texts, and these rows hold none",
-            value=shape.describe(),
-            fix="name the columns: columns: {text: ..., label: ...}",
-        )
-
-
-def _refuse_prompts(shape: Shape, recipe: Recipe) -> None:
-    """Prompts alone are for methods that write the answers themselves."""
-    method, writes = recipe.method.kind, isinstance(recipe.method, OwnAnswers)
-    if isinstance(recipe.method, OwnAnswers | Bake) and shape.kind == "text":
-        raise DataError(
-            f"{method} needs prompts, and these rows are plain text",
-            value=shape.describe(),
-            fix="name the column of the prompts: columns: {prompt: ...}; or set method: sft",
-        )
-    if shape.kind == "prompt" and not writes:
-        raise DataError(
-            f"these rows hold prompts without answers, which {method} cannot learn from",
-            value=shape.describe(),
-            fix="add the answers, or let rewards score the model's own: method: grpo",
-        )
 
 
 def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
@@ -65,33 +42,15 @@ def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
             )
 
 
-def _refuse_preferences(shape: Shape, recipe: Recipe) -> None:
-    """Pairs and marked answers are for the methods that learn preferences, and these want nothing else."""
-    method, paired, marked = recipe.method.kind, shape.paired, shape.kind == "unpaired"
-    if paired and method not in ("auto", "dpo", "reward"):
+def _other_form(shape: Shape, method: Method) -> tuple[str, str]:
+    """(what, fix): pairs and marked answers are for the methods that learn preferences, and these want nothing else."""
+    if shape.paired:
         prompt, chosen = shape.columns.get("prompt"), shape.columns.get("chosen")
         columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
         alone = f"; or, to learn the chosen answers alone, set columns: {columns}" if chosen else ""
-        raise DataError(
-            f"these are preference pairs (chosen, rejected), which {method} does not learn from",
-            value=shape.describe(),
-            fix=f"set method: dpo or reward{alone}",
-        )
-    if marked and method not in ("auto", "kto"):
-        raise DataError(
-            f"these are answers marked good or bad (true, false); {method} would learn the bad ones too",
-            value=shape.describe(),
-            fix="set method: kto; or keep the rows marked true and leave the marks out",
-        )
-    if method == "kto" and not marked:
-        raise DataError(
-            "kto learns from answers that are marked good or bad, and these rows hold no mark",
-            value=shape.describe(),
-            fix="name the column of marks: columns: {prompt: ..., completion: ..., label: ...}; or leave method out",
-        )
-    if method in ("dpo", "reward") and not paired:
-        raise DataError(
-            f"{method} learns from preference pairs, and these rows hold none",
-            value=shape.describe(),
-            fix="name the two answers: columns: {prompt: ..., chosen: ..., rejected: ...}; or set method: sft",
-        )
+        what = f"these are preference pairs (chosen, rejected), which {method.kind} does not learn from"
+        return what, f"set method: dpo or reward{alone}"
+    if shape.kind == "unpaired":
+        what = f"these are answers marked good or bad (true, false); {method.kind} would learn the bad ones too"
+        return what, "set method: kto; or keep the rows marked true and leave the marks out"
+    return method.other_rows(shape.kind)

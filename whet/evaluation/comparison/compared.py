@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.data.retrieval.documents import Passage, read_documents
 from whet.data.retrieval.retrievers import BM25, Dense, Retriever
 from whet.errors import DataError, InputError, RunFolderError
@@ -49,12 +49,11 @@ from whet.evaluation.transcript import FILE, Told
 from whet.generation.chat_client import secret_of
 from whet.generation.collection.sources import refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, install_forest
-from whet.model.folder import prove_template, prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.observer import Observer
 from whet.recipe.external import is_function
-from whet.recipe.schema import Evaluate, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Evaluate, Recipe
 from whet.recipe.sections.compare import Compare
 from whet.store.identity import data_hash, differing, identity
 from whet.store.reading import optional_json
@@ -71,9 +70,8 @@ CHOOSING_ROWS = 100
 
 def refuse_uncomparable(recipe: Recipe) -> None:
     """Raises InputError for a method whose model does not write answers, and for arms without what they need."""
-    if isinstance(recipe.method, HeadMethod | Pretrain):
-        what = "compare asks every arm to write an answer, and this method's model gives none"
-        raise InputError(what, where="method", value=recipe.method.kind, fix="use rows of prompts and answers: sft")
+    if why := recipe.method.why_not("compare", recipe):
+        raise InputError(why.what, where="method", value=why.value, fix=why.fix)
     if recipe.retrieval is not None:
         what = "with `retrieval` every row holds passages already, so no arm would be asked without them"
         fix = "leave `retrieval` out and name the documents in compare.documents"
@@ -125,7 +123,7 @@ def needs_training(recipe: Recipe) -> bool:
 
 def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
     """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
-    run, recipe, source = session.run, session.recipe, session.material.source
+    run, recipe, source = session.run, session.recipe, session.source
     assert isinstance(source, Prepared)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
     name, reason = metric_of(recipe.evaluate, source)
@@ -193,7 +191,7 @@ class Comparison:
     ) -> None:
         self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
         self.turns = turns
-        self.source = session.material.prepared
+        self.source = prepared_of(session.source)
         self._pool: list[Row] | None = None
         self._retriever: Retriever | None = None
 
@@ -202,16 +200,12 @@ class Comparison:
         session, recipe, renderer = self.session, self.session.recipe, self.session.renderer
         if trained:
             self.observer.phase("opening base and tuned model")
-            facts = read_facts(session.run.model)
-            prove_weights(facts, session.run.model)
-            prove_template(facts, renderer)
-            path = session.run.read_json("selfcheck.json", "path")["path"]
-            opened = open_model(session.run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
-            base, tuned = sides_of(opened.model, opened.use_forest and path != "plain", opened.base_model)
-            origin = opened.base
+            opened = open_trained(session.run, renderer=renderer, trust_remote_code=recipe.trust_remote_code)
+            base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
+            origin, facts = opened.base, opened.facts
             tuned_side: Side | None = tuned
         else:
-            origin = session.base or load(recipe, getattr(torch, recipe.dtype), self.observer)
+            origin = session.base or load(session, getattr(torch, recipe.dtype), self.observer)
             use_forest = forest_refusal(origin.model) is None
             if use_forest:
                 install_forest(origin.model)

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.data.render.renderer import Renderer
+from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import lm_eval as harness
 from whet.evaluation.forgetting import measures as forgetting
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import Measure, together
 from whet.evaluation.forgetting.lm_eval_tasks import paired
 from whet.evaluation.forgetting.suites import Suite, read_suite
-from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.heldout import GREEDY, answer_tokens
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.models import Side, kl_by_prompt, text_nll
+from whet.evaluation.models import kl_by_prompt, text_nll
 from whet.model.base import Base
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of, paired_difference
@@ -28,63 +28,51 @@ KL_ROWS = 100
 KL_TEXTS = 4
 """The distance on general text is measured on every fourth of its texts, for the same reason: each text that is read
 for it is read twice more."""
-Progress = Callable[[int, int], None]
-
-
 def measure_forgetting(
-    base: Side,
-    tuned: Side,
-    origin: Base,
-    renderer: Renderer,
-    prompts: Sequence[list[int]],
-    recipe: Recipe,
-    progress: Progress = lambda done, total: None,
+    contest: Contest,
+    prompts: Sequence[list[int]] = (),
     clusters: Sequence[object] | None = None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
     """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites.
     `clusters` names the group of each of the task's `prompts`, where there are groups. What the base makes of general
     text is read once and kept in `cache`, where that is given."""
-    measures = list(_read(base, tuned, origin, prompts, clusters, recipe, cache))
-    items = skills.load_suite(origin.path)
+    recipe = contest.recipe
+    measures = list(_read(contest, prompts, clusters, cache))
+    items = skills.load_suite(contest.loaded.path)
     suites = [read_suite(path, recipe.columns.group) for path in recipe.forgetting.suites]
     total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
     if items:
-        measures.append(_skills(base, tuned, origin, renderer, items, recipe, lambda n: progress(n, total)))
+        measures.append(_skills(contest, items, total))
         done += 2 * len(items)
     for suite in suites:
-        measures.append(_suite(base, tuned, origin, renderer, suite, recipe, lambda n, b=done: progress(b + n, total)))
+        measures.append(_suite(contest, suite, done, total))
         done += 2 * len(suite.rows)
-    measures += _harness(base, tuned, origin, renderer, recipe)
+    measures += _harness(contest)
     return together(measures)
 
 
 def _read(
-    base: Side,
-    tuned: Side,
-    origin: Base,
-    prompts: Sequence[list[int]],
-    clusters: Sequence[object] | None,
-    recipe: Recipe,
-    cache: Path | None,
+    contest: Contest, prompts: Sequence[list[int]], clusters: Sequence[object] | None, cache: Path | None
 ) -> Iterator[Measure]:
     """What is read, not written."""
-    budgets, seed, tokenizer = recipe.forgetting, recipe.seed, origin.tokenizer
+    base, tuned, loaded = contest.base, contest.tuned, contest.loaded
+    budgets, seed, tokenizer = contest.recipe.forgetting, contest.recipe.seed, loaded.tokenizer
     texts = forgetting.general_texts()
 
     def encode(text: str) -> list[int]:
         return tokenizer(text)["input_ids"]
 
     yield forgetting.text_measure(
-        lambda texts: remembered(cache, origin, texts, lambda: text_nll(base, texts, encode, origin.context)),
-        lambda texts: text_nll(tuned, texts, encode, origin.context),
+        lambda texts: remembered(cache, loaded, texts, lambda: text_nll(base, texts, encode, loaded.context)),
+        lambda texts: text_nll(tuned, texts, encode, loaded.context),
         texts,
         budgets.text,
         seed,
     )
     if asked := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
         yield forgetting.kl_measure("task", asked, budgets.kl, seed, clusters)
-    general = [encode(text)[: origin.context] for text in texts[::KL_TEXTS]]
+    general = [encode(text)[: loaded.context] for text in texts[::KL_TEXTS]]
     if read := kl_by_prompt(base, tuned, general):
         yield forgetting.kl_measure("general", read, None, seed)
 
@@ -107,58 +95,39 @@ def remembered(
     return found
 
 
-def _skills(
-    base: Side,
-    tuned: Side,
-    origin: Base,
-    renderer: Renderer,
-    items: list[dict[str, Any]],
-    recipe: Recipe,
-    done: Callable[[int], None],
-) -> Measure:
-    asked = [renderer.prompt_ids(item["messages"], None) for item in items]
-    answers = {
-        side.name: ask(side, origin, asked, renderer, skills.TOKENS, lambda n, at=before: done(at + n))
-        for before, side in ((0, base), (len(items), tuned))
-    }
+def _skills(contest: Contest, items: list[dict[str, Any]], total: int) -> Measure:
+    asked = [contest.renderer.prompt_ids(item["messages"], None) for item in items]
+    answers = contest.answers_of_both(asked, skills.TOKENS, total=total)
     hits = {side: skills.hits(items, found) for side, found in answers.items()}
     parts = {side: skills.grade(items, found) for side, found in answers.items()}
-    return _scored("skills", "The base's own skills", hits, recipe, parts=parts)
+    return _scored("skills", "The base's own skills", hits, contest.recipe, parts=parts)
 
 
-def _suite(
-    base: Side,
-    tuned: Side,
-    origin: Base,
-    renderer: Renderer,
-    suite: Suite,
-    recipe: Recipe,
-    done: Callable[[int], None],
-) -> Measure:
-    asked = [renderer.prompt_ids(row.prompt, row.tools) for row in suite.rows]
-    tokens = answer_tokens(suite.rows, origin)
+def _suite(contest: Contest, suite: Suite, before: int, total: int) -> Measure:
+    tokens = answer_tokens(suite.rows, contest.loaded)
     scores = {}
-    for before, side in ((0, base), (len(suite.rows), tuned)):
-        answers = ask(side, origin, asked, renderer, tokens, lambda n, at=before: done(at + n))
+    for side, answers in contest.answers_of_both(contest.prompts(suite.rows), tokens, GREEDY, before, total).items():
         pairs = zip(answers, suite.rows, strict=True)
-        scores[side.name] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
+        scores[side] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
     chosen = {"metric": suite.metric, "metric_reason": suite.reason}
     name, what = f"suite-{suite.name}", f"The suite {suite.name!r}"
-    return _scored(name, what, scores, recipe, clusters_of(suite.rows), **chosen)
+    return _scored(name, what, scores, contest.recipe, clusters_of(suite.rows), **chosen)
 
 
-def _harness(base: Side, tuned: Side, origin: Base, renderer: Renderer, recipe: Recipe) -> Iterator[Measure]:
-    wanted = recipe.forgetting
+def _harness(contest: Contest) -> Iterator[Measure]:
+    wanted = contest.recipe.forgetting
     if not wanted.lm_eval:
         return
     found = {
-        side.name: harness.run_tasks(side, origin, renderer, wanted.lm_eval, wanted.lm_eval_limit)
-        for side in (base, tuned)
+        side.name: harness.run_tasks(side, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit)
+        for side in contest.sides
     }
     for one in paired(found["base"], found["tuned"]):
         scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
         better = one.higher_is_better
-        yield _scored(f"lm-eval-{one.task}", what, scores, recipe, metric=one.metric, higher_is_better=better)
+        yield _scored(
+            f"lm-eval-{one.task}", what, scores, contest.recipe, metric=one.metric, higher_is_better=better
+        )
 
 
 def _scored(

@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from whet.errors import RunError, count
+from whet.evaluation.contest import HeldOut, Measured
 from whet.evaluation.heldout import Progress
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
 from whet.generation.chat_client import Remote
-from whet.recipe.schema import Distil, Recipe
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import told_agreement
 from whet.stats.bradley_terry import preferred, told
@@ -71,14 +71,15 @@ class Question:
     key: str
 
 
-def measure_judge(
-    lines: Sequence[dict[str, Any]], recipe: Recipe, folder: Path, progress: Progress
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def measure_judge(lines: Sequence[dict[str, Any]], held_out: HeldOut, contestants: Sequence[str]) -> Measured:
     """The key `judge` of evaluation.json, with its agreement with the people who judged the same answers, and the
     lines of answers.jsonl with the verdict on each (`judged`). Raises as judge_pairs does."""
+    recipe, folder, observer = held_out.recipe, held_out.run.folder, held_out.observer
     assert recipe.evaluate.judge is not None
-    contestants = [recipe.base, *([recipe.method.teacher] if isinstance(recipe.method, Distil) else [])]
-    facts, picks = judge_pairs(lines, recipe.evaluate.judge, folder / JUDGED / TRANSCRIPT, contestants, progress)
+    facts, picks = judge_pairs(
+        lines, recipe.evaluate.judge, folder / JUDGED / TRANSCRIPT, contestants,
+        lambda done, total: observer.step(done, total, {}),
+    )  # fmt: skip
     lines = [line | {"judged": pick} for line, pick in zip(lines, picks, strict=True)]
     facts["agreement"] = people.agreement(folder, lines)
     if facts["agreement"]["rows"]:

@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from whet.data.prepare import Prepared
-from whet.evaluation.heldout import Progress, answer_tokens, ask
-from whet.evaluation.models import Side
-from whet.model.base import Base
-from whet.recipe.schema import Recipe
+from whet.evaluation.contest import Contest
+from whet.evaluation.heldout import answer_tokens
 from whet.rewards.combine import Rewards
 from whet.stats.bradley_terry import told_counts
 from whet.stats.paired import clusters_of, mean_interval, win_interval
@@ -37,26 +34,16 @@ def measure_wins(
     return win_rate(scores["base"], scores["tuned"], rewards.main, seed, clusters_of(asked))
 
 
-def with_answers(
-    lines: list[dict[str, Any]],
-    base: Side,
-    tuned: Side,
-    origin: Base,
-    prepared: Prepared,
-    recipe: Recipe,
-    progress: Progress,
-) -> list[dict[str, Any]]:
+def with_answers(lines: list[dict[str, Any]], contest: Contest) -> list[dict[str, Any]]:
     """The lines as they are where answers were written for the score, so that both are of the same words; else, where
     probabilities were compared, with greedy answers."""
     if any(line[side] and not line.get("shown") for line in lines for side in SIDES):
         return lines
-    rows, renderer = prepared.test_rows, prepared.renderer
-    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
-    tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, origin)
+    rows = contest.rows
+    tokens = contest.recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
     texts: dict[str, dict[int, str]] = {}
-    for before, side in ((0, base), (len(rows), tuned)):
-        answers = ask(side, origin, prompts, renderer, tokens, lambda done, n=before: progress(n + done, 2 * len(rows)))
-        texts[side.name] = {row.index: answer.text.strip() for row, answer in zip(rows, answers, strict=True)}
+    for side, answers in contest.answers_of_both(contest.prompts(rows), tokens).items():
+        texts[side] = {row.index: answer.text.strip() for row, answer in zip(rows, answers, strict=True)}
     return [line | {side: found[line["row"]] for side, found in texts.items()} for line in lines]
 
 

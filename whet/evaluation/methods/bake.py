@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean as mean
 from typing import Any
@@ -11,44 +10,36 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.batches.system_prefix import Front, front_of, prompted_batch, with_system
-from whet.data.prepare import Prepared
-from whet.evaluation.answers import measure_rows
 from whet.evaluation.content import by_row
-from whet.evaluation.heldout import Progress, answer_tokens, ask
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import turns_of
 from whet.evaluation.models import READ_TOKENS, Side
 from whet.evaluation.verdict import compare
-from whet.model.base import Base
 from whet.model.logits.logprob import kl_sum
-from whet.recipe.schema import Bake, Recipe
-from whet.stats.paired import clusters_of
 from whet.text.numbers import told_change, told_change_range, told_score, unit
-from whet.types import Segment
 
 
-def measure_baked(
-    base: Side, tuned: Side, origin: Base, prepared: Prepared, recipe: Recipe, progress: Progress
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def measure_baked(contest: Contest, prompt: str) -> Measured:
     """What `measure_rows` gives, the key `bake`, and what the prompted base answered in each line.
 
     `bake` holds the prompted base's score (`prompted`), tuned minus prompted (`kept`), the mean tokens of a request
     with and without the prompt, and KL(prompted base || side) in nats a token for base and tuned (`divergence`).
     """
-    assert isinstance(recipe.method, Bake)
-    rows, renderer, prompt = prepared.test_rows, prepared.renderer, recipe.method.prompt
-    facts, lines = measure_rows(base, tuned, origin, prepared, recipe.evaluate, recipe.seed, progress)
+    rows, renderer, seed = contest.rows, contest.renderer, contest.recipe.seed
+    facts, lines = measure_rows(contest)
     name, front = facts["metric"]["name"], front_of(renderer, prompt)
-    turns = turns_of(rows, recipe.seed)
-    bare = [renderer.prompt_ids(row.prompt, row.tools) for row in turns.rows]
+    turns = turns_of(rows, seed)
+    bare = contest.prompts(turns.rows)
     prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in turns.rows]
     if name == "nll":
-        batches = (prompted_batch(batch, front) for batch in in_order(prepared.test, READ_TOKENS))
-        found = base.nll(batches)
+        batches = (prompted_batch(batch, front) for batch in in_order(contest.prepared.test, READ_TOKENS))
+        found = contest.base.nll(batches)
         scores = [metric.likelihood(found[row.index][0], max(1, round(found[row.index][1]))) for row in rows]
     else:
-        tokens = recipe.evaluate.max_new_tokens or answer_tokens(turns.rows, origin)
-        answers = [answer.text for answer in ask(base, origin, prompted, renderer, tokens, lambda done: None)]
+        written = contest.answers(contest.base, prompted, contest.answer_limit(turns.rows))
+        answers = [answer.text for answer in written]
         found = [metric.score(name, text.strip(), row) for text, row in zip(answers, turns.rows, strict=True)]
         scores = by_row(found, turns)
         for line, place in zip(lines, turns.last, strict=True):
@@ -56,23 +47,23 @@ def measure_baked(
     for line, score in zip(lines, scores, strict=True):
         line["prompted_score"] = score.value
     values = [score.value for score in scores]
-    kept, _ = compare(values, [line["tuned_score"] for line in lines], recipe.seed, clusters_of(rows))
+    kept, _ = compare(values, [line["tuned_score"] for line in lines], seed, contest.clusters)
     long, short = (mean([len(ids) for ids in asked]) for asked in (prompted, bare))
     facts["bake"] = {
         "prompted": metric.aggregate(name, scores, rows),
         "kept": asdict(kept),
         "request_tokens": {"with": long, "without": short, "saved": long - short},
-        "divergence": {side.name: divergence(base, side, prepared.test, front) for side in (base, tuned)},
+        "divergence": {side.name: divergence(contest, side, front) for side in contest.sides},
     }
     facts["bake"]["statement"] = state(facts)
     return facts, lines
 
 
 @torch.no_grad()
-def divergence(base: Side, side: Side, segments: Sequence[Segment], front: Front) -> float:
+def divergence(contest: Contest, side: Side, front: Front) -> float:
     """Mean KL(base with the prompt || side without it) in nats over the answer tokens."""
-    total, count = 0.0, 0
-    for batch in in_order(segments, READ_TOKENS):
+    base, total, count = contest.base, 0.0, 0
+    for batch in in_order(contest.prepared.test, READ_TOKENS):
         with base.acting():
             teacher_ND, teacher = base.policy.hidden(prompted_batch(batch, front)), base.policy.head
         with side.acting():

@@ -14,7 +14,8 @@ import numpy as np
 from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.errors import ProofError
-from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.heldout import answer_lines
 from whet.evaluation.methods.label_likelihood import MOST_ASKED, likeliest
 from whet.evaluation.methods.regression import measure_numbers
 from whet.evaluation.methods.reward import Finish
@@ -33,26 +34,27 @@ Names = list[list[str]]
 """The classes of each row."""
 
 
-def measure_classes(scorer: Scorer, head: dict[str, Any], prepared: Prepared, seed: int) -> Finish:
+def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> Finish:
     """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
+    prepared = held_out.prepared
     assert isinstance(prepared.test, Segments)  # retrieval, which makes others, is for answers
     place = {row: number for number, row in enumerate(prepared.test.rows.tolist())}
     order = [place[row.index] for row in prepared.test_rows]
     score_RK = score_segments(scorer, prepared.test)[order]
     if not outputs.names:
-        return measure_numbers(score_RK[:, 0] * outputs.spread + outputs.mean, prepared, seed)
+        return measure_numbers(score_RK[:, 0] * outputs.spread + outputs.mean, held_out)
     probability_RK = probabilities(score_RK, outputs.task)
     wanted = [list(row.target) for row in prepared.test_rows if isinstance(row.target, list)]
     named = name_classes(outputs, probability_RK, head.get("thresholds"))
     tuned = score_names(outputs.task, wanted, named)
 
-    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def finish(base: Side) -> Measured:
         rows = prepared.test_rows
         against, base_named, kind, reason, both = _base(base, outputs, prepared, wanted)
         name = "accuracy" if outputs.task == "single" else "label-f1"
         scores = {"base": against, "tuned": tuned}
-        facts = paired_facts(name, f"{_state(outputs)}; {reason}", scores, rows, seed)
+        facts = held_out.difference(name, f"{_state(outputs)}; {reason}", scores)
         facts["without_training"] = both
         facts["base"] |= {"kind": kind, **table(wanted, base_named)}
         facts["tuned"] |= table(wanted, named)

@@ -9,19 +9,17 @@ from typing import Any
 import torch
 
 from whet.data.batches.loader import in_order
-from whet.data.prepare import Prepared
 from whet.errors import DataError
 from whet.evaluation.content import by_row
-from whet.evaluation.heldout import Progress, answer_lines, ask, paired_facts
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.heldout import answer_lines
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import last_turns, told, turns_of
 from whet.evaluation.models import READ_TOKENS, Side
 from whet.evaluation.verdict import compare
 from whet.generation.teacher import Teacher
-from whet.model.base import Base
 from whet.model.logits.divergence import same_vocabulary
 from whet.model.logits.logprob import kl_sum
-from whet.recipe.schema import Distil, Recipe
 from whet.stats.paired import clusters_of
 from whet.text.numbers import told_change, told_change_range, told_score, unit
 from whet.training.learners.rollout import ids_of
@@ -30,34 +28,21 @@ from whet.types import Answer, Row, Segment
 GIVEN, TAUGHT = "the rows' own answers", "the teacher's greedy answers"
 
 
-def measure_distilled(
-    base: Side, tuned: Side, origin: Base, prepared: Prepared, teacher: Teacher, recipe: Recipe, progress: Progress
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def measure_distilled(contest: Contest, teacher: Teacher) -> Measured:
     """The test rows' part of evaluation.json, and the lines of answers.jsonl. The references are the rows' own answers
     where every row has one, else the teacher's.
 
     The key `distil` holds the teacher's score (`teacher`), tuned minus teacher (`gap`), what the references are, and
     KL(side || teacher) in nats a token of each side's own greedy answers (`divergence`).
     """
-    wanted = recipe.evaluate
-    if not prepared.test_rows:
-        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
-    assert isinstance(recipe.method, Distil)
-    tokens = wanted.max_new_tokens or recipe.method.max_new_tokens
-    whole = all(row.reference.strip() for row in prepared.test_rows)
-    turns = turns_of(prepared.test_rows, recipe.seed) if whole else last_turns(prepared.test_rows)
-    prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in turns.rows]
-    total = 3 * len(prompts)
-    found: dict[str, list[Answer]] = {}
-    sides = (base, tuned, Side("teacher", teacher.policy))
-    for number, side in enumerate(sides):
-        before = number * len(prompts)
-        found[side.name] = ask(
-            side, origin, prompts, prepared.renderer, tokens, lambda done, n=before: progress(n + done, total)
-        )
+    wanted, seed = contest.recipe.evaluate, contest.recipe.seed
+    whole = all(row.reference.strip() for row in contest.rows)
+    turns = turns_of(contest.rows, seed) if whole else last_turns(contest.rows)
+    prompts, tokens = contest.prompts(turns.rows), contest.answer_limit(turns.rows)
+    found = contest.answers_of([*contest.sides, Side("teacher", teacher.policy)], prompts, tokens)
     texts = {side: [answer.text for answer in answers] for side, answers in found.items()}
     if not whole:
-        answered, kept = referred(prepared.test_rows, texts["teacher"])
+        answered, kept = referred(contest.rows, texts["teacher"])
         turns = last_turns(answered)
         texts = {side: [given[place] for place in kept] for side, given in texts.items()}
     rows = turns.whole
@@ -67,18 +52,18 @@ def measure_distilled(
         for side, given in texts.items()
     }
     scores = {side: by_row(found, turns) for side, found in by_turn.items()}
-    facts = paired_facts(name, reason, {side: scores[side] for side in ("base", "tuned")}, rows, recipe.seed)
+    facts = contest.difference(name, reason, {side: scores[side] for side in ("base", "tuned")}, rows)
     values = {side: [score.value for score in scored] for side, scored in scores.items()}
-    gap, _ = compare(values["teacher"], values["tuned"], recipe.seed, clusters_of(rows))
+    gap, _ = compare(values["teacher"], values["tuned"], seed, clusters_of(rows))
     facts["distil"] = {
         "teacher": metric.aggregate(name, scores["teacher"], rows) | {"name": teacher.name},
         "gap": asdict(gap),
         "references": GIVEN if whole else TAUGHT,
-        "divergence": {side.name: divergence(side, teacher, prompts, found[side.name]) for side in (base, tuned)},
+        "divergence": {side.name: divergence(side, teacher, prompts, found[side.name]) for side in contest.sides},
     }
     facts["distil"]["statement"] = state(facts)
     if turns.many:
-        facts["turns"] = told(turns, recipe.seed)
+        facts["turns"] = told(turns, seed)
     texts = {side: [given[place] for place in turns.last] for side, given in texts.items()}
     lines = answer_lines(rows, scores, texts)
     for line, text in zip(lines, texts["teacher"], strict=True):

@@ -5,12 +5,10 @@ The base is the median of the training rows, the best single number there is for
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from whet.data.prepare import Prepared
-from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.heldout import answer_lines
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import Side
@@ -19,21 +17,21 @@ from whet.training.learners.classify import targets_of
 METRIC = "closeness"
 
 
-def measure_numbers(number_R: np.ndarray, prepared: Prepared, seed: int) -> Finish:
+def measure_numbers(number_R: np.ndarray, held_out: HeldOut) -> Finish:
     """A row scores 1 - its absolute error as a share of the range of the training numbers, and at least 0."""
-    rows = prepared.test_rows
+    rows = held_out.rows
     wanted_R = np.array([float(row.target) for row in rows if isinstance(row.target, float)])
-    trained = np.array(targets_of(prepared, "train"), dtype=float)
+    trained = np.array(targets_of(held_out.prepared, "train"), dtype=float)
     span, median = float(np.ptp(trained)), float(np.median(trained))
 
     def scores(found_R: np.ndarray) -> list[RowScore]:
         return [RowScore(value) for value in np.maximum(0.0, 1 - np.abs(found_R - wanted_R) / span).tolist()]
 
-    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def finish(base: Side) -> Measured:
         sides = {"base": np.full(len(rows), median), "tuned": number_R}
         reason = f"1 - error / {span:g}, the range of the training numbers; the base: their median {median:g}, always"
         found = {side: scores(numbers) for side, numbers in sides.items()}
-        facts = paired_facts(METRIC, reason, found, rows, seed)
+        facts = held_out.difference(METRIC, reason, found)
         facts["base"]["kind"] = "median"
         for side, numbers in sides.items():
             facts[side] |= errors(numbers, wanted_R)

@@ -7,14 +7,14 @@ the base finds likelier, token for token, and a coin. Where the first is worse t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared
-from whet.evaluation.heldout import answer_lines, paired_facts
+from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.heldout import answer_lines
 from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, Side
@@ -23,7 +23,8 @@ from whet.stats.calibration import calibration
 from whet.training.learners.preference import rows_of
 from whet.training.learners.reward import pair_scores
 
-Finish = Callable[[Side], tuple[dict[str, Any], list[dict[str, Any]]]]
+Finish = Callable[[Side], Measured]
+"""Given the base, the numbers and the lines."""
 METRIC = "preference-accuracy"
 COIN = 0.5
 
@@ -38,16 +39,16 @@ def read_rewards(scorer: Scorer, prepared: Prepared) -> dict[int, tuple[float, f
     return found
 
 
-def measure_rewards(scorer: Scorer, prepared: Prepared, seed: int) -> Finish:
+def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
     """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
-    rewards = read_rewards(scorer, prepared)
-    rows = prepared.test_rows
+    rewards = read_rewards(scorer, held_out.prepared)
+    rows = held_out.rows
     reward_R2 = np.array([rewards[row.index] for row in rows])
     margin_R = reward_R2[:, 0] - reward_R2[:, 1]
     tuned = [RowScore(_right(margin), {"margin": margin}) for margin in margin_R.tolist()]
 
-    def finish(base: Side) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        found = read_pairs(base, prepared.test)
+    def finish(base: Side) -> Measured:
+        found = read_pairs(base, held_out.prepared.test)
         likelihood = [prefers(found[row.index]) for row in rows]
         share = float(np.mean([score.value for score in likelihood]))
         name, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
@@ -55,7 +56,7 @@ def measure_rewards(scorer: Scorer, prepared: Prepared, seed: int) -> Finish:
         if share < COIN:
             name, reason = "coin", f"the base: a coin, because its likelihood is right in only {100 * share:.1f}%"
             against = [RowScore(COIN) for _ in rows]
-        facts = paired_facts(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned}, rows, seed)
+        facts = held_out.difference(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned})
         facts["base"] |= {"kind": name, "likelihood_accuracy": share}
         facts["tuned"] |= {"reward_mean": float(reward_R2.mean()), "reward_spread": float(reward_R2.std())}
         facts["calibration"] = calibration(_sigmoid(np.abs(margin_R)), [score.value for score in tuned])

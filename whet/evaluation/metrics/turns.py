@@ -14,7 +14,6 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluation.metrics.tool_calls import calls_made
-from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Recipe
 from whet.types import Row
 
@@ -103,7 +102,7 @@ def last_turns(rows: Sequence[Row]) -> Turns:
 
 def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
     """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
-    return last_turns(rows) if isinstance(recipe.method, Rollouts) else turns_of(rows, recipe.seed)
+    return last_turns(rows) if recipe.method.by_last_answer else turns_of(rows, recipe.seed)
 
 
 def told(turns: Turns, seed: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared, read_rows
 from whet.data.pretrain.blocks import read_through
 from whet.data.pretrain.corpus import Corpus
+from whet.evaluation.contest import Contest, HeldOut
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import turns_of
@@ -27,8 +28,7 @@ from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.observer import Observer
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Distil, Evaluate, Recipe
+from whet.recipe.schema import Evaluate, OpponentName, Recipe
 from whet.rewards.combine import Rewards
 from whet.store.run import Run
 from whet.types import Row
@@ -41,15 +41,13 @@ HEADS = "a head names classes or numbers, and writes no answer that examples cou
 def oppose_words(
     measured: dict[str, Any],
     lines: Lines,
-    base: Side,
-    origin: Base,
-    recipe: Recipe,
-    prepared: Prepared,
-    run: Run,
-    rewards: Rewards | None,
-    observer: Observer,
+    contest: Contest,
+    unaskable: Mapping[OpponentName, str],
+    rewards: Rewards | None = None,
 ) -> None:
-    """Puts the verdict over all opponents into `measured`, and their answers into `lines`."""
+    """Puts the verdict over all opponents into `measured`, and their answers into `lines`. `unaskable` are those that
+    the method does not go with."""
+    recipe, prepared, base = contest.recipe, contest.prepared, contest.base
     if prepared.shape.paired or prepared.shape.kind == "unpaired":
         rule = pair_rule if prepared.shape.paired else mark_rule
         trained = read_rows(recipe, prepared, ("trained",))
@@ -63,25 +61,28 @@ def oppose_words(
         rows = referred(prepared.test_rows, lines)
         turns = turns_of(rows, recipe.seed) if "turns" in measured else None
         asked = rows if turns is None else turns.rows
-        setting = setting_of(measured["metric"]["name"], asked, base, origin, recipe, prepared, rewards, observer)
-        found = written_opponents(setting, lines, learned(run), run, turns)
+        name = measured["metric"]["name"]
+        setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
+        setting.unaskable = unaskable
+        found = written_opponents(setting, lines, learned(contest.run), contest.run, turns)
     of_lines(measured, lines, found, recipe.seed)
 
 
-def oppose_text(
-    measured: dict[str, Any], values: dict[str, list[float]], corpus: Corpus, base: Side, context: int, recipe: Recipe
-) -> None:
+def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contest: Contest, context: int) -> None:
     """For pre-training: the base, and the frequencies of tokens."""
+    recipe, corpus = contest.recipe, contest.source
+    assert isinstance(corpus, Corpus)
     places = list(range(len(values["base"])))
-    vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
+    vocabulary = causal_lm(contest.base.policy.model).config.get_text_config().vocab_size
     count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
     guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
     start = Opponent("base", "the base as it is", places, values["base"])
     judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
 
 
-def oppose_head(measured: dict[str, Any], lines: Lines, recipe: Recipe, prepared: Prepared) -> None:
+def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> None:
     """For heads: the base as it was measured, a constant, and for single classes the base asked in words."""
+    recipe, prepared = held_out.recipe, held_out.prepared
     kind = measured["base"]["kind"]
     both = measured.pop("without_training", None)
     start = base_of(lines, None, "the base without a head")
@@ -129,9 +130,7 @@ def setting_of(
     own = name == "reward" or is_function(name)
     answered = [row for row in rows if row.reference.strip()]
     compared = name if not own else metric.choose(answered)[0] if answered else "reward"
-    limit = recipe.evaluate.max_new_tokens
-    if isinstance(recipe.method, Rollouts | Distil):
-        limit = limit or recipe.method.max_new_tokens
+    limit = recipe.evaluate.max_new_tokens or recipe.method.answer_tokens
     longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
     most = room(limit, answer_tokens(rows, origin), origin.context - longest)
     score = score_with(name, rewards)

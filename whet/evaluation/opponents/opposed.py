@@ -20,8 +20,8 @@ from whet.evaluation.opponents.prompted import CHOSEN, Prompted
 from whet.evaluation.opponents.prompted import LABEL as PROMPTED
 from whet.evaluation.opponents.setting import Setting
 from whet.evaluation.verdict import compare
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Bake, Evaluate, OpponentName, Recipe
+from whet.recipe.schema import Evaluate, OpponentName
+from whet.recipe.sections.rewards import AnyReward
 from whet.stats.paired import clusters_of_lines
 from whet.store.run import Run
 
@@ -94,7 +94,7 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     found: Found = [base_of(lines, mean(map(len, prompts)))]
     found.append(always if isinstance(always, Absent) else of_rows(always))
     names = wanted(setting.recipe.evaluate)
-    refused = unaskable(setting.recipe)
+    refused = unaskable(setting)
     found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
     names = [name for name in names if name not in refused]
     expected = expected_tokens(setting, lines)
@@ -156,14 +156,17 @@ def expected_tokens(setting: Setting, lines: Lines) -> float:
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
 
 
-def unaskable(recipe: Recipe) -> dict[OpponentName, str]:
+def unaskable(setting: Setting) -> dict[OpponentName, str]:
     """Opponents that cannot or should not be asked, whatever the rows are, and why."""
-    found: dict[OpponentName, str] = {}
-    if isinstance(recipe.method, Bake):
-        found["prompted"] = "a prompt is what was baked in; the base under that prompt stands under `bake`"
-    if recipe.retrieval is not None:
+    found = dict(setting.unaskable)
+    if setting.recipe.retrieval is not None:
         found["examples"] = "each prompt holds passages already, and examples need their room"
-    rewards = recipe.method.rewards if isinstance(recipe.method, Rollouts) and recipe.evaluate.metric == "auto" else []
+    return found
+
+
+def unaskable_for(rewards: Sequence[AnyReward]) -> dict[OpponentName, str]:
+    """Opponents whose answers would cost too much to score by these rewards."""
+    found: dict[OpponentName, str] = {}
     kinds = {reward.kind for reward in rewards}
     if "tests" in kinds:
         found["constant"] = "each candidate would run the tests of each row"
@@ -174,7 +177,7 @@ def unaskable(recipe: Recipe) -> dict[OpponentName, str]:
 
 
 def constant_of(setting: Setting) -> Opponent | Absent:
-    if why := unaskable(setting.recipe).get("constant"):
+    if why := unaskable(setting).get("constant"):
         return Absent("constant", CONSTANT, why)
     seen = setting.seen
     if not seen.rows and not setting.own:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from whet.data.prepare import Prepared, read_rows
@@ -15,7 +15,7 @@ from whet.evaluation.opponents.seen import Seen, look
 from whet.evaluation.prompts import Fitted, Framing, fit
 from whet.model.base import Base
 from whet.observer import Observer
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import OpponentName, Recipe
 from whet.types import Answer, Row
 
 CHOOSING = 60
@@ -39,6 +39,8 @@ class Setting:
     observer: Observer
     own: bool = False
     """The score is not that of `compared`: a reward, or a function of the user's."""
+    unaskable: Mapping[OpponentName, str] = field(default_factory=dict)
+    """Opponents that the method does not go with, and why."""
 
     @cached_property
     def seen(self) -> Seen:

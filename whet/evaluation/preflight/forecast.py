@@ -12,7 +12,9 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from whet.data.render.renderer import Renderer
+from whet.data.source import Source
 from whet.errors import InputError, ModelError
+from whet.evaluation.method import FindMeasures
 from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
 from whet.generation.throughput import ANSWERS, seconds_of_a_step
@@ -38,10 +40,9 @@ from whet.planning.public_models import find_public
 from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.rules import resolve, step_tokens
-from whet.recipe.schema import Bake, Distil, Recipe
-from whet.training.material import Material, gather
+from whet.recipe.rules import resolve
+from whet.recipe.schema import Recipe
+from whet.training.material import facts_of
 from whet.training.micro_batch import planned_micro, setting_of
 from whet.training.session import with_context
 
@@ -76,6 +77,7 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
 
 def forecast(
     recipe: Recipe,
+    find: FindMeasures,
     target: Target,
     cache: Path,
     observer: Observer,
@@ -88,16 +90,16 @@ def forecast(
     """
     notes = [] if find_public(recipe.base) else told_base(recipe.base)
     shape, config = _shape_of(recipe, notes)
-    recipe, material, tokenizer = _material(recipe, config, cache, notes, observer)
-    recipe = refuse_before_training(recipe, material, cache, base=find_public(recipe.base) is None)
+    recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
+    recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
     calibration = measured(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
-    micro = _micro(recipe, shape, material, target, dtype)
-    facts = material.facts(recipe, shape.hidden, shape.parameters, shape.context, micro)
+    micro = _micro(recipe, shape, source, target, dtype)
+    facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = resolve(recipe, facts)
-    setting = _setting(recipe, material, target, calibration, dtype)
-    work = work_of(recipe, material, tokenizer)
-    around = around_of(recipe, material, work, _stored(config))
+    setting = _setting(recipe, source, target, calibration, dtype)
+    work = work_of(recipe, find(recipe), source, tokenizer)
+    around = around_of(recipe, source, work, _stored(config))
     memory = peak(shape, setting, around)
     suggestion = suggest(shape, setting, target.memory, around)
     time = None
@@ -112,7 +114,7 @@ def forecast(
             f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
             f"on, to {recipe.steps:,} at most"
         )
-    notes += _of_the_teacher(recipe) + _of_guesses(recipe, work, seen)
+    notes += [*recipe.method.plan().notes] + _of_guesses(recipe, work, seen)
     return {
         "base": recipe.base,
         "parameters": shape.parameters,
@@ -130,7 +132,7 @@ def forecast(
             "dtype": "bfloat16" if setting.bytes_a_number == 2 else "float32",
             "longest_row": setting.longest,
             "micro_batch_tokens": setting.tokens,
-            "batch_tokens": step_tokens(recipe, facts),
+            "batch_tokens": recipe.method.step_tokens(recipe, facts),
             "steps": recipe.schedule.shortest or recipe.steps,
             "rank": setting.rank,
             "quantise": "nf4" if setting.quantised else None,
@@ -138,15 +140,6 @@ def forecast(
         },
         "notes": notes,
     }
-
-
-def _of_the_teacher(recipe: Recipe) -> list[str]:
-    """What a method that reads a teacher needs beside what is counted."""
-    if isinstance(recipe.method, Distil):
-        return [f"the weights of the teacher {recipe.method.teacher!r} are in memory, too, and are not counted here"]
-    if isinstance(recipe.method, Bake):
-        return ["the base reads every batch once more, with the prompt and no gradient: that time is not counted"]
-    return []
 
 
 def _of_guesses(recipe: Recipe, work: Work, seen: Sequence[float]) -> list[str]:
@@ -196,9 +189,9 @@ def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
     return read_shape(config.to_dict(), recipe.base), config
 
 
-def _material(
-    recipe: Recipe, config: Any, cache: Path, notes: list[str], observer: Observer
-) -> tuple[Recipe, Material, Any]:
+def _source(
+    recipe: Recipe, find: FindMeasures, config: Any, cache: Path, notes: list[str], observer: Observer
+) -> tuple[Recipe, Source, Any]:
     """The data, in the base's tokens where its tokenizer is here, and in the bundled base's otherwise."""
     observer.phase("reading the data")
     try:
@@ -212,23 +205,23 @@ def _material(
             "smaller, so that they come out longer than they are"
         )
     recipe = with_context(recipe, config)
-    return recipe, gather(recipe, tokenizer, Renderer(tokenizer), cache, observer), tokenizer
+    return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _micro(recipe: Recipe, shape: Shape, material: Material, target: Target, dtype: Dtype) -> int | None:
+def _micro(recipe: Recipe, shape: Shape, source: Source, target: Target, dtype: Dtype) -> int | None:
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
     memory = all_memory(device()) if target.here else target.memory
-    return planned_micro(recipe, shape, material.longest(recipe), dtype, target.device, memory)
+    return planned_micro(recipe, shape, source.longest_read(recipe), dtype, target.device, memory)
 
 
-def _setting(recipe: Recipe, material: Material, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
+def _setting(recipe: Recipe, source: Source, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
-    longest = material.longest(recipe)
+    longest = source.longest_read(recipe)
     assert recipe.micro_batch_tokens
-    unseen = isinstance(recipe.method, OwnAnswers) or recipe.keep.replays
-    largest = recipe.micro_batch_tokens if unseen else material.tokens
+    unseen = recipe.method.plan().rows_unseen or recipe.keep.replays
+    largest = recipe.micro_batch_tokens if unseen else source.tokens
     return replace(
         setting_of(recipe, longest, dtype, target.device),
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),

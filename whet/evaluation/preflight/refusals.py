@@ -5,26 +5,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from whet.data.prepare import Prepared, prepare
+from whet.data.prepare import Prepared, prepare, prepared_of
 from whet.data.pretrain.corpus import Corpus
 from whet.data.read.source import read_source
+from whet.data.source import Source
 from whet.errors import DataError, ModelError
 from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
 from whet.evaluation.forgetting.suites import read_suite
-from whet.evaluation.goal import metric_of_run, refuse_unreachable
+from whet.evaluation.goal import refuse_unreachable
+from whet.evaluation.method import FindMeasures, Measures
 from whet.evaluation.preflight.scorable_rows import refuse_unscorable
 from whet.evaluation.studies.frontier import general_prompts, task_rows
 from whet.generation.self_generated import read_asked
-from whet.generation.teacher import refuse_missing_teacher
 from whet.model.base import load_config, locate
 from whet.model.sketch import refuse_unfit_base
 from whet.recipe.bases import refuse_missing_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
-from whet.recipe.schema import Classify, Distil, Kto, Recipe
+from whet.recipe.methods.base import MARKED
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import BASE
 from whet.training.both_marks import refuse_one_mark_tested
-from whet.training.learners.classify import outputs_of
-from whet.training.material import Material, refuse_hardly_any, settle_method
 from whet.training.retention.replay import general_recipe
 from whet.training.session import refuse_unready
 
@@ -32,43 +32,39 @@ LEAST_ROWS = 3
 """One to learn from, one for validation, one for the test."""
 
 
-def refuse_before_data(recipe: Recipe, runs: Path | str, base: bool = True) -> None:
+def refuse_before_data(recipe: Recipe, method: Measures, runs: Path | str, base: bool = True) -> None:
     """Before the data is read: what the recipe names beside it, its base (unless that is not needed), and a teacher
     that may be one of the `runs`. Raises InputError."""
     if base:
         refuse_missing_base(recipe.base)
-    if isinstance(recipe.method, Distil):
-        refuse_missing_teacher(recipe.method.teacher, runs)
+    method.refuse_missing(runs)
     refuse_unmeasurable(recipe)
     refuse_unreadable(recipe)
-    refuse_unready(recipe)
+    refuse_unready(recipe, method)
     if base:
         refuse_unfit_base(recipe)
 
 
 def refuse_before_training(
-    recipe: Recipe, material: Material, cache: Path, verdict: bool = True, base: bool = True
+    recipe: Recipe, source: Source, find: FindMeasures, cache: Path, verdict: bool = True, base: bool = True
 ) -> Recipe:
     """Once the data is read, before the base is loaded: rows that the method cannot learn from, or that cannot give a
     verdict, where there is to be one. `base`: whether the base itself is there. Gives the recipe with its method
     settled. Raises InputError."""
-    source = material.source
-    recipe, _ = settle_method(recipe, material)
+    recipe, _ = find(recipe).settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
-    if isinstance(source, Corpus):
-        refuse_hardly_any(recipe, source.train)
-    elif isinstance(recipe.method, Classify):
-        outputs_of(recipe.method, source)
+    method = find(recipe)
+    method.refuse_rows(recipe, source)
     if verdict:
-        refuse_without_test(recipe, material)
-    refuse_unchoosable(recipe, material)
+        refuse_without_test(recipe, source)
+    refuse_unchoosable(recipe, source)
     if isinstance(source, Prepared):
         if base:
             refuse_foreign_tokens(recipe, source)
-        refuse_unscorable(recipe, source)
+        refuse_unscorable(recipe, method, source)
         refuse_unreplayable(recipe, source, cache)
     if recipe.goal and isinstance(source, Prepared):
-        refuse_unreachable(recipe.goal, metric_of_run(recipe, source), source.test_rows)
+        refuse_unreachable(recipe.goal, method.metric(recipe, source), source.test_rows)
     return recipe
 
 
@@ -112,14 +108,13 @@ def refuse_unreplayable(recipe: Recipe, source: Prepared, cache: Path) -> None:
         prepare(general_recipe(recipe, keep.replay), renderer.tokenizer, renderer, cache)
 
 
-def refuse_without_test(recipe: Recipe, material: Material) -> None:
+def refuse_without_test(recipe: Recipe, source: Source) -> None:
     """Without held-out rows, and of marked answers without both marks among them, there can be no verdict. Raises
     DataError."""
-    source = material.source
     held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
     if not held_out:
         asked = recipe.test is not None or recipe.split.test > 0
-        little = asked or len(material.ledger) < LEAST_ROWS
+        little = asked or len(source.ledger) < LEAST_ROWS
         more = f"bring more {'text' if isinstance(source, Corpus) else 'rows'}"
         raise DataError(
             "nothing is held out for the test, so tune could not say whether the model got better",
@@ -127,12 +122,12 @@ def refuse_without_test(recipe: Recipe, material: Material) -> None:
             fix=(more if little else "set split.test above 0 or give a test file")
             + ("" if asked else "; or train without a verdict: whet train"),
         )
-    if isinstance(recipe.method, Kto) and isinstance(source, Prepared):
-        refuse_one_mark_tested(recipe, source)
+    if recipe.method.rows.forms == MARKED:
+        refuse_one_mark_tested(recipe, prepared_of(source))
 
 
-def refuse_unchoosable(recipe: Recipe, material: Material) -> None:
+def refuse_unchoosable(recipe: Recipe, source: Source) -> None:
     """A scale that is to be chosen where nothing can choose it. Raises DataError, RecipeError."""
-    if recipe.keep.scale == "auto" and isinstance(material.source, Prepared):
-        task_rows(recipe, material.source)
-        general_prompts(recipe, material.source, material.renderer, locate(recipe.base))
+    if recipe.keep.scale == "auto" and isinstance(source, Prepared):
+        task_rows(recipe, source)
+        general_prompts(recipe, source, source.renderer, locate(recipe.base))

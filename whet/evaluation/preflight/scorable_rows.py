@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from whet.data.prepare import Prepared, read_rows
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError, InputError, RunError
+from whet.evaluation.method import Measures
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.tool_calls import calls_of, compare_calls
 from whet.evaluation.metrics.turns import turns_of
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import AnyReward, Exact, JsonObject, Recipe, Sft, UnitTests
+from whet.recipe.schema import AnyReward, Exact, JsonObject, Recipe, UnitTests
 from whet.rewards.combine import build_rewards
 from whet.rewards.unit_tests import UnitTestReward
 from whet.types import Row
@@ -21,20 +21,20 @@ TRIED = 20
 """Rows with calls that are written and read back."""
 
 
-def refuse_unscorable(recipe: Recipe, prepared: Prepared) -> None:
+def refuse_unscorable(recipe: Recipe, method: Measures, prepared: Prepared) -> None:
     """Raises DataError or InputError, naming the row."""
-    method, wanted = recipe.method, recipe.evaluate
+    wanted = recipe.evaluate
     rows = turns_of(prepared.test_rows, recipe.seed).rows
     if wanted.metric in metric.OF_WORDS:
         _refuse_calls("evaluate.metric", str(wanted.metric), rows)
-    if isinstance(method, Sft) and not prepared.shape.paired:
+    if method.scored_by_metric and not prepared.shape.paired:
         _refuse_by_metric(wanted.metric, rows)
         calls = rows and wanted.metric == "auto" and metric.choose(prepared.test_rows)[0] == "tool-call"
         if calls or wanted.metric == "tool-call":
             _refuse_unreadable_calls(wanted.metric, rows, prepared.renderer)
     if wanted.wins:
         _refuse_by_rewards(wanted.wins, prepared.test_rows)
-    if isinstance(method, Rollouts):
+    if method.rewards:
         _refuse_by_rewards(method.rewards, prepared.test_rows)
         _refuse_by_rewards(method.rewards, read_rows(recipe, prepared, ("trained", "validation")))
 

@@ -12,22 +12,22 @@ from typing import Any
 from whet.data.batches.loader import Loader
 from whet.data.batches.shared_prefixes import fold
 from whet.data.prepare import Prepared
-from whet.data.pretrain.corpus import Corpus
+from whet.data.pretrain.corpus import corpus_of
 from whet.data.read.source import read_source
+from whet.data.source import Source
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.measure import KL_ROWS
 from whet.evaluation.forgetting.measures import general_texts
 from whet.evaluation.heldout import limit_of
+from whet.evaluation.method import Measures
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.models import READ_TOKENS
 from whet.generation.self_generated import CHAT, DRAWS, SHIPPED_PROMPTS, TEXT, pool, prompts_file, read_asked, rehearsed
 from whet.model.base import locate
 from whet.planning.beside_steps import Around
 from whet.planning.tune_time import EXAMPLES, PHRASINGS, VALIDATED, Work, Writing
-from whet.recipe.methods.rollouts import OwnAnswers, Rollouts
-from whet.recipe.schema import Dpo, HeadMethod, Kto, Pretrain, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import BASE
-from whet.training.material import Material
 from whet.training.retention.replay import needed
 
 BEFORE = 1
@@ -36,129 +36,109 @@ SKILL = 40
 """About the tokens of a prompt of a base's skill suite."""
 
 
-def work_of(recipe: Recipe, material: Material, tokenizer: Any) -> Work:
-    """Of a recipe whose rules are applied."""
+def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) -> Work:
+    """Of a recipe whose rules are applied, and its method."""
     assert recipe.steps and recipe.evaluate.every and recipe.checkpoint_every
-    source = material.source
-    row, supervised = _row(material), material.supervised_tokens / max(1, material.tokens)
+    row, supervised = _row(source), source.supervised_tokens / max(1, source.tokens)
     share = read_share(recipe, source)
-    step = _tokens_of_a_step(recipe, material)
-    validation = share * _tokens(source.validation) if isinstance(source, Prepared) else len(source.validation)
+    step = method.mean_step(recipe, source)
+    if isinstance(source, Prepared):
+        validation = share * _tokens(source.validation)
+    else:
+        validation = len(corpus_of(source).validation)
     steps = recipe.schedule.shortest or recipe.steps
     ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
     replayed = step * ratio / (1 - ratio) / (recipe.keep.every or 1)
     step *= share
     parts: dict[str, Any] = {}
     if isinstance(source, Prepared):
-        parts = _measured(recipe, source, tokenizer, share)
+        parts = _measured(recipe, method, source, tokenizer, share)
     if recipe.evaluate.forgetting:
         parts |= _forgotten(recipe, tokenizer)
     if recipe.keep.replay == BASE:
-        parts["kept"] = kept(recipe, material, tokenizer)
-    written = isinstance(recipe.method, OwnAnswers)
-    rollouts = isinstance(recipe.method, Rollouts)
+        parts["kept"] = kept(recipe, source, tokenizer)
+    rollout, held_out = method.written_in_a_step(row), source.validation if isinstance(source, Prepared) else []
     return Work(
         steps=steps,
         step_tokens=step,
-        row=row + (recipe.method.max_new_tokens / 2 if isinstance(recipe.method, OwnAnswers) else 0),
-        supervised=1.0 if written else supervised,
+        row=row + (recipe.method.answer_tokens or 0) / 2,
+        supervised=supervised if rollout is None else 1.0,
         validations=BEFORE + math.ceil(steps / recipe.evaluate.every),
-        validation_tokens=0 if written else validation,
+        validation_tokens=validation if rollout is None else 0,
         checkpoints=steps // recipe.checkpoint_every,
-        reference_tokens=_referred(recipe, material, validation),
-        rollout=_rollout(recipe, row) if written else None,
-        validated=_validated(recipe, source, row) if rollouts and isinstance(source, Prepared) else None,
+        reference_tokens=_referred(recipe, method, source, validation),
+        rollout=rollout,
+        validated=method.written_in_a_validation(row, len(held_out)),
         replayed_tokens=replayed,
         anchored_tokens=(replayed or step) if recipe.keep.kl else 0.0,
         **parts,
     )
 
 
-def around_of(recipe: Recipe, material: Material, work: Work, stored: int) -> Around:
+def around_of(recipe: Recipe, source: Source, work: Work, stored: int) -> Around:
     """What memory asks of the same; `stored` are the bytes of a number in the base's files."""
     row = max(1, round(work.row))
     rows = max(1, min(recipe.micro_batch_tokens or row, round(work.step_tokens)) // row)
     many = [one for one in (work.test, work.rollout, work.skills, work.kept) if one is not None]
     widest = max(many, key=lambda one: one.answers * (one.prompt + one.most), default=None)
     read = max(1, min(READ_TOKENS, round(max(work.general_tokens, work.prompt_tokens, work.test_tokens))))
-    paired = isinstance(material.source, Prepared) and material.source.shape.paired
+    paired = isinstance(source, Prepared) and source.shape.paired
     found = Around(
         row, rows, work.supervised, read=read, repeated=2 - work.supervised if paired else 1.0, stored=stored
     )
     if widest is None:
         return found
     prompt = widest.prompt
-    if widest is work.test and isinstance(material.source, Prepared):
-        prompt = max((len(one.ids) for one in material.source.test), default=round(prompt))
+    if widest is work.test and isinstance(source, Prepared):
+        prompt = max((len(one.ids) for one in source.test), default=round(prompt))
     return replace(found, answers=widest.answers, prompt=round(prompt), answer=round(widest.most))
 
 
-def read_share(recipe: Recipe, source: Prepared | Corpus) -> float:
+def read_share(recipe: Recipe, source: Source) -> float:
     """The share of a step's tokens that is read: what rows begin alike with is read once
     (whet/data/batches/shared_prefixes.py)."""
-    if not isinstance(source, Prepared) or isinstance(recipe.method, OwnAnswers) or not source.train:
+    if not isinstance(source, Prepared) or recipe.method.answer_tokens or not source.train:
         return 1.0
     assert recipe.batch_tokens and recipe.micro_batch_tokens
     batches = Loader(source.train, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
     return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
 
 
-def _row(material: Material) -> float:
-    return material.tokens / max(1, material.rows) if isinstance(material.source, Prepared) else 1024.0
+def _row(source: Source) -> float:
+    return source.tokens / max(1, source.rows) if isinstance(source, Prepared) else 1024.0
 
 
 def _tokens(segments: Sequence[Any]) -> int:
     return sum(len(segment.ids) for segment in segments)
 
 
-def _tokens_of_a_step(recipe: Recipe, material: Material) -> float:
-    """Steps of an epoch share its tokens, so none is quite as full as it may be; answers are about half their limit."""
-    if isinstance(recipe.method, OwnAnswers):
-        method = recipe.method
-        return method.prompts * (_row(material) + method.samples * method.max_new_tokens / 2)
-    assert recipe.batch_tokens
-    return material.tokens / max(1, math.ceil(material.tokens / recipe.batch_tokens))
-
-
-def _referred(recipe: Recipe, material: Material, validation: float) -> float:
-    """dpo and kto read the base's own likelihoods of the first epoch."""
-    if not isinstance(recipe.method, Dpo | Kto):
+def _referred(recipe: Recipe, method: Measures, source: Source, validation: float) -> float:
+    """The base's own likelihoods of the first epoch, where they are read."""
+    if not method.reads_references:
         return 0.0
     assert recipe.steps
-    return min(material.tokens, recipe.steps * _tokens_of_a_step(recipe, material)) + validation
+    return min(source.tokens, recipe.steps * method.mean_step(recipe, source)) + validation
 
 
-def _rollout(recipe: Recipe, row: float) -> Writing:
-    method = recipe.method
-    assert isinstance(method, OwnAnswers)
-    return Writing(method.prompts * method.samples, row, method.max_new_tokens / 2, method.max_new_tokens)
-
-
-def _validated(recipe: Recipe, source: Prepared, row: float) -> Writing:
-    method = recipe.method
-    assert isinstance(method, OwnAnswers)
-    return Writing(len(source.validation), row, method.max_new_tokens / 2, method.max_new_tokens)
-
-
-def _measured(recipe: Recipe, source: Prepared, tokenizer: Any, share: float) -> dict[str, Any]:
+def _measured(
+    recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any, share: float
+) -> dict[str, Any]:
     """Test rows read by both sides, and answered where the metric asks for words."""
     rows, tokens = source.test_rows, _tokens(source.test)
-    likelihoods = 0 if isinstance(recipe.method, Rollouts) else share * tokens
+    likelihoods = 0 if method.rewards else share * tokens
     found: dict[str, Any] = {
         "test_tokens": likelihoods,
         "prompt_tokens": share * tokens * min(1.0, KL_ROWS / max(1, len(rows))),
     }
-    if not rows or isinstance(recipe.method, HeadMethod | Pretrain) or source.shape.paired:
+    if not rows or recipe.method.why_not("compare", recipe) or source.shape.paired:
         return found
     if source.shape.kind == "unpaired":
         return found
-    own = isinstance(recipe.method, OwnAnswers)
+    own = recipe.method.answer_tokens
     if not own and recipe.evaluate.metric in ("auto", "nll") and metric.choose(rows)[0] == "nll":
         return found
     lengths = [len(ids) for ids in tokenizer([row.reference or " " for row in rows])["input_ids"]]
-    most = recipe.evaluate.max_new_tokens or limit_of(max(lengths))
-    if isinstance(recipe.method, OwnAnswers):
-        most = recipe.evaluate.max_new_tokens or recipe.method.max_new_tokens
+    most = recipe.evaluate.max_new_tokens or own or limit_of(max(lengths))
     prompt = max(1.0, tokens / len(rows) - (0 if own else fmean(lengths)))
     answers = len(rows) * recipe.evaluate.samples
     usual = min(float(most), fmean(lengths) if not own else most / 2)
@@ -179,12 +159,12 @@ def _forgotten(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
     return found
 
 
-def kept(recipe: Recipe, material: Material, tokenizer: Any) -> Writing:
+def kept(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     """The base's own samples. Raises RecipeError for a base without prompts, DataError for a file of them that is
     wrong."""
     path = prompts_file(recipe.keep.prompts, locate(recipe.base))
     next(read_source(str(path)))
-    learned = rehearsed(read_asked(path, material.renderer, tokenizer))
+    learned = rehearsed(read_asked(path, source.renderer, tokenizer))
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
     answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
     prompt = fmean(len(one.ids) for one in asked)

@@ -11,8 +11,7 @@ from typing import Any
 
 from whet.errors import InputError, RunError, RunFolderError
 from whet.evaluation.studies.learning_curve import SHARES, forecast
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Classify, Pretrain, Recipe
+from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import Forgetting
 from whet.store.atomic import new_folder
 from whet.store.identity import data_hash
@@ -25,12 +24,8 @@ LEAST_ROWS = 32
 
 def refuse_no_curve(recipe: Recipe, rows: int) -> None:
     """Before anything is trained. Raises InputError for a recipe whose scores make no learning curve."""
-    if isinstance(recipe.method, Pretrain | OwnAnswers):
-        what = f"a learning curve is drawn over examples with answers, and {recipe.method.kind} has none"
-        raise InputError(what, fix="use it for methods that learn from given answers")
-    if isinstance(recipe.method, Classify) and recipe.method.task == "regression":
-        what = "a learning curve needs scores from 0 to 1, which numbers do not have"
-        raise InputError(what, fix="use it for classes or answers")
+    if why := recipe.method.why_not("curve", recipe):
+        raise InputError(why.what, fix=why.fix)
     if recipe.split.train_share < 1:
         fix = "leave split.train_share out: the curve sets it"
         raise InputError("a learning curve is drawn over all training rows", value=recipe.split.train_share, fix=fix)

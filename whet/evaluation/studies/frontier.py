@@ -14,20 +14,15 @@ from whet.data.prepare import Prepared, read_rows
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.raft import as_asked
 from whet.errors import DataError
+from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.heldout import answer_tokens, ask
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns, judged_turns
-from whet.evaluation.models import Side
 from whet.evaluation.studies.unit_scores import refuse_other_scale, refuse_outside_unit
 from whet.generation.self_generated import Asked, fitting, held_back, prompts_file, read_asked
-from whet.model.base import Base
 from whet.model.interpolate import interpolated
-from whet.model.open import Opened
-from whet.model.policy import Policy
-from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of, mean_interval
 from whet.types import Row
@@ -36,7 +31,6 @@ SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
 MOST_ROWS = 200
 """Validation rows and general prompts that are asked at each scale: enough to tell the points apart."""
 NO_SHARES = "they cannot be weighed against a share of general prompts"
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +49,19 @@ class Point:
     general: Score
 
 
-def measure_frontier(
-    opened: Opened, use_forest: bool, prepared: Prepared, renderer: Renderer, recipe: Recipe, progress: Progress
-) -> dict[str, Any]:
+def measure_frontier(contest: Contest) -> dict[str, Any]:
     """The points, and which one would be taken: the content of frontier.json.
 
     Raises DataError without validation rows that have answers, RecipeError for a base without general prompts.
     """
+    recipe, prepared, renderer, loaded = contest.recipe, contest.prepared, contest.renderer, contest.loaded
     rows, name, reason = task_rows(recipe, prepared)
-    path = prompts_file(recipe.keep.prompts, opened.base.path)
-    asked = fitting(general_prompts(recipe, prepared, renderer, opened.base.path), opened.base.context)[:MOST_ROWS]
+    path = prompts_file(recipe.keep.prompts, loaded.path)
+    asked = fitting(general_prompts(recipe, prepared, renderer, loaded.path), loaded.context)[:MOST_ROWS]
     turns = judged_turns(recipe, rows)
-    tokens = longest_answer(recipe, turns.rows, opened.base)
-    prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in as_asked(recipe, turns.rows, renderer)]
-    side = Side("tuned", Policy(opened.model, use_forest))
-    reader = _Reader(opened, side, renderer, turns, prompts, tokens, name, asked)
-    points = reader.points(progress, recipe.seed)
+    tokens = contest.answer_limit(turns.rows)
+    prompts = contest.prompts(as_asked(recipe, turns.rows, renderer))
+    points = _Reader(contest, turns, prompts, tokens, name, asked).points()
     budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
     chosen, why = choose(points, budget)
     return {
@@ -112,32 +103,27 @@ def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base
     return asked
 
 
-def longest_answer(recipe: Recipe, rows: list[Row], base: Base) -> int:
-    """In tokens, as the test will allow."""
-    own = recipe.method.max_new_tokens if isinstance(recipe.method, OwnAnswers) else None
-    return recipe.evaluate.max_new_tokens or own or answer_tokens(rows, base)
-
-
 @dataclass(slots=True)
 class _Reader:
     """Asks one model at every scale."""
 
-    opened: Opened
-    side: Side
-    renderer: Renderer
+    contest: Contest
     turns: Turns
     prompts: list[list[int]]
     tokens: int
     metric: str
     asked: list[Asked]
 
-    def points(self, progress: Progress, seed: int) -> list[Point]:
+    def points(self) -> list[Point]:
+        opened, observer, seed = self.contest.opened, self.contest.observer, self.contest.recipe.seed
         each = len(self.turns.rows) + len(self.asked)
         references = [one.reference for one in self.asked]
         found = []
         for place, scale in enumerate(SCALES):
-            with interpolated(self.opened.model, self.opened.base_model, scale):
-                task, answers = self._read(lambda done, at=place * each: progress(at + done, len(SCALES) * each))
+            with interpolated(opened.model, opened.base_model, scale):
+                task, answers = self._read(
+                    lambda done, at=place * each: observer.step(at + done, len(SCALES) * each, {})
+                )
             if place == 0:  # where the file gives no answer, the base's own is the one to keep
                 references = [given or own for given, own in zip(references, answers, strict=True)]
             right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
@@ -146,15 +132,13 @@ class _Reader:
 
     def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
         """The score of each validation row over its turns, and the answer to each general prompt."""
-        base = self.opened.base
-        written = ask(self.side, base, self.prompts, self.renderer, self.tokens, done)
+        contest = self.contest
+        written = contest.answers(contest.tuned, self.prompts, self.tokens, done)
         pairs = zip(written, self.turns.rows, strict=True)
         scores = [metric.score(self.metric, answer.text.strip(), row).value for answer, row in pairs]
         refuse_outside_unit(self.metric, scores, NO_SHARES)
         general = [one.ids for one in self.asked]
-        answers = ask(
-            self.side, base, general, self.renderer, skills.TOKENS, lambda count: done(len(written) + count)
-        )
+        answers = contest.answers(contest.tuned, general, skills.TOKENS, lambda count: done(len(written) + count))
         return self.turns.by_row(scores), [answer.text for answer in answers]
 
 

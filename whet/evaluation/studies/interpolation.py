@@ -7,34 +7,31 @@ falls steadily to nothing, so the points are tried from the tuned model downward
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean as mean
 from typing import Any
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import read_rows
 from whet.data.pretrain.corpus import Corpus
-from whet.data.render.renderer import Renderer
 from whet.data.retrieval.raft import as_asked
+from whet.data.source import Source
+from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget, text_budget
 from whet.evaluation.forgetting.measures import choosing_texts, text_measure
-from whet.evaluation.heldout import ask
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import judged_turns
-from whet.evaluation.models import Side, text_nll
-from whet.evaluation.studies.frontier import general_prompts, longest_answer, same
+from whet.evaluation.models import text_nll
+from whet.evaluation.studies.frontier import general_prompts, same
 from whet.generation.self_generated import Asked, fitting
 from whet.model.interpolate import interpolated
-from whet.model.open import Opened
-from whet.model.policy import Policy
 from whet.recipe.schema import Recipe
 from whet.types import Row
 
 SCALES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 MOST_ROWS = 60
 """Validation rows, and general prompts, that are asked at a point: enough to see that something is left of the task."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +45,18 @@ class Point:
     task: float | None
 
 
-def choose_nearer(
-    opened: Opened,
-    use_forest: bool,
-    source: Prepared | Corpus,
-    renderer: Renderer,
-    recipe: Recipe,
-    below: float,
-    progress: Progress,
-) -> dict[str, Any]:
+def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
     """`scale`, None where no point below `below` will do, `why`, and the `points` that were tried."""
-    reader = _Reader(opened, Side("tuned", Policy(opened.model, use_forest)), renderer, recipe)
-    rows, name = _task_rows(recipe, source)
-    general = _general(recipe, source, renderer, opened)
+    recipe, reader = contest.recipe, _Reader(contest)
+    rows, name = _task_rows(recipe, contest.source)
+    general = _general(contest)
     budgets = text_budget(recipe.forgetting.text)[0], score_budget(recipe.forgetting.score, max(1, len(general)))[0]
     tried = [scale for scale in SCALES if scale < below - 1e-9]
     with reader.at(0.0):
         texts, kept, learned = reader.nats(), reader.right(general), reader.task(rows, name)
     points: list[Point] = []
     for done, scale in enumerate(tried):
-        progress(done, len(tried))
+        contest.observer.step(done, len(tried), {})
         with reader.at(scale):
             found = text_measure(lambda _: texts, lambda _: reader.nats(), choosing_texts(), None, recipe.seed)
             fits = found.high <= budgets[0]
@@ -85,7 +74,7 @@ def choose_nearer(
     return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
 
 
-def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], str]:
+def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
     """Validation rows with answers that can be scored, and by what; none where there are none."""
     if isinstance(source, Corpus):
         return [], ""
@@ -97,11 +86,12 @@ def _task_rows(recipe: Recipe, source: Prepared | Corpus) -> tuple[list[Row], st
     return ([], "") if name == "nll" else (rows, name)
 
 
-def _general(recipe: Recipe, source: Prepared | Corpus, renderer: Renderer, opened: Opened) -> list[Asked]:
+def _general(contest: Contest) -> list[Asked]:
     """Held-back prompts with answers, where the base has skills with a budget."""
-    if isinstance(source, Corpus) or not skills.load_suite(opened.base.path):
+    source, loaded = contest.source, contest.loaded
+    if isinstance(source, Corpus) or not skills.load_suite(loaded.path):
         return []
-    held = fitting(general_prompts(recipe, source, renderer, opened.base.path), opened.base.context)
+    held = fitting(general_prompts(contest.recipe, source, contest.renderer, loaded.path), loaded.context)
     return [one for one in held if one.reference][:MOST_ROWS]
 
 
@@ -109,17 +99,14 @@ def _general(recipe: Recipe, source: Prepared | Corpus, renderer: Renderer, open
 class _Reader:
     """Reads and asks the model where it stands."""
 
-    opened: Opened
-    side: Side
-    renderer: Renderer
-    recipe: Recipe
+    contest: Contest
 
     def at(self, scale: float) -> Any:
-        return interpolated(self.opened.model, self.opened.base_model, scale)
+        return interpolated(self.contest.opened.model, self.contest.opened.base_model, scale)
 
     def nats(self) -> list[tuple[float, int]]:
-        base = self.opened.base
-        return text_nll(self.side, choosing_texts(), lambda text: base.tokenizer(text)["input_ids"], base.context)
+        base, tuned = self.contest.loaded, self.contest.tuned
+        return text_nll(tuned, choosing_texts(), lambda text: base.tokenizer(text)["input_ids"], base.context)
 
     def right(self, asked: Sequence[Asked]) -> float | None:
         """The share of these prompts that is answered as their file says."""
@@ -132,13 +119,13 @@ class _Reader:
         """The mean score of these rows."""
         if not rows:
             return None
-        turns = judged_turns(self.recipe, rows)
-        asked = as_asked(self.recipe, turns.rows, self.renderer)
-        prompts = [self.renderer.prompt_ids(row.prompt, row.tools) for row in asked]
-        found = self._ask(prompts, longest_answer(self.recipe, turns.rows, self.opened.base))
+        contest = self.contest
+        turns = judged_turns(contest.recipe, rows)
+        asked = as_asked(contest.recipe, turns.rows, contest.renderer)
+        found = self._ask(contest.prompts(asked), contest.answer_limit(turns.rows))
         scores = [metric.score(name, text.strip(), row) for text, row in zip(found, turns.rows, strict=True)]
         return mean(turns.by_row([score.value for score in scores]))
 
     def _ask(self, prompts: list[list[int]], tokens: int) -> list[str]:
-        found = ask(self.side, self.opened.base, prompts, self.renderer, tokens, lambda done: None)
+        found = self.contest.answers(self.contest.tuned, prompts, tokens)
         return [answer.text for answer in found]

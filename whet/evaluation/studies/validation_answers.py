@@ -2,75 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared, read_rows
 from whet.data.retrieval.raft import as_asked
 from whet.errors import DataError, InputError
-from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.contest import Contest
 from whet.evaluation.methods.classify import name_classes, score_names
+from whet.evaluation.methods.headed import HeadContest
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
 from whet.evaluation.metrics.turns import judged_turns
-from whet.evaluation.models import Side
 from whet.evaluation.studies.failures import Asked
-from whet.model.base import Base
-from whet.model.heads.sequence_classifier import open_scorer
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, Dpo, Recipe, Sft
+from whet.recipe.schema import Recipe
 from whet.rewards.combine import Rewards
 from whet.training.classifier_folder import probabilities, score_segments
 from whet.training.learners.classify import Outputs
 from whet.types import Row
 
-Progress = Callable[[int, int], None]
-ELSEWHERE = "take a run of sft, classify, dpo, grpo, rloo or ppo"
-WITHOUT = {
-    "pretrain": "it learns text, and text has no answers",
-    "kto": "a mark says how good one answer is, and not which answer the model should have given",
-    "reward": "it gives numbers, and no answers",
-    "distil": "it learns the teacher's probabilities, and rows to collect would be prompts alone",
-    "bake": "it learns to answer as it does under the prompt, and a row more would teach the same",
-}
-"""Methods without failures that rows could mend, and why."""
-
 
 def refuse_without_answers(recipe: Recipe) -> None:
     """Raises InputError for a run whose validation rows have no answers that could fail."""
-    method = recipe.method
-    if isinstance(method, Classify) and method.task == "regression":
-        what = "failures are looked for among answers, and a regression gives numbers"
-        raise InputError(what, value=method.kind, fix="see the largest errors in answers.jsonl; do not collect by them")
-    if not isinstance(method, Sft | Classify | Dpo | Rollouts):
-        why = WITHOUT.get(method.kind, "its rows have none")
-        what = f"failures are looked for among answers to validation rows, and {method.kind} has none: {why}"
-        raise InputError(what, value=method.kind, fix=ELSEWHERE)
-    if isinstance(method, Sft) and recipe.evaluate.metric == "nll":
-        fix = "set evaluate.metric to one that scores answers"
-        raise InputError("a likelihood is no answer that could fail", value="nll", fix=fix)
+    if why := recipe.method.why_not("failures", recipe):
+        raise InputError(why.what, value=why.value, fix=why.fix)
 
 
-def ask_validation(
-    side: Side, origin: Base, prepared: Prepared, recipe: Recipe, rewards: Rewards | None, progress: Progress
-) -> tuple[str, list[Asked]]:
+def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[str, list[Asked]]:
     """(metric, one for each answer of each validation row, as the verdict asks). The answers are greedy; with
     `rewards` the first of them scores, unless the recipe asks for a metric. Raises InputError where the metric is nll,
     DataError without validation rows."""
-    whole, wanted = _rows(recipe, prepared), recipe.evaluate
+    recipe, renderer, observer = contest.recipe, contest.renderer, contest.observer
+    whole, wanted = _rows(recipe, contest.prepared), recipe.evaluate
     own = rewards is not None and wanted.metric == "auto"
     name = "reward" if own else wanted.metric if wanted.metric != "auto" else metric.choose(whole)[0]
     rows = judged_turns(recipe, whole).rows
     if name == "nll":
         fix = "set evaluate.metric to one that scores answers"
         raise InputError("a likelihood is no answer that could fail", value=name, fix=fix)
-    shown = as_asked(recipe, rows, prepared.renderer)
-    prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in shown]
-    usual = recipe.method.max_new_tokens if isinstance(recipe.method, Rollouts) else None
-    tokens = wanted.max_new_tokens or usual or answer_tokens(rows, origin)
-    answers = ask(side, origin, prompts, prepared.renderer, tokens, lambda done: progress(done, len(rows)))
+    prompts, tokens = contest.prompts(as_asked(recipe, rows, renderer)), contest.answer_limit(rows)
+    answers = contest.answers(contest.tuned, prompts, tokens, lambda done: observer.step(done, len(rows), {}))
     texts = [answer.text.strip() for answer in answers]
     if own:
         assert rewards is not None
@@ -80,10 +51,10 @@ def ask_validation(
     return name, [Asked(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
 
 
-def compare_validation(side: Side, prepared: Prepared, recipe: Recipe) -> tuple[str, list[Asked]]:
+def compare_validation(contest: Contest) -> tuple[str, list[Asked]]:
     """As `ask_validation`, of preference pairs: the answer is the one that the model finds likelier token for token."""
-    rows = _rows(recipe, prepared)
-    read = read_pairs(side, prepared.validation)
+    rows = _rows(contest.recipe, contest.prepared)
+    read = read_pairs(contest.tuned, contest.prepared.validation)
     asked = []
     for row in rows:
         score = prefers(read[row.index]).value
@@ -93,15 +64,12 @@ def compare_validation(side: Side, prepared: Prepared, recipe: Recipe) -> tuple[
     return "preference-accuracy", asked
 
 
-def classify_validation(
-    folder: Path, head: dict[str, Any], prepared: Prepared, recipe: Recipe, kernels: bool
-) -> tuple[str, list[Asked]]:
-    """As `ask_validation`, of a classifier in `folder`: the answer is what it names."""
-    rows, segments = _rows(recipe, prepared), prepared.validation
+def classify_validation(contest: HeadContest) -> tuple[str, list[Asked]]:
+    """As `ask_validation`, of a classifier: the answer is what it names."""
+    rows, segments, head = _rows(contest.recipe, contest.prepared), contest.prepared.validation, contest.facts["head"]
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
-    scorer, _, _ = open_scorer(folder, kernels)
     place = _places(segments)
-    score_RK = score_segments(scorer, segments)[[place[row.index] for row in rows]]
+    score_RK = score_segments(contest.tuned(), segments)[[place[row.index] for row in rows]]
     named = name_classes(outputs, probabilities(score_RK, outputs.task), head.get("thresholds"))
     wanted = [list(row.target) if isinstance(row.target, list) else [] for row in rows]
     scores = score_names(outputs.task, wanted, named)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from whet.recipe.external import is_function
-from whet.recipe.schema import HeadMethod, Pretrain, Recipe
-from whet.recipe.strict import refuse_first
+from whet.recipe.schema import Recipe
+from whet.recipe.strict import Conflict, refuse_first
 
 
 def with_goal_metric(values: dict[str, Any]) -> dict[str, Any]:
@@ -25,19 +25,14 @@ def refuse_goal_contradictions(recipe: Recipe, where: str) -> None:
         return
     least = goal.at_least
     shares = not is_function(wanted.metric) and not hasattr(recipe.method, "rewards")
-    wrong = [
+    wrong: list[Conflict] = [
         (goal.empty, "a goal asks for something", "goal", "add at_least: 0.9, or leave goal out"),
-        (
-            isinstance(recipe.method, Pretrain),
-            "text has no answers that could reach a goal",
-            "method: pretrain",
-            "leave goal out",
-        ),
-        (
-            isinstance(recipe.method, HeadMethod) and bool(goal.seconds_per_answer or goal.prompt_tokens),
-            f"{recipe.method.kind} writes no answers and has no prompts",
+        *recipe.method.refuses(recipe, "goal", True, f"method: {recipe.method.kind}"),
+        *recipe.method.refuses(
+            recipe,
+            "goal-of-answers",
+            bool(goal.seconds_per_answer or goal.prompt_tokens),
             "goal.seconds_per_answer or goal.prompt_tokens",
-            "leave them out",
         ),
         (
             goal.metric is not None and goal.metric != wanted.metric,

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Auto, Dpo, Full, HeadMethod, Kto, Pretrain, Recipe, Sft
+from whet.recipe.schema import Full, Recipe
 from whet.recipe.sections.adapters import no_part_of_the_way, refuse_no_part_of_the_way
 from whet.recipe.sections.keep import BASE, NOTHING
-from whet.recipe.strict import refuse_first
+from whet.recipe.strict import Conflict, refuse_first
 
 PLACES = (("keep", "replay"), ("keep", "prompts"), ("forgetting", "suites"), ("forgetting", "lm_eval"))
 
@@ -41,10 +40,8 @@ def _moved(name: object, folder: Path, confined: bool, where: str) -> object:
 
 def no_nearer(recipe: Recipe) -> str:
     """Why no point between the base and a model of this recipe can be taken; empty where one can."""
-    if isinstance(recipe.method, HeadMethod):
-        return "a head has no base that it could be brought nearer to"
-    if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
-        return "from_scratch begins with random weights, and half the way from them is noise"
+    if why := recipe.method.why_not("scale", recipe):
+        return why.what
     return no_part_of_the_way(recipe.adapter)
 
 
@@ -63,10 +60,8 @@ def refuse_no_nearer(recipe: Recipe, asked: str) -> None:
 
 def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for keys of `keep` that are right alone and wrong beside the others."""
-    keep, method = recipe.keep, recipe.method
-    mixes = isinstance(method, Auto | Sft | Pretrain | Dpo | Kto)
-    scaled, kl = keep.scale != 1.0, keep.kl or 0.0
-    wrong: list[tuple[bool, str, object, str]] = [
+    keep, kl = recipe.keep, recipe.keep.kl or 0.0
+    wrong: list[Conflict] = [
         (
             keep.prompts is not None and keep.replay not in (BASE, None) and keep.scale != "auto",
             "nothing asks these general prompts",
@@ -82,48 +77,15 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
             )
             for key, value, said in (("ratio", keep.ratio, "a ratio"), ("every", keep.every, "its steps"))
         ),
-        (
-            keep.replays and not mixes,
-            f"{method.kind} learns from no given words that replay could stand beside",
-            f"keep.replay: {keep.replay}",
-            "leave keep.replay out; keep.scale works with every method that writes words",
-        ),
-        (
-            kl > 0 and not keep.replays and not isinstance(method, Auto | Sft | Pretrain),
-            f"{method.kind} is held to its base in its own way",
-            f"keep.kl: {keep.kl}",
-            "set method.beta or method.kl instead; or add keep.replay, and the KL is measured there",
-        ),
+        *recipe.method.refuses(recipe, "replay", keep.replays, f"keep.replay: {keep.replay}"),
+        *recipe.method.refuses(recipe, "kl", kl > 0 and not keep.replays, f"keep.kl: {keep.kl}"),
         (
             kl > 0 and isinstance(recipe.adapter, Full),
             "kl holds the model to its base, and adapter: full leaves no base to read",
             f"keep.kl: {keep.kl}",
             "use adapter: lora, or keep.replay: base without kl",
         ),
-        (
-            scaled and isinstance(method, HeadMethod),
-            "a head has no base that it could be brought nearer to",
-            f"keep.scale: {keep.scale}",
-            "leave keep.scale out",
-        ),
-        (
-            scaled and isinstance(method, Pretrain) and method.from_scratch,
-            "from_scratch begins with random weights, and half the way from them is noise",
-            f"keep.scale: {keep.scale}",
-            "leave keep.scale out",
-        ),
-        (
-            keep.scale == "auto" and isinstance(method, Pretrain | Dpo | Kto),
-            f"{method.kind} writes no answers on validation rows that could choose a scale",
-            "keep.scale: auto",
-            "give a number, such as keep.scale: 0.7",
-        ),
-        (
-            keep.scale == "auto" and isinstance(method, Rollouts) and recipe.evaluate.metric == "auto",
-            f"the verdict on {method.kind} is by its reward, and a scale is chosen by a metric of answers, so that the "
-            "two could disagree",
-            "keep.scale: auto",
-            "name evaluate.metric, which both then use; or give a number, such as keep.scale: 0.7",
-        ),
+        *recipe.method.refuses(recipe, "scale", keep.scale != 1.0, f"keep.scale: {keep.scale}"),
+        *recipe.method.refuses(recipe, "scale-auto", keep.scale == "auto", "keep.scale: auto"),
     ]
     refuse_first(wrong, where)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from whet.recipe.schema import Auto, Classify, Evaluate, HeadMethod, Pretrain, Recipe, Sft
+from whet.recipe.schema import Evaluate, Recipe
 from whet.recipe.sections.compare import Compare
-from whet.recipe.strict import refuse_first
+from whet.recipe.strict import Conflict, refuse_first
 
-Idle = tuple[bool, str, object, str]
-"""(found, what, value, fix)."""
 LOOKED_UP = ("encoder", "words", "passages", "template")
 """Keys of `compare` that say how documents are looked into."""
 
@@ -17,7 +15,7 @@ def refuse_idle_keys(recipe: Recipe, where: str) -> None:
     refuse_first([*_compared(recipe.compare), *_forgotten(recipe), *_learned(recipe)], where)
 
 
-def _compared(compare: Compare) -> list[Idle]:
+def _compared(compare: Compare) -> list[Conflict]:
     default = Compare()
     return [
         (
@@ -30,7 +28,7 @@ def _compared(compare: Compare) -> list[Idle]:
     ]
 
 
-def _forgotten(recipe: Recipe) -> list[Idle]:
+def _forgotten(recipe: Recipe) -> list[Conflict]:
     wanted, measured = recipe.forgetting, recipe.evaluate.forgetting
     kept_apart = recipe.keep.replays or recipe.keep.scale == "auto"  # neither may see what a suite asks
     asked = {
@@ -59,8 +57,8 @@ def _forgotten(recipe: Recipe) -> list[Idle]:
     ]
 
 
-def _learned(recipe: Recipe) -> list[Idle]:
-    method, wanted, schedule = recipe.method, recipe.evaluate, recipe.schedule
+def _learned(recipe: Recipe) -> list[Conflict]:
+    wanted, schedule = recipe.evaluate, recipe.schedule
     return [
         (
             recipe.columns.passage is not None and recipe.retrieval is None,
@@ -68,12 +66,7 @@ def _learned(recipe: Recipe) -> list[Idle]:
             f"columns.passage: {recipe.columns.passage}",
             "add retrieval: {documents: ...}, or leave columns.passage out",
         ),
-        (
-            wanted.wins is not None and isinstance(method, Pretrain | HeadMethod),
-            f"a win rate compares answers, and {method.kind} writes none",
-            "evaluate.wins",
-            "leave evaluate.wins out",
-        ),
+        *recipe.method.refuses(recipe, "wins", wanted.wins is not None, "evaluate.wins"),
         (
             not wanted.early_stop and wanted.patience != Evaluate().patience,
             "evaluate.early_stop: false, so no validation ends the training",
@@ -86,12 +79,7 @@ def _learned(recipe: Recipe) -> list[Idle]:
             f"schedule.floor: {schedule.floor:g}",
             "leave it out, or set schedule.kind: cosine or linear",
         ),
-        (
-            schedule.kind == "hold" and not isinstance(method, Auto | Sft | Classify),
-            f"a rate is held while passes over the rows help, which {method.kind} does not make by itself",
-            "schedule.kind: hold",
-            "set schedule.kind: cosine, linear or constant",
-        ),
+        *recipe.method.refuses(recipe, "hold", schedule.kind == "hold", "schedule.kind: hold"),
         (
             schedule.kind == "hold" and not (wanted.early_stop and recipe.split.validation),
             "a rate is held until validation no longer improves, and here no validation may end it",
@@ -104,22 +92,5 @@ def _learned(recipe: Recipe) -> list[Idle]:
             f"schedule.shortest: {schedule.shortest}",
             "leave it out, or set schedule.kind: hold",
         ),
-        (
-            recipe.system is not None and isinstance(method, Pretrain),
-            "pretrain learns plain text, which has no system prompt",
-            f"system: {recipe.system}",
-            "leave system out",
-        ),
-        (
-            isinstance(method, Classify) and method.task == "regression" and method.class_weights != "none",
-            "a number has no classes that could be weighed",
-            "method.class_weights: balanced",
-            "leave method.class_weights out",
-        ),
-        (
-            isinstance(method, Classify) and method.task == "regression" and method.thresholds != "tuned",
-            "a number has no classes with thresholds",
-            "method.thresholds: half",
-            "leave method.thresholds out",
-        ),
+        *recipe.method.refuses(recipe, "system", recipe.system is not None, f"system: {recipe.system}"),
     ]

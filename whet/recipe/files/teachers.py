@@ -1,5 +1,4 @@
-"""What bake and distil name outside the recipe, a prompt's file and a teacher's folder; and keys that they, and all
-methods with answers of their own, cannot obey."""
+"""What bake and distil name outside the recipe: a prompt's file and a teacher's folder."""
 
 from __future__ import annotations
 
@@ -7,13 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import RecipeError
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Bake, Full, Recipe
-from whet.recipe.strict import refuse_first
 
 TEXT_FILES = (".txt", ".md")
-NOT_OF_ANSWERS = ("nll", "preference-accuracy", "mark-accuracy")
-"""Metrics that compare probabilities."""
 LARGEST_PROMPT = 1 << 20
 
 
@@ -60,40 +54,3 @@ def text_of(name: str, folder: Path, confined: bool, where: str) -> str:
     if not text:
         raise RecipeError("the prompt's file is empty", where=str(path), fix="write the prompt into it")
     return text
-
-
-def refuse_teacher_contradictions(recipe: Recipe, where: str) -> None:
-    """Raises RecipeError for keys that are right alone and wrong beside such a method."""
-    wrong = [
-        (
-            isinstance(recipe.method, OwnAnswers) and recipe.batch_tokens is not None,
-            "a step is counted in prompts here, not in tokens",
-            f"batch_tokens: {recipe.batch_tokens}",
-            "set method.prompts instead",
-        ),
-        (
-            isinstance(recipe.method, OwnAnswers) and recipe.too_long == "truncate",
-            "a prompt that was cut off asks for something else",
-            "too_long: truncate",
-            "leave too_long out: such prompts are dropped, and counted",
-        ),
-        (
-            isinstance(recipe.method, OwnAnswers) and recipe.evaluate.metric in NOT_OF_ANSWERS,
-            "answers are compared here, not probabilities",
-            f"evaluate.metric: {recipe.evaluate.metric}",
-            "leave evaluate.metric out",
-        ),
-        (
-            isinstance(recipe.method, Bake) and isinstance(recipe.adapter, Full),
-            "bake learns from its own base, and adapter: full leaves no base to read",
-            "adapter: full",
-            "use adapter: lora",
-        ),
-        (
-            isinstance(recipe.method, Bake) and recipe.system is not None,
-            "the rows of bake stand without a system prompt, and `system` would give them one",
-            f"system: {recipe.system}",
-            "leave system out; method.prompt is the prompt that is baked in",
-        ),
-    ]
-    refuse_first(wrong, where)

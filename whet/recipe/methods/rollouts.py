@@ -1,30 +1,33 @@
-"""Methods that learn from answers which the model writes itself and rewards score."""
+"""What the methods share that learn from answers which the model writes itself and rewards score."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from whet.recipe.methods.features import Feature, Refusal
+from whet.recipe.methods.own_answers import OwnAnswers
+from whet.recipe.methods.usual import Facts, Work, usual_rate
+from whet.recipe.sections.adapters import Full
 from whet.recipe.sections.rewards import SomeRewards
-from whet.recipe.strict import Strict
+from whet.recipe.strict import Conflict
 
+if TYPE_CHECKING:
+    from whet.recipe.schema import Recipe
 
-class OwnAnswers(Strict):
-    """A step is some prompts, and answers that the model writes to them."""
-
-    prompts: int = Field(default=16, ge=1, le=65_536, description="Prompts of a step.")
-    samples: int = Field(default=8, ge=1, le=65_536, description="Answers to each prompt.")
-    max_new_tokens: int = Field(default=256, ge=1, description="Longest answer, in tokens.")
+UNDER_SFT = 12.0
+"""An answer's gradient says less than a token's: Tinker takes 4e-5 for GRPO with a LoRA where these rules give sft some
+5e-4, TRL 1e-5; on the bundled base 5e-4 learned (bench/shown/grpo.py)."""
 
 
 class Rollouts(OwnAnswers):
     """What these methods share. Answers are drawn at temperature 1 from all tokens: what is learned is what was
     sampled only then."""
 
-    rewards: SomeRewards = Field(
-        description="What scores an answer; the first one is what the verdict compares."
-    )
+    by_last_answer: ClassVar[bool] = True
+
+    rewards: SomeRewards = Field(description="What scores an answer; the first one is what the verdict compares.")
     updates: int = Field(default=1, ge=1, description="Optimiser steps on the same answers; above 1 off-policy.")
     kl: float = Field(default=0.0, ge=0, description="How strongly the model is held to its base.")
     clip: float = Field(default=0.2, gt=0, lt=1, description="How far a probability ratio may fall below 1.")
@@ -34,54 +37,43 @@ class Rollouts(OwnAnswers):
         description="Answers cut off at max_new_tokens: learned as they are, left out, or punished from 80% of it on.",
     )
 
+    def why_not(self, feature: Feature, recipe: Recipe) -> Refusal | None:
+        if feature == "scale-auto" and recipe.evaluate.metric == "auto":
+            what = f"the verdict on {self.name} is by its reward, and a scale is chosen by a metric of answers, so "
+            what += "that the two could disagree"
+            fix = "name evaluate.metric, which both then use; or give a number, such as keep.scale: 0.7"
+            return Refusal(what, fix, self.name)
+        return super().why_not(feature, recipe)
+
+    def conflicts(self, recipe: Recipe) -> list[Conflict]:
+        return [
+            *super().conflicts(recipe),
+            (
+                self.kl > 0 and isinstance(recipe.adapter, Full),
+                "kl holds the model to its base, and adapter: full leaves no base to read",
+                f"kl: {self.kl}",
+                "set method.kl: 0, or use adapter: lora",
+            ),
+            (
+                recipe.checkpoint_every is not None and recipe.checkpoint_every % self.updates != 0,
+                "a run goes on where new answers are written, every `method.updates` steps",
+                f"checkpoint_every: {recipe.checkpoint_every}",
+                f"make checkpoint_every a multiple of {self.updates}",
+            ),
+        ]
+
+    def work(self, recipe: Recipe, facts: Facts) -> Work:
+        return Work(facts.rows, self.prompts / self.updates, "prompts")
+
+    def checkpoint_every(self, every: int) -> int:
+        return self.updates * max(1, every // self.updates)
+
+    def rate(self, hidden: int) -> tuple[float, str]:
+        rate, source = usual_rate(hidden)
+        return rate / UNDER_SFT, f"{source}, divided by {UNDER_SFT:g} for rewarded answers (tinker-cookbook)"
+
 
 class Groups(Rollouts):
     """Methods that compare the answers to a prompt with each other."""
 
     samples: int = Field(default=8, ge=2, le=65_536, description="Answers to each prompt.")
-
-
-class Grpo(Groups):
-    """Group relative policy optimisation: an answer is as good as it is above the mean of its group."""
-
-    kind: Literal["grpo"] = "grpo"
-    scale: Literal["group", "batch", "none"] = Field(
-        default="group", description="Advantages are divided by the standard deviation of this; none: Dr. GRPO."
-    )
-    mean: Literal["tokens", "answers", "constant"] = Field(
-        default="tokens",
-        description="The loss is a mean over all tokens (DAPO), over answers' means (GRPO), or over max_new_tokens "
-        "(Dr. GRPO).",
-    )
-
-
-class Rloo(Groups):
-    """REINFORCE leave-one-out: an answer is as good as it is above the mean of the others of its group."""
-
-    kind: Literal["rloo"] = "rloo"
-    kl: float = Field(default=0.05, ge=0, description="The KL to the base, as a penalty in the reward.")
-    clip_high: float = Field(default=0.2, gt=0, description="How far the ratio of a whole answer may rise above 1.")
-    normalise: bool = Field(default=False, description="Bring the advantages of a step to mean 0 and deviation 1.")
-
-
-class Ppo(Rollouts):
-    """Proximal policy optimisation: a value head learns what to expect; an answer is as good as it is above that."""
-
-    kind: Literal["ppo"] = "ppo"
-    prompts: int = Field(default=64, ge=1, le=65_536, description="Prompts of a rollout.")
-    samples: int = Field(default=1, ge=1, le=65_536, description="Answers to each prompt.")
-    updates: int = Field(default=4, ge=1, description="Optimiser steps on the same answers.")
-    kl: float = Field(default=0.05, ge=0, description="The KL to the base, as a penalty of each token's reward.")
-    kl_target: float | None = Field(
-        default=None, gt=0, description="KL of an answer in nats that `kl` is steered to; default: kl stays as it is."
-    )
-    clip_high: float = Field(default=0.2, gt=0, description="How far a probability ratio may rise above 1.")
-    critic: Literal["shared", "frozen"] = Field(
-        default="shared", description="The value head reads the model that learns, or its base, which stays as it is."
-    )
-    value_weight: float = Field(default=0.1, ge=0, description="What the value's loss counts for.")
-    value_clip: float = Field(default=0.2, gt=0, description="How far a value may move from its old one in a rollout.")
-    discount: float = Field(default=1.0, gt=0, le=1, description="What a reward counts for one token earlier (gamma).")
-    trace: float = Field(default=0.95, ge=0, le=1, description="How far advantages trust later rewards (lambda).")
-    whiten: bool = Field(default=True, description="Bring the advantages of a rollout to mean 0 and deviation 1.")
-    entropy: float = Field(default=0.0, ge=0, description="Weight of a bonus for undecided next tokens.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from whet.errors import RecipeError
-from whet.recipe.strict import Name, Strict, refuse_first
+from whet.recipe.strict import Conflict, Name, Strict, refuse_first
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
@@ -78,23 +78,18 @@ def refuse_no_part_of_the_way(recipe: Recipe, asked: str) -> None:
 
 def refuse_adapter_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for options of the adapter that the rest of the recipe cannot take."""
-    adapter, method = recipe.adapter, recipe.method.kind
+    adapter = recipe.adapter
     if not isinstance(adapter, Lora):
         return
     option = "adapter.dora: true" if adapter.dora else f"adapter.modules_to_save: {adapter.modules_to_save}"
-    wrong: list[tuple[bool, str, object, str]] = [
+    wrong: list[Conflict] = [
         (
             adapter.dora and recipe.quantise is not None,
             "dora needs the length of every row of the weights, which a base in 4 bits does not hold",
             "adapter.dora: true",
             "leave dora or quantise out",
         ),
-        (
-            bool(adapter.modules_to_save) and method in ("reward", "classify"),
-            f"{method} writes no words, so that only its head and the adapter are kept",
-            option,
-            "leave modules_to_save out, or set adapter: full",
-        ),
+        *recipe.method.refuses(recipe, "modules-to-save", bool(adapter.modules_to_save), option),
         (
             recipe.keep.scale != 1.0 and not adapter.plain_difference,
             no_part_of_the_way(adapter),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from whet.errors import RecipeError
 from whet.recipe.sections.judges import JudgeAt
-from whet.recipe.strict import Name, Strict
+from whet.recipe.strict import Name, Strict, refuse_first
+
+if TYPE_CHECKING:
+    from whet.recipe.schema import Recipe
 
 TEMPLATE = "Use the text to answer.\n\n{passages}\n\n{question}"
 """One of the forms that the bundled base was pre-trained on (nano/tasks_passage.py)."""
@@ -56,8 +58,7 @@ def documents_beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**values, "retrieval": {**retrieval, "documents": str(folder / name)}}  # pyright: ignore[reportGeneralTypeIssues]
 
 
-def refuse_retrieval_contradictions(retrieval: Retrieval | None, method: str, where: str) -> None:
+def refuse_retrieval_contradictions(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for passages in rows that have no question to look up."""
-    if retrieval is not None and method not in ("auto", "sft"):
-        what = f"retrieval puts passages before questions with answers, which are rows of sft, not of {method}"
-        raise RecipeError(what, where=where, value=f"method: {method}", fix="use method: sft, or leave retrieval out")
+    method, asked = recipe.method, recipe.retrieval is not None
+    refuse_first(method.refuses(recipe, "retrieval", asked, f"method: {method.kind}"), where)

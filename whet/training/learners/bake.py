@@ -13,13 +13,13 @@ from whet.data.batches.system_prefix import Front, prompted_batch
 from whet.losses.divergence import divergence_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
-from whet.training.learners.next_token import BatchSource
+from whet.training.learner import BaseLearner, BatchSource
 from whet.training.reference_logprobs import speaking_for_the_base
 from whet.types import Batch, LossOut
 
 
 @dataclass(slots=True)
-class Baking:
+class Baking(BaseLearner):
     """The teacher is the policy's own base, the adapter off, with the prompt in front."""
 
     policy: Policy

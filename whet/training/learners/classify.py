@@ -16,7 +16,7 @@ from whet.errors import DataError
 from whet.losses.classify import multi_label_loss, regression_loss, single_label_loss
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.recipe.schema import Classify
-from whet.training.learners.next_token import BatchSource
+from whet.training.learner import BaseLearner, BatchSource
 from whet.types import Batch, LossOut
 
 PROBLEMS = {
@@ -105,7 +105,7 @@ def encoded(outputs: Outputs, targets: list[Target]) -> Tensor:
 
 
 @dataclass(slots=True)
-class Classification:
+class Classification(BaseLearner):
     """classify: one output a class, or one number."""
 
     scorer: Scorer

@@ -6,7 +6,7 @@ Legend: N tokens of a batch's answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -18,32 +18,35 @@ from whet.losses.divergence import divergence_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
 from whet.recipe.schema import Distil
+from whet.training.learner import BaseLearner
 from whet.training.learners.rollout import Rollout, Sampler, plant
 from whet.types import Batch, LossOut, Segment
 
 
 @dataclass(slots=True)
-class Distilling:
-    """A method of the loop: fresh answers at every step."""
+class Distilling(BaseLearner):
+    """Fresh answers at every step."""
 
     policy: Policy
     teacher: Teacher
     sampler: Sampler
     loader: PromptLoader
     settings: Distil
-    validation: list[Segment]
+    held_out: list[Segment]
+    """The validation prompts."""
     facts: dict[str, tuple[float, float]] = field(default_factory=dict)
     """What the step's log says of the answers; goes with the first batch."""
+    writes_answers = True
 
     def batches(self, step: int) -> list[Batch]:
         rollout = self.sampler.draw(self.loader.prompts(step), self.settings.samples, step)
         self.facts = rollout.written()
         return self._planted(rollout)
 
-    def held_out(self) -> Iterator[Batch]:
-        """Greedy answers to the validation prompts: what the validation loss is measured on."""
-        if self.validation:
-            yield from self._planted(self.sampler.greedy(self.validation))
+    def validation(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Greedy answers to the validation prompts."""
+        if self.held_out:
+            yield from self._planted(self.sampler.greedy(self.held_out))
 
     def loss(self, batch: Batch) -> LossOut:
         out = divergence_loss(self.divergence(batch), batch.weight_N)

@@ -21,6 +21,7 @@ from whet.data.batches.loader import Loader, fill
 from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
 from whet.model.policy import Policy, evaluating
 from whet.recipe.schema import Kto
+from whet.training.learner import BaseLearner
 from whet.training.learners.preference import first_reading
 from whet.training.reference_logprobs import remembered, speaking_for_the_base
 from whet.types import Batch, LossOut, Segment
@@ -29,7 +30,7 @@ Place = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Marked:
+class Marked(BaseLearner):
     """The policy against what the base said before the training, of answers with a mark."""
 
     policy: Policy
@@ -47,8 +48,9 @@ class Marked:
         self.point = self._estimate(strangers_of_step(self.source, step))
         return batches
 
-    def validation(self, batches: Sequence[Batch]) -> Iterator[Batch]:
+    def validation(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches, with a reference point of their own."""
+        batches = list(batches)
         self.point = self._estimate(strangers(batches, self.source.micro_batch_tokens))
         yield from batches
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from whet.losses.next_token import sft_loss
 from whet.model.policy import Policy
+from whet.training.learner import BaseLearner, BatchSource
 from whet.types import Batch, LossOut
 
 
-class BatchSource(Protocol):
-    def step(self, step: int) -> list[Batch]: ...
-
-    def largest(self) -> Batch: ...
-
-
 @dataclass(slots=True)
-class NextToken:
+class NextToken(BaseLearner):
     """sft and pretrain: the same loss; which tokens are supervised is the data's business."""
 
     policy: Policy

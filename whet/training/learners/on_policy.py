@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -17,9 +17,11 @@ from whet.observer import Observer
 from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Grpo, Ppo, Rloo
 from whet.rewards.reward_check import suspicions
+from whet.training.learner import BaseLearner, Learner
+from whet.training.learners.next_token import NextToken
 from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, plant
 from whet.training.reference_logprobs import speaking_for_the_base
-from whet.types import Batch, LossOut, Segment
+from whet.types import Batch, Segment
 
 Settings = TypeVar("Settings", bound=Rollouts)
 SAME = 1e-4
@@ -29,7 +31,7 @@ FAR = 0.01
 
 
 @dataclass
-class OnPolicy(ABC, Generic[Settings]):
+class OnPolicy(BaseLearner, Generic[Settings]):
     """A method of the loop. A rollout serves `updates` steps; the run is resumed only where one begins."""
 
     policy: Policy
@@ -38,19 +40,16 @@ class OnPolicy(ABC, Generic[Settings]):
     settings: Settings
     samples: int
     updates: int
-    validation: Sequence[Segment]
+    held_out: Sequence[Segment]
+    """The validation prompts."""
     observer: Observer
-    state: dict[str, float] = field(default_factory=dict)
-    """What a resumed run must know beside the weights; the checkpoint holds it."""
     current: list[RolloutBatch] = field(default_factory=list)
     warned: bool = False
+    writes_answers = True
 
     @abstractmethod
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:
         """The rollout as batches with advantages; the sum of their weights divides the loss of a step."""
-
-    @abstractmethod
-    def loss(self, batch: Batch) -> LossOut: ...
 
     def batches(self, step: int) -> list[Batch]:
         number, update = divmod(step, self.updates)
@@ -66,10 +65,16 @@ class OnPolicy(ABC, Generic[Settings]):
             self.current = [replace(batch, facts={}) for batch in self.current]
         return list(self.current)
 
-    def reward(self) -> float:
-        """The mean reward of greedy answers to the validation prompts."""
-        found = self.sampler.greedy(list(self.validation)).scores.total
+    def score(self) -> float | None:
+        """The mean reward of greedy answers to the validation prompts; None without any."""
+        if not self.held_out:
+            return None
+        found = self.sampler.greedy(list(self.held_out)).scores.total
         return sum(found) / len(found)
+
+    def last_check(self) -> Learner:
+        """The loss of the rows' own tokens: what is read last is a batch of rows, not of written answers."""
+        return NextToken(self.policy, self.loader)
 
     def _report(self, rollout: Rollout) -> None:
         """Say what is odd about the rewards before anything is learned from them."""
@@ -103,10 +108,6 @@ class OnPolicy(ABC, Generic[Settings]):
             batch.old_N = policy_N.detach()
             apart = float((batch.sampled_N - batch.old_N).sum())
             batch.facts["sampler_kl"] = (apart, float(len(policy_N)))
-
-    def finish(self) -> None:
-        """Take away from the model what only the training needed."""
-
 
 def shaped(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""

@@ -16,6 +16,7 @@ from whet.data.batches.loader import Loader
 from whet.losses.preference import answer_sums, answers_of, preference_loss
 from whet.model.policy import Policy
 from whet.recipe.schema import Dpo
+from whet.training.learner import BaseLearner
 from whet.training.reference_logprobs import remembered, speaking_for_the_base
 from whet.types import Batch, LossOut
 
@@ -34,7 +35,7 @@ class References:
 
 
 @dataclass(slots=True)
-class Preference:
+class Preference(BaseLearner):
     """The policy against the other answer, and against what the base said before the training."""
 
     policy: Policy

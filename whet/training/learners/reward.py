@@ -12,12 +12,12 @@ from whet.losses.preference import answers_of
 from whet.losses.reward import reward_loss
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.recipe.schema import Reward
-from whet.training.learners.next_token import BatchSource
+from whet.training.learner import BaseLearner, BatchSource
 from whet.types import Batch, LossOut
 
 
 @dataclass(slots=True)
-class RewardModelling:
+class RewardModelling(BaseLearner):
     """reward: `margins` holds what the data says of some rows, by row."""
 
     scorer: Scorer

@@ -21,7 +21,9 @@ from whet.losses.retention import anchor_loss, both, replay_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.logits.logprob import token_logprobs
 from whet.model.policy import Policy
-from whet.training.loop import Method
+from whet.recipe.schema import Keep
+from whet.recipe.sections.keep import BASE
+from whet.training.learner import BaseLearner, Learner
 from whet.training.reference_logprobs import speaking_for_the_base
 from whet.types import Batch, LossOut, Segment
 
@@ -65,10 +67,10 @@ def replayed(batch: Batch, share: float) -> Replayed:
 
 
 @dataclass(slots=True)
-class Keeping:
-    """A method of the loop around another one."""
+class Keeping(BaseLearner):
+    """A learner around the method's own."""
 
-    method: Method
+    method: Learner
     policy: Policy
     replay: Replay | None
     kl: float
@@ -102,3 +104,11 @@ class Keeping:
             base_ND = self.policy.hidden(batch)
         head = self.policy.head
         return token_divergence(hidden_ND, head, base_ND, head, "forward").to(batch.weight_N.device)
+
+
+def keeping(learner: Learner, policy: Policy, replay: Replay | None, keep: Keep) -> Learner:
+    """The learner with what holds it to its base, where the recipe asks for it. A KL meant for the replay is not taken
+    on the answers instead."""
+    if replay is None and (not keep.kl or keep.replays):
+        return learner
+    return Keeping(learner, policy, replay, keep.kl or 0.0, keep.replay == BASE)

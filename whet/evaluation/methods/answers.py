@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from whet.data.prepare import Prepared
-from whet.errors import DataError
 from whet.evaluation.content import by_row, measure_content, state_content, turn_lines
-from whet.evaluation.heldout import (
-    Progress,
-    answer_lines,
-    answer_tokens,
-    measure_marks,
-    measure_pairs,
-    nll_of,
-    paired_facts,
-    sampled_facts,
-    write,
-)
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.heldout import Drawing, answer_lines, nll_of, paired_facts, sampled_facts
+from whet.evaluation.methods.marks import measure_marks
+from whet.evaluation.methods.pairs import measure_pairs
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.per_class import tell_lost
 from whet.evaluation.metrics.turns import Turns, told, turns_of
-from whet.evaluation.models import Side
 from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
 from whet.evaluation.sampling_noise import repeated, row_means
-from whet.model.base import Base
 from whet.recipe.schema import Evaluate
 from whet.stats.paired import clusters_of
 from whet.types import Answer, Row
@@ -33,33 +22,30 @@ from whet.types import Answer, Row
 OF_ROWS = ("score", "low", "high", "rows")
 
 
-def measure_rows(
-    base: Side, tuned: Side, origin: Base, prepared: Prepared, wanted: Evaluate, seed: int, progress: Progress
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def measure_rows(contest: Contest) -> Measured:
     """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
-    rows, renderer = prepared.test_rows, prepared.renderer
-    if not rows:
-        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+    rows, prepared, wanted, seed = contest.rows, contest.prepared, contest.recipe.evaluate, contest.recipe.seed
     if prepared.shape.paired:
-        return measure_pairs(base, tuned, origin, prepared, wanted, seed, progress)
+        return measure_pairs(contest)
     if prepared.shape.kind == "unpaired":
-        return measure_marks(base, tuned, prepared, seed)
+        return measure_marks(contest)
     turns = turns_of(rows, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
-    nll = {side.name: side.segments_nll(prepared.test) for side in (base, tuned)}
+    nll = {side.name: side.segments_nll(prepared.test) for side in contest.sides}
     if name == "nll":
         scores = {side: [metric.likelihood(*nll_of(found, row)) for row in rows] for side, found in nll.items()}
-        facts = paired_facts(name, reason, scores, rows, seed)
+        facts = contest.difference(name, reason, scores)
         lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
     else:
-        tokens = wanted.max_new_tokens or answer_tokens(turns.rows, origin)
-        written = write((base, tuned), origin, renderer, turns, tokens, wanted, seed, progress)
+        tokens = contest.answer_limit(turns.rows)
+        drawing = Drawing(wanted.samples, wanted.temperature, seed)
+        written = contest.answers_of_both(contest.prompts(turns.rows), tokens, drawing)
         facts, lines = written_facts(name, reason, written, rows, turns, wanted, seed)
         facts["answer_limit"] = tokens
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
-    facts["loss"] = measure_loss(nll, bytes_of(prepared.test, origin.tokenizer), rows, seed, clusters_of(rows))
+    facts["loss"] = measure_loss(nll, bytes_of(prepared.test, contest.loaded.tokenizer), rows, seed, contest.clusters)
     tell_loss(facts)
     if facts["verdict"]["content"] is not None:
         facts["verdict"]["sentence"] += state_content(facts, facts["answer_limit"])

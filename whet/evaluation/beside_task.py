@@ -1,0 +1,55 @@
+"""What is measured beside the task, of a model that writes words: wins, retrieval, a judge, the goal, the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from whet.data.prepare import Prepared
+from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.decision import in_verdict
+from whet.evaluation.forgetting.measure import KL_ROWS, measure_forgetting
+from whet.evaluation.goal import answers_timed, judge_goal
+from whet.evaluation.judges.language_model import measure_judge
+from whet.evaluation.judges.win_rate import measure_wins, with_answers
+from whet.evaluation.retrieval.measure import measure_retrieved
+from whet.rewards.combine import build_rewards
+from whet.stats.paired import clusters_of
+from whet.store.run import JUDGED
+
+Lines = list[dict[str, Any]]
+
+
+def measure_answers(contest: Contest, measured: dict[str, Any], lines: Lines, judged: Sequence[str]) -> Measured:
+    """Of answers that were written: how often they win, what they rest on, what a judge says, and whether the goal is
+    reached. `judged` names the models whose words a judge compares."""
+    run, recipe, rows = contest.run, contest.recipe, contest.rows
+    if recipe.evaluate.wins or recipe.evaluate.judge:
+        lines = with_answers(lines, contest)
+    if recipe.evaluate.wins:
+        winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
+        measured["wins"] = measure_wins(lines, rows, winning, recipe.seed)
+    if recipe.retrieval:
+        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
+        cache = run.folder / JUDGED / "support.json"
+        measured["retrieval"] = measure_retrieved(contest.prepared.shown, answers, recipe.retrieval, cache)
+    if recipe.evaluate.judge:
+        contest.observer.phase("judging")
+        measured["judge"], lines = measure_judge(lines, contest, judged)
+    measured["verdict"] |= judge_goal(recipe.goal, measured, lines, contest.prepared, answers_timed(contest))
+    return measured, lines
+
+
+def measure_cost(contest: Contest, measured: dict[str, Any]) -> None:
+    """What was forgotten, where the recipe asks for it, into `measured`."""
+    if not contest.recipe.evaluate.forgetting:
+        return
+    prompts: list[list[int]] = []
+    clusters: Sequence[object] | None = None
+    if isinstance(contest.source, Prepared):
+        asked = contest.rows[:KL_ROWS]
+        prompts, clusters = contest.prompts(asked), clusters_of(asked)
+    contest.observer.phase("measuring what was forgotten")
+    cache = contest.run.folder.parent / "cache"
+    measured["forgetting"] = measure_forgetting(contest, prompts, clusters, cache)
+    measured["verdict"]["sentence"] += in_verdict(measured)

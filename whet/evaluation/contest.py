@@ -1,0 +1,147 @@
+"""Base against tuned model on the same held-out rows: everything that a measurement may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+from whet.data.prepare import Prepared, prepared_of
+from whet.data.render.renderer import Renderer
+from whet.data.source import Source
+from whet.errors import DataError
+from whet.evaluation.heldout import GREEDY, Drawing, ask, longest_answer, paired_facts
+from whet.evaluation.metrics.scoring import RowScore
+from whet.evaluation.models import Side, sides_of
+from whet.model.base import Base
+from whet.model.open import Opened, open_trained
+from whet.observer import Observer
+from whet.recipe.schema import Recipe
+from whet.stats.paired import clusters_of
+from whet.store.run import Run
+from whet.training.session import Session
+from whet.types import Answer, Row
+
+Measured = tuple[dict[str, Any], list[dict[str, Any]]]
+"""The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
+
+
+@dataclass(frozen=True)  # no slots: a cached property needs a __dict__
+class HeldOut:
+    """The rows of a run that nobody has learned, and what is known of them before a model is open."""
+
+    recipe: Recipe
+    run: Run
+    source: Source
+    observer: Observer
+
+    @property
+    def prepared(self) -> Prepared:
+        """The rows of any method but pretrain."""
+        return prepared_of(self.source)
+
+    @property
+    def renderer(self) -> Renderer:
+        return self.source.renderer
+
+    @cached_property
+    def rows(self) -> Sequence[Row]:
+        """The test rows. Raises DataError where there are none."""
+        rows = self.prepared.test_rows
+        if not rows:
+            raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+        return rows
+
+    @cached_property
+    def clusters(self) -> Sequence[object] | None:
+        """What each test row belongs to, where rows come in groups."""
+        return clusters_of(self.rows)
+
+    def prompts(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Rows as the models are asked them."""
+        return [self.renderer.prompt_ids(row.prompt, row.tools) for row in rows]
+
+    def difference(
+        self, name: str, reason: str, scores: dict[str, list[RowScore]], rows: Sequence[Row] | None = None
+    ) -> dict[str, Any]:
+        """Metric, both scores, their paired difference and the verdict, on the test rows or on `rows`."""
+        return paired_facts(name, reason, scores, self.rows if rows is None else rows, self.recipe.seed)
+
+
+@dataclass(frozen=True)
+class Contest(HeldOut):
+    """Held-out rows, and two language models that are read and asked in exactly the same way."""
+
+    opened: Opened
+    base: Side
+    tuned: Side
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.base, self.tuned
+
+    @property
+    def loaded(self) -> Base:
+        """The base's tokenizer, context and folder."""
+        return self.opened.base
+
+    def answer_limit(self, rows: Sequence[Row]) -> int:
+        """Tokens that an answer to `rows` may have: what the recipe says, or the method, or their references."""
+        return longest_answer(self.recipe, rows, self.loaded)
+
+    def answers(
+        self,
+        side: Side,
+        prompts: Sequence[list[int]],
+        tokens: int,
+        done: Callable[[int], None] = lambda number: None,
+        drawing: Drawing = GREEDY,
+    ) -> list[Answer]:
+        """What one side answers, in the order of the prompts."""
+        return ask(side, self.loaded, prompts, self.renderer, tokens, done, drawing)
+
+    def answers_of(
+        self,
+        sides: Sequence[Side],
+        prompts: Sequence[list[int]],
+        tokens: int,
+        drawing: Drawing = GREEDY,
+        before: int = 0,
+        total: int | None = None,
+    ) -> dict[str, list[Answer]]:
+        """What each of the sides answers. Of `total` answers, `before` were written already, as the observer counts."""
+        each = len(prompts) * drawing.samples
+        total = len(sides) * each if total is None else total
+        written = {}
+        for number, side in enumerate(sides):
+            done = partial(self._count, before + number * each, total)
+            written[side.name] = self.answers(side, prompts, tokens, done, drawing)
+        return written
+
+    def answers_of_both(
+        self,
+        prompts: Sequence[list[int]],
+        tokens: int,
+        drawing: Drawing = GREEDY,
+        before: int = 0,
+        total: int | None = None,
+    ) -> dict[str, list[Answer]]:
+        return self.answers_of(self.sides, prompts, tokens, drawing, before, total)
+
+    def _count(self, before: int, total: int, done: int) -> None:
+        self.observer.step(before + done, total, {})
+
+
+def open_contest(session: Session, observer: Observer) -> Contest:
+    """The trained model of a run and its base, once both are proved to be what was trained. Raises ModelError,
+    RunFolderError, ProofError."""
+    trust = session.recipe.trust_remote_code
+    opened = open_trained(session.run, renderer=session.renderer, trust_remote_code=trust)
+    return contest_between(session, opened, observer)
+
+
+def contest_between(session: Session, opened: Opened, observer: Observer) -> Contest:
+    """The contest of a run whose models are open."""
+    base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
+    return Contest(session.recipe, session.run, session.source, observer, opened, base, tuned)

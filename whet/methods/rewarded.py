@@ -1,0 +1,72 @@
+"""What grpo, rloo and ppo share: rewards score the answers that the model writes, and the best reward is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from whet.data.prepare import Prepared, prepared_of
+from whet.evaluation.beside_task import measure_answers
+from whet.evaluation.contest import Contest, Measured, open_contest
+from whet.evaluation.methods.rewarded import measure_rewarded
+from whet.evaluation.opponents.of_run import oppose_words
+from whet.evaluation.opponents.opposed import unaskable_for
+from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.validation_answers import ask_validation
+from whet.methods.own_answers import OwnAnswersMethod, prompts_of
+from whet.observer import Observer
+from whet.planning.tune_time import Writing
+from whet.recipe.methods.rollouts import Rollouts
+from whet.recipe.schema import OpponentName, Recipe
+from whet.recipe.sections.rewards import AnyReward
+from whet.rewards.combine import build_rewards
+from whet.store.run import JUDGED
+from whet.training.learners.on_policy import OnPolicy
+from whet.training.method import Setup
+from whet.training.session import Session
+
+Keys = TypeVar("Keys", bound=Rollouts)
+
+
+class RewardedMethod(OwnAnswersMethod[Keys]):
+    # ---- how it trains
+
+    best_key = "best_validation_reward"
+    learns: type[OnPolicy[Any]]
+    """What makes a rollout into batches with advantages."""
+
+    @property
+    def rewards(self) -> Sequence[AnyReward]:
+        return self.keys.rewards
+
+    def check_early(self, recipe: Recipe) -> None:
+        build_rewards(self.keys.rewards)
+
+    def learner(self, setup: Setup) -> OnPolicy[Any]:
+        sampler = self.sampler(setup, build_rewards(self.keys.rewards, setup.run.folder / JUDGED))
+        keys, held_out = self.keys, prepared_of(setup.source).validation
+        return self.learns(
+            setup.policy, sampler, prompts_of(setup), keys, keys.samples, keys.updates, held_out, setup.observer
+        )
+
+    # ---- how it is measured
+
+    def metric(self, recipe: Recipe, prepared: Prepared) -> str:
+        by_reward = recipe.evaluate.metric == "auto" and prepared.shape.kind != "unpaired" and not prepared.shape.paired
+        return "reward" if by_reward else super().metric(recipe, prepared)
+
+    def written_in_a_validation(self, row: float, rows: int) -> Writing:
+        return Writing(rows, row, self.keys.max_new_tokens / 2, self.keys.max_new_tokens)
+
+    def measure_task(self, contest: Contest) -> Measured:
+        rewards = build_rewards(self.keys.rewards, contest.run.folder / JUDGED)
+        measured, lines = measure_rewarded(contest, rewards)
+        oppose_words(measured, lines, contest, self.unaskable(contest.recipe), rewards)
+        return measure_answers(contest, measured, lines, self.judged(contest.recipe))
+
+    def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:
+        return unaskable_for(self.keys.rewards) if recipe.evaluate.metric == "auto" else {}
+
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+        contest = open_contest(session, observer)
+        return ask_validation(contest, build_rewards(self.keys.rewards, contest.run.folder / JUDGED))

@@ -1,0 +1,18 @@
+"""Numbers of the rules, rounded as they are told."""
+
+from __future__ import annotations
+
+import math
+
+
+def power_of_two(value: float) -> int:
+    """The largest power of two that is not above `value`; at least 16."""
+    return 1 << max(4, math.floor(math.log2(max(1.0, value))))
+
+
+def two_digits(value: float) -> float:
+    return float(f"{value:.1e}")
+
+
+def told_epochs(passes: float) -> str:
+    return "1 epoch" if passes == 1 else f"{passes:g} epochs"
