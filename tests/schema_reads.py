@@ -84,7 +84,7 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
         if isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):  # Keys = TypeVar(..., bound=Dpo)
             bounds = (self.annotated(one.value) for one in node.value.keywords if one.arg == "bound")
-            self.parts |= {node.targets[0].id: found for found in bounds if found}
+            self.parts.update((node.targets[0].id, found) for found in bounds if found)
         for target in node.targets:
             self.bind(target, node.value)
 

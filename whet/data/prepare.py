@@ -80,6 +80,10 @@ class Prepared:
     """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
 
     @property
+    def plain_text(self) -> bool:
+        return False
+
+    @property
     def kind(self) -> Kind:
         return self.shape.kind
 

@@ -23,6 +23,11 @@ class Source(Protocol):
     """What was decided about the data, in sentences for people."""
 
     @property
+    def plain_text(self) -> bool:
+        """Whether it is one long text of tokens, and no rows."""
+        ...
+
+    @property
     def kind(self) -> Kind:
         """The form of the rows; `text` for plain text."""
         ...

@@ -36,7 +36,6 @@ class Method(Generic[Keys]):
 
     # ---- how it trains
 
-    best_key = "best_validation_loss"
     by_accuracy = False
 
     def __init__(self, keys: Keys) -> None:
@@ -78,3 +77,6 @@ class Method(Generic[Keys]):
 
     def save(self, setup: Setup) -> None:
         save_model(setup.run, setup.base, setup.policy, setup.renderer, setup.recipe)
+
+    def best(self, value: float | None) -> dict[str, float | None]:
+        return {"best_validation_loss": value}

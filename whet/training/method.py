@@ -43,8 +43,6 @@ class Setup:
 class Trains(Protocol):
     """The training half of a method. Its members stand in the order in which a run asks for them."""
 
-    best_key: str
-    """How training.json calls the best validation: a loss, or a reward."""
     by_accuracy: bool
     """Whether a clearly higher share of right validation rows counts more than a lower loss."""
 
@@ -86,6 +84,10 @@ class Trains(Protocol):
 
     def save(self, setup: Setup) -> None:
         """The best weights, which the policy holds, as run/model."""
+        ...
+
+    def best(self, value: float | None) -> dict[str, float | None]:
+        """The best validation as training.json calls it: a loss, or a reward, whose sign the loop turns."""
         ...
 
 

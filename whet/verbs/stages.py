@@ -40,7 +40,7 @@ from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
 from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain, Recipe
+from whet.recipe.schema import Bake, Distil, HeadMethod, Pretrain
 from whet.reports.frontier_chart import draw
 from whet.reports.model_card import write_card
 from whet.reports.report import write_report
@@ -59,7 +59,7 @@ from whet.verbs.findings import leaks_in
 
 def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
-    if isinstance(session.source, Corpus):
+    if session.source.plain_text:
         return  # held-out text counts in blocks, of which there are many or the run was refused
     recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
@@ -82,7 +82,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "reason": done.progress.stopped,
         "step": done.progress.step,
         "best_step": done.progress.best_step,
-        **_best(session.recipe, done.progress.best_loss),
+        **session.method.best(done.progress.best_loss),
     }
     effort = {
         "stopped": stopped,
@@ -107,9 +107,10 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
 def choosing_prompts(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
-    recipe, source = session.recipe, session.source
-    if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
+    recipe = session.recipe
+    if recipe.keep.scale != "auto":
         return []
+    source = prepared_of(session.source)
     task_rows(recipe, source)
     return [one.words for one in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
 
@@ -130,7 +131,7 @@ def scaled(session: Session, observer: Observer) -> None:
 def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
     run, recipe, source = session.run, session.recipe, session.source
-    if not isinstance(source, Prepared):
+    if source.plain_text:
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
     facts = read_facts(run.model)
@@ -139,7 +140,7 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     observer.phase("measuring the way from base to tuned")
     opened = open_model(run.model, facts, recipe.trust_remote_code, kernels=path == "fused")
     found = measure_frontier(
-        opened, opened.use_forest and path != "plain", source, session.renderer, recipe,
+        opened, opened.use_forest and path != "plain", prepared_of(source), session.renderer, recipe,
         lambda done, total: observer.step(done, total, {}),
     )  # fmt: skip
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
@@ -160,13 +161,6 @@ def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, A
     )  # fmt: skip
     run.write_json("nearer.json", found)
     return found
-
-
-def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
-    """The best validation: a loss, or a reward, whose sign the loop turns."""
-    if isinstance(recipe.method, Rollouts):
-        return {"best_validation_reward": None if value is None else -value}
-    return {"best_validation_loss": value}
 
 
 def effort_so_far(run: Run) -> dict[str, Any]:
@@ -281,7 +275,7 @@ def head(session: Session) -> dict[str, Any]:
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     source = session.source
-    apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
+    apart = {"apart": source.apart} if source.apart else {}
     return {
         "run": session.run.name,
         "model": session.recipe.base,

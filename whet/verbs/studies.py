@@ -40,7 +40,7 @@ from whet.observer import Observer, Silent, watched_by
 from whet.recipe.conflicts.keep import no_nearer, refuse_keep_contradictions
 from whet.recipe.keywords import in_python
 from whet.recipe.methods.rollouts import Rollouts
-from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.recipe.schema import Classify, Recipe
 from whet.recipe.sections.adapters import no_part_of_the_way, refuse_adapter_contradictions
 from whet.reports.collection_list import collection_list
 from whet.reports.comparison import write_compare_report
@@ -216,9 +216,8 @@ def frontier(
 
 def refuse_no_way(recipe: Recipe, name: str) -> None:
     """Raises InputError for a run whose model is no base that moved a part of the way."""
-    if isinstance(recipe.method, HeadMethod):
-        what = f"{recipe.method.kind} trains a head on top of the base, and between no head and a head there is no way"
-        raise InputError(what, where=f"run {name}", fix="take a run whose model writes words, such as one of sft")
+    if refusal := recipe.method.why_not("frontier", recipe):
+        raise InputError(refusal.what, where=f"run {name}", fix=refusal.fix)
     if why := no_part_of_the_way(recipe.adapter):
         raise InputError(why, where=f"run {name}", fix="take a run without that option of the adapter")
 

@@ -63,6 +63,10 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def plain_text(self) -> bool:
+        return True
+
+    @property
     def kind(self) -> Kind:
         return "text"
 
