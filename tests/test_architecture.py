@@ -13,6 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests import schema_reads
+from whet.methods import method_of
+from whet.methods.base import Method
+from whet.recipe.methods import KINDS
+from whet.recipe.methods.base import MethodKeys
+from whet.recipe.schema import Recipe
+from whet.training.learner import BaseLearner
 
 ROOT = Path(__file__).parents[1]
 WHET = ROOT / "whet"
@@ -71,6 +77,8 @@ INSIDE = {
     ),
 }
 """The same for what lies in a room, folder or file. What is imported for type checkers alone does not count here."""
+ASKS_THE_METHOD = ["training"]
+"""Rooms in which nothing asks for the class of a method: a new one would have to be added there."""
 LIGHT = "errors types pulse observer text recipe store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
@@ -270,6 +278,41 @@ def test_nothing_runs_code_that_came_with_data() -> None:
         f"{place(path, node)}: {what}" for path in sources() if path not in SHUT_IN for node, what in dangers(path)
     ]
     assert not found, "\n".join(found)
+
+
+def methods_by_class() -> set[str]:
+    """Names of the classes that say which method a recipe has, or what of a method is at work."""
+    found, todo = {"HeadMethod", "Prepared", "Corpus"}, [MethodKeys, BaseLearner, Method]
+    while todo:
+        one = todo.pop()
+        found.add(one.__name__)
+        todo += one.__subclasses__()
+    return found
+
+
+def asked_by_class(path: Path) -> Iterator[tuple[ast.AST, str]]:
+    """`isinstance(x, A | B)` and `case A():`, with the names that they tell apart."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            yield from ((node, inner.id) for inner in ast.walk(node.args[1]) if isinstance(inner, ast.Name))
+        elif isinstance(node, ast.MatchClass):
+            yield node, ast.unparse(node.cls)
+
+
+@pytest.mark.parametrize("room", ASKS_THE_METHOD)
+def test_a_room_asks_the_method_and_not_which_one_it_is(room: str) -> None:
+    for kind in KINDS:
+        method_of(Recipe(data="x", method=kind.model_construct()))  # so that every class is there
+    names = methods_by_class()
+    assert {"Dpo", "DpoMethod", "Preference"} <= names
+    wrong = [
+        f"{place(path, node)}: asks for {name}; give the method a member that answers"
+        for path in sources()
+        if room_of(path) == room
+        for node, name in asked_by_class(path)
+        if name in names
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 # ---- the recipe

@@ -197,7 +197,7 @@ def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recip
 
 
 def load(session: Session, dtype: torch.dtype, observer: Observer) -> Base:
-    """The base of a recipe on this machine's device."""
+    """The base that the session's method begins with, on this machine's device."""
     observer.phase("loading the base")
     return session.method.load_base(session.recipe, dtype)
 
