@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from whet.data.ledger import Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.rows.row_format import Shape
-from whet.recipe.schema import Kind, Recipe
+from whet.recipe.schema import Kind
 from whet.types import Row
 
 
@@ -58,8 +58,4 @@ class Source(Protocol):
     @property
     def apart(self) -> Sequence[dict[str, Any]]:
         """Prompts and frames that are on both sides of the split, because so many rows share them."""
-        ...
-
-    def longest_read(self, recipe: Recipe) -> int:
-        """Tokens of the longest row that is learned, with the answer that is written to it. Raises DataError."""
         ...

@@ -63,6 +63,9 @@ class Method(Generic[Keys]):
     def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> Reading:
         return token_reading(policy)
 
+    def longest(self, recipe: Recipe, source: Source) -> int:
+        return prepared_of(source).longest + (self.keys.answer_tokens or 0)
+
     def loader(self, recipe: Recipe, source: Source) -> BatchSource:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)

@@ -72,6 +72,10 @@ class Trains(Protocol):
         """Hang on what the method trains beside the adapter; gives how the self-check reads a batch."""
         ...
 
+    def longest(self, recipe: Recipe, source: Source) -> int:
+        """Tokens of the longest row that is read, with the answer that is written to it. Raises DataError."""
+        ...
+
     def loader(self, recipe: Recipe, source: Source) -> BatchSource: ...
 
     def validation(self, recipe: Recipe, source: Source) -> Iterable[Batch]:
