@@ -46,7 +46,7 @@ class Reader(ast.NodeVisitor):
 
     def __init__(self) -> None:
         self.parts = dict(PARTS)
-        """Classes of the schema under the names that this module gives them."""
+        """Classes of the schema under the names that this module gives them; type variables under their bounds."""
         self.scopes: list[dict[str, Types]] = [{}]
         self.own: dict[str, Types] = {}
         """Types of `self.NAME`."""
@@ -63,9 +63,7 @@ class Reader(ast.NodeVisitor):
         self.scopes.pop()
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        outer, self.own = self.own, {}
-        for base in (one for one in node.bases if isinstance(one, ast.Subscript)):
-            self.own["keys"] = self.annotated(base.slice) or self.type_of(base.slice)  # of Method[Sft]: sft
+        outer, self.own = self.own, {"keys": self.of_bases(node)}
         for inner in ast.walk(node):  # fields first: a method may use what a later one assigns
             if isinstance(inner, ast.FunctionDef):
                 self.scopes.append({a.arg: self.annotated(a.annotation) for a in inner.args.args})
@@ -77,8 +75,16 @@ class Reader(ast.NodeVisitor):
         self.generic_visit(node)
         self.own = outer
 
+    def of_bases(self, node: ast.ClassDef) -> Types:
+        """What a method keeps in `self.keys`: `class DpoMethod(Method[Dpo])`."""
+        given = (self.annotated(base.slice) for base in node.bases if isinstance(base, ast.Subscript))
+        return frozenset().union(*given)
+
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
+        if isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):  # Keys = TypeVar(..., bound=Dpo)
+            bounds = (self.annotated(one.value) for one in node.value.keywords if one.arg == "bound")
+            self.parts.update((node.targets[0].id, found) for found in bounds if found)
         for target in node.targets:
             self.bind(target, node.value)
 

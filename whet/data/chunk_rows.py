@@ -19,8 +19,7 @@ from whet.data.rows.convert import to_row
 from whet.data.rows.rankings import as_pairs
 from whet.data.rows.row_format import Shape
 from whet.data.split.row_traits import Described, describe
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Bake, Classify, Recipe
+from whet.recipe.schema import Recipe
 from whet.types import Row, Segment
 
 CHUNK_ROWS = 256
@@ -67,8 +66,8 @@ class Preparer:
         segments: list[Segment] = []
         refused: list[tuple[int, str, str]] = []
         cut: dict[int, int] = {}
-        method = self.recipe.method
-        front = front_of(renderer, method.prompt) if isinstance(method, Bake) else None
+        prefix = self.recipe.method.prefix
+        front = None if prefix is None else front_of(renderer, prefix)
         unknown = 0
         for raw in map(read_row, chunk):
             try:
@@ -83,7 +82,7 @@ class Preparer:
                 rows.append(row)
                 segments += tree
         traits = describe(rows, self.recipe.split.near_duplicates)
-        if isinstance(self.recipe.method, OwnAnswers):
+        if not self.recipe.method.rows.answered:
             traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
         return Outcome(traits, pack(segments), refused, cut, unknown)
 
@@ -91,14 +90,15 @@ class Preparer:
         self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None, cut: dict[int, int]
     ) -> list[Segment]:
         """The segments of a row; the first will stand at `position`. What is left out of it is noted in `cut`."""
-        if isinstance(self.recipe.method, OwnAnswers):
-            return [prompt_segment(row, renderer, self.limit, self.recipe.method.max_new_tokens)]
-        if isinstance(self.recipe.method, Classify):
+        method = self.recipe.method
+        if method.rows.rendering == "prompt":
+            return [prompt_segment(row, renderer, self.limit, method.answer_tokens or 0)]
+        if method.rows.rendering == "text":
             return [text_segment(row, renderer, self.limit, self.recipe.too_long, cut)]
-        if front is not None and isinstance(self.recipe.method, Bake):
+        if front is not None and method.prefix is not None:
             refuse_own_system(row)
             rendered = renderer.render(row)
-            prompted = renderer.render(replace(row, messages=with_system(self.recipe.method.prompt, row.messages)))
+            prompted = renderer.render(replace(row, messages=with_system(method.prefix, row.messages)))
             refuse_other_front(row, rendered, prompted, front)
             return [root_of(self._fit(rendered, raw, cut, front.added), raw.index)]
         rendered = self._fit(renderer.render(row), raw, cut)

@@ -33,7 +33,7 @@ from whet.data.split.parts import Parts, leaks, split
 from whet.data.split.row_traits import Traits, content_hash
 from whet.data.survey import Survey, survey, with_labels_joined
 from whet.errors import DataError, count
-from whet.recipe.schema import HeadMethod, Kind, Recipe
+from whet.recipe.schema import Kind, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row, Segment
 
@@ -80,6 +80,10 @@ class Prepared:
     """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
 
     @property
+    def plain_text(self) -> bool:
+        return False
+
+    @property
     def kind(self) -> Kind:
         return self.shape.kind
 
@@ -92,10 +96,6 @@ class Prepared:
     def desirable(self) -> int:
         """Answers to learn that are marked good."""
         return sum(marks_by_row(self.train).values())
-
-    def longest_read(self, recipe: Recipe) -> int:
-        """Tokens of the longest row, with the answer that is written to it."""
-        return self.longest + (recipe.method.answer_tokens or 0)
 
 
 def prepared_of(source: Source) -> Prepared:
@@ -379,7 +379,7 @@ def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
 
 
 def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:
-    if not isinstance(recipe.method, HeadMethod):
+    if recipe.method.target is None and not recipe.method.rows.margin:
         return {}
     found = _read_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
     return {row.index: row.target for row in found if row.target is not None}

@@ -29,8 +29,7 @@ from whet.data.read.source import fingerprint, labels
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.documents import documents_fingerprint
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Bake, HeadMethod, Recipe
+from whet.recipe.schema import Recipe
 from whet.store.atomic import remove, sha256_file, write_json, write_text
 from whet.types import Row
 
@@ -40,8 +39,8 @@ DEAD_SECONDS = 24 * 3600
 """Age of a half-written folder from which nobody can still be writing it."""
 ROW_KEYS = {"format", "columns", "dialect", "join_labels", "system", "retrieval", "split", "seed", "too_long"}
 """Keys of the recipe that change which rows there are, what they hold, or which part they are in. Not the method,
-but for bake and those with a head or with answers of the model's own: the form of the rows does not depend on it, and
-one that does not fit them is refused."""
+but for what it says itself (`cache_key`): the form of the rows does not depend on it, and one that does not fit them is
+refused."""
 FACTS, SEAL, COLUMNS, TEST_ROWS = "facts.json", "facts.sha256", "columns.npz", "test_rows.jsonl"
 
 
@@ -54,11 +53,9 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
     parts = [
         json.dumps(recipe.model_dump(include=ROW_KEYS), sort_keys=True),
         str(limit),
-        *([f"answers of {recipe.method.max_new_tokens}"] if isinstance(recipe.method, OwnAnswers) else []),
-        *([f"baked {recipe.method.prompt}"] if isinstance(recipe.method, Bake) else []),
+        recipe.method.cache_key(),
         *(["columns of the rows"] if is_function(recipe.evaluate.metric) else []),
         renderer.fingerprint,
-        recipe.method.model_dump_json() if isinstance(recipe.method, HeadMethod) else "",  # heads learn other columns
         documents_fingerprint(Path(recipe.retrieval.documents).expanduser()) if recipe.retrieval else "",
         made_by("whet.data.prepare"),
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),

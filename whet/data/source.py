@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from whet.data.ledger import Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.rows.row_format import Shape
-from whet.recipe.schema import Kind, Recipe
+from whet.recipe.schema import Kind
 from whet.types import Row
 
 
@@ -21,6 +21,11 @@ class Source(Protocol):
     """The one that rendered the rows: the data may have asked for another than the base's own."""
     notes: list[str]
     """What was decided about the data, in sentences for people."""
+
+    @property
+    def plain_text(self) -> bool:
+        """Whether it is one long text of tokens, and no rows."""
+        ...
 
     @property
     def kind(self) -> Kind:
@@ -53,8 +58,4 @@ class Source(Protocol):
     @property
     def apart(self) -> Sequence[dict[str, Any]]:
         """Prompts and frames that are on both sides of the split, because so many rows share them."""
-        ...
-
-    def longest_read(self, recipe: Recipe) -> int:
-        """Tokens of the longest row that is learned, with the answer that is written to it. Raises DataError."""
         ...

@@ -71,6 +71,6 @@ def _labels(value: Any, shape: Shape, recipe: Recipe) -> list[str]:
     if not isinstance(value, Mapping):
         return []
     try:
-        return classes_of(value.get(shape.columns["label"]), recipe.method)
+        return classes_of(value.get(shape.columns["label"]), recipe.method.target)
     except RowRefused:  # the row is refused when it is read
         return []

@@ -48,7 +48,6 @@ class Method(Generic[Keys]):
 
     # ---- how it trains
 
-    best_key = "best_validation_loss"
     by_accuracy = False
 
     def __init__(self, keys: Keys) -> None:
@@ -76,6 +75,9 @@ class Method(Generic[Keys]):
     def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> Reading:
         return token_reading(policy)
 
+    def longest(self, recipe: Recipe, source: Source) -> int:
+        return prepared_of(source).longest + (self.keys.answer_tokens or 0)
+
     def loader(self, recipe: Recipe, source: Source) -> BatchSource:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
@@ -90,6 +92,9 @@ class Method(Generic[Keys]):
 
     def save(self, setup: Setup) -> None:
         save_model(setup.run, setup.base, setup.policy, setup.renderer, setup.recipe)
+
+    def best(self, value: float | None) -> dict[str, float | None]:
+        return {"best_validation_loss": value}
 
     # ---- how it is measured
 

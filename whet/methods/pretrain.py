@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from whet.data.pretrain.blocks import BlockLoader, read_through
-from whet.data.pretrain.corpus import block_length, corpus_of, prepare_corpus, refuse_hardly_any
+from whet.data.pretrain.corpus import corpus_of, prepare_corpus, refuse_hardly_any
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.evaluation.contest import Contest, Measured
@@ -43,11 +43,17 @@ class PretrainMethod(Method[Pretrain]):
         base.model.to(device())
         return base
 
+    def longest(self, recipe: Recipe, source: Source) -> int:
+        """The context, or all tokens where they do not fill one. Raises DataError for a text of a few tokens."""
+        assert self.keys.context
+        tokens = corpus_of(source).train
+        refuse_hardly_any(recipe, tokens)
+        return min(self.keys.context, len(tokens))
+
     def loader(self, recipe: Recipe, source: Source) -> BatchSource:
         assert recipe.batch_tokens and recipe.micro_batch_tokens
-        tokens = corpus_of(source).train
         sizes = (recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed)
-        return BlockLoader(tokens, block_length(recipe, tokens), *sizes)
+        return BlockLoader(corpus_of(source).train, self.longest(recipe, source), *sizes)
 
     def validation(self, recipe: Recipe, source: Source) -> Iterable[Batch]:
         assert recipe.micro_batch_tokens and self.keys.context

@@ -31,7 +31,6 @@ Keys = TypeVar("Keys", bound=Rollouts)
 class RewardedMethod(OwnAnswersMethod[Keys]):
     # ---- how it trains
 
-    best_key = "best_validation_reward"
     learns: type[OnPolicy[Any]]
     """What makes a rollout into batches with advantages."""
 
@@ -48,6 +47,9 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
         return self.learns(
             setup.policy, sampler, prompts_of(setup), keys, keys.samples, keys.updates, held_out, setup.observer
         )
+
+    def best(self, value: float | None) -> dict[str, float | None]:
+        return {"best_validation_reward": None if value is None else -value}
 
     # ---- how it is measured
 

@@ -30,7 +30,7 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
     if keep.replay is None:
         yield "replay", replay(recipe)
     if keep.replays:
-        share = TEXT_RATIO if recipe.method.rows.rendering == "document" else REPLAY_RATIO
+        share = TEXT_RATIO if recipe.method.rows.as_text else REPLAY_RATIO
         yield "ratio", (share, "Measured on two bases (docs/measuring/forgetting.md); more keeps more.")
         yield "every", every(recipe)
     if keep.replay == BASE:

@@ -43,8 +43,6 @@ class Setup:
 class Trains(Protocol):
     """The training half of a method. Its members stand in the order in which a run asks for them."""
 
-    best_key: str
-    """How training.json calls the best validation: a loss, or a reward."""
     by_accuracy: bool
     """Whether a clearly higher share of right validation rows counts more than a lower loss."""
 
@@ -74,6 +72,10 @@ class Trains(Protocol):
         """Hang on what the method trains beside the adapter; gives how the self-check reads a batch."""
         ...
 
+    def longest(self, recipe: Recipe, source: Source) -> int:
+        """Tokens of the longest row that is read, with the answer that is written to it. Raises DataError."""
+        ...
+
     def loader(self, recipe: Recipe, source: Source) -> BatchSource: ...
 
     def validation(self, recipe: Recipe, source: Source) -> Iterable[Batch]:
@@ -86,6 +88,10 @@ class Trains(Protocol):
 
     def save(self, setup: Setup) -> None:
         """The best weights, which the policy holds, as run/model."""
+        ...
+
+    def best(self, value: float | None) -> dict[str, float | None]:
+        """The best validation as training.json calls it: a loss, or a reward, whose sign the loop turns."""
         ...
 
 

@@ -30,7 +30,7 @@ from whet.recipe.bases import gguf_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.external import is_function
 from whet.recipe.rules import Choice, Facts, resolve
-from whet.recipe.schema import Pretrain, Recipe, UnitTests
+from whet.recipe.schema import Recipe, UnitTests
 from whet.rewards.combine import build_rewards
 from whet.rewards.sandbox.process import refuse_bare_root, told_layers
 from whet.rewards.user_function import load_metric
@@ -172,7 +172,8 @@ def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
     micro = None
     if recipe.micro_batch_tokens is None:
         config = base.model.config
-        micro = micro_here(recipe, config, source.longest_read(with_context(recipe, config)), dtype, device())
+        settled = with_context(recipe, config)
+        micro = micro_here(recipe, config, session.find(settled).longest(settled, source), dtype, device())
     return facts_of(recipe, source, base.hidden_size, parameters, base.context, micro)
 
 
@@ -183,9 +184,8 @@ def with_context(recipe: Recipe, config: Any) -> Recipe:
     limit = context if getattr(config, "max_position_embeddings", None) else None
     _refuse_longer("max_tokens", recipe.max_tokens, limit, recipe)
     recipe.max_tokens = recipe.max_tokens or context
-    if isinstance(recipe.method, Pretrain):
-        _refuse_longer("method.context", recipe.method.context, limit, recipe)
-        recipe.method.context = recipe.method.context or min(context, 1024)
+    recipe.method = recipe.method.with_context(context)
+    _refuse_longer("method.context", recipe.method.block_tokens, limit, recipe)
     return recipe
 
 
@@ -197,7 +197,7 @@ def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recip
 
 
 def load(session: Session, dtype: torch.dtype, observer: Observer) -> Base:
-    """The base of a recipe on this machine's device."""
+    """The base that the session's method begins with, on this machine's device."""
     observer.phase("loading the base")
     return session.method.load_base(session.recipe, dtype)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from whet.data.prepare import Prepared
 from whet.data.source import Source
 from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
@@ -26,7 +25,7 @@ def state_findings(session: Session, observer: Observer) -> None:
     """Before anything is trained: what of the rows to be learned may give test rows away, and what is wrong with pairs
     and marks. Where rows are many the first is left for the verdict, so that the first step need not wait for it."""
     source = session.source
-    if isinstance(source, Prepared):
+    if not source.plain_text:
         every = source.shape.paired or source.shape.kind == "unpaired"
         if not every and len(source.ledger) > MANY_ROWS:
             return
@@ -60,7 +59,7 @@ def found_in(
         shape=source.shape,
         against=against,
         where_of=lambda row: ledger.entry(row).where,
-        test_clusters=cluster_sizes(source.test_rows) if isinstance(source, Prepared) else (),
+        test_clusters=cluster_sizes(source.test_rows),
     )
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from whet.data.prepare import Prepared, prepared_of
-from whet.data.pretrain.corpus import Corpus
 from whet.errors import DataError, count
 from whet.evaluation import decision as ship
 from whet.evaluation.contest import contest_between, open_contest
@@ -28,7 +27,6 @@ from whet.model.open import open_trained
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
-from whet.recipe.schema import Recipe
 from whet.reports.frontier_chart import draw
 from whet.reports.model_card import write_card
 from whet.reports.report import write_report
@@ -46,7 +44,7 @@ from whet.verbs.findings import leaks_in
 
 def state_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
-    if isinstance(session.source, Corpus):
+    if session.source.plain_text:
         return  # held-out text counts in blocks, of which there are many or the run was refused
     recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
@@ -69,7 +67,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "reason": done.progress.stopped,
         "step": done.progress.step,
         "best_step": done.progress.best_step,
-        **_best(session.recipe, done.progress.best_loss),
+        **session.method.best(done.progress.best_loss),
     }
     effort = {
         "stopped": stopped,
@@ -94,9 +92,10 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
 def choosing_prompts(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
-    recipe, source = session.recipe, session.source
-    if recipe.keep.scale != "auto" or not isinstance(source, Prepared):
+    recipe = session.recipe
+    if recipe.keep.scale != "auto":
         return []
+    source = prepared_of(session.source)
     task_rows(recipe, source)
     return [one.words for one in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
 
@@ -117,7 +116,7 @@ def scaled(session: Session, observer: Observer) -> None:
 def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
     run, recipe, source = session.run, session.recipe, session.source
-    if not isinstance(source, Prepared):
+    if source.plain_text:
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
     observer.phase("measuring the way from base to tuned")
@@ -135,12 +134,6 @@ def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, A
     found = choose_nearer(open_contest(session, observer), below)
     session.run.write_json("nearer.json", found)
     return found
-
-
-def _best(recipe: Recipe, value: float | None) -> dict[str, float | None]:
-    """The best validation: a loss, or a reward, whose sign the loop turns."""
-    method = method_of(recipe)
-    return {method.best_key: value if value is None or not method.rewards else -value}
 
 
 def effort_so_far(run: Run) -> dict[str, Any]:
@@ -178,7 +171,7 @@ def head(session: Session) -> dict[str, Any]:
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
     source = session.source
-    apart = {"apart": source.apart} if isinstance(source, Prepared) and source.apart else {}
+    apart = {"apart": source.apart} if source.apart else {}
     return {
         "run": session.run.name,
         "model": session.recipe.base,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from whet.data.prepare import Prepared, prepared_of, read_rows
+from whet.data.prepare import prepared_of, read_rows
 from whet.errors import InputError
 from whet.evaluation.comparison.compared import (
     FOLDER,
@@ -71,8 +71,7 @@ def curve(
     recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
     source = gathered(recipe, run_root, observer)
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
-    assert isinstance(source, Prepared)
-    refuse_other_scale(recipe.evaluate.metric, source.test_rows, "a learning curve is drawn over shares")
+    refuse_other_scale(recipe.evaluate.metric, prepared_of(source).test_rows, "a learning curve is drawn over shares")
     whole = Run.create(Path(run_root), recipe, name)
     runs = []
     for share in sorted(SHARES, reverse=True):
@@ -143,8 +142,7 @@ def compare(
     run_root = run_root if out is None else out
     recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
     refuse_uncomparable(recipe)
-    source = gathered(recipe, run_root, observer)
-    assert isinstance(source, Prepared)
+    source = prepared_of(gathered(recipe, run_root, observer))
     refuse_too_late(recipe, source)
     if run is None:
         found = Run.create(run_root, recipe, name)

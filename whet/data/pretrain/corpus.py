@@ -28,7 +28,7 @@ from whet.data.rows.row_format import Shape, detect
 from whet.data.source import Source
 from whet.data.split.parts import size_of
 from whet.errors import DataError, count
-from whet.recipe.schema import Kind, Pretrain, Recipe
+from whet.recipe.schema import Kind, Recipe
 from whet.types import Row
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def plain_text(self) -> bool:
+        return True
+
+    @property
     def kind(self) -> Kind:
         return "text"
 
@@ -91,22 +95,11 @@ class Corpus:
     def apart(self) -> Sequence[dict[str, Any]]:
         return ()
 
-    def longest_read(self, recipe: Recipe) -> int:
-        """Tokens of a block. Raises DataError for a text of a few tokens."""
-        return block_length(recipe, self.train)
-
 
 def corpus_of(source: Source) -> Corpus:
     """The text that pretrain learns from."""
     assert isinstance(source, Corpus)
     return source
-
-
-def block_length(recipe: Recipe, tokens: np.ndarray) -> int:
-    """The context, or all tokens where they do not fill one. Raises DataError for a text of a few tokens."""
-    assert isinstance(recipe.method, Pretrain) and recipe.method.context
-    refuse_hardly_any(recipe, tokens)
-    return min(recipe.method.context, len(tokens))
 
 
 def refuse_hardly_any(recipe: Recipe, tokens: np.ndarray) -> None:

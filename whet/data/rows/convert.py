@@ -18,8 +18,7 @@ from whet.data.rows.templated_rows import turned
 from whet.data.rows.unpaired import marked_answer
 from whet.errors import DataError
 from whet.recipe.external import is_function
-from whet.recipe.methods.rollouts import OwnAnswers
-from whet.recipe.schema import Classify, Recipe, Reward
+from whet.recipe.schema import Recipe
 from whet.types import Message, Row
 
 __all__ = ["RowRefused", "Shape", "detect", "every_row", "to_row"]
@@ -39,8 +38,9 @@ def every_row(data: str, recipe: Recipe) -> Iterator[Row]:
 def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
     """Raises RowRefused with `where` set."""
     try:
-        row = labelled_row(raw, shape, recipe.method) if isinstance(recipe.method, Classify) else _convert(raw, shape)
-        if isinstance(recipe.method, Reward):
+        target, needs = recipe.method.target, recipe.method.rows
+        row = labelled_row(raw, shape, target) if target else _convert(raw, shape)
+        if needs.margin:
             row.target = margin_of(raw.value, recipe.columns.margin)
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
@@ -50,15 +50,14 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         if isinstance(raw.value, Mapping) and recipe.columns.passage:
             named = raw.value.get(recipe.columns.passage)
             row.passage = None if is_missing(named) else str(named).strip() or None
-        answered = not isinstance(recipe.method, OwnAnswers)
-        scored = not answered or is_function(recipe.evaluate.metric)
+        scored = not needs.answered or is_function(recipe.evaluate.metric)
         if scored and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
         if row.text is None:
             for messages in (row.messages, row.rejected):
                 if messages is not None:
                     _add_system(messages, raw, shape, recipe)
-                    _refuse_empty(messages, answered)
+                    _refuse_empty(messages, needs.answered)
         return row
     except RowRefused as refusal:
         raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal

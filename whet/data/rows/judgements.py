@@ -157,13 +157,13 @@ class Judged:
             if column is not None:
                 column.see(value)
 
-    def mark(self, kind: str, wanted: str) -> str | None:
-        """The column whose marks make rows of this form marked answers; `wanted` is the method. Raises DataError where
-        the marks could mean two things."""
+    def mark(self, kind: str, only_marks: bool) -> str | None:
+        """The column whose marks make rows of this form marked answers; `only_marks`: the method learns from
+        nothing else. Raises DataError where the marks could mean two things."""
         looked_at = self._columns if kind in ASKED else []
         marked = [column for column in looked_at if column.marked and not column.inner]
         clear = [column for column in marked if column.role == "mark"]
-        clear += [column for column in marked if column.role == "label" and wanted == "kto"]
+        clear += [column for column in marked if column.role == "label" and only_marks]
         clear += [column for column in marked if column.role == "judging" and len(column.marks) == 2]
         if clear:
             return clear[0].name

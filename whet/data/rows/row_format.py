@@ -31,7 +31,6 @@ from whet.data.rows.method_fit import refuse_other_method
 from whet.data.rows.roles import Roles
 from whet.data.rows.templated_rows import Nested
 from whet.errors import DataError, nearest, shorten
-from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.schema import Columns, Kind, Recipe
 
 BESIDE = {"group", "margin", "passage", "roles"}
@@ -107,7 +106,7 @@ class Detector:
         self._roles = Roles(recipe.columns.roles)
         self._judged = Judged((*self._shape.columns.values(), *_beside(recipe)))
         self._names = {name.strip().lower(): name for name in first} if isinstance(first, Mapping) else {}
-        doubtful = () if chosen or recipe.method.kind == "pretrain" else self._shape.unused
+        doubtful = () if chosen or recipe.method.rows.as_text else self._shape.unused
         self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
             name: None
@@ -152,10 +151,10 @@ class Detector:
 
     def _with_marks(self) -> Shape:
         """The shape, now that all rows are seen: rows with a column that marks each answer are marked answers."""
-        shape, method = self._shape, self._recipe.method
-        if isinstance(method, OwnAnswers):  # the answers in the file are not learned
+        shape, needs = self._shape, self._recipe.method.rows
+        if not needs.answered:  # the answers in the file are not learned
             return shape
-        mark = None if self._chosen else self._judged.mark(shape.kind, method.kind)
+        mark = None if self._chosen else self._judged.mark(shape.kind, needs.only_marks)
         marked = _with_kind("unpaired", {"label": mark}, self._names) if mark else None
         if marked:
             rest = tuple(name for name in shape.unused if name not in marked[1].values())
@@ -187,7 +186,7 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
     explicit = {role: name for role, name in chosen.items() if name}
     kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
     found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
-    if found is None and isinstance(recipe.method, OwnAnswers):
+    if found is None and not recipe.method.rows.answered:
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
@@ -197,7 +196,7 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
 
 def _beside(recipe: Recipe) -> set[str]:
     """Columns that are read whatever the form is."""
-    margin = "margin" if recipe.method.kind == "reward" else None
+    margin = "margin" if recipe.method.rows.margin else None
     named = (recipe.columns.group, recipe.columns.passage, recipe.columns.margin, margin, "tools")
     return {name for name in named if name}
 
@@ -259,7 +258,7 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
 
 
 def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> tuple[Kind, dict[str, str]] | None:
-    if recipe.method.kind == "pretrain" and any(name in names for name in TEXTS):
+    if recipe.method.rows.as_text and any(name in names for name in TEXTS):
         return _with_kind("text", {}, names)
     pair = _with_kind("preference", {}, names)
     if pair:

@@ -16,7 +16,7 @@ from whet.data.read.source import RawRow
 from whet.data.refused import RowRefused
 from whet.data.rows.fields import assistant, is_missing, text_of, user
 from whet.data.rows.row_format import Shape
-from whet.recipe.schema import Classify, Method
+from whet.recipe.methods.base import Target
 from whet.types import Row
 
 MARGIN = "margin"
@@ -25,7 +25,7 @@ NO_CLASS = "none"
 """The words for a row of no class, where words are needed."""
 
 
-def labelled_row(raw: RawRow, shape: Shape, method: Classify) -> Row:
+def labelled_row(raw: RawRow, shape: Shape, target: Target) -> Row:
     """A text with its target. `label`, which stratifies the split, is the class, or all classes of the row together.
 
     Raises RowRefused for a text or a label that is missing or of another kind than the task.
@@ -39,23 +39,22 @@ def labelled_row(raw: RawRow, shape: Shape, method: Classify) -> Row:
         raise RowRefused("missing-column", what, value=sorted(raw.value), fix=f"add {missing[0]!r}")
     text, value = text_of(raw.value[text_name], text_name), raw.value[label_name]
     row = Row(raw.index, raw.where)
-    if method.task == "regression":
+    if target == "number":
         row.target = _number(value, label_name)
         words = f"{row.target:g}"
     else:
-        row.target = sorted({shape.label(name) for name in classes_of(value, method)})
+        row.target = sorted({shape.label(name) for name in classes_of(value, target)})
         words = ", ".join(row.target) or NO_CLASS
         row.label = words
     row.messages = [user(text), assistant(words)]
     return row
 
 
-def classes_of(value: Any, method: Method) -> list[str]:
-    """The classes that a cell names, as they stand there; none of a number. Raises RowRefused."""
-    if isinstance(method, Classify) and method.task == "regression":
+def classes_of(value: Any, target: Target | None) -> list[str]:
+    """The classes that a cell names, as they are written there; none of a number. Raises RowRefused."""
+    if target == "number":
         return []
-    many = isinstance(method, Classify) and method.task == "multi-label"
-    return _classes(value) if many else [_class(value)]
+    return _classes(value) if target == "classes" else [_class(value)]
 
 
 def margin_of(value: object, column: str | None) -> float | None:

@@ -139,7 +139,7 @@ class Nested:
         if self._first is None:
             return shape
         few = self._marked <= SAID_IN_PASSING * self._seen
-        if asked == "none" or few or self._recipe.method.kind == "pretrain":
+        if asked == "none" or few or self._recipe.method.rows.as_text:
             return replace(shape, notes=(*shape.notes, self._told(asked)))
         if self._alive and self._alive[0].rows == self._seen:
             return self._read(shape, self._alive[0], self._seen)
@@ -157,7 +157,7 @@ class Nested:
     def _told(self, asked: str) -> str:
         first = self._first or Place(0, "", "")
         why = {"none": "dialect: none"}.get(asked, "as they stand in few rows")
-        if self._recipe.method.kind == "pretrain" and asked != "none":
+        if self._recipe.method.rows.as_text and asked != "none":
             why = "pretrain learns text; dialect: ... reads it as turns"
         return (
             f"{count(self._marked, 'row')} of {self._seen} hold the marks of a chat template, first "

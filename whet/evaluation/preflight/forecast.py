@@ -94,10 +94,11 @@ def forecast(
     recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
     calibration = measured(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
-    micro = _micro(recipe, shape, source, target, dtype)
+    longest = find(recipe).longest(recipe, source)
+    micro = _micro(recipe, shape, longest, target, dtype)
     facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = resolve(recipe, facts)
-    setting = _setting(recipe, source, target, calibration, dtype)
+    setting = _setting(recipe, source, longest, target, calibration, dtype)
     work = work_of(recipe, find(recipe), source, tokenizer)
     around = around_of(recipe, source, work, _stored(config))
     memory = peak(shape, setting, around)
@@ -208,17 +209,18 @@ def _source(
     return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _micro(recipe: Recipe, shape: Shape, source: Source, target: Target, dtype: Dtype) -> int | None:
+def _micro(recipe: Recipe, shape: Shape, longest: int, target: Target, dtype: Dtype) -> int | None:
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
     memory = all_memory(device()) if target.here else target.memory
-    return planned_micro(recipe, shape, source.longest_read(recipe), dtype, target.device, memory)
+    return planned_micro(recipe, shape, longest, dtype, target.device, memory)
 
 
-def _setting(recipe: Recipe, source: Source, target: Target, calibration: Calibration, dtype: Dtype) -> Setting:
+def _setting(
+    recipe: Recipe, source: Source, longest: int, target: Target, calibration: Calibration, dtype: Dtype
+) -> Setting:
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
-    longest = source.longest_read(recipe)
     assert recipe.micro_batch_tokens
     unseen = recipe.method.plan().rows_unseen or recipe.keep.replays
     largest = recipe.micro_batch_tokens if unseen else source.tokens

@@ -53,6 +53,16 @@ class RowNeeds:
     margin: bool = False
     """It reads by how much the better answer of a pair is better."""
 
+    @property
+    def as_text(self) -> bool:
+        """Text is learned as it is, whatever it looks like."""
+        return self.rendering == "document"
+
+    @property
+    def only_marks(self) -> bool:
+        """It learns from the marks of answers, and from nothing else."""
+        return self.forms == MARKED
+
 
 Target = Literal["class", "classes", "number"]
 """What a head learns of a row."""
@@ -107,6 +117,11 @@ class MethodKeys(Strict):
     @property
     def answer_tokens(self) -> int | None:
         """The longest answer that it writes while it learns; None for a method that writes none."""
+        return None
+
+    @property
+    def block_tokens(self) -> int | None:
+        """Tokens of the blocks that text is cut into; None for a method that reads rows."""
         return None
 
     @property

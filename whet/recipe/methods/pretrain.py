@@ -57,6 +57,10 @@ class Pretrain(MethodKeys):
     def random_start(self) -> bool:
         return self.from_scratch
 
+    @property
+    def block_tokens(self) -> int | None:
+        return self.context
+
     def why_not(self, feature: Feature, recipe: Recipe) -> Refusal | None:
         if self.from_scratch and feature == "scale":
             what = "from_scratch begins with random weights, and half the way from them is noise"

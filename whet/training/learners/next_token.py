@@ -1,4 +1,4 @@
-"""What binds data, model and loss into a method for the loop. One class a method."""
+"""The learner of sft and pretrain: a row's own tokens, one after the other."""
 
 from __future__ import annotations
 
