@@ -99,6 +99,8 @@ class MethodKeys(Strict):
     """Why its validation rows have no answers that could fail, where `failures` is among what it cannot."""
     many_passes: ClassVar[bool] = False
     """It makes several passes over its rows, so that the rate may be held while they help."""
+    has_head: ClassVar[bool] = False
+    """Its model gives numbers by a head, and writes nothing."""
     replays: ClassVar[bool] = False
     """The base's own words are learned beside its rows, unless the recipe says otherwise."""
 
