@@ -30,6 +30,7 @@ PAIRED: frozenset[Kind] = frozenset({"preference", "ranking"})
 MARKED: frozenset[Kind] = frozenset({"unpaired"})
 ANSWERED: frozenset[Kind] = frozenset({"chat", "prompt-completion", "alpaca", "sharegpt", "label"})
 TEXT: frozenset[Kind] = frozenset({"text"})
+PROMPTS: frozenset[Kind] = frozenset({"prompt"})
 NAME_PROMPTS = "name the column of the prompts: columns: {prompt: ...}; or set method: sft"
 Rendering = Literal["conversation", "prompt", "text", "prefixed", "document"]
 """How a row becomes tokens: whole, up to its answer, its text alone, under a system prompt, or in blocks of text."""
