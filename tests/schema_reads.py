@@ -141,3 +141,19 @@ def keys() -> Reads:
         if not any(issubclass(kind, model) and kind is not model for kind in KINDS)  # its keys are its heirs' keys
         and not (key == "kind" and len(get_args(field.annotation)) == 1)
     }
+
+
+ONLY_REFUSES = ("conflicts", "why_not")
+"""What a method says of a key there does nothing but refuse another."""
+
+
+def answers(tree: ast.Module) -> Reads:
+    """(class, key) for the keys of its own that a method looks at when it answers for itself."""
+    found: Reads = set()
+    for node in (one for one in tree.body if isinstance(one, ast.ClassDef)):
+        heirs = [kind for model in PARTS.get(node.name, NONE) for kind in KINDS if issubclass(kind, model)]
+        parts = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name not in ONLY_REFUSES]
+        read = [inner.attr for one in parts for inner in ast.walk(one) if isinstance(inner, ast.Attribute)
+                and isinstance(inner.value, ast.Name) and inner.value.id == "self"]
+        found |= {(kind.__name__, key) for kind in heirs for key in read if key in kind.model_fields}
+    return found

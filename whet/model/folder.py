@@ -11,7 +11,7 @@ from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.bases import gguf_base
-from whet.recipe.schema import Pretrain, Recipe
+from whet.recipe.schema import Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import SUMS, damage, seal
 from whet.store.reading import read_json_file
@@ -57,11 +57,11 @@ def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe
         "adapter": recipe.adapter.kind,
         "method": recipe.method.kind,
         "seed": recipe.seed,
-        "from_scratch": isinstance(recipe.method, Pretrain) and recipe.method.from_scratch,
+        "from_scratch": recipe.method.random_start,
         "dtype": dtype.removeprefix("torch."),
         "clock": renderer.clock.isoformat(),
         "golden_prompt": GOLDEN,
-        "golden_ids": [] if isinstance(recipe.method, Pretrain) else renderer.prompt_ids(GOLDEN, None),
+        "golden_ids": [] if recipe.method.rows.as_text else renderer.prompt_ids(GOLDEN, None),
         "stop_ids": sorted(renderer.stop_ids),
         "weights_sha256": sums,
     }

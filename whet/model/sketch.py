@@ -26,7 +26,7 @@ from whet.model.base import (
 from whet.model.quantised.load import refuse_quantised, refuse_unquantisable
 from whet.model.quantised.nf4 import bitsandbytes
 from whet.recipe.bases import NANO, folder_of
-from whet.recipe.schema import Full, Lora, Pretrain, Recipe
+from whet.recipe.schema import Full, Lora, Recipe
 
 
 def refuse_unfit_base(recipe: Recipe) -> None:
@@ -40,7 +40,7 @@ def refuse_unfit_base(recipe: Recipe) -> None:
     if name == NANO and usual:
         return
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
-    if isinstance(recipe.method, Pretrain) and recipe.method.from_scratch:
+    if recipe.method.random_start:
         return
     if recipe.quantise:
         refuse_quantised(config, locate(name))

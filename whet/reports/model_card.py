@@ -16,7 +16,7 @@ import yaml
 from whet.data.read.hub import is_name
 from whet.errors import HIDDEN
 from whet.recipe.bases import GGUF, NANO
-from whet.recipe.schema import Classify, HeadMethod, Recipe
+from whet.recipe.schema import Recipe
 from whet.reports.sections.evidence.cost import forgetting_view
 from whet.reports.sections.evidence.difference import verdict_view
 from whet.reports.sections.evidence.opponents import independence, opponents_view
@@ -96,14 +96,14 @@ def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
 def front(recipe: Recipe, model: dict[str, Any], place: str) -> str:
     """Metadata of the Hub (https://huggingface.co/docs/hub/model-cards). The licence is left to who publishes: it
     depends on the base and on the data."""
-    lora = recipe.adapter.kind == "lora" and not isinstance(recipe.method, HeadMethod)
+    lora = recipe.adapter.kind == "lora" and not recipe.method.has_head
     facts: dict[str, Any] = {}
     if on_hub(model["base"]):
         facts |= {"base_model": model["base"], "base_model_relation": "adapter" if lora else "finetune"}
     sets = [name.partition(":")[0] for name in names_of(recipe.data) if is_set(name, place)]
     if sets:
         facts["datasets"] = sets
-    headed = isinstance(recipe.method, HeadMethod)
+    headed = recipe.method.has_head
     facts |= {
         "library_name": "peft" if lora else "transformers",
         "pipeline_tag": "text-classification" if headed else "text-generation",
@@ -179,7 +179,7 @@ def took(facts: dict[str, Any], run: Run) -> Iterator[str]:
 
 def use(run: Run, recipe: Recipe, model: dict[str, Any]) -> Iterator[str]:
     """Commands and code that open it. FOLDER is the folder of this file."""
-    headed = isinstance(recipe.method, HeadMethod)
+    headed = recipe.method.has_head
     if not headed:
         yield f"In Whet, where it was trained:\n\n```sh\nwhet chat {run.name}\n```"
     yield "FOLDER is the folder of this file:"
@@ -202,7 +202,7 @@ def use(run: Run, recipe: Recipe, model: dict[str, Any]) -> Iterator[str]:
             f"BASE is {folder_of_base(model)}. Its weights must be those of the training (fingerprint "
             f"`{str(model['base_fingerprint'])[:HEX]}`, which Whet proves whenever it opens the model)."
         )
-    if isinstance(recipe.method, Classify):
+    if recipe.method.target is not None:
         yield "The classes, and from which probability each is named, are in `config.json` and `whet.json`."
 
 

@@ -30,6 +30,7 @@ PAIRED: frozenset[Kind] = frozenset({"preference", "ranking"})
 MARKED: frozenset[Kind] = frozenset({"unpaired"})
 ANSWERED: frozenset[Kind] = frozenset({"chat", "prompt-completion", "alpaca", "sharegpt", "label"})
 TEXT: frozenset[Kind] = frozenset({"text"})
+PROMPTS: frozenset[Kind] = frozenset({"prompt"})
 NAME_PROMPTS = "name the column of the prompts: columns: {prompt: ...}; or set method: sft"
 Rendering = Literal["conversation", "prompt", "text", "prefixed", "document"]
 """How a row becomes tokens: whole, up to its answer, its text alone, under a system prompt, or in blocks of text."""
@@ -101,6 +102,8 @@ class MethodKeys(Strict):
     """Of a conversation its last answer alone is scored, because rewards judge no earlier one."""
     many_passes: ClassVar[bool] = False
     """It makes several passes over its rows, so that the rate may be held while they help."""
+    has_head: ClassVar[bool] = False
+    """Its model gives numbers by a head, and writes nothing."""
     replays: ClassVar[bool] = False
     """The base's own words are learned beside its rows, unless the recipe says otherwise."""
 

@@ -18,7 +18,7 @@ class Distil(OwnAnswers):
 
     summary: ClassVar[str] = "learns the teacher's probabilities on its own answers"
     guide: ClassVar[str] = "methods/distillation.md"
-    cannot: ClassVar[frozenset[Feature]] = OwnAnswers.cannot | {"failures"}
+    cannot: ClassVar[frozenset[Feature]] = OwnAnswers.cannot | frozenset[Feature]({"failures"})
     no_failures: ClassVar[str] = "it learns the teacher's probabilities, and rows to collect would be prompts alone"
 
     kind: Literal["distil"] = "distil"

@@ -20,6 +20,7 @@ bench.shown.classify 0.94 against 0.82; a regression diverged at 6e-3)."""
 class Headed(MethodKeys):
     """The model gives numbers, and writes nothing."""
 
+    has_head: ClassVar[bool] = True
     cannot: ClassVar[frozenset[Feature]] = frozenset(
         {
             "compare",

@@ -29,7 +29,7 @@ class Kto(Preferences):
     rows: ClassVar[RowNeeds] = RowNeeds(forms=MARKED, per_tree=True)
     chosen_by: ClassVar[frozenset[Kind]] = MARKED
     chosen_because: ClassVar[str] = "The rows are single answers that are marked good or bad."
-    cannot: ClassVar[frozenset[Feature]] = Preferences.cannot | {"failures"}
+    cannot: ClassVar[frozenset[Feature]] = Preferences.cannot | frozenset[Feature]({"failures"})
     no_failures: ClassVar[str] = "a mark says how good one answer is, and not which answer the model should have given"
 
     kind: Literal["kto"] = "kto"

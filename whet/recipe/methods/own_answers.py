@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
+from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.usual import Facts, Work
 from whet.recipe.strict import Conflict
@@ -22,7 +22,7 @@ NOT_OF_ANSWERS = ("nll", "preference-accuracy", "mark-accuracy")
 class OwnAnswers(MethodKeys):
     """A step is some prompts, and answers that the model writes to them."""
 
-    rows: ClassVar[RowNeeds] = RowNeeds(forms=ANSWERED | {"prompt"}, rendering="prompt", answered=False)
+    rows: ClassVar[RowNeeds] = RowNeeds(forms=ANSWERED | PROMPTS, rendering="prompt", answered=False)
     cannot: ClassVar[frozenset[Feature]] = frozenset({"curve", "drawn-answers", "replay", "kl", "hold", "retrieval"})
 
     prompts: int = Field(default=16, ge=1, le=65_536, description="Prompts of a step.")

@@ -19,7 +19,7 @@ class Reward(Headed):
     summary: ClassVar[str] = "gives any answer a number"
     guide: ClassVar[str] = "methods/reward-models.md"
     rows: ClassVar[RowNeeds] = RowNeeds(forms=PAIRED, per_tree=True, margin=True)
-    cannot: ClassVar[frozenset[Feature]] = Headed.cannot | {"failures", "hold"}
+    cannot: ClassVar[frozenset[Feature]] = Headed.cannot | frozenset[Feature]({"failures", "hold"})
     no_failures: ClassVar[str] = "it gives numbers, and no answers"
 
     kind: Literal["reward"] = "reward"

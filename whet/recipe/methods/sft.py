@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from whet.recipe.methods.base import ANSWERED, TEXT, Kind, MethodKeys
+from whet.recipe.methods.base import ANSWERED, PROMPTS, TEXT, Kind, MethodKeys
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.usual import (
     LEAST_STEPS,
@@ -38,7 +38,7 @@ class Sft(MethodKeys):
 
     summary: ClassVar[str] = "learns the answers"
     guide: ClassVar[str] = "data/formats.md"
-    chosen_by: ClassVar[frozenset[Kind]] = ANSWERED | TEXT | {"prompt"}
+    chosen_by: ClassVar[frozenset[Kind]] = ANSWERED | TEXT | PROMPTS
     chosen_because: ClassVar[str] = "The rows are examples to learn from (not preferences)."
     many_passes: ClassVar[bool] = True
     replays: ClassVar[bool] = True
