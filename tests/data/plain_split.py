@@ -310,7 +310,7 @@ def size_of(share: float, largest: int, rows: int) -> int:
     number of rows."""
     if not share or share >= 1:
         return int(share)
-    wanted = Fraction(str(share)) * rows
+    wanted = share * rows
     nearest = min(range(rows + 1), key=lambda number: (abs(wanted - number), number % 2))
     return sorted((1, nearest, largest))[1]
 
