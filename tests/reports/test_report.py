@@ -219,6 +219,23 @@ def test_a_missing_file_leaves_its_section_out(tmp_path: Path, missing: str, who
     assert (SECTIONS[SHARED] in left) == (missing != SHARED)
 
 
+def test_the_page_says_on_how_many_threads_it_was_trained_and_what_others_would_change(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", rows=20, steps=10)
+    for threads, said in ((1, "1 thread. Another number of threads"), (2, "2 threads. Another number of threads")):
+        change(folder / "evaluation.json", threads=threads)
+        text = Page(write(folder)).text
+        assert f"Trained on {said} adds sums in another order" in text and "another result" in text
+    change(folder / "evaluation.json", threads=None)
+    assert "Another number of threads" not in Page(write(folder)).text
+
+
+def test_a_test_row_is_named_by_its_file_and_line() -> None:
+    """The second test row may be the fourth line of its file."""
+    for row, line, turn, said in ((1, 4, None, "tickets.jsonl:4"), (1, 4, 2, "tickets.jsonl:4, turn 2")):
+        one = answer(row, 0, 1, where=f"tickets.jsonl:{line}", turn=turn)
+        assert [card.row for pile in samples.choose([one], {}) for card in pile.cards] == [said]
+
+
 def test_a_run_that_only_trained_shows_its_curves_and_says_what_is_missing(tmp_path: Path) -> None:
     write_lines(
         tmp_path / "metrics.jsonl", [{"step": 0, "loss": 2.0}, {"step": 1, "loss": None}, {"step": 2, "loss": 1.5}]
