@@ -219,16 +219,6 @@ def test_a_missing_file_leaves_its_section_out(tmp_path: Path, missing: str, who
     assert (SECTIONS[SHARED] in left) == (missing != SHARED)
 
 
-def test_the_page_says_on_how_many_threads_it_was_trained_and_what_others_would_change(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", rows=20, steps=10)
-    for threads, said in ((1, "1 thread. Another number of threads"), (2, "2 threads. Another number of threads")):
-        change(folder / "evaluation.json", threads=threads)
-        text = Page(write(folder)).text
-        assert f"Trained on {said} adds sums in another order" in text and "another result" in text
-    change(folder / "evaluation.json", threads=None)
-    assert "Another number of threads" not in Page(write(folder)).text
-
-
 def test_a_test_row_is_named_by_its_file_and_line() -> None:
     """The second test row may be the fourth line of its file."""
     for row, line, turn, said in ((1, 4, None, "tickets.jsonl:4"), (1, 4, 2, "tickets.jsonl:4, turn 2")):
