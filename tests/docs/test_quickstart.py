@@ -86,9 +86,7 @@ def test_the_notebook_is_kept_without_outputs() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebook_does_the_same(
-    done: tuple[Path, list[tuple[Step, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_notebook_does_the_same(done: tuple[Path, list[tuple[Step, str]]], monkeypatch: pytest.MonkeyPatch) -> None:
     """In the folder of the page, so that its tune finds the page's run finished."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     book: Any = nbformat.read(NOTEBOOK, as_version=4)

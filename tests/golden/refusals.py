@@ -78,6 +78,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "plain attention": {"attention": "plain"},
 }
 
+
 def make(folder: Path, only: str = "") -> Iterator[tuple[str, Any]]:
     for name, part in parts(folder).items():
         if not only or name == only:
