@@ -370,8 +370,8 @@ def _fill(pool: Sequence[_Cluster], room: int) -> list[_Cluster]:
 
 
 def _quotas(sizes: dict[str, int], wanted: int) -> dict[str, int]:
-    """Shares of `wanted` by largest remainder: the whole rows of each exact share, and each row that is left to the label
-    that lacks most; ties by label."""
+    """Shares of `wanted` by largest remainder: the whole rows of each exact share, and each row that is left to the
+    label that lacks most; ties by label."""
     exact = {label: Fraction(wanted * size, sum(sizes.values())) for label, size in sizes.items()}
     quotas = {label: share.numerator // share.denominator for label, share in exact.items()}
     while sum(quotas.values()) < wanted:
