@@ -184,7 +184,7 @@ def test_continued_pretraining_on_a_users_text(tmp_path: Path, kind: str, data_d
 
 
 def test_pretraining_from_scratch_starts_from_random_weights(tmp_path: Path, data_dir: Path) -> None:
-    text = (data_dir / "books" / "Henry James--The Turn of the Screw.md").read_text(errors="ignore")[:30_000]
+    text = (data_dir / "books" / "Henry James--The Turn of the Screw.md").read_text(errors="ignore")[:40_000]
     (tmp_path / "t.txt").write_text(text)
     settings = {
         "method": "{kind: pretrain, context: 64, from_scratch: true}", "adapter": "full", "steps": 12,
