@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from whet import pulse
@@ -46,9 +48,23 @@ def test_beats_that_follow_each_other_too_fast_are_dropped(clock: list[float]) -
     assert watch.heard == ["0", "3", "6", "9"]
 
 
-def test_an_observer_without_a_pulse_hears_the_rest() -> None:
-    with watched_by(Silent()):
-        pulse.beat("nobody asked")
+class Deaf:
+    """An observer of before there was a pulse."""
+
+    def phase(self, name: str, total: int | None = None) -> None: ...
+
+    def step(self, step: int, total: int, facts: dict[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def done(self) -> None: ...
+
+
+def test_beats_pass_by_an_observer_without_a_pulse(clock: list[float]) -> None:
+    outer = Attentive()
+    with watched_by(outer), watched_by(Deaf()):
+        pulse.beat("reading")
+    assert outer.heard == ["reading"], "who watches around it still hears"
 
 
 def test_the_words_and_the_listener_are_gone_after_a_failure(clock: list[float]) -> None:

@@ -1,4 +1,4 @@
-"""What users read is plain: no word that only the authors know, and no `1 rows`."""
+"""What users read is plain: no word that only the authors know."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def said(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.value
 
 
-SOURCES = [path for path in sorted(WHET.rglob("*")) if path.suffix in (".py", ".j2") and "demo" not in path.parts]
+SOURCES = [path for path in sorted(WHET.rglob("*")) if path.suffix in (".py", ".j2")]
 
 
 def test_no_message_speaks_the_authors_dialect() -> None:
+    assert len(SOURCES) > 300 and {path.suffix for path in SOURCES} == {".py", ".j2"}, "all are looked at"
     found = [
         f"{path.relative_to(WHET)}:{line}: {text}"
         for path in SOURCES

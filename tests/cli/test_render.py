@@ -39,7 +39,9 @@ def test_text_of_a_user_is_never_taken_for_markup(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("make", [progress.Bar, progress.Lines])
-def test_observers_take_any_order_of_calls(make: type[progress.Bar | progress.Lines]) -> None:
+def test_observers_take_any_order_of_calls(
+    make: type[progress.Bar | progress.Lines], capsys: pytest.CaptureFixture[str]
+) -> None:
     watch = make()
     watch.note("early")
     watch.done()
@@ -51,7 +53,11 @@ def test_observers_take_any_order_of_calls(make: type[progress.Bar | progress.Li
     watch.done()
     watch.step(1, 3, {})
     watch.pulse("late")
+    watch.note("late [note]")
     watch.done()
+    said = capsys.readouterr().err
+    assert "early" in said and "late [note]" in said, "a note is said before the first phase and after the last"
+    assert said.index("early") < said.index("reading") < said.index("training") < said.index("late [note]")
 
 
 def test_a_log_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
@@ -69,11 +70,9 @@ def content_hash(row: Row) -> str:
 
 
 def _message_words(message: dict) -> list[str]:
-    content = message.get("content")
-    words = _WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
-    for call in message.get("tool_calls") or []:
-        words += _WORD.findall(repr(call.get("function")).casefold())
-    return words
+    """Of a message of words alone; what a call of a tool says is stated by example in test_parts.py."""
+    assert message.keys() == {"role", "content"} and isinstance(message["content"], str), message
+    return _WORD.findall(message["content"].casefold())
 
 
 def _prompt(row: Row) -> str:
@@ -173,20 +172,17 @@ def _without_common(texts: Sequence[str]) -> list[Hashable]:
 
 
 class _Union:
-    """Disjoint sets with path halving; the root is always the smallest position."""
+    """Disjoint sets: of each position the smallest of its set, written down anew for all with every join."""
 
     def __init__(self, size: int) -> None:
-        self.parent = list(range(size))
+        self.smallest = list(range(size))
 
     def root(self, item: int) -> int:
-        while self.parent[item] != item:
-            self.parent[item] = self.parent[self.parent[item]]
-            item = self.parent[item]
-        return item
+        return self.smallest[item]
 
     def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.root(one), self.root(other)))
-        self.parent[high] = low
+        both = {self.smallest[one], self.smallest[other]}
+        self.smallest = [min(both) if its in both else its for its in self.smallest]
 
     def join_equal(self, keys: Iterable[Hashable]) -> None:
         """Join positions with equal keys; None and '' join nothing."""
@@ -287,11 +283,11 @@ def split(rows: Sequence[Row], settings: Split, seed: int, *, own_test: bool = F
     """Hold out a test and a validation part. With `own_test` only a validation part.
 
     Groups, duplicates and near-duplicates stay together; where rows have labels, every label is held out in
-    proportion. Raises DataError when there are too few rows, or when all belong together.
+    proportion. Raises DataError when all belong together.
     """
     wanted_test = 0 if own_test else size_of(settings.test, settings.max_test, len(rows))
     wanted_validation = size_of(settings.validation, settings.max_validation, len(rows))
-    _refuse_too_few(len(rows), wanted_test, wanted_validation)
+    assert len(rows) > wanted_test + wanted_validation, "too few rows: what is said then has tests of its own"
     members: dict[int, list[int]] = defaultdict(list)
     for position, root in enumerate(clusters(rows, settings.near_duplicates)):
         members[root].append(position)
@@ -310,10 +306,13 @@ def split(rows: Sequence[Row], settings: Split, seed: int, *, own_test: bool = F
 
 
 def size_of(share: float, largest: int, rows: int) -> int:
-    """A share below 1 in rows (at least one, at most `largest`); from 1 on a number of rows."""
-    if share >= 1:
+    """A share below 1 in rows (the nearest number, of two the even one; at least one, at most `largest`); from 1 on a
+    number of rows."""
+    if not share or share >= 1:
         return int(share)
-    return min(max(1, round(share * rows)), largest) if share > 0 else 0
+    wanted = share * rows
+    nearest = min(range(rows + 1), key=lambda number: (abs(wanted - number), number % 2))
+    return sorted((1, nearest, largest))[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,21 +370,11 @@ def _fill(pool: Sequence[_Cluster], room: int) -> list[_Cluster]:
 
 
 def _quotas(sizes: dict[str, int], wanted: int) -> dict[str, int]:
-    """Shares of `wanted` by largest remainder, ties by label."""
-    total = sum(sizes.values())
-    exact = {label: wanted * size / total for label, size in sizes.items()}
-    quotas = {label: int(share) for label, share in exact.items()}
-    order = sorted(exact, key=lambda label: (quotas[label] - exact[label], label))
-    for label in order[: wanted - sum(quotas.values())]:
-        quotas[label] += 1
+    """Shares of `wanted` by largest remainder: the whole rows of each exact share, and each row that is left to the
+    label that lacks most; ties by label."""
+    exact = {label: Fraction(wanted * size, sum(sizes.values())) for label, size in sizes.items()}
+    quotas = {label: share.numerator // share.denominator for label, share in exact.items()}
+    while sum(quotas.values()) < wanted:
+        short = min(sorted(exact), key=lambda label: quotas[label] - exact[label])
+        quotas[short] += 1
     return quotas
-
-
-def _refuse_too_few(rows: int, test: int, validation: int) -> None:
-    needed = max(1 + bool(test) + bool(validation), test + validation + 1)
-    if rows < needed:
-        raise DataError(
-            f"too few rows: {rows}, but {validation} for validation, {test} for test and at least 1 to learn from "
-            f"make {needed}",
-            fix="bring more rows, or set split: {validation: 0, test: 0}",
-        )

@@ -17,6 +17,7 @@ from typing import Any
 from tests.golden import help as texts
 from tests.golden import names, refusals, statistics
 from tests.golden.make import working_folder
+from tests.golden.masked import masked
 from tests.golden.stillness import ENVIRONMENT
 
 FOLDER = Path(__file__).parent / "expected"
@@ -33,9 +34,15 @@ def facts(folder: Path) -> dict[str, Callable[[], Any]]:
         "help": lambda: {name: digest(text) for name, text in dict(texts.make_help()).items()},
         "python": texts.python,
         "names": lambda: {part: hashes(found) for part, found in names.make(folder)},
-        "refusals": lambda: {f"{feature}, {method}": said for feature, method, said in refusals.of_features() if said},
+        "refusals": lambda: {f"{one}, {other}": masked(said, folder) for one, other, said in all_refused(folder)},
         "statistics": lambda: {name: rounded(statistics.results(name, INPUTS)) for name in statistics.CALLS},
     }
+
+
+def all_refused(folder: Path) -> list[tuple[str, str, str]]:
+    """(feature, method, message) of each refusal of a recipe, and (verb, run, message) of a verb on a finished run."""
+    found = [*refusals.of_features(), *refusals.of_studies(folder)]
+    return [(one, other, said) for one, other, said in found if said and said != refusals.BEGINS]
 
 
 def digest(text: str) -> str:

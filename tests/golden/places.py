@@ -75,27 +75,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "win_rate": ("whet.evaluation.judges.win_rate:win_rate", "whet.evaluate.wins:win_rate"),
     "length_controlled": (
         "whet.stats.length_control:length_controlled",
-        "whet.evaluation.judges.length_control:length_controlled",
         "whet.evaluate.length_control:length_controlled",
     ),
-    "class_facts": (
-        "whet.stats.skew:class_facts",
-        "whet.stats.classes:class_facts",
-        "whet.evaluation.metrics.skew:class_facts",
-        "whet.evaluate.skew:class_facts",
-    ),
-    "confusion": (
-        "whet.stats.skew:confusion",
-        "whet.stats.classes:confusion",
-        "whet.evaluation.metrics.skew:confusion",
-        "whet.evaluate.skew:confusion",
-    ),
-    "lost_classes": (
-        "whet.stats.skew:lost_classes",
-        "whet.stats.classes:lost_classes",
-        "whet.evaluation.metrics.skew:lost_classes",
-        "whet.evaluate.skew:lost_classes",
-    ),
+    "class_facts": ("whet.evaluation.metrics.per_class:class_facts", "whet.evaluate.skew:class_facts"),
+    "confusion": ("whet.evaluation.metrics.per_class:confusion", "whet.evaluate.skew:confusion"),
+    "lost_classes": ("whet.evaluation.metrics.per_class:lost_classes", "whet.evaluate.skew:lost_classes"),
     "verdict": ("whet.evaluation.verdict:compare", "whet.evaluate.verdict:compare"),
 }
 """`module:name`, tried from left to right. A name that moves elsewhere gets its new place in front."""

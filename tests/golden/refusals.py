@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.golden.masked import masked
+from tests.golden.old_runs import make as old_runs
 from tests.golden.places import find, of_tests
 
 BESIDE = {"rewards": [{"kind": "length", "most": 9}]}
@@ -77,6 +78,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "plain attention": {"attention": "plain"},
 }
 
+
 def make(folder: Path, only: str = "") -> Iterator[tuple[str, Any]]:
     for name, part in parts(folder).items():
         if not only or name == only:
@@ -90,6 +92,7 @@ def parts(folder: Path) -> dict[str, Callable[[], Any]]:
         "checked": lambda: {f"{feature}, {method}": masked(checked(feature, method), folder)
                             for feature, method, said in of_features() if not said},
         "curves": lambda: {method: masked(curve(method), folder) for method in METHODS},
+        "studies": lambda: {f"{verb}, {run}": masked(said, folder) for verb, run, said in of_studies(folder)},
         "malformed": lambda: dict(malformed(folder)),
     }  # fmt: skip
 
@@ -132,6 +135,10 @@ def checked(feature: str, method: str) -> Any:
     return found["refused"] or ""
 
 
+BEGINS = "it begins"
+"""What stands in the place of a message where work was not refused."""
+
+
 class Begun(BaseException):
     """It was not refused: the work would begin."""
 
@@ -155,10 +162,27 @@ def curve(method: str) -> str:
     """Why a learning curve of this method is refused; "it begins" where it is not."""
     import whet
 
+    return begun(lambda: whet.curve(recipe_of("nothing", method), run_root="curves", observer=Stopper()))
+
+
+def begun(act: Callable[[], Any]) -> str:
+    """The error of long work watched by a Stopper; "it begins" where there is none."""
     try:
-        return refused(lambda: whet.curve(recipe_of("nothing", method), run_root="curves", observer=Stopper()))
+        return refused(act)
     except Begun:
-        return "it begins"
+        return BEGINS
+
+
+def of_studies(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Why a verb that looks into a finished run refuses it: (verb, run, message; "it begins" where it does not)."""
+    import whet.api
+
+    place = folder / "old"
+    old_runs.unpack(next(iter(sorted(Path(old_runs.__file__).parent.glob("*.tar.xz")))), place)
+    for name in (*old_runs.METHODS, old_runs.STOPPED):
+        for verb in (whet.api.failures, whet.api.frontier):
+            with contextlib.chdir(place):
+                yield verb.__name__, name, begun(lambda verb=verb, name=name: verb(name, observer=Stopper()))
 
 
 def malformed(folder: Path) -> Iterator[tuple[str, Any]]:

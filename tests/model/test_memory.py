@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-SHAPES = 400
+from whet.model.memory import KERNELS
+
+SHAPES = KERNELS + 40
 SCRIPT = """
 import sys
 from whet.model.memory import keep_few_kernels

@@ -179,25 +179,51 @@ def test_each_verdict_has_its_headline(
     assert f"Tuned against its base: {headline}" in text
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [
-        "evaluation.json",
-        "answers.jsonl",
-        "metrics.jsonl",
-        "ledger.json",
-        "choices.json",
-        "selfcheck.json",
-        "environment.json",
-        "recipe.resolved.yaml",
-        "run.json",
-        "status.json",
-    ],
-)
-def test_a_missing_file_leaves_its_section_out(tmp_path: Path, missing: str) -> None:
-    folder = write_run(tmp_path / "run", rows=20, steps=10)
-    (folder / missing).unlink()
-    Page(write(folder))
+SECTIONS = {
+    "evaluation.json": "Should it be used?",
+    "answers.jsonl": "Answers side by side",
+    "metrics.jsonl": "Learning rate",
+    "evaluation.json ledger.json": "Where every row went",
+    "choices.json": "What the rules filled in, and why",
+    "selfcheck.json": "packed = plain",
+    "environment.json": "2.13.0+cpu",
+    "recipe.resolved.yaml": "alpha: 32",
+    "run.json": "21 November 2026",
+    "status.json": "out of memory",
+}
+"""What the page shows of each file and nowhere else."""
+SHARED = "evaluation.json ledger.json"
+"""The counts of rows are in both: the section goes with the second of them."""
+
+
+def failed_run(folder: Path) -> Path:
+    write_run(folder, rows=20, steps=10)
+    change(folder / "status.json", status="failed", error="out of memory")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return Page(write(failed_run(tmp_path_factory.mktemp("whole") / "run"))).text
+
+
+@pytest.mark.parametrize("missing", SECTIONS)
+def test_a_missing_file_leaves_its_section_out(tmp_path: Path, missing: str, whole: str) -> None:
+    folder = failed_run(tmp_path / "run")
+    for name in missing.split():
+        (folder / name).unlink()
+    left = Page(write(folder)).text
+    assert [file for file, said in SECTIONS.items() if said not in whole] == []
+    gone = [file for file, said in SECTIONS.items() if said not in left and file != SHARED]
+    assert gone == [file for file in missing.split() if file in SECTIONS], "its own section, and no other"
+    assert (SECTIONS[SHARED] in left) == (missing != SHARED)
+
+
+def test_a_test_row_is_named_by_its_file_and_line() -> None:
+    """The second test row may be the fourth line of its file."""
+    for row, line, turn, said in ((1, 4, None, "tickets.jsonl:4"), (1, 4, 2, "tickets.jsonl:4, turn 2")):
+        one = answer(row, 0, 1, where=f"tickets.jsonl:{line}", turn=turn)
+        assert [card.row for pile in samples.choose([one], {}) for card in pile.cards] == [said]
 
 
 def test_a_run_that_only_trained_shows_its_curves_and_says_what_is_missing(tmp_path: Path) -> None:

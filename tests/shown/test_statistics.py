@@ -43,8 +43,8 @@ def held(facts: dict[str, Any], allowance: float) -> None:
         assert abs(row["found"] - row["promised"]) <= POWER + 2 * allowance, row
 
 
-def test_a_quick_look_at_every_case(tmp_path: Path) -> None:
-    """With 200 simulations luck is large: this finds what is badly off, and that every case runs."""
+def test_every_case_runs_and_none_is_off_by_more_than_luck(tmp_path: Path) -> None:
+    """With 200 simulations luck is large: it finds only what is badly off. The slow test below holds the goals."""
     held(shown.run(tmp_path, simulations=200, most_units=50, most_frames=20), allowance=3.0)
 
 

@@ -1,4 +1,8 @@
-"""A run on answers of its own, killed at any instant and started again, writes and learns the same, bit for bit."""
+"""A run on answers of its own, killed and started again, writes and learns the same, bit for bit.
+
+That a run may be killed at any instant, and twice, is shown in test_resume.py; the whole run is made in this process,
+the killed one in others.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.training import test_resume as plain
+from whet import api
+from whet.recipe.load import load_recipe
 
 THINGS = ("the river", "a lamp", "the harbour", "my coat", "the market", "an old town")
 ROWS = [{"prompt": f"Tell me about {thing}, part {n}."} for n in range(10) for thing in THINGS]
@@ -17,7 +23,7 @@ METHODS = {
     "rloo": "{kind: rloo, rewards: {kind: regex, pattern: '[0-9]'}, prompts: 4, samples: 3, max_new_tokens: 8}",
     "ppo": "{kind: ppo, rewards: {kind: length, most: 3}, updates: 2, prompts: 8, kl_target: 0.01, max_new_tokens: 8}",
 }
-SETTINGS = ["steps=12", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.validation=6"]
+SETTINGS = ["steps=8", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.validation=6"]
 SETTINGS += ["split.near_duplicates=false"]
 WALL = ("seconds", "tokens_per_second")
 
@@ -40,10 +46,9 @@ def numbers(runs: Path) -> list[dict[str, float]]:
 
 
 def test_killed_and_resumed_equals_uninterrupted(data: Path, tmp_path: Path) -> None:
-    plain.finish(data, tmp_path / "whole")
+    api.train(load_recipe(data, plain.SETTINGS), run_root=tmp_path / "whole", name="r")
     killed = tmp_path / "killed"
-    plain.kill_when(plain.start(data, killed), killed, 5)
-    plain.kill_when(plain.start(data, killed), killed, 10)
+    plain.kill_when(plain.start(data, killed), killed, 7)
     plain.finish(data, killed)
     assert numbers(killed) == numbers(tmp_path / "whole")
     whole, resumed = (

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 from tests.training.test_resume import CODES, kill_when
 from whet import api
+from whet.recipe.load import load_recipe
 
 SETTINGS = [
-    "steps=10", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.near_duplicates=false",
+    "steps=8", "checkpoint_every=2", "evaluate.every=3", "evaluate.early_stop=false", "split.near_duplicates=false",
 ]  # fmt: skip
 
 
@@ -49,8 +50,9 @@ def test_killed_and_resumed_equals_uninterrupted(kind: str, teacher: Path, tmp_p
     if kind == "distil":
         method = f"{{kind: distil, teacher: {teacher / 'teacher'}, prompts: 4, max_new_tokens: 12}}"
     data = teacher / "codes.jsonl"
-    whole = finish(data, method, tmp_path / "whole")
-    kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 8)
+    api.train(load_recipe(data, [f"method={method}", *SETTINGS]), run_root=tmp_path / "whole", name="r")
+    whole = tmp_path / "whole" / "r"
+    kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 5)
     killed = finish(data, method, tmp_path / "killed")
     one, other = (load_file(str(run / "model" / "adapter_model.safetensors")) for run in (whole, killed))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)

@@ -34,6 +34,7 @@ def test_four_tunes_make_a_curve(tmp_path: Path, server: Server) -> None:
     data = tmp_path / "tickets.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in generate(120, seed=5)))
     keys = {"steps": 2, "evaluate.max_new_tokens": 4, "evaluate.metric": "rouge-l", "dtype": "float32"}
+    keys |= {"evaluate.forgetting": False, "evaluate.against": ["base"]}
     keys |= {"evaluate.wins": f"{{kind: judge, url: '{server.url}', model: m, question: 'Is it right?', retries: 0}}"}
     facts = api.curve(str(data), run_root=tmp_path / "runs", name="tickets", **keys)
     rows = [point["rows"] for point in facts["points"]]

@@ -12,6 +12,7 @@ import pytest
 
 import whet
 import whet.api
+from tests.measured_machine import measured_before
 from whet import pulse
 from whet.errors import DataError, RecipeError
 from whet.observer import Silent
@@ -173,7 +174,8 @@ def test_prompts_that_leave_no_room_for_an_answer_are_dropped_with_a_reason(sums
         whet.tune(str(sums), run_root=tmp_path, **asked)
 
 
-def test_a_plan_says_what_a_rollout_needs(sums: Path, tmp_path: Path) -> None:
+def test_a_plan_says_what_a_rollout_needs(sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured_before(tmp_path / "cache", monkeypatch)
     asked: dict[str, Any] = SHORT | {"method.kind": "grpo", "method.rewards": "exact"}
     found = whet.api.plan(str(sums), memory="2GB", run_root=tmp_path, **asked)
     assert found["seconds"] > 0 and any("how long the answers will be is a guess" in note for note in found["notes"])

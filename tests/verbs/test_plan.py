@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.measured_machine import measured_before
 from whet import api
 from whet.cli.main import run
 from whet.errors import InputError, ModelError, WhetError
-from whet.planning.machine import Calibration, machine_facts, write_calibration
 from whet.recipe.load import load_recipe
 from whet.store.run import Run
 
@@ -19,13 +19,7 @@ KEYS = {"weights", "adapter", "gradients", "optimizer", "activations", "logits",
 
 @pytest.fixture(autouse=True)
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that was measured before, so that no test measures."""
-    monkeypatch.setenv("WHET_CACHE", str(tmp_path / "cache"))
-    speeds = {"float32": {200: 50.0, 800: 100.0}, "bfloat16": {200: 100.0, 800: 300.0}}
-    trained = {"float32": {192: 1.0}, "bfloat16": {192: 1.0}}
-    written = {"float32": (5e-4, 2e10), "bfloat16": (5e-4, 4e10)}
-    bandwidth = {"float32": 1e10, "bfloat16": 5e9}
-    write_calibration(Calibration(machine_facts(), 5 * 10**8, speeds, bandwidth, trained, written, 5.0, 1e9))  # type: ignore[arg-type]
+    measured_before(tmp_path / "cache", monkeypatch)
 
 
 @pytest.fixture

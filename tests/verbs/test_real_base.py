@@ -29,8 +29,9 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, real_base: Path) -> tuple[Pa
     rows = [{"text": words.format(thing), "label": label} for words, label in asked for thing in THINGS]
     data = folder / "intents.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    settings = {"steps": STEPS, "batch_tokens": 192, "split.test": 15, "split.validation": 5, "evaluate.every": STEPS}
+    settings = {"steps": STEPS, "batch_tokens": 192, "split.test": 10, "split.validation": 5, "evaluate.every": STEPS}
     settings |= {"dtype": "float32", "evaluate.forgetting": False, "split.near_duplicates": False}
+    settings["evaluate.against"] = ["base"]  # all opponents are asked in test_opponents.py
     result = whet.tune(str(data), run_root=folder / "runs", base=str(real_base), **settings)
     return folder / "runs" / result["run"], result
 

@@ -100,7 +100,9 @@ def test_a_cache_key_changes_with_every_part() -> None:
 
 def test_blocks_are_what_a_forest_of_roots_would_be() -> None:
     loader = BlockLoader(np.arange(1000, dtype=np.uint16), 16, 64, 32, seed=0)
-    for fast in loader.step(0):
+    batches = loader.step(0)
+    assert sum(len(fast.rows) for fast in batches) == 4, "64 tokens in blocks of 16"
+    for fast in batches:
         ids = fast.ids_T.reshape(-1, 16).tolist()
         slow = build_batch([Segment(i, [0.0] + [1.0] * 15, row=r) for i, r in zip(ids, fast.rows, strict=True)])
         for name in ("ids_T", "positions_T", "source_N", "target_N", "weight_N", "segment_N"):

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from whet.errors import RecipeError
+from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.studies.curve_runs import of_share
+from whet.model.base import NANO
 from whet.recipe.load import dump_recipe, load_recipe
 
 QUIET = {"evaluate": {"forgetting": False}}
@@ -65,9 +67,15 @@ def test_a_key_without_effect_is_refused_and_beside_what_it_needs_it_is_not(
     assert load_recipe(tmp_path / "r.yaml").data == "d.jsonl", "what a run keeps of its recipe can be read again"
 
 
-def test_suites_that_are_kept_out_of_a_replay_have_an_effect_unmeasured() -> None:
-    load_recipe({"data": "d", **QUIET, "forgetting": {"suites": ["s"]}, "keep": {"replay": "base"}})
-    load_recipe({"data": "d", **QUIET, "forgetting": {"suites": ["s"], "score": 0.1}, "keep": {"scale": "auto"}})
+@pytest.mark.parametrize("keep", [{"replay": "base"}, {"scale": "auto"}])
+def test_suites_that_are_kept_out_of_a_replay_have_an_effect_unmeasured(keep: dict[str, Any], tmp_path: Path) -> None:
+    suite = tmp_path / "s.jsonl"
+    suite.write_text('{"prompt": "Which suite asks this?", "completion": "none"}\n')
+    budgets = {"suites": [str(suite)]} | ({"score": 0.1} if "scale" in keep else {})
+    keys = {"data": "d", "forgetting": budgets, "keep": keep}
+    assert "Which suite asks this?" in measured_prompts(load_recipe(keys | QUIET), None, str(NANO))
+    with pytest.raises(RecipeError, match=r"forgetting\.suites"):
+        load_recipe({**keys, **QUIET, "keep": {}})
 
 
 @pytest.mark.parametrize("keep", [{}, {"replay": "base"}, {"scale": "auto"}])

@@ -101,7 +101,9 @@ def test_every_prompt_of_a_step_meets_the_answer_of_another_row_of_the_step() ->
 def test_a_mismatched_pair_is_the_prompts_tokens_and_the_other_answers() -> None:
     segments = answers()
     source = Loader(segments, 60, 30, 0, per_tree=True)
-    for batch in strangers_of_step(source, 0):
+    batches = list(strangers_of_step(source, 0))
+    assert batches and all(places_of(batch) for batch in batches)
+    for batch in batches:
         ids, places = batch.ids_T.tolist(), places_of(batch)
         flat = [token for prompt, answer in places for token in segments[2 * prompt].ids + segments[2 * answer + 1].ids]
         assert ids == flat

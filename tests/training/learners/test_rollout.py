@@ -93,7 +93,7 @@ def rloo(**keys: Any) -> Rloo:
 
 def learned(made: OnPolicy[Any], step: int = 0) -> list[RolloutBatch]:
     found = made.batches(step)
-    assert all(isinstance(batch, RolloutBatch) for batch in found)
+    assert found and all(isinstance(batch, RolloutBatch) for batch in found)
     return found  # type: ignore[return-value]
 
 
@@ -125,7 +125,9 @@ def test_every_answer_stands_once_behind_its_own_prompt(budget: int) -> None:
 
 def test_what_the_sampler_says_of_a_token_is_what_the_policy_says() -> None:
     made = method(grpo(), moved=True)
-    for batch in plant(draw(made), range(PROMPTS * SAMPLES), 40):
+    batches = plant(draw(made), range(PROMPTS * SAMPLES), 40)
+    assert len(batches) > 1
+    for batch in batches:
         torch.testing.assert_close(made.policy.logprobs(batch).detach(), batch.sampled_N, rtol=1e-4, atol=1e-4)
 
 
