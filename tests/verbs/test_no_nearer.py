@@ -93,6 +93,6 @@ def test_the_ending_words_name_no_way_that_is_refused(data: str) -> None:
 
 def _head(recipe: Recipe) -> dict[str, Any]:
     run = SimpleNamespace(name="r", accepted=dict)
-    material = SimpleNamespace(ledger=SimpleNamespace(summary=dict), source=None)
-    session: Any = SimpleNamespace(recipe=recipe, run=run, material=material)
+    source = SimpleNamespace(ledger=SimpleNamespace(summary=dict), apart=[])
+    session: Any = SimpleNamespace(recipe=recipe, run=run, source=source)
     return stages.head(session)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from whet.data.prepare import Prepared
+from whet.data.prepare import prepared_of
 from whet.data.render.inspect import coloured, first_paths
 from whet.errors import InputError
 from whet.observer import Silent
 from whet.recipe.keywords import in_python
-from whet.recipe.schema import Pretrain
 from whet.reports.result import ShowResult
 from whet.store.run import DEFAULT_ROOT
 from whet.verbs.inputs import Input, gathered, recipe_of
@@ -28,10 +27,9 @@ def show(
     of `run_root`."""
     run_root = run_root if out is None else out
     recipe = recipe_of(data, overrides, run_root)
-    if isinstance(recipe.method, Pretrain):
-        raise InputError("pretrain learns every token, so there is nothing to colour", fix="use it on rows for sft")
-    source = gathered(recipe, run_root, Silent())
-    assert isinstance(source, Prepared)
+    if refused := recipe.method.why_not("show", recipe):
+        raise InputError(refused.what, fix=refused.fix)
+    source = prepared_of(gathered(recipe, run_root, Silent()))
     tokenizer = source.renderer.tokenizer
     shown = [
         {
