@@ -80,7 +80,7 @@ INSIDE = {
     ),
 }
 """The same for what lies in a room, folder or file. What is imported for type checkers alone does not count here."""
-ASKS_THE_METHOD = ["training", "evaluation", "verbs", "generation", "cli"]
+ASKS_THE_METHOD = ["training", "evaluation", "verbs", "cli"]
 """Rooms in which nothing asks for the class of a method: a new one would have to be added there."""
 LIGHT = "errors types pulse observer text recipe store demo_data planning rewards cli".split()
 VERBS = (
