@@ -43,6 +43,13 @@ def test_only_a_gain_that_broke_nothing_is_used(
     assert found["sentence"].lower().startswith(f"{answer}: ") and found["sentence"].count(".") == 1
 
 
+@pytest.mark.parametrize("word", ["undecided", "no-difference", "worse"])
+def test_a_model_that_is_its_base_is_told_so_and_not_used(word: str) -> None:
+    """Its test rows "cannot tell" either, but more of them would not help."""
+    found = ship.decide({"verdict": {"word": word}, "forgetting": UNCLEAR, "is_base": True})
+    assert found["answer"] == "no" and "this model is its base" in found["sentence"]
+
+
 def test_what_broke_is_named_in_the_answer_and_in_the_verdict() -> None:
     facts = {"verdict": {"word": "better"}, "forgetting": LOST}
     assert "the base's own skills" in ship.decide(facts)["sentence"]

@@ -2,7 +2,8 @@
 
 yes       better than all it was held against, or as good as what reads at least twice as much, and everything with a
           budget is within it
-no        worse, or no better, or something is over its budget, or the recipe's goal is missed
+no        worse, or no better, or something is over its budget, or the recipe's goal is missed, or no step was better
+          than the start, so that the model is its base
 not yet   the rows cannot tell whether it is better, whether something is over, or whether the goal is reached; or the
           verdict has a warning
 """
@@ -23,6 +24,10 @@ TELLS: dict[str, str] = {
     "examples": "put examples into the prompt of the base",
 }
 """What to do where an opponent (whet/evaluation/opponents/) is not beaten."""
+IS_BASE = (
+    "no step was better than the start on the validation rows, so this model is its base; more rows or a lower "
+    "learning_rate may help"
+)
 OF_ARM = {"zero-shot": "base", "constant": "constant", "prompted": "prompted", "few-shot-nearest": "examples"}
 """Arms of `whet compare` that `whet tune` holds its model against, too."""
 
@@ -35,7 +40,9 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
     goal = verdict.get("goal") or {}
     good = "it is better at its task" if verdict.get("word") == "better" else as_good_for_less(verdict)
     answer, why = "yes", f"{good}, {kept(forgetting)}"
-    if good is None:
+    if evaluation.get("is_base"):
+        answer, why = "no", IS_BASE
+    elif good is None:
         answer, why = without_gain(verdict)
     elif goal.get("word") == "missed":
         answer, why = "no", f"{good}, but misses the goal of its recipe"

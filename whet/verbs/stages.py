@@ -155,7 +155,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = head(session) | measured | effort | own
+    result = head(session) | measured | effort | own | as_its_base(recipe, effort)
     if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = of
     result["ship"] = ship.decide(result)
@@ -164,6 +164,12 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     write_report(run)
     write_card(run)
     return run.read_json("evaluation.json")
+
+
+def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
+    """`is_base` where no step was better than the start: what was saved then is the base."""
+    started_as_base = not (recipe.method.has_head or recipe.method.random_start)
+    return {"is_base": True} if started_as_base and effort["stopped"].get("best_step") == 0 else {}
 
 
 def head(session: Session) -> dict[str, Any]:

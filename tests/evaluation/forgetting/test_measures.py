@@ -23,6 +23,13 @@ def a_measure(low: float, high: float, budget: float | None, what: str = "The su
     return Measure("suite", what, "points", 0.8, 0.7, (low + high) / 2, low, high, 100, budget, "a convention")
 
 
+def test_a_model_that_is_its_base_to_the_last_bit_lost_nothing() -> None:
+    found = forgetting.text_measure(model(0.9, wobble=0.3), model(0.9, wobble=0.3))
+    assert (found.loss, found.low, found.high, found.word) == (0.0, 0.0, 0.0, "kept")
+    nearly = forgetting.text_measure(model(0.9, wobble=0.3), model(0.9 + 1e-7, wobble=0.3))
+    assert nearly.high > 0
+
+
 def test_the_general_texts_are_many_short_and_of_many_kinds() -> None:
     """Many, because each counts as one unit of the interval; short, because all are read on both sides of every run."""
     texts, others = forgetting.general_texts(), forgetting.choosing_texts()

@@ -58,6 +58,8 @@ def text_measure(
     before, after = float(base_U.sum() / sizes_U.sum()), float(tuned_U.sum() / sizes_U.sum())
     reach = float(np.abs(np.stack([base_U, tuned_U]) / sizes_U).max())
     low, high = resample.interval(tuned_U - base_U, sizes_U, seed, (-reach, reach))
+    if len(pieces) >= resample.FEW_UNITS and np.array_equal(base_U, tuned_U):  # to the last bit: one model, and no luck
+        low = high = 0.0
     scale = before or 1.0
     allowed, reason = text_budget(budget)
     return Measure(
