@@ -27,6 +27,7 @@ from whet.model.open import open_trained
 from whet.model.precision import device
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
+from whet.recipe.schema import Recipe
 from whet.reports.frontier_chart import draw
 from whet.reports.model_card import write_card
 from whet.reports.report import write_report
