@@ -30,6 +30,7 @@ test-all: $(VENV)/.test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python

@@ -1,6 +1,6 @@
 """Plain-text books as rows for pre-training; every eighth book is left out, to measure on.
 
-    python -m nano.books FOLDER --out nano/build/books.jsonl
+python -m nano.books FOLDER --out nano/build/books.jsonl
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes the folder that pre-training starts from: tokenizer, chat template and config; no weights yet.
 
-    python -m nano.shape --corpus nano/build/level2.jsonl --books FOLDER --out nano/build/init
+python -m nano.shape --corpus nano/build/level2.jsonl --books FOLDER --out nano/build/init
 """
 
 from __future__ import annotations

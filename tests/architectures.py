@@ -63,8 +63,19 @@ LATENT = {"num_key_value_heads": 4}
 """Attention over a latent: as many heads of keys as of queries."""
 OWN: dict[str, dict[str, Any]] = {
     **dict.fromkeys(
-        ("axk1", "axk2", "deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "glm_moe_dsa", "longcat_flash",
-         "minicpm3", "youtu"), LATENT
+        (
+            "axk1",
+            "axk2",
+            "deepseek_v2",
+            "deepseek_v3",
+            "deepseek_v32",
+            "glm4_moe_lite",
+            "glm_moe_dsa",
+            "longcat_flash",
+            "minicpm3",
+            "youtu",
+        ),
+        LATENT,
     ),
     "cohere_compass_text": {
         "layer_types": SPARSE,

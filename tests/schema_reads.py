@@ -153,7 +153,11 @@ def answers(tree: ast.Module) -> Reads:
     for node in (one for one in tree.body if isinstance(one, ast.ClassDef)):
         heirs = [kind for model in PARTS.get(node.name, NONE) for kind in KINDS if issubclass(kind, model)]
         parts = [one for one in node.body if isinstance(one, ast.FunctionDef) and one.name not in ONLY_REFUSES]
-        read = [inner.attr for one in parts for inner in ast.walk(one) if isinstance(inner, ast.Attribute)
-                and isinstance(inner.value, ast.Name) and inner.value.id == "self"]
+        read = [
+            inner.attr
+            for one in parts
+            for inner in ast.walk(one)
+            if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == "self"
+        ]
         found |= {(kind.__name__, key) for kind in heirs for key in read if key in kind.model_fields}
     return found

@@ -1,16 +1,16 @@
 """The one tree of errors. Each says what is wrong, where, with which value, and how to fix it.
 
-    WhetError
-    |- InputError          exit code 2: the data, the recipe or the command is wrong
-    |  |- RecipeError      a key or a value of a recipe
-    |  |- DataError        a file or a row of data
-    |  |- ModelError       a base model, its tokenizer or its chat template
-    |  `- RunFolderError   a run folder that is missing, foreign or damaged
-    `- RunError            exit code 1: the input was fine, the work failed
-       |- NonFiniteError   a loss or a gradient that is not a number
-       |- OutOfMemoryError the largest step does not fit; nothing was trained yet
-       |- DiskFullError    nothing half-written is left behind
-       `- ProofError       two paths that must agree did not
+WhetError
+|- InputError          exit code 2: the data, the recipe or the command is wrong
+|  |- RecipeError      a key or a value of a recipe
+|  |- DataError        a file or a row of data
+|  |- ModelError       a base model, its tokenizer or its chat template
+|  `- RunFolderError   a run folder that is missing, foreign or damaged
+`- RunError            exit code 1: the input was fine, the work failed
+   |- NonFiniteError   a loss or a gradient that is not a number
+   |- OutOfMemoryError the largest step does not fit; nothing was trained yet
+   |- DiskFullError    nothing half-written is left behind
+   `- ProofError       two paths that must agree did not
 """
 
 from __future__ import annotations

@@ -233,8 +233,12 @@ def tables(facts: dict[str, Any]) -> dict[str, str]:
         ),
         "copies": table(
             (
-                "rows from one frame", "frames", "false words by clusters", "by rows",
-                "gain of 0.2 shown by clusters, where all rows are independent", "by rows",
+                "rows from one frame",
+                "frames",
+                "false words by clusters",
+                "by rows",
+                "gain of 0.2 shown by clusters, where all rows are independent",
+                "by rows",
             ),
             [
                 [row["copies"], row["frames"], *(f"{row[f'{name}_by_{way}']:.1f}%" for name, way in WAYS)]

@@ -147,7 +147,11 @@ def test_prompts_that_cannot_be_answered_are_refused(given: list[list[int]], con
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"max_new_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}, {"top_p": 0.0}, {"top_p": 1.1},
+        {"max_new_tokens": 0},
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
         {"top_k": 0},
     ],  # fmt: skip
 )

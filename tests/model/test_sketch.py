@@ -61,9 +61,7 @@ def test_the_package_must_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "needs the package bitsandbytes" in refusal(saved(tmp_path / "base"), quantise="nf4")
 
 
-def test_a_base_that_comes_in_4_bits_is_tried_by_its_config(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_base_that_comes_in_4_bits_is_tried_by_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("bitsandbytes")
     folder = comes_quantised(saved(tmp_path / "base"))
     (folder / "model.safetensors").write_bytes(b"")  # not looked at

@@ -98,9 +98,7 @@ def visit(browser: Any, path: Path, width: int, scheme: str, asked: list[str]) -
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["report of json", "report of classes", "comparison"])
-def test_a_page_reads_well(
-    browser: Any, axe: Any, pages: dict[str, Path], name: str, scheme: str, width: int
-) -> None:
+def test_a_page_reads_well(browser: Any, axe: Any, pages: dict[str, Path], name: str, scheme: str, width: int) -> None:
     asked: list[str] = []
     page = visit(browser, pages[name], width, scheme, asked)
     try:
@@ -139,9 +137,7 @@ def test_a_hint_opens_by_keyboard_alone(browser: Any, pages: dict[str, Path]) ->
     page.context.close()
 
 
-def test_the_tables_are_cards_on_a_telephone_and_tables_on_a_wide_screen(
-    browser: Any, pages: dict[str, Path]
-) -> None:
+def test_the_tables_are_cards_on_a_telephone_and_tables_on_a_wide_screen(browser: Any, pages: dict[str, Path]) -> None:
     for width, cards in ((1280, False), (390, True)):
         page = visit(browser, pages["comparison"], width, "light", [])
         head, cell = (page.locator(f".arms tbody tr:first-child > {tag}").first for tag in ("th", "td"))

@@ -45,9 +45,7 @@ Target = float | list[str]
 CLUSTER = "test.cluster"
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
-UNKNOWN = (
-    "{} without a passage that is named or holds the answer word for word: learned with what the retriever finds"
-)
+UNKNOWN = "{} without a passage that is named or holds the answer word for word: learned with what the retriever finds"
 LEAKED = "(nearly) the same as a row of the test file, or of one group or conversation with it"
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
 
@@ -157,9 +155,7 @@ class _Work:
         """With the passages that the retriever finds in the test rows: they are not learned, so each gets what it would
         get in use."""
         if self.lookup:
-            prepared.shown, prepared.test = asked_within(
-                self.lookup, prepared.test_rows, prepared.renderer, self.limit
-            )
+            prepared.shown, prepared.test = asked_within(self.lookup, prepared.test_rows, prepared.renderer, self.limit)
             prepared.test_rows = [shown.row for shown in prepared.shown]
         return prepared
 

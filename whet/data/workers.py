@@ -31,9 +31,7 @@ def cores() -> int:
     return usable_cores()
 
 
-def in_order(
-    function: Callable[[Given], Made], chunks: Iterable[Given], workers: int
-) -> Iterator[tuple[Given, Made]]:
+def in_order(function: Callable[[Given], Made], chunks: Iterable[Given], workers: int) -> Iterator[tuple[Given, Made]]:
     """(chunk, function(chunk)) in the order of the chunks. What a worker raises is raised here, in that order too."""
     if workers < 2:
         yield from ((chunk, function(chunk)) for chunk in chunks)

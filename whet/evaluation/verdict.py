@@ -81,9 +81,7 @@ def decide(
     return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
 
 
-def undecided_sentence(
-    difference: Difference, margin: float, numbers: str, needed: int | None, over: str = ""
-) -> str:
+def undecided_sentence(difference: Difference, margin: float, numbers: str, needed: int | None, over: str = "") -> str:
     if difference.discordant == 0:
         where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
         why = f"the tune and {over} score the same" if over else "base and tune score the same"

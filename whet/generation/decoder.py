@@ -86,4 +86,3 @@ class Decoder:
         rows = torch.tensor(places, device=self.device)
         self.mask, self.position = self.mask[rows], self.position[rows]
         self.cache.batch_select_indices(rows)
-

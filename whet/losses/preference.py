@@ -67,9 +67,7 @@ class Objective:
     needs_reference: bool = True
 
 
-def preference_loss(
-    policy_2P: Tensor, reference_2P: Tensor | None, tokens_2P: Tensor, settings: Dpo
-) -> LossOut:
+def preference_loss(policy_2P: Tensor, reference_2P: Tensor | None, tokens_2P: Tensor, settings: Dpo) -> LossOut:
     """Sum of the loss over P pairs; the loop divides by the pairs of the whole step.
 
     The arguments are those of `Pairs`. A margin is the chosen reward minus the rejected one; a pair is right when its

@@ -17,7 +17,7 @@ from whet.store.checksums import SUMS, damage, seal
 from whet.store.reading import read_json_file
 from whet.store.run import Run
 
-GOLDEN = [{"role": "user", "content": "Hello, 123: what is \"a b\"?"}]
+GOLDEN = [{"role": "user", "content": 'Hello, 123: what is "a b"?'}]
 
 
 def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
@@ -124,5 +124,3 @@ def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
             f"trained {json.dumps(facts['golden_ids'][:12])}..., now {json.dumps(ids[:12])}...",
             fix="restore tokenizer files of the run's model folder",
         )
-
-

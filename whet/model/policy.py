@@ -34,6 +34,7 @@ MULTIPLIED, UNSCALED = {"hyperclovax"}, {"mpt"}
 CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 """Keys of a config for a soft cap on logits (Gemma 2, RecurrentGemma, xLSTM)."""
 
+
 @dataclass(slots=True)
 class Policy:
     """`model` is a transformers causal language model, with adapters injected or not. Batches may lie anywhere."""

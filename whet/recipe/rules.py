@@ -159,4 +159,3 @@ def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
     return two_digits(rate), f"{source}."
-

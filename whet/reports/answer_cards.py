@@ -133,9 +133,7 @@ def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
         for side in ("base", "tuned")
     ]
     said += [
-        Said(
-            visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference)
-        )
+        Said(visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference))
         for name, found in (answer.get("opponents") or {}).items()
         if name != "base"  # it is there
     ]

@@ -70,9 +70,7 @@ def chart(
     x_low, x_high = widen(min(xs), max(xs), 0.0)
     y_low, y_high = widen(min(ys), max(ys), 0.06)
     for line in lines:
-        scaled = [
-            (rescale(x, x_low, x_high), BOX - rescale(height(y, log), y_low, y_high)) for x, y in line.points
-        ]
+        scaled = [(rescale(x, x_low, x_high), BOX - rescale(height(y, log), y_low, y_high)) for x, y in line.points]
         if line.style == "validation" or len(scaled) == 1:
             line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
         line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in thin(scaled))

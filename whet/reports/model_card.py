@@ -58,8 +58,7 @@ def card(run: Run) -> str:
     place = facts.get("working_folder") or "."
     parts = [
         f"# {escaped(run.name)}",
-        f"{base_name(model)} tuned with Whet by the method `{recipe.method.kind}`"
-        f" ({recipe.adapter.kind}).",
+        f"{base_name(model)} tuned with Whet by the method `{recipe.method.kind}` ({recipe.adapter.kind}).",
         *verdict(evaluation),
         *sheet_part("## What it was held against", opponents_view(evaluation) if evaluation else None),
         *sheet_part("## What it cost elsewhere", forgetting_view(evaluation) if evaluation else None),
@@ -134,9 +133,7 @@ def sheet_part(title: str, view: dict[str, Any] | None) -> Iterator[str]:
     yield table(sheet.columns, cells)
 
 
-def data_rows(
-    recipe: Recipe, facts: dict[str, Any], ledger: dict[str, Any], place: str
-) -> Iterator[tuple[str, str]]:
+def data_rows(recipe: Recipe, facts: dict[str, Any], ledger: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
     names = names_of(recipe.data)
     yield "data", ", ".join(code(name) if is_set(name, place) else last_name(name) for name in names)
     if recipe.test:

@@ -1,9 +1,9 @@
 """What the verbs give to Python: the dictionary that `--json` prints, which can be read at a glance.
 
-    result = whet.tune("tickets.jsonl")
-    result                      # a few lines; in a notebook a table and the loss curve
-    result["verdict"]["word"]   # the stable keys of --json
-    result.verdict["word"]      # the same
+result = whet.tune("tickets.jsonl")
+result                      # a few lines; in a notebook a table and the loss curve
+result["verdict"]["word"]   # the stable keys of --json
+result.verdict["word"]      # the same
 """
 
 from __future__ import annotations

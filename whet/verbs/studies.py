@@ -93,9 +93,7 @@ def curve(
 
 
 @in_python
-def failures(
-    run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
-) -> Result:
+def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None) -> Result:
     """Where a tuned model fails on the validation rows, and what to collect; writes failures.json and collect.md.
 
     The test rows are not looked at. Raises InputError for runs that learn no answers.

@@ -132,8 +132,10 @@ def test_real_templates_are_turned_into_what_they_were_made_of_or_into_nothing(c
                 continue
             wanted = [(message["role"], message["content"].strip()) for message in messages]
             given = spoken(found)
-            assert given == wanted or (given[0][0] == "system" and given[1:] == wanted) or (
-                wanted[0][0] == "system" and given[0][1].endswith(wanted[0][1]) and given[1:] == wanted[1:]
+            assert (
+                given == wanted
+                or (given[0][0] == "system" and given[1:] == wanted)
+                or (wanted[0][0] == "system" and given[0][1].endswith(wanted[0][1]) and given[1:] == wanted[1:])
             ), case["name"]
             turned += 1
             break

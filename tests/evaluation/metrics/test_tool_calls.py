@@ -93,9 +93,7 @@ def test_tools_join_the_system_prompt_and_conversations_without_are_what_they_we
     assert text.startswith("<|system|>Be brief.\nTools:\n") and text.endswith("<|end|><|user|>Hi?<|end|><|assistant|>")
 
 
-ELEMENTS = (
-    "<function=weather>\n<parameter=city>\nUlm\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>"
-)
+ELEMENTS = "<function=weather>\n<parameter=city>\nUlm\n</parameter>\n<parameter=days>\n2\n</parameter>\n</function>"
 """As Qwen3-Coder writes it."""
 KEYED = "<arg_key>city</arg_key>\n<arg_value>Ulm</arg_value>\n<arg_key>days</arg_key>\n<arg_value>2</arg_value>"
 """As GLM 4.5 writes it."""

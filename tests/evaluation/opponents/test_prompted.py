@@ -69,9 +69,7 @@ def test_an_opponent_gets_the_room_of_the_tuned_model_as_far_as_there_is_any() -
     assert room(None, 64, 30) == 30 and room(None, 64, -5) == 1
 
 
-def test_rows_whose_prompt_would_not_fit_are_left_out_and_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_whose_prompt_would_not_fit_are_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = setting(tmp_path, monkeypatch, lambda text: "ham")
     made.rows[1] = Row(1, "long", [{"role": "user", "content": "x" * 5000}, {"role": "assistant", "content": "spam"}])
     monkeypatch.setattr(module, "read_answers", lambda side, asked, names, done: np.zeros((len(asked), len(names))))

@@ -58,9 +58,7 @@ def test_a_model_that_learned_with_passages_is_asked_with_them(
     assert len(prompts) == 8 and all(prompt.count("is called") == 2 for prompt in prompts)
 
 
-def test_a_likelihood_names_no_failures(
-    monkeypatch: pytest.MonkeyPatch, looked_up: tuple[Recipe, Prepared]
-) -> None:
+def test_a_likelihood_names_no_failures(monkeypatch: pytest.MonkeyPatch, looked_up: tuple[Recipe, Prepared]) -> None:
     recipe, prepared = looked_up
     recipe.evaluate.metric = "nll"
     with pytest.raises(InputError, match="no answer that could fail"):

@@ -176,7 +176,8 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
     "merges of other tokens": (lambda writer: writer.add_token_merges(["zzzz yyyy"]), "joins what is no token"),
     "more layers than tensors": (lambda writer: writer.add_block_count(10**9), "1,000,000,000 layers"),
     "a template that leaves its folder": (
-        lambda writer: writer.add_string("tokenizer.chat_template.../../../evil", "x"), "has no proper name",
+        lambda writer: writer.add_string("tokenizer.chat_template.../../../evil", "x"),
+        "has no proper name",
     ),
     "a template that is no text": (lambda writer: writer.add_uint32("tokenizer.chat_template", 7), "or is no text"),
     "a size of the wrong type": (lambda writer: writer.add_string("llama.context_length", "long"), "'long'"),

@@ -234,9 +234,7 @@ def anew() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("anew")
-def test_a_bubblewrap_that_shuts_nothing_in_is_not_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bubblewrap_that_shuts_nothing_in_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of that name that only starts what it is given."""
     fake = tmp_path / "bwrap"
     fake.write_text('#!/bin/sh\nwhile [ "$1" != "--" ]; do shift; done\nshift\nexec "$@"\n')

@@ -104,9 +104,7 @@ def ask() -> str:
         return ""
 
 
-def reply(
-    session: ChatSession, messages: list[dict[str, Any]], text: str, drawn: Sampling, quiet: bool
-) -> str:
+def reply(session: ChatSession, messages: list[dict[str, Any]], text: str, drawn: Sampling, quiet: bool) -> str:
     """Prints the answer as it is written, and adds both turns to the conversation. Each turn draws from a seed of its
     own, so that a question that is asked again may get another answer."""
     messages.append({"role": "user", "content": text})

@@ -16,9 +16,7 @@ from whet.data.batches.segment_files import layout
 from whet.types import Batch, Segment
 
 
-def plan_epoch(
-    lengths: Sequence[int] | np.ndarray, batch_tokens: int, seed: int, epoch: int
-) -> list[np.ndarray]:
+def plan_epoch(lengths: Sequence[int] | np.ndarray, batch_tokens: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Shuffle the rows, then cut them into steps of about `batch_tokens` tokens.
 
     Every row occurs exactly once. A row of at least `batch_tokens` tokens is a step of its own; the others share

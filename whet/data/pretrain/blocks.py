@@ -136,9 +136,7 @@ class BlockLoader:
     the next. Which blocks make a step depends only on the step's number and the seed.
     """
 
-    def __init__(
-        self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int
-    ) -> None:
+    def __init__(self, tokens: np.ndarray, context: int, batch_tokens: int, micro_batch_tokens: int, seed: int) -> None:
         self.blocks = len(tokens) // context
         if self.blocks == 0:
             raise ValueError(f"{len(tokens)} tokens do not fill one block of {context}")

@@ -180,9 +180,7 @@ class _Reader:
             self.offset = len(ledger)
         return digests
 
-    def documents(
-        self, fates: dict[int, Fate | None], part: Fate, progress: Progress | None
-    ) -> Iterator[Document]:
+    def documents(self, fates: dict[int, Fate | None], part: Fate, progress: Progress | None) -> Iterator[Document]:
         """The documents of one part, in the order of the files."""
         total = sum(1 for fate in fates.values() if fate == part)
         done = 0

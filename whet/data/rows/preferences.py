@@ -1,8 +1,8 @@
 """A raw preference pair to two whole conversations. What both begin with is the prompt, and is not learned.
 
-    prompt + chosen + rejected      texts, messages, or lists of messages; a prompt may stand in both answers, too
-    input + preferred_output + ...  OpenAI's
-    chosen + rejected               whole conversations, or transcripts that begin with "\\n\\nHuman:" (Anthropic's HH)
+prompt + chosen + rejected      texts, messages, or lists of messages; a prompt may stand in both answers, too
+input + preferred_output + ...  OpenAI's
+chosen + rejected               whole conversations, or transcripts that begin with "\\n\\nHuman:" (Anthropic's HH)
 """
 
 from __future__ import annotations

@@ -109,9 +109,7 @@ class Detector:
         doubtful = () if chosen or recipe.method.rows.as_text else self._shape.unused
         self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
-            name: None
-            for name in doubtful
-            if self._shape.kind == "text" or name.strip().lower() in CONTEXTS
+            name: None for name in doubtful if self._shape.kind == "text" or name.strip().lower() in CONTEXTS
         }
 
     @property

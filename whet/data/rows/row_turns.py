@@ -40,9 +40,7 @@ def _both(held: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[str, 
     for role in (role for role in ANSWERS if role in shape.columns):
         prompt, found[role] = _pair(_text(held.get("prompt") or ""), _text(held[role]), dialect, role != "completion")
         learned = shape.kind in LEARNS_ANSWERS
-        found["prompt"] = [
-            turn | {"weight": 0} if learned and turn["role"] == "assistant" else turn for turn in prompt
-        ]
+        found["prompt"] = [turn | {"weight": 0} if learned and turn["role"] == "assistant" else turn for turn in prompt]
     return found
 
 

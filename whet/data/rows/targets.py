@@ -1,8 +1,8 @@
 """Rows for a head: what it is to learn of each.
 
-    single        a class; anything that a cell can hold, as text
-    multi-label   a list of classes, which may be empty; in a table also a JSON list as text
-    regression    a number
+single        a class; anything that a cell can hold, as text
+multi-label   a list of classes, which may be empty; in a table also a JSON list as text
+regression    a number
 """
 
 from __future__ import annotations

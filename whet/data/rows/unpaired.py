@@ -1,7 +1,7 @@
 """A raw answer that somebody marked good or bad (KTO's form) to a conversation and its mark.
 
-    prompt + completion + label     texts, messages, or lists of messages
-    messages + label                a conversation whose last turn was marked
+prompt + completion + label     texts, messages, or lists of messages
+messages + label                a conversation whose last turn was marked
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from whet.data.rows.row_format import Shape
 from whet.types import Message
 
 
-def marked_answer(
-    value: Mapping[str, Any], shape: Shape
-) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
+def marked_answer(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
     """(conversation, tools, whether its last turn is good). Earlier answers have weight 0. Raises RowRefused."""
     if "messages" in shape.columns:
         messages = clean_messages(value[shape.columns["messages"]])

@@ -186,9 +186,7 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
 class Comparison:
     """The models, the prompts and the transcript of one comparison."""
 
-    def __init__(
-        self, session: Session, turns: Turns, settings: Compare, metric_name: str, observer: Observer
-    ) -> None:
+    def __init__(self, session: Session, turns: Turns, settings: Compare, metric_name: str, observer: Observer) -> None:
         self.session, self.settings, self.metric, self.observer = session, settings, metric_name, observer
         self.turns = turns
         self.source = prepared_of(session.source)

@@ -28,6 +28,8 @@ KL_ROWS = 100
 KL_TEXTS = 4
 """The distance on general text is measured on every fourth of its texts, for the same reason: each text that is read
 for it is read twice more."""
+
+
 def measure_forgetting(
     contest: Contest,
     prompts: Sequence[list[int]] = (),
@@ -125,9 +127,7 @@ def _harness(contest: Contest) -> Iterator[Measure]:
     for one in paired(found["base"], found["tuned"]):
         scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
         better = one.higher_is_better
-        yield _scored(
-            f"lm-eval-{one.task}", what, scores, contest.recipe, metric=one.metric, higher_is_better=better
-        )
+        yield _scored(f"lm-eval-{one.task}", what, scores, contest.recipe, metric=one.metric, higher_is_better=better)
 
 
 def _scored(

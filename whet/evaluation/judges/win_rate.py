@@ -23,9 +23,7 @@ SAME = 1e-9
 """Scores closer than this are equal."""
 
 
-def measure_wins(
-    lines: Sequence[dict[str, Any]], rows: Sequence[Row], rewards: Rewards, seed: int
-) -> dict[str, Any]:
+def measure_wins(lines: Sequence[dict[str, Any]], rows: Sequence[Row], rewards: Rewards, seed: int) -> dict[str, Any]:
     """The key `wins` of evaluation.json, for the answers in the lines of answers.jsonl."""
     by_index = {row.index: row for row in rows}
     asked = [by_index[line["row"]] for line in lines]

@@ -142,9 +142,7 @@ def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
         return one
     said = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
     said += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
-    return Opponent(
-        one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}"
-    )
+    return Opponent(one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}")
 
 
 def expected_tokens(setting: Setting, lines: Lines) -> float:

@@ -120,9 +120,7 @@ def _referred(recipe: Recipe, method: Measures, source: Source, validation: floa
     return min(source.tokens, recipe.steps * method.mean_step(recipe, source)) + validation
 
 
-def _measured(
-    recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any, share: float
-) -> dict[str, Any]:
+def _measured(recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any, share: float) -> dict[str, Any]:
     """Test rows read by both sides, and answered where the metric asks for words."""
     rows, tokens = source.test_rows, _tokens(source.test)
     likelihoods = 0 if method.rewards else share * tokens

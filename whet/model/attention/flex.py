@@ -53,9 +53,7 @@ def block_mask(batch: Batch, tokens: int, window: int | None) -> BlockMask:
     return BlockMask.from_kv_blocks(*_blocks(visible, tokens, device), BLOCK_SIZE=BLOCK, mask_mod=visible)
 
 
-def _blocks(
-    visible: Callable[..., Tensor], tokens: int, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _blocks(visible: Callable[..., Tensor], tokens: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """For each block of queries: how many blocks of keys it sees in part, and which; how many as a whole, and which.
 
     Pairs are looked at for a few blocks of queries at a time: all T x T of them would take 1 GB for 32,768 tokens.

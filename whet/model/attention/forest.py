@@ -240,9 +240,7 @@ def _refuse_foreign(
     kwargs: dict[str, Any],
 ) -> None:
     """Raise ModelError for whatever would change the attention without the forest knowing."""
-    extra = [
-        name for name, value in kwargs.items() if isinstance(value, Tensor) and name not in UNUSED_TENSORS
-    ]
+    extra = [name for name, value in kwargs.items() if isinstance(value, Tensor) and name not in UNUSED_TENSORS]
     if extra:
         raise _unfit(module, f"is given {', '.join(extra)}")
     if kwargs.get("is_causal") is False or getattr(module, "is_causal", True) is False:

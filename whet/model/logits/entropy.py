@@ -16,9 +16,7 @@ from whet.model.logits.logprob import Head, chunks, wide
 def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
     """-sum p log p in nats at each position, shape (N,), float32; differentiable. Chunks are computed again in
     backward."""
-    parts = [
-        checkpoint(_entropy, hidden_ND[rows], head, use_reentrant=False) for rows in chunks(len(hidden_ND), head)
-    ]
+    parts = [checkpoint(_entropy, hidden_ND[rows], head, use_reentrant=False) for rows in chunks(len(hidden_ND), head)]
     return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
 
 

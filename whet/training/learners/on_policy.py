@@ -109,6 +109,7 @@ class OnPolicy(BaseLearner, Generic[Settings]):
             apart = float((batch.sampled_N - batch.old_N).sum())
             batch.facts["sampler_kl"] = (apart, float(len(policy_N)))
 
+
 def shaped(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""
     if settings.overlong != "penalise":
