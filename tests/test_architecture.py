@@ -336,21 +336,22 @@ def test_every_key_of_the_recipe_is_read_by_the_code() -> None:
 # ---- the pages that describe the house
 
 
-def readme_rooms() -> dict[str, tuple[bool, str]]:
-    """Room -> (is it a room to come?, purpose), from the table of rooms in README.md."""
-    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
-    rows = (re.fullmatch(r"\| `whet/(\w+)(?:/|\.py)`( \(later\))? \| (.+) \|", line) for line in lines)
-    return {row[1]: (bool(row[2]), row[3].strip()) for row in rows if row}
+def readme_rooms() -> tuple[dict[str, str], list[str]]:
+    """Each room of README's table with its purpose, and the places that it keeps for later."""
+    read = (ROOT / "README.md").read_text("utf-8")
+    rows = (re.fullmatch(r"\| `whet/(\w+)(?:/|\.py)` \| (.+) \|", line) for line in read.splitlines())
+    later = re.search(r"^Places that are kept for later: (.*?)\n\n", read, re.MULTILINE | re.DOTALL)
+    assert later, "README names the places that are kept"
+    return {row[1]: row[2].strip() for row in rows if row}, re.findall(r"`(\w+)`\s\(", later[1])
 
 
 def test_readme_lists_every_room_with_its_purpose() -> None:
     rooms = {room for path in sources() if (room := room_of(path))}
-    listed = readme_rooms()
-    assert list(listed) == ORDER, "the table stands in the order of imports"
-    later = [room for room, (is_later, _) in listed.items() if is_later]
+    listed, later = readme_rooms()
+    assert list(listed) == [room for room in ORDER if room not in LATER], "the table stands in the order of imports"
     assert later == LATER and not set(later) & rooms, f"they are there now: {sorted(set(later) & rooms)}"
-    assert rooms | set(later) == set(ORDER), f"neither there nor for later: {sorted(set(ORDER) - rooms - set(later))}"
-    assert all(len(purpose.split()) >= 4 for _, purpose in listed.values())
+    assert rooms == set(listed), f"not in both: {sorted(rooms ^ set(listed))}"
+    assert all(len(purpose.split()) >= 4 for purpose in listed.values())
 
 
 def pages() -> list[Path]:

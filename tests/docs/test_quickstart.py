@@ -56,7 +56,7 @@ def missing(shown: str, printed: str) -> list[str]:
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Step, str]]]:
     """The folder in which the page's commands ran, and each step with what it printed."""
     folder = tmp_path_factory.mktemp("quickstart")
-    (folder / "docs").symlink_to(ROOT / "docs")
+    (folder / "recipes").symlink_to(ROOT / "recipes")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     told = []
@@ -99,6 +99,6 @@ def test_the_notebook_does_the_same(done: tuple[Path, list[tuple[Step, str]]], m
 
 
 def test_the_pages_file_is_made_up() -> None:
-    lines = (ROOT / "docs" / "tickets.jsonl").read_text("utf-8").splitlines()
+    lines = (ROOT / "recipes" / "data" / "tickets.jsonl").read_text("utf-8").splitlines()
     made = [(row["prompt"], json.loads(row["completion"])["intent"]) for row in generate(660, seed=4)]
     assert [json.loads(line) for line in lines] == [{"text": t, "label": c} for t, c in made if c in CLASSES]

@@ -1,1 +1,1 @@
-"""Was it worth it? Scores of answers, the paired verdict, forgetting, and the report of a run."""
+"""Was it worth it? Scores of answers, opponents, the paired verdict, forgetting, and studies of runs."""

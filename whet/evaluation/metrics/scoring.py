@@ -3,17 +3,15 @@
     json         1 when the answer parses to exactly the reference's object; details: validity, F1 over fields
     accuracy     1 when the answer is the label
     exact-match  1 when the answer is the reference, apart from case, spaces and a final period
-    tool-call    1 when the answer makes the reference's calls, whatever their order
-    (whet/evaluation/metrics/tool_calls.py); of a
-                 turn that calls nothing, when the answer is the reference, as exact-match has it
+    tool-call    1 when the answer makes the reference's calls, whatever their order (tool_calls.py); of a turn that
+                 calls nothing, when the answer is the reference, as exact-match has it
     rouge-l      F1 of the longest common subsequence of words (Lin 2004, aclanthology.org/W04-1013)
     chrf         character n-gram F-score (Popovic 2015, aclanthology.org/W15-3049), from sacrebleu
     nll          probability per token of the reference, exp(-nll / tokens); scored by `likelihood`
-    preference-accuracy   1 when the chosen answer of a pair is the likelier one
-    (whet/evaluation/metrics/preference_accuracy.py) mark-accuracy         1 when a good answer became likelier, or a
-    bad one less likely (whet/evaluation/metrics/mark_accuracy.py) file.py:function      what a function of the user's
-    says, higher is better, not always within 0..1
-                          (whet/evaluation/metrics/user_function.py)
+    preference-accuracy   1 when the chosen answer of a pair is the likelier one (preference_accuracy.py)
+    mark-accuracy         1 when a good answer became likelier, or a bad one less likely (mark_accuracy.py)
+    file.py:function      what a function of the user's says, higher is better, not always within 0..1
+                          (user_function.py)
 
 An answer is scored as it stands: JSON inside a code fence is not JSON for the program that reads it. What it says apart
 from its form is a figure of its own (whet/evaluation/content.py).
