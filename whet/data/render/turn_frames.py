@@ -1,8 +1,8 @@
 """What a template writes around the words of a turn, learned from one conversation and proved on the next.
 
 `turn_spans.locate` finds a turn by rendering the conversation with a sentinel in its place: three renderings a turn.
-The next conversation of the same shape (whet/data/render/field_coverage.py) is expected to stand in the same frames. It is
-proved on its own rendering: the prompt that serving would render, the header, the very words of the message and the
+The next conversation of the same shape (whet/data/render/field_coverage.py) is expected to stand in the same frames. It
+is proved on its own rendering: the prompt that serving would render, the header, the very words of the message and the
 stop must follow each other in the text. Where they do not, the row is located the long way.
 """
 
