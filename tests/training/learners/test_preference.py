@@ -213,7 +213,9 @@ def anchored(folder: Path, loss: str, name: str, observer: Silent) -> Run:
 
 @pytest.mark.parametrize(("loss", "side"), [("apo-zero", 1), ("apo-down", -1)])
 def test_an_anchored_run_moves_the_chosen_answers_its_own_way(tmp_path: Path, loss: str, side: int) -> None:
-    lines = anchored(tmp_path, loss, "whole", Silent()).metrics()
+    run = anchored(tmp_path, loss, "whole", Silent())
+    assert isinstance(run.recipe.method, Dpo) and run.recipe.method.beta == 0.1
+    lines = run.metrics()
     begun, ended = (line["validation_loss"] for line in lines if "validation_loss" in line)
     assert begun == pytest.approx(AT_THE_BASE[loss], abs=1e-6) and ended < 0.1
     first, *_, last = (line for line in lines if "margin" in line)
