@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from importlib import import_module
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,10 +18,12 @@ from torch.nn import functional
 from tests.tiny_models import segments_of
 from whet.data.batches.forest import build_batch
 from whet.losses.preference import OBJECTIVES, answer_sums, answers_of, log1mexp, preference_loss, sigmoid
+from whet.recipe.methods.dpo import BETA
 from whet.recipe.schema import Dpo
 
 PAIRS = 7
 CPU = SimpleNamespace(device="cpu")
+REFERENCED = [name for name, objective in OBJECTIVES.items() if objective.needs_reference]
 Numbers = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -45,6 +48,8 @@ def by_trl(kind: str, policy: torch.Tensor, reference: torch.Tensor, tokens: tor
         "F": functional,
         "chosen_scores": policy[0] - reference[0],
         "rejected_scores": policy[1] - reference[1],
+        "chosen_logratios": policy[0] - reference[0],
+        "rejected_logratios": policy[1] - reference[1],
         "completion_mask": (torch.arange(longest) < tokens.reshape(-1, 1)).long(),
     }
     exec(textwrap.dedent("\n".join(lines[begin : end + 1])), names)
@@ -76,7 +81,7 @@ def assert_same(mine: tuple[torch.Tensor, torch.Tensor], loss: torch.Tensor, gra
 
 
 @pytest.mark.parametrize("beta", [0.05, 0.1, 1.0, 5.0])
-@pytest.mark.parametrize("kind", ["sigmoid", "sigmoid-norm", "hinge", "ipo"])
+@pytest.mark.parametrize("kind", REFERENCED)
 def test_the_loss_and_its_gradient_are_trls(kind: str, beta: float) -> None:
     for seed in range(4):
         policy, reference, tokens = numbers(seed)
@@ -113,6 +118,10 @@ def test_orpo_and_its_gradient_are_trls() -> None:
         assert_same(ours("orpo", (policy, reference, tokens), 0.1, sft_weight=1.0), expected, theirs.grad)
 
 
+def logistic(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
 def softplus(x: np.ndarray) -> np.ndarray:
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
 
@@ -122,6 +131,8 @@ FORMS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarra
     "sigmoid-norm": lambda p, r, n, b: softplus(-b * ((p[0] - r[0]) / n[0] - (p[1] - r[1]) / n[1])),
     "hinge": lambda p, r, n, b: np.maximum(0, 1 - b * ((p[0] - r[0]) - (p[1] - r[1]))),
     "ipo": lambda p, r, n, b: ((p[0] - r[0]) / n[0] - (p[1] - r[1]) / n[1] - 1 / (2 * b)) ** 2,
+    "apo-zero": lambda p, r, n, b: logistic(b * (p[1] - r[1])) - logistic(b * (p[0] - r[0])) + 1,
+    "apo-down": lambda p, r, n, b: logistic(b * (p[0] - r[0])) - logistic(b * ((p[0] - r[0]) - (p[1] - r[1]))) + 1,
     "simpo": lambda p, r, n, b: softplus(-(b * p[0] / n[0] - b * p[1] / n[1] - 0.7)),
     "orpo": lambda p, r, n, b: b * softplus(-(np.log(odds(p[0] / n[0])) - np.log(odds(p[1] / n[1])))),
 }
@@ -153,7 +164,7 @@ def test_the_loss_and_its_gradient_are_the_papers(kind: str, sft_weight: float) 
         torch.testing.assert_close(mine[1].double(), torch.from_numpy(slope), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["simpo", "orpo"])
+@pytest.mark.parametrize("kind", sorted(set(OBJECTIVES) - set(REFERENCED)))
 def test_a_loss_without_a_reference_does_not_look_at_one(kind: str) -> None:
     policy, reference, tokens = numbers(0)
     settings = settings_of(kind)
@@ -161,11 +172,49 @@ def test_a_loss_without_a_reference_does_not_look_at_one(kind: str) -> None:
     assert torch.equal(without, preference_loss(policy, reference, tokens, settings).total)
 
 
-@pytest.mark.parametrize("kind", ["sigmoid", "sigmoid-norm", "hinge", "ipo"])
+@pytest.mark.parametrize("kind", REFERENCED)
 def test_a_loss_with_a_reference_does_not_do_without(kind: str) -> None:
     policy, _, tokens = numbers(0)
     with pytest.raises(ValueError, match="what the base says"):
         preference_loss(policy, None, tokens, settings_of(kind))
+
+
+def test_the_recipe_offers_the_losses_that_there_are_and_has_a_beta_for_each() -> None:
+    offered = get_args(Dpo.model_fields["loss"].annotation)
+    assert set(offered) == set(OBJECTIVES) == set(BETA) == set(FORMS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen", "rejected", "falls"),
+    [
+        ("apo-zero", 0.0, 0.0, (-0.25, 0.25)),
+        ("apo-zero", 2.0, -3.0, (-0.1050, 0.0452)),
+        ("apo-zero", -2.0, -3.0, (-0.1050, 0.0452)),
+        ("apo-down", 0.0, 0.0, (0.0, 0.25)),
+        ("apo-down", 0.0, -2.0, (0.1450, 0.1050)),
+        ("apo-down", -1.0, -3.0, (0.0916, 0.1050)),
+        ("apo-down", -1.0, -2.0, (0.0, 0.1966)),
+    ],
+)
+@pytest.mark.parametrize("beta", [0.1, 1.0])
+def test_apo_moves_each_answer_from_where_the_base_has_it(
+    kind: str, chosen: float, rejected: float, falls: tuple[float, float], beta: float
+) -> None:
+    """Slopes by hand, s(x) (1 - s(x)) with s the logistic function, of answers whose rewards are given: below 0 the
+    answer becomes likelier."""
+    policy = torch.tensor([[chosen], [rejected]]) / beta - 30
+    policy.requires_grad_(True)
+    preference_loss(policy, torch.full((2, 1), -30.0), torch.ones(2, 1), settings_of(kind, beta)).total.backward()
+    assert policy.grad is not None
+    torch.testing.assert_close(policy.grad.flatten() / beta, torch.tensor(falls), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["apo-zero", "apo-down"])
+def test_apo_leaves_a_pair_alone_that_is_far_along(kind: str) -> None:
+    goal = torch.tensor([[50.0], [-50.0]] if kind == "apo-zero" else [[-50.0], [-100.0]], requires_grad=True)
+    out = preference_loss(goal, torch.zeros(2, 1), torch.ones(2, 1), settings_of(kind, 1.0))
+    out.total.backward()
+    assert 0 <= out.total.item() < 1e-6 and goal.grad is not None and goal.grad.abs().max() < 1e-6
 
 
 def test_a_certain_answer_gives_finite_odds_and_gradients() -> None:

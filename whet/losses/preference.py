@@ -111,6 +111,23 @@ def ipo(difference_P: Tensor, beta: float) -> Tensor:
     return (difference_P - 1 / (2 * beta)) ** 2
 
 
+def apo_zero(reward_2P: Tensor) -> Tensor:
+    """Anchored preference optimisation (D'Oosterlinck et al. 2024, arXiv 2408.06266, eq. 7, plus 1, as TRL writes it).
+
+    Each answer is held against the base alone: the chosen one gains, the rejected one loses, and each is left alone
+    where its sigmoid is flat.
+    """
+    return (-reward_2P[0]).sigmoid() + reward_2P[1].sigmoid()
+
+
+def apo_down(reward_2P: Tensor) -> Tensor:
+    """The same paper's eq. 8, plus 1: the chosen answer loses, too, and the rejected one loses more.
+
+    At the base the two pulls on the chosen answer cancel; it falls as long as the margin is larger than its own reward.
+    """
+    return reward_2P[0].sigmoid() + (reward_2P[1] - reward_2P[0]).sigmoid()
+
+
 def log_odds_ratio(mean_2P: Tensor) -> Tensor:
     """log of odds(chosen) / odds(rejected), where odds = p / (1 - p) and p is the geometric mean probability of a
     token (Hong et al. 2024, arXiv 2403.07691, eqs. 4 and 5)."""
@@ -143,6 +160,16 @@ def _ipo_cost(nats_2P: Tensor, settings: Dpo) -> Tensor:
     return ipo(nats_2P[0] - nats_2P[1], settings.beta)
 
 
+def _apo_zero_cost(nats_2P: Tensor, settings: Dpo) -> Tensor:
+    assert settings.beta is not None, "the rules fill it in"
+    return apo_zero(settings.beta * nats_2P)
+
+
+def _apo_down_cost(nats_2P: Tensor, settings: Dpo) -> Tensor:
+    assert settings.beta is not None, "the rules fill it in"
+    return apo_down(settings.beta * nats_2P)
+
+
 def _simpo_cost(nats_2P: Tensor, settings: Dpo) -> Tensor:
     assert settings.gamma is not None, "the rules fill it in"
     return sigmoid(_margin(nats_2P, settings) - settings.gamma, settings.label_smoothing)
@@ -171,6 +198,8 @@ OBJECTIVES = {
     "sigmoid-norm": Objective(_mean_ratio, _sigmoid_cost),  # Tulu 3 (Lambert et al. 2024, arXiv 2411.15124, section 5)
     "hinge": Objective(_ratio, _hinge_cost),  # SLiC's form (arXiv 2309.06657)
     "ipo": Objective(_mean_ratio, _ipo_cost),
+    "apo-zero": Objective(_ratio, _apo_zero_cost),
+    "apo-down": Objective(_ratio, _apo_down_cost),
     "simpo": Objective(_mean, _simpo_cost, needs_reference=False),  # Meng et al. 2024, arXiv 2405.14734, eq. 6
     "orpo": Objective(_mean, _orpo_cost, needs_reference=False),  # Hong et al. 2024, arXiv 2403.07691, eqs. 6 and 7
 }

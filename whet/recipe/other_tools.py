@@ -157,6 +157,7 @@ METHODS = {
     **dict.fromkeys(("finetune", "fine-tune", "finetuning", "supervised", "instruct", "chat"), "set method: sft"),
     **dict.fromkeys(("cpt", "pt", "lm", "clm", "continued-pretraining"), "set method: pretrain"),
     **dict.fromkeys(("orpo", "simpo", "ipo", "hinge"), "it is a loss of dpo: method: {kind: dpo, loss: ...}"),
+    "apo": "set method: {kind: dpo, loss: apo-zero}, or loss: apo-down where the base writes better than both answers",
     "rlhf": "set method: dpo for pairs; grpo, rloo or ppo for rewards",
     "rm": "set method: reward",
     "classification": "set method: classify",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.tiny_models import segments_of, tiny
 from whet.data.batches.forest import build_batch, path_to
@@ -54,19 +56,29 @@ def method(adapter: Lora | Full, settings: Dpo, **sizes: int) -> Preference:
     return Preference(policy, source, settings, read_references(policy, first_reading(source, [], 1000)))
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "sigmoid-norm", "hinge", "ipo"])
+AT_THE_BASE = {
+    "sigmoid": math.log(2),
+    "sigmoid-norm": math.log(2),
+    "hinge": 1.0,
+    "ipo": (1 / (2 * 0.1)) ** 2,
+    "apo-zero": 1.0,
+    "apo-down": 1.0,
+}
+"""The cost of a pair before the first step, with a beta of 0.1."""
+
+
+@pytest.mark.parametrize("loss", AT_THE_BASE)
 @pytest.mark.parametrize("adapter", [Lora(rank=4, alpha=8.0), Full()], ids=["lora", "full"])
 def test_the_first_step_begins_at_the_base(adapter: Lora | Full, loss: str) -> None:
     settings = Dpo(loss=loss, beta=0.1)  # type: ignore[arg-type]
     preference = method(adapter, settings)
-    expected = {"sigmoid": math.log(2), "sigmoid-norm": math.log(2), "hinge": 1.0, "ipo": (1 / (2 * 0.1)) ** 2}[loss]
     seen = 0
     for step in range(preference.source.steps_per_epoch):
         for batch in preference.batches(step):
             out = preference.loss(batch)
             total, count = out.metrics["loss"]
             assert count == batch.weight == len(answers_of(batch)[0])
-            assert total / count == pytest.approx(expected, rel=1e-6)
+            assert total / count == pytest.approx(AT_THE_BASE[loss], rel=1e-6)
             for name in ("margin", "reward_chosen", "reward_rejected", "accuracy"):
                 assert out.metrics[name][0] == 0.0, f"{name} must be exactly 0"
             out.total.backward()
@@ -174,3 +186,50 @@ def test_a_run_on_pairs_picks_dpo_says_why_and_starts_at_ln_2(tmp_path: Path) ->
     steps = [line for line in lines if "margin" in line]
     assert steps[0]["margin"] == 0.0 and steps[0]["grad_norm"] > 0
     assert steps[-1]["margin"] > 0
+
+
+class Killed(Silent):
+    """Ends the run after its third step, as a kill would."""
+
+    def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
+        if "loss" in facts and step == 3:
+            raise KeyboardInterrupt
+
+
+def anchored(folder: Path, loss: str, name: str, observer: Silent) -> Run:
+    """A run of five steps, begun or gone on with."""
+    data = folder / "pairs.jsonl"
+    rows = [
+        {"prompt": f"Where is parcel {n}?", "chosen": f"Parcel {n} is on its way.", "rejected": f"Who knows, {n}?"}
+        for n in range(60)
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = [f"method={{kind: dpo, loss: {loss}}}", "steps=5", "learning_rate=2e-3", "batch_tokens=1000"]
+    settings += ["checkpoint_every=2", "evaluate.every=5", "evaluate.early_stop=false", "split.near_duplicates=false"]
+    run = Run.create(folder / "runs", load_recipe(data, settings), name)
+    train(open_session(run.recipe, run, method_of, observer), observer)
+    return run
+
+
+@pytest.mark.parametrize(("loss", "side"), [("apo-zero", 1), ("apo-down", -1)])
+def test_an_anchored_run_moves_the_chosen_answers_its_own_way(tmp_path: Path, loss: str, side: int) -> None:
+    run = anchored(tmp_path, loss, "whole", Silent())
+    assert isinstance(run.recipe.method, Dpo) and run.recipe.method.beta == 0.1
+    lines = run.metrics()
+    begun, ended = (line["validation_loss"] for line in lines if "validation_loss" in line)
+    assert begun == pytest.approx(AT_THE_BASE[loss], abs=1e-6) and ended < 0.1
+    first, *_, last = (line for line in lines if "margin" in line)
+    assert first["accuracy"] == 0.0 and last["accuracy"] == 1.0
+    assert last["reward_rejected"] < last["reward_chosen"] and side * last["reward_chosen"] > 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["apo-zero", "apo-down"])
+def test_an_anchored_run_that_was_killed_resumes_to_the_bit(tmp_path: Path, loss: str) -> None:
+    whole = anchored(tmp_path, loss, "whole", Silent())
+    with pytest.raises(KeyboardInterrupt):
+        anchored(tmp_path, loss, "cut", Killed())
+    cut = anchored(tmp_path, loss, "cut", Silent())
+    one, other = (load_file(str(run.model / "adapter_model.safetensors")) for run in (whole, cut))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    assert [line.get("loss") for line in whole.metrics()] == [line.get("loss") for line in cut.metrics()]

@@ -14,10 +14,27 @@ from whet.recipe.strict import Conflict
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
 
-BETA = {"sigmoid": 0.1, "hinge": 0.1, "ipo": 0.1, "sigmoid-norm": 5.0, "simpo": 2.0, "orpo": 0.1}
+BETA = {
+    "sigmoid": 0.1,
+    "sigmoid-norm": 5.0,
+    "ipo": 0.1,
+    "hinge": 0.1,
+    "apo-zero": 0.1,
+    "apo-down": 0.1,
+    "simpo": 2.0,
+    "orpo": 0.1,
+}
 """By the loss. The reward of a token is smaller than that of an answer, so losses that take the mean want more: 5 in
-Tulu 3 (sigmoid-norm), 2 to 2.5 for SimPO's authors. ORPO's is its lambda, 0.1 in its paper."""
-SOURCES = {"sigmoid-norm": "Tulu 3", "simpo": "SimPO's authors", "orpo": "ORPO's lambda"}
+Tulu 3 (sigmoid-norm), 2 to 2.5 for SimPO's authors. ORPO's is its lambda, 0.1 in its paper. APO's authors trained with
+0.1 (D'Oosterlinck et al., section 5.2 of the published version, doi 10.1162/tacl_a_00748, as TRL's documentation cites
+it)."""
+SOURCES = {
+    "sigmoid-norm": "Tulu 3",
+    "apo-zero": "APO's authors",
+    "apo-down": "APO's authors",
+    "simpo": "SimPO's authors",
+    "orpo": "ORPO's lambda",
+}
 GAMMA = 0.5
 """SimPO's margin: TRL's default; its authors' values are 0.3 to 1.6, by model (arXiv 2405.14734)."""
 ORPO_UNDER_SFT = 4.0
@@ -33,8 +50,10 @@ class Dpo(Preferences):
     chosen_because: ClassVar[str] = "The rows are pairs of a chosen and a rejected answer."
 
     kind: Literal["dpo"] = "dpo"
-    loss: Literal["sigmoid", "sigmoid-norm", "ipo", "hinge", "simpo", "orpo"] = Field(
-        default="sigmoid", description="sigmoid is DPO itself; simpo and orpo need no reference."
+    loss: Literal["sigmoid", "sigmoid-norm", "ipo", "hinge", "apo-zero", "apo-down", "simpo", "orpo"] = Field(
+        default="sigmoid",
+        description="sigmoid is DPO itself; apo-zero is for chosen answers that are better than the base's own, "
+        "apo-down for worse ones; simpo and orpo need no reference.",
     )
     beta: float | None = Field(
         default=None, gt=0, description="What a nat is worth; lower moves the model further. Default by the loss."
