@@ -215,10 +215,10 @@ KNOWN = {
     "store/environment.py": {"/proc"},
     "store/container.py": {"/proc", "/sys"},
     "model/memory.py": {"ctypes"},
-    "model/quantise_load.py": {"ctypes"},
-    "reward/guard.py": {"ctypes", "resource"},
-    "reward/layers.py": {"ctypes", "geteuid"},
-    "reward/sandbox.py": {"geteuid", "killpg"},
+    "model/quantised/load.py": {"ctypes"},
+    "rewards/sandbox/guard.py": {"ctypes", "resource"},
+    "rewards/sandbox/layers.py": {"ctypes", "geteuid"},
+    "rewards/sandbox/process.py": {"geteuid", "killpg"},
 }
 """Where each such call stands; the tests above have each. The sandbox's run on Linux alone, behind a refusal; what
 forks says so by its name (data/workers.py)."""
@@ -241,3 +241,4 @@ def test_no_other_file_asks_a_system_for_what_it_may_not_have() -> None:
                 names |= {top for top in ("/proc", "/sys") if node.value.startswith(top)}
     unknown = {path: names - KNOWN.get(path, set()) for path, names in found.items()}
     assert not {path: names for path, names in unknown.items() if names}
+    assert set(KNOWN) <= set(found), "a file of the list has moved"

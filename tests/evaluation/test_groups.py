@@ -9,6 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from tests.evaluation.made_up_contest import made_up_contest
+from whet.evaluation import contest
 from whet.evaluation.forgetting import measure as cost
 from whet.evaluation.forgetting.measures import kl_measure
 from whet.evaluation.forgetting.suites import read_suite
@@ -80,12 +82,11 @@ def test_a_suite_that_has_the_column(tmp_path: Path, monkeypatch: pytest.MonkeyP
         right = [row.reference for row in suite.rows]
         return [Says(text if side.name == "base" or hit else "?") for text, hit in zip(right, RIGHT, strict=True)]
 
-    monkeypatch.setattr(cost, "ask", answers)
+    monkeypatch.setattr(contest, "ask", answers)
     monkeypatch.setattr(cost, "answer_tokens", lambda rows, origin: 4)
-    sides = [cast(Any, type("Side", (), {"name": name})) for name in ("base", "tuned")]
     renderer = cast(Any, type("Renderer", (), {"prompt_ids": staticmethod(lambda prompt, tools: [])}))
     recipe = Recipe(data="x", columns=Columns(group="talk"))
-    found = cost._suite(sides[0], sides[1], cast(Any, None), renderer, suite, recipe, lambda n: None)
+    found = cost._suite(made_up_contest(recipe, suite.rows, renderer), suite, 0, 2 * len(suite.rows))
     assert found.loss == pytest.approx(1 - RIGHT.mean()) and "by clusters" in found.details["test"]
 
 

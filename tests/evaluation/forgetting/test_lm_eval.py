@@ -9,11 +9,12 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
 
+from tests.evaluation.made_up_contest import made_up_contest
 from whet import api
 from whet.data.render.renderer import Renderer
 from whet.errors import InputError
@@ -171,9 +172,8 @@ def test_where_lower_is_better_a_rise_is_the_loss(
     found = {"base": [0.0] * 150 + [1.0] * 50, "tuned": [after] * 200}
     package.simple_evaluate = lambda model, **_: {"samples": {"typos": samples(wrong=found[model])}}
     monkeypatch.setattr(harness, "lm_of", lambda side, origin, renderer: side.name)
-    sides: Any = (SimpleNamespace(name="base"), SimpleNamespace(name="tuned"))
     recipe = Recipe(data="x", forgetting=Forgetting(lm_eval=["typos"]))
-    (measure,) = cost._harness(sides[0], sides[1], cast(Any, None), cast(Any, None), recipe)
+    (measure,) = cost._harness(made_up_contest(recipe, [], None))
     assert measure.loss == after - 0.25 and measure.low <= measure.loss <= measure.high and measure.word == word
     assert ("score +75.0 points" in measure.statement) == (word == "lost")
     row = measure_row(asdict(measure))
