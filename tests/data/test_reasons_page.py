@@ -13,7 +13,7 @@ CODE = {"RowRefused": 0, "drop": 1}
 
 def reasons_of_the_code() -> set[str]:
     found = set[str]()
-    for file in (ROOT / "whet" / "data").glob("*.py"):
+    for file in (ROOT / "whet" / "data").rglob("*.py"):
         for call in (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)):
             name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
             given = call.args[CODE[name] :][:1] if name in CODE else []
