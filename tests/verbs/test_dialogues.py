@@ -10,13 +10,9 @@ import pytest
 
 from tests.evaluation.dialogues import dialogues
 from whet import api
-from whet.data.prepare import prepared_of
-from whet.evaluation.models import Side
+from whet.evaluation.contest import open_contest
 from whet.evaluation.studies.interpolation import _Reader
 from whet.methods import method_of
-from whet.model.folder import read_facts
-from whet.model.open import open_model
-from whet.model.policy import Policy
 from whet.observer import Silent
 from whet.store.reading import read_lines
 from whet.store.run import Run
@@ -62,8 +58,7 @@ def test_a_failure_is_an_answer_and_not_a_row(root: Path, tuned: dict[str, Any])
 def test_a_point_nearer_to_the_base_is_scored_by_all_turns(root: Path, tuned: dict[str, Any]) -> None:
     run = Run.open(root / "runs" / "talk")
     session = open_session(run.recipe, run, method_of, Silent())
-    opened = open_model(run.model, read_facts(run.model), False, kernels=True)
-    prepared, renderer = prepared_of(session.source), session.renderer
-    rows = prepared.test_rows
-    reader = _Reader(opened, Side("tuned", Policy(opened.model, opened.use_forest)), renderer, run.recipe)
+    contest = open_contest(session, Silent())
+    rows = contest.prepared.test_rows
+    reader = _Reader(contest)
     assert reader.task(rows, "rouge-l") == pytest.approx(tuned["tuned"]["score"], abs=1e-9)
