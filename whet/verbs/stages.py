@@ -170,7 +170,7 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
 def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
     """`is_base` where no step was better than the start: what was saved then is the base."""
     started_as_base = not (recipe.method.has_head or recipe.method.random_start)
-    return {"is_base": True} if started_as_base and effort["stopped"].get("best_step") == 0 else {}
+    return {"is_base": True} if started_as_base and effort.get("stopped", {}).get("best_step") == 0 else {}
 
 
 def head(session: Session) -> dict[str, Any]:
