@@ -175,8 +175,11 @@ def is_run(name: Path | str, root: Path | str = DEFAULT_ROOT) -> bool:
     return any((one / "run.json").is_file() for one in (Path(name), Path(root) / name))
 
 
-def find_run(reference: str, root: Path | str = DEFAULT_ROOT) -> Run:
-    """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder."""
+def find_run(wanted: Run | str | Path, root: Path | str = DEFAULT_ROOT) -> Run:
+    """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder; a run is itself."""
+    if isinstance(wanted, Run):
+        return wanted
+    reference = str(wanted)
     name, _, version = reference.partition("@")
     known = {model.name for model in list_models(root)}
     if name not in known:

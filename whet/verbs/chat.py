@@ -12,8 +12,8 @@ from whet.data.render.renderer import Renderer
 from whet.errors import InputError
 from whet.generation.engine import Sampling, stream
 from whet.model.base import load_base, load_config, saved_tokenizer
-from whet.model.folder import prove_template, prove_weights, read_facts
-from whet.model.open import open_model
+from whet.model.folder import read_facts
+from whet.model.open import open_trained
 from whet.model.precision import choose_dtype, device
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python
@@ -53,9 +53,7 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
     if "head" in facts:
         what = "this model gives scores, not words"
         raise InputError(what, value=model, fix="use it with transformers: AutoModelForSequenceClassification")
-    prove_weights(facts, run.model)
-    opened = open_model(run.model, facts, run.recipe.trust_remote_code)
     tokenizer = saved_tokenizer(run.model)
     renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
-    prove_template(facts, renderer)
+    opened = open_trained(run, renderer=renderer, trust_remote_code=run.recipe.trust_remote_code, path="fused")
     return ChatSession(opened.model, tokenizer, renderer, opened.base.context)

@@ -30,7 +30,7 @@ def evaluate(
 ) -> RunResult:
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html. What was
     measured already as the run is now (model, test rows, settings) is not measured again unless `anew` says so."""
-    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found = registry.find_run(run, run_root)
     observer = observer or Silent()
     read_facts(found.model)
     found.refuse_changed_data()

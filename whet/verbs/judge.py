@@ -27,7 +27,7 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
     name = who if who is not None else login()
     if not name.strip():
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
-    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found = registry.find_run(run, run_root)
     return Judging(people.sit_down(found.folder, name))
 
 

@@ -74,7 +74,7 @@ class ModelList(Listing[NamedModel]):
 @in_python
 def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As ModelList.register. Raises RunFolderError for a run without a model, or a name that no model can have."""
-    found = run if isinstance(run, Run) else registry.find_run(run, run_root)
+    found = registry.find_run(run, run_root)
     if not found.model.is_dir():
         fix = "finish it: run the command that made it again"
         raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)

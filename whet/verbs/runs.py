@@ -84,7 +84,7 @@ def _cells(run: RunSummary) -> tuple[str, ...]:
 @in_python
 def show(run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As RunList.show."""
-    found = run if isinstance(run, Run) else find_run(run, run_root)
+    found = find_run(run, run_root)
     facts: dict[str, Any] = {"run": found.name, "status": found.status, "recipe": found.recipe}
     for name in FACTS:
         facts[name] = found.read_json(f"{name}.json") if (found.folder / f"{name}.json").exists() else None

@@ -98,7 +98,7 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
 
     The test rows are not looked at. Raises InputError for runs that learn no answers.
     """
-    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found = registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_without_answers(found.recipe)
     read_facts(found.model)
@@ -147,7 +147,7 @@ def compare(
         if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
             tune(recipe, run_root, name, observer)
     else:
-        found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+        found = registry.find_run(run, run_root)
         refuse_other_recipe(recipe, found)
     finished_before = (found.folder / "evaluation.json").exists()
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
@@ -168,7 +168,7 @@ def frontier(
     observer: Observer | None = None,
 ) -> FrontierResult:
     """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
-    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found = registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_no_way(found.recipe, found.name)
     if prompts is not None and not prompts.strip():
@@ -199,7 +199,7 @@ def take(
     run: Run | str | Path, scale: float, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
 ) -> RunResult:
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
-    found = run if isinstance(run, Run) else registry.find_run(str(run), run_root)
+    found = registry.find_run(run, run_root)
     refuse_no_way(found.recipe, found.name)
     if not 0 < scale <= 1:
         fix = "give a number above 0, which is the base itself, and at most 1, which is the model as it was trained"
