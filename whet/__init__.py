@@ -90,10 +90,12 @@ def __getattr__(name: str) -> Any:
     if name in MODULES:
         return importlib.import_module(f"whet.{name}")
     found = getattr(importlib.import_module(HOMES.get(name, "whet.api")), name)
+
     if name == "load_recipe":
         from whet.recipe.keywords import in_python
 
         return in_python(found)
+
     return found
 
 

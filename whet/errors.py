@@ -36,7 +36,10 @@ class WhetError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.where:
+            text = f"{self.where}: {self.what}"
+        else:
+            text = self.what
         if self.value is not None:
             text += f" (got {shorten(self.value)})"
         return without_hidden(f"{text}\n  fix: {self.fix}" if self.fix else text)  # names and words come from the data
@@ -99,7 +102,9 @@ def shorten(value: object, limit: int = 120) -> str:
 
 def count(number: int, noun: str, many: str = "") -> str:
     """`1 row`, `2 rows`; `many` is the plural where it is not the noun with an s."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {many or noun + 's'}"
+    if number == 1:
+        return f"{number:,} {noun}"
+    return f"{number:,} {many or noun + 's'}"
 
 
 def are(number: int) -> str:
@@ -112,4 +117,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     match = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     match = match or [other for other in names if other.lower() == name.lower()]  # SFT, DPO
-    return f"; did you mean {match[0]!r}?" if match else ""
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    return ""

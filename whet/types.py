@@ -70,7 +70,9 @@ class Row:
         if self.rejected is not None:
             return self.messages[: self.shared]
         answered = self.messages and self.messages[-1].get("role") == "assistant"
-        return self.messages[:-1] if answered else self.messages
+        if answered:
+            return self.messages[:-1]
+        return self.messages
 
     @property
     def shared(self) -> int:

@@ -22,6 +22,7 @@ def kept() -> Iterator[None]:
     if "whet.api" in sys.modules:
         yield
         return
+
     gc.disable()
     try:
         yield

@@ -126,6 +126,7 @@ def run(arguments: Sequence[str]) -> int:
     ask_with(agrees if sys.stdin.isatty() and sys.stderr.isatty() else None)
     silence(QUIET in arguments or arguments[:1] == ["-q"])
     wanted = [argument for argument in arguments if argument != QUIET] or ["--help"]
+
     try:
         with at_command_line():
             code = typer.main.get_command(app)(wanted, prog_name="whet", standalone_mode=False)
@@ -143,6 +144,7 @@ def run(arguments: Sequence[str]) -> int:
         code = STOPPED
     except Exception as error:
         return report(of_the_machine(error) or unexpected(error), as_json)
+
     if code in (STOPPED, TOLD_TO_STOP):
         return stopped(code, as_json, resumes=not RESUMES.isdisjoint(arguments[:1]))
     return code if isinstance(code, int) else 0
@@ -168,14 +170,20 @@ def of_the_machine(error: Exception) -> WhetError | None:
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
         if address_space_is_bounded():
             fix = "lift the limit of this shell (ulimit -v unlimited); or " + fix
-        what = str(error).splitlines()[0] if str(error) else "MemoryError"
+
+        if str(error):
+            what = str(error).splitlines()[0]
+        else:
+            what = "MemoryError"
         return OutOfMemoryError(f"not enough memory: {what}", fix=fix)
+
     known = explained(error, Path(getattr(error, "filename", None) or tempfile.gettempdir()))
     if isinstance(known, DiskFullError):
         return known
     if isinstance(error, OSError) and error.strerror:
         fix = "check the path, its permissions and the disk"
         return InputError(error.strerror.lower(), where=shorten(str(error.filename or "")), fix=fix)
+
     return None
 
 
@@ -192,7 +200,11 @@ def usage_error(error: typer.TyperException) -> WhetError:
     """A wrong command line in the form of all other errors."""
     say = getattr(error, "format_message", lambda: str(error))
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "whet"
+    if context:
+        command = context.command_path
+    else:
+        command = "whet"
+
     what, fix = say().strip(), f"{command} --help shows what there is"
     if context and (name := getattr(error, "option_name", None)):
         from whet.cli.unknown_option import way_out  # the recipe takes its time to import
@@ -202,6 +214,7 @@ def usage_error(error: typer.TyperException) -> WhetError:
             what, fix = what.partition(" (Possible options")[0], found  # those that only look alike
     elif context and getattr(error, "param", None) and "Example: " in (context.command.help or ""):
         fix = f"as in: {context.command.help.partition('Example: ')[2].splitlines()[0]}; {fix}"
+
     wrong = WhetError(what, fix=fix)
     wrong.exit_code = 2
     return wrong
@@ -211,11 +224,13 @@ def unexpected(error: Exception) -> WhetError:
     """A fault of Whet itself: the traceback goes to a file, or to stderr where no file can be written."""
     text = "".join(traceback.format_exception(error))
     path = Path(tempfile.gettempdir()) / f"whet-{datetime.now():%Y%m%d-%H%M%S-%f}.txt"
+
     try:
         path.write_text(f"whet {whet.__version__}: {' '.join(sys.argv)}\n\n{text}", "utf-8")
         place = f"the details are in {path}"
     except OSError:
         print(without_hidden(text), file=sys.stderr)
         place = "the details are above"
+
     what = f"this should not have happened: {type(error).__name__}: {error}"
     return WhetError(what, fix=f"{place}; please report them. The same command resumes a run")

@@ -87,8 +87,13 @@ class Lines:
         with self._lock:
             self._name, self._doing, self._at = without_hidden(name), "", None
             self._start = self._last = time.monotonic()
-            line = f"{self._name} ..." if total is None else f"{self._name}: {count(total, 'step')}"
+
+            if total is None:
+                line = f"{self._name} ..."
+            else:
+                line = f"{self._name}: {count(total, 'step')}"
             print(line, file=sys.stderr, flush=True)
+
         if self._over is None:
             self._over = threading.Event()
             threading.Thread(target=self._watch, args=(self._over,), daemon=True).start()
@@ -101,7 +106,11 @@ class Lines:
             if step % every and step != total and now - self._last < patience(now - self._start):
                 return
             self._last = now
-            left = f"  {(total - step) * (now - self._start) / step:.0f} s left" if total and 0 < step < total else ""
+
+            if total and 0 < step < total:
+                left = f"  {(total - step) * (now - self._start) / step:.0f} s left"
+            else:
+                left = ""
             print(f"  {self._name}{self._place()}  {describe(facts)}{left}".rstrip(), file=sys.stderr, flush=True)
 
     def pulse(self, text: str) -> None:

@@ -37,6 +37,7 @@ def cli_page() -> str:
     """Every verb with its example, arguments and options, under the headings of `whet --help`."""
     command: Any = typer.main.get_command(app)
     parts = [f"{WRITTEN}\n# The command line\n\n{command.help}\n{EXIT_CODES}"]
+
     groups: dict[str, list[str]] = {}
     for name, child in command.commands.items():
         groups.setdefault(child.rich_help_panel, []).append(command_section(name, child))
@@ -48,6 +49,7 @@ def cli_page() -> str:
 def command_section(name: str, command: Any, depth: int = 3) -> str:
     about, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
     lines = [f"{'#' * depth} whet {name}\n", about.strip() + "\n"]
+
     if example:
         lines.append(f"```sh\n{example.strip()}\n```\n")
     rows = [parameter_row(parameter) for parameter in command.params if not getattr(parameter, "hidden", False)]
@@ -60,10 +62,26 @@ def command_section(name: str, command: Any, depth: int = 3) -> str:
 
 def parameter_row(parameter: Any) -> str:
     option = parameter.param_type_name == "option"
-    shown = parameter.opts[0] if option else parameter.metavar or parameter.name
-    value = f" {parameter.metavar}" if option and not parameter.is_flag else ""
-    default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
-    default = "required" if parameter.required else default
+    if option:
+        shown = parameter.opts[0]
+    else:
+        shown = parameter.metavar or parameter.name
+
+    if option and not parameter.is_flag:
+        value = f" {parameter.metavar}"
+    else:
+        value = ""
+
+    if parameter.default in (None, False):
+        default = ""
+    else:
+        default = f"`{parameter.default}`"
+
+    if parameter.required:
+        default = "required"
+    else:
+        default = default
+
     return f"| `{shown}{value}` | {parameter.help or ''} | {default} |"
 
 
@@ -77,8 +95,10 @@ def recipe_page() -> str:
     ]
     for name, field in Recipe.model_fields.items():
         parts += group_sections(name, field)
+
     rewards = item_kinds(Grpo.model_fields["rewards"].annotation)
     parts.append("## Rewards\n\nThe items of `method.rewards` and `evaluate.wins`.\n")
+
     for kind, model in rewards.items():
         parts.append(f"### `{{kind: {kind}}}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, '')}")
     return "\n".join(parts)
@@ -88,14 +108,21 @@ def group_sections(name: str, field: FieldInfo, depth: int = 2) -> list[str]:
     """A section for each kind of a group of keys, and for the groups within it."""
     if item_kinds(field.annotation):
         return []  # the items of lists have a section of their own
+
     found = []
     told_apart = kinds(field.annotation)
     for model in told_apart.values() or [each for each in [submodel(field.annotation)] if each]:
-        title = f"{name}: {{kind: {model.model_fields['kind'].default}}}" if told_apart else name
+        if told_apart:
+            title = f"{name}: {{kind: {model.model_fields['kind'].default}}}"
+        else:
+            title = name
+
         heading = f"{'#' * depth} `{title}`"
         found.append(f"{heading}\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+
         for inner, inside in model.model_fields.items():
             found += group_sections(f"{name}.{inner}", inside, depth + 1)
+
     return found
 
 
@@ -118,7 +145,9 @@ def limit_of(item: Any) -> str:
     for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
         if hasattr(item, name):
             limit = getattr(item, name)
-            return f"{sign} {limit:,}" if isinstance(limit, int) else f"{sign} {limit:g}"
+            if isinstance(limit, int):
+                return f"{sign} {limit:,}"
+            return f"{sign} {limit:g}"
     return ""
 
 
@@ -128,6 +157,7 @@ def type_name(annotation: Any) -> str:
         return plain[annotation]
     if kinds(annotation):
         return "kind: " + " or ".join(kinds(annotation))
+
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return type_name(inner[0])
@@ -145,10 +175,14 @@ def default_of(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, BaseModel):
-        return f"`{getattr(value, 'kind')}`" if kinds(field.annotation) else "see below"
+        if kinds(field.annotation):
+            return f"`{getattr(value, 'kind')}`"
+        return "see below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return "" if value is None else f"`{value}`".replace("\n", "\\n")
+    if value is None:
+        return ""
+    return f"`{value}`".replace("\n", "\\n")
 
 
 def checks_page() -> str:
@@ -168,6 +202,7 @@ def fenced(page: str) -> str:
             lines.append("```" if inside else "\n```json")
             inside = not inside
         lines.append(line.removeprefix("    ") if inside else line)
+
     return "\n".join(lines)
 
 

@@ -95,7 +95,9 @@ def choices(chosen: Iterable[dict[str, Any]]) -> Table:
 
 
 def shortest(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else text_of(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return text_of(value)
 
 
 def result(screen: Screen, facts: dict[str, Any]) -> None:
@@ -105,6 +107,7 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
     for section in in_terminal():
         for line in section.line(facts) if section.line else ():
             say_line(screen, line)
+
     if facts.get("seconds") is not None:
         screen.say(told_effort(facts), style="dim")
     if facts.get("report"):

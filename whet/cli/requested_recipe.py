@@ -20,10 +20,16 @@ def asked_recipe(data: str, overrides: Sequence[Override] | None, planned: bool 
     recipe = load_recipe(data, overrides or [])
     if not planned or find_public(recipe.base) is None:
         refuse_missing_base(recipe.base)
-    data_of = [recipe.data] if isinstance(recipe.data, str) else recipe.data
+
+    if isinstance(recipe.data, str):
+        data_of = [recipe.data]
+    else:
+        data_of = recipe.data
+
     for name in [*data_of, recipe.test]:
         if name and hub.is_name(name):
             hub.refuse_unreached(name)
+
     return recipe
 
 

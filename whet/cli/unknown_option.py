@@ -15,10 +15,13 @@ def way_out(name: str, verb: str, known: list[str]) -> str:
     """The fix for the unknown option `name` of a verb with the `known` options; empty where nothing is known of it."""
     word = name.lstrip("-").lower()
     key = word.replace("-", "_")
+
     if word in DATA:
         return f"data is named without an option: whet {verb} tickets.jsonl"
     if word in OUT and "--runs" in known:
-        return "the folder of runs is --out FOLDER" if "--out" in known else "the folder of runs is --runs FOLDER"
+        if "--out" in known:
+            return "the folder of runs is --out FOLDER"
+        return "the folder of runs is --runs FOLDER"
     if word in NAMES and "--name" in known:
         return "the name of the run is --name NAME"
     if word in ("resume", "resume-from-checkpoint", "continue"):
@@ -29,14 +32,19 @@ def way_out(name: str, verb: str, known: list[str]) -> str:
         return ""
     if key in OTHERWISE:
         return OTHERWISE[key]
+
     full = OTHER_TOOLS.get(key) or OTHER_TOOLS.get(word) or _key(key)
     if not full:
         return ""
-    return f"use {option(full)}" if full in FLAGS and option(full) in known else f"use --set {full}=VALUE"
+    if full in FLAGS and option(full) in known:
+        return f"use {option(full)}"
+    return f"use --set {full}=VALUE"
 
 
 def _key(name: str) -> str:
     """The full name of a key of the recipe, given as it is or by its last part, where that is one key only."""
     found = [full for full, _ in all_keys() if name in (full, full.replace(".", "_"), full.rpartition(".")[2])]
     exact = [full for full in found if full == name]
-    return (exact or found)[0] if exact or len(found) == 1 else ""
+    if exact or len(found) == 1:
+        return (exact or found)[0]
+    return ""

@@ -66,13 +66,22 @@ class Preparer:
         segments: list[Segment] = []
         refused: list[tuple[int, str, str]] = []
         cut: dict[int, int] = {}
+
         prefix = self.recipe.method.prefix
-        front = None if prefix is None else front_of(renderer, prefix)
+        if prefix is None:
+            front = None
+        else:
+            front = front_of(renderer, prefix)
+
         unknown = 0
         for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
-                shown = self.lookup.learned(row) if self.lookup else None
+                if self.lookup:
+                    shown = self.lookup.learned(row)
+                else:
+                    shown = None
+
                 unknown += shown is not None and shown.oracle is None
                 tree = self._tree(shown.row if shown else row, raw, renderer, len(segments), front, cut)
             except RowRefused as refusal:
@@ -81,6 +90,7 @@ class Preparer:
             else:
                 rows.append(row)
                 segments += tree
+
         traits = describe(rows, self.recipe.split.near_duplicates)
         if not self.recipe.method.rows.answered:
             traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
@@ -101,11 +111,13 @@ class Preparer:
             prompted = renderer.render(replace(row, messages=with_system(method.prefix, row.messages)))
             refuse_other_front(row, rendered, prompted, front)
             return [root_of(self._fit(rendered, raw, cut, front.added), raw.index)]
+
         rendered = self._fit(renderer.render(row), raw, cut)
         if row.desirable is not None:
             return marked_segments(rendered, row.desirable, raw.index, position)
         if row.rejected is None:
             return [root_of(rendered, raw.index)]
+
         other = self._fit(renderer.render(replace(row, messages=row.rejected)), raw, cut)
         return pair_segments(rendered, other, raw.index, position)
 
@@ -114,12 +126,15 @@ class Preparer:
         if self.limit is None or len(rendered.ids) + added <= self.limit:
             return rendered
         room = max(0, self.limit - added)
+
         short = Rendered(rendered.ids[:room], rendered.weights[:room], rendered.text, rendered.spans)
         if self.recipe.too_long == "truncate" and short.supervised:
             cut[raw.index] = cut.get(raw.index, 0) + len(rendered.ids) - room
             return short
+
         what = f"{len(rendered.ids) + added} tokens, but the longest row may have {self.limit}"
         fix = "shorten the rows, raise max_tokens if the base allows it, or set too_long: truncate"
+
         if self.recipe.too_long == "truncate":
             what, fix = f"{what}, and what is to be learned begins after them", "shorten the prompts"
         raise RowRefused("too-long", what, where=raw.where, fix=fix)

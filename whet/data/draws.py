@@ -36,6 +36,7 @@ def drawn_together(rows: Sequence[Row], cluster_T: np.ndarray, near_duplicates: 
     keys = [row.passage if row.passage and common[row.passage] <= HALF * len(rows) else "" for row in rows]
     digests = [hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest() for key in keys]
     union.join_equal(np.array([digest if key else b"" for key, digest in zip(keys, digests, strict=True)], "S16"))
+
     if not near_duplicates and rows:
         union.join_all(clusters(Traits.of(rows), own_test=True))
     return union.roots()
@@ -47,6 +48,7 @@ def name_clusters(rows: Sequence[Row], cluster_T: np.ndarray) -> None:
     members: dict[int, list[Row]] = {}
     for row, number in zip(rows, cluster_T.tolist(), strict=True):
         members.setdefault(number, []).append(row)
+
     for together in members.values():
         if len(together) > 1:
             name = next((row.group for row in together if row.group), together[0].where)
@@ -75,11 +77,16 @@ def told(apart: Sequence[dict[str, Any]]) -> list[str]:
         found = [one for one in apart if one["kind"] == kind]
         if found:
             rows, places = sum(one["rows"] for one in found), ", ".join(one["where"] for one in found[:NAMED])
-            each = "have" if len(found) == 1 else f"are {len(found)} sets that each have"
+            if len(found) == 1:
+                each = "have"
+            else:
+                each = f"are {len(found)} sets that each have"
+
             more = ", ..." if len(found) > NAMED else ""
             said.append(
                 f"{count(rows, 'row')} {each} {what} (as {places}{more}): too many to be held out together, so "
                 "they stand on both sides of the split, and the verdict says nothing about other "
                 f"{'prompts' if kind == 'prompt' else 'templates'}."
             )
+
     return said

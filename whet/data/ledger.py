@@ -108,7 +108,12 @@ class Ledger:
         columns["fate"][row] = FATES.index(fate)
         columns["reason"][row] = self._reasons.number(reason)
         columns["tokens"][row], columns["supervised"][row] = tokens, supervised
-        columns["hash"][row] = int(hash, 16) if hash else 0
+
+        if hash:
+            columns["hash"][row] = int(hash, 16)
+        else:
+            columns["hash"][row] = 0
+
         if message:
             self._messages[row] = message
 
@@ -159,6 +164,7 @@ class Ledger:
         trained = fates == FATES.index("trained")
         cut = self._column("cut")[fates != FATES.index("dropped")]
         tokens, supervised = (int(self._column(name)[trained].sum(dtype=np.int64)) for name in ("tokens", "supervised"))
+
         return {
             "rows_in": len(self),
             "trained": count["trained"],
@@ -187,9 +193,14 @@ class Ledger:
         counted = [row for row in self._dropped_rows() if self._columns["reason"][row] not in own]
         if len(counted) <= share * len(self):
             return
+
         lines, fix = self._told(counted)
         dropped = len(counted) / len(self)
-        go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}" if dropped < 1 else ""
+        if dropped < 1:
+            go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}"
+        else:
+            go_on = ""
+
         raise DataError(
             f"{len(counted)} of {len(self)} rows ({100 * dropped:.1f}%) cannot be used, more than "
             f"drop_budget allows ({100 * share:g}%):" + lines,
@@ -200,7 +211,10 @@ class Ledger:
         """Raises DataError: too little is left. Where rows were dropped, it says why, each reason with an example."""
         dropped = self._dropped_rows()
         lines, mend = self._told(dropped)
-        told = f"; {len(dropped)} of {len(self)} rows were dropped:{lines}" if dropped else ""
+        if dropped:
+            told = f"; {len(dropped)} of {len(self)} rows were dropped:{lines}"
+        else:
+            told = ""
         raise DataError(what + told, where=where, fix=(mend if dropped else "") or fix)
 
     def _told(self, rows: list[int]) -> tuple[str, str]:
@@ -211,7 +225,12 @@ class Ledger:
             for reason, count in reasons
         ]
         lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
-        fix = examples[0][1].message.partition("\n  fix: ")[2] if examples else ""
+
+        if examples:
+            fix = examples[0][1].message.partition("\n  fix: ")[2]
+        else:
+            fix = ""
+
         return "".join(lines), fix or "correct or remove these rows"
 
     def rows_jsonl(self) -> Iterator[dict[str, Any]]:
@@ -248,7 +267,9 @@ class Ledger:
         return ledger
 
     def _column(self, name: str) -> np.ndarray:
-        return np.frombuffer(self._columns[name], dtype=COLUMNS[name]) if len(self) else np.zeros(0, COLUMNS[name])
+        if len(self):
+            return np.frombuffer(self._columns[name], dtype=COLUMNS[name])
+        return np.zeros(0, COLUMNS[name])
 
     def _dropped_rows(self) -> list[int]:
         return np.flatnonzero(self._column("fate") == FATES.index("dropped")).tolist()
@@ -259,12 +280,16 @@ def _split(where: str) -> tuple[str, int]:
     prefix = where.rstrip("0123456789")
     digits = where[len(prefix) :]
     plain = digits and len(digits) < 10 and str(int(digits)) == digits
-    return (prefix, int(digits)) if plain else (where, -1)
+    if plain:
+        return (prefix, int(digits))
+    return (where, -1)
 
 
 def _first(entry: Entry) -> str:
     """The first line of what was said about the row, or where it stands."""
-    return entry.message.splitlines()[0] if entry.message else entry.where
+    if entry.message:
+        return entry.message.splitlines()[0]
+    return entry.where
 
 
 def _next_share(share: float) -> float:

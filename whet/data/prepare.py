@@ -119,22 +119,27 @@ def prepare(
     """
     renderer = renderer or Renderer(tokenizer)
     work = _Work(recipe, renderer, recipe.max_tokens or context, progress, processes)
+
     if cache is None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             work.fill(Path(folder))
             return work.asked(_opened(Path(folder), recipe, renderer))
+
     folder = rowcache.folder_of(cache, recipe, renderer, work.limit)
     recover_folder(folder)
     damage = []
+
     if folder.exists():
         try:
             return work.asked(_opened(folder, recipe, renderer))
         except rowcache.Damaged as error:
             damage.append(f"The cached rows in {folder} are damaged ({error}), so they are made anew.")
+
     with new_folder(folder) as temporary:
         work.fill(temporary)
         if rowcache.folder_of(cache, recipe, renderer, work.limit) != folder:
             raise DataError("the data changed while it was read", where=str(recipe.data), fix="run it again")
+
     rowcache.make_room(cache, folder)
     prepared = work.asked(_opened(folder, recipe, renderer))
     prepared.notes += damage
@@ -167,21 +172,30 @@ class _Work:
         looks = [survey(recipe.data, recipe, quiet is not None, control)]
         looks += [survey(recipe.test, recipe, False, control)] if recipe.test else []
         _refuse_other_form(looks, recipe)
+
         looks, forms = with_labels_joined(looks, recipe)
         if looks[0].reasoning:
             quiet = None
+
         rows = _Rows(folder)
         usable = [self._read(rows, look, quiet or self.renderer, looks) for look in looks]
         rows.ledger.enforce_budget(recipe.drop_budget)
+
         if not usable[0]:
             rows.ledger.refuse_rest("no row can be used", str(recipe.data), "bring other data")
+
         try:
-            parts = self._own_parts(rows, usable[0]) if recipe.test else split(rows.traits, recipe.split, recipe.seed)
+            if recipe.test:
+                parts = self._own_parts(rows, usable[0])
+            else:
+                parts = split(rows.traits, recipe.split, recipe.seed)
         except DataError as error:
             if error.where or not rows.ledger.dropped():
                 where = error.where or str(recipe.data)
                 raise DataError(error.what, where=where, value=error.value, fix=error.fix) from error
+
             rows.ledger.refuse_rest(error.what, str(recipe.data), error.fix)
+
         rows.drop(parts.left_out, "left-out", "not in the share of rows that split.train_share asks for")
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
@@ -203,9 +217,17 @@ class _Work:
     def _read(self, rows: _Rows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
         """Renders one source into `rows`; gives the number of its usable rows."""
         own, before = look is not looks[0], len(rows.traits)
-        data = (self.recipe.test or "") if own else self.recipe.data
+        if own:
+            data = self.recipe.test or ""
+        else:
+            data = self.recipe.data
+
         prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit, self.lookup)
-        processes = workers.cores() if self.processes is None else self.processes
+        if self.processes is None:
+            processes = workers.cores()
+        else:
+            processes = self.processes
+
         total = sum(each.rows for each in looks)
         chunks = chunks_of(data, look.shape, looks[0].rows if own else 0)
         for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes if look.rows >= MANY_ROWS else 1):
@@ -213,13 +235,16 @@ class _Work:
                 rows.ledger.open(index, where)
             for index, reason, message in outcome.refused:
                 rows.ledger.drop(index, reason, message)
+
             for index, tokens in outcome.cut.items():
                 rows.ledger.note_cut(index, tokens)
             rows.traits.add(outcome.traits)
             rows.writer.add(outcome.packed)
             rows.unknown += outcome.unknown
+
             if self.progress:
                 self.progress(len(rows.ledger), total)
+
         return len(rows.traits) - before
 
     def _own_parts(self, rows: _Rows, usable: int) -> Parts:
@@ -228,16 +253,19 @@ class _Work:
         train, test = np.arange(usable), np.arange(usable, len(traits))
         answered = traits.column("answered")[test]
         rows.drop(test[~answered], "no-reference", "does not end in an answer to compare with")
+
         if not answered.any():
             rows.ledger.refuse_rest("no row of the test file can be used", str(recipe.test), "check its columns")
         leaked = leaks(traits, train, test, recipe.split.near_duplicates)
         rows.drop(leaked, "duplicate-of-test", LEAKED)
+
         kept = np.setdiff1d(train, leaked)
         if not len(kept):
             raise DataError(
                 f"all {usable} rows leak into the test file {recipe.test}, so none may be learned: each is {LEAKED}",
                 fix="give a test file of other rows, or leave `test` out: a part of the data is then held out",
             )
+
         parts = split(traits, recipe.split, recipe.seed, kept, own_test=True)
         cluster = clusters(traits, test[answered], recipe.split.near_duplicates, large=HALF)
         return Parts(parts.train, parts.validation, test[answered], parts.left_out, cluster)
@@ -263,6 +291,7 @@ class _Rows:
         supervised = np.bincount(column["row"], weights=column["supervised"], minlength=count).astype(np.int64)
         begin = self.traits.column("content").view(np.uint8).reshape(-1, 32)[:, :8]
         hashes = np.ascontiguousarray(begin).view(">u8")[:, 0]
+
         fates: list[tuple[Fate, np.ndarray]] = [
             ("trained", parts.train),
             ("validation", parts.validation),
@@ -271,6 +300,7 @@ class _Rows:
         for fate, positions in fates:
             rows = self.indices()[positions]
             self.ledger.close_all(rows, fate, tokens[rows], supervised[rows], hashes[positions])
+
         self.ledger.check()
 
     def columns(self) -> dict[str, np.ndarray]:
@@ -314,20 +344,28 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         facts["ledger"],
     )
     ledger.enforce_budget(recipe.drop_budget)
+
     shapes = [_shape(stored) for stored in facts["shapes"]]
     for shape in shapes:
         refuse_other_method(shape, recipe)
+
     file = SegmentFile(folder, columns)
     fate_S = ledger.columns()["fate"][file.row_S]
     train, validation, test = (
         Segments(file, np.flatnonzero(fate_S == FATES.index(fate)).astype(np.int32))
         for fate in ("trained", "validation", "test")
     )
-    quiet = renderer.without_thinking() if facts["quiet"] else None
+
+    if facts["quiet"]:
+        quiet = renderer.without_thinking()
+    else:
+        quiet = None
+
     if test_rows is None:
         test_rows = list(_read_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
     name_clusters(test_rows, columns[CLUSTER])
     summary = ledger.summary()
+
     return Prepared(
         segments=Segments(file, np.arange(len(file.row_S), dtype=np.int32)),
         train=train,

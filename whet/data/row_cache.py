@@ -61,6 +61,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
         *(part for data in (recipe.data, recipe.test) if data for part in (fingerprint(data), *labels(data), "")),
     ]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
     return cache / f"rows-{digest[:24]}"
 
 
@@ -81,13 +82,16 @@ def unseal(folder: Path) -> tuple[dict[str, np.ndarray], list[Row] | None, dict[
     try:
         if (folder / SEAL).read_text() != sha256_file(folder / FACTS):
             raise Damaged(f"{FACTS} has changed")
+
         facts = json.loads((folder / FACTS).read_text("utf-8"))
         for name, digest in facts["files"].items():
             if sha256_file(folder / name) != digest:
                 raise Damaged(f"{name} has changed")
+
         with np.load(folder / COLUMNS, allow_pickle=False) as stored:
             columns = {name: stored[name] for name in stored.files}
         rows = None
+
         if TEST_ROWS in facts["files"]:
             rows = [Row(**json.loads(line)) for line in (folder / TEST_ROWS).read_text("utf-8").splitlines()]
         os.utime(folder)  # used just now
@@ -103,6 +107,7 @@ def make_room(cache: Path, keep: Path) -> None:
     for dead in cache.glob(".rows-*.tmp"):
         if time.time() - dead.stat().st_mtime > DEAD_SECONDS:
             remove(dead)
+
     room = LARGEST - _bytes(keep)
     others = sorted((path for path in cache.glob("rows-*") if path != keep), key=_age)
     for folder in others:
@@ -125,5 +130,8 @@ def _as_json(rows: list[Row]) -> str | None:
         lines = [json.dumps(asdict(row)) for row in rows]
     except (TypeError, ValueError):
         return None
+
     same = all(Row(**json.loads(line)) == row for line, row in zip(lines, rows, strict=True))
-    return "".join(line + "\n" for line in lines) if same else None
+    if same:
+        return "".join(line + "\n" for line in lines)
+    return None

@@ -43,13 +43,20 @@ def survey(
         for raw in read_source(data):
             found = found or Detector(raw.value, recipe, raw.where, control)
             found.see(raw.value, raw.where)
+
             if found.first.kind == "label" and len(labels) <= MOST_LABELS:
                 labels.update(_labels(raw.value, found.first, recipe))
             rows += rankings.count(raw.value, found.first)
+
             if look_for_reasoning and not reasoning:  # names of fields are strings too
                 reasoning = any("<think>" in text or text in REASONING for text in strings_in(raw.value))
+
     assert found is not None, "read_source refuses a source without rows"
-    counted = dict(labels) if len(labels) <= MOST_LABELS else {}
+    if len(labels) <= MOST_LABELS:
+        counted = dict(labels)
+    else:
+        counted = {}
+
     return Survey(found.shape(), rows, reasoning, counted, tuple(remarks))
 
 
@@ -59,9 +66,11 @@ def with_labels_joined(looks: list[Survey], recipe: Recipe) -> tuple[list[Survey
     labels: Counter[str] = Counter()
     for look in looks:
         labels.update(look.labels)
+
     if recipe.join_labels and not labels:
         what = "the rows hold no labels that could be joined"
         raise DataError(what, where="join_labels", value=looks[0].shape.describe(), fix="leave join_labels out")
+
     if recipe.join_labels:
         looks = [replace(look, shape=replace(look.shape, joined=joined(labels))) for look in looks]
     return looks, told(labels, recipe.join_labels)

@@ -36,6 +36,7 @@ def in_order(function: Callable[[Given], Made], chunks: Iterable[Given], workers
     if workers < 2:
         yield from ((chunk, function(chunk)) for chunk in chunks)
         return
+
     team = _Team(function, workers)
     try:
         yield from team.run(iter(chunks))
@@ -52,14 +53,17 @@ class _Team:
         self._processes = []
         before = os.environ.get("TOKENIZERS_PARALLELISM")
         os.environ["TOKENIZERS_PARALLELISM"] = "false"  # tokenizers warns of every fork otherwise
+
         try:
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 self._pipes.append(ours)
+
                 process = context.Process(target=_serve, args=(theirs, list(self._pipes), function), daemon=True)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: workers use none
                     process.start()
+
                 theirs.close()
                 self._processes.append(process)
         finally:
@@ -72,17 +76,21 @@ class _Team:
         waiting: dict[int, Any] = {}
         for worker in range(len(self._pipes)):
             self._give(worker, chunks, waiting)
+
         turn = 0
         while waiting:
             worker = turn % len(self._pipes)
             chunk = waiting.pop(worker)
             following = next(chunks, None)  # read while the worker still works
             made, error = self._receive(worker)
+
             if following is not None:
                 self._send(worker, following)
                 waiting[worker] = following
+
             if error is not None:
                 raise error
+
             yield chunk, made
             turn += 1
 
@@ -126,8 +134,10 @@ def _serve(pipe: Connection, of_parent: list[Connection], function: Callable[[An
     """The life of a worker. The parent's ends of the pipes must be closed here, or a dead parent would go unnoticed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
     gc.freeze()  # what the parent has imported stays: to look through it again and again would copy it, and take time
+
     for other in of_parent:
         other.close()
+
     try:
         while True:
             chunk = pipe.recv()

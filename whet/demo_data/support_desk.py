@@ -27,39 +27,57 @@ def generate(rows: int, seed: int) -> list[dict[str, str]]:
 def one_row(rng: random.Random) -> dict[str, str]:
     intent = rng.choice(list(words.INTENTS))
     product = rng.choice(words.PRODUCTS)
-    number = f"{rng.randrange(10_000, 100_000)}" if rng.random() >= 0.07 else None
+
+    if rng.random() >= 0.07:
+        number = f"{rng.randrange(10_000, 100_000)}"
+    else:
+        number = None
+
     urgency = rng.choices(["normal", "high", "low"], [5, 3, 2])[0]
     message = compose(rng, intent, product, number, urgency)
     while len(message.split()) > LONGEST:
         message = compose(rng, intent, product, number, urgency)
     answer = {"intent": intent, "product": product, "order_number": number, "urgency": urgency}
+
     return {"prompt": message, "completion": json.dumps(answer)}
 
 
 def compose(rng: random.Random, intent: str, product: str, number: str | None, urgency: str) -> str:
     """A message of 15 to 45 words."""
     inside = number is not None and rng.random() < 0.5
-    order = rng.choice(words.ORDER_INSIDE).format(number=number) if inside else ""
+    if inside:
+        order = rng.choice(words.ORDER_INSIDE).format(number=number)
+    else:
+        order = ""
+
     request = rng.choice(words.INTENTS[intent]).format(product=product, order=order)
     extra = []
+
     if not inside:
         extra.append(rng.choice(words.ORDER_APART).format(number=number) if number else rng.choice(words.NO_ORDER))
     if urgency != "normal":
         extra.append(rng.choice(words.URGENT if urgency == "high" else words.RELAXED))
+
     if rng.random() < 0.6:
         extra.append(distractor(rng))
+
     if rng.random() < 0.08:
         other = rng.choice([name for name in words.PRODUCTS if name != product])
         extra.append(rng.choice(words.OTHER_PRODUCT).format(other=other))
+
     rng.shuffle(extra)
     sentences = [tidy(request), *(sentence for sentence in extra if sentence)]
+
     if rng.random() < 0.15:
         sentences = [*sentences[1:], sentences[0]]
     pad(rng, sentences)
     text = frame(rng, " ".join(sentences))
+
     if rng.random() < 0.25:
         text = misspell(rng, text)
-    return lower(text, product) if rng.random() < 0.25 else text
+    if rng.random() < 0.25:
+        return lower(text, product)
+    return text
 
 
 def pad(rng: random.Random, sentences: list[str]) -> None:

@@ -79,6 +79,7 @@ def examine_source(
     checks = list(checks)
     by_row = [check for check in checks if isinstance(check, RowCheck)]
     others = [check for check in checks if not isinstance(check, RowCheck)]
+
     for check in checks if setting else []:
         check.begin(setting)  # pyright: ignore[reportArgumentType]
     done = 0
@@ -87,15 +88,20 @@ def examine_source(
         for seen in _looked(looker, data, done, workers.cores() if processes is None else processes):
             _tell(seen, checks, by_row, others)
             done += 1
+
             if progress and done % CHUNK_ROWS == 0:
                 progress(done)
+
     return gravest_first(checks)
 
 
 def _sources(recipe: Recipe, shape: Shape, setting: Setting | None) -> Iterator[tuple[str | list[str], Shape]]:
     yield recipe.data, shape
     if recipe.test:
-        control = Encoder(setting.tokenizer).special if setting else frozenset[str]()
+        if setting:
+            control = Encoder(setting.tokenizer).special
+        else:
+            control = frozenset[str]()
         yield recipe.test, replace(survey(recipe.test, recipe, False, control).shape, joined=shape.joined)
 
 
@@ -122,8 +128,10 @@ def _tell(seen: Seen, checks: list[Check], by_row: list[RowCheck], others: list[
         for check in checks:
             check.see_refused(seen.index, refusal)
         return
+
     for number, words in seen.found:
         by_row[number].note(seen.index, seen.where, words)
+
     for check in others:
         assert seen.row is not None
         check.see(seen.row)

@@ -24,6 +24,7 @@ def by_code() -> dict[str, type[Check]]:
                 if value.code in found:
                     raise ValueError(f"two checks have the code {value.code!r}")
                 found[value.code] = value
+
     return dict(sorted(found.items()))
 
 

@@ -43,13 +43,18 @@ def refuse_target(out: Path) -> None:
     folder that cannot be written."""
     if out.suffix.lower() != ".jsonl":
         raise InputError("the repaired rows are written as JSON lines", value=str(out), fix="name a .jsonl file")
+
     for path in (out, diff_of(out)):
         if path.exists():
             fix = "name a new file, or move this one away"
             raise InputError("this file is there already, and --fix never writes over one", where=str(path), fix=fix)
+
     folder = next(path for path in out.absolute().parents if path.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        reason = "you may not write there" if folder.is_dir() else "it is a file, not a folder"
+        if folder.is_dir():
+            reason = "you may not write there"
+        else:
+            reason = "it is a file, not a folder"
         raise InputError(f"--fix cannot write to this folder: {reason}", where=str(folder), fix=ELSEWHERE)
 
 
@@ -59,6 +64,7 @@ def repair(
     """Writes `out` and its diff, from checks that have seen all rows. Raises InputError, DataError."""
     refuse_target(out)
     left_out = {check.code: set(check.drops()) for check in checks}
+
     done = Repair(str(out), str(diff_of(out)))
     with tempfile.TemporaryFile() as diff:
         diff.write(f"--- {', '.join(labels(recipe.data))}\n+++ {out.name}\n".encode())
@@ -66,6 +72,7 @@ def repair(
             write_pieces(out, _pieces(_numbered(recipe, shape), checks, left_out, done, diff, progress))
             diff.seek(0)
             write_pieces(diff_of(out), diff)
+
     return done
 
 
@@ -82,7 +89,11 @@ def _numbered(recipe: Recipe, shape: Shape) -> Iterator[tuple[range, Unread]]:
     """Every row with the indices that checks know it by: a ranking is as many rows as it has pairs."""
     index = 0
     for unread in unread_source(recipe.data):
-        count = rankings.count(read_row(unread).value, shape) if shape.kind == "ranking" else 1
+        if shape.kind == "ranking":
+            count = rankings.count(read_row(unread).value, shape)
+        else:
+            count = 1
+
         yield range(index, index + count), unread
         index += count
 
@@ -99,20 +110,24 @@ def _pieces(
         done.rows_in += 1
         if progress and done.rows_in % 256 == 0:
             progress(done.rows_in)
+
         value = unread[2]
         codes = [code for code, dropped in left_out.items() if dropped.issuperset(indices)]
         if codes:
             _count(done.left_out, codes)
             diff.write(f"@@ -{done.rows_in} +{done.rows_out},0 @@ {', '.join(codes)}\n-{_line(value)}\n".encode())
             continue
+
         mended, codes = _mended(read_row(unread).value, checks)
         done.rows_out += 1
         line = _line(mended if codes else value)
+
         if codes:
             _count(done.mended, codes)
             head = f"@@ -{done.rows_in} +{done.rows_out} @@ {', '.join(codes)}"
             diff.write(f"{head}\n-{_line(value)}\n+{line}\n".encode())
         yield f"{line}\n".encode()
+
     if not done.rows_out:
         raise DataError("no row would be left", where=done.out, fix="choose fewer checks with --only or --skip")
 
@@ -149,4 +164,6 @@ def each_text(value: Any, change: Callable[[str], str]) -> Any:
         return change(value)
     if isinstance(value, dict):
         return {name: each_text(inner, change) for name, inner in value.items()}
-    return [each_text(inner, change) for inner in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [each_text(inner, change) for inner in value]
+    return value

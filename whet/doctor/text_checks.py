@@ -21,12 +21,17 @@ def texts_of(row: Row) -> list[str]:
     if row.text is not None:
         return [row.text]
     found = list(_said(row.messages))
-    return found + list(_said((row.rejected or [])[row.shared :])) if row.rejected else found
+    if row.rejected:
+        return found + list(_said((row.rejected or [])[row.shared :]))
+    return found
 
 
 def answers_of(row: Row) -> list[str]:
     """What is learned: the words of the assistant, of both sides where the row is a pair."""
-    both = [*row.messages, *(row.rejected or [])[row.shared :]] if row.rejected else row.messages
+    if row.rejected:
+        both = [*row.messages, *(row.rejected or [])[row.shared :]]
+    else:
+        both = row.messages
     return [text for message in both if message["role"] == "assistant" for text in _parts(message.get("content"))]
 
 
@@ -38,6 +43,7 @@ def _said(messages: Iterable[Message]) -> Iterator[str]:
                 yield content
         else:
             yield from _parts(content)
+
         for name in ("reasoning_content", "tool_calls"):
             if message.get(name):
                 yield from _strings(message[name])
@@ -116,4 +122,6 @@ def counted(count: int, says: str) -> str:
     """`1 row holds ...`, `3 rows hold ...`: `says` has both forms, as in "holds|hold a key"."""
     one, _, many = says.partition("|")
     verb, _, rest = many.partition(" ")
-    return f"1 row {one} {rest}" if count == 1 else f"{count:,} rows {verb} {rest}"
+    if count == 1:
+        return f"1 row {one} {rest}"
+    return f"{count:,} rows {verb} {rest}"

@@ -26,16 +26,22 @@ def measure_answers(contest: Contest, measured: dict[str, Any], lines: Lines, ju
     run, recipe, rows = contest.run, contest.recipe, contest.rows
     if recipe.evaluate.wins or recipe.evaluate.judge:
         lines = with_answers(lines, contest)
+
     if recipe.evaluate.wins:
         winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
         measured["wins"] = measure_wins(lines, rows, winning, recipe.seed)
+
     if recipe.retrieval:
-        answers = {side: [line[side] for line in lines] for side in ("base", "tuned")}
+        answers = {}
+        for side in ("base", "tuned"):
+            answers[side] = [line[side] for line in lines]
         cache = run.folder / JUDGED / "support.json"
         measured["retrieval"] = measure_retrieved(contest.prepared.shown, answers, recipe.retrieval, cache)
+
     if recipe.evaluate.judge:
         contest.observer.phase("judging")
         measured["judge"], lines = measure_judge(lines, contest, judged)
+
     measured["verdict"] |= judge_goal(recipe.goal, measured, lines, contest.prepared, answers_timed(contest))
     return measured, lines
 
@@ -46,9 +52,11 @@ def measure_cost(contest: Contest, measured: dict[str, Any]) -> None:
         return
     prompts: list[list[int]] = []
     clusters: Sequence[object] | None = None
+
     if isinstance(contest.source, Prepared):
         asked = contest.rows[:KL_ROWS]
         prompts, clusters = contest.prompts(asked), clusters_of(asked)
+
     contest.observer.phase("measuring what was forgotten")
     cache = contest.run.folder.parent / "cache"
     measured["forgetting"] = measure_forgetting(contest, prompts, clusters, cache)

@@ -34,8 +34,12 @@ def content_scores(name: str, answers: Sequence[str], rows: Sequence[Row], known
     scores = []
     for answer, row in zip(answers, rows, strict=True):
         found = extract(name, answer, row, known)
-        value = 0.0 if found.content is None else _score(name, found.content, row)
+        if found.content is None:
+            value = 0.0
+        else:
+            value = _score(name, found.content, row)
         scores.append(RowScore(value, {"content": found.content, "in_form": found.in_form, "how": found.how}))
+
     return scores
 
 
@@ -55,7 +59,9 @@ def figure(
     base: Sequence[RowScore], tuned: Sequence[RowScore], seed: int, clusters: Sequence[object] | None
 ) -> dict[str, Any]:
     """One of the two figures as it stands in evaluation.json: one score a row, base and tuned in the same order."""
-    values = [[score.value for score in side] for side in (base, tuned)]
+    values = []
+    for side in (base, tuned):
+        values.append([score.value for score in side])
     difference, verdict = compare(values[0], values[1], seed, clusters)
     return {
         "base": sum(values[0]) / len(values[0]),
@@ -97,6 +103,7 @@ def measure_content(
     if not has_content(name):
         nothing = {"in_form": None, "extracted": None}
         return Content({"content": None, "form": None}, {side: nothing | {"cut": cut[side]} for side in cut}, None)
+
     known, asked = known_answers(name, turns.rows), repeated(turns.rows, samples)
     found = {side: content_scores(name, [a.text for a in written[side]], asked, known) for side in written}
 
@@ -149,8 +156,12 @@ def turn_lines(
     places: dict[int, list[int]] = {}
     for place, owner in enumerate(turns.owner):
         places.setdefault(owner, []).append(place)
+
     for row, last in enumerate(turns.last):
-        more = {"turns": [turn(place) for place in places[row]]} if len(places[row]) > 1 else {}
+        if len(places[row]) > 1:
+            more = {"turns": [turn(place) for place in places[row]]}
+        else:
+            more = {}
         lines.append(taken(last) | more)
     return lines
 
@@ -161,10 +172,12 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     content, form = facts["verdict"].get("content"), facts["verdict"].get("form")
     if content is None or form is None:
         return ""
+
     cut = _state_cut(facts, tokens)
     rest = facts["difference"]["estimate"] - content["difference"]
     if abs(rest) < TOLD / 2 and abs(form["difference"]) < TOLD:
         return cut
+
     right, shaped = ([told_score(part[side], None) for side in ("base", "tuned")] for part in (content, form))
     low, high = content["difference_interval"]
     gain, reach = told_change(content["difference"], None), told_change_range(low, high, None)
@@ -173,8 +186,12 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
         f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
         "the tuned model's were in form"
     )
+
     if facts["verdict"]["word"] == "better" and content["word"] != "better":
-        end = "the content got worse" if content["word"] == "worse" else "no gain in content is shown"
+        if content["word"] == "worse":
+            end = "the content got worse"
+        else:
+            end = "no gain in content is shown"
         return f" The gain is form, {end}: {taken}.{cut}"
     if content["word"] == "better" and rest >= TOLD:
         return f" Of this, {told_change(rest, None)} points are form: {taken}.{cut}"

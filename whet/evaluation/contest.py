@@ -112,11 +112,16 @@ class Contest(HeldOut):
     ) -> dict[str, list[Answer]]:
         """What each of the sides answers. Of `total` answers, `before` were written already, as the observer counts."""
         each = len(prompts) * drawing.samples
-        total = len(sides) * each if total is None else total
+        if total is None:
+            total = len(sides) * each
+        else:
+            total = total
+
         written = {}
         for number, side in enumerate(sides):
             done = partial(self._count, before + number * each, total)
             written[side.name] = self.answers(side, prompts, tokens, done, drawing)
+
         return written
 
     def answers_of_both(

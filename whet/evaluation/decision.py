@@ -38,7 +38,12 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
     forgetting = evaluation.get("forgetting") or {}
     broken, unclear = forgetting.get("broken") or [], forgetting.get("unclear") or []
     goal = verdict.get("goal") or {}
-    good = "it is better at its task" if verdict.get("word") == "better" else as_good_for_less(verdict)
+
+    if verdict.get("word") == "better":
+        good = "it is better at its task"
+    else:
+        good = as_good_for_less(verdict)
+
     answer, why = "yes", f"{good}, {kept(forgetting)}"
     if evaluation.get("is_base"):
         answer, why = "no", IS_BASE
@@ -54,6 +59,7 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
         answer, why = "not yet", f"{good}, but the rows cannot tell what it cost: {listed(unclear)}"
     elif goal.get("word") == "undecided":
         answer, why = "not yet", f"{good}, but the rows cannot tell whether it reaches its goal"
+
     return {"answer": answer, "sentence": f"{answer.capitalize()}: {why}".rstrip(".") + "."} | {
         "broken": broken,
         "unclear": unclear,
@@ -65,12 +71,14 @@ def as_good_for_less(verdict: dict[str, Any]) -> str | None:
     that was not beaten is equalled within the margin both ways and reads at least twice as much. Else None."""
     against = verdict.get("against") or []
     mine = next((one["prompt_tokens"] for one in against if one["name"] == "base"), None)
+
     left = [one for one in against if not one["better"]]
     if verdict.get("word") != "no-difference" or mine is None or not left:
         return None
     if not all(one["word"] == "no-difference" and costs_more(one, mine) for one in left):
         return None
     top = next(one for one in left if one["name"] == verdict["strongest"])
+
     return (
         f"it is as good as {top['label']}, with {mine:,.0f} prompt tokens in the place of {top['prompt_tokens']:,.0f}"
     )
@@ -84,11 +92,16 @@ def without_gain(verdict: dict[str, Any]) -> tuple[Answer, str]:
     """`verdict` may be of a run that was measured before there were opponents."""
     word, name = verdict.get("word"), verdict.get("strongest")
     label = next((one["label"] for one in verdict.get("against") or [] if one["name"] == name), "its base")
+
     if word == "worse":
         return "no", f"it is worse than {label}"
     if word == "no-difference":
-        free = "" if name in (None, "base") else ", which needs no training"
+        if name in (None, "base"):
+            free = ""
+        else:
+            free = ", which needs no training"
         return "no", f"it is no better than {label}{free}"
+
     return "not yet", f"the test rows cannot tell whether it is better than {label}"
 
 
@@ -101,8 +114,10 @@ def settle(verdict: dict[str, Any], ship: dict[str, Any] | None, against: list[d
     """
     if ship is None:
         return verdict | {"headline": headline(verdict)}
+
     chosen = verdict["arm"] or verdict["meanwhile"]
     tuned = chosen in ("tuned", "tuned-retrieval")
+
     beaten = {one["name"] for one in against if one["better"]}
     if not tuned and chosen and ship["answer"] == "yes" and OF_ARM.get(chosen) in beaten:
         do = "fine-tune"
@@ -110,19 +125,27 @@ def settle(verdict: dict[str, Any], ship: dict[str, Any] | None, against: list[d
         verdict = verdict | {"arm": "tuned", "meanwhile": None, "do": do, "sentence": sentence}
     elif tuned and ship["answer"] != "yes":
         left = [one for one in against if not one["better"]]
-        yet = " yet" if ship["answer"] == "not yet" else ""
+        if ship["answer"] == "not yet":
+            yet = " yet"
+        else:
+            yet = ""
+
         do = f"do not use this tuned model{yet}"
         if left and ship["answer"] == "no" and not ship.get("broken"):
             do += f"; {TELLS[min(left, key=lambda one: one['difference'])['name']]}"
+
         sentence = f"{_open(verdict['sentence'], verdict['do'])}: {do}."
         verdict = verdict | {"do": do, "sentence": sentence}
+
     return verdict | {"headline": headline(verdict)}
 
 
 def headline(verdict: dict[str, Any]) -> str:
     """What to do, in as few words as there are."""
     if verdict["arm"] is None:
-        return "The rows cannot tell" if verdict["meanwhile"] else "None of them works"
+        if verdict["meanwhile"]:
+            return "The rows cannot tell"
+        return "None of them works"
     return verdict["do"][:1].upper() + verdict["do"][1:]
 
 
@@ -149,4 +172,6 @@ def in_verdict(evaluation: dict[str, Any]) -> str:
         return f" {joint} it is over budget elsewhere: {listed(forgetting['broken'])}."
     if word == "unclear":
         return f" Whether it is over budget elsewhere the rows cannot tell: {listed(forgetting['unclear'])}."
-    return " All that was measured elsewhere is within budget." if word == "kept" else ""
+    if word == "kept":
+        return " All that was measured elsewhere is within budget."
+    return ""

@@ -56,8 +56,16 @@ class Part:
     @property
     def word(self) -> Word:
         if self.most:
-            return "reached" if self.high <= self.wanted else "missed" if self.low > self.wanted else "undecided"
-        return "reached" if self.low >= self.wanted else "missed" if self.high < self.wanted else "undecided"
+            if self.high <= self.wanted:
+                return "reached"
+            if self.low > self.wanted:
+                return "missed"
+            return "undecided"
+        if self.low >= self.wanted:
+            return "reached"
+        if self.high < self.wanted:
+            return "missed"
+        return "undecided"
 
     @property
     def statement(self) -> str:
@@ -80,10 +88,16 @@ def judge_goal(
     `lines` are those of answers.jsonl, `seconds` those of answers that were asked alone."""
     if goal is None:
         return {"goal": None}
+
     by_index = {row.index: row for row in prepared.test_rows}
     rows = [by_index[line["row"]] for line in lines]
     renderer = prepared.renderer
-    prompts = [len(renderer.prompt_ids(row.prompt, row.tools)) for row in rows] if goal.prompt_tokens else []
+
+    if goal.prompt_tokens:
+        prompts = [len(renderer.prompt_ids(row.prompt, row.tools)) for row in rows]
+    else:
+        prompts = []
+
     scores = [line["tuned_score"] for line in lines]
     name = goal.metric or measured["metric"]["name"]
     return {"goal": measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)}
@@ -96,11 +110,13 @@ def answers_timed(contest: Contest) -> list[float]:
         return []
     rows, seconds = contest.rows, []
     tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
+
     side = replace(contest.tuned, memory=None)  # an answer that is remembered takes no time
     for prompt in contest.prompts(rows[:TIMED]):
         began = time.perf_counter()
         contest.answers(side, [prompt], tokens)
         seconds.append(time.perf_counter() - began)
+
     return seconds
 
 
@@ -131,6 +147,7 @@ def measure_goal(
         share = 0 <= min(scores) and max(scores) <= 1
         found = (tuned["score"], tuned["low"], tuned["high"])
         parts.append(Part("at_least", f"{name}:", goal.at_least, *found, len(rows), share))
+
     parts += [_class_part(each, wanted, scores, rows) for each, wanted in goal.class_at_least.items()]
     for key, what, limit, values in (
         ("seconds_per_answer", "seconds for an answer:", goal.seconds_per_answer, seconds),
@@ -139,6 +156,7 @@ def measure_goal(
         if limit is not None:
             value, (low, high) = sum(values) / len(values), mean_interval(values)
             parts.append(Part(key, what, limit, value, low, high, len(values), share=False, most=True))
+
     word = _together([part.word for part in parts])
     said = "; ".join(part.statement for part in parts if part.word == word)
     return {
@@ -159,7 +177,9 @@ def _class_part(name: str, wanted: float, scores: Sequence[float], rows: Sequenc
 def _together(words: Sequence[Word]) -> Word:
     if "missed" in words:
         return "missed"
-    return "undecided" if "undecided" in words else "reached"
+    if "undecided" in words:
+        return "undecided"
+    return "reached"
 
 
 def class_of(row: Row) -> str:
@@ -177,6 +197,7 @@ def refuse_unreachable(goal: Goal, name: str, rows: Sequence[Row]) -> None:
         what = f"a class can be found or not only where rows have one label each, and these are measured by {name}"
         fix = "leave goal.class_at_least out, or set goal.metric: accuracy"
         raise InputError(what, where="goal.class_at_least", value=list(goal.class_at_least), fix=fix)
+
     there = Counter(class_of(row) for row in rows)
     for each in goal.class_at_least:
         if not there[normalise(each)]:
@@ -194,7 +215,12 @@ def provable(goal: Goal, rows: Sequence[Row]) -> list[dict[str, Any]]:
     asked: list[tuple[str, float, int]] = []
     if goal.at_least is not None and 0 < goal.at_least < 1:
         asked.append(("at_least", goal.at_least, len(rows)))
-    there = Counter(class_of(row) for row in rows) if goal.class_at_least else Counter()
+
+    if goal.class_at_least:
+        there = Counter(class_of(row) for row in rows)
+    else:
+        there = Counter()
+
     classes = goal.class_at_least.items()
     asked += [(f"class_at_least.{name}", wanted, there[normalise(name)]) for name, wanted in classes]
     return [_provable(*one) for one in asked]
@@ -205,6 +231,7 @@ def _provable(name: str, wanted: float, rows: int) -> dict[str, Any]:
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if middle > rows or wilson(middle, rows)[0] >= wanted else (middle + 1, high)
+
     can = low <= rows and rows > 0
     return {
         "name": name,
@@ -222,9 +249,11 @@ def told_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
     for part in parts:
         goal = f"goal.{part['name']}: {part['wanted']:g}"
         rows = count(part["rows"], "test row")
+
         if part["provable"]:
             lines.append(f"{goal} can be shown on {rows}, by a score of {told_score(part['least'], None)} or more")
         else:
             needed = f"at least {part['rows_needed']:,} are needed, all right"
             lines.append(f"warning: {goal} cannot be shown on {rows}, whatever the model answers; {needed}")
+
     return lines

@@ -105,11 +105,14 @@ def paired_facts(
     name: str, reason: str, scores: dict[str, list[metric.RowScore]], rows: Sequence[Row], seed: int
 ) -> dict[str, Any]:
     refuse_not_finite(scores, rows)
-    values = {side: [score.value for score in found] for side, found in scores.items()}
+    values = {}
+    for side, found in scores.items():
+        values[side] = [score.value for score in found]
     clusters = clusters_of(rows)
     difference, verdict = compare(values["base"], values["tuned"], seed, clusters)
     effective = effective_rows(values["base"], values["tuned"], clusters)
     gain = promised_gain(cluster_sizes(rows), effective)
+
     return {
         "metric": {"name": name, "reason": reason},
         "base": metric.aggregate(name, scores["base"], rows),

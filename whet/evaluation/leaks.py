@@ -31,15 +31,18 @@ def without_leaks(
     kept = [line for line in lines if line["row"] not in given_away]
     if len(kept) == len(lines):
         return {}
+
     told = f"{count(len(lines) - len(kept), 'test row')} may be known from the training ({', '.join(leaks['codes'])})"
     facts: dict[str, Any] = {"test_rows": len(lines) - len(kept), "codes": leaks["codes"]}
     word = ""
+
     if kept:
         difference, again, over = hardest(kept, labels or {}, seed)
         facts |= {"difference": asdict(difference), "verdict": asdict(again)}
         word, said = again.word, f"without them it is {again.word}: {describe(difference, over)}"
     else:
         said = "without them none is left"
+
     facts["sentence"] = f"{told}; {said}."
     rests = verdict == "better" and word != "better"
     return {"leaks": facts} | ({"caution": f"the gain rests on rows that leak. {facts['sentence']}"} if rests else {})
@@ -56,5 +59,6 @@ def hardest(lines: Sequence[dict[str, Any]], labels: dict[str, str], seed: int) 
         theirs = [line["opponents"][name]["score"] if name else line["base_score"] for line in asked]
         mine = [line["tuned_score"] for line in asked]
         found.append((*compare(theirs, mine, seed, clusters_of_lines(asked), over=label), label))
+
     left = [one for one in found if one[1].word != "better"] or found
     return min(left, key=lambda one: one[0].estimate)

@@ -44,6 +44,7 @@ class Side:
                     entry = totals.setdefault(batch.rows[segment], [0.0, 0.0])
                     entry[0] += loss
                     entry[1] += weight
+
         return {row: (loss, weight) for row, (loss, weight) in totals.items()}
 
     def segments_nll(self, segments: Sequence[Segment]) -> dict[int, tuple[float, float]]:
@@ -66,10 +67,12 @@ def remember(
     dtype = next(base.policy.model.parameters()).dtype
     who = f"{origin.fingerprint} {dtype} stops {sorted(stops)} sees {origin.context}"
     base.memory = Memory(who, transcript)
+
     if tuned is not None:
         who += f" {sorted(facts['weights_sha256'].items())}"
         who += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
         tuned.memory = Memory(who, transcript)
+
     return transcript
 
 
@@ -82,6 +85,7 @@ def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], c
             piece = ids[start : start + context]
             if len(piece) > 1:
                 segments.append(Segment(piece, [0.0] + [1.0] * (len(piece) - 1), number))
+
     found = side.segments_nll(segments)
     return [(found[n][0], int(found[n][1])) if n in found else (0.0, 0) for n in range(len(texts))]
 
@@ -96,9 +100,11 @@ def kl_by_prompt(base: Side, tuned: Side, prompts: Sequence[list[int]]) -> list[
             base_ND, base_head = base.policy.hidden(batch), base.policy.head
         with tuned.acting():
             tuned_ND, tuned_head = tuned.policy.hidden(batch), tuned.policy.head
+
         found_N = token_divergence(tuned_ND, tuned_head, base_ND, base_head, "forward").tolist()
         for nats, segment in zip(found_N, batch.segment_N.tolist(), strict=True):
             entry = totals.setdefault(batch.rows[segment], [0.0, 0])
             entry[0] += nats
             entry[1] += 1
+
     return [(max(0.0, nats), int(count)) for _, (nats, count) in sorted(totals.items())]

@@ -72,10 +72,12 @@ class Instructed:
             else:
                 said = self.template.replace("{question}", question_of(row))
                 messages[last] = {**messages[last], "content": said}
+
         if self.system is None:
             return messages
         own = [str(m.get("content") or "") for m in messages if m["role"] in ("system", "developer")]
         rest = [message for message in messages if message["role"] not in ("system", "developer")]
+
         return with_system("\n\n".join([*own, self.system]), rest)
 
 
@@ -93,7 +95,10 @@ class Examples:
     def messages(self, row: Row, parts: Sequence[Row]) -> list[Message]:
         own = [message for message in row.prompt if message["role"] in ("system", "developer")]
         asked = [message for message in row.prompt if message["role"] not in ("system", "developer")]
-        turns = [turn for example in reversed(parts) for turn in turns_of(example)]
+        turns = []
+        for example in reversed(parts):
+            for turn in turns_of(example):
+                turns.append(turn)
         return instructed(self.system, [*own, *turns, *asked])
 
 
@@ -141,18 +146,22 @@ def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) ->
     for row, parts in zip(rows, framing.parts(rows), strict=True):
         kept = list(parts)
         asked = framing.messages(row, kept)
+
         ids = renderer.prompt_ids(asked, row.tools)
         while len(ids) > room and kept:
             kept.pop()
             asked = framing.messages(row, kept)
             ids = renderer.prompt_ids(asked, row.tools)
+
         if len(ids) > room:
             what = f"the prompt has {len(ids)} tokens, and beside the answer there is room for {room}"
             raise InputError(what, where=row.where, fix="shorten compare.system, or lower evaluate.max_new_tokens")
+
         messages.append(asked)
         tokens.append(ids)
         used.append(kept)
         offered.append(len(parts))
+
     counts = [len(kept) for kept in used]
     fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
     bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
@@ -165,11 +174,13 @@ def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]
     The first examples of a larger `count` are those of a smaller one."""
     drawn = random.Random(seed).sample(range(len(pool)), len(pool))
     seen: dict[str | None, int] = {}
+
     turn = []
     for number in drawn:  # the n-th row of each label before the (n + 1)-th of any
         label = pool[number].label
         turn.append((seen.get(label, 0) if label is not None else 0, number))
         seen[label] = seen.get(label, 0) + 1
+
     chosen = [pool[number] for _, number in sorted(turn, key=lambda pair: pair[0])[:count]]
     return lambda rows: [chosen for _ in rows]
 

@@ -50,12 +50,15 @@ def made_of(run: Run) -> str:
     facts, recipe = read_facts(run.model), run.recipe
     settings, data = identity.identity(recipe)
     others = [_beside(run, name) for name in ("base.json", "teacher.json")]
+
     teacher = getattr(recipe.method, "teacher", None)
     if teacher:
         others.append(_base(str(run.folder.parent / teacher / "model")) or _base(teacher))
+
     rivals: list[Any] = [recipe.compare.model_dump(mode="json")]
     if recipe.compare.documents:
         rivals.append(identity.data_digest(recipe.compare.documents))
+
     parts = [facts, settings, data, _of_hub(recipe), named_files(recipe), _base(recipe.base), others, rivals]
     measuring = source_key(MEASURING, f"whet.methods.{recipe.method.kind}", within=WITHIN)
     code = [whet.__version__, measuring, *map(package_version, PACKAGES)]
@@ -72,7 +75,10 @@ def recorded(run: Run) -> dict[str, Any] | None:
         return None
     prove_weights(read_facts(run.model), run.model)
     _prove_reading(run)  # first: with a network, it is what finds out that the base on the Hub is another one
-    return found if found[MADE_OF] == made_of(run) else None
+
+    if found[MADE_OF] == made_of(run):
+        return found
+    return None
 
 
 def _prove_reading(run: Run) -> None:
@@ -82,6 +88,7 @@ def _prove_reading(run: Run) -> None:
         return
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
+
     quiet = renderer.without_thinking()
     if quiet is None or quiet.prompt_ids(facts["golden_prompt"], None) != facts["golden_ids"]:
         prove_template(facts, renderer)
@@ -94,7 +101,10 @@ def _of_hub(recipe: Recipe) -> list[str]:
 
 def _sources(recipe: Recipe) -> Iterator[str]:
     yield from [recipe.data] if isinstance(recipe.data, str) else recipe.data
-    documents = recipe.retrieval.documents if recipe.retrieval else None
+    if recipe.retrieval:
+        documents = recipe.retrieval.documents
+    else:
+        documents = None
     beside = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites)
     yield from (name for name in beside if name)
 
@@ -108,8 +118,16 @@ def _base(name: str) -> list[Any]:
     one on the Hub the state that was fetched."""
     if name == NANO:
         return []
+
     folder = in_hub_cache(name) or Path(name).expanduser()
     if not folder.exists():
-        return [hub_commit("models", name)] if hub.is_name(name) else []
-    files = [folder] if folder.is_file() else sorted(file for form in OF_BASE for file in folder.glob(form))
+        if hub.is_name(name):
+            return [hub_commit("models", name)]
+        return []
+
+    if folder.is_file():
+        files = [folder]
+    else:
+        files = sorted(file for form in OF_BASE for file in folder.glob(form))
+
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

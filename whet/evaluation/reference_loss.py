@@ -68,8 +68,12 @@ def tell_loss(facts: dict[str, Any]) -> None:
         name, value, rows = facts["metric"]["name"], int(both.pop()), facts["difference"]["rows"]
         if value == 0:
             verdict["word"] = "undecided"  # nothing right on either side is no proof that nothing changed
+
         verdict["rows_needed"] = None
-        start = "No difference" if verdict["word"] == "no-difference" else "Undecided"
+        if verdict["word"] == "no-difference":
+            start = "No difference"
+        else:
+            start = "Undecided"
         verdict["sentence"] = (
             f"{start}: the metric {name} cannot tell these models apart, both score {value} on all {rows:,} test rows; "
             f"look at the loss: {state_loss(loss)}."

@@ -65,16 +65,21 @@ def sampling_noise(
     """
     samples = wanted.samples
     facts: dict[str, Any] = {"temperature": wanted.temperature, "samples": samples}
+
     if samples == 1:
         said = (
             f"One answer a row was drawn at temperature {wanted.temperature:g}. How far the difference depends on the "
             "luck of the draw is not known; evaluate.samples: 4 would tell."
         )
         return facts | {"statement": said}
-    values = {side: np.array([score.value for score in found]).reshape(-1, samples) for side, found in scores.items()}
+
+    values = {}
+    for side, found in scores.items():
+        values[side] = np.array([score.value for score in found]).reshape(-1, samples)
     rows, drawn = variances(values["tuned"] - values["base"], clusters)
     share = drawn / (rows + drawn) if drawn else 0.0
     facts |= {"error": math.sqrt(rows + drawn), "row_error": math.sqrt(rows), "sampling_share": share}
+
     return facts | {"statement": state(facts, scale)}
 
 
@@ -86,10 +91,16 @@ def variances(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple
     """
     count, samples = change_NK.shape
     drawn = float(change_NK.var(axis=1, ddof=1).mean()) / (count * samples)
+
     if count == 1:
         return 0.0, drawn
+
     units = resample.as_units(change_NK.mean(1), cluster_codes(clusters, count))
-    whole = resample.standard_error(*units) ** 2 if units[0].size > 1 else drawn
+    if units[0].size > 1:
+        whole = resample.standard_error(*units) ** 2
+    else:
+        whole = drawn
+
     return max(0.0, whole - drawn), drawn
 
 
@@ -101,6 +112,7 @@ def state(facts: dict[str, Any], scale: float | None) -> str:
         f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
         "the rows."
     )
+
     if share <= SMALL_SHARE:
         return f"{said} More answers a row would hardly narrow it; more rows would."
     return f"{said} With endless answers a row it would be {left}."

@@ -97,6 +97,7 @@ class Memory:
         missing = list(wanted.items())
         known = len(keys) - len(missing)
         done(known)
+
         for start in range(0, len(missing), CHUNK):
             chunk = missing[start : start + CHUNK]
             began = time.perf_counter()
@@ -115,4 +116,5 @@ class Memory:
                 for (_, ids), answer in zip(chunk, found, strict=True)
             ]
             self.transcript.add(arm, [(key, one) for (key, _), one in zip(chunk, told, strict=True)])
+
         return [self.transcript[key] for key in keys]

@@ -63,12 +63,14 @@ def decide(
     """
     if margin < 0 or equivalence <= 0:
         raise DataError("margin must not be negative and equivalence must be above 0", value=(margin, equivalence))
+
     numbers, than = describe(difference, over), f" than {over}" if over else ""
     significant = difference.p < ALPHA and difference.discordant >= FEWEST_DISCORDANT
     if significant and difference.low > margin:
         return Verdict("better", f"The tune is better: {numbers}.")
     if significant and difference.high < 0:
         return Verdict("worse", f"The tune is worse{than}: {describe(difference)}.")
+
     reach = equivalence * (difference.scale or 1.0)
     inside = -reach < difference.low and difference.high < reach
     if inside and difference.rows >= FEWEST_ROWS:
@@ -77,25 +79,49 @@ def decide(
             "no-difference",
             f"No difference that matters (less than {small} either way): {numbers}.",
         )
-    needed = None if needed is None else two_digits(needed)
+
+    if needed is None:
+        needed = None
+    else:
+        needed = two_digits(needed)
+
     return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
 
 
 def undecided_sentence(difference: Difference, margin: float, numbers: str, needed: int | None, over: str = "") -> str:
     if difference.discordant == 0:
-        where = "the only test row" if difference.rows == 1 else f"all {difference.rows:,} test rows"
-        why = f"the tune and {over} score the same" if over else "base and tune score the same"
+        if difference.rows == 1:
+            where = "the only test row"
+        else:
+            where = f"all {difference.rows:,} test rows"
+
+        if over:
+            why = f"the tune and {over} score the same"
+        else:
+            why = "base and tune score the same"
         why += f" on {where}"
     elif difference.discordant < FEWEST_DISCORDANT:
-        verb = "differs" if difference.discordant == 1 else "differ"
+        if difference.discordant == 1:
+            verb = "differs"
+        else:
+            verb = "differ"
+
         why = f"only {difference.discordant} of {count(difference.rows, 'test row')} {verb}, and fewer than five "
         why += "can never decide"
     elif difference.p < ALPHA and difference.low > 0:
-        asked = points(margin) if difference.scale is None else bare(margin)
+        if difference.scale is None:
+            asked = points(margin)
+        else:
+            asked = bare(margin)
         why = f"the gain may be smaller than the margin of {asked}"
     else:
         why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
-    end = f" About {needed:,} rows like these would probably decide." if needed else ""
+
+    if needed:
+        end = f" About {needed:,} rows like these would probably decide."
+    else:
+        end = ""
+
     return f"Undecided, {why}: {numbers}.{end}"
 
 
@@ -111,6 +137,7 @@ def describe(difference: Difference, over: str = "") -> str:
     estimate, low, high = (
         told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
     )
+
     return (
         f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
         f"{p_text(difference.p)}, {difference.test}) on {rows_told(difference)}"
@@ -120,8 +147,14 @@ def describe(difference: Difference, over: str = "") -> str:
 def rows_told(difference: Difference) -> str:
     """`200 test rows`, with the clusters that they are where rows belong together: `200 test rows (41 clusters)`."""
     rows = count(difference.rows, "test row")
-    return rows if difference.clusters is None else f"{rows} ({count(difference.clusters, 'cluster')})"
+    if difference.clusters is None:
+        return rows
+    return f"{rows} ({count(difference.clusters, 'cluster')})"
 
 
 def p_text(p: float) -> str:
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}" if p < 0.995 else "p = 1"
+    if p < 0.0001:
+        return "p < 0.0001"
+    if p < 0.995:
+        return f"p = {p:.2g}"
+    return "p = 1"

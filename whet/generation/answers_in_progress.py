@@ -38,15 +38,19 @@ class Record:
         self.ids[answer].append(token)
         self.tokens += 1
         self.logprobs[answer].append(logprob)
+
         self.stopped[answer] = token in self.stop_ids
         if self.stop_strings and not self.stopped[answer]:
             self.found_string[answer] = self._ends(answer)
         ended = self.stopped[answer] or self.found_string[answer]
+
         return not ended and len(self.ids[answer]) < self.limits[answer]
 
     def kept(self, answer: int) -> list[int]:
         """The answer without its stop token."""
-        return self.ids[answer][:-1] if self.stopped[answer] else self.ids[answer]
+        if self.stopped[answer]:
+            return self.ids[answer][:-1]
+        return self.ids[answer]
 
     def text(self, answer: int) -> str:
         """The answer's text up to its first stop string."""

@@ -71,12 +71,14 @@ class Remote:
         request, RunError where the server stays away, WrongAnswer where it answers in another form."""
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         found = self._sent(json.dumps(body).encode())
+
         try:
             choice = found["choices"][0]
             content = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
             what = "the server's answer holds no message"
             raise WrongAnswer(what, where=self.url, value=found, fix=ANOTHER_SERVER) from error
+
         if not isinstance(content, str):
             raise WrongAnswer("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
         return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
@@ -89,12 +91,16 @@ class Remote:
             except urllib.error.HTTPError as error:
                 if error.code not in AGAIN or last:
                     raise self._refused(error, attempt) from error
+
                 wait = _retry_after(error)
             except (OSError, http.client.HTTPException, ValueError) as error:  # timeouts and broken JSON, too
                 if last:
                     raise self._unheard(error, attempt) from error
+
                 wait = None
+
             self.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt if wait is None else wait))
+
         raise AssertionError("the last try returns or raises")
 
     def _once(self, body: bytes) -> Any:
@@ -111,8 +117,13 @@ class Remote:
 
     def _without_key(self, text: str) -> str:
         """Some servers say the key that they refuse; no message of ours does."""
-        secret = os.environ.get(self.key, "") if self.key else ""
-        return text.replace(secret, "***") if secret else text
+        if self.key:
+            secret = os.environ.get(self.key, "")
+        else:
+            secret = ""
+        if secret:
+            return text.replace(secret, "***")
+        return text
 
     def _unheard(self, error: Exception, attempt: int) -> RunError:
         tries = f"after {attempt + 1} {'tries' if attempt else 'try'}"

@@ -74,11 +74,13 @@ class Writer:
             first = len(self.live)
             self.live += [_Live(i, self.clock) for i in entering]
             ended += self._write(logits, first, began)
+
         if self.live:
             began = time.perf_counter()
             last = [self.record.ids[live.answer][-1] for live in self.live]
             logits = self.reader.step(last, [self.adapted[live.answer] for live in self.live], self.cache)
             ended += self._write(logits, 0, began)
+
         return ended
 
     def _prompt(self, answer: int) -> Prompt:
@@ -86,7 +88,9 @@ class Writer:
 
     def _may_enter(self) -> bool:
         free = self.slots - len(self.live)
-        return free >= min(len(self.waiting), -(-self.slots // ENTERING)) if self.live else True
+        if self.live:
+            return free >= min(len(self.waiting), -(-self.slots // ENTERING))
+        return True
 
     def _next_wave(self) -> list[int]:
         """Waiting prompts for the free slots, as many as are read in one pass."""
@@ -95,9 +99,11 @@ class Writer:
         while self.waiting and len(self.live) + len(wave) < self.slots:
             ids = self.record.prompts[self.waiting[0]]
             tokens += len(ids) - (shared_length(self.record.prompts[wave[-1]], ids) if wave else 0)
+
             if wave and tokens > READ_AT_ONCE:
                 break
             wave.append(self.waiting.popleft())
+
         return wave
 
     def _write(self, logits_BV: Tensor, first: int, began: float) -> list[tuple[int, float]]:
@@ -106,13 +112,16 @@ class Writer:
         tokens, logprobs = self.chooser.choose(logits_BV, answers)
         stays = [self.record.add(*written) for written in zip(answers, tokens, logprobs, strict=True)]
         self.clock += (time.perf_counter() - began) / len(answers)
+
         ended = []
         for place in reversed(range(first, len(self.live))):
             if stays[place - first]:
                 continue
+
             leaving = self.live[place]
             ended.append((leaving.answer, self.clock - leaving.entered))
             self.chooser.forget(leaving.answer)
             self.live[place] = self.live[self.cache.release(place)]
             self.live.pop()
+
         return ended

@@ -45,16 +45,20 @@ class Decoder:
     @torch.no_grad()
     def next_logits(self) -> Tensor:
         """Logits (B, V) of the token after each answer's last."""
-        return self._prefill() if self.cache is None else self._continue()
+        if self.cache is None:
+            return self._prefill()
+        return self._continue()
 
     def _prefill(self) -> Tensor:
         prompts = [self.record.prompts[answer] for answer in self.live]
         longest = max(map(len, prompts))
         ids_BL = torch.zeros(len(prompts), longest, dtype=torch.long, device=self.device)
+
         self.mask = torch.zeros_like(ids_BL)
         for row, prompt in enumerate(prompts):
             ids_BL[row, longest - len(prompt) :] = torch.tensor(prompt, device=self.device)
             self.mask[row, longest - len(prompt) :] = 1
+
         positions = (self.mask.cumsum(-1) - 1).clamp_min(0)
         self.position = positions[:, -1:]
         self.cache = DynamicCache(config=self.model.config.get_text_config())
@@ -75,6 +79,7 @@ class Decoder:
             use_cache=True,
             **extra,
         )
+
         return out.logits[:, -1]
 
     def _keep(self, places: list[int]) -> None:

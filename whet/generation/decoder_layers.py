@@ -40,7 +40,10 @@ class RowNorm:
     """RMSNorm (Zhang and Sennrich 2019, equation 4) in few operations: x w sqrt(D) / hypot(|x|, sqrt(D epsilon))."""
 
     def __init__(self, norm: Norm, order_D: Tensor | None = None) -> None:
-        weight_D = norm.weight_D.detach() if order_D is None else norm.weight_D.detach()[order_D]
+        if order_D is None:
+            weight_D = norm.weight_D.detach()
+        else:
+            weight_D = norm.weight_D.detach()[order_D]
         size = len(weight_D)
         self.weight_D = weight_D.to(wide(weight_D.dtype)) * size**0.5
         self.least = self.weight_D.new_tensor((size * norm.epsilon) ** 0.5)
@@ -115,7 +118,12 @@ class Reader:
             cos_CF, sin_CF = (table[0, :, : table.shape[-1] // 2] for table in (cos_1CK, sin_1CK))
             dtype = wide(self.embedding.dtype)
             self.angles_C1F = torch.complex(cos_CF.to(dtype), sin_CF.to(dtype))[:, None]
-        rounded = slots if slots <= ROW_GRAIN else round_up(slots, ROW_GRAIN)
+
+        if slots <= ROW_GRAIN:
+            rounded = slots
+        else:
+            rounded = round_up(slots, ROW_GRAIN)
+
         return SlotCache(len(self.layers), rounded, first.key_heads, capacity, first.size, self.embedding)
 
     @torch.inference_mode()
@@ -127,36 +135,46 @@ class Reader:
         added, tokens = layout.added, len(grove.batch.ids_T) + layout.added
         ids_T, positions_T = (functional.pad(x, (0, added)) for x in (grove.batch.ids_T, grove.batch.positions_T))
         switch_T1 = None
+
         if not bool(grove.adapted_T.all()):
             switch_T1 = functional.pad(grove.adapted_T, (0, added))[:, None].to(self.embedding.dtype)
         x_TD = functional.embedding(ids_T, self.embedding)
         angles_T1F = self.angles_C1F.index_select(0, positions_T)
         spans = spans_of(layout, tokens, self.layers[0].heads)
+
         where_NX = cache.starts_SX[slots_P[grove.prompt_N]] + grove.place_N[:, None]
         for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
             z_THK = layer.attend_to(x_TD, angles_T1F, switch_T1)
             kv_NXK = z_THK[:, layer.heads :].index_select(0, grove.token_N)
             kv_SXCK.view(-1, layer.size).index_put_((where_NX,), kv_NXK)
             x_TD = layer.finish(x_TD, _over_spans(layer, z_THK, spans), switch_T1)
+
         return self._logits(x_TD.index_select(0, grove.last_P))
 
     @torch.inference_mode()
     def step(self, ids: Sequence[int], adapted: Sequence[bool], cache: SlotCache) -> Tensor:
         """Read one more token of every live answer; logits (B, V) after each."""
         live = len(ids)
-        rows = live if live <= ROW_GRAIN else round_up(live, ROW_GRAIN)
+        if live <= ROW_GRAIN:
+            rows = live
+        else:
+            rows = round_up(live, ROW_GRAIN)
+
         ids_B = torch.tensor([*ids, *[0] * (rows - live)])
         switch_B1 = None
+
         if not all(adapted):
             switch_B1 = torch.tensor([*adapted, *[True] * (rows - live)])[:, None].to(self.embedding.dtype)
         grown = cache.grow(rows)
         angles_B1F = self.angles_C1F.index_select(0, grown.place_B)
+
         x_BD = functional.embedding(ids_B, self.embedding)
         for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
             z_BHK = layer.attend_to(x_BD, angles_B1F, switch_B1)
             kv_SXCK.view(-1, layer.size).index_put_((grown.where_BX,), z_BHK[:, layer.heads :])
             o_BH = over_cache(z_BHK[:, : layer.heads], kv_SXCK, grown.bias_B11C, layer.scale)
             x_BD = layer.finish(x_BD, o_BH, switch_B1)
+
         return self._logits(x_BD)[:live]
 
     def _logits(self, x_BD: Tensor) -> Tensor:
@@ -173,6 +191,7 @@ def over_cache(q_BHK: Tensor, kv_SXCK: Tensor, bias_B11C: Tensor, scale: float) 
     k_BJCK, v_BJCK = kv_SXCK[:rows, :, : bias_B11C.shape[-1]].chunk(2, 1)
     q_BJGK = q_BHK.unflatten(1, (k_BJCK.shape[1], -1))
     o = functional.scaled_dot_product_attention(q_BJGK, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=scale)
+
     return o.reshape(rows, -1)
 
 
@@ -189,22 +208,30 @@ def read_model(model: Any) -> list[FusedLayer] | str:
     """The model's layers as the kernels see them, or why the fast reader does not take it."""
     trunk: Any = Policy(model).trunk
     kind = type(model).__name__
+
     if {name for name, _ in trunk.named_children()} != TRUNK or type(trunk.embed_tokens) is not nn.Embedding:
         return f"{kind} is more than an embedding, layers and a norm"
+
     config = model.config.get_text_config()
     types = set(getattr(config, "layer_types", None) or ["full_attention"])
+
     windowed = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
     if windowed or types != {"full_attention"}:
         return f"{kind} has a sliding window"
     if getattr(trunk.rotary_emb, "rope_type", None) not in FIXED_ROTARY or not hasattr(trunk.norm, "variance_epsilon"):
         return f"{kind} has positions or a norm that the fast reader does not know"
+
     policy = Policy(model)
     if type(causal_lm(model).get_output_embeddings()) is not nn.Linear or policy.head.scale != 1 or policy.head.softcap:
         return f"{kind} does more to its logits than one linear layer"
     if policy.device.type != "cpu":
         return "the kernels that read prompts are for processors"
+
     layers = [layer for layer in map(read_layer, trunk.layers) if layer is not None]
     if len(layers) < len(trunk.layers):
         return f"{kind} has layers that are not the known decoder layer"
+
     heads = {(layer.attention.size, layer.attention.key.outputs) for layer in layers}
-    return layers if len(heads) == 1 else f"{kind} has layers of different shapes"
+    if len(heads) == 1:
+        return layers
+    return f"{kind} has layers of different shapes"

@@ -39,10 +39,12 @@ def prove_decoding(model: Any) -> None:
     if model in _proved:
         return
     texts = _texts(model, LENGTHS)
+
     try:
         own, ours = _own_logits(model, texts), _decoded(model, texts)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         raise _cannot(model, str(error)) from error
+
     distance = _distance(ours, own)
     if not distance <= TOLERANCE[next(model.parameters()).dtype]:
         raise _cannot(model, f"logits differ by {distance:.2%} from those of the text read at once")
@@ -57,13 +59,16 @@ def fast_reader(model: Any, copies: bool) -> Reader | None:
     layers = read_model(model)
     if isinstance(layers, str):
         return None
+
     reader = Reader(model, layers, copies)
     known = _refusals.setdefault(model, {})
+
     reading = (next(model.parameters()).dtype, copies, *_adapted(layers))
     if reading not in known:
         known[reading] = _refusal(model, reader, any(_adapted(layers)))
         if known[reading]:
             warnings.warn(f"{type(model).__name__} is written with the slower reader: {known[reading]}", stacklevel=3)
+
     return None if known[reading] else reader
 
 
@@ -77,8 +82,10 @@ def adapters_off(model: Any) -> Iterator[None]:
     """Within this block the model answers as its base."""
     switched = [module for module in model.modules() if is_lora(module) and not module.disable_adapters]
     needing = {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
+
     for module in switched:
         module.enable_adapters(False)
+
     try:
         yield
     finally:
@@ -94,6 +101,7 @@ def _refusal(model: Any, reader: Reader, adapted: bool) -> str | None:
     texts[3][: SHARED + 2] = texts[2][: SHARED + 2]
     texts += [texts[2]]
     on = [True, not adapted, True, True, not adapted]
+
     try:
         own = _own_logits(model, texts)
         if adapted:
@@ -103,6 +111,7 @@ def _refusal(model: Any, reader: Reader, adapted: bool) -> str | None:
         distance = _distance(_read(reader, texts, on), own)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         return str(error)
+
     if distance <= TOLERANCE[next(model.parameters()).dtype]:
         return None
     return f"its logits differ by {distance:.2%} from those of the text read at once"
@@ -128,11 +137,13 @@ def _decoded(model: Any, texts: list[list[int]]) -> list[Tensor]:
     sampling = Sampling(max_new_tokens=STEPS)
     record = Record(None, [text[:-STEPS] for text in texts], frozenset(), sampling, None)
     decoder = Decoder(model, record, Chooser(sampling, range(len(texts))), range(len(texts)))
+
     steps: list[Tensor] = []
     for step in range(STEPS):
         steps.append(decoder.next_logits().float())
         for answer, text in enumerate(texts):
             record.add(answer, text[step - STEPS], 0.0)
+
     return list(torch.stack(steps, 1))
 
 

@@ -49,9 +49,13 @@ def generate(
     """
     _refuse_unusable(prompts, context)
     on = _switches(model, prompts, samples, adapters)
-    given = [prompt for prompt in prompts for _ in range(samples)]
+    given = []
+    for prompt in prompts:
+        for _ in range(samples):
+            given.append(prompt)
     record = Record(tokenizer, given, stop_ids, sampling, context)
     chooser = Chooser(sampling, range(len(given)))
+
     answers: dict[int, Answer] = {}
     with evaluating(model):
         for writer, switch in _writers(model, record, chooser, on, batch_tokens):
@@ -60,8 +64,10 @@ def generate(
                     ended = writer.advance()
                     answers |= {index: record.answer(index, seconds) for index, seconds in ended}
                     beat(f"{len(answers):,} of {count(len(given), 'answer')} written, {count(record.tokens, 'token')}")
+
                     if progress and ended:
                         progress(len(answers))
+
     return [answers[index] for index in range(len(given))]
 
 
@@ -82,10 +88,12 @@ def stream(
         while writer.alive:
             writer.advance()
             text = record.text(0)
+
             if writer.alive:
                 text = record.certain(text)
             if text.endswith("\ufffd") and writer.alive:
                 continue
+
             yield text[len(written) :]
             written = text
 
@@ -100,11 +108,13 @@ def _writers(
     order = sorted(range(len(on)), key=lambda i: len(record.prompts[i]))
     if not order:
         return
+
     reader = fast_reader(model, _copies(model, record))
     if reader is not None:
         for group, slots in _caches(order, record, batch_tokens):
             yield Writer(reader, record, chooser, group, on, slots), nullcontext
         return
+
     prove_decoding(model)
     for flag in (True, False):
         switch: Switch = nullcontext if flag else lambda: adapters_off(model)
@@ -127,8 +137,13 @@ def _caches(order: list[int], record: Record, batch_tokens: int) -> Iterator[tup
     while rest:
         capacity = _need(record, rest[0])
         slots = max(1, min(batch_tokens // capacity, MOST_SLOTS))
+
         enough = slots >= min(len(rest), FULL)
-        group = rest if enough else [i for i in rest if 2 * _need(record, i) > capacity]
+        if enough:
+            group = rest
+        else:
+            group = [i for i in rest if 2 * _need(record, i) > capacity]
+
         yield group, slots
         rest = rest[len(group) :]
 
@@ -145,6 +160,7 @@ def _groups(order: list[int], record: Record, batch_tokens: int) -> Iterator[lis
             yield group
             group = []
         group.append(index)
+
     if group:
         yield group
 

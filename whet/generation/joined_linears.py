@@ -30,11 +30,17 @@ class Joined:
     def __init__(self, products: Sequence[Product], copies: bool, order_O: Tensor | None = None) -> None:
         self.products = products
         self.bias_O = _ordered(_joined_bias(products), order_O)
-        self.weight_OD = _ordered(_joined_weight(products), order_O) if copies else None
+
+        if copies:
+            self.weight_OD = _ordered(_joined_weight(products), order_O)
+        else:
+            self.weight_OD = None
+
         self.packed: Tensor | None = None
         if self.weight_OD is not None and can_pack(self.weight_OD):
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight_OD, ROWS_HINT)
             self.weight_OD = None
+
         self.order_O = None if copies else order_O
         self.down_DR, self.up_RO = _joined_adapters(products)
         if self.up_RO is not None and order_O is not None:
@@ -56,16 +62,25 @@ class Joined:
             if residual_MO is not None:
                 return pointwise.binary(x_MD, residual_MO, self.packed, self.bias_O, "add")
             return pointwise.default(x_MD, self.packed, self.bias_O, "none", [], "")
+
         if self.weight_OD is not None:
             y_MO = functional.linear(x_MD, self.weight_OD, self.bias_O)
         else:
             y_MO = self._where_they_lie(x_MD)
-        return y_MO if residual_MO is None else y_MO.add_(residual_MO)
+
+        if residual_MO is None:
+            return y_MO
+        return y_MO.add_(residual_MO)
 
     def _where_they_lie(self, x_MD: Tensor) -> Tensor:
         found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
-        y_MO = found[0] if len(found) == 1 else torch.cat(found, -1)
-        return y_MO if self.order_O is None else y_MO.index_select(1, self.order_O)
+        if len(found) == 1:
+            y_MO = found[0]
+        else:
+            y_MO = torch.cat(found, -1)
+        if self.order_O is None:
+            return y_MO
+        return y_MO.index_select(1, self.order_O)
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -89,7 +104,9 @@ def room_for_copy(model_bytes: int) -> bool:
 
 def _joined_weight(products: Sequence[Product]) -> Tensor:
     weights = [product.weight_OD for product in products]
-    return torch.cat(weights) if len(weights) > 1 else weights[0]
+    if len(weights) > 1:
+        return torch.cat(weights)
+    return weights[0]
 
 
 def _joined_bias(products: Sequence[Product]) -> Tensor | None:
@@ -106,8 +123,10 @@ def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor
     adapted = [product for product in products if product.adapted]
     if not adapted:
         return None, None
+
     down_RD = torch.cat([product.down for product in adapted if product.down is not None])
     up_RO = down_RD.new_zeros(down_RD.shape[0], sum(product.outputs for product in products))
+
     row = column = 0
     for product in products:
         if product.adapted and product.up is not None:
@@ -115,8 +134,11 @@ def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor
             up_RO[row : row + rank, column : column + outputs] = product.up.T.float() * product.scale
             row += rank
         column += product.outputs
+
     return down_RD.T.contiguous(), up_RO
 
 
 def _ordered(rows: Tensor | None, order_O: Tensor | None) -> Tensor | None:
-    return rows if rows is None or order_O is None else rows[order_O]
+    if rows is None or order_O is None:
+        return rows
+    return rows[order_O]

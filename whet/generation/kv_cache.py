@@ -53,6 +53,7 @@ class SlotCache:
             self.kv_NSXCK[:, slot, :, :length] = self.kv_NSXCK[:, last, :, :length]
             self.bias_SC[slot] = self.bias_SC[last]
             self.lengths[slot] = length
+
         self.bias_SC[last, 1:] = float("-inf")
         self.lengths[last] = 0
         self.live = last

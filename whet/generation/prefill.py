@@ -50,18 +50,26 @@ def plant(prompts: Sequence[Prompt]) -> Grove:
     trees: list[tuple[bool, list[Segment], list[tuple[int, ...]]]] = []
     for adapted, same in groupby(distinct, key=lambda prompt: prompt[0]):
         trees += [(adapted, *_tree(family)) for family in _families([ids for _, ids in same])]
+
     trees.sort(key=lambda tree: sum(len(segment.ids) for segment in tree[1]))
     segments: list[Segment] = []
     leaf: dict[tuple[bool, tuple[int, ...]], int] = {}
+
     adapted_T: list[bool] = []
     for adapted, members, family in trees:
         first = len(segments)
         leaves = range(first + len(members) - len(family), first + len(members))
         leaf |= {(adapted, ids): number for number, ids in zip(leaves, family, strict=True)}
+
         for segment in members:
-            parent = None if segment.parent is None else first + segment.parent
+            if segment.parent is None:
+                parent = None
+            else:
+                parent = first + segment.parent
+
             segments.append(Segment(segment.ids, segment.weights, 0, parent))
             adapted_T += [adapted] * len(segment.ids)
+
     batch = build_batch(segments)
     paths = [_path(segments, batch, leaf[prompt.adapted, tuple(prompt.ids)]) for prompt in prompts]
     return Grove(

@@ -79,6 +79,7 @@ class Chooser:
         reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
         uniform_B1 = torch.tensor([[self._uniform(i)] for i in answers], dtype=torch.float64, device=reached_BV.device)
         chosen_B1 = torch.searchsorted(reached_BV, uniform_B1 * reached_BV[:, -1:], right=True)
+
         return chosen_B1.squeeze(1).clamp_(max=logprobs_BV.shape[1] - 1)
 
     def _uniform(self, answer: int) -> float:
@@ -112,10 +113,16 @@ def nucleus(probabilities_BV: Tensor, top_p: float) -> Tensor:
     first = min(NUCLEUS_FIRST, probabilities_BV.shape[1])
     sorted_BV, order_BV = probabilities_BV.topk(first, dim=-1)
     kept_BV = torch.zeros_like(probabilities_BV).scatter_(1, order_BV, _within(sorted_BV, top_p))
-    wider_B = sorted_BV.sum(-1) < top_p if first < probabilities_BV.shape[1] else None
+
+    if first < probabilities_BV.shape[1]:
+        wider_B = sorted_BV.sum(-1) < top_p
+    else:
+        wider_B = None
+
     if wider_B is not None and bool(wider_B.any()):
         sorted_WV, order_WV = probabilities_BV[wider_B].sort(-1, descending=True)
         kept_BV[wider_B] = torch.zeros_like(sorted_WV).scatter_(1, order_WV, _within(sorted_WV, top_p))
+
     return kept_BV
 
 

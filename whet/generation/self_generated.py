@@ -75,6 +75,7 @@ def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
         Asked(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
         for raw in texts
     ]
+
     return [*_chats(chats, path, renderer), *found]
 
 
@@ -87,6 +88,7 @@ def learns_answers(path: Path, tokenizer: Any) -> bool:
 def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked]:
     if not raws:
         return
+
     recipe = Recipe(data=str(path), method=Distil(teacher="nano"))  # a method that needs prompts only
     shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
     for raw in raws:
@@ -96,8 +98,14 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked
         except RowRefused as refusal:
             if path == SHIPPED_PROMPTS:
                 continue  # as by a template that knows no system prompt: nobody can mend that, and the others do
+
             raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
-        given = raw.value.get("answer") if isinstance(raw.value, dict) else None
+
+        if isinstance(raw.value, dict):
+            given = raw.value.get("answer")
+        else:
+            given = None
+
         words = str(row.prompt[-1].get("content") if row.prompt else "")
         yield Asked(raw.where, ids, False, words, row.reference or str(given or ""))
 
@@ -123,11 +131,16 @@ def fitting(asked: list[Asked], context: int) -> list[Asked]:
 def pool(asked: list[Asked], tokens: int | None, shipped: bool) -> list[Asked]:
     """As many prompts as a run that replays so many tokens needs, conversations and texts in the same proportion. The
     numbers are round, so that runs of about the same length share what is written."""
-    wanted = len(asked) if tokens is None else tokens / (SHIPPED_TOKENS if shipped else OWN_TOKENS)
+    if tokens is None:
+        wanted = len(asked)
+    else:
+        wanted = tokens / (SHIPPED_TOKENS if shipped else OWN_TOKENS)
+
     most = next((size for size in POOLS if size >= wanted), len(asked))
     if most >= len(asked):
         return asked
     drawn = set(random.Random(0).sample(range(len(asked)), most))
+
     return [one for place, one in enumerate(asked) if place in drawn]
 
 
@@ -147,16 +160,20 @@ def own_samples(
     learned = rehearsed(read_asked(path, renderer, base.tokenizer))
     if not learns_answers(path, base.tokenizer):
         learned = [one for one in learned if one.text]
+
     asked = pool(fitting(learned, base.context), tokens, path == SHIPPED_PROMPTS)
     written = cache / f"own-{_key(base, renderer, path)[:24]}-{len(asked)}.jsonl"
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
+
     if not written.is_file():
         answers = _answers(base, renderer, asked, progress)
         lines = ({"ids": with_stop(answer), "text": answer.text} for answer in answers)
         write_text(written, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
     stored = [json.loads(line)["ids"] for line in written.read_text("utf-8").splitlines()]
     if len(stored) != len(wanted):
         raise DataError("this file of samples is damaged", where=str(written), fix="remove it; it is written again")
+
     pairs = [(one, ids) for one, ids in zip(wanted, stored, strict=True) if ids]
     return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
 
@@ -180,6 +197,7 @@ def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Calla
             base.model, base.tokenizer, prompts, renderer.stop_ids, sampling, context=base.context,
             progress=lambda done, n=before: progress(n + done, total), samples=samples,
         )  # fmt: skip
+
     return found
 
 

@@ -46,6 +46,7 @@ def open_teacher(
         base = load_base(name, dtype, trust_remote_code, where=device())
         model, tokenizer = base.model, base.tokenizer
         renderer = Renderer(tokenizer)
+
         carried = forest_refusal(model) is None
         if carried:
             install_forest(model)
@@ -56,11 +57,13 @@ def open_teacher(
         base, model, carried = opened.base, opened.model, opened.use_forest
         tokenizer = saved_tokenizer(run.model)
         renderer = Renderer(tokenizer)
+
     if carried and path == "fused":
         fuse(model)
     model.requires_grad_(False)
     model.eval()
     policy = Policy(model, use_forest=carried and path != "plain")
+
     return Teacher(name, policy, tokenizer, renderer, base.context, fingerprint(model))
 
 
@@ -74,8 +77,13 @@ def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTea
         return RemoteTeacher(Remote(name, model, key_name())), model
     if model:
         raise InputError("--model names a model at a URL", where="--model", value=model, fix="leave it out")
+
     refuse_missing_teacher(name, runs)
-    dtype = choose_dtype("auto", load_config(name).hidden_size, device())[0] if is_base(name) else torch.float32
+    if is_base(name):
+        dtype = choose_dtype("auto", load_config(name).hidden_size, device())[0]
+    else:
+        dtype = torch.float32
+
     teacher = open_teacher(name, runs, dtype)
     inner = LocalTeacher(teacher.policy.model, teacher.tokenizer, teacher.renderer, teacher.context)
     return inner, f"{name} {teacher.identity[:16]}"

@@ -17,7 +17,9 @@ ROUNDS = 3
 def seconds_of_a_step(model: Any) -> float:
     """Of ANSWERS answers, the least disturbed of a few rounds; nothing stops them. Any vocabulary above PROMPT."""
     tokenizer = load_tokenizer("nano")
-    prompts = [[1 + (row + place) % PROMPT for place in range(PROMPT)] for row in range(ANSWERS)]
+    prompts = []
+    for row in range(ANSWERS):
+        prompts.append([1 + (row + place) % PROMPT for place in range(PROMPT)])
 
     def spent(tokens: int) -> float:
         began = time.perf_counter()

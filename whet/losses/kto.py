@@ -19,6 +19,7 @@ def answer_of(batch: Batch) -> Tensor:
     for number, parent in enumerate(batch.parents):
         if parent is not None:
             children.setdefault(parent, []).append(number)
+
     if any(len(found) != 1 for found in children.values()):
         raise ValueError("a batch of marked answers is made of prompts with one answer each")
     return torch.tensor([found[0] for found in children.values()], dtype=torch.long)
@@ -58,4 +59,5 @@ def kto_loss(policy_P: Tensor, reference_P: Tensor, desirable_P: Tensor, point: 
         "reward_good": (rewards_P[desirable_P].sum().item(), good),
         "reward_bad": (rewards_P[~desirable_P].sum().item(), count - good),
     }
+
     return LossOut(total, metrics)

@@ -24,7 +24,12 @@ def group_advantages(reward_PG: Tensor, scale: Literal["group", "batch", "none"]
     above_PG = reward_PG - reward_PG.mean(1, keepdim=True)
     if scale == "none":
         return above_PG
-    spread = reward_PG.std(1, keepdim=True) if scale == "group" else reward_PG.std()
+
+    if scale == "group":
+        spread = reward_PG.std(1, keepdim=True)
+    else:
+        spread = reward_PG.std()
+
     return above_PG / (spread + SMALLEST)
 
 
@@ -33,7 +38,9 @@ def leave_one_out(reward_PG: Tensor, normalise: bool) -> Tensor:
     2402.14740, equation 7)."""
     others_PG = (reward_PG.sum(1, keepdim=True) - reward_PG) / (reward_PG.shape[1] - 1)
     above_PG = reward_PG - others_PG
-    return (above_PG - above_PG.mean()) / (above_PG.std() + SMALLEST) if normalise else above_PG
+    if normalise:
+        return (above_PG - above_PG.mean()) / (above_PG.std() + SMALLEST)
+    return above_PG
 
 
 def clipped(log_ratio: Tensor, advantage: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
@@ -88,10 +95,12 @@ def grpo_loss(
     loss_N, held_N = clipped(policy_N - old_N, advantage_N, settings.clip, settings.clip_high)
     tokens = float(len(policy_N))
     seen = {"clipped": (float(held_N.sum()), tokens), "entropy": (-policy_N.sum().item(), tokens)}
+
     if reference_N is not None:
         kl_N = k3(policy_N, reference_N)
         loss_N = loss_N + settings.kl * kl_N
         seen["kl"] = (kl_N.sum().item(), tokens)
+
     total = (loss_N * weight_N).sum()
     return LossOut(total, {"loss": (total.item(), weight)} | seen)
 

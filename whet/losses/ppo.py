@@ -36,10 +36,12 @@ def gae(reward_AT: Tensor, value_AT: Tensor, mask_AT: Tensor, discount: float, t
     next_AT = torch.nn.functional.pad((value_AT * inside_AT)[:, 1:], (0, 1))
     surprise_AT = (reward_AT + discount * next_AT - value_AT) * inside_AT
     advantage_AT = torch.zeros_like(value_AT)
+
     running_A = torch.zeros_like(value_AT[:, 0])
     for t in reversed(range(value_AT.shape[1])):
         running_A = surprise_AT[:, t] + discount * trace * running_A
         advantage_AT[:, t] = running_A
+
     return advantage_AT * inside_AT
 
 
@@ -73,6 +75,7 @@ def ppo_loss(
     policy_loss_N, held_N = clipped(policy_N - old_N, advantage_N, settings.clip, settings.clip_high)
     value_loss_N = value_loss(value_N, old_value_N, return_N, settings.value_clip)
     loss_N = policy_loss_N + settings.value_weight * value_loss_N
+
     if entropy_N is not None:
         loss_N = loss_N - settings.entropy * entropy_N
     total, tokens = loss_N.sum(), float(len(policy_N))
@@ -83,6 +86,7 @@ def ppo_loss(
         "entropy": (-policy_N if entropy_N is None else entropy_N).sum().item(),
         "ratio": (policy_N - old_N).exp().sum().item(),
     }
+
     return LossOut(total, {"loss": (total.item(), weight)} | {name: (one, tokens) for name, one in seen.items()})
 
 

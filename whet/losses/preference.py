@@ -23,6 +23,7 @@ def answers_of(batch: Batch) -> Tensor:
     for number, parent in enumerate(batch.parents):
         if parent is not None:
             children.setdefault(parent, []).append(number)
+
     if any(len(pair) != 2 for pair in children.values()):
         raise ValueError("a preference batch is made of prompts with two answers each")
     return torch.tensor(list(children.values()), dtype=torch.long).T
@@ -79,6 +80,7 @@ def preference_loss(policy_2P: Tensor, reference_2P: Tensor | None, tokens_2P: T
     nats_2P = objective.reward(pairs)
     loss_P = objective.cost(nats_2P, settings)
     nll_P = -pairs.mean_2P[0]
+
     if settings.sft_weight:
         loss_P = loss_P + settings.sft_weight * nll_P
     total, count = loss_P.sum(), float(loss_P.shape[0])
@@ -92,6 +94,7 @@ def preference_loss(policy_2P: Tensor, reference_2P: Tensor | None, tokens_2P: T
         "reward_rejected": rewards_2P[1].sum(),
         "nll_chosen": nll_P.sum(),
     }
+
     return LossOut(total, {name: (value.item(), count) for name, value in seen.items()})
 
 

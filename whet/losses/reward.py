@@ -20,6 +20,7 @@ def reward_loss(scores_2P: Tensor, margin_P: Tensor | None = None, center: float
     """
     difference_P = scores_2P[0] - scores_2P[1]
     loss_P = -logsigmoid(difference_P if margin_P is None else difference_P - margin_P)
+
     if center:
         loss_P = loss_P + center * (scores_2P[0] + scores_2P[1]).square()
     total, pairs = loss_P.sum(), float(loss_P.shape[0])
@@ -30,4 +31,5 @@ def reward_loss(scores_2P: Tensor, margin_P: Tensor | None = None, center: float
         "reward_chosen": scores_2P[0].sum(),
         "reward_rejected": scores_2P[1].sum(),
     }
+
     return LossOut(total, {name: (value.item(), pairs) for name, value in seen.items()})

@@ -27,6 +27,7 @@ class DistilMethod(OwnAnswersMethod[Distil]):
         teacher = teacher_of(setup.recipe, setup.run, setup.path)
         refuse_other_tokens(teacher, setup.base.tokenizer)
         refuse_shorter_sight(teacher, setup.recipe.max_tokens or setup.base.context)
+
         if teacher.renderer.templates != setup.source.renderer.templates:
             setup.observer.note("the teacher has another chat template; it is asked in the base's")
         sampler, held_out = self.sampler(setup, Rewards([])), list(prepared_of(setup.source).validation)

@@ -55,7 +55,9 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
 
     def metric(self, recipe: Recipe, prepared: Prepared) -> str:
         by_reward = recipe.evaluate.metric == "auto" and prepared.shape.kind != "unpaired" and not prepared.shape.paired
-        return "reward" if by_reward else super().metric(recipe, prepared)
+        if by_reward:
+            return "reward"
+        return super().metric(recipe, prepared)
 
     def written_in_a_validation(self, row: float, rows: int) -> Writing:
         return Writing(rows, row, self.keys.max_new_tokens / 2, self.keys.max_new_tokens)
@@ -67,7 +69,9 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
         return measure_answers(contest, measured, lines, self.judged(contest.recipe))
 
     def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:
-        return unaskable_for(self.keys.rewards) if recipe.evaluate.metric == "auto" else {}
+        if recipe.evaluate.metric == "auto":
+            return unaskable_for(self.keys.rewards)
+        return {}
 
     def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
         contest = open_contest(session, observer)

@@ -45,7 +45,9 @@ def wait_for(device: torch.device) -> None:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that a new tensor may take there now."""
-    return available_memory() if is_processor(device) else int(module_of(device).mem_get_info(device)[0])
+    if is_processor(device):
+        return available_memory()
+    return int(module_of(device).mem_get_info(device)[0])
 
 
 def all_memory(device: torch.device) -> int:
@@ -53,13 +55,17 @@ def all_memory(device: torch.device) -> int:
     if not is_processor(device):
         return int(module_of(device).mem_get_info(device)[1])
     limit = memory_limit()
-    return machine_memory() if limit is None else min(machine_memory(), limit)
+    if limit is None:
+        return machine_memory()
+    return min(machine_memory(), limit)
 
 
 def peak_memory(device: torch.device) -> int:
     """Bytes: the most that tensors have held on the device since `forget_peak`; on a processor, that the process has
     held since it began."""
-    return peak_resident() if is_processor(device) else int(module_of(device).max_memory_allocated(device))
+    if is_processor(device):
+        return peak_resident()
+    return int(module_of(device).max_memory_allocated(device))
 
 
 def forget_peak(device: torch.device) -> None:
@@ -93,7 +99,12 @@ def refuse_no_tf32(wanted: bool, device: torch.device) -> None:
     """Raises RecipeError where products in TF32 are asked for and nothing here makes them."""
     if not wanted or (device.type == "cuda" and module_of(device).get_device_capability(device) >= TF32_SINCE):
         return
-    here = "this machine has no GPU" if is_processor(device) else "the GPU of this machine is older than that"
+
+    if is_processor(device):
+        here = "this machine has no GPU"
+    else:
+        here = "the GPU of this machine is older than that"
+
     raise RecipeError(
         f"only GPUs from NVIDIA's A100 on multiply in TF32, and {here}", where="tf32", value=True, fix="leave it out"
     )

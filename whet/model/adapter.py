@@ -32,14 +32,17 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
         if quantised_linears(model):
             fix = "train an adapter (kind: lora), or give a base in 16 or 32 bits"
             raise ModelError("4-bit weights cannot be trained", where="adapter", value="full", fix=fix)
+
         model.requires_grad_(True)
         return model
+
     from peft import LoraConfig, get_peft_model
 
     assert adapter.rank is not None and adapter.alpha is not None  # the rules filled them
     refuse_bad_patterns(adapter)
     targets = targets_of(model, adapter)
     saved = saved_modules(model, adapter)
+
     config = LoraConfig(
         r=adapter.rank,
         lora_alpha=adapter.alpha,  # type: ignore[arg-type]
@@ -61,6 +64,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
                 adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
         except ValueError as error:
             raise _not_adapted(model, adapter, str(error)) from error
+
     _refuse_adapted_head(adapted)
     refuse_idle_patterns(adapted, adapter)
     _settle(adapted)
@@ -79,6 +83,7 @@ def _not_adapted(model: Any, adapter: Lora, why: str) -> ModelError:
         what, fix = "no module of the base matches the adapter's targets", "use all-linear, or names such as "
         fix += ", ".join(names[:6])
         return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
+
     what = f"PEFT cannot adapt this base: {' '.join(why.split())[:200]}"
     fix = "name other layers in adapter.targets, or train every weight (adapter.kind: full)"
     return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
@@ -92,6 +97,7 @@ def load_adapter(model: Any, folder: Path) -> Any:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (folder / name).is_file():
             raise ModelError(f"{name} is missing", where=str(folder), fix="give the model/ folder of a run")
+
     try:
         with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
             stored = set(file.keys())
@@ -100,12 +106,14 @@ def load_adapter(model: Any, folder: Path) -> Any:
     except (RuntimeError, ValueError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise _misfit(folder, f"the adapter does not fit this base: {reason}") from error
+
     placed = set(get_peft_model_state_dict(loaded))
     if placed != stored:
         odd = sorted(placed ^ stored)
         raise _misfit(
             folder, f"the adapter holds {len(stored)} tensors and this base has places for {len(placed)}, e.g. {odd[0]}"
         )
+
     _refuse_adapted_head(loaded)
     _settle(loaded)
     loaded.eval()
@@ -169,6 +177,7 @@ def stirred(model: Any, size: float = 0.02) -> Iterator[None]:
     ups = [p for name, p in model.named_parameters() if "lora_B" in name or name.endswith(f"{HEAD}.weight")]
     kept = [p.detach().clone() for p in ups]
     generator = torch.Generator().manual_seed(2)
+
     try:
         with torch.no_grad():
             for parameter in ups:
@@ -186,7 +195,9 @@ def is_adapted(model: Any) -> bool:
 
 def causal_lm(model: Any) -> Any:
     """The transformers model inside, whatever wraps it."""
-    return model.get_base_model() if is_adapted(model) else model
+    if is_adapted(model):
+        return model.get_base_model()
+    return model
 
 
 def trunk_of(model: Any) -> Any:

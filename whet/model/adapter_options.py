@@ -28,6 +28,7 @@ def saved_modules(model: Any, adapter: Lora) -> list[str]:
     ends = {name.rpartition(".")[2] for name in names}
     head = _name_of(model, model.get_output_embeddings())
     table = _name_of(model, model.get_input_embeddings())
+
     found: list[str] = []
     for wanted in adapter.modules_to_save:
         if not any(f".{name}".endswith(f".{wanted}") for name in names):
@@ -38,12 +39,15 @@ def saved_modules(model: Any, adapter: Lora) -> list[str]:
             what = f"the output layer of this base is its embedding, so that {head} cannot be trained alone"
             fix = f"name {table}, which trains both"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+
         meant = {name for name in names if f".{name}".endswith(f".{wanted}")}
         if any(is_quantised(part) for name in meant for part in model.get_submodule(name).modules()):
             what, fix = "a module in 4 bits cannot be trained whole", "leave it out, or leave quantise out"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+
         _refuse_adapted_within(model, adapter, wanted, meant)
         found += _as_peft_reads(model, wanted, meant)
+
     return found
 
 
@@ -61,6 +65,7 @@ def _as_peft_reads(model: Any, wanted: str, meant: set[str]) -> list[str]:
     if more := taken(whole) - meant:
         what = f"PEFT would train {sorted(more)[0]} whole, too, whose name ends in the same letters"
         raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix="leave it out")
+
     return whole
 
 
@@ -77,6 +82,7 @@ def _refuse_adapted_within(model: Any, adapter: Lora, wanted: str, meant: set[st
         if ends and all(within(name) for name in ends):
             fix = f"leave {target} out of adapter.targets"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+
     if experts_of(model, adapter) and any(within(name) for name in expert_tensors(model)):
         fix = "leave it out, or name adapter.targets without the experts"
         raise ModelError(f"{what}, and experts are in it", where="adapter.modules_to_save", value=wanted, fix=fix)
@@ -86,6 +92,7 @@ def refuse_idle_patterns(adapted: Any, adapter: Lora) -> None:
     """Raises ModelError for a key of rank_pattern or alpha_pattern that no adapted module has (PEFT only warns)."""
     inner = adapted.get_base_model()
     names = [_adapted_name(name, module) for name, module in inner.named_modules() if is_lora(module)]
+
     ends = sorted({name.rpartition(".")[2] for name in names})
     for option, pattern in (("rank_pattern", adapter.rank_pattern), ("alpha_pattern", adapter.alpha_pattern)):
         for key in pattern:
@@ -98,7 +105,9 @@ def refuse_idle_patterns(adapted: Any, adapter: Lora) -> None:
 def _adapted_name(name: str, module: Any) -> str:
     """As PEFT matches it: a tensor of experts by its own name, whatever is wrapped around it."""
     tensor = getattr(module, "parameter_name", None)
-    return f"{name.replace('.base_layer', '')}.{tensor}" if tensor else name
+    if tensor:
+        return f"{name.replace('.base_layer', '')}.{tensor}"
+    return name
 
 
 def refuse_bad_patterns(adapter: Lora) -> None:
@@ -120,12 +129,18 @@ def ties(model: Any, saved: list[str]) -> bool:
 
 def told_adapter(model: Any, adapter: object) -> list[str]:
     """What the adapter means for a run on this base, in sentences for whoever watches."""
-    found = [told] if (told := told_experts(model, adapter)) else []
+    if told := told_experts(model, adapter):
+        found = [told]
+    else:
+        found = []
+
     if isinstance(adapter, Lora) and adapter.dora:
         found.append("adapter.dora: PEFT computes the layers, Whet's kernels do not know it; slower, and the same.")
+
     if isinstance(adapter, Lora) and adapter.modules_to_save:
         names = ", ".join(adapter.modules_to_save)
         found.append(f"Trained whole and saved with the adapter, at the adapter's rate: {names}.")
+
     return found
 
 

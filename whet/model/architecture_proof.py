@@ -52,8 +52,10 @@ def fuse(model: Any) -> str | None:
     inner = causal_lm(model)
     if next(inner.parameters()).device.type != "cpu":
         return "the fused layers were written and measured for processors only"
+
     trunk, batch = trunk_of(inner), _trial_batch(inner)
     fused.uninstall(trunk)
+
     with evaluating(inner), torch.no_grad(), stirred(model):
         own = Policy(model).hidden(batch)
         if not fused.install(trunk):
@@ -62,9 +64,12 @@ def fuse(model: Any) -> str | None:
             if _trains_inside(trunk):
                 return "modules inside of the layers are trained whole, which the fused kernels do not compute"
             return f"{inner.config.model_type} has no layer that the fused kernels compute"
+
         distance = _distance(Policy(model).hidden(batch), own)
+
     if distance <= TOLERANCE[own.dtype]:
         return None
+
     fused.uninstall(trunk)
     return f"the fused layers give other hidden states than the architecture's own ({distance:.2%} apart)"
 
@@ -90,8 +95,13 @@ def prove_head(model: Any, name: str) -> None:
             own_TV = model(input_ids=ids_1T, use_cache=False).logits[0]
             policy = Policy(model, use_forest=False)
             hidden_TD = policy.trunk(input_ids=ids_1T, use_cache=False).last_hidden_state[0]
+
             fits = hidden_TD.shape[1] == policy.head.weight_VD.shape[1]
-            distance = _distance(policy.head.logits(hidden_TD), own_TV) if fits else float("inf")
+            if fits:
+                distance = _distance(policy.head.logits(hidden_TD), own_TV)
+            else:
+                distance = float("inf")
+
             alone, alone_allowed = _moved_by_others(model, ids_1T, own_TV)
             with torch.random.fork_rng(), training(model):
                 model(input_ids=ids_1T[:, :-1], use_cache=False)
@@ -99,10 +109,14 @@ def prove_head(model: Any, name: str) -> None:
             raise ModelError(
                 f"this is no causal language model that Whet can read: {_line(error)}", where="base", value=name
             ) from error
+
     kind = type(model).__name__
     allowed = TOLERANCE[next(model.parameters()).dtype]
     if not distance <= allowed:
-        apart = f"they differ by {distance:.2%}" if fits else "they are of other sizes"
+        if fits:
+            apart = f"they differ by {distance:.2%}"
+        else:
+            apart = "they are of other sizes"
         raise ModelError(
             f"{kind} does something between its hidden states and its logits that Whet does not know ({apart})",
             where="base",
@@ -127,11 +141,13 @@ def _moved_by_others(model: Any, ids_1T: Tensor, own_TV: Tensor) -> tuple[float,
     """
     half, allowed = ids_1T.shape[1] // 2, TOLERANCE[next(model.parameters()).dtype]
     distances = _distances(_beside_a_longer_row(model, ids_1T), own_TV[:half])
+
     largest, usual = float(distances.max()), float(distances.median())
     if largest <= allowed or not usual <= allowed or not _changes_experts(model):
         return largest, allowed
     if why_not_widened(model):
         return usual, allowed
+
     with in_float32(model):
         wide_TV = model(input_ids=ids_1T, use_cache=False).logits[0, :half]
         return _distance(_beside_a_longer_row(model, ids_1T), wide_TV), TOLERANCE[torch.float32]
@@ -154,7 +170,9 @@ def _line(error: Exception) -> str:
     """The first sentence of what a library says."""
     text = " ".join(str(error).split())
     first = text.split(". ")[0][:200]
-    return f"{type(error).__name__} {first}" if isinstance(error, LookupError) or not first else first
+    if isinstance(error, LookupError) or not first:
+        return f"{type(error).__name__} {first}"
+    return first
 
 
 def _known_refusal(model: Any) -> str | None:
@@ -163,6 +181,7 @@ def _known_refusal(model: Any) -> str | None:
         return f"{config.model_type} has its own attention that transformers' attention registry does not reach"
     if not model._supports_sdpa and not hasattr(config, "attn_logit_softcapping"):
         return f"{config.model_type} has an attention that SDPA does not compute"
+
     unknown = set(getattr(config, "layer_types", None) or LAYERS) - LAYERS
     if unknown:
         return f"{config.model_type} has layers that are not attention over the path ({', '.join(sorted(unknown))})"
@@ -193,8 +212,10 @@ def _tried(model: Any) -> tuple[str | None, float]:
             return f"{model.config.model_type}: {error.what if isinstance(error, ModelError) else error}", math.inf
         finally:
             _set_attention(model, before)
+
     if distance <= TOLERANCE[plain.dtype]:
         return None, distance
+
     apart = f"gives other hidden states over a forest than row by row ({distance:.2%} apart)"
     return f"{model.config.model_type} {apart}", distance
 

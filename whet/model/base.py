@@ -79,6 +79,7 @@ def context_of(config: Any) -> int:
         if kind.get("rope_type") in ("dynamic", "longrope"):
             original = kind.get("original_max_position_embeddings")
             longest = min(longest, int(original or getattr(config, "original_max_position_embeddings", longest)))
+
     return longest
 
 
@@ -113,6 +114,7 @@ def _tokenizer(name: str, path: str, trust_remote_code: bool) -> Any:
     _refuse_foreign(name, trust_remote_code)
     with loadable(name):
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+
     special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
     if not set(tokenizer.get_vocab()) - special:  # some classes start empty where their files are missing
         raise ModelError("its tokenizer is missing", where="base", value=name, fix=TOKENIZER_FIX)
@@ -137,6 +139,7 @@ def random_base(name: str, dtype: torch.dtype, seed: int, trust_remote_code: boo
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+
     for parameter in model.parameters():  # not model.to(dtype): that would round the rotary frequencies too
         parameter.data = parameter.data.to(dtype)
     prove_head(model.eval(), name)
@@ -158,6 +161,7 @@ def load_base(
     path = locate(name)
     refuse_pickles(name)
     tokenizer = load_tokenizer(name, trust_remote_code)
+
     with loadable(name):
         if quantise:
             model, report, identity = load_quantised(path, dtype, trust_remote_code)
@@ -165,6 +169,7 @@ def load_base(
         else:
             model, report = load_whole(name, dtype, trust_remote_code, **straight_to(where))
             identity = fingerprint(model)
+
     refuse_incomplete(report, name)
     refuse_larger_tokenizer(tokenizer, model.get_input_embeddings().weight.shape[0], name)
     prove_head(model.eval(), name)
@@ -183,6 +188,7 @@ def refuse_incomplete(report: dict[str, Any], name: str) -> None:
             value=name,
             fix="give a complete causal language model; for an adapter, give the run that made it",
         )
+
     left = sorted(key for key in report["unexpected_keys"] if LAYER.match(key))
     if left:
         raise ModelError(
@@ -229,12 +235,15 @@ def load_whole(name: str, dtype: torch.dtype | str, trust_remote_code: bool, **m
         **more,
     )
     keep_weights_unpacked(loaded[0])  # a base may come in 4 bits
+
     return loaded
 
 
 def straight_to(where: torch.device) -> dict[str, Any]:
     """What transformers must be told so that no tensor waits in the machine's memory for the others."""
-    return {} if is_processor(where) else {"device_map": {"": where}}
+    if is_processor(where):
+        return {}
+    return {"device_map": {"": where}}
 
 
 def refuse_pickles(name: str) -> None:
@@ -242,8 +251,13 @@ def refuse_pickles(name: str) -> None:
     folder = Path(locate(name))
     if not folder.is_dir() or any(folder.glob("*.safetensors")):
         return
+
     pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
-    held = f"only {pickles[0]}, a pickle, which can run code when it is opened" if pickles else "no weights"
+    if pickles:
+        held = f"only {pickles[0]}, a pickle, which can run code when it is opened"
+    else:
+        held = "no weights"
+
     raise ModelError(
         f"there are no safetensors weights in this folder, {held}",
         where="base",
@@ -263,7 +277,11 @@ def loadable(name: str) -> Iterator[None]:
 
 def _not_loadable(name: str, error: Exception) -> ModelError:
     text = str(error).strip()
-    reason = text.splitlines()[0] if text else type(error).__name__
+    if text:
+        reason = text.splitlines()[0]
+    else:
+        reason = type(error).__name__
+
     fix = bases.FIX
     if "/" not in name and not Path(name).exists():
         reason = f"there is no base of this name{nearest(name, ['nano'])}"
@@ -281,4 +299,5 @@ def _not_loadable(name: str, error: Exception) -> ModelError:
         reason = "its weights have other shapes than its config.json says"
     elif any(word in text for word in ("couldn't connect", "offline", "ConnectError", "resolve", "cached files")):
         reason = bases.UNREACHED
+
     return ModelError(reason, where="base", value=name, fix=fix)

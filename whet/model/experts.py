@@ -48,11 +48,14 @@ def targets_of(model: Any, adapter: Lora) -> Targets:
     if adapter.dora:
         what = "PEFT has no DoRA for experts, and this base is a mixture of experts"
         raise ModelError(what, where="adapter.dora", value=True, fix="leave dora out")
+
     experts = experts_of(model, adapter)
     ranks = dict.fromkeys(experts, expert_rank(model, adapter))
+
     if not isinstance(adapter.targets, str):
         layers = [name for name in adapter.targets if not any(f".{one}".endswith(f".{name}") for one in experts)]
         return Targets(layers, experts or None, ranks)
+
     modules = sorted({name.rpartition(".")[2] for name in _linears(model)} - OLD_NAMES)
     return Targets(modules, sorted([*experts, *_old_weights(model)]) if experts else None, ranks)
 
@@ -105,7 +108,9 @@ def why_not(model: Any, adapter: Lora) -> str:
     """Why PEFT cannot adapt experts so; empty where it can."""
     if adapter.dropout:
         return f"PEFT gives them no dropout, and adapter.dropout is {adapter.dropout:g}"
-    return "the base is in 4 bits" if quantised_linears(model) else ""
+    if quantised_linears(model):
+        return "the base is in 4 bits"
+    return ""
 
 
 def expert_rank(model: Any, adapter: Lora) -> int:
@@ -121,14 +126,25 @@ def told_experts(model: Any, adapter: object) -> str | None:
     tensors = expert_tensors(model)
     if not tensors or not isinstance(adapter, Lora):
         return None
+
     share = sum(tensor.numel() for tensor in tensors.values()) / sum(p.numel() for p in model.parameters())
     held = f"The experts ({', '.join(expert_names(model))}: {share:.0%} of the base's weights)"
+
     adapted = experts_of(model, adapter)
     if adapted:
         return f"{held} get an adapter of rank {expert_rank(model, adapter)} each: {', '.join(adapted)}."
+
     why = why_not(model, adapter)
-    others = _old_weights(model) if why and isinstance(adapter.targets, str) else []
-    also = f"; nor do {', '.join(others)}, which PEFT takes for experts" if others else ""
+    if why and isinstance(adapter.targets, str):
+        others = _old_weights(model)
+    else:
+        others = []
+
+    if others:
+        also = f"; nor do {', '.join(others)}, which PEFT takes for experts"
+    else:
+        also = ""
+
     return f"{held} get no adapter and stay as they are: {why or 'adapter.targets does not name them'}{also}."
 
 

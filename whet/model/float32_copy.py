@@ -29,8 +29,11 @@ def why_not_widened(model: Any) -> str:
         return "4-bit weights have no wider form"
     device = next(model.parameters()).device
     free = free_memory(device)
+
     more = sum(2 * tensor.numel() for tensor in _low_tensors(model))
-    return f"it would take {more / 1e9:.1f} GB more" if 2 * more > free else ""
+    if 2 * more > free:
+        return f"it would take {more / 1e9:.1f} GB more"
+    return ""
 
 
 @contextmanager

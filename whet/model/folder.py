@@ -37,13 +37,16 @@ def save_weights(model: Any, folder: Path) -> None:
     """
     model.save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's is a form; whet/reports/model_card.py writes one
+
     path = folder / "adapter_config.json"
     if not path.exists():
         return
+
     config = json.loads(path.read_text("utf-8"))
     for key in ("target_modules", "exclude_modules"):
         if isinstance(config[key], list):
             config[key].sort()
+
     path.write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")  # as PEFT writes it
 
 
@@ -79,7 +82,9 @@ def _lasting_name(name: str, path: str) -> str:
     if file := gguf_base(name):
         return str(file.absolute())
     is_local_folder = name != "nano" and Path(path).exists()
-    return str(Path(path).resolve()) if is_local_folder else name
+    if is_local_folder:
+        return str(Path(path).resolve())
+    return name
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -104,7 +109,13 @@ def prove_weights(facts: dict[str, Any], folder: Path) -> None:
                 where=str(folder / name),
                 fix="restore it from a backup; or remove the run folder and train again",
             )
-    found = damage(folder, known) if (folder / SUMS).exists() else None  # models of earlier versions have none
+
+    # models of earlier versions have none
+    if (folder / SUMS).exists():
+        found = damage(folder, known)
+    else:
+        found = None
+
     if found:
         raise RunFolderError(
             f"the model is not the one that the training left: {found}",

@@ -27,6 +27,7 @@ def interpolated(model: Any, base_model: Any | None, scale: float) -> Iterator[N
     """
     moved = _moved(model, base_model)
     kept = {name: own.detach().clone() for name, (own, _) in moved.items()}
+
     try:
         move(model, base_model, scale)
         yield
@@ -65,8 +66,10 @@ def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor
     if base_model is None:
         raise ValueError("a model without an adapter needs its base's weights")
     start = dict(base_model.named_parameters(remove_duplicate=False))  # a tied weight has two names
+
     alone = [name for name, own in model.named_parameters() if name not in start or start[name].shape != own.shape]
     if alone:
         what = f"{len(alone)} of the trained weights have no match in the base, so nothing lies between the two"
         raise ModelError(what, value=alone, fix="train with adapter: lora, whose scale is a factor")
+
     return {name: (p, start[name]) for name, p in model.named_parameters()}

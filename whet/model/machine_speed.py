@@ -47,17 +47,21 @@ def calibrate(written: Callable[[Any], float], answers: int) -> Calibration:
     answers."""
     process, start = _program()
     _train_once()
+
     products: dict[Dtype, dict[int, float]] = {}
     for dtype in DTYPES:
         products[dtype] = {size: _product_rate(dtype, size) for size in SIZES}
+
     bandwidth: dict[Dtype, float] = {dtype: _bandwidth(dtype) for dtype in DTYPES}
     known = Calibration(machine_facts(), process, products, bandwidth, {}, {}, start, _disk())
     training: dict[Dtype, dict[int, float]] = {}
+
     writing: dict[Dtype, tuple[float, float]] = {}
     for dtype in DTYPES:
         models = {hidden: small_model(hidden, dtype) for hidden in TRIED}
         writing[dtype] = _pace({hidden: written(model) for hidden, model in models.items()}, answers)
         training[dtype] = {hidden: _excess(model, dtype, known) for hidden, model in models.items()}
+
     return replace(known, training=training, writing=writing)
 
 
@@ -71,6 +75,7 @@ def small_model(hidden: int, dtype: Dtype) -> Any:
     )  # fmt: skip
     model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype)).eval()
     install_forest(model)
+
     return model
 
 
@@ -97,6 +102,7 @@ def _excess(model: Any, dtype: Dtype, known: Calibration) -> float:
     batch = build_batch([Segment(row, [0.0] + [1.0] * (TRIED_LENGTH - 1), n) for n in range(TRIED_ROWS)])
     setting = Setting(tokens, TRIED_LENGTH, rank=RANK, bytes_a_number=4 if dtype == "float32" else 2)
     planned = step_seconds(shape, setting, tokens, known) - step_seconds(shape, setting, 0, known)
+
     return _best(lambda: policy.logprobs(batch).sum().backward()) / planned
 
 
@@ -113,11 +119,13 @@ def _program() -> tuple[int, float]:
     script = "import sys; from whet import api; from whet.model.machine_speed import bytes_after_training as held; "
     script += "api.check(sys.argv[1], run_root=sys.argv[2]); print(held())"
     began = time.perf_counter()
+
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.jsonl"
         rows.write_text("".join(f'{{"prompt": "What is {n}?", "completion": "It is {n}."}}\n' for n in range(100)))
         command = [sys.executable, "-c", script, str(rows), folder]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
+
     return int(done.stdout.splitlines()[-1]), time.perf_counter() - began
 
 
@@ -161,4 +169,5 @@ def _best(work: Callable[[], object]) -> float:
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)
+
     return min(seconds)

@@ -57,6 +57,7 @@ def open_trained(
     path = checked_path(run) if path is None else path
     opened = open_model(run.model, facts, trust_remote_code, kernels=kernels and path == "fused")
     opened.use_forest = opened.use_forest and path != "plain"
+
     return opened
 
 
@@ -73,21 +74,26 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         base.model.to(device())
     else:
         base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"), device())
+
     refuse_other_weights(base, facts, folder)
     use_forest = forest_refusal(base.model) is None
     if use_forest:
         install_forest(base.model)
+
     if facts["adapter"] == "lora":
         model = load_adapter(base.model, folder)
         if use_forest and kernels:
             fuse(model)
         return Opened(base, model, None, use_forest, facts)
+
     tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
         install_forest(tuned)
+
     if use_forest and kernels:
         fuse(base.model)
         fuse(tuned)
+
     return Opened(base, tuned, base.model, use_forest, facts)
 
 

@@ -105,10 +105,12 @@ def logit_scale(config: Any) -> float:
     scale = 1.0
     if config.model_type in UNSCALED:
         return scale
+
     for name, power in SCALES.items():
         value = float(getattr(config, name, None) or 1.0)
         turned = name == "logits_scaling" and config.model_type in MULTIPLIED
         scale *= value if power > 0 or turned else 1 / value
+
     return scale
 
 
@@ -152,6 +154,7 @@ def reference_logprobs(model: Any, batch: Batch) -> Tensor:
     rows, slot_T = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     source_N = slot_T[there.source_N]
+
     if ids_RL.numel() * model.get_output_embeddings().weight.shape[0] <= FULL_LOGITS:
         logits = model(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).logits.flatten(0, 1)
         logprobs_N = _chosen(logits.index_select(0, source_N), there.target_N)
@@ -159,6 +162,7 @@ def reference_logprobs(model: Any, batch: Batch) -> Tensor:
         out = trunk_of(model)(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False)
         hidden_ND = out.last_hidden_state.flatten(0, 1).index_select(0, source_N)
         logprobs_N = _chunk_by_chunk(hidden_ND, Policy(model).head, there.target_N)
+
     return logprobs_N.to(batch.weight_N.device)
 
 

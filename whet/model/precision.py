@@ -22,10 +22,16 @@ def choose_dtype(wanted: Wanted, hidden_size: int, device: torch.device) -> tupl
     """The dtype to train in, and the reason in words."""
     emulated = not is_processor(device) and not computes_bfloat16(device)
     if wanted != "auto":
-        slow = f", though {EMULATED}" if wanted == "bfloat16" and emulated else ""
+        if wanted == "bfloat16" and emulated:
+            slow = f", though {EMULATED}"
+        else:
+            slow = ""
         return getattr(torch, wanted), f"asked for in the recipe{slow}"
     if not is_processor(device):
-        return (torch.float32, EMULATED) if emulated else (torch.bfloat16, "this GPU has units for bfloat16")
+        if emulated:
+            return (torch.float32, EMULATED)
+        return (torch.bfloat16, "this GPU has units for bfloat16")
+
     slow, fast = (_milliseconds(dtype, hidden_size) for dtype in (torch.float32, torch.bfloat16))
     reason = f"measured: {slow:.2f} ms in float32, {fast:.2f} ms in bfloat16 for a {ROWS} x {hidden_size} product"
     return (torch.bfloat16 if fast < 0.8 * slow else torch.float32), reason

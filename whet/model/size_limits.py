@@ -49,6 +49,7 @@ def refuse_absurd_sizes(config: Mapping[str, Any], name: str) -> None:
             refuse_absurd_sizes(value, name)
         if key not in LARGEST or isinstance(value, bool) or not isinstance(value, int | float):
             continue
+
         least = 0 if key in MAY_BE_NOTHING else 1
         if not least <= value <= LARGEST[key]:
             raise ModelError(

@@ -34,22 +34,32 @@ def refuse_unfit_base(recipe: Recipe) -> None:
     name, code = recipe.base, recipe.trust_remote_code
     if recipe.quantise:
         bitsandbytes()
+
     here = folder_of(name) is not None
     config = load_config(name, code)
+
     usual = isinstance(recipe.adapter, Full) or recipe.adapter == Lora(**_free(recipe.adapter))
     if name == NANO and usual:
         return
+
     refuse_larger_tokenizer(load_tokenizer(name, code), config.vocab_size, name)
     if recipe.method.random_start:
         return
+
     if recipe.quantise:
         refuse_quantised(config, locate(name))
     by_config = not here or recipe.quantise or _stored_kind(config) == "bitsandbytes"
     if not by_config:
         refuse_pickles(name)
-    model = _imagined(name, code) if by_config else _sketched(name, code)
+
+    if by_config:
+        model = _imagined(name, code)
+    else:
+        model = _sketched(name, code)
+
     if recipe.quantise:
         refuse_unquantisable(_inputs(model), locate(name))
+
     if not usual:
         any_rank = recipe.adapter.model_copy(update={"rank": 1, "alpha": 1.0})
         add_adapter(model, any_rank, recipe.seed)
@@ -63,7 +73,10 @@ def _free(adapter: Lora) -> dict[str, Any]:
 def _stored_kind(config: Any) -> str:
     """How a base comes quantised; empty where it does not."""
     stored = getattr(config, "quantization_config", None) or {}
-    kind = stored.get("quant_method", "") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
+    if isinstance(stored, dict):
+        kind = stored.get("quant_method", "")
+    else:
+        kind = getattr(stored, "quant_method", "")
     return str(getattr(kind, "value", kind))
 
 
@@ -78,6 +91,7 @@ def _imagined(name: str, trust_remote_code: bool) -> Any:
         if stored := getattr(config, "quantization_config", None):
             AutoHfQuantizer.from_config(stored, pre_quantized=True).validate_environment()
             del config.quantization_config
+
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
 

@@ -38,7 +38,10 @@ def adapter_numbers(shape: Shape, rank: int, targets: Targets, options: Options,
 def rank_of(shape: Shape, linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
     """The rank of one map of one layer; the first pattern that fits counts, as in PEFT."""
     path = map_path(shape, _number(shape, linear), layer)
-    name = f"{path}.{linear.name}" if linear.of_experts else path
+    if linear.of_experts:
+        name = f"{path}.{linear.name}"
+    else:
+        name = path
     return next((other for key, other in ranks if re.match(rf"(.*\.)?({key})$", name)), linear.rank(rank))
 
 

@@ -77,8 +77,11 @@ def peak(shape: Shape, setting: Setting, around: Around | None = None) -> Memory
         if around.answers:
             moments.append(writing(shape, setting, around))
         moments.append(reading(shape, setting, around))
+
     largest = max(moments, key=lambda moment: moment.total)
-    return largest if around is None or setting.device != "cpu" else _opened(largest, shape, setting, around)
+    if around is None or setting.device != "cpu":
+        return largest
+    return _opened(largest, shape, setting, around)
 
 
 def _opened(moment: Memory, shape: Shape, setting: Setting, around: Around) -> Memory:
@@ -88,7 +91,9 @@ def _opened(moment: Memory, shape: Shape, setting: Setting, around: Around) -> M
     if not setting.rank:
         return replace(moment, weights=moment.weights + weight_bytes(shape, setting))
     widened = around.stored < setting.bytes_a_number and not setting.quantised
-    return replace(moment, runtime=moment.runtime + shape.parameters * around.stored) if widened else moment
+    if widened:
+        return replace(moment, runtime=moment.runtime + shape.parameters * around.stored)
+    return moment
 
 
 def checked(shape: Shape, setting: Setting, around: Around) -> Memory:
@@ -170,10 +175,23 @@ def _moment(
     weights = weight_bytes(shape, setting)
     if not setting.rank and setting.device != "cpu" and name != "the self-check":
         weights *= 2  # on a processor the second is a mapped file, whatever the moment
-    adapter = trained_numbers(shape, setting) * setting.bytes_a_number if setting.rank else 0
+
+    if setting.rank:
+        adapter = trained_numbers(shape, setting) * setting.bytes_a_number
+    else:
+        adapter = 0
+
     on_heap = setting.device == "cpu"
-    shares = (IDLE_CHECKED, IDLE_CHECKED) if name == "the self-check" else (IDLE_KEPT, IDLE_WORKING)
-    idle = round(shares[0] * activations + shares[1] * logits) + kernel_bytes(setting) if on_heap else 0
+    if name == "the self-check":
+        shares = (IDLE_CHECKED, IDLE_CHECKED)
+    else:
+        shares = (IDLE_KEPT, IDLE_WORKING)
+
+    if on_heap:
+        idle = round(shares[0] * activations + shares[1] * logits) + kernel_bytes(setting)
+    else:
+        idle = 0
+
     return Memory(
         weights, adapter, gradients, 0, activations, logits, setting.process, name, generation=generation, runtime=idle
     )

@@ -76,7 +76,10 @@ def read_calibration(file: Path | None = None) -> Calibration | None:
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return known if known.machine == machine_facts() else None
+
+    if known.machine == machine_facts():
+        return known
+    return None
 
 
 def write_calibration(calibration: Calibration, file: Path | None = None) -> None:
@@ -88,7 +91,9 @@ def write_calibration(calibration: Calibration, file: Path | None = None) -> Non
 def available_memory() -> int:
     """Bytes that a new process may take now: what the system calls available, within a container's limit."""
     within = memory_left()
-    return free_memory() if within is None else min(free_memory(), within)
+    if within is None:
+        return free_memory()
+    return min(free_memory(), within)
 
 
 def parse_memory(text: str) -> int:

@@ -110,16 +110,31 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     trained, number = trained_numbers(shape, setting), setting.bytes_a_number
     weights = weight_bytes(shape, setting)
     adapter = trained * number if setting.rank else 0
-    originals = 0 if number == FLOAT or setting.lean else FLOAT
+
+    if number == FLOAT or setting.lean:
+        originals = 0
+    else:
+        originals = FLOAT
+
     optimizer = trained * originals + moment_bytes(shape, setting)
     kept, working = kept_bytes(shape, setting), layer_bytes(shape, setting)
     tail, logits = tail_bytes(shape, setting), logit_bytes(shape, setting)
-    table = shape.table if not setting.rank or trains_head(shape, setting.options.saved) else 0
+
+    if not setting.rank or trains_head(shape, setting.options.saved):
+        table = shape.table
+    else:
+        table = 0
+
     gradients = trained * number + (table * number if shape.tied else 0)  # a tied table gets two before they are added
     forward = kept + tail
     first_layer = kept // shape.layers + working
+
     on_heap = setting.device == "cpu"
-    idle = round(IDLE_KEPT * forward + IDLE_WORKING * max(working, logits)) if on_heap else 0
+    if on_heap:
+        idle = round(IDLE_KEPT * forward + IDLE_WORKING * max(working, logits))
+    else:
+        idle = 0
+
     moments = (
         ("the loss", table * (number + FLOAT), forward, logits, idle),
         ("the start of the backward pass", table * number, forward + working, 0, idle),
@@ -129,11 +144,14 @@ def predict(shape: Shape, setting: Setting) -> Memory:
     name, gradient, activations, logit, idle = max(moments, key=lambda moment: sum(moment[1:]))
     runtime = idle + kernel_bytes(setting)
     causes = (weights, adapter, gradient, optimizer, activations, logit, setting.process)
+
     return Memory(*causes, name, runtime=runtime)
 
 
 def kernel_bytes(setting: Setting) -> int:
-    return KERNELS if setting.device == "cpu" and setting.bytes_a_number != FLOAT else 0
+    if setting.device == "cpu" and setting.bytes_a_number != FLOAT:
+        return KERNELS
+    return 0
 
 
 def trained_numbers(shape: Shape, setting: Setting) -> int:
@@ -150,7 +168,9 @@ def _adapted(shape: Shape, setting: Setting) -> list[Linear]:
 def _made_anew(shape: Shape, setting: Setting) -> list[int]:
     """Numbers of each tensor of experts in a layer, which PEFT adapts by making weight + scale B A anew in each pass;
     the product with it keeps it for the backward pass."""
-    return [linear.weights for linear in _adapted(shape, setting) if linear.of_experts] if setting.rank else []
+    if setting.rank:
+        return [linear.weights for linear in _adapted(shape, setting) if linear.of_experts]
+    return []
 
 
 def weight_bytes(shape: Shape, setting: Setting) -> int:
@@ -165,7 +185,10 @@ def _part(shape: Shape, setting: Setting) -> int:
     """Numbers whose gradients are widened for the update; without originals nothing is (a few MB at a time)."""
     if setting.lean:
         return 0
-    largest = PART if setting.rank and not setting.options.saved else max(PART, shape.table)
+    if setting.rank and not setting.options.saved:
+        largest = PART
+    else:
+        largest = max(PART, shape.table)
     return min(trained_numbers(shape, setting), largest)
 
 
@@ -175,7 +198,12 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
     if setting.optimizer == "adamw":
         return 2 * (BFLOAT if setting.lean else FLOAT) * trained
     whole = saved_numbers(shape, setting.options.saved)
-    matrices = trained - whole if setting.rank else shape.layers * sum(linear.weights for linear in shape.linears)
+
+    if setting.rank:
+        matrices = trained - whole
+    else:
+        matrices = shape.layers * sum(linear.weights for linear in shape.linears)
+
     return FLOAT * matrices + 2 * FLOAT * (trained - matrices)
 
 
@@ -183,6 +211,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
     """What all layers keep from the forward pass for the backward pass."""
     tokens = rounded(setting.tokens)
     ranks = _ranks(shape, setting)
+
     if is_fused(shape, setting):
         numbers = _fused_halves(shape, ranks) * tokens
         if not setting.recompute:
@@ -192,6 +221,7 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
         if not setting.recompute:
             numbers = plain_insides(shape, setting) * tokens + _plain_probabilities(shape, setting)
             numbers += sum(_made_anew(shape, setting))
+
     return shape.layers * numbers * setting.bytes_a_number
 
 
@@ -210,7 +240,10 @@ def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:
 def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
     """Queries, keys, values and outputs of attention (twice where normed), gate and up, what adapters read."""
     keys = shape.key_heads * shape.head_size
-    normed = shape.attended + keys if shape.head_norms else 0
+    if shape.head_norms:
+        normed = shape.attended + keys
+    else:
+        normed = 0
     inner = sum(ranks.get(f"{name}_proj", 0) for name in ("q", "k", "v", "gate", "up"))
     return 2 * shape.attended + 2 * keys + normed + 2 * shape.width + inner
 
@@ -220,7 +253,11 @@ def plain_insides(shape: Shape, setting: Setting) -> int:
     copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP. DoRA
     keeps the output of each map and of its adapter, too, for the gradient of the lengths."""
     ranks = _ranks(shape, setting)
-    lengths = 2 * sum(linear.outputs for linear in _adapted(shape, setting)) if setting.options.dora else 0
+    if setting.options.dora:
+        lengths = 2 * sum(linear.outputs for linear in _adapted(shape, setting))
+    else:
+        lengths = 0
+
     return lengths + 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
 
 
@@ -246,18 +283,26 @@ def _whole_scores(shape: Shape, setting: Setting) -> int:
 
 
 def _kept_probabilities(shape: Shape, setting: Setting) -> int:
-    return _scores(shape, setting) if _whole_scores(shape, setting) <= KEPT else 0
+    if _whole_scores(shape, setting) <= KEPT:
+        return _scores(shape, setting)
+    return 0
 
 
 def _plain_probabilities(shape: Shape, setting: Setting) -> int:
     """Kept where the plain formula is faster than SDPA, which keeps none (model/attend.py)."""
     plain = setting.device == "cpu" and setting.bytes_a_number == 2 and _whole_scores(shape, setting) <= PLAIN_SCORES
-    return _whole_scores(shape, setting) if plain else 0
+    if plain:
+        return _whole_scores(shape, setting)
+    return 0
 
 
 def layer_bytes(shape: Shape, setting: Setting) -> int:
     """Working buffers of the backward pass of one layer."""
-    numbers = _fused_working(shape, setting) if is_fused(shape, setting) else _plain_working(shape, setting)
+    if is_fused(shape, setting):
+        numbers = _fused_working(shape, setting)
+    else:
+        numbers = _plain_working(shape, setting)
+
     if setting.quantised:  # one weight at a time is back in full for its product
         numbers += max(linear.weights for linear in shape.linears if linear.module)
     if setting.options.dora:  # W + s B A and its norm, with an identity that B A is read through (PEFT's dora.py)
@@ -276,10 +321,12 @@ def _fused_working(shape: Shape, setting: Setting) -> int:
     mlp = 3 * shape.width + 4 * shape.hidden
     attention = 4 * shape.attended + 3 * keys + 4 * shape.hidden
     scores = (4 if length > QUERIES else 2) * block + (0 if kept else block)
+
     if setting.recompute:
         mlp += 2 * shape.width
         attention += 2 * shape.attended + 2 * keys
         scores += kept
+
     return max(mlp * tokens, attention * tokens + scores)
 
 

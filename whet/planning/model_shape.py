@@ -138,6 +138,7 @@ def read_shape(config: Config, where: str = "config.json") -> Shape:
         fix = f"known families: {', '.join(sorted(FAMILIES))}"
         what = f"whet plan does not know models of type {family!r}{nearest(family, FAMILIES)}"
         raise ModelError(what, where=where, fix=fix)
+
     try:
         return FAMILIES[family](config)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -165,12 +166,14 @@ def _gated(
     key_heads = int(config.get("num_key_value_heads") or heads)
     size = int(config.get("head_dim") or hidden // heads)
     queries, keys, width = heads * size, key_heads * size, int(config["intermediate_size"])
+
     if fused:
         reads = (Linear("qkv_proj", hidden, queries + 2 * keys),)
         mlp = (Linear("gate_up_proj", hidden, 2 * width),)
     else:
         reads = tuple(Linear(f"{n}_proj", hidden, o, bias) for n, o in (("q", queries), ("k", keys), ("v", keys)))
         mlp = tuple(Linear(f"{name}_proj", hidden, width, mlp_bias) for name in ("gate", "up"))
+
     of_heads = {"no": 0, "head": 2 * size, "whole": queries + keys}[head_norms]
     return Shape(
         family=str(config["model_type"]),
@@ -220,6 +223,7 @@ def _mixtral(config: Config) -> Shape:
         Linear("down_proj", width, hidden, copies=experts, module=False),
     )
     values = {name: getattr(plain, name) for name in Shape.__slots__}
+
     return Shape(**values | {"linears": plain.linears[:4] + mlp, "width": EXPERTS_USED * width})
 
 
@@ -229,6 +233,7 @@ def _gpt2(config: Config) -> Shape:
     width, context = int(config.get("n_inner") or 4 * hidden), int(config["n_positions"])
     maps = (("c_attn", hidden, 3 * hidden), ("c_proj", hidden, hidden), ("c_fc", hidden, width))
     linears = tuple(Linear(name, inputs, outputs, True) for name, inputs, outputs in maps)
+
     return Shape(
         family=str(config["model_type"]),
         vocabulary=int(config["vocab_size"]),

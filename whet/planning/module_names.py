@@ -29,8 +29,13 @@ def map_path(shape: Shape, number: int, layer: int) -> str:
     """The module that holds the linear map of this number (in Shape.linears); all experts of a layer are one module."""
     trunk, layers, attention = PLACES.get(shape.family, USUAL)
     last = next(n for n, linear in enumerate(shape.linears) if linear.name in OUTPUT_MAPS)
+
     linear = shape.linears[number]
-    name = "experts" if linear.of_experts else linear.name
+    if linear.of_experts:
+        name = "experts"
+    else:
+        name = linear.name
+
     return f"{trunk}.{layers}.{layer}.{attention if number <= last else 'mlp'}.{name}"
 
 
@@ -44,20 +49,29 @@ def numbers_of(shape: Shape) -> dict[str, int]:
     found: dict[str, int] = {}
     trunk, layers, attention = PLACES.get(shape.family, USUAL)
     heads = _head_norms(shape)
+
     norms = NORMS.get(shape.family, (FIRST, SECOND))
     for layer in range(shape.layers):
         for number, linear in enumerate(shape.linears):
             path = map_path(shape, number, layer)
             found[path] = found.get(path, 0) + linear.parameters
+
         own = f"{trunk}.{layers}.{layer}"
         found |= {f"{own}.{attention}.{name}": numbers for name, numbers in heads.items()}
         found |= {f"{own}.{name}": (shape.norms - sum(heads.values())) // len(norms) for name in norms}
+
     found[table_path(shape)] = shape.table
-    places = shape.context * shape.hidden if shape.family == "gpt2" else 0
+    if shape.family == "gpt2":
+        places = shape.context * shape.hidden
+    else:
+        places = 0
+
     if places:
         found[f"{trunk}.wpe"] = places
     found[f"{trunk}.{LAST_NORMS.get(shape.family, 'norm')}"] = shape.outside - places
-    return found if shape.tied else found | {HEAD: shape.table}
+    if shape.tied:
+        return found
+    return found | {HEAD: shape.table}
 
 
 def _head_norms(shape: Shape) -> dict[str, int]:
@@ -81,7 +95,9 @@ def trained_whole(shape: Shape, saved: tuple[str, ...]) -> dict[str, int]:
             what = f"what it takes to train this module whole is not known{nearest(wanted, ends)}"
             fix = f"name some of: {', '.join(sorted(ends))}; or leave it out"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
+
         found |= meant
+
     return found
 
 

@@ -54,8 +54,12 @@ def ladder(asked: Setting) -> Iterator[Setting]:
     are trained, a 4-bit base, an adapter, and these together."""
     adapters = [asked]
     if not asked.rank:
-        lean = [] if asked.lean or asked.optimizer != "adamw" else [replace(asked, lean=True)]
+        if asked.lean or asked.optimizer != "adamw":
+            lean = []
+        else:
+            lean = [replace(asked, lean=True)]
         adapters += [*lean, replace(asked, rank=RANK, targets="all-linear")]
+
     for adapter in adapters:
         may_quantise = adapter.rank and not asked.quantised and not asked.options.dora
         for quantised in (False, True) if may_quantise else (asked.quantised,):

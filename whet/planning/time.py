@@ -38,7 +38,12 @@ def read_seconds(
     """Seconds of a forward pass alone over so many tokens, in rows of `setting.longest`."""
     dtype = _dtype(setting)
     layers, pairs = shape.passed - shape.table, shape.layers * shape.attended * _keys(setting)
-    adapter = trained_numbers(shape, setting) if setting.rank else 0
+
+    if setting.rank:
+        adapter = trained_numbers(shape, setting)
+    else:
+        adapter = 0
+
     products = 2 * tokens * (layers + adapter + supervised * shape.table + 2 * pairs)
     between = elementwise_bytes(shape, setting, supervised) * tokens / 3 / calibration.bandwidth[dtype]
     seconds = products / (1e9 * rate(calibration, dtype, shape.hidden)) + between
@@ -46,7 +51,9 @@ def read_seconds(
 
 
 def _dtype(setting: Setting) -> Dtype:
-    return "float32" if setting.bytes_a_number == FLOAT else "bfloat16"
+    if setting.bytes_a_number == FLOAT:
+        return "float32"
+    return "bfloat16"
 
 
 def excess(calibration: Calibration, dtype: Dtype, hidden: int) -> float:
@@ -58,7 +65,12 @@ def operations(shape: Shape, setting: Setting, supervised: float = 1.0) -> float
     """Operations of matrix products a token, forwards and backwards."""
     layers = shape.passed - shape.table
     passes = 2 + (0 if setting.rank else 1) + (1 if setting.recompute else 0)
-    adapter = 3 * trained_numbers(shape, setting) if setting.rank else 0
+
+    if setting.rank:
+        adapter = 3 * trained_numbers(shape, setting)
+    else:
+        adapter = 0
+
     head = 2 + (0 if setting.rank else 2)  # a trained output layer computes its logits again in the backward pass
     pairs = shape.layers * shape.attended * _keys(setting)
     attention = 2 + 4 + (2 if setting.recompute else 0)
@@ -76,7 +88,9 @@ def elementwise_bytes(shape: Shape, setting: Setting, supervised: float = 1.0) -
 
 def _keys(setting: Setting) -> float:
     """Keys that a query meets on average: long rows go in blocks of queries, each up to its own end."""
-    return setting.longest if setting.longest <= QUERIES else (setting.longest + QUERIES) / 2
+    if setting.longest <= QUERIES:
+        return setting.longest
+    return (setting.longest + QUERIES) / 2
 
 
 def rate(calibration: Calibration, dtype: Dtype, hidden: int) -> float:
@@ -89,8 +103,10 @@ def between_sizes(found: Mapping[int, float], hidden: int) -> float:
     measured = sorted(found.items())
     if hidden <= measured[0][0]:
         return measured[0][1]
+
     for (low, small), (high, large) in zip(measured, measured[1:], strict=False):
         if hidden <= high:
             part = math.log(hidden / low) / math.log(high / low)
             return small + part * (large - small)
+
     return measured[-1][1]

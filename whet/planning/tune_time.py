@@ -115,15 +115,22 @@ class Pace:
         return self.seen * read_seconds(self.shape, setting, tokens, self.calibration, supervised)
 
     def write(self, writing: Writing | None, most: bool = False) -> float:
-        return 0.0 if writing is None else self.seen * written_seconds(self, writing, most)
+        if writing is None:
+            return 0.0
+        return self.seen * written_seconds(self, writing, most)
 
 
 def written_seconds(pace: Pace, writing: Writing, most: bool) -> float:
     """Prompts read once, then a token of every live answer a step."""
     if not writing.answers:
         return 0.0
+
     shape, dtype = pace.shape, dtype_of(pace.setting)
-    tokens = writing.most if most else min(writing.usual, writing.most)
+    if most:
+        tokens = writing.most
+    else:
+        tokens = min(writing.usual, writing.most)
+
     slots, _ = slots_of(Around(1, 1, answers=writing.answers, prompt=round(writing.prompt), answer=round(writing.most)))
     rows = min(slots, writing.answers)
     steps = max(tokens, writing.answers * tokens / rows)
@@ -133,11 +140,14 @@ def written_seconds(pace: Pace, writing: Writing, most: bool) -> float:
     moved = (cached + 4 * rows * shape.vocabulary) * pace.setting.bytes_a_number / pace.calibration.bandwidth[dtype]
     read = replace(pace.setting, longest=max(1, round(writing.prompt)))
     prompts = read_seconds(shape, read, writing.answers * writing.prompt, pace.calibration, 0.0)
+
     return prompts + steps * (shape.layers * of_layer + products + moved)
 
 
 def dtype_of(setting: Setting) -> Dtype:
-    return "float32" if setting.bytes_a_number == FLOAT else "bfloat16"
+    if setting.bytes_a_number == FLOAT:
+        return "float32"
+    return "bfloat16"
 
 
 def tune_seconds(pace: Pace, work: Work, around: Around, spread: float = SPREAD) -> Time:
@@ -153,6 +163,7 @@ def _parts(pace: Pace, work: Work, around: Around, most: bool) -> dict[str, floa
     whole = pace.write(work.opponents, most)
     learned = work.steps * pace.step(work.step_tokens, work.row, work.supervised)
     bound = OPPONENTS * (learned + evaluation)
+
     return {
         "training": training,
         "evaluation": evaluation,
@@ -172,6 +183,7 @@ def _training(pace: Pace, work: Work, around: Around, most: bool) -> float:
     referred = pace.read(work.reference_tokens, work.row, work.supervised)
     saved = 3 * FLOAT * trained_numbers(pace.shape, setting) * work.checkpoints / calibration.disk
     before = calibration.start + _loading(pace) + checked + rehearsed + referred
+
     return before + work.steps * step + work.validations * validated + saved
 
 
@@ -198,8 +210,16 @@ def _forgetting(pace: Pace, work: Work, most: bool) -> float:
 
 def _keep(pace: Pace, work: Work, most: bool) -> float:
     """The base's own samples, written once and then cached; what each step replays; the base's reading for the KL."""
-    replayed = pace.step(work.replayed_tokens, work.row, 1.0) if work.replayed_tokens else 0.0
-    anchored = pace.read(work.anchored_tokens, work.row) if work.anchored_tokens else 0.0
+    if work.replayed_tokens:
+        replayed = pace.step(work.replayed_tokens, work.row, 1.0)
+    else:
+        replayed = 0.0
+
+    if work.anchored_tokens:
+        anchored = pace.read(work.anchored_tokens, work.row)
+    else:
+        anchored = 0.0
+
     return pace.write(work.kept, most) + work.steps * (replayed + anchored)
 
 

@@ -28,7 +28,10 @@ def refuse_missing_base(name: str) -> None:
     """Raises ModelError, within seconds, for a folder that is no base, or a name on a Hub that cannot be reached."""
     if folder_of(name) is not None or cached("models", name) or hub_reached():
         return
-    what = UNREACHED if "/" in name else f"there is no base of this name{nearest(name, [NANO])}"
+    if "/" in name:
+        what = UNREACHED
+    else:
+        what = f"there is no base of this name{nearest(name, [NANO])}"
     raise ModelError(what, where="base", value=name, fix=FIX)
 
 
@@ -45,30 +48,38 @@ def folder_of(name: str) -> Path | None:
     path = in_hub_cache(name) or Path(name).expanduser()
     if name == NANO:
         return path
+
     try:
         there = path.exists()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ModelError(f"no base can have this name: {reason}", where="base", value=name, fix=FIX) from error
+
     if not there:
         if name.count("/") > 1 or name.startswith((".", "/", "~")) or path.suffix.lower() == GGUF:
             what = f"there is no such base folder{nearest(path.name, _beside(path))}"
             fix = "check the path"
+
             if path.suffix.lower() == GGUF:
                 what = what.replace("base folder", "GGUF file")
                 fix += ", or fetch it from the Hub first: hf download OWNER/MODEL FILE.gguf"
             raise ModelError(what, where="base", value=name, fix=fix)
+
         return None
     if gguf_of(path):
         return path
     if not (path / "config.json").is_file():
-        inside = ", ".join(sorted(p.name for p in path.iterdir())[:8]) if path.is_dir() else "a file"
+        if path.is_dir():
+            inside = ", ".join(sorted(p.name for p in path.iterdir())[:8])
+        else:
+            inside = "a file"
         raise ModelError(
             f"this is not a model folder: config.json is missing (it holds {inside or 'nothing'})",
             where="base",
             value=name,
             fix="give the folder that save_pretrained wrote, with config.json and *.safetensors",
         )
+
     return path
 
 
@@ -89,15 +100,20 @@ def gguf_of(path: Path) -> Path | None:
             inside = ", ".join(file.name for file in files[:8])
             what = f"there are {len(files):,} GGUF files in this folder, and one of them is a base"
             raise ModelError(what, where="base", value=str(path), fix=f"name one of them: {inside}")
+
         path = files[0]
+
     if not path.is_file():
         return None
+
     with suppress(OSError), path.open("rb") as file:
         if file.read(len(GGUF_MAGIC)) == GGUF_MAGIC:
             return path
+
     if path.suffix.lower() == GGUF:
         what = "this is no GGUF file: it does not begin with 'GGUF', or cannot be read"
         raise ModelError(what, where="base", value=str(path), fix="copy or download the file again")
+
     return None
 
 
@@ -108,20 +124,25 @@ def in_hub_cache(name: str) -> Path | None:
     model, _, file = rest.partition("/")
     if not HUB_PART.fullmatch(owner) or not HUB_PART.fullmatch(model) or Path(name).expanduser().exists():
         return None
+
     commit = hub_commit("models", f"{owner}/{model}")
     if commit is None or not HUB_PART.fullmatch(commit):
         return None
+
     snapshot = _hub_folder("models", f"{owner}/{model}") / "snapshots" / commit
     found = snapshot / (file if FILE_PART.fullmatch(file) else "")
     if file and found.name != file:
         return None
+
     with suppress(ModelError):
         return found if gguf_of(found) else None
     return found
 
 
 def _beside(path: Path) -> list[str]:
-    return [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    if path.parent.is_dir():
+        return [one.name for one in path.parent.iterdir()]
+    return []
 
 
 def hub_home() -> Path:

@@ -32,13 +32,17 @@ def item_kinds(annotation: Any) -> dict[str, type[BaseModel]]:
         return item_kinds(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         return next((found for part in get_args(annotation) if (found := item_kinds(part))), {})
-    return kinds(get_args(annotation)[0]) if get_origin(annotation) is list else {}
+    if get_origin(annotation) is list:
+        return kinds(get_args(annotation)[0])
+    return {}
 
 
 def submodel(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((m for a in get_args(annotation) if (m := submodel(a))), None) if annotation is not None else None
+    if annotation is not None:
+        return next((m for a in get_args(annotation) if (m := submodel(a))), None)
+    return None
 
 
 def all_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -48,6 +52,7 @@ def all_keys(model: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[tupl
         if item_kinds(field.annotation):
             continue  # keys of a list's items have no dotted name
         inner = list(kinds(field.annotation).values()) or [m for m in [submodel(field.annotation)] if m]
+
         seen: set[str] = set()
         for part in inner:
             for key, found in all_keys(part, f"{prefix}{name}."):
@@ -61,19 +66,26 @@ def explain(error: ValidationError, where: str, places: Places) -> RecipeError:
     grouped: dict[str, list[ErrorDetails]] = {}
     for detail in error.errors():
         grouped.setdefault(locate(detail["loc"])[0], []).append(detail)
+
     for key in [key for key in grouped if any(other.startswith(f"{key}[") for other in grouped)]:
         del grouped[key]  # the item of a list that is wrong says more than the list
     groups = sorted(grouped.items(), key=lambda item: item[1][0]["type"] != "extra_forbidden")
     key, details = groups[0]
     parts = tuple(int(p) if p.isdigit() else p for p in key.replace("[", ".").replace("]", "").split("."))
     place = next((places[parts[:n]] for n in range(len(parts), 0, -1) if parts[:n] in places), where)
-    others = f"; {len(groups) - 1} more to mend: {', '.join(k for k, _ in groups[1:5])}" if len(groups) > 1 else ""
+
+    if len(groups) > 1:
+        others = f"; {len(groups) - 1} more to mend: {', '.join(k for k, _ in groups[1:5])}"
+    else:
+        others = ""
+
     kind = details[0]["type"]
     if kind == "extra_forbidden":
         what, fix = unknown_key(key, details[0]["loc"])
         return RecipeError(what + others, where=place, fix=fix)
     if kind == "missing":
         return RecipeError(f"the key {key!r} is missing{others}", where=place, fix=f"add a line `{key}: ...`")
+
     what = f"{key} must be {wanted(details)}{others}"
     value = details[0]["input"]
     if isinstance(value, dict) and kind.startswith("union_tag"):
@@ -85,6 +97,7 @@ def locate(loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
     """pydantic's location -> (dotted key as the user wrote it, the model that the last key belongs to)."""
     key, owner, inside = "", None, Recipe
     choices: dict[str, type[BaseModel]] = {}
+
     items: dict[str, type[BaseModel]] = {}
     for part in loc:
         if choices:
@@ -97,9 +110,11 @@ def locate(loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
             owner = inside
             field = inside.model_fields.get(part)
             annotation = field.annotation if field else None
+
             choices, items, inside = kinds(annotation), item_kinds(annotation), None
             if not choices and field:
                 inside = submodel(annotation)
+
     return key, owner
 
 
@@ -110,7 +125,12 @@ def unknown_key(key: str, loc: tuple[int | str, ...]) -> tuple[str, str]:
     known = sorted(owner.model_fields)
     fix = f"known keys {'under ' + prefix if prefix else 'here'}: {', '.join(known)}"
     elsewhere = [full for full, _ in all_keys() if full.rpartition(".")[2] == name]
-    known_elsewhere = called_here(name) if not prefix or name in OTHER_TOOLS else ""
+
+    if not prefix or name in OTHER_TOOLS:
+        known_elsewhere = called_here(name)
+    else:
+        known_elsewhere = ""
+
     if known_elsewhere:
         what, fix = f"unknown key {key!r}", known_elsewhere
     elif prefix and key in elsewhere:
@@ -119,6 +139,7 @@ def unknown_key(key: str, loc: tuple[int | str, ...]) -> tuple[str, str]:
         what, fix = f"unknown key {key!r} for this kind", f"it belongs to {prefix}.kind: {' or '.join(allowed)}"
     elif elsewhere and "did you mean" not in what:
         fix = f"it belongs here: {' or '.join(elsewhere)}"
+
     return what, fix
 
 
@@ -154,36 +175,46 @@ def one_wanted(detail: ErrorDetails) -> str:
         return f"one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
     if kind == "union_tag_invalid":
         return f"of kind {context['expected_tags'].replace(chr(39), '')}"
+
     signs = {"greater_than": ("gt", "above"), "greater_than_equal": ("ge", "at least")}
     signs |= {"less_than": ("lt", "below"), "less_than_equal": ("le", "at most")}
+
     if kind in signs:
         name, words = signs[kind]
         limit = context[name]
-        return f"{words} {limit:,}" if isinstance(limit, int) else f"{words} {limit:g}"
+        if isinstance(limit, int):
+            return f"{words} {limit:,}"
+        return f"{words} {limit:g}"
+
     return NAMES.get(kind, detail["msg"].lower())
 
 
 def mend(key: str, value: object, details: list[ErrorDetails]) -> str:
     types_ = {detail["type"] for detail in details}
     example = next((EXAMPLES[kind] for kind in EXAMPLES if kind in types_), None)
+
     if "bool_type" in types_ and str(value).lower() in YES | NO:
         return f"write `{key.rpartition('.')[2]}: {'true' if str(value).lower() in YES else 'false'}`"
     if "bool_type" in types_:
         return "write true or false, without quotes"
+
     tags = [word for d in details for word in str(d.get("ctx", {}).get("expected_tags", "")).split("'")[1::2]]
     if isinstance(value, str) and tags:
-        return METHODS[value.lower()] if key == "method" and value.lower() in METHODS else one_of(value, tags)
+        if key == "method" and value.lower() in METHODS:
+            return METHODS[value.lower()]
+        return one_of(value, tags)
     if isinstance(value, str) and example:
         return f"write the bare value, without quotes or units, as in `{key.rpartition('.')[2]}: {example}`"
     if "string_type" in types_ and not isinstance(value, (dict, list)):
         return f'put it in quotes: {key.rpartition(".")[2]}: "{value}"'
+
     literal = [d.get("ctx", {}) for d in details if d["type"] == "literal_error"]
     allowed = [word for context in literal for word in context["expected"].split("'")[1::2]]
     if isinstance(value, str) and allowed:
         return one_of(value, allowed)
-    return (
-        f"name a file, not {shorten(value, 40)}" if key == "data" else f"change {key}, or leave it out for the default"
-    )
+    if key == "data":
+        return f"name a file, not {shorten(value, 40)}"
+    return f"change {key}, or leave it out for the default"
 
 
 def one_of(value: str, allowed: list[str]) -> str:

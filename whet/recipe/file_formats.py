@@ -27,4 +27,6 @@ def sheet_of(name: str | Path) -> tuple[Path, str | None]:
     has the `#` is meant first."""
     path = Path(name).expanduser()
     found = re.fullmatch(r"(.+\.xlsx)#(.+)", str(path), re.IGNORECASE | re.DOTALL)
-    return (Path(found[1]), found[2]) if found and not path.exists() else (path, None)
+    if found and not path.exists():
+        return (Path(found[1]), found[2])
+    return (path, None)

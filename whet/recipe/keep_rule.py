@@ -29,10 +29,16 @@ def keeping(recipe: Recipe) -> Iterator[Chosen]:
     keep = recipe.keep
     if keep.replay is None:
         yield "replay", replay(recipe)
+
     if keep.replays:
-        share = TEXT_RATIO if recipe.method.rows.as_text else REPLAY_RATIO
+        if recipe.method.rows.as_text:
+            share = TEXT_RATIO
+        else:
+            share = REPLAY_RATIO
+
         yield "ratio", (share, "Measured on two bases (docs/measuring/forgetting.md); more keeps more.")
         yield "every", every(recipe)
+
     if keep.replay == BASE:
         yield "kl", kl(recipe)
 

@@ -69,6 +69,7 @@ def said(text: str, place: bool = False) -> str:
     if place and re.fullmatch(r"--[a-z-]+( [\w.]+)?", text):
         option, _, key = text[2:].partition(" ")
         return f"keyword {key or CALLED.get(option, option.replace('-', '_'))}"
+
     kept = [match.span() for match in COMMAND.finditer(text)]
 
     def outside(match: re.Match[str]) -> bool:
@@ -86,9 +87,15 @@ def _keyword(match: re.Match[str]) -> str:
     if match.re is OPTION:
         name, value = match["name"], match["value"]
         word = CALLED.get(name, name.replace("-", "_"))
+
         if name in SWITCHES:
             return f"{word}=True"
-        return f"{word}={_shown(value)}" if value else word if word.endswith(")") else f"{word}="
+        if value:
+            return f"{word}={_shown(value)}"
+        if word.endswith(")"):
+            return word
+        return f"{word}="
+
     key, value, other, bare, alone = match.groups()
     if alone or not (key or other):
         return alone or "a keyword"
@@ -110,6 +117,7 @@ def _shown(value: Any) -> str:
 
     if re.fullmatch(r"[A-Z]+", value):
         return value
+
     try:
         return repr(parse(value, "")[0])
     except RecipeError:

@@ -69,24 +69,29 @@ def load_recipe(
         path = Path(source)
         if not str(source):
             raise RecipeError("no data and no recipe is named", value="", fix="as in: whet tune tickets.jsonl")
+
         values, places = from_path(path)
         where = str(path)
+
         if path.suffix.lower() in RECIPE_SUFFIXES:
             values = documents_beside(beside(values, folder or path.parent), folder or path.parent)
             values = rewards_beside(values, folder or path.parent, folder is None, where)
             values = teacher_beside(values, folder or path.parent, folder is None, where)
             values = comparison_beside(values, folder or path.parent, folder is None, where)
             values = kept_beside(values, folder or path.parent, folder is None, where)
+
     for override in overrides:
         if isinstance(override, Keyword):
             set_key(values, override.key, override.value, places, f"keyword {override.key}")
         else:
             text, said = (override, "") if isinstance(override, str) else override
             apply_override(values, text, places, said)
+
     values = teacher_beside(values, Path(), confined=False, where="method.prompt")
     values = comparison_beside(values, Path(), confined=False, where="compare.system")
     recipe = check(values, where, places)
     found_in_run(recipe) if folder is not None else named_by_user(recipe)
+
     return recipe
 
 
@@ -100,14 +105,17 @@ def check(values: dict[str, Any], where: str, places: Places) -> Recipe:
     refuse_keys(values, where, places)
     empty = [key for key, value in values.items() if value is None and key in Recipe.model_fields]
     values = with_goal_metric(with_kinds({key: value for key, value in values.items() if key not in empty}))
+
     try:
         recipe = Recipe.model_validate(values, strict=True)
     except ValidationError as error:
         raise explain(error, where, places) from error
+
     refuse_contradictions(recipe, places.get(("quantise",), where))
     if recipe.optimizer.kind == "muon" and recipe.optimizer.state == "bfloat16":
         what, place = "muon keeps its state in float32", places.get(("optimizer", "state"), where)
         raise RecipeError(what, where=place, value="optimizer.state: bfloat16", fix="leave it out, or use kind: adamw")
+
     return recipe
 
 
@@ -120,16 +128,19 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_keep_contradictions(recipe, where)
     refuse_idle_keys(recipe, where)
     refuse_adapter_contradictions(recipe, where)
+
     if recipe.columns.margin and not recipe.method.rows.margin:
         what = "only a reward model learns from margins"
         raise RecipeError(what, where="columns.margin", value=recipe.columns.margin, fix="set method: reward")
     if not recipe.quantise:
         return
+
     what, fix = "", ""
     if isinstance(recipe.adapter, Full):
         what, fix = "4-bit weights cannot be trained, and adapter: full trains them", "use adapter: lora"
     elif why := recipe.method.why_not("quantise", recipe):
         what, fix = why.what, why.fix
+
     if what:
         raise RecipeError(what, where=where, value=f"quantise: {recipe.quantise}", fix=f"{fix}, or leave quantise out")
 
@@ -143,6 +154,7 @@ def with_kinds(values: dict[str, Any]) -> dict[str, Any]:
             values[key] = {"kind": value}
         elif default and isinstance(value, dict):
             values[key] = {"kind": default, **value}
+
     return values
 
 
@@ -169,9 +181,11 @@ def from_path(path: Path) -> tuple[dict[str, Any], Places]:
                 value=path.suffix or "no suffix",
                 fix=other_format(path.suffix) or "give one of these files, or rename it",
             )
+
         return {"data": str(path)}, {}
     if looks_like_hub_name(path):
         return {"data": str(path)}, {}
+
     raise missing_file(path)
 
 
@@ -185,6 +199,7 @@ def refuse_unusable_name(path: Path) -> None:
         raise RecipeError("the name of this file is not UTF-8", value=str(path), fix="rename the file") from error
     except OSError as error:
         raise RecipeError(f"no file can have this name: {error.strerror}", value=str(path), fix=fix) from error
+
     if path.is_symlink() and not path.exists():
         raise RecipeError("this link leads nowhere", where=str(path), fix=fix)
     if path.exists() and not (path.is_file() or path.is_dir()):
@@ -200,8 +215,16 @@ def looks_like_hub_name(path: Path) -> bool:
 
 def missing_file(path: Path) -> RecipeError:
     here = path.parent.is_dir()
-    siblings = [p.name for p in path.parent.iterdir()] if here else []
-    fix = "give the path of a recipe or of a data file" if here else f"the folder {path.parent} does not exist either"
+    if here:
+        siblings = [p.name for p in path.parent.iterdir()]
+    else:
+        siblings = []
+
+    if here:
+        fix = "give the path of a recipe or of a data file"
+    else:
+        fix = f"the folder {path.parent} does not exist either"
+
     if path.name in OF_EXAMPLES:
         fix = f"{path.name} stands for a file of yours in the examples; without one, whet demo makes its own data"
     return RecipeError(f"there is no such file{nearest(path.name, siblings)}", where=str(path), fix=fix)
@@ -211,6 +234,7 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
     try:
         if path.stat().st_size > LARGEST_RECIPE:
             raise RecipeError("too large for a recipe", where=str(path), value=path.stat().st_size, fix="is it data?")
+
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError as error:
         raise missing_file(path) from error
@@ -220,6 +244,7 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise RecipeError(f"cannot read: {reason}", where=str(path), fix="give a readable recipe file") from error
+
     values, places = parse(text, str(path))
     if not isinstance(values, dict):
         found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(values), "a single value")
@@ -228,6 +253,7 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
             where=str(path),
             fix="make one with: whet init DATA",
         )
+
     return values, places
 
 
@@ -241,7 +267,9 @@ def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             return name
         if not sheet_of(folder / name)[0].exists():
             return name
-        return name if (folder / name).resolve() == Path(name).resolve() else str(folder / name)
+        if (folder / name).resolve() == Path(name).resolve():
+            return name
+        return str(folder / name)
 
     def is_path(key: str, value: object) -> bool:
         return key in ("data", "test") or is_base_here(key, value, folder)
@@ -259,7 +287,12 @@ def apply_override(values: dict[str, Any], override: str, places: Places, said: 
     if not sign or not key.strip():
         raise RecipeError("an override is key=value", where="--set", value=override, fix="as in: --set adapter.rank=8")
     place = said or f"--set {key.strip()}"
-    value = as_written(key.strip(), text, place) if is_text(key.strip()) else parse(text, place)[0]
+
+    if is_text(key.strip()):
+        value = as_written(key.strip(), text, place)
+    else:
+        value = parse(text, place)[0]
+
     set_key(values, key.strip(), value, places, place)
 
 
@@ -272,9 +305,12 @@ def set_key(values: dict[str, Any], key: str, value: Any, places: Places, place:
         inner = inside.get(group)
         if isinstance(inner, str) and default_kind(group):
             inner = {"kind": inner}
+
         if inner is not None and not isinstance(inner, dict):
             raise RecipeError(f"{group!r} has no keys under it", where=place, value=inner, fix=f"set {group} itself")
+
         inside[group] = dict(inner or {})
         inside = inside[group]
+
     inside[last] = value
     places[(*groups, last)] = place

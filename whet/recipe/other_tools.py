@@ -171,4 +171,6 @@ def called_here(name: str) -> str:
     """What to do about a key that another tool has; empty where it is not known."""
     if name in OTHERWISE:
         return OTHERWISE[name]
-    return f"here it is called {OTHER_TOOLS[name]}" if name in OTHER_TOOLS else ""
+    if name in OTHER_TOOLS:
+        return f"here it is called {OTHER_TOOLS[name]}"
+    return ""

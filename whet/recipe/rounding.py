@@ -15,4 +15,6 @@ def two_digits(value: float) -> float:
 
 
 def told_epochs(passes: float) -> str:
-    return "1 epoch" if passes == 1 else f"{passes:g} epochs"
+    if passes == 1:
+        return "1 epoch"
+    return f"{passes:g} epochs"

@@ -45,30 +45,38 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
     if isinstance(recipe.adapter, Lora):
         fill(recipe.adapter, "adapter.", "rank", rank(facts))
         fill(recipe.adapter, "adapter.", "alpha", alpha())
+
     method = recipe.method
     method.fill(facts, lambda name, chosen: fill(method, "method.", name, chosen))
     fill(recipe, "", "max_tokens", (facts.context, "The base's context: the longest row it can see whole."))
     asked_epochs, asked_steps = recipe.epochs is not None, recipe.steps
+
     passes = recipe.epochs or method.epochs(facts)[0]
     if chosen := method.batch_tokens(recipe, facts, passes):
         fill(recipe, "", "batch_tokens", chosen)
+
     fill(recipe, "", "micro_batch_tokens", micro_batch_tokens(method.step_tokens(recipe, facts), facts))
     work = method.work(recipe, facts)
     times = hold_times(recipe, facts, passes)
+
     if recipe.schedule.kind == "auto":
         chosen = schedule_kind(times)
         recipe.schedule.kind = chosen[0]
         choices.append(Choice("schedule.kind", *chosen))
+
     if recipe.schedule.kind == "hold":
         longest = asked_steps or steps(passes, work, asked_epochs)[0] * math.ceil(times)
         usual, reason = steps(method.epochs(facts)[0], work, asked_epochs)
         fill(recipe.schedule, "schedule.", "shortest", (min(usual, longest), reason))
+
     if asked_steps is not None:
         fill(recipe, "", "epochs", epochs_of(asked_steps, work))
     else:
         fill(recipe, "", "epochs", longest_epochs(recipe, facts, times))
+
     fill(recipe, "", "steps", longest_steps(recipe, times, steps(passes, work, asked_epochs)))
     fill(recipe, "", "learning_rate", learning_rate(recipe, facts))
+
     for name, chosen in keeping(recipe):
         fill(recipe.keep, "keep.", name, chosen)
     assert recipe.steps is not None
@@ -97,7 +105,9 @@ def hold_times(recipe: Recipe, facts: Facts, passes: float) -> float:
     if fixed or not may_hold(recipe):
         return 1.0
     times = min(float(HOLD_TIMES), HOLD_TOKENS / max(1.0, facts.tokens * passes))
-    return times if times >= HOLD_WORTH or recipe.schedule.kind == "hold" else 1.0
+    if times >= HOLD_WORTH or recipe.schedule.kind == "hold":
+        return times
+    return 1.0
 
 
 def may_hold(recipe: Recipe) -> bool:

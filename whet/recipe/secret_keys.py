@@ -86,7 +86,9 @@ def without_keys(value: Any, path: tuple[str | int, ...] = ()) -> Any:
         return {name: without_keys(inner, (*path, name)) for name, inner in value.items()}
     if isinstance(value, list):
         return [without_keys(inner, (*path, number)) for number, inner in enumerate(value)]
-    return _without_key(path, value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _without_key(path, value)
+    return value
 
 
 def keys_in(values: Any) -> list[str]:
@@ -98,6 +100,7 @@ def keys_in(values: Any) -> list[str]:
             found.append(text)
         elif clean != text:
             found += [text[start:end] for start, end in spans_of_keys(text)]
+
     return found
 
 

@@ -42,21 +42,26 @@ def as_written(key: str, text: str, place: str) -> Any:
         return None
     if any("\ud800" <= letter <= "\udfff" for letter in bare):
         raise RecipeError("this is not UTF-8 text", where=place, value=bare, fix="write it in UTF-8")
+
     quoted = len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\""
     listed = bare[0] == "[" and any(get_origin(kind) is list for kind in _kinds_of(key))
     if listed:
         return parse(bare, place)[0]
+
     try:
         value = parse(bare, place)[0] if quoted else bare
     except RecipeError:  # "yes", he said, "no"
         return bare
+
     return value if isinstance(value, str) else bare
 
 
 def _kinds(model: type[BaseModel], name: str) -> list[Any]:
     """The types that a key may have, of several methods or adapters those of each."""
     field = model.model_fields.get(name)
-    return [] if field is None else list(_members(field.annotation))
+    if field is None:
+        return []
+    return list(_members(field.annotation))
 
 
 def _members(kind: Any) -> Iterator[Any]:

@@ -69,7 +69,10 @@ def refuse_foreign_function(file: str) -> None:
     use the Python files beside it."""
     place = ("function", os.path.realpath(file))
     if place in _state.stored:
-        beside = sorted(Path(file).parent.glob("*.py")) if is_task_file(file) else []
+        if is_task_file(file):
+            beside = sorted(Path(file).parent.glob("*.py"))
+        else:
+            beside = []
         _refuse(place, f"the code of {file}", b"".join(path.read_bytes() for path in [Path(file), *beside]))
 
 
@@ -77,7 +80,10 @@ def refuse_foreign_code(base: str) -> None:
     """Raises InputError for a base that brings code, where a run from elsewhere asks for it."""
     place = ("code", _base(base))
     if place in _state.stored or ANY_BASE in _state.stored:
-        files = sorted(Path(base).glob("*.py")) if Path(base).is_dir() else []
+        if Path(base).is_dir():
+            files = sorted(Path(base).glob("*.py"))
+        else:
+            files = []
         _refuse(place, f"the code that comes with the base {base}", b"".join(file.read_bytes() for file in files))
 
 
@@ -98,6 +104,7 @@ def _refuse(place: Place, what: str, content: bytes, does: str = "runs") -> None
     if _state.ask is not None and _state.ask(f"This run {does} {what}, which you have not used here before. Go on?"):
         _remember(digest)
         return
+
     fix = "look at it; if you trust where the run comes from: the same command with --trust"
     raise InputError(f"this run {does} {what}, which was not used on this machine before", fix=fix)
 
@@ -111,13 +118,17 @@ def _places(recipe: Recipe) -> Iterator[Place]:
         function, key = getattr(asked, "function", None), getattr(asked, "key", None)
         if function:
             yield "function", os.path.realpath(function.rpartition(":")[0])
+
         if key:
             yield "key", f"{key} {getattr(asked, 'url', '')}"
+
     for task in recipe.forgetting.lm_eval:
         if is_task_file(task):
             yield "function", os.path.realpath(task)
+
     if is_function(recipe.evaluate.metric):
         yield "function", os.path.realpath(recipe.evaluate.metric.rpartition(":")[0])
+
     if recipe.trust_remote_code:
         for base in (recipe.base, getattr(recipe.method, "teacher", None)):
             if base:
@@ -130,7 +141,9 @@ def is_task_file(task: str) -> bool:
 
 
 def _base(name: str) -> str:
-    return os.path.realpath(name) if Path(name).is_dir() else name
+    if Path(name).is_dir():
+        return os.path.realpath(name)
+    return name
 
 
 def _memory() -> Path:

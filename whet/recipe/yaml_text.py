@@ -43,12 +43,17 @@ class Dumper(yaml.SafeDumper):
 def number(loader: Loader, node: yaml.ScalarNode) -> int | float:
     """A whole number stays whole however it is written: `1e4` is 10000."""
     value = float(loader.construct_yaml_float(node))
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
 
 
 def text_node(dumper: Dumper, value: str) -> yaml.ScalarNode:
     """Text with invisible characters is written with escapes: PyYAML would otherwise lose some of them."""
-    style = None if value.replace("\n", "").isprintable() else '"'
+    if value.replace("\n", "").isprintable():
+        style = None
+    else:
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -74,14 +79,20 @@ def parse(text: str, where: str) -> tuple[Any, Places]:
                     where=f"{where}:{event.start_mark.line + 1}",
                     fix="write the value out, or put it in quotes",
                 )
+
         node = yaml.compose(text, Loader)
         places: Places = {}
+
         if node is not None:
             walk(node, (), places, where)
         return yaml.load(text, Loader), places
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        if mark:
+            place = f"{where}:{mark.line + 1}:{mark.column + 1}"
+        else:
+            place = where
+
         fix = "a recipe is lines of `key: value`, nested ones indented by spaces"
         raise RecipeError(f"this is not sound YAML: {error.problem or error.context}", where=place, fix=fix) from error
     except yaml.YAMLError as error:
@@ -100,13 +111,19 @@ def walk(node: yaml.Node, path: tuple[str | int, ...], places: Places, where: st
     if isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             walk(item, (*path, position), places, where)
+
     if not isinstance(node, yaml.MappingNode):
         return
+
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            value = key.value if isinstance(key, yaml.ScalarNode) else None
+            if isinstance(key, yaml.ScalarNode):
+                value = key.value
+            else:
+                value = None
             raise RecipeError("a key must be a word", where=f"{where}:{line}", value=value, fix="write `key: value`")
+
         here = (*path, key.value)
         if here in places:
             raise RecipeError(
@@ -114,5 +131,6 @@ def walk(node: yaml.Node, path: tuple[str | int, ...], places: Places, where: st
                 where=f"{where}:{line}",
                 fix="remove one of the two",
             )
+
         places[here] = f"{where}:{line}"
         walk(value, here, places, where)

@@ -79,8 +79,15 @@ class Pile:
 def kind_of(base_score: float, tuned_score: float, whole: bool) -> str:
     """`whole`: all scores of the file are 0 or 1, so that an answer is right or wrong."""
     if tuned_score != base_score:
-        return "gained" if tuned_score > base_score else "lost"
-    return ("right" if tuned_score >= 1 else "wrong") if whole else "same"
+        if tuned_score > base_score:
+            return "gained"
+        return "lost"
+    if whole:
+        if tuned_score >= 1:
+            return "right"
+        return "wrong"
+
+    return "same"
 
 
 def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pile]:
@@ -90,15 +97,20 @@ def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pi
     piles: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for answer in answers:
         piles[kind_of(answer["base_score"], answer["tuned_score"], whole)].append(answer)
+
     queues = {kind: spread(pile, MOST_CARDS) for kind, pile in piles.items()}
     chosen: dict[str, list[Card]] = {kind: [] for kind in KINDS}
+
     room = BUDGET
     for kind, answer in take_turns(queues):
         card = card_of(answer, kind, labels)
         room -= card.characters
+
         if room < 0 or sum(map(len, chosen.values())) == MOST_CARDS:
             break
+
         chosen[kind].append(card)
+
     found = [kind for kind in KINDS if piles[kind]]
     seen = [kind for kind in OPEN if kind in found] or found[:1]
     return [
@@ -122,21 +134,23 @@ def take_turns(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
 
 def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
     reference = shown(answer.get("reference"))
-    said = [
-        Said(
-            side.capitalize(),
-            f"{side}-side",
-            answer[f"{side}_score"],
-            marked(shown(answer.get(side)), reference),
-            split_note(answer, side),
+    said = []
+    for side in ("base", "tuned"):
+        said.append(
+            Said(
+                side.capitalize(),
+                f"{side}-side",
+                answer[f"{side}_score"],
+                marked(shown(answer.get(side)), reference),
+                split_note(answer, side),
+            )
         )
-        for side in ("base", "tuned")
-    ]
     said += [
         Said(visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference))
         for name, found in (answer.get("opponents") or {}).items()
         if name != "base"  # it is there
     ]
+
     return Card(place_of(answer), kind, shown(prompt_text(answer.get("prompt"))), reference, said)
 
 
@@ -146,8 +160,11 @@ def place_of(answer: dict[str, Any]) -> str:
     if not where:
         row = answer.get("row")
         return f"row {row + 1 if isinstance(row, int) else shown(row)}"  # counted from 1, as lines are
+
     turn = answer.get("turn")
-    return shown(where) if turn is None else f"{shown(where)}, turn {shown(turn)}"
+    if turn is None:
+        return shown(where)
+    return f"{shown(where)}, turn {shown(turn)}"
 
 
 def split_note(answer: dict[str, Any], side: str) -> str:
@@ -155,7 +172,9 @@ def split_note(answer: dict[str, Any], side: str) -> str:
     if answer.get(f"{side}_form") is not False:
         return ""
     content = answer.get(f"{side}_content")
-    return "not in form; nothing could be taken out" if content is None else f"not in form; it says: {shown(content)}"
+    if content is None:
+        return "not in form; nothing could be taken out"
+    return f"not in form; it says: {shown(content)}"
 
 
 def visible(value: Any) -> str:
@@ -180,11 +199,14 @@ def marked(text: str, reference: str) -> Pieces:
         return []
     if not given or not wanted or max(len(given), len(wanted)) > MOST_WORDS:
         return [(text, False)]
+
     matcher = difflib.SequenceMatcher(None, wanted, given, autojunk=False)
     if matcher.ratio() < 0.35:
         return [(text, False)]
+
     pieces = []
     for tag, _, _, start, end in matcher.get_opcodes():
         if start < end:
             pieces.append(("".join(given[start:end]), tag != "equal"))
+
     return pieces

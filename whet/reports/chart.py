@@ -66,14 +66,17 @@ def chart(
     lines = [line for line in lines if line.points]
     if not lines:
         return None
+
     xs, ys = [x for line in lines for x, _ in line.points], heights(lines, log)
     x_low, x_high = widen(min(xs), max(xs), 0.0)
+
     y_low, y_high = widen(min(ys), max(ys), 0.06)
     for line in lines:
         scaled = [(rescale(x, x_low, x_high), BOX - rescale(height(y, log), y_low, y_high)) for x, y in line.points]
         if line.style == "validation" or len(scaled) == 1:
             line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
         line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in thin(scaled))
+
     return Chart(
         title,
         lines,
@@ -93,17 +96,24 @@ def heights(lines: Sequence[Line], log: bool) -> list[float]:
 
 
 def height(value: float, log: bool) -> float:
-    return math.log10(max(value, LEAST)) if log else value
+    if log:
+        return math.log10(max(value, LEAST))
+    return value
 
 
 def share_of_height(lines: Sequence[Line], first: float, log: bool = False) -> float:
     """How much of the height of a chart the points from x = `first` on take, 0..1; 0 on a logarithmic axis where a
     value is not above 0."""
-    later = [Line(line.name, line.style, [point for point in line.points if point[0] >= first]) for line in lines]
+    later = []
+    for line in lines:
+        later.append(Line(line.name, line.style, [point for point in line.points if point[0] >= first]))
     if log and min(heights(lines, False)) <= 0:
         return 0.0
+
     whole, part = heights(lines, log), heights(later, log)
-    return (max(part) - min(part)) / (max(whole) - min(whole)) if max(whole) > min(whole) else 1.0
+    if max(whole) > min(whole):
+        return (max(part) - min(part)) / (max(whole) - min(whole))
+    return 1.0
 
 
 def smooth(points: Sequence[Point], window: int) -> list[Point]:
@@ -112,11 +122,13 @@ def smooth(points: Sequence[Point], window: int) -> list[Point]:
     sums = [0.0]
     for _, y in points:
         sums.append(sums[-1] + y)
+
     result = []
     for place, (x, _) in enumerate(points):
         reach = min(half, place, len(points) - 1 - place)
         total = sums[place + reach + 1] - sums[place - reach]
         result.append((x, total / (2 * reach + 1)))
+
     return result
 
 
@@ -125,11 +137,13 @@ def thin(points: list[Point]) -> list[Point]:
     if len(points) <= MOST_POINTS:
         return points
     size = math.ceil(2 * len(points) / MOST_POINTS)
+
     kept = []
     for start in range(0, len(points), size):
         piece = points[start : start + size]
         ends = {piece.index(min(piece, key=lambda p: p[1])), piece.index(max(piece, key=lambda p: p[1]))}
         kept += [piece[place] for place in sorted(ends)]
+
     return kept
 
 
@@ -149,7 +163,10 @@ def widen(low: float, high: float, share: float) -> tuple[float, float]:
 
 def around(sides: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """A range that holds the scores of all sides with their intervals, for scores outside 0..1."""
-    ends = [number(side.get(key), side["score"]) for side in sides for key in ("low", "score", "high")]
+    ends = []
+    for side in sides:
+        for key in ("low", "score", "high"):
+            ends.append(number(side.get(key), side["score"]))
     return widen(min(ends), max(ends), 0.1)
 
 
@@ -166,6 +183,7 @@ def axis(low: float, high: float, count: int, sign: bool = False) -> list[Tick]:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         if step < 1.999 * rough and last > first:
             break
+
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = [index * step for index in range(first, last + 1)]
     return [Tick(rescale(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
@@ -175,7 +193,10 @@ def log_axis(low: float, high: float) -> list[Tick]:
     """Ticks at round multiples of the powers of ten between 10^low and 10^high: as many as there is room for."""
     powers = range(math.floor(low) - 1, math.ceil(high) + 1)
     for factors in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        numbers = [factor * 10.0**power for power in powers for factor in factors]
+        numbers = []
+        for power in powers:
+            for factor in factors:
+                numbers.append(factor * 10.0**power)
         numbers = [value for value in numbers if low <= math.log10(value) <= high]
         if len(numbers) <= 6:
             break
@@ -185,8 +206,15 @@ def log_axis(low: float, high: float) -> list[Tick]:
 def tick_label(value: float, decimals: int, sign: bool) -> str:
     if decimals > 3 or abs(value) >= 1e6:
         return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
-    text = f"{value:+,.{decimals}f}" if sign else f"{value:,.{decimals}f}"
-    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text
+
+    if sign:
+        text = f"{value:+,.{decimals}f}"
+    else:
+        text = f"{value:,.{decimals}f}"
+
+    if float(text.replace(",", "")) == 0:
+        return text.lstrip("+-")
+    return text
 
 
 def brief(value: float) -> str:

@@ -18,15 +18,25 @@ def collection_list(facts: dict[str, Any]) -> str:
             lines += [f"- {row['where']}: {_code(row['prompt'])}"]
             lines += [f"  - expected {_code(row['reference'])}, answered {_code(row['answer'])}"]
             lines += [f"  - near, {near['likeness']:.2f}: {near['where']} {_near(near)}" for near in row["nearest"]]
+
         more = len(kind["rows"]) - SHOWN
         lines += [f"- and {more:,} more in failures.json", ""] if more > 0 else [""]
+
     return "\n".join(lines)
 
 
 def headline(facts: dict[str, Any]) -> str:
     rows, answers = count(facts["validation_rows"], "validation row"), facts["answers"]
-    asked = rows if answers == facts["validation_rows"] else f"{count(answers, 'answer')} to {rows}"
-    verb = "fails" if facts["failures"] == 1 else "fail"
+    if answers == facts["validation_rows"]:
+        asked = rows
+    else:
+        asked = f"{count(answers, 'answer')} to {rows}"
+
+    if facts["failures"] == 1:
+        verb = "fails"
+    else:
+        verb = "fail"
+
     return f"{facts['failures']:,} of {asked} {verb} ({facts['metric']}: {facts['rule']})."
 
 

@@ -40,7 +40,11 @@ def write_compare_report(folder: Path) -> Path:
 def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Everything that compare.html.j2 needs."""
     arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
-    ends = (0.0, 1.0) if scale is None else chart.around(arms)
+    if scale is None:
+        ends = (0.0, 1.0)
+    else:
+        ends = chart.around(arms)
+
     chosen = verdict["arm"] or verdict["meanwhile"]
     labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
     return {
@@ -65,7 +69,10 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
 
 def sections(noted: bool, answered: bool) -> list[tuple[str, str]]:
     """(anchor, title) of what the page has."""
-    found = [("notes", "Before you believe it")] if noted else []
+    if noted:
+        found = [("notes", "Before you believe it")]
+    else:
+        found = []
     found += [("measured", "How it was measured"), ("pairs", "Every two arms"), ("prompts", "Prompts")]
     return found + ([("answers", "Answers")] if answered else [])
 
@@ -89,6 +96,7 @@ def caution(facts: dict[str, Any]) -> str | None:
     chosen = facts["verdict"]["arm"] or facts["verdict"]["meanwhile"]
     if not any(arm["trained"] and arm["name"] == chosen for arm in facts["arms"]):
         return None
+
     answer = facts.get("ship")
     if answer is None:
         return f"What this tuned model cost elsewhere was not measured: whet eval {facts['run']}"
@@ -102,10 +110,12 @@ def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, floa
     arms, priced = facts["arms"], any(arm["cost"] is not None for arm in facts["arms"])
     columns = ["arm", "score, 95% interval", "prompt tokens", "answer tokens", "time each"]
     rows = [arm_row(arm, facts["standing"], arm["name"] == chosen, facts["scale"], ends) for arm in arms]
+
     if priced:
         columns.append("cost of 1,000")
         for arm, row in zip(arms, rows, strict=True):
             row.append(figure("\u2013" if arm["cost"] is None else dollars(arm["cost"])))
+
     found = [n for n, arm in enumerate(arms) if arm["name"] == chosen]
     return Sheet(columns, rows, chosen=found, style="arms")
 
@@ -117,6 +127,7 @@ def arm_row(
     span = chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends)
     told = told_score(score, scale)
     tone = "tuned-side" if chosen else "base-side"
+
     return [
         Cell(capital(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
         Cell(told, told_range(arm["low"], arm["high"], scale), span=span, tone=tone),
@@ -128,11 +139,15 @@ def arm_row(
 
 def context_of(arm: dict[str, Any]) -> str:
     used = f"{arm['context_used']:,}"
-    return used if arm["context"] is None else f"{used} of {arm['context']:,}"
+    if arm["context"] is None:
+        return used
+    return f"{used} of {arm['context']:,}"
 
 
 def seconds(value: float) -> str:
-    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+    if value < 1:
+        return f"{1000 * value:.0f} ms"
+    return f"{value:.1f} s"
 
 
 def notes(facts: dict[str, Any]) -> list[str]:
@@ -141,22 +156,32 @@ def notes(facts: dict[str, Any]) -> list[str]:
     for arm in facts["arms"]:
         label = capital(arm["label"])
         if arm["reduced"]:
-            bare = f", {arm['bare']:,} of them none" if arm["bare"] else ""
+            if arm["bare"]:
+                bare = f", {arm['bare']:,} of them none"
+            else:
+                bare = ""
             found.append(
                 f"{label}: {arm['reduced']:,} of {arm['rows']:,} prompts did not fit into the context and hold fewer "
                 f"{arm['beside']} than {arm['offered']}{bare}; on average {arm['kept']:.1f}."
             )
+
         if arm["tokens_estimated"]:
             found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
+
     cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
     if cut:
         limit, room = facts["decoding"]["max_new_tokens"], facts["decoding"].get("room")
-        more = f" ({room:,} where the base was given something beside the question)" if room else ""
+        if room:
+            more = f" ({room:,} where the base was given something beside the question)"
+        else:
+            more = ""
         found.append(f"Answers cut off at {limit:,} tokens{more}: {', '.join(cut)}.")
+
     costs = [arm["cost"] is not None for arm in facts["arms"]]
     if not all(costs):
         keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
         found.append(f"Without all prices arms are compared by tokens; for costs set {keys}.")
+
     return found
 
 
@@ -173,6 +198,7 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
         ]
         for pair in ordered
     ]
+
     return Sheet(["difference", "estimate", "95% interval", "p, corrected"], rows)
 
 
@@ -193,22 +219,30 @@ def proof(facts: dict[str, Any]) -> list[str]:
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
         f"{told_repeats(honest['same_content'])} the content of another part.",
     ]
+
     if turns := facts.get("turns"):
         said.append(turns["statement"])
+
     if honest.get("checkpoint"):
         step = honest["checkpoint"].get("best_step")
-        by = "reward" if "best_validation_reward" in honest["checkpoint"] else "loss"
+        if "best_validation_reward" in honest["checkpoint"]:
+            by = "reward"
+        else:
+            by = "loss"
         said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
+
     if shots.get("part"):
         told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
         scores = ", ".join(f"{number}: {score}" for number, score in told.items())
         said.append(f"{shots['chosen']} examples were chosen on {count(shots['rows'], 'validation row')} ({scores}).")
+
     if retriever and retriever.get("recall"):
         recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
         said.append(
             f"The retriever by itself, over {count(retriever['passages'], 'passage')}: a passage with the answer is "
             f"{recall} (known for rows by: {retriever['by']}; {count(retriever['without'], 'row')} without)."
         )
+
     return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
 
 
@@ -221,6 +255,7 @@ def grounded(arm: dict[str, Any]) -> str:
     )
     known = [(arm["grounding"][key], words) for key, words in rates]
     shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
+
     return f"{capital(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
 
 

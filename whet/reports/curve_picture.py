@@ -39,8 +39,10 @@ def svg(facts: dict[str, Any]) -> str:
         height = HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * tick.place / 100
         parts.append(f'<path d="M{LEFT} {height:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(LEFT - 8, height + 4, f"{tick.label}%", anchor="end"))
+
     for point in shown:
         parts.append(_text(x(point["rows"]), HEIGHT - BOTTOM + 20, f"{point['rows']:,}", anchor="middle"))
+
     parts.append(
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, "training rows (each step doubles them)", anchor="middle")
     )
@@ -49,6 +51,7 @@ def svg(facts: dict[str, Any]) -> str:
         parts.append(f'<path d="{path(first, last)}" fill="none" stroke="{POINTS}" stroke-width="2"/>')
         parts.append(f'<path d="{path(last, end)}" fill="none" {dashed}/>')
         parts.append(_mark(x(end), y, ahead, FORECAST))
+
     parts += [_mark(x(point["rows"]), y, point, POINTS) for point in points]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
@@ -58,7 +61,10 @@ def svg(facts: dict[str, Any]) -> str:
 
 
 def _legend(facts: dict[str, Any]) -> str:
-    law = "Dashed: forecast for twice the rows." if facts["next"] else "They lie on no power law: no forecast."
+    if facts["next"]:
+        law = "Dashed: forecast for twice the rows."
+    else:
+        law = "They lie on no power law: no forecast."
     return f"Points: {count(facts['test_rows'], 'test row')}, 95% intervals. {law}"
 
 

@@ -25,12 +25,14 @@ def draw(frontier: dict[str, Any]) -> str:
     parts = [*_axes(left, right, bottom, top, told_metric(frontier["metric"]["name"]))]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, points))
     parts.append(f'<polyline points="{line}" fill="none" stroke="{LINE}" stroke-width="2"/>')
+
     limit = points[0]["general"]["score"] - frontier["budget"]
     if left < limit < right:
         x = LEFT + (WIDTH - LEFT - RIGHT) * (limit - left) / (right - left)
         parts.append(f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#999" stroke-dasharray="4 4"/>')
         anchor, shift = ("end", -6) if x > WIDTH / 2 else ("start", 6)
         parts.append(_text(x + shift, HEIGHT - BOTTOM - 8, "budget", anchor, "#666"))
+
     for point in points:
         chosen = point["scale"] == frontier["scale"]
         (x, y), colour, size = place(point), CHOSEN if chosen else LINE, 7 if chosen else 4
@@ -38,6 +40,7 @@ def draw(frontier: dict[str, Any]) -> str:
         shift, anchor = (10, "start") if point["scale"] else (8, "middle")  # off its neighbour's label
         lift = -8 if point["scale"] else 16
         parts.append(_text(x + shift, y + lift, f"{point['scale']:g}", anchor, colour, chosen))
+
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{INK}">'
     return f'{head}<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'

@@ -108,7 +108,9 @@ class Hints:
 
     def __call__(self, text: str) -> Markup:
         """A head or a name that is a known word as a whole becomes its button; any other text stays as it is."""
-        return self._button(text, WORDS[text]) if text in WORDS else breakable(text)
+        if text in WORDS:
+            return self._button(text, WORDS[text])
+        return breakable(text)
 
     def within(self, text: str) -> Markup:
         """A sentence in which the first place of each known word is a button."""
@@ -120,6 +122,7 @@ class Hints:
             seen.add(key)
             parts += [escape(text[last : match.start()]), self._button(match[0], key)]
             last = match.end()
+
         return Markup("").join([*parts, escape(text[last:])])
 
     def filters(self) -> dict[str, Any]:

@@ -41,4 +41,6 @@ Spoken = Phrase | Grid | Frame
 
 
 def score(value: float | None, scale: float | None = None) -> str:
-    return "-" if value is None else told_score(value, scale)
+    if value is None:
+        return "-"
+    return told_score(value, scale)

@@ -74,6 +74,7 @@ def card(run: Run) -> str:
         before(model),
     ]
     text = "\n\n".join(HIDDEN.sub("\ufffd", part) for part in parts)
+
     return f"---\n{front(recipe, model, place)}---\n\n{text}\n"
 
 
@@ -87,9 +88,13 @@ def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
             return value.replace(label, FIXED).replace(capital(label), capital(FIXED))
         if isinstance(value, dict):
             return {key: replaced(one) for key, one in value.items()}
-        return [replaced(one) for one in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [replaced(one) for one in value]
+        return value
 
-    return replaced(evaluation) if label else evaluation
+    if label:
+        return replaced(evaluation)
+    return evaluation
 
 
 def front(recipe: Recipe, model: dict[str, Any], place: str) -> str:
@@ -97,26 +102,34 @@ def front(recipe: Recipe, model: dict[str, Any], place: str) -> str:
     depends on the base and on the data."""
     lora = recipe.adapter.kind == "lora" and not recipe.method.has_head
     facts: dict[str, Any] = {}
+
     if on_hub(model["base"]):
         facts |= {"base_model": model["base"], "base_model_relation": "adapter" if lora else "finetune"}
     sets = [name.partition(":")[0] for name in names_of(recipe.data) if is_set(name, place)]
     if sets:
         facts["datasets"] = sets
+
     headed = recipe.method.has_head
     facts |= {
         "library_name": "peft" if lora else "transformers",
         "pipeline_tag": "text-classification" if headed else "text-generation",
         "tags": ["whet", recipe.method.kind, recipe.adapter.kind],
     }
+
     return yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
 
 
 def verdict(evaluation: dict[str, Any]) -> Iterator[str]:
     """The verdict in its own sentence, and on how many rows it rests."""
-    told = verdict_view(evaluation) if evaluation.get("verdict") else None
+    if evaluation.get("verdict"):
+        told = verdict_view(evaluation)
+    else:
+        told = None
+
     if told is None:
         yield "**It was not measured**: whether it is better than its base is not known."
         return
+
     yield f"**{escaped(told['sentence'])}**"
     if ship := (evaluation.get("ship") or {}).get("sentence"):
         yield f"Should it be used? {escaped(ship)}"
@@ -129,13 +142,16 @@ def sheet_part(title: str, view: dict[str, Any] | None) -> Iterator[str]:
         return
     sheet: Sheet = view["sheet"]
     yield title
-    cells = [[f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row] for row in sheet.rows]
+    cells = []
+    for row in sheet.rows:
+        cells.append([f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in row])
     yield table(sheet.columns, cells)
 
 
 def data_rows(recipe: Recipe, facts: dict[str, Any], ledger: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
     names = names_of(recipe.data)
     yield "data", ", ".join(code(name) if is_set(name, place) else last_name(name) for name in names)
+
     if recipe.test:
         yield "test file", last_name(recipe.test)
     yield "sha256 of the data", str(facts.get("data_sha256", "not recorded"))
@@ -165,6 +181,7 @@ def took(facts: dict[str, Any], run: Run) -> Iterator[str]:
     machine = read_json_file(run.folder / "environment.json")
     packages = machine.get("packages") or {}
     rows = [("training", effort(facts) or "not recorded")]
+
     if facts.get("evaluation_seconds") is not None:
         rows.append(("measuring", duration(facts["evaluation_seconds"])))
     devices = ", ".join(map(str, machine.get("devices") or []))
@@ -179,12 +196,25 @@ def use(run: Run, recipe: Recipe, model: dict[str, Any]) -> Iterator[str]:
     headed = recipe.method.has_head
     if not headed:
         yield f"In Whet, where it was trained:\n\n```sh\nwhet chat {run.name}\n```"
+
     yield "FOLDER is the folder of this file:"
-    kind = "SequenceClassification" if headed else "CausalLM"
+    if headed:
+        kind = "SequenceClassification"
+    else:
+        kind = "CausalLM"
+
     lines = ["import torch"]
     if model["adapter"] == "lora" and not headed:
-        base = model["base"] if on_hub(model["base"]) else "BASE"
-        more = ", BitsAndBytesConfig" if model.get("quantise") else ""
+        if on_hub(model["base"]):
+            base = model["base"]
+        else:
+            base = "BASE"
+
+        if model.get("quantise"):
+            more = ", BitsAndBytesConfig"
+        else:
+            more = ""
+
         load = f'AutoModelForCausalLM.from_pretrained("{base}", dtype=torch.{model["dtype"]}{quantised(model)})'
         lines += ["from peft import PeftModel"]
         lines += [f"from transformers import AutoModelForCausalLM, AutoTokenizer{more}", ""]
@@ -192,13 +222,16 @@ def use(run: Run, recipe: Recipe, model: dict[str, Any]) -> Iterator[str]:
     else:
         lines += [f"from transformers import AutoModelFor{kind}, AutoTokenizer", ""]
         lines += [f'model = AutoModelFor{kind}.from_pretrained("FOLDER", dtype=torch.{model["dtype"]})']
+
     lines += ['tokenizer = AutoTokenizer.from_pretrained("FOLDER")']
     yield "```python\n" + "\n".join(lines) + "\n```"
+
     if '"BASE"' in "".join(lines):
         yield (
             f"BASE is {folder_of_base(model)}. Its weights must be those of the training (fingerprint "
             f"`{str(model['base_fingerprint'])[:HEX]}`, which Whet proves whenever it opens the model)."
         )
+
     if recipe.method.target is not None:
         yield "The classes, and from which probability each is named, are in `config.json` and `whet.json`."
 
@@ -217,8 +250,12 @@ def folder_of_base(model: dict[str, Any]) -> str:
     """Where transformers finds the base of an adapter."""
     name = model["base"]
     if name == NANO or name.lower().endswith(GGUF):
-        told = NANO if name == NANO else re.split(r"[/\\]", name)[-1]
+        if name == NANO:
+            told = NANO
+        else:
+            told = re.split(r"[/\\]", name)[-1]
         return f"what `python -c 'from whet.model.base import locate; print(locate(\"{told}\"))'` prints"
+
     return f"the folder of {base_name(model)}"
 
 
@@ -237,7 +274,9 @@ def base_name(model: dict[str, Any]) -> str:
     name = model["base"]
     if name == NANO:
         return "Whet's bundled base `nano`"
-    return f"[{name}](https://huggingface.co/{name})" if on_hub(name) else last_name(name)
+    if on_hub(name):
+        return f"[{name}](https://huggingface.co/{name})"
+    return last_name(name)
 
 
 def on_hub(base: str) -> bool:

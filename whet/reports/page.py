@@ -26,6 +26,7 @@ def templates_of_a_page() -> Environment:
     hints = Hints()
     environment.globals["hints_used"] = hints.used
     environment.filters |= {"brief": brief, "places": lambda value: f"{value:.2f}", **hints.filters()}
+
     return environment
 
 

@@ -56,14 +56,21 @@ def _chart(chart: Chart) -> str:
         y = TOP + down * (1 - tick.place / 100)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(LEFT - 8, y + 4, tick.label, ' text-anchor="end"'))
+
     for tick in chart.x_ticks:
         parts.append(_text(LEFT + across * tick.place / 100, TOP + down + 18, tick.label, ' text-anchor="middle"'))
     parts.append(_text(LEFT + across / 2, TOP + down + 36, "step", ' text-anchor="middle"'))
+
     for mark in chart.marks:
         x = LEFT + across * mark.place / 100
-        side = ("end", x - 4) if mark.place > 60 else ("start", x + 4)
+        if mark.place > 60:
+            side = ("end", x - 4)
+        else:
+            side = ("start", x + 4)
+
         parts.append(f'<path d="M{x:.1f} {TOP}V{TOP + down}" stroke="#888" stroke-dasharray="4 3"/>')
         parts.append(_text(side[1], TOP + 12, mark.label, f' text-anchor="{side[0]}" fill="#555"'))
+
     parts.append(f'<svg x="{LEFT}" y="{TOP}" width="{across}" height="{down}" viewBox="0 0 {BOX} {BOX}" ')
     parts.append(f'preserveAspectRatio="none">{"".join(_line(line) for line in chart.lines)}</svg>')
     return "".join(parts)
@@ -72,7 +79,10 @@ def _chart(chart: Chart) -> str:
 def _line(line: Line) -> str:
     colour = COLOURS[line.style]
     drawn = f'<path d="{line.path}" fill="none" stroke="{colour}" stroke-width="{1 if line.style == "raw" else 2}" '
-    dots = f'<path d="{line.dots}" stroke="{colour}" stroke-width="6" stroke-linecap="round" ' if line.dots else ""
+    if line.dots:
+        dots = f'<path d="{line.dots}" stroke="{colour}" stroke-width="6" stroke-linecap="round" '
+    else:
+        dots = ""
     return "".join(f'{path}vector-effect="non-scaling-stroke"/>' for path in (drawn, dots) if path)
 
 

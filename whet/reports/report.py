@@ -44,12 +44,14 @@ def page(files: RunFiles) -> str:
     evaluation, folder = files["evaluation.json"], files.folder
     if not evaluation and not files["metrics.jsonl"]:
         raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
+
     facts = guarded("run.json", folder, head_facts, evaluation, files["run.json"])
     name = evaluation.get("run") or folder.name
     environment = templates_of_a_page()
     above = [section for section in on_page() if not section.title]
     listed = [section for section in on_page() if section.title]
     first = draw_all(above, files, environment, name)
+
     for section in listed:  # before any is drawn: a literal word with a hint gets its place at the end of the page now
         environment.get_template(templates()[section])
     rest = draw_all(listed, files, environment, name)
@@ -60,6 +62,7 @@ def page(files: RunFiles) -> str:
         "rest": list(rest.values()),
         "sections": [(section.key, section.title) for section in rest],
     }
+
     return guarded("evaluation.json", folder, environment.get_template("report.html.j2").render, values)
 
 

@@ -119,15 +119,21 @@ class RunResult(Result):
             return []
         scale = self["difference"].get("scale")
         found = [("verdict", self["verdict"]["sentence"].replace(in_verdict(self), ""))]
+
         if self["tuned"].get("score") is not None:
             scores = ", ".join(f"{side} {told_score(self[side]['score'], scale)}" for side in ("base", "tuned"))
             found.append((told_metric(self["metric"]["name"]), scores))
-        return [*found, ("should it be used?", self["ship"]["sentence"])] if self.get("ship") else found
+
+        if self.get("ship"):
+            return [*found, ("should it be used?", self["ship"]["sentence"])]
+        return found
 
     def table(self) -> Table | None:
         against = (self.get("verdict") or {}).get("against")
         head = ("held against", "score", "tuned is, 95%", "")
-        return (head, [_opponent(one) for one in against]) if against else None
+        if against:
+            return (head, [_opponent(one) for one in against])
+        return None
 
     def plot(self) -> Picture:
         """The loss curve (of methods with rewards: the reward first), as in the report. Raises InputError where no
@@ -168,7 +174,10 @@ class CheckResult(Result):
 
     def facts(self) -> list[Fact]:
         refused = self["refused"]
-        found = [("tune will refuse this", f"{refused['what']}; fix: {refused['fix']}")] if refused else []
+        if refused:
+            found = [("tune will refuse this", f"{refused['what']}; fix: {refused['fix']}")]
+        else:
+            found = []
         for one in self["findings"]:
             found.append((f"{one['severity']}: {one['code']}", f"{one['message']}; fix: {one['fix']}"))
         return [*found, ("test rows", self["power"]["sentence"]), *(("note", note) for note in self["notes"])]
@@ -254,7 +263,9 @@ class ShowResult(Result):
 
 
 def _plain(value: str | float) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
 
 
 def _told(table: Table | None) -> list[str]:
@@ -262,7 +273,9 @@ def _told(table: Table | None) -> list[str]:
     if table is None:
         return []
     rows = [table[0], *table[1]]
-    wide = [max(len(row[at]) for row in rows) for at in range(len(table[0]))]
+    wide = []
+    for at in range(len(table[0])):
+        wide.append(max(len(row[at]) for row in rows))
     return ["  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
 
 

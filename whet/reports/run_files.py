@@ -36,7 +36,9 @@ def contents(path: Path) -> Any:
         return read_lines(path)
     if path.suffix == ".json":
         return optional_json(path, [] if path.name == "choices.json" else {})
-    return path.read_text("utf-8", errors="replace") if path.exists() else ""
+    if path.exists():
+        return path.read_text("utf-8", errors="replace")
+    return ""
 
 
 def read_answers(path: Path) -> list[dict[str, Any]]:

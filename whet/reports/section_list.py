@@ -23,6 +23,7 @@ def templates() -> dict[Section, str]:
             raise ValueError(f"{module.name} has no SECTION")
         place = module.name.removeprefix("whet.reports.").replace(".", "/")
         found[section] = f"{place}.html.j2"
+
     return found
 
 
@@ -56,6 +57,7 @@ def in_order(found: Iterable[Section], after: Callable[[Section], str]) -> list[
     keys = [section.key for section in all_of_them]
     if len(set(keys)) < len(keys):
         raise ValueError(f"two sections have the same key: {sorted(keys)}")
+
     ordered = chain("")
     if lost := set(keys) - {section.key for section in ordered}:
         raise ValueError(f"these sections follow none that is there: {', '.join(sorted(lost))}")

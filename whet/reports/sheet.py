@@ -53,4 +53,6 @@ def plain(*texts: str) -> list[Cell]:
 
 def pairs(rows: Sequence[tuple[str, str]], heads: tuple[str, str]) -> Sheet | None:
     """Two columns of text; None without rows."""
-    return Sheet(list(heads), [plain(key, value) for key, value in rows], style="keys") if rows else None
+    if rows:
+        return Sheet(list(heads), [plain(key, value) for key, value in rows], style="keys")
+    return None

@@ -67,7 +67,9 @@ class Rewards:
         given = {one.name: one.score(prompts, answers, rows) for one in self.components}
         parts = {name: settled(values, rows) for name, values in given.items()}
         weights = {one.name: one.weight for one in self.components}
-        total = [sum(weights[name] * part[n] for name, part in parts.items()) for n in range(len(answers))]
+        total = []
+        for n in range(len(answers)):
+            total.append(sum(weights[name] * part[n] for name, part in parts.items()))
         silent = {name: sum(value is None for value in values) for name, values in given.items()}
         tampered = sum(one.score.tampered for one in self.components if isinstance(one.score, UnitTestReward))
         return Scores(total, parts, {name: number for name, number in silent.items() if number}, tampered)
@@ -79,6 +81,7 @@ def settled(values: Sequence[float | None], rows: Sequence[Row]) -> list[float]:
     for value, row in zip(values, rows, strict=True):
         if value is not None:
             spoken.setdefault(row.index, []).append(value)
+
     return [
         value if value is not None else sum(spoken.get(row.index, ())) / max(1, len(spoken.get(row.index, ())))
         for value, row in zip(values, rows, strict=True)
@@ -94,6 +97,7 @@ def build_rewards(wanted: Sequence[AnyReward], cache: Path | None = None) -> Rew
         same = sum(other.name.partition("-")[0] == name for other in components)
         name += f"-{same + 1}" if same else ""
         components.append(_component(settings, name, None if cache is None else cache / f"{name}.json"))
+
     return Rewards(components)
 
 
@@ -125,4 +129,5 @@ def _scorer(
             return JudgeReward(settings, cache)
         case LearnedReward():
             return ModelReward(settings)
+
     assert_never(settings)

@@ -35,11 +35,13 @@ def compare_json(reference: dict[str, Any], answer: str) -> tuple[float, dict[st
     given = parse_object(answer)
     if given is None:
         return 0.0, {"valid": False, "field_f1": 0.0, "fields": dict.fromkeys(reference, False), "given": []}
+
     wanted_leaves, given_leaves = dict(leaves(reference)), dict(leaves(given))
     hits = sum(path in given_leaves and same(value, given_leaves[path]) for path, value in wanted_leaves.items())
     total = len(wanted_leaves) + len(given_leaves)
     fields = {key: key in given and same(value, given[key]) for key, value in reference.items()}
     details = {"valid": True, "field_f1": 2 * hits / total if total else 1.0, "fields": fields, "given": list(given)}
+
     return float(same(reference, given)), details
 
 
@@ -77,6 +79,7 @@ def summarise_json(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
         wanted = sum(name in d["fields"] for d in details)
         given = sum(name in d["given"] for d in details)
         fields[name] = 2 * hits / (wanted + given)
+
     rows = len(details)
     return {
         "validity": sum(d["valid"] for d in details) / rows,

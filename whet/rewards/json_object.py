@@ -18,20 +18,31 @@ class JsonReward:
     def __init__(self, settings: JsonObject) -> None:
         """Raises RecipeError for a schema that cannot be read."""
         self.match = settings.match
-        self.schema = read_schema(settings.schema_file) if settings.schema_file else None
+        if settings.schema_file:
+            self.schema = read_schema(settings.schema_file)
+        else:
+            self.schema = None
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:
         return [self._score(answer, row) for answer, row in zip(answers, rows, strict=True)]
 
     def _score(self, answer: str, row: Row) -> float:
-        reference = None if self.match == "none" else parse_object(reference_of(row, "json"))
+        if self.match == "none":
+            reference = None
+        else:
+            reference = parse_object(reference_of(row, "json"))
+
         if self.match != "none" and reference is None:
             fix = "write references as JSON objects, or set match: none"
             raise DataError("the reference is not a JSON object", where=row.where, value=row.reference, fix=fix)
+
         given = parse_object(answer)
         if given is None or (self.schema is not None and not valid(given, self.schema)):
             return 0.0
         if reference is None:
             return 1.0
+
         same, details = compare_json(reference, answer)
-        return same if self.match == "exact" else float(details["field_f1"])
+        if self.match == "exact":
+            return same
+        return float(details["field_f1"])

@@ -114,11 +114,17 @@ def _refuse_unknown(schema: Any, where: str) -> None:
         return
     if not isinstance(schema, dict):
         raise RecipeError("a JSON Schema is an object", where=where, value=schema, fix='as in {"type": "object"}')
+
     for word, wanted in schema.items():
         if word not in KEYWORDS | WORDS:
             what = f"the keyword {word!r} of JSON Schema is not supported{nearest(word, KEYWORDS)}"
             raise RecipeError(what, where=where, fix=f"use {', '.join(sorted(KEYWORDS))}")
-        types = [wanted] if isinstance(wanted, str) else wanted
+
+        if isinstance(wanted, str):
+            types = [wanted]
+        else:
+            types = wanted
+
         if word == "type" and not (isinstance(types, list) and all(name in TYPES for name in types)):
             raise RecipeError("this is no type", where=where, value=wanted, fix=f"use {', '.join(TYPES)}")
         for one in _inner(word, wanted):
@@ -131,4 +137,6 @@ def _inner(word: str, wanted: Any) -> list[Any]:
         return list(wanted.values())
     if word in LISTS and isinstance(wanted, list):
         return wanted
-    return [wanted] if word in ("items", "additionalProperties", "not") else []
+    if word in ("items", "additionalProperties", "not"):
+        return [wanted]
+    return []

@@ -50,9 +50,11 @@ class JudgeReward:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 found = list(pool.map(self._ask, missing))
             self.known |= {self._key(text): points for text, points in zip(missing, found, strict=True)}
+
             if self.cache is not None:
                 self.cache.parent.mkdir(parents=True, exist_ok=True)
                 write_summed(self.cache, self.known)
+
         return [self.known[self._key(text)] / 10 for text in texts]
 
     def _text(self, prompt: list[Message], answer: str) -> str:

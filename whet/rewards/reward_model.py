@@ -22,10 +22,15 @@ class ModelReward:
         """Raises RecipeError for a folder that holds no model."""
         folder = Path(settings.model)
         inner = folder / "model"
-        self.folder = inner if (inner / "whet.json").is_file() else folder
+        if (inner / "whet.json").is_file():
+            self.folder = inner
+        else:
+            self.folder = folder
+
         if not (self.folder / "whet.json").is_file():
             fix = "name the folder of a finished run with method: reward"
             raise RecipeError("there is no trained reward model here", where="model", value=settings.model, fix=fix)
+
         self.opened: tuple[RewardModel, Renderer] | None = None
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:

@@ -19,6 +19,7 @@ def printing_aside() -> Iterator[None]:
     with suppress(OSError):  # a process without a stdout has nothing to keep clean
         kept = os.dup(1)
         os.dup2(2, 1)
+
     try:
         with redirect_stdout(sys.stderr):
             yield
@@ -43,10 +44,16 @@ def line_of(error: BaseException, file: str) -> str:
     else:
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if Path(at.filename).name == name]
         line = lines[-1] if lines else None
+
     return f"{name}:{line}" if line else name
 
 
 def told(error: BaseException) -> str:
     """What was raised, in one line."""
-    words = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+    if isinstance(error, SyntaxError):
+        words = error.msg
+    else:
+        words = str(error)
+    if words:
+        return f"{type(error).__name__}: {words}"
+    return type(error).__name__

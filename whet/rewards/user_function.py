@@ -48,6 +48,7 @@ class FunctionReward:
             what = f"the reward {self.place} failed: {told(error)}"
             fix = "mend the function, and give the same command with --accept-changed: the run goes on where it stopped"
             raise RunError(what, where=where, fix=fix) from error
+
         return self._checked(found, rows)
 
     def _first_that_fails(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> str:
@@ -60,15 +61,25 @@ class FunctionReward:
                 if not of_the_user(error):
                     raise
                 return f"{row.where}, answer {answer[:80]!r}"
+
         return f"{rows[0].where} and {len(rows) - 1} more at once"
 
     def _checked(self, found: Any, rows: Sequence[Row]) -> list[float | None]:
         """As many finite numbers, or None, as there are rows. Raises RunError."""
         fix = "return a list with one finite number for each answer, or None to abstain"
-        found = found.tolist() if hasattr(found, "tolist") else found  # arrays of numpy, tensors, columns of pandas
+        # arrays of numpy, tensors, columns of pandas
+        if hasattr(found, "tolist"):
+            found = found.tolist()
+        else:
+            found = found
+
         if not isinstance(found, list | tuple) or len(found) != len(rows):
-            got = f"{len(found)} of them" if isinstance(found, list | tuple) else found
+            if isinstance(found, list | tuple):
+                got = f"{len(found)} of them"
+            else:
+                got = found
             raise RunError(f"{self.place} must return {len(rows)} numbers", value=got, fix=fix)
+
         return [
             None if value is None else number(value, self.place, row.where, fix)
             for value, row in zip(found, rows, strict=True)
@@ -85,6 +96,7 @@ def number(value: Any, place: str, where: str, fix: str) -> float:
             return float(value)
     except (OverflowError, ValueError, RuntimeError, TypeError):  # larger than any float; an array of several numbers
         pass
+
     raise RunError(f"{place} returned no number", where=where, value="None" if value is None else value, fix=fix)
 
 
@@ -103,23 +115,28 @@ def load_function(place: str, arguments: Sequence[str], role: str) -> Callable[.
         siblings = [other.name for other in path.parent.glob("*.py")]
         what = f"there is no such file{nearest(path.name, siblings)}"
         raise RecipeError(what, where=place, fix="put it beside the recipe; paths start there")
+
     refuse_foreign_function(file)
     spec = importlib.util.spec_from_file_location(f"whet_{role}_{path.stem}", path)
     assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
     module = importlib.util.module_from_spec(spec)
+
     try:
         with printing_aside():
             spec.loader.exec_module(module)
     except BaseException as error:
         if not of_the_user(error):
             raise
+
         what = f"the file of the {role} cannot be imported: {told(error)}"
         raise RecipeError(what, where=f"{place}, {line_of(error, file)}", fix="mend it; try it with python") from error
+
     function = getattr(module, name, None)
     if not callable(function):
         own = [key for key, value in vars(module).items() if inspect.isfunction(value)]
         what = f"the file has no function {name!r}{nearest(name, own)}"
         raise RecipeError(what, where=place, fix=f"define it: def {name}({', '.join(arguments)}): ...")
+
     _refuse_other_form(function, place, name, arguments, role)
     return function
 

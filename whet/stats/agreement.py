@@ -25,21 +25,26 @@ def cohens_kappa(
     """
     if len(first) != len(second):
         raise DataError("two judges must have judged the same items", value=(len(first), len(second)))
+
     rows = len(first)
     if not rows:
         return {"kappa": None, "low": None, "high": None, "agreement": None, "rows": 0}
+
     labels = sorted({*first, *second})
     one_N, other_N = (np.array([labels.index(label) for label in given]) for given in (first, second))
     share = np.zeros((len(labels), len(labels)))
     np.add.at(share, (one_N, other_N), 1 / rows)
     row, column = share.sum(1), share.sum(0)
+
     agreed, chance = float(np.trace(share)), float(row @ column)
     if chance > 1 - 1e-12:
         return {"kappa": None, "low": None, "high": None, "agreement": agreed, "rows": rows}
+
     kappa = (agreed - chance) / (1 - chance)
     influence_N = ((one_N == other_N) - (1 - kappa) * (column[one_N] + row[other_N])) / (1 - chance)
     reach = reach_of(influence_N - influence_N.mean(), cluster_codes(clusters, rows))
     low, high = max(-1.0, kappa - reach), min(1.0, kappa + reach)
+
     return {"kappa": kappa, "low": low, "high": high, "agreement": agreed, "rows": rows}
 
 
@@ -50,10 +55,12 @@ def reach_of(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
     if group_N is None:
         return Z * math.sqrt(float(np.sum(influence_N**2))) / rows
     sums_G = np.bincount(group_N, influence_N)
+
     groups = sums_G.size
     if groups == 1:
         return math.inf
     error = math.sqrt(groups / (groups - 1) * float(np.sum(sums_G**2))) / rows
+
     return float(special.stdtrit(groups - 1, 0.975)) * error
 
 

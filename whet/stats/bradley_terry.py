@@ -35,15 +35,22 @@ def preferred(
     values = np.asarray(outcomes, dtype=float)
     wins, ties = int(np.sum(values == 1)), int(np.sum(values == 0.5))
     facts: dict[str, Any] = {"wins": wins, "ties": ties, "losses": values.size - wins - ties}
+
     if not values.size:
         return facts | {"rate": None, "low": None, "high": None, "strength": None, "p": 1.0, "judged": 0}
-    names = list(range(values.size)) if rows is None else [str(row) for row in rows]
+
+    if rows is None:
+        names = list(range(values.size))
+    else:
+        names = [str(row) for row in rows]
+
     codes = np.unique(names, return_inverse=True)[1]
     strength, error = fit(values, codes)
     low, high = (float(special.expit(strength + sign * Z * error)) for sign in (-1, 1))
     lean = np.bincount(codes, values - 0.5)
     up, down = int(np.sum(lean > 0)), int(np.sum(lean < 0))
     p = mcnemar_p(up, down)
+
     if grouped := win_interval(values, 0, clusters):
         low, high, p = grouped
     found = {"rate": float(values.mean()), "low": low, "high": high, "strength": strength, "p": p}
@@ -61,6 +68,7 @@ def fit(values: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
     residual = np.bincount(codes, values - rate)
     robust = float(np.sum(residual**2)) * independent**2
     degenerate = np.ptp(values) == 0  # all wins, all losses or all ties: no spread to estimate from
+
     return math.log(won / lost), math.sqrt(independent if degenerate else robust)
 
 

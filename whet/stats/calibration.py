@@ -21,6 +21,7 @@ def calibration(confidence: ArrayLike, right: ArrayLike) -> dict[str, Any]:
         raise DataError("there must be one outcome a confidence, and at least one", value=confidence_R.shape)
     if not ((confidence_R >= 0) & (confidence_R <= 1)).all():
         raise DataError("a confidence must lie between 0 and 1", value=float(confidence_R.max()))
+
     bin_R = np.minimum((confidence_R * BINS).astype(int), BINS - 1)
     table = []
     for number in range(BINS):
@@ -35,5 +36,6 @@ def calibration(confidence: ArrayLike, right: ArrayLike) -> dict[str, Any]:
                     "right": float(right_R[inside].mean()),
                 }
             )
+
     ece = sum(row["rows"] * abs(row["confidence"] - row["right"]) for row in table) / confidence_R.size
     return {"ece": ece, "rows": int(confidence_R.size), "bins": table}

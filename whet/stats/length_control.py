@@ -33,10 +33,12 @@ def length_controlled(won: Sequence[float], longer: Sequence[float]) -> dict[str
     spread = longer_P.std()
     if won_P.size < FEWEST_PAIRS or spread == 0:
         return None
+
     design_P2 = np.stack([np.ones_like(longer_P), np.tanh(longer_P / spread)], axis=1)
     fitted = logistic(design_P2, won_P)
     if fitted is None:
         return None
+
     (level, slope), covariance_22 = fitted
     error, slope_error = np.sqrt(np.diag(covariance_22))
     return {
@@ -57,10 +59,12 @@ def logistic(design_P2: np.ndarray, won_P: np.ndarray) -> tuple[np.ndarray, np.n
         information_22 = design_P2.T @ (design_P2 * (chance_P * (1 - chance_P))[:, None])
         if np.linalg.cond(information_22) > 1 / np.finfo(float).eps:
             return None
+
         step_2 = np.linalg.solve(information_22, design_P2.T @ (won_P - chance_P))
         weights_2 = weights_2 + step_2
         if np.abs(weights_2).max() > STEEPEST:
             return None
         if np.abs(step_2).max() < CONVERGED:
             return weights_2, np.linalg.inv(information_22)
+
     return None

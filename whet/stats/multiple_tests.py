@@ -22,8 +22,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
         return []
     if p_M.ndim != 1 or not np.all((p_M >= 0) & (p_M <= 1)):  # a NaN fails this too
         raise DataError("p-values must be a list of numbers from 0 to 1", value=list(p_values))
+
     order_M = np.argsort(p_M, kind="stable")
     stepped_M = np.maximum.accumulate(p_M[order_M] * np.arange(p_M.size, 0, -1))
     adjusted_M = np.empty_like(p_M)
     adjusted_M[order_M] = np.minimum(stepped_M, 1.0)
+
     return adjusted_M.tolist()

@@ -45,25 +45,41 @@ def paired_difference(
             value=(base_N.size, tuned_N.size),
             fix="score both on the same rows",
         )
+
     group_N = cluster_codes(clusters, base_N.size)
     change_N = resample.changes(base_N, tuned_N)
+
     if group_N is None and is_binary(base_N) and is_binary(tuned_N):
         wins, losses = int(np.sum(change_N > 0)), int(np.sum(change_N < 0))
         low, high = tango(losses, wins, base_N.size)
         p, test = mcnemar_p(losses, wins), "McNemar's mid-p"
     else:
-        reach = 1.0 if in_unit(base_N) and in_unit(tuned_N) else float(np.abs([base_N, tuned_N]).max())
+        if in_unit(base_N) and in_unit(tuned_N):
+            reach = 1.0
+        else:
+            reach = float(np.abs([base_N, tuned_N]).max())
+
         sums_U, sizes_U = resample.as_units(change_N, group_N)
         found = resample.spread(sums_U, sizes_U, seed, (-reach, reach))
         low, high = found.low, found.high
         p, test = resample.sign_flip(sums_U, seed)
         p = max(p, found.p)  # the flips alone call lopsided differences of mean 0 a gain too often
         test += "" if group_N is None else " by clusters"
+
     if p >= ALPHA:  # the test does not exclude 0, so neither does the interval
         low, high = min(low, 0.0), max(high, 0.0)
     discordant = int(np.sum(change_N != 0))
-    clustered = None if group_N is None else int(group_N.max()) + 1
-    scale = None if in_unit(base_N) and in_unit(tuned_N) else float(np.ptp([base_N, tuned_N]))
+
+    if group_N is None:
+        clustered = None
+    else:
+        clustered = int(group_N.max()) + 1
+
+    if in_unit(base_N) and in_unit(tuned_N):
+        scale = None
+    else:
+        scale = float(np.ptp([base_N, tuned_N]))
+
     estimate = float(change_N.mean())
     return Difference(estimate, float(low), float(high), p, base_N.size, discordant, test, scale, clustered)
 
@@ -124,7 +140,12 @@ def mean_interval(values: ArrayLike, seed: int = 0, clusters: Sequence[object] |
     if group_N is None and is_binary(values_N):
         return wilson(int(values_N.sum()), values_N.size)
     reach = float(np.abs(values_N).max())
-    bounds = (0.0, 1.0) if in_unit(values_N) else (-reach, reach)
+
+    if in_unit(values_N):
+        bounds = (0.0, 1.0)
+    else:
+        bounds = (-reach, reach)
+
     return resample.interval(*resample.as_units(values_N, group_N), seed, bounds)
 
 
@@ -145,6 +166,7 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or array.size == 0:
         raise DataError(f"{whose} scores must be a list of at least one number", value=array.shape)
+
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
         raise NonFiniteError(
@@ -153,6 +175,7 @@ def scores(values: ArrayLike, whose: str) -> np.ndarray:
             value=float(array[bad[0]]),
             fix="a score that could not be computed must be an error of its row, never a gap in the average",
         )
+
     return array
 
 
@@ -173,7 +196,9 @@ def clusters_of_lines(lines: Sequence[dict[str, Any]]) -> list[str] | None:
 
 
 def _clusters(found: Sequence[tuple[str | None, object]]) -> list[str] | None:
-    return [name or f"row {row}" for name, row in found] if any(name for name, _ in found) else None
+    if any(name for name, _ in found):
+        return [name or f"row {row}" for name, row in found]
+    return None
 
 
 def cluster_codes(clusters: Sequence[object] | None, rows: int) -> np.ndarray | None:

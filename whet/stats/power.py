@@ -36,7 +36,9 @@ def mcnemar_p(losses: int, wins: int) -> float:
     (Fagerland et al. 2013)."""
     fewer, rows = min(losses, wins), losses + wins
     exact = 2 * special.bdtr(fewer, rows, 0.5)
-    return 1.0 if losses == wins else float(exact - binomial_mass(np.array(fewer), rows, 0.5))
+    if losses == wins:
+        return 1.0
+    return float(exact - binomial_mass(np.array(fewer), rows, 0.5))
 
 
 def rejection_limit(discordant: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
@@ -70,9 +72,15 @@ def mcnemar_power(rows: int, gain: float, discordance: float, alpha: float = ALP
     if rows > MANY_ROWS:
         spread = math.sqrt(max(discordance - gain**2, 1e-12) / rows)
         return float(special.ndtr(gain / spread - special.ndtri(1 - alpha / 2)))
+
     middle, width = rows * discordance, 9 * math.sqrt(rows * discordance * (1 - discordance)) + 9
     K = np.arange(max(0, math.floor(middle - width)), min(rows, math.ceil(middle + width)) + 1, dtype=float)
-    limit = exact_limit(K, alpha) if exact else rejection_limit(K, alpha)
+
+    if exact:
+        limit = exact_limit(K, alpha)
+    else:
+        limit = rejection_limit(K, alpha)
+
     loss_share = max(0.0, (discordance - gain) / (2 * discordance))
     shown = np.where(limit >= 0, binomial_cdf(np.maximum(limit, 0), K, loss_share), 0.0)
     return float(np.sum(binomial_mass(K, rows, discordance) * shown))
@@ -99,10 +107,12 @@ def detectable_gain(test_rows: int, discordance: float = 0.3, power: float = 0.8
         raise DataError("discordance and power must lie between 0 and 1", value=(discordance, power))
     if mcnemar_power(test_rows, 1.0, discordance) < power:
         return None
+
     low, high = 0.0, 1.0
     while high - low > 1e-5:
         middle = (low + high) / 2
         low, high = (low, middle) if mcnemar_power(test_rows, middle, discordance) >= power else (middle, high)
+
     return high
 
 
@@ -110,7 +120,9 @@ def worth(sizes: ArrayLike) -> float:
     """How many independent rows clusters of these sizes are worth where the rows of a cluster go the same way: as many
     as there are clusters where all are equally large, fewer where not (Kish 1965, "Survey Sampling")."""
     size_C = np.asarray(sizes, dtype=float)
-    return float(size_C.sum() ** 2 / np.sum(size_C**2)) if size_C.size else 0.0
+    if size_C.size:
+        return float(size_C.sum() ** 2 / np.sum(size_C**2))
+    return 0.0
 
 
 def clustered_power(clusters: int, effective: float, gain: float, discordance: float) -> float:
@@ -122,6 +134,7 @@ def clustered_power(clusters: int, effective: float, gain: float, discordance: f
     spread = math.sqrt(max(max(discordance, gain) - gain**2, 1e-12) / effective)
     limit = float(special.stdtrit(clusters - 1, 1 - ALPHA / 2))
     student = 1 - float(special.nctdtr(clusters - 1, min(gain / spread, 30.0), limit))
+
     return min(student, mcnemar_power(int(effective), gain, discordance, exact=True))
 
 
@@ -133,14 +146,21 @@ def promised_gain(
     fewer than FEWEST_CLUSTERS."""
     if len(sizes) == sum(sizes):
         return detectable_gain(len(sizes), discordance, power)
-    rows = worth(sizes) if effective is None else effective
+
+    if effective is None:
+        rows = worth(sizes)
+    else:
+        rows = effective
+
     if len(sizes) < FEWEST_CLUSTERS or clustered_power(len(sizes), rows, 1 - 1e-3, discordance) < power:
         return None
+
     low, high = 0.0, 1 - 1e-3
     while high - low > 1e-5:
         middle = (low + high) / 2
         enough = clustered_power(len(sizes), rows, middle, discordance) >= power
         low, high = (low, middle) if enough else (middle, high)
+
     return high
 
 
@@ -148,16 +168,20 @@ def rows_for_gain(gain: float, discordance: float, target: float) -> float:
     """Rows for `target` power to show a gain, in the units where a discordant row counts 1."""
     if gain == 0:
         return math.inf
+
     reach = special.ndtri(1 - ALPHA / 2) + special.ndtri(target)
     guess = reach**2 * max(discordance - gain**2, 0.0) / gain**2
     if guess > ROUGH_ROWS:
         return float(guess)
+
     low, high = 5, max(6, math.ceil(guess))
     while mcnemar_power(high, gain, discordance) < target:
         low, high = high, high * 2
+
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if mcnemar_power(middle, gain, discordance) >= target else (middle, high)
+
     return float(high)
 
 
@@ -172,6 +196,7 @@ def power_facts(sizes: Sequence[int]) -> dict[str, Any]:
         "detectable_gain": promised_gain(sizes),
         "detectable_gain_alone": promised_gain(sizes, rows),
     }
+
     return facts | {"sentence": _told(facts)}
 
 
@@ -181,15 +206,18 @@ def _told(facts: dict[str, Any]) -> str:
         facts[key] for key in ("test_rows", "clusters", "detectable_gain", "detectable_gain_alone")
     )
     held = count(rows, "test row")
+
     if clusters == rows:
         if gain is None:
             return f"{held} can hardly decide anything; a larger test part would"
         return f"{held} can show a gain of {100 * gain:.0f} points or more (80% power)"
+
     held += f" in {count(clusters, 'cluster')}"
     if alone is None:
         return f"{held} can hardly decide anything; a larger test part would"
     if gain is None:
         own = f"{100 * alone:.0f} points or more if each row goes its own way"
         return f"{held} can show a gain of {own}, and hardly any if the rows of a cluster go the same way (80% power)"
+
     same = f"{100 * gain:.0f} points or more if the rows of a cluster go the same way"
     return f"{held} can show a gain of {same}, of {100 * alone:.0f} if each goes its own (80% power)"

@@ -69,7 +69,12 @@ def spread(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[flo
     if float(np.ptp(rates_U)) <= 1e-12 * max(1.0, float(np.abs(rates_U).max())):
         low, high = agreeing(float(sums_U.sum() / sizes_U.sum()), sums_U.size, bounds)
         return Spread(low, high, 0.0 if low > 0 or high < 0 else 1 - LEVEL)
-    found = student(sums_U, sizes_U) if sums_U.size < FEW_UNITS else bootstrap_t(sums_U, sizes_U, seed)
+
+    if sums_U.size < FEW_UNITS:
+        found = student(sums_U, sizes_U)
+    else:
+        found = bootstrap_t(sums_U, sizes_U, seed)
+
     return Spread(max(found.low, bounds[0]), min(found.high, bounds[1]), found.p)
 
 
@@ -106,6 +111,7 @@ def bootstrap_t(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> Spread:
     allowed = round((1 - LEVEL) * RESAMPLES)
     reach = float(np.partition(distance_B, -allowed)[-allowed]) * error
     beyond = int(np.sum(distance_B >= abs(estimate) / error))
+
     return Spread(estimate - reach, estimate + reach, (beyond + 1) / (RESAMPLES + 1))
 
 
@@ -115,6 +121,7 @@ def studentised(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> np.ndarra
     units, estimate = sums_U.size, float(sums_U.sum() / sizes_U.sum())
     residual_U = sums_U - estimate * sizes_U  # so that no large mean drowns the spread
     wanted = [residual_U, residual_U**2]
+
     if np.ptp(sizes_U):
         wanted += [sizes_U, residual_U * sizes_U, sizes_U**2]
     shift, square, *weighted = resampled(wanted, seed)
@@ -125,12 +132,15 @@ def studentised(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> np.ndarra
     scale = standard_error(sums_U, sizes_U)
     flat_B = error_B <= 1e-6 * scale
     away_B = np.where(np.abs(moved_B) <= 1e-9 * scale, 0.0, np.inf)
+
     return np.where(flat_B, away_B, np.abs(moved_B) / np.where(flat_B, 1.0, error_B))
 
 
 def resampled(columns: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
     """The sum over the units of each resample, of each column (U): one (B) a column."""
-    parts = [[counts @ column for column in columns] for counts in draws(columns[0].size, seed)]
+    parts = []
+    for counts in draws(columns[0].size, seed):
+        parts.append([counts @ column for column in columns])
     return [np.concatenate(found) for found in zip(*parts, strict=True)]
 
 
@@ -168,9 +178,11 @@ def sign_flip(sums_U: np.ndarray, seed: int) -> tuple[float, str]:
     moved_M = sums_U[sums_U != 0]
     if moved_M.size == 0:
         return 1.0, "exact sign-flip"
+
     observed = abs(float(moved_M.sum())) - 1e-9 * float(np.abs(moved_M).sum())
     if moved_M.size <= EXACT_UNITS:
         return float(np.mean(np.abs(_all_signs(moved_M.size) @ moved_M) >= observed)), "exact sign-flip"
+
     extreme = sum(int(np.sum(np.abs(signs @ moved_M) >= observed)) for signs in flips(moved_M.size, seed))
     return (extreme + 1) / (RESAMPLES + 1), "sign-flip with 10,000 random patterns"
 

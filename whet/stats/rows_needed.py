@@ -28,15 +28,21 @@ def rows_needed(
     """
     change = changes(np.asarray(base, float), np.asarray(tuned, float))
     seen = np.abs(change[change != 0])
-    scale = float(np.sqrt(np.mean(seen**2))) if seen.size else 1.0
+    if seen.size:
+        scale = float(np.sqrt(np.mean(seen**2)))
+    else:
+        scale = 1.0
+
     gain = float(change.sum() / (change.size + 2))
     square = float((np.sum(change**2) + scale**2) / (change.size + 2))
     inflation = design_effect(change, clusters)
+
     counted = seen.size == 0 or np.ptp(seen) <= 1e-9 * scale  # every row that differs does so by as much, as 0 and 1 do
     if counted:
         for_gain = rows_for_gain(gain / scale, square / scale**2, power)
     else:
         for_gain = rows_for_mean(gain, square, power)
+
     needed = min(for_gain, rows_for_equivalence(gain, square, equivalence, power))
     return max(change.size + 1, math.ceil(needed * inflation))
 
@@ -67,6 +73,7 @@ def design_effect(change: np.ndarray, clusters: Sequence[object] | None) -> floa
     if clusters is None or change.size < 2:
         return 1.0
     codes = np.unique([str(cluster) for cluster in clusters], return_inverse=True)[1]
+
     if np.ptp(change) == 0:
         return change.size / worth(np.bincount(codes))
     centred = change - change.mean()

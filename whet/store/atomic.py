@@ -57,6 +57,7 @@ def write_pieces(path: Path | str, pieces: Iterable[bytes], before: Callable[[],
                 file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
+
             if before:
                 before()
             os.replace(temporary, path)
@@ -76,17 +77,21 @@ def new_folder(final: Path | str, older: Path | None = None) -> Iterator[Path]:
     """
     final = Path(final)
     temporary = temporary_name(final)
+
     try:
         make_folder(final.parent)
         temporary.mkdir()
+
         with held(temporary):
             yield temporary
         replace_folder(temporary, final, older)
     except BaseException as error:
         known = explained(error, final)  # before the removal, while the disk is still full
         remove(temporary)
+
         if known:
             raise known from error
+
         raise
 
 
@@ -101,14 +106,18 @@ def replace_folder(temporary: Path, final: Path, older: Path | None = None) -> N
                 os.chmod(Path(folder) / name, mode)
                 sync_file(Path(folder) / name)
             sync_folder(Path(folder))
+
         recover_folder(final)
         old = older or old_name(final)
+
         if final.exists():
             if older is not None:
                 remove(older)
             os.rename(final, old)
+
         os.rename(temporary, final)
         sync_folder(final.parent)
+
         if older is None:
             remove(old)
 
@@ -135,6 +144,7 @@ def append_line(path: Path, line: str) -> None:
             drop_torn_line(file)
             start = file.seek(0, os.SEEK_END)
             data = line.encode("utf-8") + b"\n"
+
             try:
                 if os.write(file.fileno(), data) != len(data):
                     raise OSError(errno.ENOSPC, "only a part of the line fitted")
@@ -175,6 +185,7 @@ def explained(error: BaseException, path: Path) -> WhetError | None:
         return storage_error(error, path)
     if "File too large" in str(error):
         return file_too_large(path)
+
     said_so = "No space left" in str(error)
     if said_so or (isinstance(error, RuntimeError) and free_bytes(path) < NEARLY_FULL):
         return disk_full(path)
@@ -187,6 +198,7 @@ def storage_error(error: OSError, path: Path) -> WhetError | None:
     if error.errno == errno.EFBIG:
         return file_too_large(path)
     reason = (error.strerror or str(error)).lower()
+
     if error.errno in REFUSED:
         fix = "choose a folder that you may write to, for example --runs ~/whet-runs"
         return RunFolderError(f"cannot write: {reason}", where=str(path), fix=fix)
@@ -194,6 +206,7 @@ def storage_error(error: OSError, path: Path) -> WhetError | None:
         return RunError(
             f"cannot write: {reason}", where=str(path), fix="check the disk, then run the same command again"
         )
+
     return None
 
 
@@ -250,10 +263,15 @@ def sweep(folder: Path, deep: bool = False) -> int:
     freed = 0
     for path in leftovers(folder, deep):
         with suppress(OSError):
-            inside = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+            if path.is_dir():
+                inside = [one for one in path.rglob("*") if one.is_file()]
+            else:
+                inside = [path]
+
             size = sum(one.stat().st_size for one in inside)
             remove(path)
             freed += size
+
     return freed
 
 
@@ -290,7 +308,9 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        if math.isfinite(value):
+            return float(value)
+        return None
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -301,7 +321,9 @@ def plain(value: Any) -> Any:
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return plain(dataclasses.asdict(value))
+
     for convert in ("model_dump", "tolist"):  # pydantic models; numpy scalars and arrays
         if hasattr(value, convert):
             return plain(getattr(value, convert)())
+
     raise TypeError(f"no JSON form for {type(value).__name__}: {value!r}")

@@ -38,15 +38,18 @@ def damage(folder: Path, known: Mapping[str, str] | None = None) -> str | None:
         return f"it has no {SUMS}: it was made by another version of Whet, or the file is gone"
     except (OSError, UnicodeDecodeError) as error:
         return f"{SUMS} cannot be read: {error}"
+
     for line in lines:
         found = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
         if not found:
             return f"{SUMS} is damaged"
+
         path = folder / found[2]
         if not path.is_file():
             return f"{found[2]} is missing"
         if _sum(path, found[2], known) != found[1]:
             return f"{found[2]} is not what was written: its checksum differs"
+
     return None if lines else f"{SUMS} is empty"
 
 
@@ -99,7 +102,9 @@ def read_summed(path: Path) -> Any:
     """What `write_summed` wrote; None where there is no such file, or it is not what was written."""
     try:
         stored = json.loads(path.read_text("utf-8"))
-        return stored["holds"] if stored["sha256"] == _digest(stored["holds"]) else None
+        if stored["sha256"] == _digest(stored["holds"]):
+            return stored["holds"]
+        return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -108,6 +113,7 @@ def _listed(folder: Path) -> dict[str, list[str]]:
     path = folder / OF_RUN
     if not path.exists():
         return {}
+
     try:
         stored = json.loads(path.read_text("utf-8"))
         if stored["sha256"] != _digest(stored["files"]):

@@ -33,8 +33,10 @@ def _groups() -> list[tuple[int, int]]:
             limit, used = ((folder / name).read_text().strip() for name in files)
         except OSError:
             continue
+
         if limit.isdigit() and used.isdigit():  # else `max`: none
             found.append((int(limit), int(used)))
+
     return found
 
 
@@ -46,10 +48,16 @@ def _folders() -> list[tuple[Path, tuple[str, str]]]:
         lines = OWN.read_text().splitlines()
     except OSError:
         return found
+
     for line in lines:
         _, kinds, path = line.split(":", 2)
-        kind = "memory" if "memory" in kinds.split(",") else kinds
+        if "memory" in kinds.split(","):
+            kind = "memory"
+        else:
+            kind = kinds
+
         parts = [part for part in path.split("/") if part]
         if kind in FILES and ".." not in parts:  # that group lies outside of what is seen here
             found += [(MOUNTED.joinpath(kind, *parts[:end]), FILES[kind]) for end in range(1, len(parts) + 1)]
+
     return found

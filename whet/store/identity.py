@@ -28,10 +28,15 @@ def data_digest(data: str | list[str]) -> str:
     digest = hashlib.sha256()
     for name in [data] if isinstance(data, str) else data:
         path, sheet = sheet_of(name)
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+        else:
+            files = [path]
+
         for file in files:
             digest.update((_digest(file) + file.suffix.lower() if file.is_file() else name).encode())
         digest.update(f"#{sheet}".encode() if sheet is not None else b"")
+
     return digest.hexdigest()
 
 
@@ -55,6 +60,7 @@ def _asked(recipe: Recipe) -> dict[str, Any]:
     for key in ("replay", "prompts"):
         if asked["keep"][key] not in (None, BASE, NOTHING):
             asked["keep"][key] = "a file"
+
     asked["forgetting"]["suites"] = ["a file" for _ in recipe.forgetting.suites]
     if is_function(recipe.evaluate.metric):
         asked["evaluate"]["metric"] = "a file:" + recipe.evaluate.metric.rpartition(":")[2]
@@ -68,12 +74,19 @@ def differing(asked: Recipe, of_run: Recipe, most: int = 5) -> str:
     keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
     keys.sort(key=lambda key: here.get(key) == default.get(key))
     told = [f"{key} is {_told(here.get(key))} here and {_told(there.get(key))} in the run" for key in keys]
-    more = f"; and {count(len(keys) - most, 'more key')}" if len(keys) > most else ""
+
+    if len(keys) > most:
+        more = f"; and {count(len(keys) - most, 'more key')}"
+    else:
+        more = ""
+
     return "; ".join(told[:most]) + more
 
 
 def _told(value: object) -> str:
-    return "left out" if value is None else shorten(value, 40)
+    if value is None:
+        return "left out"
+    return shorten(value, 40)
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -89,16 +102,30 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
 def data_hash(recipe: Recipe) -> str:
     """sha256 over the data of a recipe, its test file, its documents, what it replays, its suites, and the file of a
     metric of one's own."""
-    documents = recipe.retrieval.documents if recipe.retrieval else None
-    own = recipe.evaluate.metric.rpartition(":")[0] if is_function(recipe.evaluate.metric) else None
+    if recipe.retrieval:
+        documents = recipe.retrieval.documents
+    else:
+        documents = None
+
+    if is_function(recipe.evaluate.metric):
+        own = recipe.evaluate.metric.rpartition(":")[0]
+    else:
+        own = None
+
     named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, own)
     beside = [name for name in named if name and name not in (BASE, NOTHING)]
     data = data_digest(recipe.data)
-    return sha256_text("".join([data, *map(data_digest, beside)])) if beside else data
+
+    if beside:
+        return sha256_text("".join([data, *map(data_digest, beside)]))
+    return data
 
 
 def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:
     """`<stem of the data>-<8 hex>`: the same command finds the same folder again, and so resumes."""
-    first = recipe.data if isinstance(recipe.data, str) else recipe.data[0]
+    if isinstance(recipe.data, str):
+        first = recipe.data
+    else:
+        first = recipe.data[0]
     stem = re.sub(r"[^a-z0-9]+", "-", Path(first).name.split(".")[0].lower()).strip("-")[:40] or "run"
     return f"{stem}-{sha256_text(recipe_sha256 + data_sha256)[:8]}"

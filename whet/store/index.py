@@ -47,12 +47,15 @@ def list_runs(root: Path | str = DEFAULT_ROOT) -> list[RunSummary]:
     """All runs under `root`, newest first. A damaged run is listed with its problem, never hidden."""
     root = Path(root)
     refuse_file_as_root(root)
+
     if not root.is_dir():
         return []
+
     try:
         rows = refresh(root)
     except sqlite3.DatabaseError:  # damaged, or from another version: the folders rebuild it
         rows = rebuild(root)
+
     for row in rows:
         row.status = live_status(root / row.name, row.status)
     return sorted(rows, key=lambda row: (row.created, row.name), reverse=True)
@@ -72,9 +75,11 @@ def refresh(root: Path) -> list[RunSummary]:
         for gone in stored.keys() - found.keys():
             connection.execute("DELETE FROM runs WHERE name = ?", (gone,))
             connection.execute("DELETE FROM stamps WHERE folder = ?", (gone,))
+
         for name, now in found.items():
             if stored.get(name) != now:
                 put(connection, summarise(root / name), now)
+
         connection.commit()
         return [RunSummary(*row) for row in connection.execute(f"SELECT {', '.join(COLUMNS)} FROM runs")]
     finally:
@@ -83,17 +88,23 @@ def refresh(root: Path) -> list[RunSummary]:
 
 def connect(root: Path) -> sqlite3.Connection:
     """The index of `root`; one in memory where the folder can not be written."""
-    place = str(root / "index.sqlite") if os.access(root, os.W_OK) else ":memory:"
+    if os.access(root, os.W_OK):
+        place = str(root / "index.sqlite")
+    else:
+        place = ":memory:"
+
     connection = sqlite3.connect(place, timeout=10)
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
             raise sqlite3.DatabaseError("an index of another version")
+
         connection.execute(f"CREATE TABLE IF NOT EXISTS runs ({', '.join(COLUMNS)}, PRIMARY KEY (name))")
         connection.execute("CREATE TABLE IF NOT EXISTS stamps (folder TEXT PRIMARY KEY, stamp TEXT)")
         connection.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         connection.close()
         raise
+
     return connection
 
 
@@ -116,12 +127,18 @@ def summarise(folder: Path) -> RunSummary:
         status, recipe = run.status_facts(), run.recipe
         row.created = str(run.read_json("run.json").get("created", ""))
         row.status, row.updated = str(status.get("status", "preparing")), str(status.get("updated", ""))
-        row.data = recipe.data if isinstance(recipe.data, str) else ", ".join(recipe.data)
+
+        if isinstance(recipe.data, str):
+            row.data = recipe.data
+        else:
+            row.data = ", ".join(recipe.data)
+
         row.base, row.method = recipe.base, recipe.method.kind
         if (folder / "evaluation.json").exists():
             add_scores(row, run.read_json("evaluation.json"))
     except (WhetError, AttributeError, TypeError) as error:
         row.status, row.problem = "damaged", str(error).splitlines()[0]
+
     return row
 
 
@@ -135,4 +152,6 @@ def add_scores(row: RunSummary, evaluation: dict[str, Any]) -> None:
 
 def live_status(folder: Path, stored: str) -> str:
     """The status now: a run whose process died without saying so is `interrupted`."""
-    return stored if stored == "damaged" else Run(folder).status
+    if stored == "damaged":
+        return stored
+    return Run(folder).status

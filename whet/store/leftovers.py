@@ -28,7 +28,11 @@ FEW_SECONDS = 2
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Within this block nobody takes this file or folder, which must exist, for left over."""
-    handle = None if fcntl is None else os.open(path, os.O_RDONLY)
+    if fcntl is None:
+        handle = None
+    else:
+        handle = os.open(path, os.O_RDONLY)
+
     try:
         if fcntl is not None and handle is not None:
             with suppress(OSError):  # a file system without locks
@@ -50,9 +54,11 @@ def _is_dead(path: Path) -> bool:
         age = time.time() - path.stat().st_mtime
         if fcntl is None or age < FEW_SECONDS:
             return age > OLD_SECONDS
+
         handle = os.open(path, os.O_RDONLY)
     except OSError:  # gone meanwhile, or of another user
         return False
+
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

@@ -50,6 +50,7 @@ class Lock:
         make_folder(self.path.parent)
         with storing(self.path):
             file = open(self.path, "a+", encoding="utf-8")
+
         try:
             _seize(file)
         except OSError as error:
@@ -61,10 +62,12 @@ class Lock:
                 where=str(self.path.parent),
                 fix="wait for it to end, stop it, or choose another --name",
             ) from error
+
         with storing(self.path):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+
         return file
 
     @property
@@ -74,9 +77,11 @@ class Lock:
             return True
         if not self.path.exists():
             return False
+
         with open(self.path, encoding="utf-8") as file:
             try:
                 _seize(file)
             except OSError:
                 return True
+
         return False

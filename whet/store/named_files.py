@@ -29,11 +29,14 @@ def named_files(recipe: Recipe) -> dict[str, str]:
     folder; `gone` where there is no such file."""
     found = dict(_of_rewards("method.rewards", getattr(recipe.method, "rewards", None) or []))
     found |= _of_rewards("evaluate.wins", recipe.evaluate.wins or [])
+
     if is_function(recipe.evaluate.metric):
         found["evaluate.metric"] = _content(_with_imports(_python(recipe.evaluate.metric)))
+
     for task in recipe.forgetting.lm_eval:
         if is_task_file(task):
             found[f"forgetting.lm_eval {Path(task).name}"] = _content(_with_includes(Path(task)))
+
     return found
 
 
@@ -75,6 +78,7 @@ def _reached(file: Path, named: Callable[[Path], Iterable[Path]]) -> list[Path]:
         if path not in found:
             found.append(path)
             waiting += sorted(named(path))
+
     return [found[0], *sorted(found[1:])]
 
 
@@ -92,12 +96,14 @@ def _imported(path: Path) -> set[str]:
         tree: Any = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):  # the loader says so
         return set()
+
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {(node.module or alias.name).partition(".")[0] for alias in node.names}
+
     return names
 
 
@@ -107,7 +113,9 @@ def _with_includes(file: Path) -> list[Path]:
     def named(path: Path) -> Iterable[Path]:
         if path.suffix.lower() in TASK_SUFFIXES:
             return _included(path)
-        return _modules_beside(path) if path.suffix == ".py" else []
+        if path.suffix == ".py":
+            return _modules_beside(path)
+        return []
 
     return _reached(file, named)
 
@@ -117,8 +125,13 @@ def _included(path: Path) -> set[Path]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return set()
+
     names = set()
     for include, module, other in TASK_FILES.findall(text):
         names.add(include or (f"{module.replace('.', '/')}.py" if module else other))
-    places = {base / name for name in names for base in (path.parent, Path())}
+    places = set()
+    for name in names:
+        for base in (path.parent, Path()):
+            places.add(base / name)
+
     return {place for place in places if place.is_file() and place != path}

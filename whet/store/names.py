@@ -18,8 +18,11 @@ def stem_of(run: Run) -> str | None:
     run."""
     facts = run.read_json("run.json")
     hashes = (str(facts.get(key)) for key in ("recipe_sha256", "data_sha256"))
+
     name = identity.default_name(run.asked, *hashes)
-    return run.name.rpartition("-")[0] if run.name == name else None
+    if run.name == name:
+        return run.name.rpartition("-")[0]
+    return None
 
 
 def given_by_whet(run: Run) -> bool:

@@ -19,11 +19,14 @@ def take_out_keys(path: Path) -> None:
         values, _ = parse(path.read_text("utf-8"), str(path))
     except (OSError, ValueError, WhetError):
         return  # whoever reads the recipe says what is wrong with it
+
     keys = keys_in(values)
     if not keys:
         return
+
     clean = yaml.dump(without_keys(values), Dumper=Dumper, sort_keys=False, allow_unicode=True)
     write_text(path, f"# an API key that stood here was taken out\n{clean}")
+
     report = path.with_name("report.html")
     if report.is_file():
         text = report.read_text("utf-8")

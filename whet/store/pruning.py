@@ -51,6 +51,7 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
     runs = [Run(path.parent) for path in sorted(Path(root).glob("*/run.json"))]
     held = _held_as_models(root)
     kept: dict[str, str] = {}
+
     going: list[Run] = []
     for run in runs:
         why = _why_kept(run, held, days)
@@ -58,12 +59,14 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
             kept[run.name] = why
         else:
             going.append(run)
+
     best = _best(runs)
     kept |= {run.name: "the best on its data" for run in going if run.name in best}
     going, stay = [run for run in going if run.name not in kept], [run for run in runs if run.name in kept]
     going = _unnamed(going, stay, kept, registry.list_models(root))
     stay = [run for run in runs if run.name in kept]
     found = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
+
     return Sorted(sorted(found, key=lambda one: -one.days), kept, _loose_rows(Path(root), stay, days))
 
 
@@ -71,10 +74,12 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
     """Empty where nothing of the run alone speaks for it."""
     if run.lock.busy:
         return "at work"
+
     try:
         _, _, by_whet = run.recipe, run.status, given_by_whet(run)
     except WhetError:
         return "damaged: look at it, and remove it by name"
+
     if run.name in held:
         return held[run.name]
     if not by_whet:
@@ -83,8 +88,11 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
         return "holds judgements of people"
     if _age(run) < days:
         return f"younger than {days:g} day{'s' * (days != 1)}"
+
     goes_on = not run.model.exists() and any(run.checkpoint(which).exists() for which in ("last", "older"))
-    return "not finished: the same command resumes it" if goes_on and not days else ""
+    if goes_on and not days:
+        return "not finished: the same command resumes it"
+    return ""
 
 
 def _held_as_models(root: Path | str) -> dict[str, str]:
@@ -99,6 +107,7 @@ def _held_as_models(root: Path | str) -> dict[str, str]:
                 found.setdefault(one.run, f"was in use as {name}")
             elif not _named_itself(Run(Path(root) / one.run), model.name, one.source):
                 found.setdefault(one.run, f"named {name}")
+
     return found
 
 
@@ -108,7 +117,9 @@ def _named_itself(run: Run, model: str, source: str) -> bool:
         stem = stem_of(run)
     except WhetError:
         return True
-    return model == run.name if stem is None else could_be(model, stem, source)
+    if stem is None:
+        return model == run.name
+    return could_be(model, stem, source)
 
 
 def _best(runs: Iterable[Run]) -> set[str]:
@@ -120,10 +131,12 @@ def _best(runs: Iterable[Run]) -> set[str]:
             facts = run.read_json("run.json")
         except WhetError:
             continue
+
         gain = (evaluation.get("difference") or {}).get("estimate")
         if gain is not None:
             of = (facts.get("data_sha256"), evaluation.get("model"), (evaluation.get("metric") or {}).get("name"))
             found[of] = max(found.get(of, (float("-inf"), "")), (gain, run.name))
+
     return {name for _, name in found.values()}
 
 
@@ -139,6 +152,7 @@ def _unnamed(
             kept[run.name] = f"named in the recipe of {keeper.name}"
             going.remove(run)
             waiting.append(run)
+
     return going
 
 

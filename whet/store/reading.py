@@ -13,7 +13,9 @@ from whet.store import checksums
 
 def optional_json(path: Path, default: Any) -> Any:
     """As `read_json_file`; `default` where the run has not come so far that there is such a file."""
-    return read_json_file(path) if path.exists() else default
+    if path.exists():
+        return read_json_file(path)
+    return default
 
 
 def read_json_file(path: Path, *keys: str) -> Any:
@@ -22,6 +24,7 @@ def read_json_file(path: Path, *keys: str) -> Any:
         value = json.loads(path.read_text("utf-8"))
         if not isinstance(value, list if path.name == "choices.json" else dict):
             raise ValueError(f"it holds a {type(value).__name__}")
+
         missing = [key for key in keys if key not in value]
         if missing:
             raise ValueError(f"it has no {missing[0]!r}")
@@ -44,14 +47,17 @@ def iter_lines(path: Path) -> Iterator[dict[str, Any]]:
     damaged one before it raises RunFolderError."""
     if not path.exists():
         return
+
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
+
             try:
                 row = json.loads(line)
                 if not isinstance(row, dict):
                     raise ValueError("it is no object")
+
                 row = checksums.without_sum(row)
             except ValueError as error:
                 fix = "restore the file from a backup, or start a new run with another --name"

@@ -45,7 +45,9 @@ class NamedModel:
 
     @property
     def current(self) -> int | None:
-        return self.promoted[-1] if self.promoted else None
+        if self.promoted:
+            return self.promoted[-1]
+        return None
 
     def version(self, number: int) -> ModelVersion:
         if not 1 <= number <= len(self.versions):
@@ -69,6 +71,7 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
             model.ever.add(event["version"])
         elif event["event"] == "roll_back":
             model.promoted.pop()
+
     return sorted(models.values(), key=lambda model: model.name)
 
 
@@ -81,7 +84,9 @@ def source_of(run: Run) -> str:
     data = run.asked.data
     first = data if isinstance(data, str) else data[0]
     path, sheet = sheet_of(Path(run.read_json("run.json").get("working_folder", ".")) / Path(first).expanduser())
-    return f"{path.resolve()}{'' if sheet is None else f'#{sheet}'}" if path.exists() else first
+    if path.exists():
+        return f"{path.resolve()}{'' if sheet is None else f'#{sheet}'}"
+    return first
 
 
 def name_for(run: Run, root: Path | str) -> str:
@@ -93,6 +98,7 @@ def name_for(run: Run, root: Path | str) -> str:
     source, known = source_of(run), {model.name: model for model in list_models(root)}
     with_folder = longer(stem, source)
     numbered = (f"{with_folder}-{number}" for number in count(2))
+
     return next(name for name in chain((stem, with_folder), numbered) if _takes(known.get(name), source))
 
 
@@ -102,15 +108,21 @@ def _takes(model: NamedModel | None, source: str) -> bool:
 
 def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None) -> int:
     """Adds the run's model as the next version of `name`; the same run again keeps its version. Returns the version."""
-    root = root if root is not None else run.folder.parent
+    if root is not None:
+        root = root
+    else:
+        root = run.folder.parent
+
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         fix = "use letters, digits, '-', '_' and '.', at most 100"
         raise RunFolderError("this can not be the name of a model", value=name, fix=fix)
+
     with registry_lock(root):
         known = next((model for model in list_models(root) if model.name == name), NamedModel(name))
         same = [v.version for v in known.versions if v.run == run.name and v.facts == plain(facts)]
         if same:
             return same[-1]
+
         version = len(known.versions) + 1
         event = {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)}
         append(root, event | {"source": source_of(run)})
@@ -125,9 +137,14 @@ def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
 
 def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int, bool]]:
     """Brings every version that is this run up to date. Returns those, as (name, version, whether it was not)."""
-    root = root if root is not None else run.folder.parent
+    if root is not None:
+        root = root
+    else:
+        root = run.folder.parent
+
     if not registry_file(root).exists():
         return []
+
     facts = facts_of(evaluation)
     with registry_lock(root):
         mine = [(model.name, one) for model in list_models(root) for one in model.versions if one.run == run.name]
@@ -135,6 +152,7 @@ def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None
         for name, version, new in found:
             if new:
                 append(root, {"event": "measured", "name": name, "version": version, "facts": facts})
+
     return found
 
 
@@ -155,6 +173,7 @@ def roll_back(name: str, root: Path | str = DEFAULT_ROOT) -> int:
         if len(model.promoted) < 2:
             fix = f"promote one: whet models promote {name} VERSION"
             raise RunFolderError(f"model {name!r} has no earlier promoted version", fix=fix)
+
         append(root, {"event": "roll_back", "name": name})
         return model.promoted[-2]
 
@@ -179,20 +198,29 @@ def find_run(wanted: Run | str | Path, root: Path | str = DEFAULT_ROOT) -> Run:
     """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder; a run is itself."""
     if isinstance(wanted, Run):
         return wanted
+
     reference = str(wanted)
     name, _, version = reference.partition("@")
+
     known = {model.name for model in list_models(root)}
     if name not in known:
         return Run.open(reference, root)
+
     model = find_model(name, root)
     if version and not version.isdigit():
         raise RunFolderError("a version is a number", value=reference, fix=f"as in {name}@1")
-    number = int(version) if version else model.current
+
+    if version:
+        number = int(version)
+    else:
+        number = model.current
+
     if number is None and (Path(root) / name / "run.json").is_file():
         return Run.open(name, root)  # a run of that name: no version stands before it
     if number is None:
         fix = f"promote one: whet models promote {name} {len(model.versions)}, or name it: {name}@{len(model.versions)}"
         raise RunFolderError(f"no version of model {name!r} is promoted", fix=fix)
+
     return Run.open(model.version(number).run, root)
 
 

@@ -29,11 +29,13 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
             model = in_use[name].partition("@")[0]
             fix = f"put another version in use (whet models roll-back {model}), or give --force"
             raise RunFolderError(what, where=str(run.folder), fix=fix)
+
     freed = {}
     for name, run in found.items():
         freed[name] = size_of(run.folder)
         with run.lock:
             remove(run.folder)
+
     return freed
 
 

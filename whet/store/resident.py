@@ -22,7 +22,9 @@ def peak_resident() -> int:
     if resource is None:
         return int(getattr(psutil.Process().memory_info(), "peak_wset"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    if sys.platform == "darwin":
+        return peak
+    return peak * 1024
 
 
 def resident() -> int:

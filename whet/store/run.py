@@ -84,6 +84,7 @@ class Run:
         check_name(name)
         folder = Path(root) / name
         facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
+
         if (folder / "run.json").exists():
             refuse_other(cls(folder), facts, recipe)
         else:
@@ -91,13 +92,16 @@ class Run:
             if any(not inner.name.startswith(".") for inner in folder.iterdir()):
                 fix = "choose another --name, or move the folder"
                 raise RunFolderError("this folder exists and is not a run", where=str(folder), fix=fix)
+
             run = cls(folder)
             begun = {"created": now(), "working_folder": os.getcwd(), "files": named_files(recipe)}
             run.write_json("run.json", facts | begun)
+
         run = cls(folder)
         if not (folder / "recipe.yaml").exists():  # a new run, or one that was killed at this very place
             run.write_text("recipe.yaml", dump_recipe(recipe))
             run.set_status("preparing")
+
         run.follow_data(recipe)
         run.refuse_changed_files(recipe, accept_changed)
         return run
@@ -107,13 +111,16 @@ class Run:
         """An existing run, by folder or by name. Raises RunFolderError with the nearest name."""
         if not str(path_or_name).strip():
             raise RunFolderError("the name of the run is empty", fix="list the runs with: whet runs")
+
         for folder in (Path(path_or_name), Path(root) / path_or_name):
             if (folder / "run.json").is_file():
                 read_json_file(folder / "run.json")
                 return cls(folder)
+
         folder = Path(path_or_name)
         if folder.is_dir():
             raise RunFolderError("not a run: it has no run.json", where=str(folder), fix="see: whet runs")
+
         known = sorted(p.parent.name for p in Path(root).glob("*/run.json"))
         raise RunFolderError(
             f"there is no run {str(path_or_name)!r} in {root}/{nearest(str(path_or_name), known)}",
@@ -135,10 +142,14 @@ class Run:
     def status(self) -> str:
         """The last status word; `interrupted` when the process that was at work has died."""
         word = str(self.status_facts().get("status", "preparing"))
-        return "interrupted" if word in WORKING and not self.lock.busy else word
+        if word in WORKING and not self.lock.busy:
+            return "interrupted"
+        return word
 
     def status_facts(self) -> dict[str, Any]:
-        return self.read_json("status.json") if (self.folder / "status.json").exists() else {}
+        if (self.folder / "status.json").exists():
+            return self.read_json("status.json")
+        return {}
 
     def set_status(self, word: Status, **facts: Any) -> None:
         if word not in get_args(Status):
@@ -154,6 +165,7 @@ class Run:
             with self.lock:
                 self._sweep()
                 checksums.refuse_damaged(self.folder)
+
                 try:
                     yield
                 except BaseException as error:
@@ -179,6 +191,7 @@ class Run:
                 self.choices()
             else:
                 read_json_file(path)
+
         for path in sorted(self.folder.glob("*.jsonl")):
             for _ in iter_lines(path):
                 pass
@@ -186,12 +199,17 @@ class Run:
     def choices(self) -> list[dict[str, Any]]:
         """What the rules chose, each with its reason; none where nothing was. Raises RunFolderError."""
         path = self.folder / "choices.json"
-        found = read_json_file(path) if path.exists() else []
+        if path.exists():
+            found = read_json_file(path)
+        else:
+            found = []
+
         for number, choice in enumerate(found):
             if not isinstance(choice, dict) or not {"key", "value", "reason"} <= choice.keys():
                 what = f"this file is damaged: choice {number + 1} has no key, value or reason"
                 fix = "restore it from a backup, or start a new run with another --name"
                 raise RunFolderError(what, where=str(path), value=choice, fix=fix)
+
         return found
 
     @contextmanager
@@ -200,6 +218,7 @@ class Run:
         with self.lock:
             checksums.refuse_damaged(self.folder)
             before = self.status_facts()
+
             try:
                 yield
             finally:
@@ -210,7 +229,9 @@ class Run:
     def recipe(self) -> Recipe:
         """The resolved recipe, or the one asked for before it is resolved; relative paths work from here."""
         resolved = self.folder / "recipe.resolved.yaml"
-        return self._recipe(resolved.name) if resolved.exists() else self.asked
+        if resolved.exists():
+            return self._recipe(resolved.name)
+        return self.asked
 
     @property
     def asked(self) -> Recipe:
@@ -225,14 +246,17 @@ class Run:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
         if _places(self.asked) == _places(recipe):
             return
+
         checksums.refuse_damaged(self.folder)  # a damaged recipe names other places, too
         self.write_json("run.json", self.read_json("run.json") | {"working_folder": os.getcwd()})
+
         for name in ("recipe.yaml", "recipe.resolved.yaml"):
             if (self.folder / name).exists():
                 stored = load_recipe(self.folder / name, folder=Path.cwd())
                 moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test}, deep=True)
                 if moved.retrieval and recipe.retrieval:
                     moved.retrieval.documents = recipe.retrieval.documents
+
                 moved.keep.replay = recipe.keep.replay or stored.keep.replay  # what a rule chose stays
                 moved.keep.prompts = recipe.keep.prompts
                 moved.forgetting.suites = recipe.forgetting.suites
@@ -259,12 +283,16 @@ class Run:
         names = changed(facts.get("files", {}), found)
         if not names:
             return
+
         finished = (self.folder / "evaluation.json").exists() and not measured_anew
         if not self._has_learned():
             self.write_json("run.json", facts | {"files": found})
             return
         if not accept or finished:
-            also = "" if finished else ", or go on with the new content (it is noted in ledger.json): --accept-changed"
+            if finished:
+                also = ""
+            else:
+                also = ", or go on with the new content (it is noted in ledger.json): --accept-changed"
             raise RunFolderError(
                 f"a file that the recipe names is not what it was when this run {'ended' if finished else 'began'}, or "
                 "it is gone",
@@ -272,6 +300,7 @@ class Run:
                 value=", ".join(names),
                 fix=f"restore it; or start a new run with another --name{also}",
             )
+
         noted = [
             {"file": name, "before": facts["files"][name], "after": found[name], "step": self._step(), "at": now()}
             for name in names
@@ -281,7 +310,9 @@ class Run:
     def accepted(self) -> dict[str, Any]:
         """For the ledger: which named files were changed on purpose, and from which step on; empty where none was."""
         facts = self.read_json("run.json")
-        return {ACCEPTED: facts[ACCEPTED]} if facts.get(ACCEPTED) else {}
+        if facts.get(ACCEPTED):
+            return {ACCEPTED: facts[ACCEPTED]}
+        return {}
 
     def _has_learned(self) -> bool:
         return self.model.exists() or any(self.checkpoint(which).exists() for which in ("last", "older"))
@@ -301,6 +332,7 @@ class Run:
         if not (self.folder / "recipe.resolved.yaml").exists() or not (self.folder / "rows.jsonl").exists():
             return
         stored = ((line.get("fate"), line.get("hash")) for line in iter_lines(self.folder / "rows.jsonl"))
+
         present = ((line["fate"], line["hash"]) for line in lines)
         if any(before != after for before, after in zip_longest(stored, present)):
             raise RunFolderError(
@@ -383,7 +415,10 @@ def refuse_file_as_root(root: Path | str) -> None:
 def refuse_other(run: Run, facts: dict[str, str], recipe: Recipe) -> None:
     stored, fix = run.read_json("run.json"), "choose another --name, or leave it out"
     if stored.get("recipe_sha256") != facts["recipe_sha256"]:
-        keys = f": {identity.differing(recipe, run.asked)}" if (run.folder / "recipe.yaml").exists() else ""
+        if (run.folder / "recipe.yaml").exists():
+            keys = f": {identity.differing(recipe, run.asked)}"
+        else:
+            keys = ""
         raise RunFolderError(f"this run was made with another recipe{keys}", where=str(run.folder), fix=fix)
     if stored.get("data_sha256") != facts["data_sha256"]:
         raise RunFolderError("this run was made with other data", where=str(run.folder), fix=fix)

@@ -26,6 +26,7 @@ def source_key(*roots: str, within: tuple[str, ...], folder: Path = HERE) -> str
     for name, path in sorted(modules_of(roots, within, folder).items()):
         digest.update(f"{name} {len(path.read_bytes())}\0".encode())
         digest.update(path.read_bytes())
+
     return digest.hexdigest()
 
 
@@ -33,17 +34,21 @@ def modules_of(roots: tuple[str, ...], within: tuple[str, ...], folder: Path = H
     """The modules that count, by name."""
     found: dict[str, Path] = {}
     waiting = list(roots)
+
     for root in roots:
         if _file(root, folder) is None:
             raise ValueError(f"there is no module {root!r} in {folder}")
+
     while waiting:
         name = waiting.pop()
         path = _file(name, folder)
         if path is None or name in found or not any(name == one or name.startswith(f"{one}.") for one in within):
             continue
+
         found[name] = path
         waiting += _imports(path)
         waiting.append(name.rpartition(".")[0])  # importing a module runs the packages around it
+
     return found
 
 

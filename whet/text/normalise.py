@@ -11,10 +11,14 @@ FINAL = re.compile(r"^[ \t]*####[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 def normalise(text: str) -> str:
     """Unicode NFC, case folded, white space collapsed, one final period removed."""
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text)).strip().casefold()
-    return text.removesuffix(".").rstrip() if not text.endswith("..") else text
+    if not text.endswith(".."):
+        return text.removesuffix(".").rstrip()
+    return text
 
 
 def final_answer(text: str) -> str | None:
     """What follows the last `#### ` up to the end of its line, as GSM8K writes results; commas in numbers removed."""
     found = FINAL.findall(text)
-    return normalise(re.sub(r"(?<=\d),(?=\d)", "", found[-1])) if found else None
+    if found:
+        return normalise(re.sub(r"(?<=\d),(?=\d)", "", found[-1]))
+    return None

@@ -13,7 +13,9 @@ def signed(value: float) -> str:
 
 def points(share: float) -> str:
     value = 100 * share
-    return f"{value:g} point" if value == 1 else f"{value:g} points"
+    if value == 1:
+        return f"{value:g} point"
+    return f"{value:g} points"
 
 
 def bare(score: float) -> str:
@@ -23,7 +25,9 @@ def bare(score: float) -> str:
 
 def told_score(score: float, scale: float | None) -> str:
     """`scale` is that of the Difference: None for scores within 0..1."""
-    return f"{100 * score:.1f}%" if scale is None else bare(score)
+    if scale is None:
+        return f"{100 * score:.1f}%"
+    return bare(score)
 
 
 def told_range(low: float | None, high: float | None, scale: float | None) -> str:
@@ -35,7 +39,11 @@ def told_range(low: float | None, high: float | None, scale: float | None) -> st
 
 def told_change(value: float, scale: float | None) -> str:
     """Without the unit, so that an interval can be told with one."""
-    return signed(100 * value) if scale is None else f"{value:+.3g}" if value else "0"
+    if scale is None:
+        return signed(100 * value)
+    if value:
+        return f"{value:+.3g}"
+    return "0"
 
 
 def told_change_range(low: float, high: float, scale: float | None) -> str:
@@ -45,12 +53,16 @@ def told_change_range(low: float, high: float, scale: float | None) -> str:
 
 def told_size(value: float, scale: float | None) -> str:
     """A standard error, or another size without a sign."""
-    return f"{100 * value:.1f}" if scale is None else bare(value)
+    if scale is None:
+        return f"{100 * value:.1f}"
+    return bare(value)
 
 
 def told_metric(name: str) -> str:
     """A function of the user's without the folders before its file; any other name as it is."""
-    return name.rpartition("/")[2] if ".py:" in name else name
+    if ".py:" in name:
+        return name.rpartition("/")[2]
+    return name
 
 
 def unit(scale: float | None) -> str:
@@ -59,4 +71,6 @@ def unit(scale: float | None) -> str:
 
 def told_reach(share: float, scale: float | None) -> str:
     """A share of what scores can be, such as the largest difference that does not matter."""
-    return points(share) if scale is None else f"{bare(share * scale)}, {100 * share:g}% of the range of the scores,"
+    if scale is None:
+        return points(share)
+    return f"{bare(share * scale)}, {100 * share:g}% of the range of the scores,"

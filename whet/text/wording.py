@@ -29,7 +29,9 @@ def plain_word(value: Any) -> str:
 
 
 def number(value: Any, otherwise: float) -> float:
-    return float(value) if is_finite(value) else otherwise
+    if is_finite(value):
+        return float(value)
+    return otherwise
 
 
 def is_finite(value: Any) -> bool:
@@ -46,10 +48,15 @@ def probability(p: float) -> str:
 
 def duration(seconds: float) -> str:
     if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+        if seconds < 9.95:
+            return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s"
+
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s"
 
 
 def size(count: float) -> str:
@@ -65,7 +72,9 @@ def day(date: datetime) -> str:
 
 
 def setting(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else plain_word(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return plain_word(value)
 
 
 def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -76,7 +85,12 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         ]
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else plain_word(value)
+
+    if isinstance(value, list):
+        text = ", ".join(map(str, value))
+    else:
+        text = plain_word(value)
+
     return [(prefix, text)] if prefix else []
 
 
@@ -90,9 +104,11 @@ def told_effort(facts: dict[str, Any]) -> str:
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):
         parts.append(f"{facts['tokens_per_second']:,.0f} tokens/s in its steps")
+
     if facts.get("peak_memory_bytes"):
         where = " on the GPU" if on_gpu(facts) else ""
         parts.append(f"{facts['peak_memory_bytes'] / 1e9:.2f} GB{where} at most")
+
     if facts.get("tampered"):
         parts.append(f"{count(facts['tampered'], 'answer')} tampered with the tests")
     return "  ·  ".join(parts)

@@ -29,14 +29,17 @@ def refuse_one_mark_tested(recipe: Recipe, source: Prepared) -> None:
     good = [bool(row.desirable) for row in source.test_rows]
     if not good or len(set(good)) == 2:
         return
+
     rare = "bad" if good[0] else "good"
     marks = list(marks_by_row(source.segments).values())
     few = sum(mark is not good[0] for mark in marks)
     fix = f"bring more answers marked {rare}"
+
     if recipe.test is not None:
         fix += f", or add some to the test file {recipe.test}"
     elif few > 1:
         fix += f", or set split.test: {ceil(len(marks) / few)} (rows), of which one is then {rare}"
+
     raise DataError(
         f"no test row is marked {rare}, so the verdict could say nothing of both marks: "
         f"{count(few, 'usable row')} of {len(marks):,} {are(few)} marked so",

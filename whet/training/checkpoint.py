@@ -62,12 +62,15 @@ def save_last(run: Run, progress: Progress, optimizer: MasterOptimizer, path: st
     tensors |= {f"{RANDOM}{kind}": state for kind, state in random_states(device()).items()}
     final, older = run.checkpoint("last"), run.checkpoint("older")
     remove(older)  # first, so that no more than two stand on the disk
+
     with new_folder(final, older) as temporary:
         save_file(tensors, str(temporary / "state.safetensors"))
         write_text(temporary / "progress.json", json.dumps(asdict(progress)))
+
         best = run.checkpoint("best") / WEIGHTS
         if best.exists():
             shutil.copyfile(best, temporary / BEST)
+
         write_json(temporary / BESIDE, {"path": path, **_metrics(run)})
         seal(temporary)
 
@@ -98,12 +101,15 @@ def resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer
     if progress.step > steps:
         what = f"the checkpoint is of step {progress.step}, but the run has only {count(steps, 'step')}"
         raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
+
     run.truncate_metrics(progress.step)
     if progress.step:
         observer.note(f"resumed at step {progress.step}")
+
     if progress.threads not in (None, threads) and is_processor(device()):  # sums are added in another order
         began = f"the run began on {count(progress.threads, 'thread')} and goes on with {threads}"
         observer.note(f"results may differ in the last bits: {began} (OMP_NUM_THREADS sets it)")
+
     return progress
 
 
@@ -113,6 +119,7 @@ def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
     folder = newest(run)
     if folder is None:
         return None
+
     _refuse_damaged(run, folder)
     try:
         tensors = load_file(str(folder / "state.safetensors"))
@@ -122,10 +129,12 @@ def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
         restore_random(device(), states)
     except Exception as error:
         raise _not_restorable(folder, str(error)) from error
+
     if (folder / BEST).exists():  # later ones may be there already, and are found again
         with new_folder(run.checkpoint("best")) as temporary:
             shutil.copyfile(folder / BEST, temporary / WEIGHTS)
             seal(temporary)
+
     return progress
 
 
@@ -153,11 +162,18 @@ def _damage(run: Run, folder: Path) -> str | None:
     found = damage(folder)
     if found:
         return found
+
     beside = read_json_file(folder / BESIDE, "metrics_bytes", "metrics_sha256")
     metrics = run.folder / METRICS
-    data = metrics.read_bytes()[: beside["metrics_bytes"]] if metrics.exists() else b""
+    if metrics.exists():
+        data = metrics.read_bytes()[: beside["metrics_bytes"]]
+    else:
+        data = b""
+
     same = sha256(data).hexdigest() == beside["metrics_sha256"]
-    return None if same else f"the lines of {metrics} up to it are not what was written: their checksum differs"
+    if same:
+        return None
+    return f"the lines of {metrics} up to it are not what was written: their checksum differs"
 
 
 def _refuse_damaged(run: Run, folder: Path) -> None:
@@ -165,6 +181,7 @@ def _refuse_damaged(run: Run, folder: Path) -> None:
     found = _damage(run, folder)
     if not found:
         return
+
     older = run.checkpoint("older")
     if folder == older or not older.exists() or _damage(run, older):
         raise _not_restorable(folder, found)
@@ -190,6 +207,7 @@ def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     if broken:
         fix = "lower learning_rate, or set dtype: float32"
         raise NonFiniteError(f"{len(broken)} trained tensors are not finite, the first is {broken[0]}", fix=fix)
+
     with new_folder(folder) as temporary:
         tensors: dict[str, Tensor] = {name: p.detach().contiguous() for name, p in weights.items()}
         save_file(tensors, str(temporary / WEIGHTS))
@@ -204,11 +222,13 @@ def load_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     if found:
         fix = "give the same command again: the best weights are in the last checkpoint, too"
         raise RunFolderError(f"the best weights are damaged: {found}", where=str(folder), fix=fix)
+
     try:
         tensors = load_file(str(folder / WEIGHTS))
         missing = sorted(set(weights) - set(tensors))
         if missing:
             raise ValueError(f"{len(missing)} tensors are missing, the first is {missing[0]}")
+
         for name, parameter in weights.items():
             parameter.copy_(tensors[name])
     except Exception as error:

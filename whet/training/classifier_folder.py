@@ -49,6 +49,7 @@ def save_headed(run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe
     """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
     dtype = str(next(scorer.policy.model.parameters()).dtype)
     golden = released.golden_rows
+
     head: dict[str, Any] = {"golden_rows": golden, "golden_scores": score_rows(scorer, golden).tolist()}
     with new_folder(run.model) as folder:
         save_classifier(scorer, base.tokenizer, renderer.stop_ids, folder, released.config)
@@ -82,6 +83,7 @@ def ending_at_stop(renderer: Renderer) -> str | dict[str, str]:
     rendered = renderer.render(Row(0, "golden", [*GOLDEN, GOLDEN_ANSWER]))
     begin, end = rendered.spans[-1]
     words_end = begin + rendered.text[begin:end].rindex(str(GOLDEN_ANSWER["content"])) + len(GOLDEN_ANSWER["content"])
+
     stop, template = json.dumps(rendered.text[words_end:end].strip()), renderer.chat_template
     if isinstance(template, dict):
         return {name: _trimmed(each, stop) for name, each in template.items()}
@@ -105,13 +107,17 @@ def threshold_facts(scorer: Scorer, method: Classify, outputs: Outputs, prepared
     cut = outputs.task == "multi-label" or (outputs.task == "single" and outputs.count == 2)
     if not cut:
         return {}
+
     rows = prepared.validation.rows.tolist()
     facts: dict[str, Any] = {"chosen_on": {"part": "validation", "rows": len(rows), "sha256": rows_digest(rows)}}
+
     if method.thresholds == "half" or not rows:
         facts["chosen_on"] = None
         return facts | {"thresholds": [HALF] * outputs.count}
+
     classes_RK = encoded(outputs, targets_of(prepared, "validation")).numpy()
     probability_RK = probabilities(score_segments(scorer, prepared.validation), outputs.task)
+
     if outputs.task == "single":
         second = best_cut(probability_RK[:, 1], classes_RK[:, 1])
         threshold_K = np.array([1 - second, second])

@@ -39,6 +39,7 @@ def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable
     """Sum of a method's loss over sum of weights: does not depend on how the rows are batched. None without rows."""
     right = rows = 0.0
     parts: list[tuple[float, float]] = []
+
     read: set[int] = set()
     with torch.no_grad(), evaluating(policy.model):
         for batch in batches:
@@ -47,6 +48,7 @@ def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable
             read.update(batch.rows)
             some_right, some_rows = out.metrics.get("accuracy", (0.0, 0.0))
             right, rows = right + some_right, rows + some_rows
+
     total, weight = (sum(part[place] for part in parts) for place in (0, 1))
     if not weight:
         return None
@@ -90,11 +92,15 @@ class Validator:
     def end(self) -> int:
         """The last step, once it is known; until then the last that there may be."""
         turned = self.progress.turned
-        return self.total if self.hold is None or turned is None else self.hold.expected(turned, turned)
+        if self.hold is None or turned is None:
+            return self.total
+        return self.hold.expected(turned, turned)
 
     def expected(self, step: int) -> int:
         """How many steps the run will have, as far as it is known after `step`."""
-        return self.total if self.hold is None else self.hold.expected(step, self.progress.turned)
+        if self.hold is None:
+            return self.total
+        return self.hold.expected(step, self.progress.turned)
 
     def __call__(self, step: int, loss: float) -> bool:
         self.progress.losses.append(loss)
@@ -108,11 +114,16 @@ class Validator:
     def measure(self, step: int) -> None:
         with saying("validation"):
             score = self.score()
-            found = held_out(self.policy, self.loss, self.batches()) if score is None else HeldOut(-score, scored=True)
+            if score is None:
+                found = held_out(self.policy, self.loss, self.batches())
+            else:
+                found = HeldOut(-score, scored=True)
+
         self.last = found
         if found is None:
             self._without_rows(step)
             return
+
         name, sign = ("reward", -1) if found.scored else ("loss", 1)
         if not math.isfinite(found.loss):
             raise NonFiniteError(
@@ -121,19 +132,27 @@ class Validator:
                 value=found.loss,
                 fix="lower learning_rate, or set dtype: float32",
             )
+
         progress = self.progress
-        training = sum(progress.losses) / len(progress.losses) if progress.losses else float("nan")
+        if progress.losses:
+            training = sum(progress.losses) / len(progress.losses)
+        else:
+            training = float("nan")
+
         progress.losses.clear()
         progress.validations.append((step, found.loss, training))
         facts = {f"validation_{name}": sign * found.loss}
+
         if self.by_accuracy and found.accuracy is not None:
             progress.accuracies.append(found.accuracy)
             self.rows = found.rows
             facts["validation_accuracy"] = found.accuracy
+
         self.run.log({"step": step, **facts})
         if self._improved(found):
             progress.best_loss, progress.best_accuracy, progress.best_step = found.loss, found.accuracy, step
             save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
+
         assert progress.best_loss is not None
         best = sign * progress.best_loss
         self.observer.note(f"step {step}: validation {name} {sign * found.loss:.4f} (best {best:.4f})")
@@ -143,10 +162,12 @@ class Validator:
         best, best_accuracy = self.progress.best_loss, self.progress.best_accuracy
         if best is None:
             return True
+
         if self.by_accuracy and found.accuracy is not None and best_accuracy is not None:
             gained = found.accuracy - best_accuracy
             if abs(gained) > standard_error(found.accuracy, best_accuracy, found.rows):
                 return gained > 0
+
         return found.loss < best
 
     def _without_rows(self, step: int) -> None:
@@ -169,6 +190,7 @@ class Validator:
             self._turn(step, "the longest run is reached")
         elif hold.middle(step, self.every) and not hold.middle(step - self.every, self.every):
             self.observer.note(f"step {step}: validation still improves, so the rate is held and the run goes on")
+
         return False
 
     def _still_learns(self) -> bool:
@@ -181,11 +203,17 @@ class Validator:
         """From here the rate falls to its end. What was learned after the best step is dropped: it did not help."""
         assert self.optimizer is not None and self.hold is not None
         progress = self.progress
+
         progress.turned = self.optimizer.turned = step
-        back = f", from the weights of step {progress.best_step}" if 0 <= progress.best_step < step else ""
+        if 0 <= progress.best_step < step:
+            back = f", from the weights of step {progress.best_step}"
+        else:
+            back = ""
+
         if back:
             load_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
             self.optimizer.adopt()
+
         self.observer.note(f"step {step}: {why}; the rate falls from here{back} to step {self.end}")
 
     def _since(self) -> list[tuple[int, float, float]]:
@@ -202,12 +230,17 @@ class Validator:
             return False
         if self.progress.best_step == 0 and 2 * step < self.expected(step):
             return False  # the first steps, at the highest rate, may lose what the later ones win
+
         if self.last is not None and not self.last.scored:
             falling = since[-1][2] < since[0][2]
-            cause = f"training loss fell: {self._rise()}" if falling else "training loss did not fall either"
+            if falling:
+                cause = f"training loss fell: {self._rise()}"
+            else:
+                cause = "training loss did not fall either"
             why = f"validation loss did not improve for {len(since)} evaluations while {cause}"
         else:
             why = f"validation reward did not improve for {len(since)} evaluations"
+
         self.progress.stopped = f"{why}; kept step {self.progress.best_step}"
         self.observer.note(self.progress.stopped)
         return True
@@ -217,11 +250,17 @@ class Validator:
         weights in the model, with which the run ends."""
         now = self.last
         load_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
+
         best = held_out(self.policy, self.loss, self.batches())
         if now is None or best is None or (found := rise(best.parts, now.parts)) is None:
             return "whether the model is memorising, so few validation rows cannot tell"
+
         low, high = found
-        word = "the model is memorising" if low > 0 else "whether the model is memorising, they cannot tell"
+        if low > 0:
+            word = "the model is memorising"
+        else:
+            word = "whether the model is memorising, they cannot tell"
+
         change = f"{now.loss - best.loss:+.3f} since step {self.progress.best_step}"
         rows = count(now.examples, "validation row")
         return f"{word} ({change}, 95% interval {low:+.3f} to {high:+.3f}, {rows})"

@@ -30,6 +30,7 @@ def largest_difference(names: Sequence[str], ours: Sequence[Tensor], theirs: Seq
         layer = layer_of(name)
         apart[layer] = apart.get(layer, 0.0) + float((one.float() - other.float()).square().sum(dtype=torch.float32))
         size[layer] = size.get(layer, 0.0) + float(other.float().square().sum(dtype=torch.float32))
+
     least = max(1e-12 * sum(size.values()), 1e-30)
     found = {layer: (apart[layer] / max(size[layer], least)) ** 0.5 for layer in apart}
     worst = max(found, key=lambda layer: found[layer])

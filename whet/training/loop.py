@@ -47,6 +47,7 @@ def train_loop(
     for step in range(start, steps):
         began = time.perf_counter()
         batches = learner.batches(step)
+
         weight = sum(batch.weight for batch in batches)
         for number, batch in enumerate(batches, 1):
             with saying(f"learning, part {number} of {len(batches)}"):
@@ -54,6 +55,7 @@ def train_loop(
             _refuse_non_finite(out, step, batch)
             (out.total / weight).backward()
             meter.add(out.metrics)
+
         norm, rate = optimizer.step(step)
         seconds = time.perf_counter() - began
         means = meter.flush()
@@ -64,8 +66,10 @@ def train_loop(
             | {"learning_rate": rate, "grad_norm": norm, "tokens": tokens, "seconds": seconds}
             | {"tokens_per_second": tokens / seconds},
         )
+
         if any([hook(step + 1, means["loss"]) for hook in hooks]):
             return step + 1
+
     return steps
 
 

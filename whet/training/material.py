@@ -30,7 +30,11 @@ def facts_of(
 def refuse_unlearnable(recipe: Recipe, source: Source) -> None:
     """Raises RecipeError for a metric that the rows cannot be measured with, DataError for marks that are all the
     same."""
-    kind = "preference" if source.kind == "ranking" else source.kind
+    if source.kind == "ranking":
+        kind = "preference"
+    else:
+        kind = source.kind
+
     _refuse_metric(recipe.evaluate.metric, kind)
     if kind == "unpaired":
         refuse_one_mark_learned(recipe, prepared_of(source))

@@ -33,15 +33,19 @@ def rehearse(
     read = read or token_reading(policy).fast
     trained = list(policy.trainable().values())
     states = random_states(policy.device)
+
     with _explained(largest):
         room = [torch.zeros(state_bytes(p, settings), dtype=torch.uint8, device=p.device) for p in trained]
         read(largest).backward()
+
         for parameter in trained:
             parameter.grad = None
         del room
+
         if validation is not None:
             with torch.no_grad():
                 read(validation)
+
     restore_random(policy.device, states)
 
 
@@ -54,6 +58,7 @@ def _explained(largest: Batch) -> Iterator[None]:
         short = "memory" in text.lower() and any(word in text.lower() for word in ("alloc", "out of"))
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not short:
             raise
+
         raise OutOfMemoryError(
             f"the largest step ({len(largest.ids_T):,} tokens, rows: {len(largest.lengths)}) does not fit in memory: "
             f"{text.splitlines()[0] if text else type(error).__name__}",

@@ -34,7 +34,11 @@ def planned_micro(
 def micro_here(recipe: Recipe, config: Any, longest: int, dtype: torch.dtype, device: torch.device) -> int | None:
     """The same for the base of this config on this machine; None, too, for an architecture, or a module of it, that the
     plan does not know."""
-    name = "float32" if dtype == torch.float32 else "bfloat16"
+    if dtype == torch.float32:
+        name = "float32"
+    else:
+        name = "bfloat16"
+
     kind = "cpu" if is_processor(device) else "cuda"
     try:
         return planned_micro(recipe, read_shape(config.to_dict()), longest, name, kind, all_memory(device))
@@ -56,6 +60,7 @@ def setting_of(recipe: Recipe, longest: int, dtype: Dtype, device: Literal["cpu"
     )
     if not isinstance(recipe.adapter, Lora):
         return setting
+
     adapter = recipe.adapter
     options = Options(tuple(adapter.rank_pattern.items()), adapter.dora, tuple(adapter.modules_to_save))
     return replace(setting, rank=adapter.rank or LARGE_RANK, targets=adapter.targets, options=options)

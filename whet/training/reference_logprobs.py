@@ -28,6 +28,7 @@ def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) ->
     stored = _stored(folder / FILE, key)
     if stored is not None:
         return stored
+
     found = {name: tensor.contiguous() for name, tensor in read().items()}
     with new_folder(folder) as temporary:
         save_file(found, str(temporary / FILE), {"key": key, "sha256": _digest(found)})
@@ -38,7 +39,10 @@ def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) ->
 def speaking_for_the_base(policy: Policy) -> Iterator[None]:
     """Within this block the policy is its base, without dropout and without gradients. Without an adapter its own
     weights are the base's, so then it must not have been trained yet."""
-    base = without_adapter(policy.model) if is_adapted(policy.model) else nullcontext()
+    if is_adapted(policy.model):
+        base = without_adapter(policy.model)
+    else:
+        base = nullcontext()
     with torch.no_grad(), base, evaluating(policy.model):
         yield
 
@@ -47,12 +51,15 @@ def _stored(path: Path, key: str) -> dict[str, Tensor] | None:
     """None where there are none, or others, or the file is damaged: reading them again gives the same."""
     if not path.is_file():
         return None
+
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
             found = {name: file.get_tensor(name).clone() for name in file.keys()}  # the mapped file may be replaced
-            return found if (file.metadata() or {}).get("sha256") == _digest(found) else None
+            if (file.metadata() or {}).get("sha256") == _digest(found):
+                return found
+            return None
     except SafetensorError:
         return None
 

@@ -35,8 +35,10 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
     facts = read_facts(folder)
     if "scale" in facts:
         return
+
     if facts["adapter"] == "lora" and scale != 1:
         refuse_no_line(read_json_file(folder / "adapter_config.json", "lora_alpha"))
+
     with new_folder(folder) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
         if facts["adapter"] == "lora":
@@ -46,6 +48,7 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
             write_json(temporary / "adapter_config.json", config | scaled)
         else:
             _mix(folder, temporary, facts, scale, trust_remote_code)
+
         sums = sums_of_weights(temporary)
         write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": sums})
         seal(temporary, sums)
@@ -70,17 +73,20 @@ def copy_at_scale(trained: Run, made: Run, scale: float) -> None:
         raise RunFolderError(what, where=str(trained.model), value=facts["scale"], fix=fix)
     if made.model.exists():
         return
+
     for name in COPIED:
         path = trained.folder / name
         if path.exists() and name == METRICS:
             shutil.copy2(path, made.folder / name)
         elif path.exists():
             made.write_text(name, path.read_text("utf-8"))
+
     resolved = trained.recipe.model_copy(deep=True)
     resolved.keep.scale = scale
     made.write_recipe(resolved)
     made.write_json("scaled_from.json", {"run": trained.name, "scale": scale})
     made.write_json("run.json", made.read_json("run.json") | {"clock": facts["clock"]})
+
     with new_folder(made.model) as temporary:
         shutil.copytree(trained.model, temporary, dirs_exist_ok=True)
         (temporary / "README.md").unlink(missing_ok=True)  # it has the verdict of the other

@@ -53,12 +53,14 @@ def sample_of(batch: Batch, vocabulary: int) -> Batch:
     """Short trees of a batch as a batch of their own: few enough that the plain path's full logits stay small."""
     segments = segments_of(batch)
     groups = sorted(trees(segments), key=lambda group: sum(batch.lengths[number] for number in group))
+
     taken, logits = 0, 0
     for group in groups[:ROWS]:
         logits += sum(batch.lengths[number] for number in group) * vocabulary
         if logits > LOGITS and taken >= 2:
             break
         taken += 1
+
     return build_batch(pick(segments, groups[:taken]))
 
 
@@ -122,11 +124,14 @@ def self_check(
     if wanted == "plain" or refusal or kept == "plain":
         policy.use_forest = False
         return SelfCheck("plain", refusal or ("asked for in the recipe" if wanted == "plain" else KEPT))
+
     with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
         plain = _plainly(policy, batch, reading)
         check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch, kept)
+
     if kept is not None and check.path != kept:
         raise _not_kept(kept, check.reason)
+
     policy.use_forest = check.path != "plain"
     return check
 
@@ -143,6 +148,7 @@ def _first_that_agrees(
     """The fastest path that computes what the plain one does."""
     tokens, failed = int(batch.ids_T.shape[0]), ""
     policy.use_forest = True
+
     check = SelfCheck("plain", "", tokens, loss_plain=plain.loss)
     for path in _candidates(policy, wanted, kept):
         _set_up(policy, path)
@@ -151,8 +157,10 @@ def _first_that_agrees(
         except (RuntimeError, ModelError) as error:
             if path != "flex":
                 raise
+
             failed = f"FlexAttention does not run here ({_first_line(error)}); "
             continue
+
         loss_difference = abs(loss - plain.loss) / max(abs(plain.loss), LEAST_LOSS)
         gradient_difference = _relative_difference(gradient, plain.gradient)
         loss_limit, gradient_limit = TOLERANCE[next(policy.model.parameters()).dtype]
@@ -161,16 +169,23 @@ def _first_that_agrees(
         check = SelfCheck(path, reason, tokens, loss, plain.loss, loss_difference, gradient_difference)
         check.passed = not failed
         right = loss_difference <= loss_limit and gradient_difference <= gradient_limit
+
         waived = not right and loss_difference <= WAIVED * loss_limit and _experts_explain(policy, plain, gradient)
         if waived:
             reason = f"{reason}, which single tokens explain that go to other experts"
+
         if right or waived:
             right, check.layer_difference, words = _layers_agree(policy, reading, plain, gradient, loss)
             right = right and not (waived and check.layer_difference is None)  # nothing else has shown it to be right
             reason = check.reason = f"{reason}; {words}"
+
         if right:
-            return _faster(policy, reading, check, whole) if path == "flex" and kept is None else check
+            if path == "flex" and kept is None:
+                return _faster(policy, reading, check, whole)
+            return check
+
         failed = f"{reason} on the {path} path, which was given up; "
+
     _set_up(policy, "plain")
     return replace(check, path="plain", reason=failed.removesuffix("; "), passed=False)
 
@@ -201,6 +216,7 @@ def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
         return Plain(loss, gradient, (loss, gradient), batch)
     segments = segments_of(batch)
     few = build_batch(pick(segments, trees(segments)[:WIDE_ROWS]))
+
     why_not = why_not_widened(policy.model)
     if why_not:
         return Plain(loss, gradient, None, few, why_not)
@@ -215,6 +231,7 @@ def _layers_agree(
     are those of the fast path in the run's dtype."""
     if plain.wide is None:
         return True, None, f"not compared in float32: {plain.why_not}"
+
     if is_low(policy.model):
         try:
             with in_float32(policy.model):
@@ -223,10 +240,12 @@ def _layers_agree(
             if not policy.flat:
                 raise
             return True, None, f"not compared in float32: FlexAttention does not run so ({_first_line(error)})"
+
     apart = abs(loss - plain.wide[0]) / max(abs(plain.wide[0]), LEAST_LOSS)
     difference, layer = largest_difference(list(policy.trainable()), gradient, plain.wide[1])
     words = f"in float32 loss by {apart:.1e}, the gradient of a layer by at most {difference:.1e} ({layer}; allowed "
     words += f"{LOSS_LIMIT:.1g} and {LAYER_LIMIT:.1g})"
+
     return apart <= LOSS_LIMIT and difference <= LAYER_LIMIT, difference, words
 
 
@@ -238,7 +257,11 @@ def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...
     """Paths over packed rows, the one to try first at the front; the one that is kept alone. Raises ProofError where
     that cannot be taken."""
     if kept is not None:
-        refusal = fuse(policy.model) if kept == "fused" else None
+        if kept == "fused":
+            refusal = fuse(policy.model)
+        else:
+            refusal = None
+
         if refusal:
             raise _not_kept(kept, refusal)
         return (kept,)
@@ -246,7 +269,9 @@ def _candidates(policy: Policy, wanted: str, kept: str | None) -> tuple[str, ...
         return ("forest",)
     if flex_runs_on(policy.device):
         return ("flex", "forest")
-    return ("forest",) if fuse(policy.model) else ("fused", "forest")
+    if fuse(policy.model):
+        return ("forest",)
+    return ("fused", "forest")
 
 
 def _not_kept(kept: str | None, why: str) -> ProofError:

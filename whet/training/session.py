@@ -93,11 +93,13 @@ def open_session(
     keep_few_kernels()
     if recipe.quantise:
         bitsandbytes()  # its absence is told before the data is read
+
     method = find(recipe)
     refuse_unready(recipe, method)
     run.refuse_damaged_files()
     run.set_status("preparing")
     run.write_json("environment.json", environment())
+
     if gguf_base(recipe.base):
         observer.phase("unpacking the GGUF file")
     told = told_base(recipe.base)
@@ -109,13 +111,16 @@ def open_session(
     run.refuse_other_rows(source.ledger.rows_jsonl())
     run.write_json("ledger.json", source.ledger.summary() | run.accepted())
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
+
     for note in [*told, *walls(recipe, method), *source.notes, *told_accepted(run)]:
         observer.note(note)
     recipe, choices = method.settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
+
     if refuse is not None:
         refuse(recipe, source)
     session = Session(recipe, run, find, None, source.renderer, source)
+
     if not (run.folder / "recipe.resolved.yaml").exists():
         _resolve(session, config.hidden_size, choices, observer)
     return session
@@ -126,6 +131,7 @@ def refuse_unready(recipe: Recipe, method: Trains) -> None:
     this machine cannot do. Raises RecipeError, InputError."""
     refuse_no_tf32(recipe.tf32, device())
     method.check_early(recipe)
+
     if recipe.evaluate.wins:
         build_rewards(recipe.evaluate.wins)
     if is_function(recipe.evaluate.metric):
@@ -156,12 +162,18 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     recipe, run = session.recipe, session.run
     if recipe.dtype == "auto":
         observer.phase("measuring which dtype is faster here")
+
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(session, dtype, observer)
+
     session.recipe, choices = resolve(recipe, _facts(session, session.base, dtype))
     if recipe.dtype == "auto":
-        session.recipe.dtype = "bfloat16" if dtype == torch.bfloat16 else "float32"
+        if dtype == torch.bfloat16:
+            session.recipe.dtype = "bfloat16"
+        else:
+            session.recipe.dtype = "float32"
         choices.append(Choice("dtype", session.recipe.dtype, dtype_reason))
+
     run.write_json("choices.json", [dataclasses.asdict(choice) for choice in [*before, *choices]])
     run.write_recipe(session.recipe)
 
@@ -181,11 +193,17 @@ def with_context(recipe: Recipe, config: Any) -> Recipe:
     """The recipe with the lengths that the base allows filled in: the data cannot be cut without them."""
     recipe = recipe.model_copy(deep=True)
     context = context_of(config)
-    limit = context if getattr(config, "max_position_embeddings", None) else None
+
+    if getattr(config, "max_position_embeddings", None):
+        limit = context
+    else:
+        limit = None
+
     _refuse_longer("max_tokens", recipe.max_tokens, limit, recipe)
     recipe.max_tokens = recipe.max_tokens or context
     recipe.method = recipe.method.with_context(context)
     _refuse_longer("method.context", recipe.method.block_tokens, limit, recipe)
+
     return recipe
 
 
@@ -218,6 +236,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     install_forest(base.model)
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
+
     for note in told_adapter(base.model, recipe.adapter):
         observer.note(note)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
@@ -243,16 +262,20 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     progress = resumed(run, optimizer, recipe.steps, observer)
     learner.state, optimizer.turned = progress.state, progress.turned
     validator = _validator(session, policy, learner, progress, optimizer, observer)
+
     if progress.best_step < 0:
         observer.phase("validating the base")
         validator.measure(0)  # the base is checkpoint 0, and may win
+
     saver = Checkpointer(optimizer, run, progress, recipe.checkpoint_every, recipe.steps, check.path)
     observer.phase("training", validator.expected(progress.step))
     log = StepLog(run, observer, validator, learner.writes_answers)
+
     if not progress.stopped:
         with products_in_tf32(recipe.tf32):
             kept = keeping(learner, policy, replay, recipe.keep)
             progress.step = train_loop(kept, optimizer, recipe.steps, log, [validator, saver], progress.step)
+
     observer.phase("saving the best weights")
     load_best(run.checkpoint("best"), policy.trainable())
     policy.model.eval()
@@ -295,18 +318,25 @@ def _proved_path(session: Session, policy: Policy, first: Batch, reading: Readin
     """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks; of
     a run that is resumed, the way it took before. Raises ProofError where that cannot be taken."""
     recipe = session.recipe
-    wanted = "forest" if recipe.compile and recipe.attention == "auto" else recipe.attention
+    if recipe.compile and recipe.attention == "auto":
+        wanted = "forest"
+    else:
+        wanted = recipe.attention
+
     vocabulary = causal_lm(policy.model).config.get_text_config().vocab_size
     kept = path_of(session.run)
     check = self_check(policy, sample_of(first, vocabulary), wanted, reading, first, kept)
+
     if kept == "plain":  # it may have been taken because a faster one computed something else
         check = SelfCheck(**session.run.read_json("selfcheck.json", "path", "reason"))
     session.run.write_json("selfcheck.json", check.facts())
     observer.note(f"self-check: {check.path} path, {check.reason}")
+
     if recipe.tf32:
         observer.note(TF32_SAID)
     if recipe.compile:
         policy.compile_layers()
+
     if recipe.recompute:
         policy.recompute_layers()
     return check

@@ -31,4 +31,6 @@ class StepLog:
 
     @property
     def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds else 0.0
+        if self.seconds:
+            return self.tokens / self.seconds
+        return 0.0

@@ -27,6 +27,7 @@ def _best(probability_R: np.ndarray, positive_R: np.ndarray, both: bool = False)
     level = np.unique(probability_R)
     cuts = np.concatenate(([0.5], (level[1:] + level[:-1]) / 2))
     scores = [f1(probability_R >= cut, positive_R) for cut in cuts]
+
     if both:
         scores = [one + f1(probability_R < cut, ~positive_R) for one, cut in zip(scores, cuts, strict=True)]
     best = np.flatnonzero(np.array(scores) >= max(scores) - 1e-12)
@@ -36,4 +37,6 @@ def _best(probability_R: np.ndarray, positive_R: np.ndarray, both: bool = False)
 def f1(named_R: np.ndarray, there_R: np.ndarray) -> float:
     """2 hits / (named + there); 1 where there is nothing to name and nothing was named."""
     total = int(named_R.sum() + there_R.sum())
-    return 2 * int((named_R & there_R).sum()) / total if total else 1.0
+    if total:
+        return 2 * int((named_R & there_R).sum()) / total
+    return 1.0

@@ -48,11 +48,13 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
         dtype, _ = choose_dtype("auto", load_config(model).hidden_size, device())
         base = load_base(model, dtype, where=device())
         return ChatSession(base.model, base.tokenizer, Renderer(base.tokenizer), base.context)
+
     run = registry.find_run(model, run_root)
     facts = read_facts(run.model)
     if "head" in facts:
         what = "this model gives scores, not words"
         raise InputError(what, value=model, fix="use it with transformers: AutoModelForSequenceClassification")
+
     tokenizer = saved_tokenizer(run.model)
     renderer = Renderer(tokenizer, clock=datetime.fromisoformat(facts["clock"]))
     opened = open_trained(run, renderer=renderer, trust_remote_code=run.recipe.trust_remote_code, path="fused")

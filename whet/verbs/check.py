@@ -57,19 +57,30 @@ def check(
     run_root = run_root if out is None else out
     asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
     recipe = asked.model_copy(update={"drop_budget": 1.0})
+
     checks = all_checks(only, skip)
     if against and not any(isinstance(check, Contamination) for check in checks):
         what = f"nothing would be compared with these files: the check {Contamination.code} is left out"
         raise InputError(what, where="--against", value=list(against), fix="do not leave it out, or name no files")
+
     if fix is not None:
         refuse_target(Path(fix))
     refuse_before_data(recipe, method_of(recipe), run_root)
     recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
-    prepared = source if isinstance(source, Prepared) else None
+
+    if isinstance(source, Prepared):
+        prepared = source
+    else:
+        prepared = None
+
     kind = prepared.shape.kind if prepared else "text"
-    sizes = cluster_sizes(prepared.test_rows) if prepared else (1,) * ledger["held_out"]["test"]
+    if prepared:
+        sizes = cluster_sizes(prepared.test_rows)
+    else:
+        sizes = (1,) * ledger["held_out"]["test"]
+
     findings = found_in(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
@@ -83,6 +94,7 @@ def check(
         "notes": told_base(recipe.base) + walls(recipe, method_of(recipe)) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
+
     if fix is not None:
         result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
     observer.done()

@@ -43,6 +43,7 @@ def collect(
     sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
     refuse_unreadable_name(out)
     observer.phase("reading the prompts")
+
     if holds_rows(prompts):
         prompts = written(prompts, run_root, "prompts")
     read = read_prompts(str(prompts), system)
@@ -53,4 +54,5 @@ def collect(
     observer.phase("collecting answers", len(wanted))
     result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
     observer.done()
+
     return Result(result)

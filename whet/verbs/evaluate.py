@@ -36,20 +36,25 @@ def evaluate(
     found.refuse_changed_data()
     found.refuse_changed_files(found.recipe, accept_changed, measured_anew=True)
     refuse_unmeasurable(found.recipe)
+
     with found.at_work(), watched_by(observer):
         known = None if anew else recorded(found)
         if known is not None:
             observer.note(f"measured already, and nothing has changed since ({worded(AGAIN)})")
             if not (found.folder / "report.html").exists():
                 write_report(found)
+
             found.set_status("done")
             reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
             return RunResult(known, found.folder)
+
         session = open_session(found.recipe, found, method_of, observer)
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet
+
         result = evaluated(session, effort_so_far(found), observer)
         found.set_status("done")
         observer.done()
+
     reregister(found, result, observer)
     return RunResult(result, found.folder)

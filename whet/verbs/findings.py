@@ -29,6 +29,7 @@ def state_findings(session: Session, observer: Observer) -> None:
         every = source.shape.paired or source.shape.kind == "unpaired"
         if not every and len(source.ledger) > MANY_ROWS:
             return
+
         checks = all_checks() if every else leak_checks()
         for finding in found_in(session.recipe, source, checks, observer):
             observer.note(f"{finding.severity}: {finding.message} (whet check --explain {finding.code})")
@@ -61,6 +62,7 @@ def found_in(
         where_of=lambda row: ledger.entry(row).where,
         test_clusters=cluster_sizes(source.test_rows),
     )
+
     return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
 
 

@@ -31,12 +31,14 @@ def init(data: str | Path, out: Path | str | None = None, force: bool = False) -
     data = str(data)
     if Path(data).suffix.lower() in RECIPE_SUFFIXES:
         raise RecipeError("this is a recipe already", where=data, fix=f"run it: whet tune {data}")
+
     recipe = load_recipe(data)
     out = Path(out or Path(data).name.split(".")[0] + ".yaml")
     if out.suffix.lower() not in RECIPE_SUFFIXES:
         raise RecipeError("a recipe ends in .yaml or .yml", where="--out", value=str(out), fix=f"--out {out.stem}.yaml")
     if out.exists() and not force:
         raise RecipeError("this file exists", where=str(out), fix="add --force, or choose another --out")
+
     kind, described = look(recipe)
     text = recipe_text(data, out, kind, described)
     write_text(out, text)
@@ -67,10 +69,18 @@ def look(recipe: Recipe) -> tuple[str, str]:
 
 def recipe_text(data: str, out: Path, kind: str, described: str) -> str:
     """The recipe. Its comments are the descriptions in the schema, so that they can not drift apart."""
-    path = os.path.relpath(data, out.parent) if Path(data).exists() else data
+    if Path(data).exists():
+        path = os.path.relpath(data, out.parent)
+    else:
+        path = data
+
     first = dump_recipe(Recipe(data=path)).splitlines()[0]
     method = {"text": "pretrain", "preference": "dpo", "ranking": "dpo", "unpaired": "kto"}.get(kind, "sft")
-    adapter = "full" if method == "pretrain" else "lora"
+    if method == "pretrain":
+        adapter = "full"
+    else:
+        adapter = "lora"
+
     fields = Recipe.model_fields
 
     def line(key: str, value: str, comment: str | None = None) -> str:

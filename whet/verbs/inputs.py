@@ -34,6 +34,7 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
     if isinstance(data, Recipe) and not overrides:
         named_by_user(data)
         return data
+
     given = [Keyword(key, _as_file(key, value, run_root)) for key, value in overrides.items()]
     if isinstance(data, Recipe):
         source: Any = data.model_dump(mode="json", exclude_none=True)
@@ -48,6 +49,7 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
     else:
         fix = "give the path of data or of a recipe, a list of dictionaries, a table, or a Recipe"
         raise InputError(f"this is no data: it is of type {type(data).__name__}", where="data", value=data, fix=fix)
+
     return load_recipe(source, given)  # overrides are checked, too
 
 
@@ -78,4 +80,6 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, Path):
         return str(value)
-    return value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        return value.item()
+    return value

@@ -28,6 +28,7 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
     if not name.strip():
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
     found = registry.find_run(run, run_root)
+
     return Judging(people.sit_down(found.folder, name))
 
 

@@ -59,6 +59,7 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
+
         session = opened(run, observer, verdict=True)
         state_findings(session, observer)
         state_power(session, observer)
@@ -66,6 +67,7 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         result = evaluated(session, effort, observer)
         run.set_status("done")
         observer.done()
+
     return result, True
 
 
@@ -75,6 +77,7 @@ def opened(run: Run, observer: Observer, verdict: bool) -> Session:
         if verdict:
             refuse_unmeasurable(run.recipe)
         return open_session(run.recipe, run, method_of, observer, refuse_without_test if verdict else None)
+
     refuse_before_data(run.recipe, method_of(run.recipe), run.folder.parent)
     cache = run.folder.parent / CACHE
     refuse = partial(refuse_before_training, find=method_of, cache=cache, verdict=verdict)

@@ -78,8 +78,13 @@ def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> 
     if not found.model.is_dir():
         fix = "finish it: run the command that made it again"
         raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)
+
     evaluated = (found.folder / "evaluation.json").exists()
-    facts = registry.facts_of(found.read_json("evaluation.json")) if evaluated else {}
+    if evaluated:
+        facts = registry.facts_of(found.read_json("evaluation.json"))
+    else:
+        facts = {}
+
     version = registry.register(name, found, facts, run_root)
     return Result(name=name, version=version, run=found.name)
 

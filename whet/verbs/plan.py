@@ -35,14 +35,28 @@ def plan(
     `run_root`.
     """
     observer, run_root = observer or Silent(), run_root if out is None else out
-    run = Run.open(data, run_root) if isinstance(data, str | Path) and is_run(data, run_root) else None
+    if isinstance(data, str | Path) and is_run(data, run_root):
+        run = Run.open(data, run_root)
+    else:
+        run = None
+
     if run is not None and overrides:
         fix = "plan its data and recipe instead"
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
+
     if run is not None:
         run.refuse_changed_data()
-    recipe = run.recipe if run is not None else recipe_of(data, overrides, run_root)
-    seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line] if run is not None else []
+
+    if run is not None:
+        recipe = run.recipe
+    else:
+        recipe = recipe_of(data, overrides, run_root)
+
+    if run is not None:
+        seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line]
+    else:
+        seen = []
+
     refuse_before_data(recipe, method_of(recipe), run_root, base=find_public(recipe.base) is None)
     result = forecast(recipe, method_of, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
     observer.done()

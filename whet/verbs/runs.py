@@ -87,7 +87,11 @@ def show(run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     found = find_run(run, run_root)
     facts: dict[str, Any] = {"run": found.name, "status": found.status, "recipe": found.recipe}
     for name in FACTS:
-        facts[name] = found.read_json(f"{name}.json") if (found.folder / f"{name}.json").exists() else None
+        if (found.folder / f"{name}.json").exists():
+            facts[name] = found.read_json(f"{name}.json")
+        else:
+            facts[name] = None
+
     return Result(facts)
 
 
@@ -108,7 +112,9 @@ class Difference(Result):
 
     def table(self) -> Table | None:
         changed = [(key, *map(str, pair)) for key, pair in self["changed"].items()]
-        return (("key", *self["runs"]), changed) if changed else None
+        if changed:
+            return (("key", *self["runs"]), changed)
+        return None
 
 
 def _by_dotted_keys(run: Run) -> dict[str, Any]:
@@ -149,11 +155,17 @@ def prune(run_root: Path | str = DEFAULT_ROOT, days: float = 0.0, yes: bool = Fa
     """As RunList.prune; `given` are files of given rows that no run names."""
     found = sort_out(run_root, days)
     size = sum(one.bytes for one in found.going) + sum(path.stat().st_size for path in found.given)
+
     if yes:
         remove_runs([str(Path(run_root) / one.name) for one in found.going], run_root)
         for path in found.given:
             remove_file(path)
-    removed = [one.name for one in found.going] if yes else []
+
+    if yes:
+        removed = [one.name for one in found.going]
+    else:
+        removed = []
+
     return Pruned(removed=removed, would_go=found.going, kept=found.kept, given=found.given, bytes=size)
 
 
@@ -161,7 +173,10 @@ class Pruned(Result):
     """What went or would go, and what stays."""
 
     def title(self) -> str:
-        went = "removed" if self["removed"] else "would go"
+        if self["removed"]:
+            went = "removed"
+        else:
+            went = "would go"
         return f"prune: {count(len(self['would_go']), 'run')} {went}, {self['bytes'] / 1e6:,.1f} MB"
 
     def table(self) -> Table | None:

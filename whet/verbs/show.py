@@ -29,19 +29,22 @@ def show(
     recipe = recipe_of(data, overrides, run_root)
     if refused := recipe.method.why_not("show", recipe):
         raise InputError(refused.what, fix=refused.fix)
+
     source = prepared_of(gathered(recipe, run_root, Silent()))
     tokenizer = source.renderer.tokenizer
-    shown = [
-        {
-            "where": source.ledger.entry(segment.row).where,
-            "tokens": len(segment.ids),
-            "supervised": segment.supervised,
-            "pieces": coloured(segment, tokenizer),
-        }
-        | ({"answer": answer} if answer else {})
-        for answer, segment in first_paths(source.segments, rows)
-    ]
+    shown = []
+    for answer, segment in first_paths(source.segments, rows):
+        shown.append(
+            {
+                "where": source.ledger.entry(segment.row).where,
+                "tokens": len(segment.ids),
+                "supervised": segment.supervised,
+                "pieces": coloured(segment, tokenizer),
+            }
+            | ({"answer": answer} if answer else {})
+        )
     facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+
     return ShowResult(facts | {"notes": source.notes})
 
 

@@ -61,6 +61,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         scaled(session, observer)
         write_card(session.run)
         return effort_so_far(session.run)
+
     sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
     forget_peak(device())
     done = train(session, observer, [*sealed, *choosing_prompts(session)])
@@ -78,15 +79,18 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
         "peak_memory_of": device().type,
         "threads": torch.get_num_threads(),
     }
+
     if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
         effort["tampered"] = tampered
         observer.note(f"{count(tampered, 'answer')} written in training tampered with the tests; each scored 0")
+
     session.run.write_json("training.json", effort)
     session.base = None
     del done
     gc.collect()
     scaled(session, observer)
     write_card(session.run)
+
     return effort
 
 
@@ -110,6 +114,7 @@ def scaled(session: Session, observer: Observer) -> None:
         found = frontier_of(session, observer)
         scale = found["scale"]
         observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {found['why']}")
+
     if scale != 1.0:
         rescale(run.model, scale, session.recipe.trust_remote_code)
 
@@ -120,12 +125,14 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     if source.plain_text:
         fix = "compare whole runs: whet runs diff ONE OTHER"
         raise DataError("text has no answers that scales could be compared by", where=f"run {run.name}", fix=fix)
+
     observer.phase("measuring the way from base to tuned")
     opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
     found = measure_frontier(contest_between(session, opened, observer))
     found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
     run.write_json("frontier.json", found)
     write_text(run.folder / "frontier.svg", draw(found))
+
     return found
 
 
@@ -149,14 +156,17 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     observer.phase("opening base and tuned")
     measured, lines = method_of(recipe).measure(session, observer)
     run.write_lines("answers.jsonl", lines)
+
     if isinstance(source, Prepared):
         word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
         labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
         measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
+
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
     result = head(session) | measured | effort | own | as_its_base(recipe, effort)
+
     if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = of
     result["ship"] = ship.decide(result)
@@ -164,21 +174,29 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_json("evaluation.json", result)
     write_report(run)
     write_card(run)
+
     return run.read_json("evaluation.json")
 
 
 def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
     """`is_base` where no step was better than the start: what was saved then is the base."""
     started_as_base = not (recipe.method.has_head or recipe.method.random_start)
-    return {"is_base": True} if started_as_base and effort.get("stopped", {}).get("best_step") == 0 else {}
+    if started_as_base and effort.get("stopped", {}).get("best_step") == 0:
+        return {"is_base": True}
+    return {}
 
 
 def head(session: Session) -> dict[str, Any]:
     ledger = session.source.ledger.summary() | session.run.accepted()
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
+
     source = session.source
-    apart = {"apart": source.apart} if source.apart else {}
+    if source.apart:
+        apart = {"apart": source.apart}
+    else:
+        apart = {}
+
     return {
         "run": session.run.name,
         "model": session.recipe.base,
@@ -193,6 +211,7 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
     name = registry.name_for(run, root)
     version = registry.register(name, run, registry.facts_of(result), root)
+
     decided = ship.decide(result)
     if decided["answer"] == "yes":
         registry.promote(name, version, root)
@@ -210,6 +229,7 @@ def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: b
             continue
         in_use = registry.find_model(name, run.folder.parent).current == version
         said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
+
         if in_use and decided["answer"] != "yes":
             said += f", and it is in use. {decided['sentence']} Take it back: whet models roll-back {name}"
         elif not in_use and decided["answer"] == "yes":

@@ -73,22 +73,30 @@ def curve(
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
     refuse_other_scale(recipe.evaluate.metric, prepared_of(source).test_rows, "a learning curve is drawn over shares")
     whole = Run.create(Path(run_root), recipe, name)
+
     runs = []
     for share in sorted(SHARES, reverse=True):
         observer.note(f"training on {share:.3g} of the training rows")
-        part = whole if share == 1 else Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+        if share == 1:
+            part = whole
+        else:
+            part = Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+
         if part is not whole:
             share_verdicts(whole, part)
         result, fresh = finished(part, observer)
         runs.append((part, result))
+
         if part is whole and fresh:
             register(whole, result, Path(run_root), observer)
         if part is whole:
             refuse_other_scores(whole, result["metric"]["name"])
+
     facts = measure_curve(runs[::-1], clusters_of(source.test_rows), recipe.seed)
     whole.write_json("curve.json", facts)
     write_text(whole.folder / "curve.svg", svg(facts))
     write_report(whole)
+
     return CurveResult(facts | {"run": whole.name, "picture": str(whole.folder / "curve.svg")})
 
 
@@ -103,6 +111,7 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
     refuse_without_answers(found.recipe)
     read_facts(found.model)
     found.refuse_changed_data()
+
     with found.looked_into(), watched_by(observer):
         result = _failed_on_validation(open_session(found.recipe, found, method_of, observer), observer)
     observer.done()
@@ -114,11 +123,15 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     run, recipe, prepared = session.run, session.recipe, prepared_of(session.source)
     observer.phase("asking the tuned model")
     name, asked = method_of(recipe).validation_answers(session, observer)
-    trained = [turn for row in read_rows(recipe, prepared, ("trained",)) for turn in answers_of(row)]
+    trained = []
+    for row in read_rows(recipe, prepared, ("trained",)):
+        for turn in answers_of(row):
+            trained.append(turn)
     found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
     run.write_json("failures.json", result)
     write_text(run.folder / "collect.md", collection_list(result))
+
     return result
 
 
@@ -142,6 +155,7 @@ def compare(
     refuse_uncomparable(recipe)
     source = prepared_of(gathered(recipe, run_root, observer))
     refuse_too_late(recipe, source)
+
     if run is None:
         found = Run.create(run_root, recipe, name)
         if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
@@ -149,13 +163,16 @@ def compare(
     else:
         found = registry.find_run(run, run_root)
         refuse_other_recipe(recipe, found)
+
     finished_before = (found.folder / "evaluation.json").exists()
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, method_of, observer)
         result = compared(session, recipe.compare, observer)
         write_compare_report(found.folder / FOLDER)
+
         if not finished_before:
             found.set_status("done")
+
     observer.done()
     return CompareResult(result)
 
@@ -171,17 +188,24 @@ def frontier(
     found = registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_no_way(found.recipe, found.name)
+
     if prompts is not None and not prompts.strip():
         raise InputError("the name of the file is empty", where="prompts", fix="name a file of general prompts")
     if "scale" in read_facts(found.model):
         what, fix = "this run stands on the way already", "take the run that it was made from"
         raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
+
     found.refuse_changed_data()
     refuse_scale(found, "auto")
+
     with found.looked_into(), watched_by(observer):
         session = open_session(found.recipe, found, method_of, observer)
-        session.recipe.keep.prompts = session.recipe.keep.prompts if prompts is None else prompts
+        if prompts is None:
+            session.recipe.keep.prompts = session.recipe.keep.prompts
+        else:
+            session.recipe.keep.prompts = prompts
         result = frontier_of(session, observer)
+
     observer.done()
     return FrontierResult(result)
 
@@ -201,14 +225,17 @@ def take(
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
     found = registry.find_run(run, run_root)
     refuse_no_way(found.recipe, found.name)
+
     if not 0 < scale <= 1:
         fix = "give a number above 0, which is the base itself, and at most 1, which is the model as it was trained"
         raise InputError("there is no such point between base and tuned", where="scale", value=scale, fix=fix)
+
     read_facts(found.model)
     found.refuse_changed_data()
     recipe = found.asked.model_copy(deep=True)
     recipe.keep.scale = scale
     refuse_scale(found, scale)
+
     made = Run.create(run_root, recipe)
     with made.at_work():
         copy_at_scale(found, made, scale)
@@ -226,20 +253,25 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
     """
     observer = observer or Silent()
     trained, below = registry.find_run(str(result["run"]), run_root), 1.0
+
     tries = [_tried(result, 1.0)]
     while _forgot(result) and len(tries) <= TRIES:
         if why := _no_second_try(trained):
             observer.note(f"no second try: {why}")
             break
+
         with trained.looked_into():
             found = nearer_of(open_session(trained.recipe, trained, method_of, observer), below, observer)
+
         if found["scale"] is None:
             observer.note(f"no second try: {found['why']}")
             break
+
         below = float(found["scale"])
         observer.note(f"second try, {below:g} of the way from base to tuned: {found['why']}")
         result = take(trained, below, run_root, observer)
         tries.append(_tried(result, below))
+
     return RunResult(result | {"tries": tries}, result.folder)
 
 

@@ -32,4 +32,5 @@ def train(
         effort = trained(session, observer)
         run.set_status("done")
         observer.done()
+
     return RunResult(head(session) | effort, run.folder)

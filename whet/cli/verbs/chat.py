@@ -52,6 +52,7 @@ def chat(
     """
     if json_ and prompt is None:
         raise InputError("--json needs --prompt: a conversation has no single result", fix="add --prompt TEXT")
+
     refuse_idle(temperature, {"--top-p": top_p, "--top-k": top_k, "--seed": seed})
     text = read_system(system)
     from whet.cli.requested_recipe import refuse_missing_model
@@ -61,10 +62,15 @@ def chat(
         from whet import api
         from whet.generation.engine import Sampling
 
-    seed = randrange(1 << 31) if seed is None else seed
+    if seed is None:
+        seed = randrange(1 << 31)
+    else:
+        seed = seed
+
     drawn = Sampling(max_tokens, temperature, 1.0 if top_p is None else top_p, seed, top_k=top_k)
     session = api.chat(model, run_root=runs)
     messages: list[dict[str, Any]] = [{"role": "system", "content": text}] if text else []
+
     if prompt is not None:
         answer = reply(session, messages, prompt, drawn, quiet=json_)
         if json_:
@@ -72,6 +78,7 @@ def chat(
 
             Screen(True).finish({"model": model, "prompt": prompt, "answer": answer})
         return
+
     converse(session, messages, drawn)
 
 
@@ -113,6 +120,7 @@ def reply(session: ChatSession, messages: list[dict[str, Any]], text: str, drawn
         answer += piece
         if not quiet:
             print(without_hidden(piece), end="", flush=True)
+
     if not quiet:
         print()
     messages.append({"role": "assistant", "content": answer})

@@ -66,6 +66,7 @@ def check(
         result = examined(data, set_ or [], fix=fix, run_root=runs, **chosen)
         show(screen, result)
         screen.finish(result)
+
         if result["refused"] and fix is None:
             raise typer.Exit(REFUSED)
 
@@ -100,21 +101,27 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     screen.say(count(result["rows"], f"{result['kind']} row"), style="bold")
     screen.show(render.ledger(result["ledger"]))
     screen.say("")
+
     if result["refused"]:
         screen.say(f"error  whet tune will refuse this data: {refusal(result['refused'])}", style=STYLES["error"])
         screen.say(f"  fix: {result['refused']['fix']}")
+
     for finding in result["findings"]:
         screen.say(f"{finding['severity']}  {finding['code']}: {finding['message']}", style=STYLES[finding["severity"]])
         screen.say(f"  fix: {remedy(finding, result.get('fixed'))}  (whet check --explain {finding['code']})")
+
     if not result["findings"] and not result["refused"]:
         screen.say("No check found anything.", style="green")
+
     for benchmark in result["against"]:
         if not benchmark["held"]:
             screen.say(compared(benchmark))
+
     if "test-power" not in {finding["code"] for finding in result["findings"]}:
         screen.say(f"{result['power']['sentence']}.")
     for line in [*told_provable(result["power"].get("goal", [])), *result["notes"]]:
         screen.say(line)
+
     screen.say(more_rows(result["curve"]))
     if "fixed" in result:
         for line in repaired(result["fixed"]):
@@ -123,7 +130,9 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
 def refusal(refused: dict[str, str]) -> str:
     """With its place, as the error itself has it."""
-    return f"{refused['where']}: {refused['what']}" if refused["where"] else refused["what"]
+    if refused["where"]:
+        return f"{refused['where']}: {refused['what']}"
+    return refused["what"]
 
 
 def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:
@@ -151,4 +160,6 @@ def repaired(facts: dict[str, Any]) -> list[str]:
     lines = [f"{facts['out']}: {facts['rows_out']:,} of {facts['rows_in']:,} rows; every change is in {facts['diff']}"]
     lines += [f"  mended    {code}: {count(rows, 'row')}" for code, rows in facts["mended"].items()]
     lines += [f"  left out  {code}: {count(rows, 'row')}" for code, rows in facts["left_out"].items()]
-    return lines if len(lines) > 1 else [*lines, "  nothing could be repaired: the rows are as they were"]
+    if len(lines) > 1:
+        return lines
+    return [*lines, "  nothing could be repaired: the rows are as they were"]

@@ -44,6 +44,7 @@ def collect(
         from whet.cli.requested_recipe import refuse_missing_model
 
         refuse_missing_model(teacher, runs)
+
     with kept():
         from whet import api
     from whet.cli.progress import observer
@@ -51,6 +52,7 @@ def collect(
 
     screen = Screen(json_)
     watch = observer()
+
     try:
         result = api.collect(
             prompts, teacher, out, model=model, system=text, samples=samples, temperature=temperature,
@@ -59,6 +61,7 @@ def collect(
         )  # fmt: skip
     finally:
         watch.done()
+
     say(screen, result)
     screen.finish(result)
 
@@ -77,15 +80,22 @@ def read_system(system: str | None) -> str | None:
 def say(screen: Any, result: dict[str, Any]) -> None:
     """What came of it, in a few lines."""
     usage = result["usage"]
-    cost = f", {result['usd']:.2f} dollars" if result["usd"] is not None else ""
+    if result["usd"] is not None:
+        cost = f", {result['usd']:.2f} dollars"
+    else:
+        cost = ""
+
     screen.say(f"{count(result['rows'], 'row')} in {result['out']}, {result['new']:,} of them new")
     read = count(usage["prompt_tokens"], "token")
     screen.say(f"{read} read and {usage['answer_tokens']:,} written in all{cost}", "dim")
+
     if result["left_out"]:
         place = f"{result['out']}.left-out.jsonl"
         screen.say(f"{count(result['left_out'], 'answer')} empty or cut off, kept in {place}")
+
     if result["wrong_answers"]:
         screen.say(f"{count(result['wrong_answers'], 'answer')} in another form, not kept")
+
     if result["stopped"]:
         screen.say(f"Stopped by {result['stopped']}; {result['missing']:,} of {result['requests']:,} are missing")
     elif result["missing"]:

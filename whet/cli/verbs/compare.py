@@ -55,6 +55,7 @@ def compare(
     recipe = asked_recipe(data, set_)
     watch = observer()
     watch.phase(STARTING)
+
     try:
         with kept():
             from whet import api
@@ -62,8 +63,10 @@ def compare(
         result = api.compare(recipe, run=run, run_root=runs, name=name, observer=watch)
     finally:
         watch.done()
+
     show(screen, result)
     screen.finish(result)
+
     if gate and not opens(result):
         raise typer.Exit(NOT_BETTER)
 
@@ -83,12 +86,17 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     from whet.reports.comparison import caution, headline, notes
 
     verdict, warning = result["verdict"], caution(result)
-    style = "yellow" if verdict["arm"] is None or warning else "green"
+    if verdict["arm"] is None or warning:
+        style = "yellow"
+    else:
+        style = "green"
+
     body = Text("\n\n".join(filter(None, [verdict["sentence"], warning])))
     title = Text(headline(verdict), style=f"bold {style}")
     screen.show(table_of(result))
     screen.say("")
     screen.show(Panel(body, title=title, title_align="left", border_style=style, padding=(1, 2)))
+
     for note in notes(result):
         screen.say(note, style="dim")
     screen.say(f"Report: {result['report']}")
@@ -102,17 +110,19 @@ def table_of(result: dict[str, Any]) -> Any:
 
     verdict, scale = result["verdict"], result["scale"]
     chosen = verdict["arm"] or verdict["meanwhile"]
-    rows = [
-        (
-            ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
-            told_score(arm["score"], scale),
-            told_range(arm["low"], arm["high"], scale),
-            round(arm["prompt_tokens"]),
-            round(arm["answer_tokens"]),
-            seconds(arm["seconds_per_answer"]),
-            None if arm["cost"] is None else dollars(arm["cost"]),
+    rows = []
+    for arm in result["arms"]:
+        rows.append(
+            (
+                ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
+                told_score(arm["score"], scale),
+                told_range(arm["low"], arm["high"], scale),
+                round(arm["prompt_tokens"]),
+                round(arm["answer_tokens"]),
+                seconds(arm["seconds_per_answer"]),
+                None if arm["cost"] is None else dollars(arm["cost"]),
+            )
         )
-        for arm in result["arms"]
-    ]
     columns = ["  arm", f"#{result['metric']['name']}", "#95%", "#prompt", "#answer", "#time each", "#per 1,000"]
+
     return render.table(columns, rows, title=f"{count(result['arms'][0]['rows'], 'test row')}; tokens are means")

@@ -28,9 +28,11 @@ def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns
         facts = api.curve(recipe, run_root=runs, name=name, observer=watch)
     finally:
         watch.done()
+
     rows = [(f"{p['rows']:,}", *_percent(p), p["run"]) for p in facts["points"]]
     if facts["next"]:
         rows.append((f"{facts['next']['rows']:,}", *_percent(facts["next"]), "forecast"))
+
     screen.show(table(["#training rows", f"#{facts['metric']['name']}", "95% interval", "run"], rows))
     screen.say(facts["sentence"], style="bold")
     screen.say(f"Picture: {facts['picture']}")

@@ -49,9 +49,16 @@ def samples(screen: Screen, path: Path) -> None:
     from whet.store.reading import read_lines
 
     for answer in read_lines(path)[:2]:
-        prompt = answer["prompt"] if isinstance(answer["prompt"], str) else answer["prompt"][-1]["content"]
+        if isinstance(answer["prompt"], str):
+            prompt = answer["prompt"]
+        else:
+            prompt = answer["prompt"][-1]["content"]
+
         screen.say(f"\n{prompt}", style="bold")
         for who in ("base", "tuned"):
             words = " ".join(str(answer[who]).split())
-            shown = words if len(words) <= 160 else words[:160] + "..."
+            if len(words) <= 160:
+                shown = words
+            else:
+                shown = words[:160] + "..."
             screen.say(f"  {who:<6}{shown}", style="dim" if who == "base" else "green")

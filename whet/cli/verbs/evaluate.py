@@ -35,6 +35,7 @@ def evaluate(
     found = find_run(run, runs)
     watch = observer()
     watch.phase(STARTING)
+
     try:
         with kept():
             from whet import api
@@ -42,5 +43,6 @@ def evaluate(
         result = api.evaluate(found, observer=watch, accept_changed=accept_changed, anew=anew)
     finally:
         watch.done()
+
     show_result(screen, result)
     end(screen, result, gate)

@@ -24,12 +24,15 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
     screen = Screen(json_)
     found = find_run(run, runs)
     watch = observer()
+
     try:
         result = api.failures(found, observer=watch)
     finally:
         watch.done()
+
     screen.say(headline(result), style="bold")
     for kind in result["kinds"]:
         screen.say(f"  {kind['sentence']}")
+
     screen.say(f"rows and their neighbours: {result['list']}")
     screen.finish(result)

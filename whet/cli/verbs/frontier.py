@@ -40,6 +40,7 @@ def frontier(
     if take is not None and prompts is not None:
         fix = "leave one of them out"
         raise InputError("--prompts is for measuring the way, and --take measures on the test rows", fix=fix)
+
     screen, watch = Screen(json_), observer()
     try:
         if take is None:
@@ -48,12 +49,14 @@ def frontier(
             result = api.take(run, take, run_root=runs, observer=watch)
     finally:
         watch.done()
+
     if take is None:
         show(screen, result, run)
     else:
         from whet.cli import render
 
         render.result(screen, result)
+
     screen.finish(result)
 
 
@@ -70,10 +73,12 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
         task, general = (interval(point[key]) for key in ("task", "general"))
         style = "bold green" if chosen else ""
         rows.append([Text(cell, style=style) for cell in (f"{point['scale']:g}", task, general, "<" if chosen else "")])
+
     columns = ["#scale", f"#task ({told_metric(found['metric']['name'])})", "#general", ""]
     title = f"{count(found['rows'], 'validation row')}, {found['general_rows']} {found['general']}"
     screen.show(table(columns, rows, title=title))
     screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")
+
     if found["scale"] == 0:
         screen.say("That is the base: there is nothing to release.")
     elif found["scale"] == 1:

@@ -41,17 +41,21 @@ def judge(
     total, name = len(sitting), sitting.who
     pairs = count(total, "pair")
     screen.say(f"{pairs} to judge as {name}; {HELP}" if total else f"{name} has judged every pair of this run")
+
     done = 0
     for done, (question, choice) in enumerate(judged(screen, sitting), start=1):
         sitting.keep(question, choice)
         screen.say(f"{done} of {total}: {choice}", style="dim")
+
     if left := total - done:
         screen.say(f"{count(left, 'pair')} {are(left)} left; the same command goes on")
     result = sitting.result()
     screen.say(result["statement"])
+
     if result["choices"]["decided"]:
         screen.say(f"The decided ones are preference rows: whet tune {result['preferences']}", style="dim")
         screen.say("They are this run's test rows: do not judge a model that learned them by that test.", style="dim")
+
     screen.finish(result)
 
 
@@ -91,6 +95,7 @@ def pressed() -> Iterator[str]:
             if line.strip():
                 yield line.strip()[:1].lower()
         return
+
     while True:
         key = one_key()
         yield ARROWS.get(key, key.lower())

@@ -41,6 +41,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     found = named(runs)
     if not found:
         screen.say(f"no named models in {runs}/ yet; name one with: whet models register NAME RUN")
+
     head, rows = found.table()
     if rows:
         screen.show(render.table(["#version" if name == "version" else name for name in head], rows))

@@ -57,7 +57,11 @@ def plan(
     from whet.store.registry import is_run
 
     screen = Screen(json_)
-    recipe = data if is_run(data) and not set_ else asked_recipe(data, set_, planned=True)
+    if is_run(data) and not set_:
+        recipe = data
+    else:
+        recipe = asked_recipe(data, set_, planned=True)
+
     with kept():
         from whet import api
 
@@ -66,6 +70,7 @@ def plan(
         result = api.plan(recipe, memory=memory, gpu=gpu, calibrate=calibrate, observer=watch)
     finally:
         watch.done()
+
     show(screen, result)
     screen.finish(result)
 
@@ -80,13 +85,20 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     rows = [(f"{memory[key] / 1e9:.2f} GB", words) for key, words in CAUSES.items() if memory[key]]
     rows.append((f"{memory['total'] / 1e9:.2f} GB", f"at most, reached at {result['moment']}"))
     screen.show(table(["#memory", "for"], rows))
-    fits = "fits" if result["fits"] else "does not fit"
+
+    if result["fits"]:
+        fits = "fits"
+    else:
+        fits = "does not fit"
+
     style = "green" if result["fits"] else "red"
     screen.say(f"It {fits} in {result['available'] / 1e9:.1f} GB (a tenth is kept free).", style=style)
+
     if result["time"] is not None:
         show_time(screen, result)
     if result["suggestion"] and not result["fits"]:
         screen.say(result["suggestion"]["sentence"])
+
     for note in result["notes"]:
         screen.say(f"Note: {note}", style="dim")
 
@@ -98,6 +110,7 @@ def show_time(screen: Screen, result: dict[str, Any]) -> None:
     time, settings, seen = result["time"], result["settings"], result["measured_steps"]
     screen.show(table(["#time", "for"], [(duration(time[key]), words) for key, words in PARTS.items() if time[key]]))
     steps = f"{count(settings['steps'], 'step')} of {settings['batch_tokens']:,} tokens"
+
     if seen:
         screen.say(
             f"About {duration(time['total'])} in all for {steps}, at the pace of {count(seen, 'step')} made so far."

@@ -40,12 +40,15 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     found = made(runs)
     if not found:
         screen.say(f"no runs in {runs}/ yet; make one with: whet tune DATA")
+
     head, rows = found.table()
     coloured = [
         (name, Text(status, style=render.STATUS_STYLE.get(status, "")), *cells) for name, status, *cells in rows
     ]
+
     if rows:
         screen.show(render.table([f"#{name}" if name in ("base", "tuned") else name for name in head], coloured))
+
     for run in found:
         if run.problem:
             screen.say(f"{run.name}: {run.problem}", style="red")
@@ -68,9 +71,11 @@ def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
     facts = show(found)
     screen.say(f"{found.name}  {found.status}  {found.folder}", style="bold")
     screen.say(dump_recipe(found.recipe))
+
     if facts["choices"]:
         screen.show(render.choices(facts["choices"]))
         screen.say("")
+
     render.result(screen, facts["evaluation"] or {"ledger": facts["ledger"]})
     screen.finish(facts)
 
@@ -95,6 +100,7 @@ def diff(
         screen.show(render.table(["key", run, other], [(key, *pair) for key, pair in found["changed"].items()]))
     else:
         screen.say("the two runs do not differ in recipe, environment or scores")
+
     screen.finish(found)
 
 
@@ -144,13 +150,20 @@ def prune(
 
     screen = render.Screen(json_)
     done = prune(runs, days, yes)
+
     going, given = done["would_go"], done["given"]
     if going:
         rows = [(one.name, one.status, f"{one.days:.0f}", f"{one.bytes / 1e6:,.1f} MB") for one in going]
         screen.show(render.table(["would go", "status", "#days old", "#size"], rows))
+
     if done["kept"]:
         screen.show(render.table(["stays", "why"], list(done["kept"].items())))
-    loose = f", and {count(len(given), 'file')} of given rows that no run names" if given else ""
+
+    if given:
+        loose = f", and {count(len(given), 'file')} of given rows that no run names"
+    else:
+        loose = ""
+
     size = f"{done['bytes'] / 1e6:,.1f} MB"
     if not going and not given:
         screen.say("nothing to remove")
@@ -158,4 +171,5 @@ def prune(
         screen.say(f"removed {count(len(going), 'run')}{loose}: {size}")
     else:
         screen.say(f"nothing was removed; --yes removes {count(len(going), 'run')}{loose}: {size}")
+
     screen.finish(done)

@@ -32,16 +32,24 @@ def show(
     screen = render.Screen(json_)
     view = api.prepare_view(recipe, rows=rows)
     screen.say(f"{view['kind']} rows, rendered for {view['model']}", style="bold")
+
     for row in view["rows"]:
         share = 100 * row["supervised"] / max(1, row["tokens"])
         learned = f"{row['supervised']} of {row['tokens']} tokens are learned ({share:.0f}%)"
-        answer = f"  {row['answer']}:" if row.get("answer") else ""
+
+        if row.get("answer"):
+            answer = f"  {row['answer']}:"
+        else:
+            answer = ""
+
         screen.say(f"\n{row['where']}{answer}  {learned}", style="cyan")
         colour = screen.console.is_terminal and not screen.console.no_color
         screen.show(render.pieces(row["pieces"])) if colour else screen.say(render.marked(row["pieces"]))
+
     colour = screen.console.is_terminal and not screen.console.no_color
     screen.say("\ngreen: learned   dim: read only" if colour else "\n«...»: learned   the rest: read only", style="dim")
     screen.show(render.ledger(view["ledger"]))
+
     for note in view["notes"]:
         screen.say(note)
     screen.finish(view)

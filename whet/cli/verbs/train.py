@@ -29,6 +29,7 @@ def train(
     recipe = asked_recipe(data, set_)
     watch = observer()
     watch.phase(STARTING)
+
     try:
         with kept():
             from whet import api
@@ -36,6 +37,7 @@ def train(
         result = api.train(recipe, run_root=runs, name=name, observer=watch, accept_changed=accept_changed)
     finally:
         watch.done()
+
     show_run(screen, runs / str(result["run"]), result)
     screen.say(f"Measure it: whet eval {result['run']}")
     screen.finish(result)

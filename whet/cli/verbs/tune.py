@@ -57,6 +57,7 @@ def run_tune(
 
     watch = observer()
     watch.phase(STARTING)
+
     try:
         with kept():
             from whet import api
@@ -71,6 +72,7 @@ def run_tune(
         )
     finally:
         watch.done()
+
     show_run(screen, runs / str(result["run"]), result)
     return result
 
@@ -84,6 +86,7 @@ def show_run(screen: Screen, folder: Path, result: dict[str, Any]) -> None:
     if chosen := run.choices():
         screen.show(render.choices(chosen))
         screen.say("")
+
     render.result(screen, result)
     screen.say(f"Run: {folder}")
 

@@ -26,22 +26,33 @@ def build_batch(segments: Sequence[Segment]) -> Batch:
     source: list[int] = []
     target: list[int] = []
     weight: list[float] = []
+
     segment_of: list[int] = []
     for number, segment in enumerate(segments):
         _check(number, segment)
         start, parent = len(ids), segment.parent
-        first_position = 0 if parent is None else ends[parent]
-        before = -1 if parent is None else starts[parent] + len(segments[parent].ids) - 1
+        if parent is None:
+            first_position = 0
+        else:
+            first_position = ends[parent]
+
+        if parent is None:
+            before = -1
+        else:
+            before = starts[parent] + len(segments[parent].ids) - 1
+
         starts.append(start)
         ends.append(first_position + len(segment.ids))
         ids.extend(segment.ids)
         positions.extend(range(first_position, ends[-1]))
+
         for offset, value in enumerate(segment.weights):
             if value:
                 source.append(start + offset - 1 if offset else before)
                 target.append(segment.ids[offset])
                 weight.append(value)
                 segment_of.append(number)
+
     return Batch(
         ids_T=torch.tensor(ids, dtype=torch.long),
         positions_T=torch.tensor(positions, dtype=torch.long),
@@ -64,6 +75,7 @@ def segments_of(batch: Batch) -> list[Segment]:
     for source, weight, number in zip(*supervised, strict=True):
         offset = source + 1 - batch.starts[number]
         weights[number][offset if 0 < offset < batch.lengths[number] else 0] = weight  # else: the parent predicts it
+
     ids = batch.ids_T.tolist()
     return [
         Segment(ids[start : start + length], weights[number], batch.rows[number], batch.parents[number])
@@ -98,11 +110,16 @@ def pick(segments: Sequence[Segment], groups: Sequence[Sequence[int]]) -> list[S
     """The segments of the given trees as one new list, with parents renumbered to it."""
     chosen = [number for group in groups for number in group]
     place = {number: new for new, number in enumerate(chosen)}
+
     picked = []
     for number in chosen:
         old = segments[number]
-        parent = None if old.parent is None else place[old.parent]
+        if old.parent is None:
+            parent = None
+        else:
+            parent = place[old.parent]
         picked.append(Segment(ids=old.ids, weights=old.weights, row=old.row, parent=parent, mark=old.mark))
+
     return picked
 
 

@@ -30,6 +30,7 @@ def plan_epoch(lengths: Sequence[int] | np.ndarray, batch_tokens: int, seed: int
     alone = [long[at : at + 1] for at in range(len(long))]
     shared = order[length_R[order] < batch_tokens]
     steps = alone + _cut_evenly(shared, length_R[shared], batch_tokens)
+
     return [steps[number] for number in rng.permutation(len(steps))]
 
 
@@ -40,10 +41,12 @@ def _cut_evenly(rows: np.ndarray, length_R: np.ndarray, batch_tokens: int) -> li
     count = -(-total // batch_tokens)
     middle_R = np.cumsum(length_R) - length_R / 2
     wanted = np.searchsorted(middle_R, np.arange(1, count) * total / count)
+
     cuts = [0]
     for number, cut in enumerate(wanted, start=1):  # at least one row each; count <= rows, as each row is shorter
         cuts.append(int(min(max(cut, cuts[-1] + 1), len(rows) - (count - number))))
     cuts.append(len(rows))
+
     return [rows[low:high] for low, high in zip(cuts, cuts[1:], strict=False)]
 
 
@@ -56,8 +59,10 @@ def fill(order: Iterable[int], lengths: Sequence[int] | np.ndarray, budget: int)
         if not runs or length > room:
             runs.append([])
             room = budget
+
         runs[-1].append(item)
         room -= length
+
     return runs
 
 
@@ -71,6 +76,7 @@ class Forest:
         self._order_S: np.ndarray | None = None
         self.lengths = length_S
         """Tokens of each tree."""
+
         if (parent_S >= 0).any():
             root_S = np.where(parent_S < 0, np.arange(len(parent_S)), parent_S)
             while (root_S != (higher_S := root_S[root_S])).any():
@@ -83,7 +89,9 @@ class Forest:
         """The batch of these trees."""
         members = [self._members(tree) for tree in trees]
         batch = build_batch(pick(self._segments, members))
-        return replace(batch, weight=float(len(members))) if self._per_tree else batch
+        if self._per_tree:
+            return replace(batch, weight=float(len(members)))
+        return batch
 
     def longest_first(self, trees: np.ndarray) -> list[int]:
         """Trees by length, ties by number."""
@@ -92,7 +100,10 @@ class Forest:
     def _members(self, tree: int) -> list[int]:
         if self._order_S is None:
             return [tree]
-        end = self._begin_G[tree + 1] if tree + 1 < len(self._begin_G) else len(self._order_S)
+        if tree + 1 < len(self._begin_G):
+            end = self._begin_G[tree + 1]
+        else:
+            end = len(self._order_S)
         return self._order_S[self._begin_G[tree] : end].tolist()
 
 
@@ -121,13 +132,16 @@ class Loader:
         """The longest rows together, and shorter ones while there is room: what takes most memory in any epoch."""
         lengths = self.forest.lengths
         order = self.forest.longest_first(np.arange(len(lengths)))
+
         room, chosen = min(self.micro_batch_tokens, self.batch_tokens + int(lengths[order[0]])), []
         for tree in order:
             if not chosen or lengths[tree] <= room:
                 chosen.append(tree)
                 room -= int(lengths[tree])
+
             if room < 2:
                 break
+
         return self.forest.batch(chosen)
 
     def step(self, step: int) -> list[Batch]:

@@ -46,6 +46,7 @@ class PromptLoader:
             if chosen and room < 0:
                 break
             chosen.append(Segment(prompt.ids, [0.0] + [1.0] * (len(prompt.ids) - 1), prompt.row))
+
         return [build_batch(chosen)]
 
     def largest(self) -> Batch:

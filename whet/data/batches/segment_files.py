@@ -47,7 +47,12 @@ def pack(segments: Sequence[Segment]) -> Packed:
     ids_T = np.array([token for segment in segments for token in segment.ids], dtype=np.int32)
     weight_T = np.array([weight for segment in segments for weight in segment.weights], dtype=np.float64)
     begin_S = np.cumsum(length_S) - length_S
-    opens_T = np.r_[True, weight_T[1:] != weight_T[:-1]] if len(weight_T) else np.zeros(0, dtype=bool)
+
+    if len(weight_T):
+        opens_T = np.r_[True, weight_T[1:] != weight_T[:-1]]
+    else:
+        opens_T = np.zeros(0, dtype=bool)
+
     opens_T[begin_S] = True
     begin = np.flatnonzero(opens_T)
     end = np.append(begin[1:], len(weight_T))
@@ -56,6 +61,7 @@ def pack(segments: Sequence[Segment]) -> Packed:
     owner = np.searchsorted(begin_S, begin, side="right") - 1
     run = np.empty(len(begin), dtype=RUN)
     run["begin"], run["end"], run["weight"] = begin - begin_S[owner], end - begin_S[owner], weight_T[begin]
+
     return Packed(
         ids_T,
         length_S,
@@ -89,6 +95,7 @@ class SegmentWriter:
         for name, array in ((IDS, packed.ids_T), (RUNS, packed.run)):
             with storing(self._folder / name), (self._folder / name).open("ab") as file:
                 file.write(array.tobytes())
+
         parent_S = np.where(packed.parent_S < 0, -1, packed.parent_S + self._count)
         added = (packed.length_S, packed.row_S, parent_S, packed.runs_S, packed.supervised_S, packed.mark_S)
         for name, array in zip(SEGMENT_COLUMNS, added, strict=True):
@@ -127,6 +134,7 @@ class SegmentFile:
         parent = int(self.parent_S[number])
         row = int(self.row_S[number])
         mark = int(self.mark_S[number])
+
         return Segment(self._ids_T[begin:end].tolist(), weights, row, None if parent < 0 else parent, mark)
 
 
@@ -199,4 +207,6 @@ def layout(segments: Sequence[Segment]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mapped(path: Path, dtype: np.dtype, count: int) -> np.ndarray:
-    return np.memmap(path, dtype=dtype, mode="r", shape=(count,)) if count else np.zeros(0, dtype=dtype)
+    if count:
+        return np.memmap(path, dtype=dtype, mode="r", shape=(count,))
+    return np.zeros(0, dtype=dtype)

@@ -36,6 +36,7 @@ def fold(batch: Batch) -> Batch:
     members = trees_of(batch.parents)
     paths = [ids[batch.starts[tree[0]] :][: batch.lengths[tree[0]]] for tree in members]
     sizes = [sum(batch.lengths[segment] for segment in tree) for tree in members]
+
     groups = _groups(paths, sizes)
     if not any(shared for _, shared in groups):
         return batch
@@ -46,16 +47,19 @@ def _groups(roots: list[list[int]], sizes: Sequence[int]) -> list[tuple[list[int
     """Trees that are put together, each with the number of tokens that they share; 0 where nothing is saved."""
     order = sorted(range(len(roots)), key=lambda tree: (roots[tree], tree))  # the longest beginnings side by side
     found: list[tuple[list[int], int]] = []
+
     group, shared = [order[0]], len(roots[order[0]]) - 1
     for tree in order[1:]:
         common = min(shared, _common(roots[group[0]], roots[tree]))
         size = common + sum(sizes[one] - common for one in [*group, tree])
+
         alike = common >= LEAST_SHARED and (len(group) == 1 or common >= KEPT_SHARED * shared)
         if alike and size <= max(LONGEST, TIMES_SHARED * common):
             group, shared = [*group, tree], common
         else:
             found.append((group, shared))
             group, shared = [tree], len(roots[tree]) - 1
+
     found.append((group, shared))
     return [(group, shared if _saves(group, shared, sizes) else 0) for group, shared in found]
 
@@ -90,13 +94,22 @@ def _laid_out(batch: Batch, groups: list[tuple[list[list[int]], int]]) -> Batch:
 
     for trees, shared in groups:
         first = trees[0][0]
-        root = add(batch.starts[first], shared, None, batch.rows[first]) if shared else None
+        if shared:
+            root = add(batch.starts[first], shared, None, batch.rows[first])
+        else:
+            root = None
+
         for segment in [segment for tree in trees for segment in tree]:
             start, above = batch.starts[segment], batch.parents[segment]
             cut = shared if above is None else 0
             place_T[start : start + cut] = place_T[batch.starts[first] :][:cut]
-            parent = root if above is None else number_of[above]
+
+            if above is None:
+                parent = root
+            else:
+                parent = number_of[above]
             number_of[segment] = add(start + cut, batch.lengths[segment] - cut, parent, batch.rows[segment])
+
     index_T = torch.tensor(index, dtype=torch.long)
     numbers_S = torch.tensor([number_of[segment] for segment in range(len(batch.lengths))], dtype=torch.long)
     return replace(

@@ -42,13 +42,16 @@ def front_of(renderer: Renderer, prompt: str) -> Front:
     except RowRefused as refusal:
         what = f"this base cannot be given the prompt: {refusal.what}"
         raise RecipeError(what, where="method.prompt", value=prompt, fix=refusal.fix) from refusal
+
     shared = 0
     while shared < min(len(bare), len(prompted)) and bare[-1 - shared] == prompted[-1 - shared]:
         shared += 1
+
     front = Front(bare[: len(bare) - shared], prompted[: len(prompted) - shared])
     if front.added < 1:
         what = "the base's chat template leaves the system prompt out, so there is nothing to bake in"
         raise RecipeError(what, where="method.prompt", value=prompt, fix="use a base whose template has a system turn")
+
     return front
 
 
@@ -77,4 +80,5 @@ def prompted_batch(batch: Batch, front: Front) -> Batch:
         raise ValueError("a batch of bake is made of rows that begin in one way")
     root = Segment(front.prompted, [0.0] * len(front.prompted), rows[0].row)
     children = [replace(row, ids=row.ids[begin:], weights=row.weights[begin:], parent=0) for row in rows]
+
     return build_batch([root, *children])

@@ -49,17 +49,20 @@ def write_tokens(documents: Iterable[Document], tokenizer: PreTrainedTokenizerBa
     temporary = temporary_name(path)
     make_folder(path.parent)
     total = 0
+
     try:
         for chunk in _chunks(documents):
             tokens = np.asarray(_tokenise(chunk, encoder), dtype=dtype)
             _append(temporary, tokens.tobytes(), path)
             total += len(tokens)
+
         _append(temporary, b"", path)
         with storing(path):
             sync_file(temporary)
             os.replace(temporary, path)
     finally:
         remove(temporary)
+
     return total
 
 
@@ -89,7 +92,9 @@ def open_tokens(path: Path, vocabulary: int) -> np.ndarray:
 
 def token_type(vocabulary: int) -> type[np.unsignedinteger]:
     """The smallest type that holds every id of the vocabulary."""
-    return np.uint16 if vocabulary <= 65_536 else np.uint32
+    if vocabulary <= 65_536:
+        return np.uint16
+    return np.uint32
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[tuple[str, bool, bool]]]:
@@ -113,7 +118,11 @@ def _pieces(document: Document) -> Iterator[tuple[str, bool, bool]]:
         cut = len(text)
         if cut - at > PIECE_CHARACTERS:
             newline = text.rfind("\n", at, at + PIECE_CHARACTERS)
-            cut = newline + 1 if newline > at else at + PIECE_CHARACTERS
+            if newline > at:
+                cut = newline + 1
+            else:
+                cut = at + PIECE_CHARACTERS
+
         yield text[at:cut], at == 0 and not document.framed, cut == len(text)
         at = cut
 
@@ -171,6 +180,7 @@ class BlockLoader:
         ids_BC = np.stack([self.tokens[row * size : (row + 1) * size] for row in rows]).astype(np.int64)
         place_BC = np.arange(count * size).reshape(count, size)
         supervised = count * (size - 1)
+
         return Batch(
             ids_T=torch.from_numpy(ids_BC.reshape(-1)),
             positions_T=torch.arange(size).repeat(count),

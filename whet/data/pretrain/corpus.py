@@ -123,16 +123,20 @@ def prepare_corpus(
     """
     renderer = renderer or Renderer(tokenizer)
     ledger = Ledger()
+
     reader = _Reader(recipe, renderer)
     with heard() as notes:
         digests = {False: reader.account(ledger, own_test=False), True: reader.account(ledger, own_test=True)}
+
     ledger.enforce_budget(recipe.drop_budget)
     if not digests[False]:
         ledger.refuse_rest("no document can be used", str(recipe.data), "bring other data")
+
     few = len(set(digests[False].values())) < FEW_DOCUMENTS
     fates = _fates(recipe, digests[False], digests[True], few)
     folder = cache / _key(recipe, renderer)[:24]
     tokens: dict[Fate, np.ndarray] = {}
+
     parts: tuple[Fate, ...] = ("trained", "validation", "test")
     for part in parts:
         path = folder / f"{part}.bin"
@@ -140,10 +144,12 @@ def prepare_corpus(
             blocks.write_tokens(reader.documents(fates, part, progress), tokenizer, path)
             blocks.seal_tokens(path)
         tokens[part] = blocks.open_tokens(path, len(tokenizer))
+
     train, validation, test = (tokens[part] for part in parts)
     if few:
         train, validation, rest = _cut_end(recipe, train)
         test = test if recipe.test else rest
+
     _close(ledger, fates, digests[False] | digests[True])
     ledger.set_tokens(len(train))
     shape = reader.shape(own_test=False)
@@ -176,6 +182,7 @@ class _Reader:
                 ledger.drop(number, document.code, str(document))
             else:
                 digests[number] = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).digest()[:16]
+
         if not own_test:
             self.offset = len(ledger)
         return digests
@@ -189,11 +196,14 @@ class _Reader:
                 if fates.get(number) == part and isinstance(document, Document):
                     yield document
                     done += 1
+
                     if progress:
                         progress(done, total)
 
     def _data(self, own_test: bool) -> str | list[str]:
-        return self.recipe.test or "" if own_test else self.recipe.data
+        if own_test:
+            return self.recipe.test or ""
+        return self.recipe.data
 
     def _read(self, own_test: bool) -> Iterator[tuple[int, str, Document | RowRefused]]:
         shape = self.shape(own_test=own_test)
@@ -216,16 +226,27 @@ def _fates(recipe: Recipe, digests: dict[int, bytes], tested: dict[int, bytes], 
         key=lambda digest: hashlib.sha256(digest + str(recipe.seed).encode()).digest(),
     )
     settings = recipe.split
-    test = 0 if few or recipe.test else size_of(settings.test, settings.max_test, len(ordered))
-    validation = 0 if few else size_of(settings.validation, settings.max_validation, len(ordered))
+
+    if few or recipe.test:
+        test = 0
+    else:
+        test = size_of(settings.test, settings.max_test, len(ordered))
+
+    if few:
+        validation = 0
+    else:
+        validation = size_of(settings.validation, settings.max_validation, len(ordered))
+
     if test + validation >= len(ordered):
         raise DataError(
             f"{len(ordered)} different documents to learn from, but {test + validation} are to be held out",
             fix="bring more documents, or lower split.validation and split.test",
         )
+
     fate_of: dict[bytes, Fate] = dict.fromkeys(ordered, "trained")
     fate_of |= dict.fromkeys(ordered[:test], "test")
     fate_of |= dict.fromkeys(ordered[test : test + validation], "validation")
+
     fates: dict[int, Fate | None] = {number: fate_of.get(digest) for number, digest in digests.items()}
     for number in tested:
         fates[number] = "test"
@@ -245,7 +266,11 @@ def _key(recipe: Recipe, renderer: Renderer) -> str:
     settings = json.dumps(
         recipe.model_dump(include={"split", "seed", "format", "columns", "dialect", "system", "method"}), sort_keys=True
     )
-    own = fingerprint(recipe.test) if recipe.test else ""
+    if recipe.test:
+        own = fingerprint(recipe.test)
+    else:
+        own = ""
+
     return blocks.cache_key(fingerprint(recipe.data), own, renderer.fingerprint, settings)
 
 

@@ -22,21 +22,39 @@ def _plain(data: Any) -> Any:
     shape = getattr(data, "format", None) or {}
     if not hasattr(data, "with_format") or shape.get("type") == "custom":
         return data
-    chosen = None if shape.get("output_all_columns") else shape.get("columns")
-    return data.with_format(None) if chosen is None else data.with_format(None, columns=chosen)
+
+    if shape.get("output_all_columns"):
+        chosen = None
+    else:
+        chosen = shape.get("columns")
+
+    if chosen is None:
+        return data.with_format(None)
+    return data.with_format(None, columns=chosen)
 
 
 def _named(value: Any, feature: Any) -> Any:
     """A list's feature is that of its items, written as `[feature]` or with it inside."""
     if hasattr(feature, "int2str"):
         if not isinstance(value, Integral) or isinstance(value, bool):
-            return [_named(one, feature) for one in value] if isinstance(value, list | tuple) else value
-        return feature.names[int(value)] if int(value) >= 0 else None
+            if isinstance(value, list | tuple):
+                return [_named(one, feature) for one in value]
+            return value
+        if int(value) >= 0:
+            return feature.names[int(value)]
+        return None
     if isinstance(feature, Mapping) and isinstance(value, Mapping):
         return {key: _named(one, feature.get(key)) for key, one in value.items()}
-    inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
+
+    if isinstance(feature, list) and feature:
+        inner = feature[0]
+    else:
+        inner = getattr(feature, "feature", None)
+
     if inner is None:
         return value
     if isinstance(value, Mapping):  # a list of groups is kept as a group of lists
         return _named(value, inner)
-    return [_named(one, inner) for one in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_named(one, inner) for one in value]
+    return value

@@ -54,15 +54,21 @@ def _load(name: str) -> Any:
         import datasets
     except ImportError as error:
         raise DataError("reading from the Hub needs the package 'datasets'", fix="pip install datasets") from error
+
     refuse_unreached(name)
     datasets.disable_progress_bars()  # what goes wrong is said below, in one message
+
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.ERROR)
     parts = name.split(":") + ["", ""]
+
     try:
         return datasets.load_dataset(parts[0], parts[1] or None, split=parts[2] or "train")
     except Exception as error:  # the library raises errors of many packages, none of them documented
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if str(error).strip():
+            first = str(error).strip().splitlines()[0]
+        else:
+            first = type(error).__name__
         raise DataError(
             f"no such file, and the Hub gave no dataset of this name: {first}",
             where=name,

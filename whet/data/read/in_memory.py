@@ -44,9 +44,11 @@ def written(data: Any, root: Path | str, named: str = "data") -> str:
     lines = [_line(number, row, named) for number, row in enumerate(_rows(data, named), start=1)]
     if not lines:
         raise DataError("there are no rows", where=named, fix="give a list of dictionaries, one for each example")
+
     digest = hashlib.sha256()
     for line in lines:
         digest.update(line)
+
     path = Path(root) / GIVEN / f"rows-{digest.hexdigest()[:DIGITS]}.jsonl"
     if not path.is_file() or sha256_file(path) != digest.hexdigest():
         write_pieces(path, lines)
@@ -63,6 +65,7 @@ def _rows(data: Any, named: str) -> Iterable[Any]:
         return _from_columns(data, named)
     if hasattr(data, "itertuples"):
         return _from_pandas(data, named)
+
     if hasattr(data, "collect_schema") and not hasattr(data, "iter_rows"):  # polars, not read yet
         data = data.collect()
     if hasattr(data, "iter_rows"):
@@ -70,7 +73,9 @@ def _rows(data: Any, named: str) -> Iterable[Any]:
     if hasattr(data, "to_pylist"):
         _refuse_twice(list(getattr(data, "column_names", ())), named)
         return data.to_pylist()
-    return with_class_names(data) if hasattr(data, "column_names") else data
+    if hasattr(data, "column_names"):
+        return with_class_names(data)
+    return data
 
 
 def _are_sets(data: Mapping[Any, Any]) -> bool:
@@ -100,6 +105,7 @@ def _from_pandas(table: Any, named: str) -> Iterator[dict[str, Any]]:
         table = table.reset_index()
     columns = list(table.columns)
     _refuse_twice(columns, named)
+
     whole = {name for number, name in enumerate(columns) if _is_whole(table.iloc[:, number])}
     for values in table.itertuples(index=False, name=None):
         row = dict(zip(columns, values, strict=True))
@@ -128,6 +134,7 @@ def _line(number: int, row: Any, named: str) -> bytes:
         what = f"a row must be a dictionary, and this is of type {_kind(row)}"
         fix = 'give dictionaries, as in: [{"prompt": "...", "completion": "..."}]'
         raise DataError(what, where=where, value=row, fix=fix)
+
     text = json.dumps(_plain(row, where, []), ensure_ascii=False)
     try:
         return f"{text}\n".encode()
@@ -149,7 +156,10 @@ def _plain(value: Any, where: str, path: list[str]) -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                what = "the name of a column must be a text" if not path else "a key must be a text"
+                if not path:
+                    what = "the name of a column must be a text"
+                else:
+                    what = "a key must be a text"
                 raise DataError(what, where=_place(where, path), value=key, fix="rename it")
         return {str(key): _plain(one, where, [*path, key]) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -158,6 +168,7 @@ def _plain(value: Any, where: str, path: list[str]) -> Any:
         return value.isoformat()
     if hasattr(value, "to_list"):  # a cell of polars that holds a list
         return _plain(value.to_list(), where, path)
+
     fix = "write it as a text, a number, a list or a dictionary, or leave the column out"
     raise DataError(f"a value of type {_kind(value)} is no data", where=_place(where, path), value=value, fix=fix)
 
@@ -169,7 +180,11 @@ def _of_numpy(value: Any) -> Any:
         return value.tolist()
     if getattr(value, "ndim", 0):
         return list(value)
-    return None if str(value) == "NaT" else str(value) if kind == "M" else value
+    if str(value) == "NaT":
+        return None
+    if kind == "M":
+        return str(value)
+    return value
 
 
 def _finite(value: float, where: str, path: list[str]) -> float | None:
@@ -179,7 +194,9 @@ def _finite(value: float, where: str, path: list[str]) -> float | None:
 
 
 def _place(where: str, path: list[str]) -> str:
-    return f"{where}, column {path[0]!r}" if path else where
+    if path:
+        return f"{where}, column {path[0]!r}"
+    return where
 
 
 def _kind(value: Any) -> str:

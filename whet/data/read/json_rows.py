@@ -18,6 +18,7 @@ def rows_of(value: Any, label: str) -> list[Any]:
         return value
     if not isinstance(value, dict):
         raise _no_rows(value, label)
+
     found = _under_a_name(value, label)
     if found is None:
         found = _from_split(value, label)
@@ -36,12 +37,15 @@ def _under_a_name(value: dict[str, Any], label: str) -> list[Any] | None:
         return value["data"]
     if chosen is None:
         return None
+
     if chosen != "data":
         remark(f"{label}: the rows are those under {chosen!r}")
+
     for name in named:
         if name != chosen:
             what = f"{label}: {count(len(value[name]), 'row')} under {name!r} are not read"
             remark(f"{what}; write them to a file of their own, and to test on them name it: test")
+
     return value[chosen]
 
 
@@ -54,10 +58,12 @@ def _from_split(value: dict[str, Any], label: str) -> list[Any] | None:
     names, lists = value.get("columns"), value.get("data")
     if not isinstance(names, list) or not isinstance(lists, list):
         return None
+
     for number, item in enumerate(lists, start=1):
         if not isinstance(item, list) or len(item) != len(names):
             what = f"the row does not hold one value for each of the {len(names)} columns"
             raise DataError(what, where=f"{label}#{number}", value=item, fix=FIX)
+
     return [dict(zip(names, item, strict=True)) for item in lists]
 
 
@@ -69,9 +75,11 @@ def _from_columns(value: dict[str, Any], label: str) -> list[Any] | None:
             return columns
         if not all(key.isdigit() for column in columns for key in column):
             return None
+
         columns = [list(column.values()) for column in columns]
     elif not columns or not all(isinstance(column, list) for column in columns):
         return None
+
     lengths = {name: len(column) for name, column in zip(value, columns, strict=True)}
     if len(set(lengths.values())) > 1:
         raise DataError("the columns have different lengths", where=label, value=lengths, fix=FIX)

@@ -33,21 +33,28 @@ def read_xlsx(file: IO[bytes], label: str, sheet: str | None = None) -> Iterator
     except ImportError as error:
         fix = f"pip install whet[excel]; or {AS_CSV}"
         raise DataError("reading Excel files needs the package 'openpyxl'", where=label, fix=fix) from error
+
     _refuse_other(file, label)
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         chosen = _sheet(book, sheet, label)
         formulas: Any = ()
+
         if _has_formulas(file):
             beneath = openpyxl.load_workbook(file, read_only=True)[chosen.title]
             beneath.reset_dimensions()
             formulas = beneath.iter_rows()
+
         chosen.reset_dimensions()  # what the file says of its size may be wrong
         yield from _rows(chosen.iter_rows(), formulas, label)
     except WhetError:
         raise
     except Exception as error:  # the library raises what its parsers raise, none of it documented
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if str(error).strip():
+            reason = str(error).strip().splitlines()[0]
+        else:
+            reason = type(error).__name__
+
         fix = f"save it again; or {AS_CSV}"
         raise DataError(f"not a readable Excel file: {reason}", where=label, fix=fix) from error
 
@@ -56,16 +63,20 @@ def _refuse_other(file: IO[bytes], label: str) -> None:
     """Raises DataError for what is no .xlsx, and for one out of which far too much would come."""
     if label.lower().endswith(".gz"):
         raise DataError("an Excel file is packed already", where=label, fix="unpack it (gunzip), and give the .xlsx")
+
     begin = file.read(len(PROTECTED))
     file.seek(0)
+
     if begin == PROTECTED:
         what = "this file has a password, or is of the older form .xls"
         raise DataError(what, where=label, fix=f"save it as .xlsx without a password; or {AS_CSV}")
+
     try:
         with zipfile.ZipFile(file) as packed:
             unpacked = sum(one.file_size for one in packed.infolist())
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise DataError(f"not a readable Excel file: {error}", where=label, fix=AS_CSV) from error
+
     refuse_unpacked(unpacked, file.seek(0, 2), label)
     file.seek(0)
 
@@ -81,6 +92,7 @@ def _has_formulas(file: IO[bytes]) -> bool:
                     if FORMULA.search(before + chunk) or (not before and chunk.startswith(WIDE)):
                         return True
                     before = chunk[-LONGEST:]
+
     return False
 
 
@@ -91,7 +103,12 @@ def _sheet(book: Any, name: str | None, label: str) -> Any:
     if name is not None and name not in sheets:
         fix = f"it holds: {', '.join(sheets)}"
         raise DataError(f"there is no such sheet{nearest(name, sheets)}", where=label, value=name, fix=fix)
-    chosen = next(iter(sheets.values())) if name is None else sheets[name]
+
+    if name is None:
+        chosen = next(iter(sheets.values()))
+    else:
+        chosen = sheets[name]
+
     if name is None and len(sheets) > 1:
         remark(f"{label}: of {len(sheets)} sheets the first is read, {chosen.title!r}; another one: {label}#NAME")
     return chosen
@@ -102,20 +119,24 @@ def _rows(rows: Any, formulas: Any, label: str) -> Iterator[tuple[str, dict[str,
     for number, (cells, beneath) in enumerate(zip_longest(rows, formulas, fillvalue=()), start=1):
         where = f"{label}:{number}"
         values = [_value(cell, where) for cell in cells]
+
         for formula, cell in zip(beneath, cells, strict=False):
             if formula.data_type == "f" and cell.value is None and cell.data_type != "str":  # which is an empty text
                 what = f"the formula in {formula.coordinate} has no value: the file was never calculated"
                 fix = "open it in Excel or LibreOffice, and save it"
                 raise DataError(what, where=where, value=formula.value, fix=fix)
+
         if all(value is None for value in values):
             continue
         if not names:
             names = _header(values, where)
             continue
+
         beyond = [value for value in values[len(names) :] if value is not None]
         if beyond:
             what = "this row has a value in a column that the first row does not name"
             raise DataError(what, where=where, value=beyond[0], fix="name the column, or empty the cell")
+
         yield where, dict(zip_longest(names, values[: len(names)]))
 
 
@@ -136,9 +157,13 @@ def _value(cell: Any, where: str) -> Any:
         what = f"the cell {cell.coordinate} holds an error"
         raise DataError(what, where=where, value=value, fix="mend its formula, or empty the cell")
     if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat()
+        if value.time() == datetime.time():
+            return value.date().isoformat()
+        return value.isoformat()
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
         return str(value)
-    return None if isinstance(value, str) and not value.strip() else value
+    if isinstance(value, str) and not value.strip():
+        return None
+    return value

@@ -38,12 +38,17 @@ def lines_of(file: IO[bytes], label: str) -> Iterator[bytes]:
 
 def largest_field() -> int:
     """For the reader of tables."""
-    return (1 << 31) - 1 if unbounded() else LARGEST_LINE
+    if unbounded():
+        return (1 << 31) - 1
+    return LARGEST_LINE
 
 
 def open_gzip(file: IO[bytes], path: Path, label: str) -> io.BufferedReader:
     """What a gzip file holds; reading raises DataError once it is far more than the file can hold of text."""
-    most = None if unbounded() else SMALL + LARGEST_RATIO * path.stat().st_size
+    if unbounded():
+        most = None
+    else:
+        most = SMALL + LARGEST_RATIO * path.stat().st_size
     return io.BufferedReader(_Unpacked(file, most, label))
 
 

@@ -97,10 +97,12 @@ def fingerprint(data: str | list[str]) -> str:
         if hub.is_name(name):
             digest.update(hub.fingerprint(name).encode())
             continue
+
         for path, _ in _files(name):
             with _os_errors(path), path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         digest.update((sheet_of(name)[1] or "").encode())
+
     return digest.hexdigest()
 
 
@@ -116,11 +118,13 @@ def _read(name: str) -> Iterator[tuple[str, Any]]:
     if hub.is_name(name):
         yield from hub.rows(name)
         return
+
     for path, label in _files(name):
         empty = True
         for row in _read_file(path, label, sheet_of(name)[1]):
             empty = False
             yield row
+
         if empty:
             raise DataError("the file holds no rows", where=label, fix="point at a file with one example a line")
 
@@ -129,12 +133,14 @@ def _files(name: str) -> list[tuple[Path, str]]:
     """The files behind a name, each with the label that messages use."""
     if not name.strip():
         raise DataError("the name of a data file is empty", value=name, fix="give the path of a file or of a folder")
+
     path, sheet = sheet_of(name)
     if path.is_dir():
         inner = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p) and not _NOT_DATA.match(p.name))
         if not inner:
             fix = "point at a file, or at the folder that holds the files"
             raise DataError(f"no data files in this folder; looked for {', '.join(SUFFIXES)}", where=name, fix=fix)
+
         return [(p, str(p.relative_to(path))) for p in inner]
     if not path.exists():
         raise DataError("no such file" + _similar(path), where=name, fix="check the path")
@@ -146,6 +152,7 @@ def _files(name: str) -> list[tuple[Path, str]]:
             where=name,
             fix=other_format(path.suffix) or "rename the file, for example to .jsonl",
         )
+
     return [(path, path.name if sheet is None else f"{path.name}#{sheet}")]
 
 
@@ -153,7 +160,9 @@ def _kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
-    return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else ""
+    if suffixes and suffixes[-1] in SUFFIXES:
+        return suffixes[-1]
+    return ""
 
 
 def _similar(path: Path) -> str:
@@ -162,7 +171,9 @@ def _similar(path: Path) -> str:
     except OSError:
         return f"; the folder {str(path.parent)!r} does not exist either"
     match = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {str(path.parent / match[0])!r}?" if match else ""
+    if match:
+        return f"; did you mean {str(path.parent / match[0])!r}?"
+    return ""
 
 
 def _read_file(path: Path, label: str, sheet: str | None = None) -> Iterator[tuple[str, Any]]:
@@ -186,7 +197,9 @@ def _read_file(path: Path, label: str, sheet: str | None = None) -> Iterator[tup
 
 def _open(path: Path, label: str) -> IO[bytes]:
     file = path.open("rb")
-    return open_gzip(file, path, label) if path.suffix.lower() == ".gz" else file
+    if path.suffix.lower() == ".gz":
+        return open_gzip(file, path, label)
+    return file
 
 
 @contextmanager
@@ -204,6 +217,7 @@ def _refuse_binary(file: Any, label: str) -> None:
     head = file.peek(8192)[:8192]
     if not head:
         raise DataError("the file is empty", where=label, fix="point at a file with one example a line")
+
     encoding = _wide_encoding(head)
     if encoding:
         fix = f"save it as UTF-8 (iconv -f {encoding} -t UTF-8)"
@@ -227,6 +241,7 @@ def _wide_encoding(head: bytes) -> str:
         (False, True, True, True): "UTF-32LE",
         (True, True, True, False): "UTF-32BE",
     }
+
     return by_zeros.get(zeros, "")
 
 
@@ -281,6 +296,7 @@ def decoded_lines(file: IO[bytes], label: str) -> Iterator[tuple[int, str]]:
             text = (line.removeprefix(BOM) if number == 1 else line).decode("utf-8")
         except UnicodeDecodeError:
             raise _bad_byte(line, offset, label, number) from None
+
         if "\0" in text:
             raise _zero_byte(line, offset, label, number)
         yield number, text
@@ -294,6 +310,7 @@ def _decoded(file: IO[bytes], label: str) -> str:
         text = data.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError:
         raise _bad_byte(data, 0, label, 1) from None
+
     if "\0" in text:
         raise _zero_byte(data, 0, label, 1)
     return text
@@ -321,4 +338,5 @@ def _bad_byte(data: bytes, offset: int, label: str, first_line: int) -> DataErro
             value=data[max(0, error.start - 20) : error.start + 4],
             fix="save the file as UTF-8 (iconv -f LATIN1 -t UTF-8, if it is Latin-1)",
         )
+
     raise AssertionError("the bytes are valid after all")

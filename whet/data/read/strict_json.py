@@ -29,6 +29,7 @@ def parse(text: str, label: str, line: int) -> Any:
         raise DataError(str(error), where=place, fix="correct this row") from error
     except RecursionError as error:
         raise _too_deep(f"{label}:{line}") from error
+
     if text.count("[") + text.count("{") > DEEPEST:
         _refuse_deep(value, f"{label}:{line}")
     if "\\ud" in text or "\\uD" in text:
@@ -87,6 +88,7 @@ def _line_of_refusal(text: str) -> int:
     while at >= 0:
         at += 1
         at += len(text[at : at + 1000]) - len(text[at : at + 1000].lstrip())
+
         try:
             _, end = _DECODER.raw_decode(text, at)
         except _Refused:
@@ -94,11 +96,16 @@ def _line_of_refusal(text: str) -> int:
         except ValueError:
             return 0
         at = text.find(",", end)
+
     return 0
 
 
 def _refuse_deep(value: Any, where: str) -> None:
-    level = [value] if isinstance(value, dict | list) else []
+    if isinstance(value, dict | list):
+        level = [value]
+    else:
+        level = []
+
     for _ in range(DEEPEST):
         level = [
             inner
@@ -108,6 +115,7 @@ def _refuse_deep(value: Any, where: str) -> None:
         ]
         if not level:
             return
+
     raise _too_deep(where)
 
 
@@ -139,4 +147,5 @@ def _plain(message: str) -> str:
         "Unterminated string starting at": "a string begins here and never ends (a line break in it is written \\n)",
         "Invalid control character at": "a raw line break or tab inside a string (write \\n or \\t)",
     }
+
     return known.get(message, message)

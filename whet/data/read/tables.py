@@ -38,9 +38,14 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
 
     reader = csv.reader(all_lines(), delimiter=separator, strict=True)
     begin = 1
+
     try:
         names = next(reader, [])
-        index = _Index(label) if len(names) > 1 and not names[0].strip() else None
+        if len(names) > 1 and not names[0].strip():
+            index = _Index(label)
+        else:
+            index = None
+
         header = _header(names[1:] if index else names, label)
         begin = reader.line_num + 1
         for fields in reader:
@@ -54,6 +59,7 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
                     value=fields,
                     fix=f"put fields that contain {separator!r}, a quote or a line break in double quotes",
                 )
+
             if index:
                 index.see(fields.pop(0), where)
             yield where, _named(header, fields, where, 2 if index else 1)
@@ -61,6 +67,7 @@ def _read(file: IO[bytes], label: str, separators: str) -> Iterator[tuple[str, d
         if "field limit" in str(error):
             what = f"a field is longer than {largest_field() >> 20} MB: is a double quote left open?"
             raise too_large(what, f"{label}:{begin}") from error
+
         raise DataError(
             f"not valid CSV: {error}", where=f"{label}:{reader.line_num}", fix="check the double quotes near this line"
         ) from error
@@ -76,7 +83,11 @@ class _Index:
 
     def see(self, value: str, where: str) -> None:
         """Raises DataError for a number that stands twice, or for something else."""
-        number = int(value) if re.fullmatch(r"\s*[0-9]{1,12}\s*", value) else None
+        if re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
+            number = int(value)
+        else:
+            number = None
+
         if number is None or number in self._seen:
             raise DataError(
                 "the first column has no name, and does not number the rows",
@@ -84,6 +95,7 @@ class _Index:
                 value=value,
                 fix="name it in the first line, or leave it out (pandas: to_csv(..., index=False))",
             )
+
         self._seen.add(number)
 
 
@@ -91,15 +103,18 @@ def _header(names: list[str], label: str) -> list[str]:
     """The names of the columns; empty for one that may only be empty."""
     names = [name.strip() for name in names]
     where = f"{label}:1"
+
     if names and names[0].lower().startswith("sep="):
         what, fix = "the first line is Excel's note on the separator and names no columns", "remove this line"
         raise DataError(what, where=where, value=names[0], fix=fix)
     if not any(names):
         raise DataError("the first line must name the columns", where=where, value=names, fix="add a header line")
+
     twice = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
     if twice:
         what, fix = "the first line must name the columns, each once", f"rename one of the columns {twice!r}"
         raise DataError(what, where=where, value=names, fix=fix)
+
     return names
 
 
@@ -124,6 +139,7 @@ def read_parquet(file: IO[bytes], label: str) -> Iterator[tuple[str, dict[str, A
         opened = pq.ParquetFile(file)
         groups = range(opened.metadata.num_row_groups)
         refuse_unpacked(sum(opened.metadata.row_group(n).total_byte_size for n in groups), file.seek(0, 2), label)
+
         for batch in opened.iter_batches(batch_size=PARQUET_BATCH):
             for value in batch.to_pylist():
                 number += 1

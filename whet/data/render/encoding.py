@@ -49,8 +49,13 @@ class Tokens:
 
     def start(self, number: int) -> int:
         """The character that token `number` begins at."""
-        found = self._encoding.token_to_chars(number) if self._starts is None and self._encoding else None
-        return self.starts[number] if found is None else found[0]
+        if self._starts is None and self._encoding:
+            found = self._encoding.token_to_chars(number)
+        else:
+            found = None
+        if found is None:
+            return self.starts[number]
+        return found[0]
 
     def before(self, place: int) -> int:
         """How many tokens begin before character `place`: bisect_left(starts, place), mostly without starts."""
@@ -77,14 +82,24 @@ class Encoder:
                 f"{type(tokenizer).__name__} is not a fast tokenizer, so character positions are unknown",
                 fix="use a base with a tokenizer.json",
             )
+
         self.definition = backend.to_str()
         self._tokenizer = tokenizer
         self._backend = Tokenizer.from_str(self.definition)
         self._backend.post_processor = None  # pyright: ignore[reportAttributeAccessIssue]
         self._backend.no_truncation()
         self._backend.no_padding()
-        self.bos = str(tokenizer.bos_token) if tokenizer.bos_token else None
-        self.eos = str(tokenizer.eos_token) if tokenizer.eos_token else None
+
+        if tokenizer.bos_token:
+            self.bos = str(tokenizer.bos_token)
+        else:
+            self.bos = None
+
+        if tokenizer.eos_token:
+            self.eos = str(tokenizer.eos_token)
+        else:
+            self.eos = None
+
         self.bos_id: int | None = tokenizer.bos_token_id  # pyright: ignore[reportAttributeAccessIssue]
         self.eos_id: int | None = tokenizer.eos_token_id  # pyright: ignore[reportAttributeAccessIssue]
         tokens = self._backend.get_added_tokens_decoder()
@@ -115,7 +130,10 @@ class Encoder:
         """Ids before and after every document: the tokenizer's own, and the end token if it adds none."""
         whole: list[int] = self._tokenizer("a")["input_ids"]  # pyright: ignore[reportAssignmentType]
         bare = self._tokenizer("a", add_special_tokens=False)["input_ids"]
-        before = [self.bos_id] if self.bos_id is not None and whole[0] == self.bos_id and whole != bare else []
+        if self.bos_id is not None and whole[0] == self.bos_id and whole != bare:
+            before = [self.bos_id]
+        else:
+            before = []
         return before, [] if self.eos_id is None else [self.eos_id]
 
     def tokens_of(self, text: str, answers: Sequence[int]) -> Tokens:
@@ -130,12 +148,14 @@ class Encoder:
         cuts = [answer for answer in answers if not self._begins_alone(whole, text, answer)]
         if not cuts:
             return whole
+
         ids: list[int] = []
         starts: list[int] = []
         for low, high in pairwise([0, *cuts, len(text)]):
             piece = self.tokens(text[low:high])
             ids += piece.ids
             starts += [start + low for start in piece.starts]
+
         if self._decode(ids) != self._decode(whole.ids):
             raise RowRefused(
                 "token-straddles",
@@ -143,6 +163,7 @@ class Encoder:
                 value=text[max(0, cuts[0] - 12) : cuts[0] + 12],
                 fix="remove white space (a newline above all) from the beginning of the answer",
             )
+
         return Tokens(ids, starts)
 
     def _begins_alone(self, tokens: Tokens, text: str, answer: int) -> bool:
@@ -157,6 +178,7 @@ class Encoder:
         anchor = max(anchor, 0)
         begin = tokens.start(anchor) if anchor else 0
         alone = (self._short_ids if answer - begin <= SHORT else self.ids)(text[begin:answer])
+
         return alone == tokens.ids[anchor:first]
 
     def _decode(self, ids: list[int]) -> str:
@@ -174,4 +196,6 @@ def text_arguments(call: dict[str, Any]) -> dict[str, Any]:
 
 def _any_of(strings: Any) -> re.Pattern[str]:
     ordered = sorted(strings, key=len, reverse=True)
-    return re.compile("|".join(re.escape(string) for string in ordered)) if ordered else _NEVER
+    if ordered:
+        return re.compile("|".join(re.escape(string) for string in ordered))
+    return _NEVER

@@ -57,5 +57,6 @@ def choose_template(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
             "the tokenizer has neither a chat template nor an end token, so no answer could ever end",
             fix="set eos_token in tokenizer_config.json, or use another base",
         )
+
     adds_bos = tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id
     return {"default": ("{{ bos_token }}" if adds_bos else "") + PLAIN_TEMPLATE}

@@ -33,10 +33,15 @@ def check_words(
     """
     for number, message in enumerate(messages):
         turn = turns.get(number)
-        haystack = text if turn is None else text[turn.start : turn.words_end]
+        if turn is None:
+            haystack = text
+        else:
+            haystack = text[turn.start : turn.words_end]
+
         for field, value in _words(message, trained=turn is not None or message["role"] != "assistant"):
             if not _found(value, haystack):
                 raise _vanished(f"message {number + 1} ({message['role']}), {field}", value, turn is not None)
+
     for number, tool in enumerate(tools or []):
         for field, value in _tool_words(tool):
             if not _found(value, text):
@@ -49,10 +54,12 @@ def check_shape(render: Render, messages: Sequence[Message]) -> None:
     for number, message in enumerate(messages):
         plain = isinstance(message.get("content"), str) and message["content"].strip()
         marked.append({**message, "content": _mark(number)} if plain else message)
+
     try:
         text = render(marked, prompt=False)
     except TemplateRaised:  # the template reads the content itself; the row's own words were checked
         return
+
     for number, message in enumerate(marked):
         if message.get("content") == _mark(number) and _mark(number) not in text:
             raise _vanished(f"message {number + 1} ({message['role']}), content", messages[number]["content"], False)
@@ -103,11 +110,14 @@ def _words(message: Message, trained: bool) -> Iterator[tuple[str, Any]]:
     else:
         for part in content or []:
             yield "content", part.get("text") or part.get("name") or ""
+
     for call in message.get("tool_calls") or []:
         function = call.get("function", call)
         yield "tool call, name", function.get("name", "")
+
         for key, leaf in _leaves(function.get("arguments")):
             yield f"tool call, {key or 'arguments'}", leaf
+
     for key, value in message.items():
         if key not in _NOT_WORDS and isinstance(value, str) and (trained or key not in REASONING):
             yield key, value
@@ -145,7 +155,11 @@ def _found(value: Any, haystack: str) -> bool:
 
 
 def _vanished(field: str, value: Any, trained: bool) -> RowRefused:
-    where = "the text to be learned" if trained else "the rendered text"
+    if trained:
+        where = "the text to be learned"
+    else:
+        where = "the rendered text"
+
     return RowRefused(
         "field-vanishes",
         f"{field} does not appear in {where}: the base's chat template leaves it out",

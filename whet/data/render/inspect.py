@@ -23,6 +23,7 @@ def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, S
         if segment.parent is None:
             if rows == 0:
                 return
+
             root, answers, rows = segment, 0, rows - 1
             if segment.supervised:
                 yield "", segment
@@ -43,6 +44,7 @@ def coloured(rendered: Rendered | Segment, tokenizer: PreTrainedTokenizerBase) -
         if not pieces or pieces[-1][1] != supervised:
             pieces.append(([], supervised))
         pieces[-1][0].append(token)
+
     return [
         (str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)), supervised)
         for ids, supervised in pieces

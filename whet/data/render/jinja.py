@@ -69,11 +69,13 @@ def compile_template(source: str, name: str = "") -> jinja2.Template:
     if len(source) > LONGEST_TEMPLATE:
         what = f"the chat template is longer than {LONGEST_TEMPLATE:,} characters"
         raise ModelError(what, where=_where(name, None), value=len(source), fix=FIX)
+
     environment = MeteredEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, jinja2.ext.loopcontrols]
     )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
+
     try:
         template = environment.from_string(source)
         template.root_render_func.__globals__["__jinja_template__"] = template  # for the line of an error
@@ -117,12 +119,17 @@ def bind(
         meter.begin(lambda: len(repr(names["messages"])) + len(repr(tools)))
         # What Template.render does, with the globals merged once: merging them took longer than rendering.
         context = new_context(template.environment, template.name, template.blocks, names, True, None, None)
+
         try:
             return "".join(template.root_render_func(context))
         except TemplateRaised:
             raise
         except (Costly, OverflowError, RecursionError, MemoryError) as error:
-            cause = str(error) if isinstance(error, Costly) else f"{type(error).__name__}: {error}".removesuffix(": ")
+            if isinstance(error, Costly):
+                cause = str(error)
+            else:
+                cause = f"{type(error).__name__}: {error}".removesuffix(": ")
+
             what = f"the chat template takes too much for one conversation: {cause}"
             raise ModelError(what, where=_where(name, place_of(error)), fix=FIX) from error
         except Exception as error:  # whatever a template does wrong with these messages

@@ -16,13 +16,16 @@ def pair_segments(chosen: Rendered, rejected: Rendered, row: int, position: int)
     """
     if chosen.ids == rejected.ids:
         raise RowRefused("same-answer", "the two answers are the same to the model", fix="remove the row")
+
     border = min(_answer_begins(chosen), _answer_begins(rejected))
     for number, (one, other) in enumerate(zip(chosen.ids[:border], rejected.ids[:border], strict=False)):
         if one != other:
             border = number
             break
+
     if not border:
         raise RowRefused("no-prompt", "the two conversations begin with different tokens", fix="give both one prompt")
+
     root = Segment(chosen.ids[:border], [0.0] * border, row)
     children = [Segment(side.ids[border:], side.weights[border:], row, position) for side in (chosen, rejected)]
     return [root, *children]

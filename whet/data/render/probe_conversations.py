@@ -21,6 +21,7 @@ def probes(arguments_as_text: bool) -> list[tuple[list[Message], Tools]]:
     schema = {"type": "object", "properties": {"key": {"type": "string", "description": "e"}}, "required": ["key"]}
     tools = [{"type": "function", "function": {"name": "look", "description": "d", "parameters": schema}}]
     use = [*ask, {"role": "assistant", "content": "", "tool_calls": [call]}, result, answer]
+
     return [([*ask, answer], None), ([*ask, answer, *ask], None), (use, tools)]
 
 
@@ -34,4 +35,5 @@ def wants_text_arguments(bound: Callable[[Tools], Render]) -> bool:
         except TemplateRaised:
             continue
         accepted.append(as_text)
+
     return accepted == [True]

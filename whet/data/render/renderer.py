@@ -71,10 +71,20 @@ class Renderer:
     ) -> None:
         self.tokenizer = tokenizer
         self.clock = clock or datetime.now()
-        self.templates = {"default": template} if template else choose_template(tokenizer)
+
+        if template:
+            self.templates = {"default": template}
+        else:
+            self.templates = choose_template(tokenizer)
+
         self.variables = {**tokenizer.special_tokens_map, **(variables or {})}
         self._encoder = encoding.Encoder(tokenizer)
-        self._bos = None if self._encoder.bos == self._encoder.eos else self._encoder.bos  # GPT-2 has one for both
+        # GPT-2 has one for both
+        if self._encoder.bos == self._encoder.eos:
+            self._bos = None
+        else:
+            self._bos = self._encoder.bos
+
         self._eos = self._encoder.eos
         self._arguments_as_text = wants_text_arguments(self._bound)
         self._checked_shapes: set[tuple[Any, ...]] = set()
@@ -88,7 +98,9 @@ class Renderer:
     @property
     def chat_template(self) -> str | dict[str, str]:
         """What a release must set as its tokenizer's `chat_template`: the very templates that were trained with."""
-        return self.template if len(self.templates) == 1 else dict(self.templates)
+        if len(self.templates) == 1:
+            return self.template
+        return dict(self.templates)
 
     @property
     def control_tokens(self) -> frozenset[str]:
@@ -113,21 +125,28 @@ class Renderer:
             return None
         other = Renderer(self.tokenizer, variables=self.variables, clock=self.clock)
         other.templates = {name: NO_THINKING + template for name, template in self.templates.items()}
+
         return other
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Every token that ends a turn: the end token, and what probes of the template show after an answer."""
-        found = set() if self._encoder.eos_id is None else {self._encoder.eos_id}
+        if self._encoder.eos_id is None:
+            found = set()
+        else:
+            found = {self._encoder.eos_id}
+
         for messages, tools in probes(self._arguments_as_text):
             try:
                 shape = coverage.shape_of(messages, tools)
                 text, turns = self._locate(messages, tools, [number for number, _ in _answers(messages)], shape)
             except (TemplateRaised, CannotLocate):  # a template need not support tools, or this order of roles
                 continue
+
             for turn in turns:
                 marker = text[turn.words_end : turn.end].strip()
                 found.update(i for i in self._encoder.ids(marker) if i in self._encoder.added)
+
         return frozenset(found)
 
     def forgetful(self) -> Renderer:
@@ -140,7 +159,9 @@ class Renderer:
     def render(self, row: Row) -> Rendered:
         """Ids and weights of a row. Raises RowRefused."""
         try:
-            return self._text(row) if row.text is not None else self._chat(row)
+            if row.text is not None:
+                return self._text(row)
+            return self._chat(row)
         except RowRefused as refusal:
             refusal.where = refusal.where or row.where
             raise
@@ -171,7 +192,10 @@ class Renderer:
             raise _template_raises(error, row.messages, row.tools) from error
 
     def _bound(self, tools: list[dict[str, Any]] | None) -> Render:
-        source = self.templates.get("tool_use", self.template) if tools else self.template
+        if tools:
+            source = self.templates.get("tool_use", self.template)
+        else:
+            source = self.template
         name = str(getattr(self.tokenizer, "name_or_path", ""))
         return bind(source, tools=tools or None, variables=self.variables, clock=self.clock, name=name)
 
@@ -194,6 +218,7 @@ class Renderer:
     def _chat(self, row: Row) -> Rendered:
         messages = self._clean(row.messages)
         self.refuse_foreign(messages, row.tools)
+
         weights = {number: weight for number, weight in _answers(row.messages) if weight}
         if not weights:
             raise RowRefused(
@@ -201,6 +226,7 @@ class Renderer:
                 "no assistant turn is to be learned",
                 fix="end the row with an assistant message whose weight is not 0",
             )
+
         shape = coverage.shape_of(messages, row.tools)
         try:
             text, turns = self._locate(messages, row.tools, list(weights), shape)
@@ -210,11 +236,14 @@ class Renderer:
             raise RowRefused("prompt-differs", str(error), fix="use a base with a consistent template") from error
         except CannotLocate as error:
             raise RowRefused("answer-not-found", str(error), fix="give earlier assistant turns weight 0") from error
+
         text, turns = self._close(messages, row.tools, text, turns)
         coverage.check_words(messages, row.tools, text, {turn.message: turn for turn in turns})
+
         if shape not in self._checked_shapes:
             coverage.check_shape(self._bound(row.tools), messages)
             self._checked_shapes.add(shape)
+
         return self._weigh(text, turns, weights)
 
     def _locate(
@@ -229,15 +258,19 @@ class Renderer:
         render = self._bound(tools)
         text = render(messages, prompt=False)
         key = (shape, *numbers)
+
         turns = frames.follow(render, messages, text, self._frames.get(key))
         if turns is None:
             stops = self._encoder.added_pattern
             turns = [locate(render, messages, number, text, stops, self._bos, self._eos) for number in numbers]
+
             if key not in self._frames:
                 self._frames[key] = frames.frames_of(render, messages, text, turns)
+
         for before, after in zip(turns, turns[1:], strict=False):
             if after.start < before.end:
                 raise CannotLocate("the spans of two answers overlap")
+
         return text, turns
 
     def _close(
@@ -254,10 +287,12 @@ class Renderer:
                 after = text[turn.words_end :]
                 if turn.message < len(messages) - 1 or after.strip():
                     raise _no_stop("after an answer", after[:24])
+
                 closing = self._closing(messages, tools, text[: turn.words_end])
                 text = text[: turn.words_end] + closing
                 turn = Turn(turn.message, turn.start, turn.words_end, len(text))
             closed.append(turn)
+
         return text, closed
 
     def _closing(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None, text: str) -> str:
@@ -265,10 +300,12 @@ class Renderer:
             longer = self._bound(tools)([*messages, {"role": "user", "content": "x"}], prompt=False)
         except TemplateRaised:
             longer = ""
+
         if longer.startswith(text):
             found = self._encoder.added_pattern.match(longer, len(text))
             if found and found.group() != self._bos:
                 return found.group()
+
         if self._eos is None:
             raise _no_stop("after the last answer, and the tokenizer has no end token", "")
         return self._eos
@@ -277,6 +314,7 @@ class Renderer:
         tokens = self._encoder.tokens_of(text, [turn.start for turn in turns])
         if self._encoder.bos_id is not None and tokens.ids[:2] == [self._encoder.bos_id] * 2:
             raise ModelError("the chat template writes the begin token twice", fix="remove one bos_token from it")
+
         weight_T = [0.0] * len(tokens.ids)
         for turn in turns:
             first, last = tokens.before(turn.start), tokens.before(turn.end)
@@ -286,7 +324,9 @@ class Renderer:
                 )
             if tokens.ids[last - 1] not in self._encoder.added:
                 raise _no_stop("at the end of the answer", text[turn.words_end : turn.end])
+
             weight_T[first:last] = [weights[turn.message]] * (last - first)
+
         return Rendered(tokens.ids, weight_T, text, [(turn.start, turn.end) for turn in turns])
 
     def refuse_foreign(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> None:
@@ -298,9 +338,11 @@ class Renderer:
                     raise RowRefused(
                         "not-text", f"message {number + 1} holds a part that is not text", value=part, fix="remove it"
                     )
+
         strings = coverage.strings_in([messages, tools])
         if not self._encoder.special_pattern.search("\0".join(strings)):
             return
+
         for value in strings:
             found = self._encoder.special_pattern.search(value)
             if found:
@@ -322,7 +364,9 @@ def _answers(messages: Sequence[Message]) -> list[tuple[int, float]]:
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 what = f"message {number + 1}: weight must be a number, 0 or more"
                 raise RowRefused("bad-weight", what, value=weight, fix="use 0 or 1")
+
             answers.append((number, float(weight)))
+
     return answers
 
 

@@ -64,9 +64,15 @@ class Meter:
         """Items of a container and of those in it, as often as they would be written out. Each is looked into once."""
         if id(value) in self.weights:
             return self.weights[id(value)][1]
-        items = [*value, *value.values()] if isinstance(value, dict) else value
+
+        if isinstance(value, dict):
+            items = [*value, *value.values()]
+        else:
+            items = value
+
         inner = [one for one in items if isinstance(one, list | tuple | dict)]
         total = len(value) + sum(map(self.weight, inner))
+
         if inner:
             self.weights[id(value)] = value, total  # the value is held, or another could get its id
         return total
@@ -115,11 +121,13 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(value, str):  # nearly always, so that this is what rendering takes longer
             meter = self.meter
             meter.size += len(value)
+
             if meter.size > meter.allowed:
                 meter.add(0)
         elif isinstance(value, list | tuple | dict):
             self.meter.add(A_LIST_ITEM * len(value))
             self.meter.refuse(self.meter.weight(value))
+
         return value
 
     @property
@@ -147,20 +155,27 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         numbers = [abs(one) for one in arguments if isinstance(one, int)]
         if any(number > LARGEST_NUMBER for number in numbers):
             raise Costly(f"{name or 'a call'} with a number above {LARGEST_NUMBER:,}")
+
         self.meter.step()
         self.meter.add(sum(numbers))
+
         if name == "format":
             self.check_format(value)
         if name in SLOW and isinstance(value, str) and len(value) > LONGEST_SLOW:
             raise Costly(f"{name} of more than {LONGEST_SLOW:,} characters")
         if name not in MULTIPLYING:
             return
+
         tables = [one.values() for one in arguments if isinstance(one, dict)]
         others = [*arguments, *(item for table in tables for item in table), *([value] if name == "join" else [])]
         texts = [one for one in others if isinstance(one, str)]
+
         times = max([*numbers, *map(len, texts), 1])
         if times > 64:
-            length = value.count("\n") if name == "indent" and isinstance(value, str) else _length(value, arguments)
+            if name == "indent" and isinstance(value, str):
+                length = value.count("\n")
+            else:
+                length = _length(value, arguments)
             self.meter.refuse(times * (length + 1))
 
     def check_format(self, text: Any) -> None:
@@ -171,14 +186,21 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "+":
             return self.weighed(left + right)
+
         if operator == "*":
             for one, other in ((left, right), (right, left)):
                 if isinstance(one, int) and isinstance(other, str | list | tuple):
                     self.meter.refuse(len(other) * max(one, 0))
+
         if operator in ("*", "**") and isinstance(left, int) and isinstance(right, int):
-            bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
+            if operator == "**":
+                bits = left.bit_length() * right
+            else:
+                bits = left.bit_length() + right.bit_length()
+
             if bits > MOST_BITS:
                 raise Costly("a number of more than 19,000 digits")
+
         if operator == "%" and isinstance(left, str):
             self.check_format(left)
         return self.weighed(super().call_binop(context, operator, left, right))
@@ -207,7 +229,10 @@ class _Counting(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.For:
         node = self._stepping(node)
         test: Any = node.test
-        node.test = None if test is None else _through(TICK, test)
+        if test is None:
+            node.test = None
+        else:
+            node.test = _through(TICK, test)
         return node
 
     def _stepping(self, node: Any) -> Any:
@@ -226,17 +251,17 @@ class _Counting(NodeTransformer):
         """A list, tuple or dictionary that is written in the template."""
         self.generic_visit(node)
         stored = getattr(node, "ctx", "load") == "store"
-        return (
-            node
-            if stored or not any(type(one) is not nodes.Const for one in node.iter_child_nodes())
-            else _through(WEIGH, node)
-        )
+        if stored or not any(type(one) is not nodes.Const for one in node.iter_child_nodes()):
+            return node
+        return _through(WEIGH, node)
 
     visit_Tuple = visit_Dict = visit_List
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:
         self.generic_visit(node)
-        return _through(WEIGH, node) if isinstance(node.arg, nodes.Slice) else node
+        if isinstance(node.arg, nodes.Slice):
+            return _through(WEIGH, node)
+        return node
 
 
 def _through(name: str, node: nodes.Expr) -> nodes.Expr:

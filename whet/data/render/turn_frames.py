@@ -34,13 +34,19 @@ def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Seq
     for turn in turns:
         prompt = _prompt(render, messages, turn.message)
         words = text[turn.start : turn.words_end]
+
         plain = words.strip() and words in _forms(messages[turn.message])
         if prompt is None or not text.startswith(prompt) or len(prompt) > turn.start or not plain:
             return None
         if turn.end == turn.words_end:
             return None
-        rest = text[turn.end :] if turn.message == len(messages) - 1 else None
+
+        if turn.message == len(messages) - 1:
+            rest = text[turn.end :]
+        else:
+            rest = None
         frames.append(Frame(turn.message, text[len(prompt) : turn.start], text[turn.words_end : turn.end], rest))
+
     return frames
 
 
@@ -48,11 +54,13 @@ def follow(render: Render, messages: Sequence[Message], text: str, frames: Seque
     """The turns of a conversation that stands in these frames; None where it does not, or there are none."""
     if frames is None:
         return None
+
     turns = []
     for frame in frames:
         prompt = _prompt(render, messages, frame.message)
         if prompt is None or not text.startswith(prompt + frame.header):
             return None
+
         start = len(prompt) + len(frame.header)
         for words in _forms(messages[frame.message]):
             end = start + len(words) + len(frame.stop)
@@ -61,6 +69,7 @@ def follow(render: Render, messages: Sequence[Message], text: str, frames: Seque
                 break
         else:
             return None
+
     return turns
 
 

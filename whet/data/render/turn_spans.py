@@ -56,11 +56,11 @@ def spans_of(
     text = render(messages, prompt=False)
     bos, eos = variables.get("bos_token"), variables.get("eos_token")
     stops = re.compile("|".join([_MARKER.pattern, *([re.escape(eos)] if eos else [])]))
-    turns = [
-        locate(render, messages, number, text, stops, bos, eos)
-        for number, message in enumerate(messages)
-        if message["role"] == "assistant"
-    ]
+    turns = []
+    for number, message in enumerate(messages):
+        if message["role"] == "assistant":
+            turns.append(locate(render, messages, number, text, stops, bos, eos))
+
     return (render(messages, prompt=True) if prompt else text), [(turn.start, turn.end) for turn in turns]
 
 
@@ -82,6 +82,7 @@ def locate(
     if tail is not None and text.endswith(tail) and len(text) - len(tail) >= start:
         words_end = len(text) - len(tail)
         return Turn(number, start, words_end, words_end + _stop_length(tail, stops, bos, eos))
+
     return _by_prefix(render, messages, number, text, start, stops)
 
 
@@ -96,12 +97,16 @@ def _around(render: Render, messages: Sequence[Message], number: int) -> tuple[s
     """Text before and after a turn, with its words replaced by the sentinel; None where that cannot be rendered."""
     swapped = [*messages]
     swapped[number] = {"role": messages[number]["role"], "content": SENTINEL}
+
     try:
         text = render(swapped, prompt=False)
     except TemplateRaised:
         return None, None
+
     lead, found, tail = text.partition(SENTINEL)
-    return (lead, tail) if found and SENTINEL not in tail else (None, None)
+    if found and SENTINEL not in tail:
+        return (lead, tail)
+    return (None, None)
 
 
 def _start(render: Render, messages: Sequence[Message], number: int, text: str, lead: str | None) -> int:
@@ -110,6 +115,7 @@ def _start(render: Render, messages: Sequence[Message], number: int, text: str, 
         prompt = prompt_text(render, before)
     except TemplateRaised:  # a template may refuse an empty conversation, or one without a user
         prompt = None
+
     if prompt is not None and text.startswith(prompt):
         return len(prompt)
     if prompt is not None and not render(messages[: number + 1], prompt=False).startswith(prompt):
@@ -127,6 +133,7 @@ def _missing_header(render: Render, messages: Sequence[Message], prompt: str) ->
         last = render([*messages, {"role": "assistant", "content": SENTINEL}], prompt=False)
     except TemplateRaised:
         return ""
+
     lead, found, tail = last.partition(SENTINEL)
     header = lead[len(prompt) :]
     if not found or not lead.startswith(prompt) or not header.strip() or _always_prompts(render, messages, tail):
@@ -159,7 +166,9 @@ def _marker_at(text: str, at: int, stops: re.Pattern[str], bos: str | None) -> i
     """End of a control token that stands at `at`, white space before it allowed; `at` where there is none."""
     gap = len(text[at:]) - len(text[at:].lstrip())
     found = stops.match(text, at + gap)
-    return found.end() if found and found.group() != bos else at
+    if found and found.group() != bos:
+        return found.end()
+    return at
 
 
 def _by_prefix(
@@ -170,6 +179,11 @@ def _by_prefix(
     if not text.startswith(upto) or len(upto) < start:
         raise CannotLocate("the chat template changes an answer when the conversation goes on")
     end = start + len(upto[start:].rstrip())
+
     found = list(stops.finditer(text, start, end))
-    words_end = found[-1].start() if found and found[-1].end() == end else end
+    if found and found[-1].end() == end:
+        words_end = found[-1].start()
+    else:
+        words_end = end
+
     return Turn(number, start, words_end, end)

@@ -58,6 +58,7 @@ def read_documents(path: Path, words: int = WORDS, column: str | None = None) ->
     if column and path.exists() and all(_known(file, PLAIN) for file, _ in _files(path)):
         what, fix = "these documents are plain text, which has no columns", "leave retrieval.column out"
         raise DataError(what, where=str(path), value=f"retrieval.column: {column}", fix=fix)
+
     passages = [
         Passage(f"{name}#{number}", piece, where)
         for name, where, text in _documents(path, column)
@@ -78,6 +79,7 @@ def documents_fingerprint(path: Path) -> str:
             if file.suffix.lower() in HTML
             else fingerprint(str(file)).encode()
         )
+
     return digest.hexdigest()
 
 
@@ -88,12 +90,18 @@ def pieces(text: str, words: int) -> Iterator[str]:
     for sentence, paragraph in _sentences(text, words):
         if held and sum(_count(each) for each, _ in held) + _count(sentence) > words:
             yield _joined(held)
-            held = _shared(held, words // OVERLAP) if held[-1][1] == paragraph else []
+            if held[-1][1] == paragraph:
+                held = _shared(held, words // OVERLAP)
+            else:
+                held = []
+
             while held and sum(_count(each) for each, _ in held) + _count(sentence) > words:
                 held.pop(0)
             fresh = 0
+
         held.append((sentence, paragraph))
         fresh += 1
+
     if fresh:
         yield _joined(held)
 
@@ -134,6 +142,7 @@ def _documents(path: Path, column: str | None) -> Iterator[tuple[str, str, str]]
         if file.suffix.lower() in HTML:
             yield label, label, visible_text(read_text(file, label))
             continue
+
         for raw in read_source(str(file)):
             where = raw.where.replace(file.name, label, 1)
             if isinstance(raw.value, str):
@@ -150,14 +159,17 @@ def _files(path: Path) -> list[tuple[Path, str]]:
         if path.exists() and not _known(path, known):
             raise _foreign(str(path), known)
         return [(path, path.name)]
+
     inner = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path)))
     if not inner:
         raise DataError("there are no documents in this folder", where=str(path), fix="point at the folder of texts")
+
     for file in inner:
         if not file.resolve().is_relative_to(path.resolve()):
             raise DataError("this link leads out of the folder", where=str(file), fix="copy the file into the folder")
         if not _known(file, known):
             raise _foreign(str(file), known)
+
     return [(file, file.relative_to(path).as_posix()) for file in inner]
 
 
@@ -177,10 +189,20 @@ def _foreign(where: str, known: tuple[str, ...]) -> DataError:
 def _text_of(raw: RawRow, where: str, column: str | None) -> str:
     value: dict[str, Any] = raw.value if isinstance(raw.value, dict) else {}
     texts = [name for name, field in value.items() if isinstance(field, str) and field.strip() and name != "id"]
-    names = [column] if column else [name for name in TEXTS if name in texts] or texts
+
+    if column:
+        names = [column]
+    else:
+        names = [name for name in TEXTS if name in texts] or texts
+
     if names and names[0] in texts and (column or len(names) == 1 or names[0] in TEXTS):
         return str(value[names[0]])
-    what = f"no text in the column {column!r}" if column else "cannot tell which column holds the document's text"
+
+    if column:
+        what = f"no text in the column {column!r}"
+    else:
+        what = "cannot tell which column holds the document's text"
+
     fix = "name the column with text, or call it `text`"
     raise DataError(what, where=where, value=sorted(value), fix=fix)
 

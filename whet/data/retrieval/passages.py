@@ -30,5 +30,6 @@ def question_of(messages: Sequence[Message]) -> tuple[int, str]:
             if isinstance(content, str):
                 return place, content
             break
+
     what = "there is no question in words to look up passages for"
     raise RowRefused("no-question", what, fix="end the prompt in a user message that is a text")

@@ -63,11 +63,13 @@ class Lookup:
         self.retriever = BM25(self.passages)
         self._words = {passage.id: _spaced(passage.text) for passage in self.passages}
         twins: dict[str, set[str]] = {}
+
         self._named: dict[str, set[str]] = {}
         for passage in self.passages:
             twins.setdefault(passage.text, set()).add(passage.id)
             for name in {passage.id, passage.document, passage.source}:
                 self._named.setdefault(name, set()).add(passage.id)
+
         self._same = {passage.id: twins[passage.text] for passage in self.passages}
         """Ids of the passages with the text of each."""
 
@@ -76,20 +78,30 @@ class Lookup:
         question in words, or one that names a passage that is not there."""
         hits = self._search(_question(row), DEPTH)
         own = self.own(row)
-        ranked = hits if row.passage else self._search(f"{_question(row)} {row.reference}", DEPTH)
+
+        if row.passage:
+            ranked = hits
+        else:
+            ranked = self._search(f"{_question(row)} {row.reference}", DEPTH)
+
         found = next((hit.passage for hit in ranked if hit.passage.id in own), None)
         if found is None and row.passage:
             found = next(passage for passage in self.passages if passage.id in own)
+
         random = Random(hashlib.sha256(f"{self.seed} {content_hash(row)}".encode()).digest())
         count = self.settings.passages
+
         if found is None and not self.named:
             return self._shown(row, [hit.passage for hit in hits[:count]], None, own)
+
         distractors = [hit.passage for hit in hits if hit.passage.id not in own][:count]
         distractors += self._others(random, count - len(distractors), own | {each.id for each in distractors})
+
         if found is not None and random.random() < self.settings.oracle_share:
             chosen = [found, *distractors[: count - 1]]
             random.shuffle(chosen)
             return self._shown(row, chosen, True, own)
+
         random.shuffle(distractors)
         return self._shown(row, distractors, False, own, _refusing(row, self.settings.refusal))
 
@@ -109,14 +121,19 @@ class Lookup:
                 fix = f"name a document, or a passage as in {self.passages[0].id}"
                 what = "the row names a passage that is not in the documents"
                 raise RowRefused("no-passage", what, where=row.where, value=row.passage, fix=fix)
+
             named = set().union(*(self._same[name] for name in self._named[row.passage]))
             return self._holding(row, named) or named
-        return set() if self.named else self._holding(row, self._words)
+        if self.named:
+            return set()
+        return self._holding(row, self._words)
 
     def _holding(self, row: Row, among: Iterable[str]) -> set[str]:
         """Of these passages, those in which the reference stands word for word."""
         wanted = _spaced(row.reference)
-        return {name for name in among if wanted in self._words[name]} if wanted.strip() else set()
+        if wanted.strip():
+            return {name for name in among if wanted in self._words[name]}
+        return set()
 
     def _search(self, query: str, count: int) -> list[Hit]:
         return self.retriever.search([query], count)[0]
@@ -162,8 +179,10 @@ def asked_within(
             rendered = renderer.render(found.row)
             if limit is None or len(rendered.ids) <= limit:
                 break
+
         shown.append(found)
         segments.append(root_of(rendered, row.index))
+
     return shown, segments
 
 

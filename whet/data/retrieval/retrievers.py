@@ -68,7 +68,10 @@ class BM25:
 
     def _best(self, words: list[str], count: int) -> list[Hit]:
         known = [word for word in words if word in self._index.vocab_dict]
-        scores_P = self._index.get_scores(known) if known else np.zeros(len(self.passages), np.float32)
+        if known:
+            scores_P = self._index.get_scores(known)
+        else:
+            scores_P = np.zeros(len(self.passages), np.float32)
         return [hit for hit in _best(self.passages, scores_P, count) if hit.score > 0]
 
 
@@ -82,7 +85,10 @@ class Dense:
         self._unit_PD = _units(self._encoder.encode_document, [passage.text for passage in self.passages])
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
-        scores_QP = _units(self._encoder.encode_query, list(queries)) @ self._unit_PD.T if queries else []
+        if queries:
+            scores_QP = _units(self._encoder.encode_query, list(queries)) @ self._unit_PD.T
+        else:
+            scores_QP = []
         return [_best(self.passages, scores_P, count) for scores_P in scores_QP]
 
 
@@ -119,10 +125,12 @@ def _sentence_encoder(model: str) -> Encoder:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError("dense retrieval needs the package sentence-transformers", fix=fix) from error
+
     if not model:
         raise InputError(
             "dense retrieval needs an encoder", fix="name one, as in sentence-transformers/all-MiniLM-L6-v2"
         )
+
     try:
         return SentenceTransformer(model)
     except (OSError, ValueError) as error:

@@ -39,20 +39,31 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
     """Raises RowRefused with `where` set."""
     try:
         target, needs = recipe.method.target, recipe.method.rows
-        row = labelled_row(raw, shape, target) if target else _convert(raw, shape)
+        if target:
+            row = labelled_row(raw, shape, target)
+        else:
+            row = _convert(raw, shape)
+
         if needs.margin:
             row.target = margin_of(raw.value, recipe.columns.margin)
+
         if isinstance(raw.value, Mapping) and recipe.columns.group:
             group = raw.value.get(recipe.columns.group)
             row.group = None if group is None else str(group)
         elif isinstance(raw.value, Mapping) and shape.kind == "ranking":
             row.group = raw.value[rankings.QUESTION]
+
         if isinstance(raw.value, Mapping) and recipe.columns.passage:
             named = raw.value.get(recipe.columns.passage)
-            row.passage = None if is_missing(named) else str(named).strip() or None
+            if is_missing(named):
+                row.passage = None
+            else:
+                row.passage = str(named).strip() or None
+
         scored = not needs.answered or is_function(recipe.evaluate.metric)
         if scored and isinstance(raw.value, Mapping):
             row.fields = dict(raw.value)
+
         if row.text is None:
             for messages in (row.messages, row.rejected):
                 if messages is not None:
@@ -69,19 +80,27 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
         if shape.kind != "text" or shape.columns:
             raise RowRefused("wrong-form", "a plain text among rows of columns", value=value, fix="remove the row")
         return Row(raw.index, raw.where, text=text_of(value, "text"))
+
     if shape.kind == "ranking":
         if rankings.QUESTION not in value:
             rankings.refuse(value, shape)
         shape = rankings.pair_shape(shape)
+
     missing = [name for role, name in shape.columns.items() if name not in value and role not in ("system", "input")]
     if missing or not shape.columns:
         name = missing[0] if missing else "text"
         raise RowRefused("missing-column", f"the column {name!r} is missing", value=sorted(value), fix=f"add {name!r}")
+
     value = renamed(value, shape.columns.values(), shape.roles)
-    value = turned(value, shape, shape.dialect) if shape.dialect else value
+    if shape.dialect:
+        value = turned(value, shape, shape.dialect)
+    else:
+        value = value
+
     field = {role: value.get(name) for role, name in shape.columns.items()}
     if shape.kind == "text":
         return Row(raw.index, raw.where, text=text_of(field["text"], shape.columns["text"]))
+
     row = Row(raw.index, raw.where)
     if shape.kind == "preference":
         row.messages, row.rejected, row.tools = both_sides(value, shape)
@@ -99,6 +118,7 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
         extra = field.get("input")
         if extra is not None and not isinstance(extra, str):
             raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
+
         prompt += f"\n\n{extra}" if extra and extra.strip() else ""
         row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
     elif shape.kind == "prompt":
@@ -108,6 +128,7 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
         row.messages = side(field["prompt"], shape.columns["prompt"], "user")
         row.messages += side(field["completion"], shape.columns["completion"], "assistant")
         row.tools = clean_tools(value.get("tools"))
+
     return row
 
 
@@ -120,11 +141,21 @@ def _label(value: Any) -> str:
 def _add_system(messages: list[Message], raw: RawRow, shape: Shape, recipe: Recipe) -> None:
     if messages and messages[0]["role"] in ("system", "developer"):
         return
+
     column = shape.columns.get("system")
-    own = raw.value.get(column) if column and isinstance(raw.value, Mapping) else None
+    if column and isinstance(raw.value, Mapping):
+        own = raw.value.get(column)
+    else:
+        own = None
+
     if own is not None and not isinstance(own, str):
         raise RowRefused("wrong-type", "the system prompt must be a text", value=own, fix="write it as a text")
-    system = own if own and own.strip() else recipe.system
+
+    if own and own.strip():
+        system = own
+    else:
+        system = recipe.system
+
     if system:
         messages.insert(0, {"role": "system", "content": system})
 
@@ -133,6 +164,7 @@ def _refuse_empty(messages: list[Message], answered: bool) -> None:
     """`answered`: there must be an answer, because it is to be learned."""
     if not messages:
         raise RowRefused("empty-text", "the conversation has no messages", fix="fill it or remove the row")
+
     for number, message in enumerate(messages):
         content = message.get("content")
         if (isinstance(content, str) and content.strip()) or (isinstance(content, list) and content):
@@ -143,5 +175,6 @@ def _refuse_empty(messages: list[Message], answered: bool) -> None:
             )
         if message["role"] == "user":
             raise RowRefused("empty-text", f"message {number + 1} (user) is empty", fix="fill it or remove the row")
+
     if answered and not any(message["role"] == "assistant" for message in messages):
         raise RowRefused("no-answer", "there is no assistant message to learn", fix="add one or remove the row")

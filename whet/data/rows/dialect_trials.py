@@ -49,14 +49,17 @@ class Tried:
         try:
             if not isinstance(value, Mapping):
                 raise NotProved("plain text files are not read as turns")
+
             found = as_turns(value, shape, self.dialect)
         except NotProved as reason:
             self._fail(place, str(reason))
             return
+
         self.rows += 1
         held = [found[name] for name in shape.columns.values() if found.get(name) is not value.get(name)]
         for turn in (turn for turns in held for turn in turns):
             self.turns["example" if turn.get("weight") == 0 else turn["role"]] += 1
+
         for mark, text in self._texts_that_end(value, shape):
             self.ends[mark in text] += 1
             if len(self.ends) > 1:
@@ -66,7 +69,11 @@ class Tried:
         """(end mark, text) of all that may lack it: answers in columns of their own, and whole texts of some dialects;
         those of others are proved one by one."""
         mark = self.dialect.closes.get("assistant")
-        roles = (*ANSWERS, "messages") if self.dialect.may_stay_open else ANSWERS
+        if self.dialect.may_stay_open:
+            roles = (*ANSWERS, "messages")
+        else:
+            roles = ANSWERS
+
         for role in (role for role in roles if mark and role in shape.columns):
             yield str(mark), str(value[shape.columns[role]])
 
@@ -78,13 +85,16 @@ class Tried:
         """How many turns there are, and what of them is not as it looks, in sentences. `system` is the recipe's."""
         users, answers = count(self.turns["user"], "turn") + " of the user", count(self.turns["assistant"], "answer")
         said = [f"That gives {users} and {answers}."]
+
         if examples := self.turns["example"]:
             said.append(f"{count(examples, 'answer')} within a prompt {_is(examples)} only read, not learned.")
         if system and (own := self.turns["system"]):
             said.append(f"{count(own, 'text')} with a system prompt inside: there the recipe's is left out.")
+
         if len(self.ends) > 1:
             mark, closed, others = self.dialect.closes["assistant"], self.ends[True], self.ends[False]
             said.append(f"The answers of {closed} texts end in {mark}, those of {others} do not and may be cut off.")
+
         return " ".join(said)
 
 

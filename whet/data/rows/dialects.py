@@ -62,7 +62,14 @@ class Dialect:
         """What begins a turn; the group that matched is the role."""
         roles = sorted(self.opens, key=lambda role: -len(self.opens[role]))
         spelled = "|".join(f"(?P<{role}>{re.escape(self.opens[role])}{_ending(self.opens[role])})" for role in roles)
-        before = r"(?:^|(?<=\n))[ \t]*" if self.lines else r"\b" if self.opens["user"][0].isalnum() else ""
+
+        if self.lines:
+            before = r"(?:^|(?<=\n))[ \t]*"
+        elif self.opens["user"][0].isalnum():
+            before = r"\b"
+        else:
+            before = ""
+
         return re.compile(f"{before}(?:{spelled})")
 
     @cached_property

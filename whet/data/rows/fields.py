@@ -45,11 +45,13 @@ def answer_of(value: Any, name: str) -> str:
     """The text to learn. An object or a list is learned as JSON, keys in the order of the file."""
     if is_missing(value) or (isinstance(value, str) and not value.strip()):
         raise RowRefused("empty-answer", f"{name!r} is empty", value=value, fix="fill it or remove the row")
+
     if isinstance(value, dict | list | bool):
         try:
             return json.dumps(value, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError) as error:  # from Parquet: dates, bytes, not-a-number
             raise RowRefused("wrong-type", f"{name!r} is not JSON: {error}", value=value, fix="write texts") from error
+
     return text_of(value, name)
 
 

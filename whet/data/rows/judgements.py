@@ -66,6 +66,7 @@ def role_of(name: str) -> Role | None:
         return "label"
     if plain in MARKS:
         return "mark"
+
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()))
     if words & AGAINST:
         return "against"
@@ -90,13 +91,21 @@ class Column:
     def see(self, value: Any) -> None:
         if is_missing(value) or (isinstance(value, str) and not value.strip()):
             return
+
         mark = mark_of(value)
         self.only_marks &= mark is not None
+
         if mark is not None:
             self.marks.add(mark)
-        plain = value.strip() if isinstance(value, str) else value
+
+        if isinstance(value, str):
+            plain = value.strip()
+        else:
+            plain = value
+
         self.short &= self.role != "word" or (isinstance(plain, str) and plain.lower() in PLAIN_WORDS)
         self.short &= isinstance(plain, int | float) or (isinstance(plain, str) and len(plain) <= LONGEST_WORD)
+
         if self.short and len(self.values) <= MOST_VALUES:
             self.values.add(plain)
 
@@ -135,10 +144,15 @@ class Judged:
         for name, held in value.items() if isinstance(value, Mapping) else ():
             if name not in self._known:
                 role = role_of(name) or _by_its_word(held)
-                self._known[name] = Column(name, role, inner=role == "word") if role else None
+                if role:
+                    self._known[name] = Column(name, role, inner=role == "word")
+                else:
+                    self._known[name] = None
+
             column = self._known[name]
             if column is not None:
                 column.see(held)
+
             if isinstance(held, Mapping) and name not in self._read:
                 self._see_inside(name, held, f"{name}.", role_of(name))
             elif isinstance(held, list):
@@ -152,7 +166,11 @@ class Judged:
             place = (name, key)
             if place not in self._known:
                 role = role_of(str(key)) or (outer if key in OF_A_JUDGEMENT else None)
-                self._known[place] = Column(f"{before}{key}", role, inner=True) if role and role != "label" else None
+                if role and role != "label":
+                    self._known[place] = Column(f"{before}{key}", role, inner=True)
+                else:
+                    self._known[place] = None
+
             column = self._known[place]
             if column is not None:
                 column.see(value)
@@ -165,11 +183,14 @@ class Judged:
         clear = [column for column in marked if column.role == "mark"]
         clear += [column for column in marked if column.role == "label" and only_marks]
         clear += [column for column in marked if column.role == "judging" and len(column.marks) == 2]
+
         if clear:
             return clear[0].name
+
         for column in marked:
             if column.role in ("label", "against") or column.marks == {False}:
                 raise _asked(column, kind)
+
         return None
 
     def told(self, kind: str, mark: str | None = None) -> list[str]:
@@ -177,18 +198,22 @@ class Judged:
         if kind not in NAMED:
             return []
         alike = ALIKE.get(kind, ALL_ALIKE)
-        notes = [
-            f"The column {column.name!r} ({column.told()}) looks like a judgement of the answers and is not read: "
-            + alike
-            for column in self._columns
-            if column.name != mark and column.graded
-        ]
+        notes = []
+        for column in self._columns:
+            if column.name != mark and column.graded:
+                what = f"The column {column.name!r} ({column.told()}) looks like a judgement of the answers"
+                notes.append(f"{what} and is not read: {alike}")
         swapped = [name for name in self._read if kind == "unpaired" and role_of(name) == "against"]
+
         return notes + [f"A 1 in {name!r} is read as good, though its name says bad." for name in swapped]
 
 
 def _asked(column: Column, kind: str) -> DataError:
-    marks = "method: kto" if column.role == "label" else "write marks in which 1 is good into a column thumbs_up"
+    if column.role == "label":
+        marks = "method: kto"
+    else:
+        marks = "write marks in which 1 is good into a column thumbs_up"
+
     why = EXPLAINED[column.role].format(name=column.name)
     return DataError(
         f"the column {shorten(column.name)} holds marks ({column.told()}) beside an answer, and {kind} rows would be "
@@ -198,7 +223,9 @@ def _asked(column: Column, kind: str) -> DataError:
 
 
 def _by_its_word(value: Any) -> Role | None:
-    return "word" if isinstance(value, str) and value.strip().lower() in PLAIN_WORDS else None
+    if isinstance(value, str) and value.strip().lower() in PLAIN_WORDS:
+        return "word"
+    return None
 
 
 def _is_number(text: str) -> bool:

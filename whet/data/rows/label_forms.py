@@ -42,11 +42,17 @@ def told(rows_of: Mapping[str, int], together: bool) -> list[str]:
     found = groups(rows_of)
     if not found:
         return []
+
     named = "; ".join(" and ".join(f"{form!r} ({rows_of[form]:,})" for form in forms) for forms in found[:NAMED])
-    more = f"; and {len(found) - NAMED} more such labels" if len(found) > NAMED else ""
+    if len(found) > NAMED:
+        more = f"; and {len(found) - NAMED} more such labels"
+    else:
+        more = ""
+
     if together:
         what = "Labels that differ in case or Unicode form only are one class, named by its commonest form"
         return [f"{what}: {named}{more}."]
+
     return [
         f"Labels that differ in case or Unicode form only are learned as different classes: {named}{more}. Write them "
         "alike, or make them one class: join_labels: true."

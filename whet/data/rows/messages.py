@@ -23,11 +23,13 @@ def clean_messages(value: Any) -> list[Message]:
         raise RowRefused("wrong-type", "the messages must be a list of objects", value=value, fix="write a list")
     _refuse_unknown_roles(value)
     messages: list[Message] = []
+
     calls = 0
     for number, item in enumerate(value, start=1):
         message = _message({key: inner for key, inner in item.items() if inner is not None}, number)
         calls = _link(message, messages, calls)
         messages.append(message)
+
     return messages
 
 
@@ -40,6 +42,7 @@ def clean_tools(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list) or not all(isinstance(tool, Mapping) for tool in value):
         raise RowRefused("bad-tools", "tools must be a list of objects", value=value, fix="write a list")
     tools = [_without_none(tool) for tool in value]
+
     return [
         tool if "function" in tool or "parameters" not in tool else {"type": "function", "function": tool}
         for tool in tools
@@ -52,6 +55,7 @@ def _refuse_unknown_roles(items: list[Any]) -> None:
         if isinstance(speaker, str) and (speaker in ROLES or speaker in DIALECT):
             continue
         fix = f"use one of {', '.join(ROLES[:5])}"
+
         if speaker is None:
             raise RowRefused("unknown-role", f"message {number} has no role", value=speaker, fix=fix)
         raise RowRefused(
@@ -66,13 +70,20 @@ def _message(item: dict[str, Any], number: int) -> Message:
     role, content = item.pop("role", None) or item.pop("from", None), item.pop("content", None)
     if content is None:
         content = item.pop("value", None)
-    role = DIALECT.get(role, role) if isinstance(role, str) else role
+
+    if isinstance(role, str):
+        role = DIALECT.get(role, role)
+    else:
+        role = role
+
     if role == "tool-call":
         calls = _calls(_parse(content, f"message {number}: the tool call"), number)
         return {"role": "assistant", "content": "", "tool_calls": calls, **item}
+
     legacy = item.pop("function_call", None)
     calls = item.pop("tool_calls", None) or ([{"function": legacy}] if legacy else None)
     message: Message = {"role": role, "content": _content(content, number, bool(calls)), **item}
+
     if calls:
         message["tool_calls"] = _calls(calls, number)
     return message
@@ -97,24 +108,43 @@ def _content(content: Any, number: int, has_calls: bool) -> Any:
 
 
 def _calls(value: Any, number: int) -> list[dict[str, Any]]:
-    calls = value if isinstance(value, list) else [value]
+    if isinstance(value, list):
+        calls = value
+    else:
+        calls = [value]
+
     cleaned = []
     for call in calls:
-        function = call.get("function", call) if isinstance(call, Mapping) else None
+        if isinstance(call, Mapping):
+            function = call.get("function", call)
+        else:
+            function = None
+
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
             raise RowRefused(
                 "bad-tool-call", f"message {number}: a tool call needs a name", value=call, fix='{"name": ..., ...}'
             )
+
         arguments = function.get("arguments", {})
         if isinstance(arguments, str):
-            arguments = _parse(arguments, f"message {number}: the tool call's arguments") if arguments.strip() else {}
+            if arguments.strip():
+                arguments = _parse(arguments, f"message {number}: the tool call's arguments")
+            else:
+                arguments = {}
+
         if not isinstance(arguments, Mapping):
             raise RowRefused(
                 "bad-tool-call", f"message {number}: arguments must be an object", value=arguments, fix='{"key": ...}'
             )
-        outer = _without_none(call) if "function" in call else {}
+
+        if "function" in call:
+            outer = _without_none(call)
+        else:
+            outer = {}
+
         inner = {"name": function["name"], "arguments": _without_none(arguments)}
         cleaned.append({**outer, "type": "function", "function": inner})
+
     return cleaned
 
 
@@ -123,15 +153,18 @@ def _link(message: Message, before: list[Message], calls: int) -> int:
     for call in message.get("tool_calls") or []:
         call.setdefault("id", f"call{calls:05d}")
         calls += 1
+
     if message["role"] == "tool":
         earlier = next((m["tool_calls"] for m in reversed(before) if m.get("tool_calls")), None)
         results = 0
         while before and results < len(before) and before[-1 - results]["role"] == "tool":
             results += 1
+
         if earlier and results < len(earlier):
             message.setdefault("tool_call_id", earlier[results]["id"])
             named = next((call for call in earlier if call["id"] == message["tool_call_id"]), earlier[results])
             message.setdefault("name", named["function"]["name"])
+
     return calls
 
 

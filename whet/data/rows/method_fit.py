@@ -23,6 +23,7 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
             value=shape.describe(),
             fix="bring questions with answers, or leave retrieval out",
         )
+
     _refuse_unanswered(shape, recipe.evaluate)
 
 
@@ -33,6 +34,7 @@ def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
     if wanted.judge is not None and shape.kind == "text":
         what = "a judge compares answers, and plain text asks for none"
         raise DataError(what, value=shape.describe(), fix="leave evaluate.judge out")
+
     for key, asked in (("temperature", wanted.temperature > 0), ("metric", is_function(wanted.metric))):
         if asked and unanswered:
             raise DataError(
@@ -46,11 +48,20 @@ def _other_form(shape: Shape, method: Method) -> tuple[str, str]:
     """(what, fix): pairs and marked answers are for the methods that learn preferences, and these want nothing else."""
     if shape.paired:
         prompt, chosen = shape.columns.get("prompt"), shape.columns.get("chosen")
-        columns = f"{{prompt: {prompt}, completion: {chosen}}}" if prompt else f"{{text: {chosen}}}"
-        alone = f"; or, to learn the chosen answers alone, set columns: {columns}" if chosen else ""
+        if prompt:
+            columns = f"{{prompt: {prompt}, completion: {chosen}}}"
+        else:
+            columns = f"{{text: {chosen}}}"
+
+        if chosen:
+            alone = f"; or, to learn the chosen answers alone, set columns: {columns}"
+        else:
+            alone = ""
+
         what = f"these are preference pairs (chosen, rejected), which {method.kind} does not learn from"
         return what, f"set method: dpo or reward{alone}"
     if shape.kind == "unpaired":
         what = f"these are answers marked good or bad (true, false); {method.kind} would learn the bad ones too"
         return what, "set method: kto; or keep the rows marked true and leave the marks out"
+
     return method.other_rows(shape.kind)

@@ -27,18 +27,22 @@ def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
     0. Raises RowRefused."""
     prompt, tools = prompt_of(value, shape)
     answers = [answer_messages(value[shape.columns[name]], shape.columns[name]) for name in ("chosen", "rejected")]
+
     chosen, rejected = (joined(prompt, answer) for answer in answers)
     if chosen == rejected:
         raise RowRefused("same-answer", "the chosen and the rejected answer are the same", fix="remove the row")
+
     shared = next((n for n, (one, other) in enumerate(zip(chosen, rejected, strict=False)) if one != other), None)
     if shared is None:
         raise RowRefused("no-answer", "one conversation is only the beginning of the other", fix="remove the row")
+
     for conversation in (chosen, rejected):
         if conversation[-1]["role"] != "assistant":
             raise RowRefused("no-answer", "a conversation does not end in an answer", fix="remove the row")
         if conversation[shared]["role"] == "user":
             what = f"the questions differ (message {shared + 1}), so the answers cannot be compared"
             raise RowRefused("other-prompt", what, fix="remove the row")
+
     if not shared:
         raise RowRefused("no-prompt", "nothing stands before the answers", fix="add a prompt")
     return weighed(chosen, shared), weighed(rejected, shared), tools
@@ -47,12 +51,14 @@ def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
 def prompt_of(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None]:
     name = shape.columns.get("prompt")
     tools = clean_tools(value.get("tools"))
+
     if name is None:
         return [], tools
     prompt = value.get(name)
     if isinstance(prompt, Mapping) and "messages" in prompt:
         return clean_messages(prompt["messages"]), clean_tools(prompt.get("tools")) or tools
     extra = value.get(shape.columns.get("input", ""))
+
     if isinstance(prompt, str) and SPEAKER.match(prompt):
         return _transcript(prompt), tools
     if isinstance(prompt, str) and isinstance(extra, str) and extra.strip():
@@ -76,7 +82,9 @@ def _transcript(text: str) -> list[Message]:
     _, *pieces = SPEAKER.split(text_of(text, "transcript"))
     turns = zip(pieces[::2], pieces[1::2], strict=True)
     messages = [{"role": ROLES[speaker], "content": words.strip()} for speaker, words in turns]
-    return messages[:-1] if messages[-1] == assistant("") else messages
+    if messages[-1] == assistant(""):
+        return messages[:-1]
+    return messages
 
 
 def joined(prompt: list[Message], answer: list[Message]) -> list[Message]:
@@ -92,6 +100,7 @@ def joined(prompt: list[Message], answer: list[Message]) -> list[Message]:
             value=prompt[-1],
             fix="leave the prompt out of one of them",
         )
+
     return answer
 
 

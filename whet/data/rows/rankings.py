@@ -31,12 +31,14 @@ def as_pairs(rows: Iterable[Unread], shape: Shape) -> Iterator[Unread]:
     if shape.kind != "ranking":
         yield from rows
         return
+
     index = 0
     for raw in map(read_row, rows):
         found = _usable(raw.value, shape)
         for better, worse, pair in found:
             yield index, f"{raw.where} (answer {better} over {worse})", pair | {QUESTION: raw.where}
             index += 1
+
         if not found:
             yield index, raw.where, raw.value
             index += 1
@@ -44,7 +46,9 @@ def as_pairs(rows: Iterable[Unread], shape: Shape) -> Iterator[Unread]:
 
 def count(value: Mapping[str, Any] | str, shape: Shape) -> int:
     """How many rows `as_pairs` makes of this one."""
-    return max(1, len(_usable(value, shape))) if shape.kind == "ranking" else 1
+    if shape.kind == "ranking":
+        return max(1, len(_usable(value, shape)))
+    return 1
 
 
 def pair_shape(shape: Shape) -> Shape:
@@ -73,15 +77,18 @@ def _pairs(value: Mapping[str, Any], shape: Shape) -> list[tuple[int, int, dict[
     items = value.get(name)
     if not isinstance(items, list) or len(items) < 2:
         raise RowRefused("no-ranking", f"{name!r} must list two answers or more", value=items, fix="remove the row")
+
     worth = _worth(value, items, shape)
     taken = {name, shape.columns.get("scores"), shape.columns.get("ranks")}
     rest = {key: inner for key, inner in value.items() if key not in taken}
     order = sorted(range(len(items)), key=lambda number: -worth[number])
-    pairs = [
-        (one + 1, other + 1, rest | {"chosen": _answer(items[one]), "rejected": _answer(items[other])})
-        for one, other in combinations(order, 2)
-        if worth[one] > worth[other]
-    ]
+
+    pairs = []
+    for one, other in combinations(order, 2):
+        if worth[one] > worth[other]:
+            pairs.append(
+                (one + 1, other + 1, rest | {"chosen": _answer(items[one]), "rejected": _answer(items[other])})
+            )
     if not pairs:
         raise RowRefused("no-ranking", "all answers are equally good", value=worth, fix="remove the row")
     return pairs
@@ -92,11 +99,13 @@ def _worth(value: Mapping[str, Any], items: list[Any], shape: Shape) -> list[flo
     for role, sign in (("scores", 1), ("ranks", -1)):
         if role in shape.columns:
             return [sign * number for number in _numbers(value.get(shape.columns[role]), shape.columns[role], items)]
+
     for names, sign in ((SCORE, 1), (RANK, -1)):
         field = next((name for name in names if isinstance(items[0], Mapping) and name in items[0]), None)
         if field:
             found = [item.get(field) if isinstance(item, Mapping) else None for item in items]
             return [sign * number for number in _numbers(found, field, items)]
+
     return [float(-place) for place in range(len(items))]
 
 

@@ -42,6 +42,7 @@ def setting_for(speakers: list[Any]) -> str:
         if role not in (*ROLES, "tool-call"):
             role = guessed.setdefault(name, _guess(name, before))
         before = role
+
     pairs = (f"{name if name.isidentifier() else json.dumps(name)}: {role}" for name, role in guessed.items())
     return f"columns: {{roles: {{{', '.join(pairs)}}}}}"
 
@@ -67,6 +68,7 @@ def _renamed(held: Any, roles: Mapping[str, str]) -> Any:
             return _renamed(json.loads(held), roles)
         except ValueError:
             return held  # whoever reads it says what is wrong
+
     if isinstance(held, list):
         return [_renamed(inner, roles) if isinstance(inner, Mapping) else inner for inner in held]
     if not isinstance(held, Mapping):
@@ -74,6 +76,7 @@ def _renamed(held: Any, roles: Mapping[str, str]) -> Any:
     if "messages" in held:
         return {**held, "messages": _renamed(held["messages"], roles)}
     named = {key: roles[held[key]] for key in ("role", "from") if _known(held.get(key), roles)}
+
     return {**held, **named}
 
 

@@ -57,7 +57,9 @@ class Shape:
 
     def label(self, name: str) -> str:
         """A label as it is to be learned."""
-        return self.joined.get(folded(name), name) if self.joined else name
+        if self.joined:
+            return self.joined.get(folded(name), name)
+        return name
 
     @property
     def paired(self) -> bool:
@@ -81,6 +83,7 @@ def detect(values: Iterable[Mapping[str, Any] | str], recipe: Recipe, places: It
     for value, place in zip_longest(values, places, fillvalue=""):
         found = found or Detector(value, recipe, place)
         found.see(value, place)
+
     if found is None:
         raise DataError("there are no rows", fix="point at a file with one example a line")
     return found.shape()
@@ -98,6 +101,7 @@ class Detector:
             self._shape = _shape(first, recipe)
         except DataError as error:
             raise DataError(error.what, where=place, value=error.value, fix=error.fix) from error
+
         self._recipe, self._seen = recipe, 0
         self._other: DataError | None = None
         chosen = recipe.format != "auto" or any(recipe.columns.model_dump(exclude=BESIDE).values())
@@ -105,8 +109,17 @@ class Detector:
         self._nested = Nested(self._shape, recipe, control)
         self._roles = Roles(recipe.columns.roles)
         self._judged = Judged((*self._shape.columns.values(), *_beside(recipe)))
-        self._names = {name.strip().lower(): name for name in first} if isinstance(first, Mapping) else {}
-        doubtful = () if chosen or recipe.method.rows.as_text else self._shape.unused
+
+        if isinstance(first, Mapping):
+            self._names = {name.strip().lower(): name for name in first}
+        else:
+            self._names = {}
+
+        if chosen or recipe.method.rows.as_text:
+            doubtful = ()
+        else:
+            doubtful = self._shape.unused
+
         self._marks = [name for name in doubtful if name.strip().lower() in MARKS]
         self._left_out: dict[str, DataError | None] = {
             name: None for name in doubtful if self._shape.kind == "text" or name.strip().lower() in CONTEXTS
@@ -123,9 +136,11 @@ class Detector:
         self._judged.see(value)
         self._nested.see(value, place)
         self._roles.see(value, self._shape.columns)
+
         for name, error in self._left_out.items():
             if error is None and isinstance(value, Mapping) and value.get(name):
                 self._left_out[name] = _left_out(self._shape, name, self._seen, place)
+
         marked = isinstance(value, Mapping) and any(_is_mark(value.get(name)) for name in self._marks)
         if self._other is None and (marked or not _fits(value, self._shape)):
             other = _try(value, self._recipe)
@@ -152,11 +167,21 @@ class Detector:
         shape, needs = self._shape, self._recipe.method.rows
         if not needs.answered:  # the answers in the file are not learned
             return shape
-        mark = None if self._chosen else self._judged.mark(shape.kind, needs.only_marks)
-        marked = _with_kind("unpaired", {"label": mark}, self._names) if mark else None
+
+        if self._chosen:
+            mark = None
+        else:
+            mark = self._judged.mark(shape.kind, needs.only_marks)
+
+        if mark:
+            marked = _with_kind("unpaired", {"label": mark}, self._names)
+        else:
+            marked = None
+
         if marked:
             rest = tuple(name for name in shape.unused if name not in marked[1].values())
             shape = Shape(*marked, rest)
+
         return replace(shape, notes=tuple(self._judged.told(shape.kind, mark)))
 
 
@@ -178,23 +203,37 @@ def _shape(value: Mapping[str, Any] | str, recipe: Recipe) -> Shape:
         if recipe.format not in ("auto", "text"):
             raise DataError(f"the rows are plain text, but the recipe says format: {recipe.format}", fix="format: text")
         return Shape("text")
+
     names = {name.strip().lower(): name for name in value}
     _refuse_unknown_columns(recipe.columns, value)
     chosen = recipe.columns.model_dump(exclude=BESIDE)
+
     explicit = {role: name for role, name in chosen.items() if name}
-    kind = _explicit_kind(recipe, explicit, value) if explicit or recipe.format != "auto" else None
-    found = _with_kind(kind, explicit, names) if kind else _automatic(names, value, recipe)
+    if explicit or recipe.format != "auto":
+        kind = _explicit_kind(recipe, explicit, value)
+    else:
+        kind = None
+
+    if kind:
+        found = _with_kind(kind, explicit, names)
+    else:
+        found = _automatic(names, value, recipe)
+
     if found is None and not recipe.method.rows.answered:
         found = _with_kind("prompt", explicit, names)
     if found is None:
         raise _no_shape(value, recipe)
+
     used = {*found[1].values(), *_beside(recipe)}
     return Shape(found[0], found[1], tuple(name for name in value if name not in used))
 
 
 def _beside(recipe: Recipe) -> set[str]:
     """Columns that are read whatever the form is."""
-    margin = "margin" if recipe.method.rows.margin else None
+    if recipe.method.rows.margin:
+        margin = "margin"
+    else:
+        margin = None
     named = (recipe.columns.group, recipe.columns.passage, recipe.columns.margin, margin, "tools")
     return {name for name in named if name}
 
@@ -214,7 +253,10 @@ def _explicit_kind(recipe: Recipe, explicit: dict[str, str], value: Mapping[str,
         return "prompt-completion"
     if "label" in explicit:
         names = {name.strip().lower(): name for name in value}
-        return "label" if _with_kind("label", explicit, names) else "unpaired"
+        if _with_kind("label", explicit, names):
+            return "label"
+        return "unpaired"
+
     return "text" if "text" in explicit else None
 
 
@@ -235,14 +277,24 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
             *({"messages": name, "label": mark} for mark in MARKS for name in MESSAGES),
         ],
     }
-    optional = [("input", "input"), ("input", "context")] if kind == "alpaca" else []
+    if kind == "alpaca":
+        optional = [("input", "input"), ("input", "context")]
+    else:
+        optional = []
+
     if kind == "unpaired":
         optional = [("input", "input")]
+
     if kind in ("preference", "ranking"):
         optional = [*(("prompt", name) for name in PROMPTS), ("input", "input")]
-        explicit = {"prompt": explicit["messages"], **explicit} if "messages" in explicit else explicit
+        if "messages" in explicit:
+            explicit = {"prompt": explicit["messages"], **explicit}
+        else:
+            explicit = explicit
+
     if kind == "ranking":
         optional += [*(("scores", name) for name in SCORES), *(("ranks", name) for name in RANKS)]
+
     for usual in choices[kind]:
         wanted = {role: explicit.get(role) or names.get(usual[role]) for role in usual}
         columns = {role: name for role, name in wanted.items() if name}
@@ -252,40 +304,63 @@ def _with_kind(kind: Kind, explicit: dict[str, str], names: dict[str, str]) -> t
                 if chosen and chosen not in columns.values() and kind != "text":
                     columns.setdefault(role, chosen)
             return kind, columns
+
     return None
 
 
 def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> tuple[Kind, dict[str, str]] | None:
     if recipe.method.rows.as_text and any(name in names for name in TEXTS):
         return _with_kind("text", {}, names)
+
     pair = _with_kind("preference", {}, names)
     if pair:
         return pair
+
     mark = next((names[name] for name in MARKS if name in names and _is_mark(value[names[name]])), None)
-    marked = _with_kind("unpaired", {"label": mark}, names) if mark else None
+    if mark:
+        marked = _with_kind("unpaired", {"label": mark}, names)
+    else:
+        marked = None
+
     if marked:
         return marked
+
     known = (name for name in (*RANKED, *SCORED) if name in names)
     answers = next((names[name] for name in known if _is_ranked(name, names, value)), None)
     if answers:
         return _with_kind("ranking", {"answers": answers}, names)
+
     messages = next((names[name] for name in MESSAGES if name in names), None)
-    kind = _message_kind(value[messages]) if messages else None
+    if messages:
+        kind = _message_kind(value[messages])
+    else:
+        kind = None
+
     if kind:
         return _with_kind(kind, {"messages": messages or ""}, names)
+
     alpaca = _with_kind("alpaca", {}, names)
     if alpaca:
         return alpaca
+
     kinds: tuple[Kind, ...] = ("prompt-completion", "label", "text")
     return next((found for kind in kinds if (found := _with_kind(kind, {}, names))), None)
 
 
 def _message_kind(value: Any) -> Kind | None:
     """Chat has roles, ShareGPT has from; anything else is not a conversation."""
-    first = value[0] if isinstance(value, list) and value else None
+    if isinstance(value, list) and value:
+        first = value[0]
+    else:
+        first = None
+
     if not isinstance(first, Mapping):
         return None
-    return "chat" if "role" in first else "sharegpt" if "from" in first else None
+    if "role" in first:
+        return "chat"
+    if "from" in first:
+        return "sharegpt"
+    return None
 
 
 def _is_mark(value: Any) -> bool:
@@ -330,7 +405,11 @@ def _listed(names: Mapping[str, Any]) -> str:
 
 
 def _no_shape(value: Mapping[str, Any], recipe: Recipe) -> DataError:
-    wanted = f" as format: {recipe.format}" if recipe.format != "auto" else ""
+    if recipe.format != "auto":
+        wanted = f" as format: {recipe.format}"
+    else:
+        wanted = ""
+
     if not value:
         return DataError("the first row has no columns", value={}, fix='write {"prompt": ..., "completion": ...}')
     return DataError(

@@ -22,6 +22,7 @@ def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[s
     """The row with messages in the place of its texts. Raises NotProved."""
     columns = shape.columns
     held = {role: value.get(name) for role, name in columns.items()}
+
     if "messages" in columns:
         found = {"messages": turns_of(_text(held["messages"]), dialect, whole=True).messages}
     elif any(role in columns for role in ANSWERS):
@@ -30,6 +31,7 @@ def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[s
         found = {"prompt": _question(_text(held["prompt"]), dialect)}
     else:
         raise NotProved("no column holds what can be read as turns")
+
     _refuse_beside(held, columns, found)
     return {**value, **{columns[role]: turns for role, turns in found.items() if role in columns}}
 
@@ -51,6 +53,7 @@ def _refuse_beside(held: Mapping[str, Any], columns: Mapping[str, str], found: M
         raise NotProved(f"the column {columns['input']!r} stands beside it")
     if not isinstance(system, str) or not system.strip():
         return
+
     own = [turns[0]["content"] for turns in found.values() if turns and turns[0]["role"] == "system"]
     if any(words.strip() != system.strip() for words in own):
         raise NotProved(f"the column {columns['system']!r} stands beside a system prompt of its own")
@@ -78,16 +81,20 @@ def _pair(prompt: str, answer: str, dialect: Dialect, whole: bool) -> tuple[list
         if [turn["role"] for turn in turns] != ["assistant"]:
             raise NotProved("the answer holds more than one turn")
         return [{"role": "user", "content": prompt}], turns
+
     question = _question(prompt, dialect)
     if not is_marked(answer, "answer"):
         together = _together(prompt, answer, dialect, question)
         return question, together or [{"role": "assistant", "content": answer}]
+
     together = _together(prompt, answer, dialect, question)
     if together:
         return question, together
+
     turns = turns_of(answer, dialect, whole).messages
     if whole and turns[0]["role"] != "assistant":
         return question, turns
+
     raise NotProved("prompt and answer do not make one conversation")
 
 

@@ -33,12 +33,15 @@ def labelled_row(raw: RawRow, shape: Shape, target: Target) -> Row:
     text_name, label_name = shape.columns["text"], shape.columns["label"]
     if not isinstance(raw.value, Mapping):
         raise RowRefused("wrong-form", "a plain text among rows of columns", value=raw.value, fix="remove the row")
+
     missing = [name for name in (text_name, label_name) if name not in raw.value]
     if missing:
         what = f"the column {missing[0]!r} is missing"
         raise RowRefused("missing-column", what, value=sorted(raw.value), fix=f"add {missing[0]!r}")
+
     text, value = text_of(raw.value[text_name], text_name), raw.value[label_name]
     row = Row(raw.index, raw.where)
+
     if target == "number":
         row.target = _number(value, label_name)
         words = f"{row.target:g}"
@@ -46,6 +49,7 @@ def labelled_row(raw: RawRow, shape: Shape, target: Target) -> Row:
         row.target = sorted({shape.label(name) for name in classes_of(value, target)})
         words = ", ".join(row.target) or NO_CLASS
         row.label = words
+
     row.messages = [user(text), assistant(words)]
     return row
 
@@ -54,7 +58,9 @@ def classes_of(value: Any, target: Target | None) -> list[str]:
     """The classes that a cell names, as they are written there; none of a number. Raises RowRefused."""
     if target == "number":
         return []
-    return _classes(value) if target == "classes" else [_class(value)]
+    if target == "classes":
+        return _classes(value)
+    return [_class(value)]
 
 
 def margin_of(value: object, column: str | None) -> float | None:
@@ -69,9 +75,13 @@ def margin_of(value: object, column: str | None) -> float | None:
 
 def _number(value: Any, name: str) -> float:
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
+        if isinstance(value, bool):
+            number = math.nan
+        else:
+            number = float(value)
     except (TypeError, ValueError):
         number = math.nan
+
     if not math.isfinite(number):
         raise RowRefused("wrong-type", f"{name!r} must be a number", value=value, fix="write a number")
     return number

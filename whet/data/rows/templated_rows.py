@@ -42,10 +42,16 @@ def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, Part]]:
     if isinstance(value, str):
         yield value, "whole"
         return
+
     for role, name in shape.columns.items():
         held = value.get(name)
         if role not in ("label", "scores", "ranks", "system"):
-            part = "answer" if role in ANSWERS else "prompt" if role == "prompt" and isinstance(held, str) else "whole"
+            if role in ANSWERS:
+                part = "answer"
+            elif role == "prompt" and isinstance(held, str):
+                part = "prompt"
+            else:
+                part = "whole"
             yield from _texts(held, part)
 
 
@@ -89,20 +95,31 @@ class Nested:
         """The first marked row."""
         self._letters = 0
         self._first_letters: Place | None = None
-        asked = None if recipe.dialect == "auto" else recipe.dialect
+
+        if recipe.dialect == "auto":
+            asked = None
+        else:
+            asked = recipe.dialect
+
         names = [dialect for dialect in KNOWN if asked in (None, dialect.name)]
-        self._tried = [Tried(dialect) for dialect in names] if shape.kind in TURNED else []
+        if shape.kind in TURNED:
+            self._tried = [Tried(dialect) for dialect in names]
+        else:
+            self._tried = []
 
     def see(self, value: Any, where: str = "") -> None:
         self._seen += 1
         texts = strings_of(value, self._shape)
         held: list[tuple[str, Part]] = [(text, part) for text, part in texts if not self._left_alone(text)]
+
         marked = next((text for text, part in held if is_marked(text, part)), None)
         if marked is None:
             self._see_letters(held, where)
             return
+
         self._marked += 1
         place = Place(self._seen, where, marked)
+
         self._first = self._first or place
         for tried in self._tried:
             if tried.alive or self._marked <= STILL_TRIED or len(self._tried) == 1:
@@ -134,15 +151,18 @@ class Nested:
         asked = self._recipe.dialect
         if asked not in ("auto", "none"):
             return self._as_asked(shape, asked)
+
         if self._letters > BY_LETTER * self._seen:
             self._marked, self._first = self._marked + self._letters, self._first or self._first_letters
         if self._first is None:
             return shape
+
         few = self._marked <= SAID_IN_PASSING * self._seen
         if asked == "none" or few or self._recipe.method.rows.as_text:
             return replace(shape, notes=(*shape.notes, self._told(asked)))
         if self._alive and self._alive[0].rows == self._seen:
             return self._read(shape, self._alive[0], self._seen)
+
         raise self._choice()
 
     def _as_asked(self, shape: Shape, asked: str) -> Shape:
@@ -168,15 +188,18 @@ class Nested:
         place, nearest = self._first or Place(0, "", ""), self._nearest()
         none = "to learn the texts as they stand, marks and all: dialect: none"
         what, mend = "", "to read them as turns, write each row as messages, or remove the marks"
+
         if nearest is not None:
             place, reason = nearest.failed or place, nearest.reason
             if nearest.alive:  # some rows are marked and turned, the others are not marked at all
                 reason = f"{self._seen - nearest.rows} rows hold no such marks"
+
             what = f", and not every row can be read as turns ({reason})"
             if len(nearest.ends) > 1:  # none of them would be dropped
                 mend = f"to read them as turns, whether or not they are cut: dialect: {nearest.dialect.name}"
             elif nearest.rows:
                 mend = f"to read them as turns and drop the rows that do not fit: dialect: {nearest.dialect.name}"
+
         return DataError(
             f"{count(self._marked, 'row')} of {self._seen} hold the marks of a chat template, which would be nested in "
             f"the base's own{what}",
@@ -195,7 +218,12 @@ class Nested:
         """The shape of rows that are read as turns. `proved`: so many rows, all, gave the same text again."""
         dialect = tried.dialect
         how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
-        how = how if proved else f"dialect: {dialect.name}"
+
+        if proved:
+            how = how
+        else:
+            how = f"dialect: {dialect.name}"
+
         note = f"The texts are in {dialect.title} and are read as turns: {how}. {tried.told(self._recipe.system)}"
         kinds = {"text": "chat", "alpaca": "prompt-completion"}
         readable = _readable(shape, self._recipe)
@@ -211,7 +239,10 @@ def _readable(shape: Shape, recipe: Recipe) -> Shape:
     """A text is a conversation in one column; a system prompt may stand beside it where the recipe names its column."""
     if not _is_text(shape):
         return shape
-    system = {"system": recipe.columns.system} if recipe.columns.system else {}
+    if recipe.columns.system:
+        system = {"system": recipe.columns.system}
+    else:
+        system = {}
     return replace(shape, columns={"messages": shape.columns["text"], **system})
 
 

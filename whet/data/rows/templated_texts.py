@@ -73,6 +73,7 @@ class Turns:
                 found.append({"role": piece.role, "content": piece.words})
             elif piece.words not in PREAMBLES:
                 found.append({"role": "system", "content": piece.words})
+
         return found
 
     @property
@@ -119,10 +120,12 @@ def turns_of(text: str, dialect: Dialect, whole: bool = False) -> Turns:
     found = list(dialect.headers.finditer(bare))
     if not found:
         raise NotProved("no turn begins in it")
+
     pieces: list[Piece] = []
     before = bare[: found[0].start()].strip()
     if before and not dialect.preamble:
         raise NotProved("words stand before the first turn")
+
     pieces += [Piece(PREAMBLE, before, True)] * bool(before)
     ends = [match.start() for match in found[1:]] + [len(bare)]
     for match, end in zip(found, ends, strict=True):
@@ -130,20 +133,30 @@ def turns_of(text: str, dialect: Dialect, whole: bool = False) -> Turns:
         closer = dialect.closes.get(role, "")
         closed = words.endswith(closer)
         words = words.removesuffix(closer)
+
         if not closed and end < len(bare) and not dialect.may_stay_open:
             raise NotProved(f"a turn ({role}) does not end in {closer}")
-        system = _LLAMA_SYSTEM.search(words) if dialect.name == "inst" and not pieces else None
+
+        if dialect.name == "inst" and not pieces:
+            system = _LLAMA_SYSTEM.search(words)
+        else:
+            system = None
+
         if system:
             pieces.append(Piece(PREAMBLE, system[1].strip(), True))
             words = words[system.end() :]
         pieces.append(Piece(role, _trimmed(words), closed))
+
     turns = Turns(pieces)
     _refuse_marks(turns, dialect)
     _refuse_disorder(turns, dialect)
     _refuse_open(turns, dialect, whole, bool(STOP.search(text)))
+
     if _squeezed(written(turns, dialect)) != _squeezed(bare):
         raise NotProved("written again, the turns give another text")
-    return Turns(_without_dates(pieces)) if dialect.name == "llama-3" else turns
+    if dialect.name == "llama-3":
+        return Turns(_without_dates(pieces))
+    return turns
 
 
 def written(turns: Turns, dialect: Dialect) -> str:
@@ -155,9 +168,14 @@ def written(turns: Turns, dialect: Dialect) -> str:
         elif piece.role == PREAMBLE:
             text += f"{piece.words}\n"
         else:
-            end = dialect.closes.get(piece.role, "") if piece.closed else ""
+            if piece.closed:
+                end = dialect.closes.get(piece.role, "")
+            else:
+                end = ""
+
             text += f"{dialect.opens[piece.role]}\n{held}{piece.words}\n{end}\n"
             held = ""
+
     return text
 
 
@@ -167,11 +185,14 @@ def _bare(text: str, dialect: Dialect) -> str:
     bare = text.strip()
     begin = next((token for token in dialect.begins if bare.startswith(token)), "")
     bare = bare.removeprefix(begin).lstrip()
+
     closers = set(dialect.closes.values())
     while end := next((token for token in ENDS if token not in closers and bare.endswith(token)), ""):
         bare = bare.removesuffix(end).rstrip()
+
     if dialect.name != "inst":
         return bare
+
     system = _MISTRAL_SYSTEM.search(bare)
     if system:
         bare = bare[system.end() :].replace("[INST]", f"[INST] <<SYS>>{system[1]}<</SYS>>", 1)
@@ -183,9 +204,14 @@ def _without_dates(pieces: list[Piece]) -> list[Piece]:
     and of another base it would be the system prompt."""
     found: list[Piece] = []
     for piece in pieces:
-        words = _LLAMA_DATES.sub("", piece.words) if piece.role == "system" else piece.words
+        if piece.role == "system":
+            words = _LLAMA_DATES.sub("", piece.words)
+        else:
+            words = piece.words
+
         if words or words == piece.words:
             found.append(replace(piece, words=words))
+
     if not found:
         raise NotProved("it holds no turn but a header of dates")
     return found
@@ -233,6 +259,7 @@ def _refuse_open(turns: Turns, dialect: Dialect, whole: bool, stopped: bool) -> 
     if not mark:
         return
     counts = whole and (last.closed or not stopped)
+
     seen = [p for p in turns.pieces if p.role == "assistant" and p.words and (counts or p is not last)]
     if dialect.may_stay_open and any(p.closed for p in seen) and not all(p.closed for p in seen):
         raise NotProved(f"some of its answers end in {mark}, and others do not")

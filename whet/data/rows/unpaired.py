@@ -26,6 +26,7 @@ def marked_answer(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message]
         prompt, tools = prompt_of(value, shape)
         name = shape.columns["completion"]
         messages = joined(prompt, answer_messages(value[name], name))
+
     if not messages or messages[-1]["role"] != "assistant":
         raise RowRefused("no-answer", "the conversation does not end in an answer", fix="remove the row")
     if len(messages) == 1:

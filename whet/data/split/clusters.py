@@ -61,7 +61,11 @@ def clusters(
     rows are training rows and a test file of the user's own: then a frame or a passage in common is no reason to leave
     training rows out, nor is an instruction.
     """
-    row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
+    if chosen is None:
+        row_R = np.arange(len(traits))
+    else:
+        row_R = np.asarray(chosen)
+
     union = Union(len(row_R))
     found: list[Apart] = []
     text_R, prompt_R = traits.column("text")[row_R], traits.column("prompt")[row_R]
@@ -69,13 +73,16 @@ def clusters(
     union.join_equal(text_R)
     union.join_equal(_uncommon(prompt_R) if own_test else _prompts(prompt_R, large * len(row_R), found))
     union.join_equal(_uncommon(traits.column("opening")[row_R]))
+
     if near_duplicates:
         _join_near(traits, row_R, text_R, union)
     root_R = union.roots()
+
     if not own_test:
         most = large * len(row_R)
         found += [Apart("frame", *left) for left in join_frames(traits, row_R, most, union)]
         root_R = _unchained(root_R, union.roots(), most, found)
+
     if apart is not None:
         apart += found
     return root_R
@@ -117,6 +124,7 @@ def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: Uni
     unique = first[text != b""]  # positions, one for each text
     if len(unique) < 2:
         return
+
     position_U = unique[_by_words(traits, row_R[unique])]
 
     @lru_cache(maxsize=512)
@@ -136,11 +144,13 @@ def _join_near(traits: Traits, row_R: np.ndarray, text_R: np.ndarray, union: Uni
         pairs = alike(pairs[root_R[pairs[:, 0]] != root_R[pairs[:, 1]]])
         code = pairs.min(axis=1) * len(row_R) + pairs.max(axis=1)
         new = np.flatnonzero(~np.isin(code, different))
+
         apart = []
         for number in new.tolist():
             one, other = int(pairs[number, 0]), int(pairs[number, 1])
             if union.root(one) == union.root(other):
                 continue
+
             if similar(one, other):
                 union.join(one, other)
             else:
@@ -179,12 +189,14 @@ def _by_words(traits: Traits, row_U: np.ndarray) -> np.ndarray:
     head_U, length_U = traits.column("head")[row_U], traits.column("length")[row_U]
     order = np.lexsort((length_U, head_U))
     opens = np.r_[True, head_U[order][1:] != head_U[order][:-1]]  # begins a group of equal beginnings
+
     offset = HEAD
     while True:
         group = np.cumsum(opens)
         tied = np.flatnonzero((np.bincount(group)[group] > 1) & (length_U[order] > offset))
         if not len(tied):
             return order
+
         member = order[tied]
         part = np.array([traits.words_at(int(row), offset, STEP) for row in row_U[member]], dtype=f"S{STEP}")
         inner = np.lexsort((length_U[member], part, group[tied]))

@@ -40,9 +40,17 @@ def split(
     Rows that belong together (whet/data/split/clusters.py) stay together; where rows have labels, every label is held
     out in proportion. Raises DataError when there are too few rows, or when all belong together.
     """
-    row_R = np.arange(len(traits)) if chosen is None else np.asarray(chosen)
+    if chosen is None:
+        row_R = np.arange(len(traits))
+    else:
+        row_R = np.asarray(chosen)
+
     rows = len(row_R)
-    wanted_test = 0 if own_test else size_of(settings.test, settings.max_test, rows)
+    if own_test:
+        wanted_test = 0
+    else:
+        wanted_test = size_of(settings.test, settings.max_test, rows)
+
     wanted_validation = size_of(settings.validation, settings.max_validation, rows)
     _refuse_too_few(rows, wanted_test, wanted_validation)
     apart: list[Apart] = []
@@ -56,6 +64,7 @@ def split(
     side_R[(side_R == 0) & ~pool.first(side_R == 0, settings.train_share)] = 3
     named = [replace(one, first=int(row_R[one.first])) for one in apart]
     train, validation_R, test_R, unused = (row_R[side_R == side] for side in range(4))
+
     return Parts(train, validation_R, test_R, unused, root_R[side_R == 2], named)
 
 
@@ -69,7 +78,9 @@ def size_of(share: float, largest: int, rows: int) -> int:
     """A share below 1 in rows (at least one, at most `largest`); from 1 on a number of rows."""
     if share >= 1:
         return int(share)
-    return min(max(1, round(share * rows)), largest) if share > 0 else 0
+    if share > 0:
+        return min(max(1, round(share * rows)), largest)
+    return 0
 
 
 class _Pool:
@@ -81,9 +92,11 @@ class _Pool:
         first_C = np.full(len(root_C), -1)  # the row with the smallest hash stands for its cluster
         ordered = np.argsort(content_R, kind="stable")[::-1]
         first_C[number_R[ordered]] = ordered
+
         key_C = np.empty(len(root_C), dtype="S32")
         for number, first in enumerate(first_C.tolist()):
             key_C[number] = _key(seed, bytes(content_R[first]))
+
         order = np.lexsort((root_C, key_C))
         place_C = np.empty_like(order)
         place_C[order] = np.arange(len(order))
@@ -110,18 +123,25 @@ class _Pool:
         the labels are no matter."""
         if not wanted:
             return np.zeros(0, dtype=np.int64)
+
         pool = np.flatnonzero(among_C)
         large = self.rows_C[pool] > max(1, wanted // FEWEST_CLUSTERS)
         pool = np.concatenate([pool[~large], pool[large]])
         strata = {self.label_names[label]: pool[self.label_C[pool] == label] for label in np.unique(self.label_C[pool])}
         quotas = _quotas({label: int(self.rows_C[stratum].sum()) for label, stratum in strata.items()}, wanted)
         taken = [cluster for label in sorted(strata) for cluster in self._fill(strata[label], quotas[label])]
+
         missing = wanted - int(self.rows_C[taken].sum())
         if 2 * missing > wanted:
             taken += self._fill(pool[~np.isin(pool, taken)], missing)
+
         if not taken and len(pool):  # every cluster is larger than the part: the smallest, if most rows are left
             smallest = int(pool[np.argmin(self.rows_C[pool])])
-            taken = [smallest] if self.rows_C[smallest] <= rows // 3 else []
+            if self.rows_C[smallest] <= rows // 3:
+                taken = [smallest]
+            else:
+                taken = []
+
         if not taken and not self.answered_C.any():
             fix = "give rows with answers; to learn text as it stands, set method: pretrain"
             raise DataError(f"no rows can be held out for {part}: none ends in an answer", fix=fix)
@@ -132,6 +152,7 @@ class _Pool:
                 fix="bring more varied rows; or set split: {near_duplicates: false}, or "
                 f"split: {{{part}: 0}} to go without",
             )
+
         return np.array(taken, dtype=np.int64)
 
     def _fill(self, stratum: np.ndarray, room: int) -> list[int]:

@@ -85,6 +85,7 @@ def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
     """The traits of rows; without shingles where near-duplicates do not matter."""
     words, prompts, openings = zip(*(_words_of_parts(row) for row in rows), strict=True) if rows else ((), (), ())
     texts = [" ".join(found).encode("utf-8", "surrogatepass") for found in words]
+
     if near_duplicates and rows:
         shingle, begin_R = shingles(words)
         count_R = np.diff(np.append(begin_R, len(shingle)))
@@ -92,6 +93,7 @@ def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
     else:
         shingle, count_R = np.zeros(0, np.uint64), np.zeros(len(rows), np.int64)
         band_RB = np.zeros((len(rows), 0), np.uint64)
+
     frames = [frame_of(row) for row in rows]
     slot, slots_R = slot_keys([frame.asked for frame in frames])
     return Described(
@@ -160,7 +162,9 @@ class Traits:
         """At most `count` bytes of the row's words from `offset` on."""
         begin_R = self._begins("length")
         left = int(begin_R[row + 1] - begin_R[row]) - offset
-        return self._words.read(int(begin_R[row]) + offset, min(count, left)) if left > 0 else b""
+        if left > 0:
+            return self._words.read(int(begin_R[row]) + offset, min(count, left))
+        return b""
 
     def shingles_of(self, row: int) -> frozenset[int]:
         begin_R = self._begins("shingles")
@@ -205,15 +209,28 @@ def content_hash(row: Row) -> str:
 def _words_of_parts(row: Row) -> tuple[list[str], list[str], list[str]]:
     """The row's words without the system prompt, the words of everything before the last message, and those up to the
     first answer, without the system prompt; of a pair, the words of both answers, and of what stands before them."""
-    messages = row.messages if row.rejected is None else row.messages + row.rejected[row.shared :]
+    if row.rejected is None:
+        messages = row.messages
+    else:
+        messages = row.messages + row.rejected[row.shared :]
+
     found = [_message_words(message) for message in messages]
-    before = len(found) - 1 if row.rejected is None else row.shared
+    if row.rejected is None:
+        before = len(found) - 1
+    else:
+        before = row.shared
+
     prompt = _joined(found[: max(0, before)])
     if row.text is not None:
         return WORD.findall(row.text.casefold()), prompt, []
+
     said = [([] if message["role"] == "system" else words) for message, words in zip(messages, found, strict=True)]
     answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
-    end = answers[0] + 1 if answers and (row.rejected is None or answers[0] < row.shared) else 0
+    if answers and (row.rejected is None or answers[0] < row.shared):
+        end = answers[0] + 1
+    else:
+        end = 0
+
     return _joined(said), prompt, _joined(said[:end])
 
 
@@ -231,7 +248,9 @@ def _message_words(message: dict) -> list[str]:
 
 def _digest(text: bytes) -> bytes:
     """16 bytes; empty for an empty text, which is like no other."""
-    return hashlib.blake2b(text, digest_size=16).digest() if text else b""
+    if text:
+        return hashlib.blake2b(text, digest_size=16).digest()
+    return b""
 
 
 def _digests(texts: Iterable[list[str]]) -> np.ndarray:
@@ -240,18 +259,22 @@ def _digests(texts: Iterable[list[str]]) -> np.ndarray:
 
 
 def _group_digest(group: Hashable | None) -> bytes:
-    return b"" if group is None else _digest(b"group " + str(group).encode("utf-8", "surrogatepass"))
+    if group is None:
+        return b""
+    return _digest(b"group " + str(group).encode("utf-8", "surrogatepass"))
 
 
 def shingles(texts: Iterable[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of all 3-word shingles, flat, and where each text's begin. A shorter text is one shingle."""
     known: dict[str, int] = {}
     word_ids: list[int] = []
+
     counts: list[int] = []
     for text in texts:
         words = [*(text or [""]), *[""] * (SHINGLE - max(1, len(text)))]
         word_ids += [known.setdefault(word, len(known)) for word in words]
         counts.append(len(words))
+
     hash_W = np.frombuffer(b"".join(map(word_hash, known)), dtype=np.uint64)[np.asarray(word_ids)]
     factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
     mixed = hash_W[:-2] * factors[0] + hash_W[1:-1] * factors[1] + hash_W[2:] * factors[2]
@@ -259,6 +282,7 @@ def shingles(texts: Iterable[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
     size = np.asarray(counts) - (SHINGLE - 1)
     begins = np.concatenate(([0], np.cumsum(size)[:-1]))
     place = np.arange(int(size.sum())) + np.repeat(first - begins, size)
+
     return mixed[place], begins
 
 
@@ -268,10 +292,12 @@ def _signatures(flat: np.ndarray, begins: np.ndarray) -> np.ndarray:
     multiply = rng.integers(1, 2**63, HASHES, dtype=np.uint64) | np.uint64(1)
     add = rng.integers(0, 2**63, HASHES, dtype=np.uint64)
     signature_RH = np.empty((len(begins), HASHES), dtype=np.uint64)
+
     folded = flat ^ (flat >> np.uint64(29))
     for number in range(HASHES):
         hashed = folded * multiply[number] + add[number]
         signature_RH[:, number] = np.minimum.reduceat(hashed ^ (hashed >> np.uint64(32)), begins)
+
     return signature_RH
 
 

@@ -52,11 +52,13 @@ def frame_of(row: Row) -> Frame:
     answers = row.messages[len(row.prompt) :] + (row.rejected or [])[len(row.prompt) :]
     asked, words, fixed = with_gaps(prompt)
     passages = sorted({line for line in prompt.split("\n") if len(line.split()) >= PASSAGE}, key=lambda t: (-len(t), t))
+
     if fixed < FIXED or 2 * fixed < words:
         return Frame([], [], passages[:2])
     answer, more_words, more_fixed = with_gaps("\n".join(_said(message) for message in answers))
     whole = 2 * (fixed + more_fixed) >= words + more_words
     alone = fixed >= LONG or words >= more_words
+
     return Frame([*asked, *answer] if whole else [], asked if alone else [], passages[:2])
 
 
@@ -69,8 +71,10 @@ def with_gaps(text: str) -> tuple[list[str], int, int]:
             gaps += 1
             if found and found[-1] == GAP:
                 continue
+
         found.append(word)
         words += word[0].isalpha()
+
     return found, words + gaps, words
 
 
@@ -79,7 +83,9 @@ def _left(word: str) -> str:
     """What a frame shows of a word: the word without case, or a gap."""
     if not (word[0].isalnum() or word[0] == "_"):
         return word
-    return word.casefold() if word.isalpha() and (word == "I" or not word[0].isupper()) else GAP
+    if word.isalpha() and (word == "I" or not word[0].isupper()):
+        return word.casefold()
+    return GAP
 
 
 def slot_keys(frames: Sequence[list[str]]) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +99,7 @@ def slot_keys(frames: Sequence[list[str]]) -> tuple[np.ndarray, np.ndarray]:
     size_R = np.array([len(words) for words in long], dtype=np.int64)
     if not size_R.sum():
         return np.zeros(0, np.uint64), np.zeros(len(long), np.int64)
+
     hash_W = np.frombuffer(b"".join(word_hash(word) for words in long for word in words), dtype=np.uint64)
     fixed_W = np.array([word.isalpha() for words in long for word in words])
     end_R = np.cumsum(size_R)
@@ -103,6 +110,7 @@ def slot_keys(frames: Sequence[list[str]]) -> tuple[np.ndarray, np.ndarray]:
     before = np.concatenate(([np.uint64(0)], np.cumsum(hash_W * power[place_W], dtype=np.uint64)))
     after = np.concatenate(([np.uint64(0)], np.cumsum(hash_W * power[end_W - begin_W - 1 - place_W], dtype=np.uint64)))
     count = np.concatenate(([0], np.cumsum(fixed_W)))
+
     keys, rows = [], []
     for width in range(1, SLOT + 1):
         first = np.flatnonzero(np.arange(len(row_W)) + width <= end_W)
@@ -115,6 +123,7 @@ def slot_keys(frames: Sequence[list[str]]) -> tuple[np.ndarray, np.ndarray]:
         key += (first - begin).astype(np.uint64) * _FACTORS[3] + (end - last).astype(np.uint64) * _FACTORS[0]
         keys.append(key ^ (key >> np.uint64(31)))
         rows.append(row_W[first])
+
     row_K = np.concatenate(rows)
     order = np.argsort(row_K, kind="stable")
     return np.concatenate(keys)[order], np.bincount(row_K, minlength=len(long))

@@ -36,6 +36,7 @@ def join_frames(traits: Traits, row_R: np.ndarray, most: float, union: Union) ->
     heads = np.flatnonzero(left_R & (root_R == np.arange(len(row_R))))
     # those of one prompt are joined anyway
     apart = [head for head in heads.tolist() if len(np.unique(joined_R[root_R == head])) > 1]
+
     return [(int(size_R[head]), head) for head in apart]
 
 
@@ -47,6 +48,7 @@ def _join_passages(traits: Traits, row_R: np.ndarray, most: float, union: Union)
     passage_P, position_P = passage_P[order], position_P[order]
     _, number_P, count = np.unique(passage_P, return_inverse=True, return_counts=True)
     rare_P = (count[number_P] <= most) & (passage_P != b"")
+
     again = np.flatnonzero(rare_P[1:] & (passage_P[1:] == passage_P[:-1])) + 1
     for one, other in zip(position_P[again - 1].tolist(), position_P[again].tolist(), strict=True):
         union.join(one, other)
@@ -72,6 +74,7 @@ def _join_slots(traits: Traits, row_R: np.ndarray, asked_R: np.ndarray, frames: 
     _, number_K, frames_K = np.unique(key_K, return_inverse=True, return_counts=True)
     shared = frames_K[number_K] >= FEWEST
     number_K, member_K = number_K[shared], position_F[frame_K[shared]]
+
     again = np.flatnonzero(number_K[1:] == number_K[:-1]) + 1
     for one, other in zip(member_K[again - 1].tolist(), member_K[again].tolist(), strict=True):
         frames.join(one, other)

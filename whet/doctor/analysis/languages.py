@@ -53,6 +53,7 @@ class Identifier:
         log_NU = sparse.csr_matrix((np.log1p(count_V.astype(np.float32)), (text_V, column_V)), shape)
         score_NC = log_NU @ self._weight_FC[feature_U].astype(np.float32) + self._prior_C
         score_NC[np.bincount(text_V, minlength=len(texts)) == 0] = 0
+
         score_NL = np.full((len(texts), len(self._names)), -np.inf, np.float32)
         for number, label in enumerate(self._label_C.tolist()):
             np.maximum(score_NL[:, label], score_NC[:, number], out=score_NL[:, label])
@@ -67,12 +68,14 @@ class Identifier:
         byte_BN = np.ascontiguousarray(byte_NB.reshape(len(texts), longest).T)
         under_way = np.searchsorted(-length_N[order], -np.arange(longest), side="left")
         state_N = np.zeros(len(texts), np.int64)
+
         codes = []
         for place, count in enumerate(under_way.tolist()):
             state_N[:count] = self._next[self._row[state_N[:count]] + byte_BN[place, :count]]
             feature_N = self._feature[state_N[:count]]
             found = np.flatnonzero(feature_N >= 0)
             codes.append(order[found] * len(self._weight_FC) + feature_N[found])
+
         code_V, count_V = np.unique(np.concatenate(codes), return_counts=True)
         text_V, feature_V = np.divmod(code_V, len(self._weight_FC))
         return text_V, feature_V, count_V

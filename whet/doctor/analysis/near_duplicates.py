@@ -40,7 +40,10 @@ class Kin:
         """R positions: of each row, the first row that is (nearly) the same; its own position where it is the first."""
         if self._roots is None:
             self._describe()
-            self._roots = clusters(self._traits) if len(self._traits) else np.zeros(0, np.int64)
+            if len(self._traits):
+                self._roots = clusters(self._traits)
+            else:
+                self._roots = np.zeros(0, np.int64)
         return self._roots
 
     def _describe(self) -> None:

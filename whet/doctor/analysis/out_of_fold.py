@@ -25,12 +25,14 @@ def out_of_fold(matrix_NF: sparse.csr_matrix, label_N: np.ndarray) -> np.ndarray
     dense_ND = reduced(matrix_NF, rng)
     fold_N = rng.permutation(len(label_N)) % FOLDS
     labels = int(label_N.max()) + 1
+
     probability_NK = np.zeros((len(label_N), labels), np.float32)
     for fold in range(FOLDS):
         others = np.flatnonzero(fold_N != fold)
         fitted = rng.permutation(others)[:MOST_FITTED]
         weight_DK = logistic_regression(dense_ND[fitted], label_N[fitted], labels)
         probability_NK[fold_N == fold] = _softmax(dense_ND[fold_N == fold] @ weight_DK)
+
     return probability_NK
 
 
@@ -40,14 +42,17 @@ def reduced(matrix_NF: sparse.csr_matrix, rng: np.random.Generator) -> np.ndarra
     texts, columns = matrix_NF.shape  # pyright: ignore[reportGeneralTypeIssues]
     sample = matrix_NF[np.sort(rng.permutation(texts)[:MOST_FITTED])]
     size = min(DIMENSIONS, columns, sample.shape[0])
+
     basis = sample @ rng.standard_normal((columns, size)).astype(np.float32)
     for _ in range(2):
         basis = sample @ (sample.T @ np.linalg.qr(basis)[0])
+
     towards_DF = np.asarray(sample.T @ np.linalg.qr(basis)[0]).T
     direction_FD = np.linalg.svd(towards_DF, full_matrices=False)[2].T
     dense_ND = np.asarray(matrix_NF @ direction_FD, np.float32)
     length_N1 = np.linalg.norm(dense_ND, axis=1, keepdims=True)
     dense_ND = np.divide(dense_ND, length_N1, out=np.zeros_like(dense_ND), where=length_N1 > 0)
+
     return np.concatenate([dense_ND, np.ones((texts, 1), np.float32)], axis=1)
 
 

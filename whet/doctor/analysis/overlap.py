@@ -63,6 +63,7 @@ class Overlaps:
         parts = [part for _, hash_W in self._waiting for part in (hash_W, _BETWEEN)]
         index_B = np.array([index for index, _ in self._waiting], np.int64)
         row_W = np.repeat(np.arange(len(self._waiting)), [len(hash_W) + 1 for _, hash_W in self._waiting])
+
         self._waiting = []
         for size in self._sizes if parts else ():
             run_W = ngrams(np.concatenate(parts), size)
@@ -85,12 +86,14 @@ class Overlaps:
         run, row = run[kept][order], row[kept][order]
         begin_U = np.searchsorted(run, np.arange(len(self._run_U) + 1))
         place_P = np.flatnonzero(shared_U[self._number_P])
+
         covered: dict[tuple[int, int], np.ndarray] = {}
         for place in place_P.tolist():
             text, number = int(self._text_P[place]), self._number_P[place]
             span = slice(self._at_P[place], self._at_P[place] + self._length_P[place])
             for holder in row[begin_U[number] : begin_U[number + 1]].tolist():
                 covered.setdefault((text, holder), np.zeros(self.lengths[text], bool))[span] = True
+
         return [Overlap(text, holder, float(mask.mean())) for (text, holder), mask in sorted(covered.items(), key=_key)]
 
     def _runs(self, split: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -100,11 +103,13 @@ class Overlaps:
             size = min(self.size, len(hash_W))
             if size < FEWEST_WORDS:
                 continue
+
             found = ngrams(hash_W, size)
             run.append(found)
             text.append(np.full(len(found), number))
             at.append(np.arange(len(found)))
             length.append(np.full(len(found), size))
+
         empty = np.zeros(0, np.int64)
         joined = [np.concatenate(part) if part else empty for part in (run, text, at, length)]
         return joined[0].astype(np.uint64), joined[1], joined[2], joined[3]

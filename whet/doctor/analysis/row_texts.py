@@ -103,7 +103,9 @@ def prompt_text(row: Row) -> str:
 
 def answer_text(row: Row) -> str:
     """What is to be learned: the last answer, or the whole text."""
-    return row.text if row.text is not None else answer_words(row.messages[len(row.prompt) :])
+    if row.text is not None:
+        return row.text
+    return answer_words(row.messages[len(row.prompt) :])
 
 
 def whole_text(row: Row) -> str:
@@ -119,10 +121,12 @@ def ngrams(hash_W: np.ndarray, size: int) -> np.ndarray:
     count = len(hash_W) - size + 1
     if count < 1:
         return np.zeros(0, np.uint64)
+
     mixed = np.zeros(count, np.uint64)
     for place in range(size):
         mixed = (mixed ^ hash_W[place : place + count]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
+
     return mixed
 
 

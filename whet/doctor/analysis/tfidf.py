@@ -20,7 +20,10 @@ MOST_WORDS = 256
 def features(hash_W: np.ndarray, pairs: bool = True) -> np.ndarray:
     """Distinct feature numbers of a text: its words and, with `pairs`, its pairs of neighbours."""
     first_W = hash_W[:MOST_WORDS]
-    both = np.concatenate([first_W, ngrams(first_W, 2)]) if pairs else first_W
+    if pairs:
+        both = np.concatenate([first_W, ngrams(first_W, 2)])
+    else:
+        both = first_W
     return np.unique((both >> np.uint64(64 - BITS)).astype(np.int32))
 
 
@@ -30,7 +33,11 @@ def tfidf(texts: Sequence[np.ndarray], fewest: int = 2) -> tuple[sparse.csr_matr
     A feature that fewer than `fewest` texts have is left out: nothing can be compared by it.
     """
     sizes = np.array([len(text) for text in texts], np.int64)
-    flat = np.concatenate(texts) if len(texts) else np.zeros(0, np.int32)
+    if len(texts):
+        flat = np.concatenate(texts)
+    else:
+        flat = np.zeros(0, np.int32)
+
     feature_F, column = np.unique(flat, return_inverse=True)
     count_F = np.bincount(column, minlength=len(feature_F))
     row = np.repeat(np.arange(len(texts)), sizes)
@@ -42,4 +49,5 @@ def tfidf(texts: Sequence[np.ndarray], fewest: int = 2) -> tuple[sparse.csr_matr
     length_N = np.sqrt(np.asarray(matrix_NF.multiply(matrix_NF).sum(axis=1)).ravel())
     scale_N = np.divide(1, length_N, out=np.zeros_like(length_N), where=length_N > 0)
     scaled = sparse.csr_matrix(sparse.diags(scale_N.astype(np.float32)) @ matrix_NF)
+
     return scaled, feature_F[count_F >= fewest]

@@ -32,6 +32,7 @@ def topics(matrix_NF: sparse.csr_matrix, count: int) -> np.ndarray:
         nearest_N = np.asarray(matrix_NF @ centre_KF.T).argmax(axis=1)
         if round_ and (nearest_N == topic_N).all():
             break
+
         topic_N = nearest_N
         member_KN = sparse.csr_matrix(
             (np.ones(len(topic_N), np.float32), (topic_N, np.arange(len(topic_N)))), (len(centre_KF), len(topic_N))
@@ -39,6 +40,7 @@ def topics(matrix_NF: sparse.csr_matrix, count: int) -> np.ndarray:
         total_KF = sparse.csr_matrix(member_KN @ matrix_NF).toarray()
         length_K1 = np.linalg.norm(total_KF, axis=1, keepdims=True)
         centre_KF = np.divide(total_KF, length_K1, out=centre_KF, where=length_K1 > 0)
+
     used, size = np.unique(topic_N, return_counts=True)
     place = np.empty(len(centre_KF), np.int64)
     place[used[np.argsort(-size, kind="stable")]] = np.arange(len(used))

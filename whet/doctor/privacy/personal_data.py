@@ -79,19 +79,24 @@ def _found(text: str) -> Iterator[Span]:
     """The surest kinds first: where two overlap, the first counts."""
     if "@" in text:
         yield from _emails(text)
+
     if text.count(":") >= 2 or text.count("-") >= 5:
         yield from _macs(text)
         yield from _ipv6(text)
+
     if DOTTED.search(text):
         yield from _ipv4(text)
     lettered, long = any(look.search(text) for look in LETTERED), NINE.search(text)
     if lettered:
         yield from (Span(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
+
     if lettered or long:
         yield from formed_ids(text)
+
     if long:
         yield from named_ids(text)
         yield from _cards(text)
+
     if ("+" in text or "00" in text) and EIGHT.search(text):
         yield from _phones_abroad(text)
     if long:
@@ -147,6 +152,7 @@ def _ipv4(text: str) -> Iterator[Span]:
             address = ipaddress.IPv4Address(match[0])
         except ValueError:
             continue
+
         before = text[max(0, match.start() - 40) : match.start()]
         version = VERSION.search(before) or (max(address.packed) < SMALL and not ADDRESSED.search(before))
         if not version and _somebodys(address):

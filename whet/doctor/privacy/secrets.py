@@ -42,6 +42,7 @@ def _found(text: str) -> Iterator[Span]:
         yield from (_span(match) for match in pattern.finditer(text) if not _obvious(match[0]))
     if "://" in text and "@" in text:
         yield from (_span(match) for match in IN_URL.finditer(text) if not PLACE_HOLDER.search(match["value"]))
+
     lower = text.lower()
     if any(name in lower for name in NAMES):
         yield from (_span(match) for match in NAMED.finditer(text) if random_looking(match["value"]))
@@ -50,7 +51,10 @@ def _found(text: str) -> Iterator[Span]:
 
 
 def _span(match: re.Match[str]) -> Span:
-    group = "value" if "value" in match.re.groupindex else 0
+    if "value" in match.re.groupindex:
+        group = "value"
+    else:
+        group = 0
     return Span(*match.span(group), "SECRET")
 
 
@@ -68,4 +72,6 @@ def random_looking(value: str) -> bool:
 
 def entropy(text: str) -> float:
     """Shannon's, in bits a character, of the frequencies within the text."""
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values()) if text else 0.0
+    if text:
+        return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+    return 0.0

@@ -88,15 +88,22 @@ def recommend(
     top, reach = best_of(arms), margin * (scale or 1.0)
     if scale is None and top.score == 0:
         return Advice(None, None, nothing_works(rows))
+
     tried = max(1, len(arms) - 1)
     standing = {arm.name: "best" if arm is top else stands(gaps[arm.name], reach, tried) for arm in arms}
     winner = cheapest([arm for arm in arms if standing[arm.name] in ("best", "good enough")])
+
     hopeful = cheapest([arm for arm in arms if standing[arm.name] != "ruled out"])
     if standing[hopeful.name] == "open":
         rows_needed = needed(hopeful.name)
-        rows_needed = None if rows_needed is None else two_digits(rows_needed)
+        if rows_needed is None:
+            rows_needed = None
+        else:
+            rows_needed = two_digits(rows_needed)
+
         sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin, scale)
         return Advice(None, winner.name, sentence, rows_needed, standing)
+
     return Advice(winner.name, None, sentence_of(winner, top, arms, margin, scale), None, standing)
 
 
@@ -110,7 +117,9 @@ def stands(gap: Gap, margin: float, tried: int) -> str:
     """Rule 2 for one arm of `tried` that are held against the best."""
     if widened_low(gap, tried) > -margin:
         return "good enough"
-    return "ruled out" if gap.p < ALPHA and gap.estimate < 0 else "open"
+    if gap.p < ALPHA and gap.estimate < 0:
+        return "ruled out"
+    return "open"
 
 
 def widened_low(gap: Gap, tried: int) -> float:
@@ -126,8 +135,11 @@ def cheapest(arms: Sequence[Candidate]) -> Candidate:
     if not untrained or not trained:
         return least(arms)
     plain, tuned = least(untrained), least(trained)
+
     price_plain, price_tuned = prices(plain, tuned)
-    return tuned if TRAINING_PAYS * price_tuned <= price_plain else plain
+    if TRAINING_PAYS * price_tuned <= price_plain:
+        return tuned
+    return plain
 
 
 def least(arms: Sequence[Candidate]) -> Candidate:
@@ -158,6 +170,7 @@ def sentence_of(
             f"{said(top, scale, verb='')}, "
             f"and takes less: {winner.do}."
         )
+
     other_kind = [arm for arm in others if arm.trained != winner.trained]
     rival = best_of(other_kind or others)
     return f"{capital(said(rival, scale))}; {said(winner, scale, verb='')}: {winner.do}."
@@ -175,7 +188,12 @@ def cannot_tell(
 ) -> str:
     estimate, low, high = (told_change(value, scale) for value in (gap.estimate, gap.low, gap.high))
     numbers = f"{estimate}{unit(scale)}, 95% interval {low} to {high}"
-    more = f" About {needed:,} rows like these would probably decide." if needed else ""
+
+    if needed:
+        more = f" About {needed:,} rows like these would probably decide."
+    else:
+        more = ""
+
     return (
         f"{count(rows, 'test row')} cannot tell whether {said(hopeful, scale, verb='with')} is within "
         f"{told_margin(margin, scale)} of the best, {said(top, scale, verb='')} ({numbers}).{more} "
@@ -191,16 +209,25 @@ def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
         score = f"{bare(arm.score)} ({bare(arm.low)} to {bare(arm.high)})"
     else:  # equal scores outside 0..1 have no interval
         score = bare(arm.score)
-    cost = "" if arm.cost is None else f" and {dollars(arm.cost)} a thousand answers"
+
+    if arm.cost is None:
+        cost = ""
+    else:
+        cost = f" and {dollars(arm.cost)} a thousand answers"
+
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
 
 
 def told_margin(margin: float, scale: float | None) -> str:
-    return points(margin) if scale is None else bare(margin * scale)
+    if scale is None:
+        return points(margin)
+    return bare(margin * scale)
 
 
 def dollars(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else f"${amount:.2g}"
+    if amount >= 0.01 or amount == 0:
+        return f"${amount:,.2f}"
+    return f"${amount:.2g}"
 
 
 def nothing_works(rows: int) -> str:

@@ -58,6 +58,7 @@ class ModelAtUrl:
         wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if key not in transcript}
         number = len(keys) - len(wanted)
         done(number)
+
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
             waiting = {pool.submit(answered, remote, messages, tokens): key for key, messages in wanted.items()}
             try:
@@ -68,6 +69,7 @@ class ModelAtUrl:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
         return [transcript[key] for key in keys]
 
 

@@ -53,6 +53,7 @@ def facts_of(
     scale = scale_of(asked)
     advice = advise(asked, candidates, differences, rows, settings.margin, scale)
     pairs = [{"arm": one, "other": other, **asdict(found)} for (one, other), found in differences.items()]
+
     return {
         "arms": arms,
         "differences": pairs,
@@ -65,7 +66,9 @@ def facts_of(
 def scale_of(asked: Sequence[Asked]) -> float | None:
     """None where all scores lie within 0..1, else their range over all arms."""
     values = [value for one in asked for value in one.values]
-    return None if 0 <= min(values) and max(values) <= 1 else max(values) - min(values)
+    if 0 <= min(values) and max(values) <= 1:
+        return None
+    return max(values) - min(values)
 
 
 def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
@@ -74,6 +77,7 @@ def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context:
     summary = metric.aggregate(name, asked.scores, turns.whole)
     prompt, answer = mean([a.prompt_tokens for a in answers]), mean([a.answer_tokens for a in answers])
     seconds = mean([a.seconds for a in answers])
+
     return {
         "name": arm.name,
         "label": arm.label,
@@ -98,7 +102,9 @@ def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context:
 
 def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
     """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
-    passages = [[passage.text for passage in parts] for parts in asked.prompts.parts]
+    passages = []
+    for parts in asked.prompts.parts:
+        passages.append([passage.text for passage in parts])
     answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
     holds = holds_answer([row.reference for row in rows], passages)
     return grounding(answers, passages, questions, holds, clusters=clusters_of(rows))
@@ -107,7 +113,9 @@ def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
 def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: float) -> float | None:
     """Dollars a thousand answers: by the server's prices, or by the hour of this machine."""
     if arm.remote is None:
-        return None if settings.price_per_hour is None else 1000 * seconds * settings.price_per_hour / HOUR
+        if settings.price_per_hour is None:
+            return None
+        return 1000 * seconds * settings.price_per_hour / HOUR
     return server_cost(arm.remote, prompt, answer)
 
 
@@ -121,11 +129,11 @@ def all_pairs(asked: Sequence[Asked], rows: Sequence[Row], seed: int) -> Differe
     """Every arm against every other on the same rows; all of them are one family, so that the best may be picked after
     looking."""
     clusters = clusters_of(rows)
-    found = {
-        (one.arm.name, other.arm.name): paired_difference(other.values, one.values, seed, clusters)
-        for one, other in combinations(asked, 2)
-    }
+    found = {}
+    for one, other in combinations(asked, 2):
+        found[(one.arm.name, other.arm.name)] = paired_difference(other.values, one.values, seed, clusters)
     adjusted = holm([difference.p for difference in found.values()])
+
     return {pair: replace(found[pair], p=p) for pair, p in zip(found, adjusted, strict=True)}
 
 
@@ -153,10 +161,12 @@ def advise(
 ) -> Advice:
     top = best_of(candidates).name
     values = {one.arm.name: one.values for one in asked}
+
     gaps = {}
     for name in values.keys() - {top}:
         found = between(differences, name, top)
         gaps[name] = Gap(found.estimate, found.low, found.high, found.p)
+
     clusters = clusters_of(rows)
 
     def needed(name: str) -> int:
@@ -170,6 +180,7 @@ def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Dif
     trained, untrained = ([one for one in candidates if one.trained == kind] for kind in (True, False))
     word = None
     do = {one.name: one.do for one in candidates}
+
     if trained and untrained:
         word = decide(between(differences, best_of(trained).name, best_of(untrained).name)).word
     return {

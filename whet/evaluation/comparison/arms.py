@@ -56,12 +56,15 @@ def arms_of(settings: Compare) -> list[Arm]:
         names: Sequence[ArmName] = [name for name in KNOWN if missing(KNOWN[name].framing, settings) is None]
     else:
         names = list(dict.fromkeys(settings.arms))
+
     arms = [KNOWN[name] for name in names]
     arms += [remote_arm(remote, number, settings.remote) for number, remote in enumerate(settings.remote)]
+
     for arm in arms:
         if key := missing(arm.framing, settings):
             what = f"the arm {arm.name} needs {key}, which is not given"
             raise RecipeError(what, where="compare", value=arm.name, fix=f"set {key}, or leave the arm out")
+
     return arms
 
 
@@ -77,7 +80,15 @@ def missing(framing: str, settings: Compare) -> str | None:
 def remote_arm(remote: RemoteModel, number: int, among: Sequence[RemoteModel]) -> Arm:
     """Named by its model; by its place too where a model is asked more than once."""
     alone = sum(other.model == remote.model for other in among) == 1
-    name = remote.model if alone else f"{remote.model} ({number + 1})"
-    beside = "" if remote.prompt == "zero-shot" else f" ({remote.prompt})"
+    if alone:
+        name = remote.model
+    else:
+        name = f"{remote.model} ({number + 1})"
+
+    if remote.prompt == "zero-shot":
+        beside = ""
+    else:
+        beside = f" ({remote.prompt})"
+
     effort = REMOTE_EFFORT + KNOWN[remote.prompt].effort
     return Arm(name, f"the model {name}{beside}", remote.prompt, False, effort, f"use {name}{beside}", remote)

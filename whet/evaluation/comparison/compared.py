@@ -86,10 +86,12 @@ def refuse_too_late(recipe: Recipe, source: Prepared) -> None:
     if len(set(shots)) > 1 and framings & SHOWS_EXAMPLES and not source.ledger.summary()["held_out"]["validation"]:
         what = "validation rows choose among several numbers of examples, and there are none"
         raise InputError(what, where="compare.shots", value=shots, fix="give one number, or split.validation above 0")
+
     for remote in recipe.compare.remote:
         refuse_secret_url(remote.url, "compare.remote")
         if remote.key:
             secret_of(remote.key)
+
     if "retrieval" in framings:
         documents_of(recipe.compare)
 
@@ -108,6 +110,7 @@ def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
     asked, _ = identity(recipe)
     bare, data = identity(Recipe(data=recipe.data, test=recipe.test))
     facts = run.read_json("run.json")
+
     if data != data_hash(Recipe(data=run.recipe.data, test=run.recipe.test)):
         fix = "give the data of that run, or leave --run out"
         raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
@@ -151,13 +154,16 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
         "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
         "report": str(folder / "report.html"),
     }
+
     if turns.many:
         result["turns"] = told_turns(turns, recipe.seed)
     result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
+
     if recipe.evaluate.temperature:
         observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
     run.write_lines(f"{FOLDER}/side_by_side.jsonl", side_by_side(asked, turns))
     run.write_json(f"{FOLDER}/compare.json", result)
+
     return result
 
 
@@ -170,16 +176,19 @@ def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
     """The metric that scores written answers, and why. Raises DataError, InputError."""
     if not source.test_rows:
         raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+
     asked = wanted.metric != "auto"
     if not asked and (source.shape.paired or source.shape.kind == "unpaired"):
         what = "these rows say which answer is better, not what is right, so written answers cannot be scored"
         raise InputError(
             what, where="evaluate.metric", fix="name a metric that compares with the chosen answer: rouge-l"
         )
+
     name, reason = (wanted.metric, "asked for in the recipe") if asked else metric.choose(source.test_rows)
     if name not in metric.SCORERS and not is_function(name):
         what = f"compare scores written answers, and {name} does not: {reason}"
         raise InputError(what, where="evaluate.metric", fix=metric.known_metrics().removesuffix(", nll"))
+
     return name, reason
 
 
@@ -208,9 +217,15 @@ class Comparison:
             if use_forest:
                 install_forest(origin.model)
             base, tuned_side, facts = Side("base", Policy(origin.model, use_forest)), None, {}
+
         self.transcript = remember(base, tuned_side, origin, renderer.stop_ids, session.run.folder / FILE, facts)
         self.base = LocalModel(base, origin, renderer)
-        self.tuned = None if tuned_side is None else LocalModel(tuned_side, origin, renderer)
+
+        if tuned_side is None:
+            self.tuned = None
+        else:
+            self.tuned = LocalModel(tuned_side, origin, renderer)
+
         self.context = origin.context
         self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.turns.rows, origin)
         rows = self.turns.rows
@@ -229,8 +244,10 @@ class Comparison:
         except DataError as refusal:
             if self.settings.arms != "auto":
                 raise InputError(refusal.what, where="compare.arms", value=arm.name, fix="leave it out") from refusal
+
             self.observer.note(f"{arm.label} is not asked: {refusal.what}")
             return False
+
         return True
 
     def ask(self, arm: Arm, turns: Turns, shots: int) -> Asked:
@@ -249,6 +266,7 @@ class Comparison:
             arm.name, prompts, self._limit(arm), self.transcript, lambda n: self.observer.step(n, len(rows), {})
         )
         scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
+
         return Asked(arm, prompts, told, scores)
 
     def _always(self, arm: Arm, rows: Sequence[Row]) -> Asked:
@@ -283,6 +301,7 @@ class Comparison:
         arm = KNOWN[few[0].framing]
         scores = {shots: mean(self.ask(arm, turns, shots).values) for shots in wanted}
         best = max(wanted, key=lambda shots: (scores[shots], -shots))
+
         return {"chosen": best, "part": "validation", "rows": len(turns.whole), "by": arm.label, "scores": scores}
 
     def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
@@ -292,10 +311,12 @@ class Comparison:
         passages = documents_of(self.settings)
         own, by = passages_with_answer([row.reference for row in rows], passages)
         facts: dict[str, Any] = {"passages": len(passages), "by": by, "without": sum(not found for found in own)}
+
         if not any(own):
             return facts | {"recall": None}
         hits = self._retriever.search([question_of(row) for row in rows], max(10, self.settings.passages))
         found = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
+
         return facts | {"recall": {depth: one.mean for depth, one in found.recall.items()}, "mrr": found.mrr.mean}
 
     def _who(self, arm: Arm) -> Contestant:
@@ -308,15 +329,23 @@ class Comparison:
 
     def _room(self, arm: Arm) -> int:
         """Tokens of a prompt beside the answer; a server knows its own context."""
-        return self.context - self._limit(arm) if arm.remote is None else 1 << 30
+        if arm.remote is None:
+            return self.context - self._limit(arm)
+        return 1 << 30
 
     def _limit(self, arm: Arm) -> int:
         """Longest answer: the base with something in its prompt gets the room that `whet tune` gives it."""
-        return self.tokens if arm.trained or arm.framing == "zero-shot" else self.setting.tokens
+        if arm.trained or arm.framing == "zero-shot":
+            return self.tokens
+        return self.setting.tokens
 
     def _framing(self, arm: Arm, shots: int) -> Framing:
         settings = self.settings
-        system = None if arm.trained or arm.framing == "zero-shot" else settings.system
+        if arm.trained or arm.framing == "zero-shot":
+            system = None
+        else:
+            system = settings.system
+
         match arm.framing:
             case "few-shot":
                 return Examples(fixed(self._examples(), shots, self.session.recipe.seed), system)
@@ -324,6 +353,7 @@ class Comparison:
                 return Examples(nearest(self._examples(), shots), system)
             case "retrieval":
                 return Passages(self._found(), settings.passages, settings.template, system)
+
         return Plain(system)
 
     def _examples(self) -> list[Row]:
@@ -334,7 +364,10 @@ class Comparison:
     def _found(self) -> Retriever:
         if self._retriever is None:
             passages, encoder = documents_of(self.settings), self.settings.encoder
-            self._retriever = BM25(passages) if encoder is None else Dense(passages, encoder)
+            if encoder is None:
+                self._retriever = BM25(passages)
+            else:
+                self._retriever = Dense(passages, encoder)
         return self._retriever
 
 

@@ -27,6 +27,7 @@ def prove_apart(ledger: Ledger) -> dict[str, Any]:
         raise ProofError("a row is in the test and in what was learned or chosen on", value=sorted(test & seen)[:5])
     contents = {ledger.entry(row).hash for row in seen}
     same = sum(ledger.entry(row).hash in contents for row in test)
+
     return {"rows": {part: len(found) for part, found in parts.items()}, "shared_rows": 0, "same_content": same}
 
 

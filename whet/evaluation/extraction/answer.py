@@ -75,6 +75,7 @@ def extract_json(answer: str, row: Row, known: Collection[str]) -> Extracted:
     if parse_object(answer) is not None:
         return Extracted(answer, True, AS_IT_STANDS)
     prompt = "\n".join(str(message.get("content") or "") for message in row.prompt)
+
     empty = None
     for text in objects_in(answer):
         if text in prompt and len(text) > len("{}"):
@@ -82,6 +83,7 @@ def extract_json(answer: str, row: Row, known: Collection[str]) -> Extracted:
         if parse_object(text):
             return Extracted(text, False, "an object within the answer")
         empty = text
+
     return Extracted(empty, False, "an empty object within the answer" if empty else "no object that parses")
 
 
@@ -93,14 +95,17 @@ def objects_in(text: str) -> list[str]:
         place = text.find("{", place)
         if place < 0:
             break
+
         try:
             _, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
             place += 1
             continue
+
         if parse_object(text[place:end]) is not None:  # refuses repeated keys, too
             found.append(text[place:end])
         place = end
+
     return found
 
 
@@ -118,17 +123,25 @@ def extract_exact(answer: str, row: Row, known: Collection[str]) -> Extracted:
     words = vocabulary(tuple(known))
     if normalise(answer) in words.exact:
         return Extracted(answer, True, AS_IT_STANDS)
+
     plain = unwrapped(answer)
     whole = after_cue(plain)
+
     taken = whole[-1] if whole else plain
     if normalise(taken) not in words.exact:
         label, how = named(taken, words)
         if label is not None:
             return Extracted(label, False, how)
+
     longest = max((len(one.strip()) for one in known), default=0)
     as_is = normalise(taken) == normalise(answer) and not re.search(r"\n", answer)
     in_form = as_is and bool(answer) and len(answer) <= longest
-    how = AS_IT_STANDS if as_is else "without what stands around it"
+
+    if as_is:
+        how = AS_IT_STANDS
+    else:
+        how = "without what stands around it"
+
     return Extracted(taken or None, in_form, how if taken else "empty")
 
 

@@ -59,6 +59,7 @@ def vocabulary(known: tuple[str, ...]) -> Vocabulary:
     for one in exact.values():
         key = _loose(one)
         loose[key] = "" if key in loose else one
+
     loose = {key: one for key, one in loose.items() if one and key}
     longest_first = sorted(loose, key=lambda key: (-len(key), key))
     choices = "|".join(map(_bordered, longest_first))
@@ -66,8 +67,16 @@ def vocabulary(known: tuple[str, ...]) -> Vocabulary:
 
 
 def _bordered(key: str) -> str:
-    before = "" if SPACELESS.match(key[0]) else r"(?<!\w)"
-    after = "" if SPACELESS.match(key[-1]) else r"(?!\w)"
+    if SPACELESS.match(key[0]):
+        before = ""
+    else:
+        before = r"(?<!\w)"
+
+    if SPACELESS.match(key[-1]):
+        after = ""
+    else:
+        after = r"(?!\w)"
+
     return before + r"[\s_\-]+".join(map(re.escape, key.split(" "))) + after
 
 
@@ -77,11 +86,13 @@ def named(answer: str, words: Vocabulary) -> tuple[str | None, str]:
     if whole is not None:
         same = normalise(answer) == normalise(whole)
         return whole, "as it stands" if same else "without what stands around it"
+
     after = {found for text in after_cue(answer) if (found := _leading(text, words)) is not None}
     if len(after) > 1:
         return None, "says two different labels"
     if after:
         return after.pop(), "after a cue such as 'the answer is'"
+
     first = _beginning(answer, words)
     if first is not None:
         return first, "the first words"
@@ -100,28 +111,44 @@ def _leading(text: str, words: Vocabulary) -> str | None:
     whole = _whole(text, words)
     if whole is not None:
         return whole
-    start = words.pattern.match(text.lstrip("\"'“‘*_`([ ")) if words.pattern else None
+
+    if words.pattern:
+        start = words.pattern.match(text.lstrip("\"'“‘*_`([ "))
+    else:
+        start = None
+
     if start is None:
         return None
+
     label = words.loose[_loose(start.group())]
-    return label if {found for found, _ in _all(text, words)} <= {label} else None
+    if {found for found, _ in _all(text, words)} <= {label}:
+        return label
+    return None
 
 
 def _beginning(answer: str, words: Vocabulary) -> str | None:
     """The label that stands first and is followed by punctuation or the end of its line, where it is no list."""
     text = answer.lstrip("\"'“‘*_`([ \n")
-    start = words.pattern.match(text) if words.pattern else None
+    if words.pattern:
+        start = words.pattern.match(text)
+    else:
+        start = None
+
     if start is None:
         return None
+
     rest = text[start.end() :]
     if rest.strip("\"'”’*_`)]") and not re.match(r"[\"'”’*_`\]]*(?:\)|\s*[.,:;!\n(]|\s+[-–—]\s)", rest):
         return None
+
     label = words.loose[_loose(start.group())]
     listed = LISTED.match(rest)
     assert listed is not None and words.pattern is not None
+
     following = words.pattern.match(rest, listed.end())
     if following and words.loose[_loose(following.group())] != label:
         return None
+
     others = {found for found, _ in _all(rest, words) if _loose(found) not in COMMON and len(found) > 1} - {label}
     return None if others else label
 

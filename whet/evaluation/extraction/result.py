@@ -18,15 +18,20 @@ def stated(answer: str) -> tuple[str | None, str]:
     final = final_answer(answer)
     if final is not None:
         return final, "after ####"
+
     inside = boxed(answer)
     if inside:
         return _number_or_words(inside), "within \\boxed{}"
+
     for text in reversed(after_cue(answer)):
         found = numbers_in(text)
         if found:
             return found[0], "after a cue such as 'the answer is'"
+
     found = numbers_in(answer)
-    return (found[-1], "the last number") if found else (None, "states no number")
+    if found:
+        return (found[-1], "the last number")
+    return (None, "states no number")
 
 
 def boxed(text: str) -> str | None:
@@ -39,6 +44,7 @@ def boxed(text: str) -> str | None:
             if depth == 0:
                 found = text[start.end() : place].strip()
                 break
+
     return found
 
 
@@ -50,7 +56,9 @@ def numbers_in(text: str) -> list[str]:
 def value_of(text: str) -> Fraction | None:
     """The number that a result is, with currency, percent sign, or unit words left out; None where it is not one."""
     found = numbers_in(text)
-    return Fraction(found[0]) if len(found) == 1 else None
+    if len(found) == 1:
+        return Fraction(found[0])
+    return None
 
 
 def same_result(one: str, other: str) -> bool:
@@ -66,7 +74,9 @@ def _number_or_words(text: str) -> str:
     if fraction:
         text = "".join(("-" if fraction[1] else "", fraction[2], "/", fraction[3]))
     found = numbers_in(text.replace("\\$", "$").replace("\\!", ""))
-    return found[0] if len(found) == 1 else normalise(text)
+    if len(found) == 1:
+        return found[0]
+    return normalise(text)
 
 
 def _plain(found: re.Match[str]) -> str | None:
@@ -77,4 +87,7 @@ def _plain(found: re.Match[str]) -> str | None:
         return None
     minus = "-" if sign in ("-", "−") else ""
     number = f"{minus}{(whole or '0').replace(',', '')}{decimals or ''}"
-    return f"{number}/{denominator}" if denominator else number
+
+    if denominator:
+        return f"{number}/{denominator}"
+    return number

@@ -23,18 +23,25 @@ def unwrapped(text: str) -> str:
     """Layer by layer, until nothing more can be taken away; a text that is nothing but wrapping becomes empty."""
     fences = FENCE.findall(text)
     text = fences[0] if len(fences) == 1 else text
+
     before = None
     while before != text:
         before = text
         text = text.strip()
         prefix = CUE.match(text)
+
         text = text[prefix.end() :] if prefix else text
         for start, end in PAIRS:
             inner = text[len(start) : len(text) - len(end)]
             around = text.startswith(start) and text.endswith(end)
-            text = inner if around and inner and start not in inner else text
+            if around and inner and start not in inner:
+                text = inner
+            else:
+                text = text
+
         if not text.endswith(".."):
             text = text.removesuffix(".")
+
     return text
 
 

@@ -62,7 +62,11 @@ def judge(low: float, high: float, budget: float | None) -> Word:
     """From the interval of a loss and its budget to the word."""
     if budget is None:
         return "not judged"
-    return "kept" if high <= budget else "lost" if low > budget else "unclear"
+    if high <= budget:
+        return "kept"
+    if low > budget:
+        return "lost"
+    return "unclear"
 
 
 def score_budget(asked: float | None, rows: int) -> tuple[float, str]:
@@ -75,7 +79,9 @@ def score_budget(asked: float | None, rows: int) -> tuple[float, str]:
 
 
 def text_budget(asked: float | None) -> tuple[float, str]:
-    return (TEXT_BUDGET, TEXT_REASON) if asked is None else (asked, "asked for in the recipe")
+    if asked is None:
+        return (TEXT_BUDGET, TEXT_REASON)
+    return (asked, "asked for in the recipe")
 
 
 def state(measure: Measure) -> str:
@@ -83,9 +89,14 @@ def state(measure: Measure) -> str:
     unit, fell = measure.unit, falls(measure.unit, measure.details)
     span = told_range(measure.low, measure.high, unit, fell)
     changed = f"{SUBJECTS[unit]} {told(measure.loss, unit, fell)}{UNITS[unit]} (95% interval {span})"
+
     if measure.budget is None:
-        why = measure.reason if unit == "score" else "no budget was set"
+        if unit == "score":
+            why = measure.reason
+        else:
+            why = "no budget was set"
         return f"{measure.what}: {changed}; {why}."
+
     budget = f"the budget is {told(measure.budget, unit, fell)}{UNITS[unit]}, {measure.reason}"
     return f"{measure.what}: {WORDS[measure.word]}; {changed}; {budget}."
 
@@ -112,8 +123,17 @@ def shown(value: float, unit: str, sign: bool = False) -> str:
         return f"{value:.3f}"
     if unit == "score":
         return f"{value:+.3f}" if sign else f"{value:.3f}"
-    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
-    text = text.lstrip("+-") if float(text) == 0 else text
+
+    if sign:
+        text = f"{100 * value:+.1f}"
+    else:
+        text = f"{100 * value:.1f}"
+
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    else:
+        text = text
+
     return f"{text}%" if unit == "percent" else text
 
 
@@ -122,7 +142,16 @@ def together(measures: list[Measure]) -> dict[str, Any]:
     broken = [measure.what for measure in measures if measure.word == "lost"]
     unclear = [measure.what for measure in measures if measure.word == "unclear"]
     judged = any(measure.word != "not judged" for measure in measures)
-    word = "lost" if broken else "unclear" if unclear else "kept" if judged else "not judged"
+
+    if broken:
+        word = "lost"
+    elif unclear:
+        word = "unclear"
+    elif judged:
+        word = "kept"
+    else:
+        word = "not judged"
+
     return {
         "word": word,
         "broken": broken,

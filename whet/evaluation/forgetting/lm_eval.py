@@ -35,6 +35,7 @@ def run_tasks(
         verbosity="ERROR",
     )  # fmt: skip
     names = [name_of(task) for task in tasks]
+
     return {
         name: scores_of(name, found["samples"][name], metrics_of(task))
         for name, task in zip(names, opened, strict=True)
@@ -71,26 +72,28 @@ def pair_ids(origin: Base, context: str, continuation: str) -> tuple[list[int], 
     both do not fit. A space at the end of the context belongs to the continuation (lm-eval's own rule)."""
     bare = context.rstrip()
     whole = _ids(origin, context + continuation)
+
     start = len(_ids(origin, bare))
     if not bare or start >= len(whole):
         start, whole = 1, _ids(origin, "")[:1] + origin.tokenizer(continuation)["input_ids"]
     cut = max(0, len(whole) - origin.context)
+
     return whole[cut:start], whole[max(start, cut) :]
 
 
 @torch.no_grad()
 def likelihoods(side: Side, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
     """(log p of the continuation in nats, whether greedy decoding would write it) of each pair."""
-    segments = [
-        Segment([*context, *rest], [0.0] * len(context) + [1.0] * len(rest), row)
-        for row, (context, rest) in enumerate(pairs)
-    ]
+    segments = []
+    for row, (context, rest) in enumerate(pairs):
+        segments.append(Segment([*context, *rest], [0.0] * len(context) + [1.0] * len(rest), row))
     totals, greedy = [0.0] * len(pairs), [True] * len(pairs)
     with side.acting():
         for batch in in_order(segments, READ_TOKENS):
             hidden_ND, head = side.policy.hidden(batch), side.policy.head
             target_N = batch.target_N.to(hidden_ND.device)
             first_N = torch.cat([head.logits(hidden_ND[rows]).argmax(-1) for rows in chunks(len(hidden_ND), head)])
+
             found = zip(
                 token_logprobs(hidden_ND, head, target_N).tolist(), (first_N == target_N).tolist(),
                 batch.segment_N.tolist(), strict=True,
@@ -98,6 +101,7 @@ def likelihoods(side: Side, pairs: Sequence[tuple[list[int], list[int]]]) -> lis
             for logprob, is_first, segment in found:
                 totals[batch.rows[segment]] += logprob
                 greedy[batch.rows[segment]] &= is_first
+
     return list(zip(totals, greedy, strict=True))
 
 
@@ -106,10 +110,12 @@ def written(side: Side, origin: Base, renderer: Renderer, context: str, wanted: 
     until = wanted.get("until") or []
     stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
     sampling = Sampling(max_new_tokens=int(wanted.get("max_gen_toks", LONGEST)), stop_strings=stops)
+
     prompt = _ids(origin, context)[-(origin.context - 1) :]
     with side.acting():
         (answer,) = generate(
             causal_lm(side.policy.model), origin.tokenizer, [prompt], renderer.stop_ids, sampling,
             context=origin.context,
         )  # fmt: skip
+
     return answer.text

@@ -50,6 +50,7 @@ def harness() -> Any:
     except ImportError as error:
         fix = "pip install 'whet[lm-eval]', or leave forgetting.lm_eval out"
         raise InputError("tasks of lm-eval need the package lm-eval", where=WHERE, fix=fix) from error
+
     return lm_eval
 
 
@@ -63,15 +64,19 @@ def open_tasks(wanted: Sequence[str]) -> list[Any]:
         refuse_foreign_function(task)
     package = harness()
     folders = [str(Path(task).parent) for task in wanted if is_task_file(task)]
+
     manager = package.tasks.TaskManager(include_path=folders or None)
     for task in wanted:
         _refuse_unknown(task, manager)
+
     opened = []
     for task in wanted:
         found = _opened(task, manager)
         if not metrics_of(found):
             raise InputError(UNPAIRED, where=WHERE, value=task, fix="leave this task out")
+
         opened.append(found)
+
     return opened
 
 
@@ -82,6 +87,7 @@ def _refuse_unknown(task: str, manager: Any) -> None:
     if name in manager.all_tasks:
         what, fix = "this is a group of tasks, and each is compared by itself", "name its tasks: lm-eval ls subtasks"
         raise InputError(what, where=WHERE, value=task, fix=fix)
+
     fix = "give a name from `lm-eval ls tasks`, or a YAML file whose name is the task's"
     what = f"lm-eval knows no such task{nearest(name, manager.all_subtasks)}"
     raise InputError(what, where=WHERE, value=task, fix=fix)
@@ -98,7 +104,9 @@ def _opened(task: str, manager: Any) -> Any:
 
 
 def name_of(task: str) -> str:
-    return Path(task).stem if is_task_file(task) else task
+    if is_task_file(task):
+        return Path(task).stem
+    return task
 
 
 def metrics_of(task: Any) -> dict[str, bool]:
@@ -120,6 +128,7 @@ def scores_of(task: str, samples: Sequence[dict[str, Any]], metrics: dict[str, b
     for name, higher in metrics.items():
         if read and all(isinstance(sample.get(name), int | float | np.number | np.bool_) for sample in read):
             return Scores(name, higher, {str(sample["doc_id"]): float(sample[name]) for sample in read})
+
     raise InputError(UNPAIRED, where=WHERE, value=task, fix="leave this task out")
 
 

@@ -44,12 +44,15 @@ def measure_forgetting(
     items = skills.load_suite(contest.loaded.path)
     suites = [read_suite(path, recipe.columns.group) for path in recipe.forgetting.suites]
     total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
+
     if items:
         measures.append(_skills(contest, items, total))
         done += 2 * len(items)
+
     for suite in suites:
         measures.append(_suite(contest, suite, done, total))
         done += 2 * len(suite.rows)
+
     measures += _harness(contest)
     return together(measures)
 
@@ -74,6 +77,7 @@ def _read(
     )
     if asked := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
         yield forgetting.kl_measure("task", asked, budgets.kl, seed, clusters)
+
     general = [encode(text)[: loaded.context] for text in texts[::KL_TEXTS]]
     if read := kl_by_prompt(base, tuned, general):
         yield forgetting.kl_measure("general", read, None, seed)
@@ -88,9 +92,11 @@ def remembered(
     kinds = sorted({str(weight.dtype) for weight in base.model.parameters()})
     parts = [base.fingerprint, str(base.context), *kinds, *texts]
     file = cache / f"text-{sha256_text(chr(0).join(parts))[:24]}.json"
+
     known = read_summed(file)  # a damaged one is read again
     if known is not None:
         return [(float(nats), int(tokens)) for nats, tokens in known]
+
     found = read()
     if all(math.isfinite(nats) for nats, _ in found):  # else the measure that reads them says so, each time
         write_summed(file, found)
@@ -120,10 +126,12 @@ def _harness(contest: Contest) -> Iterator[Measure]:
     wanted = contest.recipe.forgetting
     if not wanted.lm_eval:
         return
-    found = {
-        side.name: harness.run_tasks(side, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit)
-        for side in contest.sides
-    }
+
+    found = {}
+    for side in contest.sides:
+        found[side.name] = harness.run_tasks(
+            side, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit
+        )
     for one in paired(found["base"], found["tuned"]):
         scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
         better = one.higher_is_better

@@ -50,18 +50,25 @@ def text_measure(
     `texts` is the shipped general text unless given. Raises DataError when there is no text or a model gives another
     number of results, NonFiniteError for a likelihood that is not a number.
     """
-    pieces = general_texts() if texts is None else list(texts)
+    if texts is None:
+        pieces = general_texts()
+    else:
+        pieces = list(texts)
+
     sizes_U = np.array([len(piece.encode("utf-8")) for piece in pieces], dtype=float)
     if not pieces or not sizes_U.all():
         raise DataError("forgetting needs at least one text, and no empty one", value=len(pieces))
+
     base_U, tuned_U = _nats(base, pieces, "base"), _nats(tuned, pieces, "tuned")
     before, after = float(base_U.sum() / sizes_U.sum()), float(tuned_U.sum() / sizes_U.sum())
     reach = float(np.abs(np.stack([base_U, tuned_U]) / sizes_U).max())
     low, high = resample.interval(tuned_U - base_U, sizes_U, seed, (-reach, reach))
+
     if len(pieces) >= resample.FEW_UNITS and np.array_equal(base_U, tuned_U):  # to the last bit: one model, and no luck
         low = high = 0.0
     scale = before or 1.0
     allowed, reason = text_budget(budget)
+
     return Measure(
         "general-text", "General text", "percent", before, after, (after - before) / scale, low / scale, high / scale,
         len(pieces), allowed, reason, details={"unit": "nats per byte"},
@@ -92,16 +99,24 @@ def kl_measure(
     """
     if not found:
         raise DataError("a distance needs at least one prompt")
+
     sums_U, sizes_U = np.array(found, dtype=float).T
     highest = float((sums_U / sizes_U).max())
+
     if (codes := cluster_codes(clusters, len(found))) is not None:
         sums_U, sizes_U = np.bincount(codes, sums_U), np.bincount(codes, sizes_U)
     if not np.all(np.isfinite(sums_U)):
         raise NonFiniteError("the KL from base to tuned is not a number", value=sums_U.tolist())
+
     value = float(sums_U.sum() / sizes_U.sum())
     low, high = resample.interval(sums_U, sizes_U, seed, (0.0, highest))
     what = {"task": "Distance from the base on the task's prompts", "general": "Distance from the base on general text"}
-    reason = KL_BUDGET if budget is None else "asked for in the recipe"
+
+    if budget is None:
+        reason = KL_BUDGET
+    else:
+        reason = "asked for in the recipe"
+
     return Measure(f"kl-{where}", what[where], "nats", None, None, value, low, high, len(found), budget, reason)
 
 
@@ -120,4 +135,5 @@ def score_measure(
     shares = difference.scale is None
     allowed, reason = score_budget(budget, difference.rows) if shares else (None, NO_SHARES)
     unit = "points" if shares else "score"
+
     return Measure(name, what, unit, *sides, loss, low, high, difference.rows, allowed, reason, details=details)

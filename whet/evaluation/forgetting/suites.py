@@ -35,13 +35,19 @@ def read_suite(path: str, group: str | None = None) -> Suite:
     """Rows that belong together are one cluster, as are those of one `group` (`columns.group` of the recipe) where the
     suite has that column. Raises DataError, naming the row, for a file that cannot be asked."""
     first = next(read_source(path)).value
-    columns = Columns(group=group) if isinstance(first, Mapping) and group in first else Columns()
+    if isinstance(first, Mapping) and group in first:
+        columns = Columns(group=group)
+    else:
+        columns = Columns()
+
     rows = []
     for row in every_row(path, Recipe(data=path, method=Sft(), columns=columns)):
         if not row.prompt or not row.reference:
             fix = "give each row a prompt and an answer"
             raise DataError("this row of a suite has no prompt or no answer", where=row.where, fix=fix)
+
         rows.append(row)
+
     found_together(rows)
     name, reason = metric.choose(rows)
     return Suite(Path(path).stem, rows, name, reason)
@@ -52,12 +58,16 @@ def measured_prompts(recipe: Recipe, source: object, base_folder: str) -> Iterat
     if isinstance(source, Prepared):
         asked = [shown.plain for shown in source.shown] or source.test_rows  # passages would hide the question
         yield from (last_words(row) for row in asked)
+
     yield from (str(item["messages"][-1]["content"]) for item in skills.load_suite(base_folder))
     yield from general_texts()
     yield from choosing_texts()
+
     for path in recipe.forgetting.suites:
         yield from (last_words(row) for row in read_suite(path).rows)
 
 
 def last_words(row: Row) -> str:
-    return str(row.prompt[-1].get("content") or "") if row.prompt else str(row.text or "")
+    if row.prompt:
+        return str(row.prompt[-1].get("content") or "")
+    return str(row.text or "")

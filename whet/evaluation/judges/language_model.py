@@ -81,6 +81,7 @@ def measure_judge(lines: Sequence[dict[str, Any]], held_out: HeldOut, contestant
         lambda done, total: observer.step(done, total, {}),
     )  # fmt: skip
     lines = [line | {"judged": pick} for line, pick in zip(lines, picks, strict=True)]
+
     facts["agreement"] = people.agreement(folder, lines)
     if facts["agreement"]["rows"]:
         facts["statement"] += " " + told_agreement(facts["agreement"], "people")
@@ -98,6 +99,7 @@ def judge_pairs(
     known = read_transcript(transcript)
     missing = {question.key: question for question in questions if question.key not in known}
     progress(len(questions) - len(missing), len(questions))
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         asked = {pool.submit(ask_judge, remote, question.text): question for question in missing.values()}
         try:
@@ -110,13 +112,20 @@ def judge_pairs(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
     letters: dict[int, list[str]] = {}
     for question in questions:
         letters.setdefault(question.line, []).append(known[question.key])
+
     picks = [outcome(letters[n]) if n in letters else "tie" for n in range(len(lines))]
     clusters = clusters_of_lines(lines)
     facts = preferred([WORTH[pick] for pick in picks], clusters=clusters)
-    differing = None if clusters is None else [clusters[n] for n in letters]
+
+    if clusters is None:
+        differing = None
+    else:
+        differing = [clusters[n] for n in letters]
+
     return summary(facts, position(list(letters.values()), differing), wanted, contestants), picks
 
 
@@ -124,12 +133,14 @@ def questions_of(number: int, line: dict[str, Any], wanted: PairJudge) -> list[Q
     if line["base"].strip() == line["tuned"].strip():
         return []
     request = prompt_text(line["prompt"])
+
     made = []
     for order in ORDERS:
         first, second = (line[side].strip() for side in order)
         text = TEXT.format(rubric=wanted.rubric, request=request, first=first, second=second)
         key = hashlib.sha256("\0".join((wanted.url, wanted.model, text)).encode("utf-8", "replace")).hexdigest()
         made.append(Question(number, order, text, key))
+
     return made
 
 
@@ -181,11 +192,13 @@ def summary(
     """Win rate, position bias and warnings."""
     facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
     statement = f"{told(facts, wanted.model)} {bias['statement']}"
+
     if shared := same_family(wanted.model, contestants):
         facts["warning"] = (
             f"The judge {wanted.model} is of the same family as {shared}: judges prefer answers like their own "
             "(Panickssery et al. 2024, arXiv 2404.13076). Check it against people: whet judge RUN."
         )
+
     return facts | {"statement": statement}
 
 
@@ -198,14 +211,17 @@ def position(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None
     agree = round(sum(agreed))
     low, high = mean_interval(agreed, clusters=clusters) if pairs else (0.0, 1.0)
     p = mcnemar_p(first, second)
+
     leans = [1.0 if pair == ["A", "A"] else 0.0 if pair == ["B", "B"] else 0.5 for pair in letters]
     if pairs and (grouped := win_interval(leans, 0, clusters)):
         p = grouped[2]
+
     said = (
         f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
         f"{first} it took the first answer both times, on {second} the second"
     )
     said += ": it leans to one position." if p < 0.05 else "."
+
     return {
         "pairs": pairs,
         "consistent": agree,

@@ -36,14 +36,21 @@ def family_of(name: str) -> set[str]:
     words = re.findall(r"[a-z]+\d*|\d+", name.lower())
     stems = set(words) | {word.rstrip("0123456789") for word in words}
     found = {family for family, names in FAMILIES.items() if stems & set(names)}
-    return found - {"nano"} if len(found) > 1 else found
+    if len(found) > 1:
+        return found - {"nano"}
+    return found
 
 
 def same_family(judge: str, contestants: Sequence[str]) -> str | None:
     """The first contestant that is the judge itself or its relative; None where none is known to be. Of a folder only
     its own name counts."""
     for name in contestants:
-        short = Path(name).name if Path(name).exists() else name
+        if Path(name).exists():
+            short = Path(name).name
+        else:
+            short = name
+
         if short.lower() == judge.lower() or family_of(judge) & family_of(short):
             return name
+
     return None

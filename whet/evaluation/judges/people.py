@@ -77,7 +77,11 @@ class Sitting:
             "choice": choice,
         }
         if choice in ("left", "right"):
-            won = pair.left if choice == "left" else pair.right
+            if choice == "left":
+                won = pair.left
+            else:
+                won = pair.right
+
             texts = {"base": pair.base, "tuned": pair.tuned}
             chosen, rejected = texts.pop(won), next(iter(texts.values()))
             row = {"prompt": pair.prompt, "chosen": chosen, "rejected": rejected}
@@ -86,6 +90,7 @@ class Sitting:
         else:
             path = self.folder / EVEN
             row = {"prompt": pair.prompt, "base": pair.base, "tuned": pair.tuned, "provenance": provenance}
+
         append_line(path, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode())
         sync_file(path)
 
@@ -94,12 +99,17 @@ def sit_down(folder: Path, who: str) -> Sitting:
     """Raises RunFolderError where the run has no two answers to show."""
     answers = answers_of(folder)
     judged = {(line["provenance"]["row"], texts_of(line)) for line in judgements(folder) if by(line) == who}
+
     waiting = []
     for answer in answers:
         base, tuned = answer["base"].strip(), answer["tuned"].strip()
         if base != tuned and (answer["row"], frozenset((base, tuned))) not in judged:
-            left = "base" if draw(folder.name, who, answer["row"], "side") % 2 else "tuned"
+            if draw(folder.name, who, answer["row"], "side") % 2:
+                left = "base"
+            else:
+                left = "tuned"
             waiting.append(Pair(answer["row"], answer["where"], answer["prompt"], base, tuned, left))
+
     waiting.sort(key=lambda pair: draw(folder.name, who, pair.row, "order"))
     same = sum(answer["base"].strip() == answer["tuned"].strip() for answer in answers)
     return Sitting(folder, who, model_of(folder), waiting, same)
@@ -111,22 +121,27 @@ def answers_of(folder: Path) -> list[dict[str, Any]]:
         what = "this run learned text, and text has no answers to compare"
         fix = "judge a run that learned to answer, such as one of sft or dpo"
         raise RunFolderError(what, where=str(folder), fix=fix)
+
     fix = "judge a run that has been evaluated: whet eval RUN"
     for number, answer in enumerate(answers, start=1):
         if not answer.keys() >= {"row", "where", "prompt", "base", "tuned"}:
             raise RunFolderError("this line is no answer", where=f"{folder / 'answers.jsonl'}:{number}", fix=fix)
+
     if not answers:
         raise RunFolderError("this run has no answers to judge", where=str(folder / "answers.jsonl"), fix=fix)
     if not any(str(answer.get("base", "")).strip() or str(answer.get("tuned", "")).strip() for answer in answers):
         what = "the test rows of this run were compared by their probabilities; no answer was written"
         fix = "set evaluate.wins or evaluate.judge in its recipe, which have the answers written"
         raise RunFolderError(what, where=str(folder / "answers.jsonl"), fix=fix)
+
     return answers
 
 
 def model_of(folder: Path) -> str:
     path = folder / "evaluation.json"
-    return str(read_json_file(path).get("model", "")) if path.exists() else ""
+    if path.exists():
+        return str(read_json_file(path).get("model", ""))
+    return ""
 
 
 def draw(*parts: object) -> int:
@@ -142,7 +157,9 @@ def judgements(folder: Path) -> list[dict[str, Any]]:
             if not isinstance(about, dict) or not about.keys() >= {"row", "who", "choice"}:
                 what = "this line is no judgement"
                 raise RunFolderError(what, where=f"{folder / name}:{number}", fix="move the file elsewhere")
+
             found.append(line)
+
     return found
 
 
@@ -161,27 +178,37 @@ def result(folder: Path) -> dict[str, Any]:
     are ties, once."""
     answers = {answer["row"]: answer for answer in answers_of(folder)}
     current = [line for line in judgements(folder) if is_current(line, answers)]
+
     outcomes, rows, choices = [], [], dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
     for line in current:
         choice = line["provenance"]["choice"]
         choices["decided" if choice in ("left", "right") else choice] += 1
+
         if choice != "skip":
             outcomes.append(worth(line))
             rows.append(line["provenance"]["row"])
+
     people = sorted({by(line) for line in current})
     same = [answer["row"] for answer in answers.values() if answer["base"].strip() == answer["tuned"].strip()]
     judged = bool(outcomes)
     rows += same * judged
     clusters = clusters_of_lines([answers[row] for row in rows])
     facts = preferred(outcomes + [0.5] * len(same) * judged, rows, clusters)
-    named = "one person" if len(people) == 1 else f"{len(people)} people"
+
+    if len(people) == 1:
+        named = "one person"
+    else:
+        named = f"{len(people)} people"
+
     statement = told(facts, named if people else "people")
     if same and judged:
         are = "is a row" if len(same) == 1 else "are rows"
         statement += f" {len(same)} of the ties {are} where both wrote the same."
+
     agreed = with_model(answers, current)
     if agreed["rows"]:
         statement += " " + told_agreement(agreed, "the model that judged")
+
     made = {"people": people, "choices": choices, "same": len(same), "agreement": agreed, "statement": statement}
     return {"run": folder.name} | facts | made | {"preferences": str(folder / PREFERENCES)}
 
@@ -200,7 +227,9 @@ def is_current(line: dict[str, Any], answers: dict[int, dict[str, Any]]) -> bool
 def worth(line: dict[str, Any]) -> float:
     """1 where the tuned answer won, 0 where the base's did, 0.5 for ties and both bad."""
     won = line["provenance"].get("won")
-    return 0.5 if won is None else float(won == "tuned")
+    if won is None:
+        return 0.5
+    return float(won == "tuned")
 
 
 def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:

@@ -28,7 +28,9 @@ def measure_wins(lines: Sequence[dict[str, Any]], rows: Sequence[Row], rewards: 
     by_index = {row.index: row for row in rows}
     asked = [by_index[line["row"]] for line in lines]
     prompts = [row.prompt for row in asked]
-    scores = {side: rewards(prompts, [line[side].strip() for line in lines], asked).total for side in SIDES}
+    scores = {}
+    for side in SIDES:
+        scores[side] = rewards(prompts, [line[side].strip() for line in lines], asked).total
     return win_rate(scores["base"], scores["tuned"], rewards.main, seed, clusters_of(asked))
 
 
@@ -39,6 +41,7 @@ def with_answers(lines: list[dict[str, Any]], contest: Contest) -> list[dict[str
         return lines
     rows = contest.rows
     tokens = contest.recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
+
     texts: dict[str, dict[int, str]] = {}
     for side, answers in contest.answers_of_both(contest.prompts(rows), tokens).items():
         texts[side] = {row.index: answer.text.strip() for row, answer in zip(rows, answers, strict=True)}
@@ -55,12 +58,15 @@ def win_rate(
     losses = len(outcomes) - wins - ties
     rate, (low, high) = sum(outcomes) / len(outcomes), mean_interval(outcomes, seed)
     p = mcnemar_p(wins, losses)
+
     if grouped := win_interval(outcomes, seed, clusters):
         low, high, p = grouped
+
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
         f"{told_counts(wins, ties, losses)}."
     )
+
     return {
         "rate": rate,
         "low": low,

@@ -29,8 +29,10 @@ def measure_rows(contest: Contest) -> Measured:
         return measure_pairs(contest)
     if prepared.shape.kind == "unpaired":
         return measure_marks(contest)
+
     turns = turns_of(rows, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
+
     nll = {side.name: side.segments_nll(prepared.test) for side in contest.sides}
     if name == "nll":
         scores = {side: [metric.likelihood(*nll_of(found, row)) for row in rows] for side, found in nll.items()}
@@ -42,11 +44,14 @@ def measure_rows(contest: Contest) -> Measured:
         written = contest.answers_of_both(contest.prompts(turns.rows), tokens, drawing)
         facts, lines = written_facts(name, reason, written, rows, turns, wanted, seed)
         facts["answer_limit"] = tokens
+
     for side, found in nll.items():
         total, weight = (sum(values) for values in zip(*found.values(), strict=True))
         facts[side]["nll_per_token"] = total / weight
+
     facts["loss"] = measure_loss(nll, bytes_of(prepared.test, contest.loaded.tokenizer), rows, seed, contest.clusters)
     tell_loss(facts)
+
     if facts["verdict"]["content"] is not None:
         facts["verdict"]["sentence"] += state_content(facts, facts["answer_limit"])
     return facts, lines
@@ -68,23 +73,29 @@ def written_facts(
         for side, answers in written.items()
     }
     scores = {side: by_row(found, turns, samples) for side, found in by_turn.items()}
+
     if wanted.temperature:
         facts = sampled_facts(name, reason, scores, rows, wanted, seed)
         scores = {side: row_means(found, samples) for side, found in scores.items()}
     else:
         facts = paired_facts(name, reason, scores, rows, seed)
+
     if turns.many:
         facts["turns"] = told(turns, seed)
         for side, found in by_turn.items():
             facts[side] = metric.aggregate(name, found, asked) | {key: facts[side][key] for key in OF_ROWS}
+
     texts = {side: [answers[place * samples].text for place in turns.last] for side, answers in written.items()}
     lines = answer_lines(rows, scores, texts)
+
     if name == "accuracy":
         named = {side: [[score.details["given"]] for score in found[::samples]] for side, found in by_turn.items()}
         expected = [[score.details["expected"]] for score in by_turn["tuned"][::samples]]
         tell_lost(facts, expected, named["base"], named["tuned"])
+
     content = measure_content(name, written, turns, samples, seed, clusters_of(rows))
     facts["verdict"] |= content.figures
+
     for side, found in content.sides.items():
         facts[side] |= found
     for line, more in zip(lines, turn_lines(written, by_turn, content.found, turns, samples), strict=True):

@@ -33,6 +33,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
     turns = turns_of(rows, seed)
     bare = contest.prompts(turns.rows)
     prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in turns.rows]
+
     if name == "nll":
         batches = (prompted_batch(batch, front) for batch in in_order(contest.prepared.test, READ_TOKENS))
         found = contest.base.nll(batches)
@@ -42,8 +43,10 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
         answers = [answer.text for answer in written]
         found = [metric.score(name, text.strip(), row) for text, row in zip(answers, turns.rows, strict=True)]
         scores = by_row(found, turns)
+
         for line, place in zip(lines, turns.last, strict=True):
             line["prompted"] = answers[place]
+
     for line, score in zip(lines, scores, strict=True):
         line["prompted_score"] = score.value
     values = [score.value for score in scores]
@@ -56,6 +59,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
         "divergence": {side.name: divergence(contest, side, front) for side in contest.sides},
     }
     facts["bake"]["statement"] = state(facts)
+
     return facts, lines
 
 
@@ -70,6 +74,7 @@ def divergence(contest: Contest, side: Side, front: Front) -> float:
             student_ND, student = side.policy.hidden(batch), side.policy.head
         total += kl_sum(teacher_ND, teacher, student_ND, student)
         count += len(batch.target_N)
+
     return total / count
 
 
@@ -82,6 +87,7 @@ def state(facts: dict[str, Any]) -> str:
     prompted, bare, tuned = (
         told_score(side["score"], scale) for side in (bake["prompted"], facts["base"], facts["tuned"])
     )
+
     return (
         f"With the prompt the base scores {prompted}, without it {bare}; tuned, without it, {tuned}: "
         f"{told_change(difference['estimate'], scale)}{unit(scale)} against the prompted base (95% interval {range_}). "

@@ -18,6 +18,7 @@ def measure_blocks(contest: Contest, context: int) -> tuple[dict[str, Any], dict
     """For pre-training: the probability of held-out text, block by block; and the scores of both sides."""
     corpus = contest.source
     assert isinstance(corpus, Corpus)
+
     if len(corpus.test) < 2:
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
     found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in contest.sides}
@@ -25,4 +26,5 @@ def measure_blocks(contest: Contest, context: int) -> tuple[dict[str, Any], dict
     scores = {side: [metric.likelihood(*nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     reason = "text has no answers, so the probability of held-out blocks is compared"
     facts = contest.difference("nll", reason, scores, rows)
+
     return facts, {side: [score.value for score in found] for side, found in scores.items()}

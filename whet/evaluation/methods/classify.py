@@ -42,8 +42,10 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
     place = {row: number for number, row in enumerate(prepared.test.rows.tolist())}
     order = [place[row.index] for row in prepared.test_rows]
     score_RK = score_segments(scorer, prepared.test)[order]
+
     if not outputs.names:
         return measure_numbers(score_RK[:, 0] * outputs.spread + outputs.mean, held_out)
+
     probability_RK = probabilities(score_RK, outputs.task)
     wanted = [list(row.target) for row in prepared.test_rows if isinstance(row.target, list)]
     named = name_classes(outputs, probability_RK, head.get("thresholds"))
@@ -52,7 +54,12 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
     def finish(base: Side) -> Measured:
         rows = prepared.test_rows
         against, base_named, kind, reason, both = _base(base, outputs, prepared, wanted)
-        name = "accuracy" if outputs.task == "single" else "label-f1"
+
+        if outputs.task == "single":
+            name = "accuracy"
+        else:
+            name = "label-f1"
+
         scores = {"base": against, "tuned": tuned}
         facts = held_out.difference(name, f"{_state(outputs)}; {reason}", scores)
         facts["without_training"] = both
@@ -60,6 +67,7 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
         facts["tuned"] |= table(wanted, named)
         tell_lost(facts, wanted, base_named, named)
         facts["calibration"] = _calibration(outputs, probability_RK, wanted, tuned)
+
         if "thresholds" in head:
             facts["thresholds"] = threshold_table(head, outputs, prepared, probability_RK, wanted)
         texts = {"base": [", ".join(one) for one in base_named], "tuned": [", ".join(one) for one in named]}
@@ -79,10 +87,12 @@ def name_classes(outputs: Outputs, probability_RK: np.ndarray, thresholds: list[
     if outputs.task == "multi-label":
         above_RK = probability_RK >= np.array(thresholds)
         return [[outputs.names[k] for k in np.flatnonzero(above_K)] for above_K in above_RK]
+
     if thresholds:
         best_R = (probability_RK[:, 1] >= thresholds[1]).astype(int)
     else:
         best_R = probability_RK.argmax(-1)
+
     return [[outputs.names[k]] for k in best_R.tolist()]
 
 
@@ -92,8 +102,15 @@ def score_names(task: str, wanted: Names, named: Names) -> list[RowScore]:
     for there, given in zip(wanted, named, strict=True):
         details = {"expected": ", ".join(there), "given": ", ".join(given)}
         hits, total = len(set(there) & set(given)), len(there) + len(given)
-        value = float(there == given) if task == "single" else 2 * hits / total if total else 1.0
+
+        if task == "single":
+            value = float(there == given)
+        elif total:
+            value = 2 * hits / total
+        else:
+            value = 1.0
         scores.append(RowScore(value, details))
+
     return scores
 
 
@@ -115,17 +132,21 @@ def _base(
     scores, words = score_names(outputs.task, wanted, named), ", ".join(common) or "no class"
     both = {"majority": (named, scores)}
     kind, reason = "majority", f"the base: {words}, the most common in the training rows, for every row"
+
     if outputs.task != "single":
         return scores, named, kind, reason, both
     if len(rows) * outputs.count > MOST_ASKED:
         return scores, named, kind, f"{reason}; too many classes to ask the base in words", both
+
     context = context_of(causal_lm(base.policy.model).config.get_text_config())
     asked = [[one] for one in likeliest(base, prepared.renderer, rows, outputs.names, context)]
     found = score_names(outputs.task, wanted, asked)
     both["likelihood"] = (asked, found)
+
     share, other = (float(np.mean([score.value for score in each])) for each in (found, scores))
     if share > other:
         return found, asked, "likelihood", "the base: the class whose name it finds likeliest, asked in words", both
+
     reason += f" ({100 * other:.1f}%; asked in words, the base is right in {100 * share:.1f}%)"
     return scores, named, kind, reason, both
 
@@ -156,6 +177,7 @@ def threshold_table(
     validation, test = prepared.validation.rows.tolist(), [row.index for row in prepared.test_rows]
     if chosen is not None and (chosen["sha256"] != rows_digest(validation) or set(validation) & set(test)):
         raise ProofError("the thresholds were not chosen on the validation rows of this run", fix="train again")
+
     there_RK = encoded(outputs, list(wanted)).numpy() > HALF
     entries = []
     for k, name in enumerate(outputs.names):
@@ -163,7 +185,9 @@ def threshold_table(
         if chosen is not None:
             entry |= {"validation_f1_at_half": head["validation_f1_at_half"][k]}
             entry |= {"validation_f1": head["validation_f1"][k]}
+
         entry["test_f1_at_half"] = f1(probability_RK[:, k] >= HALF, there_RK[:, k])
         entry["test_f1"] = f1(probability_RK[:, k] >= head["thresholds"][k], there_RK[:, k])
         entries.append(entry)
+
     return {"chosen_on": chosen, "rows_shared_with_test": len(set(validation) & set(test)), "classes": entries}

@@ -37,14 +37,20 @@ def measure_distilled(contest: Contest, teacher: Teacher) -> Measured:
     """
     wanted, seed = contest.recipe.evaluate, contest.recipe.seed
     whole = all(row.reference.strip() for row in contest.rows)
-    turns = turns_of(contest.rows, seed) if whole else last_turns(contest.rows)
+    if whole:
+        turns = turns_of(contest.rows, seed)
+    else:
+        turns = last_turns(contest.rows)
+
     prompts, tokens = contest.prompts(turns.rows), contest.answer_limit(turns.rows)
     found = contest.answers_of([*contest.sides, Side("teacher", teacher.policy)], prompts, tokens)
     texts = {side: [answer.text for answer in answers] for side, answers in found.items()}
+
     if not whole:
         answered, kept = referred(contest.rows, texts["teacher"])
         turns = last_turns(answered)
         texts = {side: [given[place] for place in kept] for side, given in texts.items()}
+
     rows = turns.whole
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
     by_turn = {
@@ -62,9 +68,11 @@ def measure_distilled(contest: Contest, teacher: Teacher) -> Measured:
         "divergence": {side.name: divergence(side, teacher, prompts, found[side.name]) for side in contest.sides},
     }
     facts["distil"]["statement"] = state(facts)
+
     if turns.many:
         facts["turns"] = told(turns, seed)
     texts = {side: [given[place] for place in turns.last] for side, given in texts.items()}
+
     lines = answer_lines(rows, scores, texts)
     for line, text in zip(lines, texts["teacher"], strict=True):
         line["teacher"] = text
@@ -81,6 +89,7 @@ def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], lis
         replace(rows[place], messages=[*rows[place].prompt, {"role": "assistant", "content": taught[place].strip()}])
         for place in kept
     ]
+
     return answered, kept
 
 
@@ -92,6 +101,7 @@ def divergence(side: Side, teacher: Teacher, prompts: Sequence[list[int]], answe
         ids = ids_of(answer)
         if ids:
             segments.append(Segment([*prompt, *ids], [0.0] * len(prompt) + [1.0] * len(ids), row))
+
     total, count = 0.0, 0
     for batch in in_order(segments, READ_TOKENS):
         with side.acting():
@@ -99,6 +109,7 @@ def divergence(side: Side, teacher: Teacher, prompts: Sequence[list[int]], answe
         student, taught = same_vocabulary(student, teacher.policy.head)
         total += kl_sum(student_ND, student, teacher.policy.hidden(batch), taught)
         count += len(batch.target_N)
+
     return total / max(1, count)
 
 
@@ -110,6 +121,7 @@ def state(facts: dict[str, Any]) -> str:
     teacher, base, tuned = (
         told_score(side["score"], scale) for side in (found["teacher"], facts["base"], facts["tuned"])
     )
+
     return (
         f"The teacher scores {teacher}, the base {base}, tuned {tuned}: "
         f"{told_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "

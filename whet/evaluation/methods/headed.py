@@ -45,11 +45,13 @@ class HeadContest(HeldOut):
         base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust, where=device())
         refuse_other_weights(base, facts, self.run.model)
         model = base.model
+
         use_forest = forest_refusal(model) is None
         if use_forest:
             install_forest(model)
             if self.kernels:
                 fuse(model)
+
         return Side("base", Policy(model, use_forest))
 
 
@@ -72,4 +74,5 @@ def measure_headed(contest: HeadContest, read: Callable[[Scorer], Finish]) -> Me
     finish = read(scorer)
     del scorer
     gc.collect()
+
     return finish(contest.base())

@@ -45,6 +45,7 @@ def read_answers(
         root = len(segments)
         segments.append(Segment(list(ids), [0.0] * len(ids), number))
         segments += [Segment(answer, [1.0] * len(answer), number, root) for answer in answers]
+
     sum_RK, read = np.zeros((len(questions), len(answers))), 0
     with side.acting():
         for batch in in_order(segments, READ_TOKENS, per_tree=True):
@@ -52,6 +53,7 @@ def read_answers(
             rows = batch.rows[:: 1 + len(answers)]
             sum_RK[rows] = sum_S.view(-1, 1 + len(answers))[:, 1:].numpy()
             done(read := read + len(rows))
+
     return sum_RK
 
 
@@ -64,4 +66,6 @@ def answer_ids(renderer: Renderer, words: str) -> list[int]:
 
 def _question(renderer: Renderer, text: str, names: Sequence[str], limit: int) -> list[int]:
     asked = renderer.prompt_ids([{"role": "user", "content": ASK.format(text=text, names=", ".join(names))}])
-    return asked if len(asked) <= limit else renderer.prompt_ids([{"role": "user", "content": text}])[-limit:]
+    if len(asked) <= limit:
+        return asked
+    return renderer.prompt_ids([{"role": "user", "content": text}])[-limit:]

@@ -27,13 +27,16 @@ def measure_pairs(contest: Contest) -> Measured:
     found = {side.name: read_pairs(side, contest.prepared.test) for side in contest.sides}
     read = {side: {row.index: pairs[row.index] for row in rows} for side, pairs in found.items()}
     scores = {side: [prefers(pair) for pair in pairs.values()] for side, pairs in read.items()}
+
     facts = contest.difference("preference-accuracy", PAIR_REASON, scores)
     for side, pairs in read.items():
         tokens = sum(pair.chosen_tokens for pair in pairs.values())
         facts[side]["nll_per_token"] = -sum(pair.chosen for pair in pairs.values()) / tokens
         facts[side]["length_controlled"] = at_equal_length(pairs)
+
     facts["tuned"] |= against(read["base"], read["tuned"])
     facts["tuned"] |= moved(read["base"], read["tuned"], seed, contest.clusters)
+
     if warning := beware(read["base"], read["tuned"]):
         facts["caution"] = warning.strip()
         facts["verdict"]["sentence"] += warning
@@ -41,8 +44,10 @@ def measure_pairs(contest: Contest) -> Measured:
     places = sorted(random.Random(seed).sample(range(len(rows)), min(ANSWERED_PAIRS, len(rows))))
     tokens = contest.recipe.evaluate.max_new_tokens or LONGEST_SHOWN
     written = contest.answers_of_both(contest.prompts([rows[place] for place in places]), tokens)
+
     lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in read})
     for number, place in enumerate(places):
         lines[place] |= {side: answers[number].text for side, answers in written.items()} | {"shown": True}
+
     facts["shown_answers"] = {"rows": [rows[place].index for place in places], "limit": tokens}
     return facts, lines

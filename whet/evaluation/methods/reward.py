@@ -53,14 +53,17 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
         share = float(np.mean([score.value for score in likelihood]))
         name, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
         against = likelihood
+
         if share < COIN:
             name, reason = "coin", f"the base: a coin, because its likelihood is right in only {100 * share:.1f}%"
             against = [RowScore(COIN) for _ in rows]
+
         facts = held_out.difference(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned})
         facts["base"] |= {"kind": name, "likelihood_accuracy": share}
         facts["tuned"] |= {"reward_mean": float(reward_R2.mean()), "reward_spread": float(reward_R2.std())}
         facts["calibration"] = calibration(_sigmoid(np.abs(margin_R)), [score.value for score in tuned])
         texts = [f"chosen {one:+.3f}, rejected {other:+.3f}" for one, other in reward_R2.tolist()]
+
         return facts, answer_lines(rows, {"base": against, "tuned": tuned}, {"base": [""] * len(rows), "tuned": texts})
 
     return finish

@@ -16,13 +16,19 @@ def measure_rewarded(contest: Contest, rewards: Rewards) -> Measured:
     rows, wanted = contest.rows, contest.recipe.evaluate
     own = wanted.metric == "auto"
     name = "reward" if own else wanted.metric
-    reason = f"the first reward of the recipe: {rewards.main}" if own else "asked for in the recipe"
+
+    if own:
+        reason = f"the first reward of the recipe: {rewards.main}"
+    else:
+        reason = "asked for in the recipe"
+
     written = contest.answers_of_both(contest.prompts(rows), contest.answer_limit(rows))
     scores, more = {}, {}
     for side, answers in written.items():
         given = [answer.text.strip() for answer in answers]
         found = rewards([row.prompt for row in rows], given, rows)
         scores[side] = [metric.RowScore(value) for value in found.parts[rewards.main]]
+
         if not own:
             scores[side] = [metric.score(name, text, row) for text, row in zip(given, rows, strict=True)]
         more[side] = {
@@ -30,11 +36,14 @@ def measure_rewarded(contest: Contest, rewards: Rewards) -> Measured:
             "reward": mean(found.total),
             "answer_tokens": mean([len(answer.ids) for answer in answers]),
         } | ({"tampered": found.tampered} if found.tampered else {})
+
     facts = contest.difference(name, reason, scores)
     for side, found in more.items():
         facts[side] |= found
+
     if number := more["tuned"].get("tampered"):
         facts["caution"] = f"{number:,} of its answers tampered with the tests and scored 0"
         facts["verdict"]["sentence"] += f" Beware: {facts['caution']}."
+
     texts = {side: [answer.text for answer in answers] for side, answers in written.items()}
     return facts, answer_lines(rows, scores, texts)

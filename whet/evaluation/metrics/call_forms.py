@@ -68,20 +68,26 @@ def same_arguments(given: Any, wanted: Any) -> bool:
 def in_elements(text: str) -> list[Call] | None:
     """The calls written as `<function=...>`; None where one of them is broken. Words around them are free."""
     found = [_in_function(*match.groups()) for match in FUNCTION.finditer(text)]
-    return None if None in found or text.count("<function=") != len(found) else [one for one in found if one]
+    if None in found or text.count("<function=") != len(found):
+        return None
+    return [one for one in found if one]
 
 
 def _in_function(name: str, inside: str) -> Call | None:
     if inside.strip().startswith("{"):
         value = parsed(inside)
-        return Call(name, value) if isinstance(value, dict) else None
+        if isinstance(value, dict):
+            return Call(name, value)
+        return None
     return _spelled(name, inside, PARAMETER)
 
 
 def keyed(text: str) -> Call | None:
     """A call as GLM writes it, without its `<tool_call>`; None where it is none."""
     named = NAMED.match(text)
-    return _spelled(named[1], text[named.end() :], KEYED) if named else None
+    if named:
+        return _spelled(named[1], text[named.end() :], KEYED)
+    return None
 
 
 def _spelled(name: str, inside: str, pair: re.Pattern[str]) -> Call | None:
@@ -93,7 +99,10 @@ def _spelled(name: str, inside: str, pair: re.Pattern[str]) -> Call | None:
         if key in arguments:
             return None
         arguments[key], at = Spelled(_without_line_ends(match[2])), match.end()
-    return None if inside[at:].strip() else Call(name, arguments)
+
+    if inside[at:].strip():
+        return None
+    return Call(name, arguments)
 
 
 def _without_line_ends(value: str) -> str:
@@ -110,20 +119,29 @@ def parted(answer: str) -> list[Call] | None:
         if match is None or not isinstance(value, dict):
             return None
         calls.append(Call(match[1], value))
+
     return calls
 
 
 def in_python(answer: str) -> list[Call]:
     """The calls of an answer that is a list of Python calls with named literals, and nothing else; empty where it is
     none."""
-    match = PYTHON.match(answer) if len(answer) <= LONGEST_PYTHON else None
+    if len(answer) <= LONGEST_PYTHON:
+        match = PYTHON.match(answer)
+    else:
+        match = None
+
     if not match:
         return []
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes that Python may read otherwise one day
             tree = ast.parse(match[1].strip(), mode="eval").body
-        return [_python_call(one) for one in tree.elts] if isinstance(tree, ast.List) else []
+
+        if isinstance(tree, ast.List):
+            return [_python_call(one) for one in tree.elts]
+        return []
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
@@ -155,6 +173,7 @@ def _literal(node: ast.expr) -> Any:
         if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):
             raise ValueError("keys are texts, each once")
         return {str(key): _literal(value) for key, value in zip(keys, node.values, strict=True)}
+
     value = ast.literal_eval(node)
     if value is not None and not isinstance(value, str | bool | int | float):
         raise ValueError("no value of JSON")

@@ -29,12 +29,14 @@ def moved_rightly(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, list
         raise DataError(
             f"no test row is marked {word}, so nothing can be said about both", fix="make split.test larger"
         )
+
     weight = {True: len(rows) / (2 * len(good)), False: len(rows) / (2 * len(bad))}
     tuned = []
     for gain, row in zip(gains, rows, strict=True):
         right = gain if row.desirable else -gain
         direction = (right > 0) - (right < 0)
         tuned.append(RowScore(0.5 + 0.5 * direction * weight[bool(row.desirable)], {"gain": gain}))
+
     return {"base": [RowScore(0.5)] * len(rows), "tuned": tuned}
 
 

@@ -30,6 +30,7 @@ def class_facts(wanted: Names, named: Names) -> dict[str, Any]:
     (rightly), recall, precision (None where never given), both with intervals, and f1."""
     rows, given = (Counter(name for row in side for name in set(row)) for side in (wanted, named))
     found = Counter(name for there, said in zip(wanted, named, strict=True) for name in set(there) & set(said))
+
     labels = {}
     for name in sorted(rows):
         labels[name] = {
@@ -42,6 +43,7 @@ def class_facts(wanted: Names, named: Names) -> dict[str, Any]:
             "precision_interval": list(wilson(found[name], given[name])) if given[name] else None,
             "f1": 2 * found[name] / (rows[name] + given[name]),
         }
+
     return {
         "macro_f1": _mean([entry["f1"] for entry in labels.values()]),
         "balanced_accuracy": _mean([entry["recall"] for entry in labels.values()]),
@@ -56,6 +58,7 @@ def confusion(wanted: Sequence[str], named: Sequence[str]) -> dict[str, Any]:
     largest = [name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:LARGEST]]
     place = {name: number for number, name in enumerate(largest)}
     size = len(largest) + 1
+
     rows = [[0] * size for _ in range(size)]
     for there, said in zip(wanted, named, strict=True):
         rows[place.get(there, size - 1)][place.get(said, size - 1)] += 1
@@ -73,11 +76,13 @@ def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[dict[str, Any
             if name in there:
                 gained += name in other and name not in one
                 dropped += name in one and name not in other
+
         worse = dropped > gained and mcnemar_p(dropped, gained) < ALPHA / len(after)
         missed = entry["rows"] >= FEWEST_ROWS and entry["recall_interval"][1] < MISSED
         if worse or missed:
             facts = {key: entry[key] for key in ("rows", "found", "recall", "recall_interval")}
             lost.append({"label": name, **facts, "base_found": before[name]["found"], "worse": worse})
+
     return sorted(lost, key=lambda entry: (-entry["rows"], entry["label"]))
 
 
@@ -85,13 +90,26 @@ def state_lost(lost: Sequence[dict[str, Any]], classes: int) -> str:
     """`It finds 1 of 12 'spam' (interval 1.5% to 35.4%).`, as a sentence to follow the verdict's first; "" for none."""
     if not lost:
         return ""
+
     told = []
     for entry in lost[:NAMED]:
         low, high = (f"{100 * end:.1f}%" for end in entry["recall_interval"])
-        base = f", the base {entry['base_found']:,}" if entry["worse"] else ""
+        if entry["worse"]:
+            base = f", the base {entry['base_found']:,}"
+        else:
+            base = ""
         told.append(f"{entry['found']:,} of {entry['rows']:,} {entry['label']!r} ({low} to {high}{base})")
-    more = f" and misses {len(lost) - len(told):,} more" if len(lost) > len(told) else ""
-    of_all = f", {len(lost):,} of {classes:,} classes are lost" if classes > NAMED else ""
+
+    if len(lost) > len(told):
+        more = f" and misses {len(lost) - len(told):,} more"
+    else:
+        more = ""
+
+    if classes > NAMED:
+        of_all = f", {len(lost):,} of {classes:,} classes are lost"
+    else:
+        of_all = ""
+
     return f" But classes are lost: it finds {_listed(told)}{more}{of_all}."
 
 
@@ -107,7 +125,9 @@ def tell_lost(facts: dict[str, Any], wanted: Names, base: Names, tuned: Names) -
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+    if len(parts) > 1:
+        return " and ".join([", ".join(parts[:-1]), parts[-1]])
+    return parts[0]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -50,15 +50,20 @@ def read_pairs(side: Side, segments: Sequence[Segment]) -> dict[int, ReadPair]:
         for batch in in_order(segments, READ_TOKENS):
             sums_2P = answer_sums(side.policy.logprobs(batch), batch)
             tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
+
             rows = [batch.rows[number] for number in answers_of(batch)[0].tolist()]
             for row, *values in zip(rows, *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
                 found[row] = ReadPair(*values)
+
     return found
 
 
 def prefers(pair: ReadPair) -> RowScore:
     """1 where the chosen answer is the likelier one, 0 where the other is, 0.5 where neither."""
-    value = 0.5 if pair.margin == 0 else float(pair.margin > 0)
+    if pair.margin == 0:
+        value = 0.5
+    else:
+        value = float(pair.margin > 0)
     return RowScore(value, {"margin": pair.margin})
 
 

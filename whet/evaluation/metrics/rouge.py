@@ -30,8 +30,10 @@ def common_subsequence(a: list[str], b: list[str]) -> int:
     for position, word in enumerate(a):
         places[word] = places.get(word, 0) | 1 << position
     full = (1 << len(a)) - 1
+
     free = full
     for word in b:
         hit = free & places.get(word, 0)
         free = ((free + hit) | (free - hit)) & full
+
     return len(a) - free.bit_count()

@@ -50,17 +50,24 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
     """(metric, reason) for the test rows, from all their references alone. Raises DataError without rows."""
     if not rows:
         raise DataError("there are no test rows to choose a metric for", fix="make split.test larger")
+
     missing = [row.where for row in rows if not row.reference.strip()]
     if missing:
-        share = "the rows have" if len(missing) == len(rows) else f"{len(missing)} of {len(rows)} rows have"
+        if len(missing) == len(rows):
+            share = "the rows have"
+        else:
+            share = f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
     if calling := sum(bool(calls_of(turn)) for row in rows for turn in answers_of(row)):
         return _for_calls(calling, sum(len(answers_of(row)) for row in rows))
+
     references = [turn.reference for row in rows for turn in answers_of(row)]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
+
     short = [len(reference) <= SHORT and "\n" not in reference.strip() for reference in references]
     distinct = len({normalise(reference) for reference in references})
+
     if all(final_answer(reference) is not None for reference in references):
         return "final-answer", "every reference ends in a result after ####, so the results are compared"
     if all(row.label is not None for row in rows):
@@ -80,7 +87,12 @@ def _for_calls(calling: int, turns: int) -> tuple[str, str]:
     said = f"{calling} of {turns} answers call tools"
     if 2 * calling < turns:
         return "nll", f"{said} and most are words, so probabilities are compared"
-    rest = "; the others must be the reference word for word" if calling < turns else ""
+
+    if calling < turns:
+        rest = "; the others must be the reference word for word"
+    else:
+        rest = ""
+
     return "tool-call", f"{said}, so names and arguments are compared{rest}"
 
 
@@ -89,7 +101,10 @@ def score(name: str, answer: str, row: Row) -> RowScore:
     if is_function(name):
         return RowScore(own_metric(name)(answer, row))
     if name not in SCORERS:
-        hint = "score it with whet.evaluation.metrics.scoring.likelihood" if name == "nll" else ""
+        if name == "nll":
+            hint = "score it with whet.evaluation.metrics.scoring.likelihood"
+        else:
+            hint = ""
         raise InputError(f"{name!r} does not score answers{nearest(name, SCORERS)}", fix=hint or known_metrics())
     if not row.reference.strip():
         raise DataError("this row has no reference answer to compare with", where=row.where, fix="use metric: nll")
@@ -111,10 +126,12 @@ def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dic
     (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
+
     values = [one.value for one in scores]
     low, high = mean_interval(values, clusters=clusters_of(rows))
     summary: dict[str, Any] = {"score": sum(values) / len(values), "low": low, "high": high, "rows": len(rows)}
     details = [one.details for one in scores]
+
     if name == "json":
         summary |= summarise_json(details)
     elif name == "accuracy":
@@ -125,6 +142,7 @@ def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dic
         summary |= summarise_calls(details)
     elif name == "nll":
         summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
+
     return summary
 
 
@@ -168,7 +186,9 @@ def score_final(answer: str, row: Row) -> RowScore:
 def score_calls(answer: str, row: Row) -> RowScore:
     wanted = calls_of(row)
     value, details = compare_calls(wanted, answer)
-    return RowScore(value, details) if wanted else RowScore(score_exact(answer, row).value, details)
+    if wanted:
+        return RowScore(value, details)
+    return RowScore(score_exact(answer, row).value, details)
 
 
 SCORERS: dict[str, Callable[[str, Row], RowScore]] = {

@@ -27,7 +27,9 @@ ARGUMENTS = {"arguments", "parameters"}
 
 def calls_of(row: Row) -> list[Call]:
     """The calls of the row's last turn."""
-    return calls_made(row.messages[-1]) if row.messages else []
+    if row.messages:
+        return calls_made(row.messages[-1])
+    return []
 
 
 def calls_made(message: Message) -> list[Call]:
@@ -40,7 +42,9 @@ def calls_in(answer: str) -> list[Call] | None:
     """The calls that an answer makes, in its order; None where it tries to and no program could read it."""
     tagged = [_tagged(text) for text in TAGGED.findall(answer)]
     if tagged:
-        return None if None in tagged else [call for calls in tagged for call in calls or []]
+        if None in tagged:
+            return None
+        return [call for calls in tagged for call in calls or []]
     if "<function=" in answer:
         return in_elements(answer)
     if "[ARGS]" in answer and "[TOOL_CALLS]" in answer:
@@ -60,13 +64,22 @@ def _bare(answer: str) -> list[Call] | None:
     """The calls of an answer that is JSON, or a list of Python, and nothing else."""
     value = parsed(MISTRAL.sub("", answer, count=1))
     marked = "[TOOL_CALLS]" in answer
+
     if value is None:
         return None if marked else in_python(answer)
-    found = value if isinstance(value, list) else [value]
+
+    if isinstance(value, list):
+        found = value
+    else:
+        found = [value]
+
     if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in found):
         return []  # JSON, but of something else
+
     calls = [_read(one) for one in found]
-    return None if None in calls else [call for call in calls if call is not None]
+    if None in calls:
+        return None
+    return [call for call in calls if call is not None]
 
 
 def compare_calls(wanted: Sequence[Call], answer: str) -> tuple[float, dict[str, Any]]:
@@ -78,6 +91,7 @@ def compare_calls(wanted: Sequence[Call], answer: str) -> tuple[float, dict[str,
         "called": bool(given),
         "readable": given is not None,
     }
+
     return float(given is not None and _same(wanted, given)), details
 
 
@@ -91,6 +105,7 @@ def _same(wanted: Sequence[Call], given: Sequence[Call]) -> bool:
     to make way for another (Kuhn's matching)."""
     if len(wanted) != len(given):
         return False
+
     equal = [
         [n for n, one in enumerate(given) if one.name == call.name and same_arguments(one.arguments, call.arguments)]
         for call in wanted
@@ -114,5 +129,11 @@ def _read(value: Any) -> Call | None:
         return None
     arguments = value.get("arguments", value.get("parameters", {}))
     if isinstance(arguments, str):
-        arguments = parsed(arguments) if arguments.strip() else {}
-    return Call(value["name"], arguments) if isinstance(arguments, dict) else None
+        if arguments.strip():
+            arguments = parsed(arguments)
+        else:
+            arguments = {}
+
+    if isinstance(arguments, dict):
+        return Call(value["name"], arguments)
+    return None

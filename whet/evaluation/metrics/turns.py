@@ -79,11 +79,13 @@ def turns_of(rows: Sequence[Row], seed: int) -> Turns:
     """The turns of all rows that are asked, in the order of the rows and of their turns."""
     most = max(FEWEST_TURNS, min(MOST_TURNS, MOST_ASKED // max(1, len(rows))))
     found = Turns([], [], [], [], 0, most)
+
     total = 0
     for place, row in enumerate(rows):
         turns = answers_of(row)
         total += len(turns)
         drawn = random.Random(f"{seed} {row.index}").sample(turns[:-1], min(most, len(turns)) - 1)
+
         chosen = {id(one) for one in drawn}
         for one in [turn for turn in turns[:-1] if id(turn) in chosen] + turns[-1:]:
             last = one is turns[-1]
@@ -91,6 +93,7 @@ def turns_of(rows: Sequence[Row], seed: int) -> Turns:
             found.owner.append(place)
             found.weight.append(1 / len(turns) if last else (1 - 1 / len(turns)) / len(drawn))
             found.turn.append(len(one.messages) - 1)
+
     return replace(found, all_turns=total)
 
 
@@ -102,7 +105,9 @@ def last_turns(rows: Sequence[Row]) -> Turns:
 
 def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
     """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
-    return last_turns(rows) if recipe.method.by_last_answer else turns_of(rows, recipe.seed)
+    if recipe.method.by_last_answer:
+        return last_turns(rows)
+    return turns_of(rows, recipe.seed)
 
 
 def told(turns: Turns, seed: int) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class OwnMetric:
                 what = f"{self.place} scores the same answer differently when asked again"
                 fix = "take chance and memory out of the function, or seed it"
                 raise RunError(what, where=row.where, value=f"{value:g}, then {again:g}", fix=fix)
+
         return value
 
     def _once(self, answer: str, row: Row) -> float:
@@ -51,6 +52,7 @@ class OwnMetric:
             what = f"the metric {self.place} failed: {told(error)}"
             where = f"{line_of(error, self.place.rpartition(':')[0])}, {row.where}, answer {answer[:80]!r}"
             raise RunError(what, where=where, fix="mend the function; whet eval RUN goes on from there") from error
+
         return number(value, self.place, row.where, "return one number")
 
 

@@ -39,14 +39,19 @@ def sample(rows: int, wanted: int, clusters: Sequence[object] | None, seed: int)
     """Places of at least `wanted` rows, in their order: whole clusters, drawn by the seed."""
     if wanted >= rows:
         return list(range(rows))
+
     members: dict[object, list[int]] = {}
     for place, name in enumerate(range(rows) if clusters is None else clusters):
         members.setdefault(name, []).append(place)
+
     names = list(members)
     random.Random(seed).shuffle(names)
+
     chosen: list[int] = []
     for name in names:
         if len(chosen) >= wanted:
             break
+
         chosen += members[name]
+
     return sorted(chosen)

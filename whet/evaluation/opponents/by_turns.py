@@ -23,7 +23,9 @@ def by_row(one: Opponent, turns: Turns) -> Opponent:
     for number, place in enumerate(one.places):
         owner = turns.owner[place]
         scores[owner] = scores.get(owner, 0.0) + turns.weight[place] * one.scores[number]
+
         if one.texts is not None:
             texts[owner] = one.texts[number]
+
     values = [round(value, DIGITS) for value in scores.values()]
     return replace(one, places=list(scores), scores=values, texts=None if one.texts is None else list(texts.values()))

@@ -45,27 +45,30 @@ def choose(seen: Seen, compared: str, score: Score, own: bool = False) -> Consta
         best, times = seen.answers.most_common(1)[0]
         share = f"{100 * times / seen.rows:.1f}% of {seen.rows:,} training rows"
         return Constant(seen.spelled[best], f"the most frequent answer, of {share}")
+
     candidates = dict.fromkeys(reversed(seen.most_common(FREQUENT)), "a frequent answer")
     if compared == "json" and seen.keys:
         candidates.setdefault(most_frequent_values(seen), "the most frequent value of each key")
+
     if compared != "json" and len(seen.answers) > FREQUENT:
         candidates |= dict.fromkeys(shortlist([row.reference for row in seen.sample]), "a medoid")
     if own:
         candidates |= {answer: "a short answer" for answer in SHORT if answer not in candidates}
+
     rows = spread(seen.sample, SCORED)
     values = {answer: mean([one.value for one in score([answer] * len(rows), rows)]) for answer in candidates}
     answer = max(candidates, key=lambda one: (values[one], seen.answers.get(one, 0)))
     how = f"{candidates[answer]}, the best of {len(candidates)} on {len(rows)} training rows"
+
     return Constant(answer, how)
 
 
 def most_frequent_values(seen: Seen) -> str:
     """A JSON object of the most frequent value of each key that most of the objects have."""
-    chosen = {
-        name: json.loads(values.most_common(1)[0][0])
-        for name, values in seen.keys.items()
-        if values.total() > seen.rows / 2
-    }
+    chosen = {}
+    for name, values in seen.keys.items():
+        if values.total() > seen.rows / 2:
+            chosen[name] = json.loads(values.most_common(1)[0][0])
     return json.dumps(chosen, ensure_ascii=False)
 
 
@@ -76,12 +79,14 @@ def shortlist(answers: Sequence[str]) -> list[str]:
     """
     bags = [Counter(answer.lower().split()).keys() for answer in answers]
     place = {word: number for number, word in enumerate(sorted({word for bag in bags for word in bag}))}
+
     there_AW = np.zeros((len(bags), len(place)), dtype=np.float32)
     for number, bag in enumerate(bags):
         there_AW[number, [place[word] for word in bag]] = 1
     size_A = there_AW.sum(1)
     f1_AA = 2 * (there_AW @ there_AW.T) / np.maximum(1, size_A[:, None] + size_A[None, :])
     nearest: list[int] = np.argsort(-f1_AA.mean(1), kind="stable")[:SHORTLIST].tolist()
+
     return list(dict.fromkeys(answers[number].strip() for number in nearest))
 
 
@@ -104,5 +109,12 @@ def label(answer: str) -> str:
     words = " ".join(answer.split())
     if not words:
         return "always answering nothing"
-    told = words if len(words) <= TOLD else words[: TOLD - 3].rstrip() + "..."
-    return f'always answering "{told}"' if not words.startswith("{") else f"always answering {told}"
+
+    if len(words) <= TOLD:
+        told = words
+    else:
+        told = words[: TOLD - 3].rstrip() + "..."
+
+    if not words.startswith("{"):
+        return f'always answering "{told}"'
+    return f"always answering {told}"

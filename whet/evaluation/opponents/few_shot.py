@@ -34,13 +34,20 @@ class WithExamples:
         setting.observer.phase("looking for the nearest training rows")
         self.framing = Examples(nearest(usable_examples(list(pool(setting))), SHOWN))
         some = spread(setting.rows, TRIED)
+
         try:
             some = [some[place] for place in setting.fits(self.framing, some)]
         except RowRefused as refusal:
             raise DataError(refusal.what) from refusal
-        tried = setting.fitted(self.framing, some) if some else None
+
+        if some:
+            tried = setting.fitted(self.framing, some)
+        else:
+            tried = None
+
         if tried is None or not tried.kept:
             raise DataError("not one example fits into the context beside the question and its answer")
+
         self.row_cost = written(tried.tokens, expected) / len(tried.tokens)
 
     def opponent(self, places: Sequence[int]) -> Opponent:
@@ -49,16 +56,19 @@ class WithExamples:
         fitting = self.setting.fits(self.framing, asked)
         if not fitting:
             raise DataError("not one example fits into the context beside the question and its answer")
+
         rows = [asked[place] for place in fitting]
         prompts = self.setting.fitted(self.framing, rows)
         answers = self.setting.ask(LABEL, prompts)
         cut = sum(not one.finished for one in answers)
         texts = [answer.text.strip() for answer in answers]
         detail = f"the nearest training rows; {prompts.kept:.1f} of {SHOWN} examples fitted on average"
+
         if cut:
             detail += f"; {cut:,} of {len(rows):,} answers were cut at {self.setting.tokens:,} tokens"
         if len(rows) < len(asked):
             detail += f"; {count(len(asked) - len(rows), 'row')} whose question would not fit left out"
+
         tokens = mean([len(ids) for ids in prompts.tokens])
         kept = [places[place] for place in fitting]
         return Opponent("examples", LABEL, kept, self.setting.values(texts, rows), texts, tokens, detail)

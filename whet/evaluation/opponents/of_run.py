@@ -49,7 +49,11 @@ def oppose_words(
     the method does not go with."""
     recipe, prepared, base = contest.recipe, contest.prepared, contest.base
     if prepared.shape.paired or prepared.shape.kind == "unpaired":
-        rule = pair_rule if prepared.shape.paired else mark_rule
+        if prepared.shape.paired:
+            rule = pair_rule
+        else:
+            rule = mark_rule
+
         trained = read_rows(recipe, prepared, ("trained",))
         found = [base_of(lines, None), rule(trained, prepared.test_rows), *unasked(recipe.evaluate, NO_ANSWERS)]
     elif measured["metric"]["name"] == "nll":
@@ -59,12 +63,17 @@ def oppose_words(
         found = [base_of(lines, None), guess, *unasked(recipe.evaluate, LIKELIHOODS)]
     else:
         rows = referred(prepared.test_rows, lines)
-        turns = turns_of(rows, recipe.seed) if "turns" in measured else None
+        if "turns" in measured:
+            turns = turns_of(rows, recipe.seed)
+        else:
+            turns = None
+
         asked = rows if turns is None else turns.rows
         name = measured["metric"]["name"]
         setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
         setting.unaskable = unaskable
         found = written_opponents(setting, lines, learned(contest.run), contest.run, turns)
+
     of_lines(measured, lines, found, recipe.seed)
 
 
@@ -86,6 +95,7 @@ def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> No
     kind = measured["base"]["kind"]
     both = measured.pop("without_training", None)
     start = base_of(lines, None, "the base without a head")
+
     if both is None and prepared.shape.paired:
         constant: Opponent = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
     elif both is None:
@@ -93,10 +103,15 @@ def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> No
         constant = replace(start, name="constant", label=said, detail="the median of the training numbers")
     else:
         named, scores = both["majority"]
-        label = f'always naming "{", ".join(named[0])}"' if named[0] else "never naming a class"
+        if named[0]:
+            label = f'always naming "{", ".join(named[0])}"'
+        else:
+            label = "never naming a class"
+
         values, texts = [one.value for one in scores], [", ".join(one) for one in named]
         places, detail = start.places, "the most common in the training rows"
         constant = Opponent("constant", label, places, values, texts, None, detail)
+
     found: Found = [constant, start] if kind in ("majority", "median") else [start, constant]
     if both is not None and "likelihood" in both and "prompted" in wanted(recipe.evaluate):
         named, scores = both["likelihood"]
@@ -106,6 +121,7 @@ def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> No
         found += unasked(recipe.evaluate, HEADS)[1:]
     else:
         found += unasked(recipe.evaluate, HEADS)
+
     of_lines(measured, lines, found, recipe.seed)
 
 
@@ -129,11 +145,19 @@ def setting_of(
     """`name` is the metric of the verdict, `rows` the test rows as it compares them."""
     own = name == "reward" or is_function(name)
     answered = [row for row in rows if row.reference.strip()]
-    compared = name if not own else metric.choose(answered)[0] if answered else "reward"
+
+    if not own:
+        compared = name
+    elif answered:
+        compared = metric.choose(answered)[0]
+    else:
+        compared = "reward"
+
     limit = recipe.evaluate.max_new_tokens or recipe.method.answer_tokens
     longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
     most = room(limit, answer_tokens(rows, origin), origin.context - longest)
     score = score_with(name, rewards)
+
     return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
 
 

@@ -80,7 +80,11 @@ class Held:
 def hold(opponent: Opponent, tuned: Sequence[float], clusters: Sequence[object] | None, seed: int) -> Held:
     """`tuned` are the tuned model's scores of all test rows, `clusters` what rows belong to, in the same order."""
     mine = [tuned[place] for place in opponent.places]
-    within = None if clusters is None else [clusters[place] for place in opponent.places]
+    if clusters is None:
+        within = None
+    else:
+        within = [clusters[place] for place in opponent.places]
+
     difference, verdict = compare(opponent.scores, mine, seed, within, over=opponent.label)
     low, high = mean_interval(opponent.scores, seed, within)
     return Held(opponent, difference, verdict, low, high)

@@ -49,10 +49,12 @@ def judge(
     _, before = compare(base.scores, tuned, seed, clusters)
     verdict, told = measured["verdict"], str(measured["verdict"]["sentence"])
     over, added = verdict_of(held), told.removeprefix(before.sentence)
+
     if told.startswith(before.sentence):
         verdict |= asdict(over) | {"sentence": over.sentence + added}
     elif strongest(held).opponent is not base:
         verdict |= asdict(over) | {"sentence": f"{over.sentence} Over {base.label}: {told}"}
+
     verdict |= against_facts(held, [one for one in found if isinstance(one, Absent)])
 
 
@@ -60,9 +62,11 @@ def of_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) ->
     """As `judge`, and writes what the others answered into the lines of answers.jsonl."""
     tuned, clusters = [line["tuned_score"] for line in lines], clusters_of_lines(lines)
     judge(measured, tuned, clusters, found, seed)
+
     for one in found:
         if isinstance(one, Absent) or one.name == "base":
             continue
+
         for number, place in enumerate(one.places):
             answer = {"text": "" if one.texts is None else one.texts[number], "score": one.scores[number]}
             lines[place].setdefault("opponents", {})[one.name] = answer
@@ -76,7 +80,9 @@ def base_of(lines: Lines, prompt_tokens: float | None, label: str = BASE) -> Opp
 
 def wanted(settings: Evaluate) -> list[OpponentName]:
     """Base and constant are always there."""
-    return list(LABELS) if settings.against == "auto" else ["base", "constant", *settings.against]
+    if settings.against == "auto":
+        return list(LABELS)
+    return ["base", "constant", *settings.against]
 
 
 def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, turns: Turns | None = None) -> Found:
@@ -87,7 +93,9 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     """
 
     def of_rows(one: Opponent) -> Opponent:
-        return one if turns is None else by_row(one, turns)
+        if turns is None:
+            return one
+        return by_row(one, turns)
 
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
     always = constant_of(setting)
@@ -99,29 +107,47 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     names = [name for name in names if name not in refused]
     expected = expected_tokens(setting, lines)
     spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
-    allowed = SHARE * spent if setting.recipe.evaluate.against == "auto" else float("inf")
+
+    if setting.recipe.evaluate.against == "auto":
+        allowed = SHARE * spent
+    else:
+        allowed = float("inf")
+
     prompted: Prompted | None = None
     examples: WithExamples | None = None
+
     if "prompted" in names:
         try:
             prompted = Prompted(setting, allowed / 2, expected)
         except DataError as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
+
     if "examples" in names:
         try:
             examples = WithExamples(setting, expected)
         except DataError as refusal:
             found.append(Absent("examples", EXAMPLES, refusal.what))
-    fixed = prompted.choosing_cost if prompted else 0.0
+
+    if prompted:
+        fixed = prompted.choosing_cost
+    else:
+        fixed = 0.0
+
     rows, clusters = len(lines), clusters_of_lines(lines)
     per_row = sum(one.row_cost for one in (prompted, examples) if one) * len(setting.rows) / rows
     places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
-    turned = places if turns is None else places_of(turns, places)
+
+    if turns is None:
+        turned = places
+    else:
+        turned = places_of(turns, places)
+
     if prompted:
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
         told = prompted
         found.append(answered("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
+
     if examples:
         shown = examples
         found.append(answered("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
@@ -148,7 +174,9 @@ def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
 def expected_tokens(setting: Setting, lines: Lines) -> float:
     """Mean tokens that the base is expected to write: what it wrote as it is, and the whole room where it seems to have
     been cut, which is where several answers are as long as the longest."""
-    lengths = [len(ids) for ids in setting.origin.tokenizer([line["base"] for line in lines])["input_ids"]]
+    lengths = []
+    for ids in setting.origin.tokenizer([line["base"] for line in lines])["input_ids"]:
+        lengths.append(len(ids))
     longest = max(lengths)
     cut = longest > 0 and lengths.count(longest) > 1
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
@@ -168,9 +196,11 @@ def unaskable_for(rewards: Sequence[AnyReward]) -> dict[OpponentName, str]:
     kinds = {reward.kind for reward in rewards}
     if "tests" in kinds:
         found["constant"] = "each candidate would run the tests of each row"
+
     if "judge" in kinds:
         why = "each of its answers would cost a call of the judge"
         found |= {"constant": why, "prompted": why, "examples": why}
+
     return found
 
 

@@ -48,7 +48,9 @@ def labels_of(seen: Seen, compared: str) -> list[str]:
     if compared != "accuracy" or not 1 < len(seen.answers) <= MOST_LABELS:
         return []
     names = seen.most_common(MOST_LABELS)
-    return names if sum(map(len, names)) <= LABEL_CHARACTERS else []
+    if sum(map(len, names)) <= LABEL_CHARACTERS:
+        return names
+    return []
 
 
 def phrasings(seen: Seen, compared: str) -> list[Phrasing]:
@@ -62,6 +64,7 @@ def phrasings(seen: Seen, compared: str) -> list[Phrasing]:
             Phrasing(template=f"{{question}}\n\nWhich of these labels fits: {named}? Answer with the label alone."),
             Phrasing(template=f"Text: {{question}}\n\nPossible labels: {named}\nLabel:"),
         ]
+
     said = told(seen, compared)
     return [Phrasing(system=said), Phrasing(template=f"{{question}}\n\n{said}")]
 
@@ -72,10 +75,12 @@ def told(seen: Seen, compared: str) -> str:
     if compared == "final-answer":
         return f"Solve it step by step. The last line must be the result alone, written as:\n{seen.most_common(1)[0]}"
     answers = [answer for answer in seen.most_common(50) if len(answer) <= SHORT_ANSWER and "\n" not in answer]
+
     long = median(len(row.reference.split()) for row in seen.sample)
     if compared in ("accuracy", "exact-match") or long <= 8 and len(answers) >= SHOWN:
         shown = "; ".join(answers[:SHOWN])
         return f"Answer with the answer alone, as short as possible, without a sentence around it, as in: {shown}"
+
     return f"Answer in about {max(5, round(long, -1)):.0f} words, directly and without a preface."
 
 
@@ -86,6 +91,7 @@ def json_shape(seen: Seen) -> str:
         few = len(values) <= MOST_VALUES
         shown = [value for value, _ in values.most_common(MOST_VALUES if few else 2)]
         keys.append(f"{json.dumps(name)} ({'one of' if few else 'such as'} {listed(shown)})")
+
     form = most_frequent_values(seen)
     return (
         f"Answer with one JSON object and with nothing else, without a code fence. Its keys are {', '.join(keys)}. "
@@ -96,4 +102,6 @@ def json_shape(seen: Seen) -> str:
 def listed(values: Sequence[str]) -> str:
     """`"a", "b" or "c"`, each cut where it is long."""
     short = [value if len(value) <= SHORT_ANSWER else value[: SHORT_ANSWER - 3] + "..." for value in values]
-    return short[0] if len(short) == 1 else f"{', '.join(short[:-1])} or {short[-1]}"
+    if len(short) == 1:
+        return short[0]
+    return f"{', '.join(short[:-1])} or {short[-1]}"

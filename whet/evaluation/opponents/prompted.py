@@ -74,6 +74,7 @@ class Prompted:
         self.names = [answer_ids(renderer, label) for label in self.labels]
         self.rows: list[Row] = []
         self.found = self._askable(phrasings(setting.seen, setting.compared))
+
         whole = self.choosing_cost
         if whole > most:
             kept = max(FEWEST_CHOOSING, int(len(self.rows) * most / whole))
@@ -90,11 +91,13 @@ class Prompted:
             except RowRefused as refusal:
                 why = refusal.what
                 continue
+
             if not fitting:
                 why = "beside an answer there is no room for a prompt that says what is wanted"
             elif phrasing.system is None or self._says(phrasing):
                 places &= set(fitting)
                 kept.append(phrasing)
+
         self.rows = [setting.choosing[place] for place in sorted(places)]
         if not kept or not self.rows:
             raise DataError(why)
@@ -125,7 +128,9 @@ class Prompted:
         return max(per_row) / len(self.rows)
 
     def _naming_cost(self, prompts: Sequence[list[int]]) -> float:
-        return reading(prompts) + len(prompts) * reading(self.names) if self.names else 0.0
+        if self.names:
+            return reading(prompts) + len(prompts) * reading(self.names)
+        return 0.0
 
     def choose(self) -> Way:
         """The best on the rows that choose; of equal ones the first, and writing before likelihood."""
@@ -135,11 +140,13 @@ class Prompted:
             answers = setting.ask(told, prompts)
             values = setting.values([answer.text for answer in answers], self.rows)
             ways.append(Way(phrasing, "writing", mean(values)))
+
         if self.labels:
             for phrasing, prompts in self.found:
                 for by in LIKELY:
                     texts = [one.text for one in self._named(prompts, by)]
                     ways.append(Way(phrasing, by, mean(setting.values(texts, self.rows))))
+
         return max(ways, key=lambda way: way.score)
 
     def _named(self, prompts: Fitted, by: By) -> list[Told]:
@@ -160,6 +167,7 @@ class Prompted:
             )
             seconds = (time.perf_counter() - began) / total
             size_K = np.array([len(ids) for ids in self.names])
+
             both: dict[By, np.ndarray] = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
             for way, score_RK in both.items():
                 named = [
@@ -168,6 +176,7 @@ class Prompted:
                 ]
                 known = [keys(way)[place] for place in missing]
                 memory.transcript.add(f"base, {way}", list(zip(known, named, strict=True)))
+
         return [memory.transcript[key] for key in keys(by)]
 
     def give(self, way: Way, rows: Sequence[Row]) -> Given:
@@ -175,10 +184,12 @@ class Prompted:
         prompts = self.setting.fitted(way.phrasing.framing, rows)
         if way.by != "writing":
             return Given(prompts, self._named(prompts, way.by))
-        told = [
-            Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
-            for one in self.setting.ask(LABEL, prompts)
-        ]
+        told = []
+        for one in self.setting.ask(LABEL, prompts):
+            told.append(
+                Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
+            )
+
         return Given(prompts, told)
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
@@ -192,6 +203,7 @@ class Prompted:
         tokens = mean([len(ids) for ids in given.prompts.tokens])
         scores = self.setting.values(given.texts, kept)
         detail = self.detail(way, given, len(rows) - len(kept))
+
         return Opponent("prompted", LABEL, [places[n] for n in fitting], scores, given.texts, tokens, detail)
 
     def detail(self, way: Way, given: Given, too_long: int) -> str:
@@ -201,6 +213,7 @@ class Prompted:
             f"the best of {tried} ways on {count(len(self.rows), self.setting.part + ' row')}"
             f" ({how(way.by)}): {words if len(words) <= TOLD else words[: TOLD - 3] + '...'}"
         ]
+
         if given.cut:
             parts.append(f"{given.cut:,} of {len(given.texts):,} answers were cut at {self.setting.tokens:,} tokens")
         if too_long:
@@ -224,4 +237,6 @@ def way_of(run: Run, setting: Setting) -> Ready:
 
 
 def how(by: By) -> str:
-    return "it writes its answer" if by == "writing" else f"the likeliest label, by {by}"
+    if by == "writing":
+        return "it writes its answer"
+    return f"the likeliest label, by {by}"

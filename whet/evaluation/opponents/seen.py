@@ -51,6 +51,7 @@ def look(
     `every` rows without an answer are in it too, for scores that need none."""
     seen, rng = Seen(), random.Random(seed)
     places: list[int] = []
+
     fit = 0
     for number, row in enumerate(rows):
         told(number)
@@ -59,28 +60,53 @@ def look(
             seen.rows += 1
         elif not every:
             continue
+
         if len(seen.sample) < SAMPLE:
             seen.sample.append(row)
             places.append(fit)
         elif (drawn := rng.randrange(fit + 1)) < SAMPLE:
             seen.sample[drawn], places[drawn] = row, fit
         fit += 1
+
     seen.sample = [row for _, row in sorted(zip(places, seen.sample, strict=True), key=lambda pair: pair[0])]
     return seen
 
 
 def _count(seen: Seen, row: Row, compared: str) -> None:
-    written = row.label or row.reference if compared == "accuracy" else row.reference
-    found = parse_object(written) if compared == "json" else None
+    if compared == "accuracy":
+        written = row.label or row.reference
+    else:
+        written = row.reference
+
+    if compared == "json":
+        found = parse_object(written)
+    else:
+        found = None
+
     if found is not None:
         key = json.dumps(found, sort_keys=True)
         for name, value in found.items():
-            values = seen.keys.setdefault(name, Counter()) if len(seen.keys) < MOST_OF_A_KEY else None
+            if len(seen.keys) < MOST_OF_A_KEY:
+                values = seen.keys.setdefault(name, Counter())
+            else:
+                values = None
             _add(seen.keys.get(name) if values is None else values, json.dumps(value, sort_keys=True), MOST_OF_A_KEY)
     else:
-        result = final_answer(written) if compared == "final-answer" else None
-        key = normalise(written) if result is None else result
-        written = written if result is None else f"#### {result}"
+        if compared == "final-answer":
+            result = final_answer(written)
+        else:
+            result = None
+
+        if result is None:
+            key = normalise(written)
+        else:
+            key = result
+
+        if result is None:
+            written = written
+        else:
+            written = f"#### {result}"
+
     if _add(seen.answers, key, MOST_VALUES):
         seen.spelled.setdefault(key, written.strip())
 

@@ -60,14 +60,20 @@ class Setting:
         """Validation rows with an answer, as they are asked in use; training rows where there are none, which the base
         never learned."""
         held_out = self.prepared.ledger.summary()["held_out"]["validation"]
-        part = read_rows(self.recipe, self.prepared, ("validation",)) if held_out else iter(self.seen.sample)
+        if held_out:
+            part = read_rows(self.recipe, self.prepared, ("validation",))
+        else:
+            part = iter(self.seen.sample)
+
         found = [row for row in part if row.reference.strip() and row.prompt]
         step = max(1, len(found) // CHOOSING)
         return as_asked(self.recipe, found[::step][:CHOOSING], self.prepared.renderer)
 
     @property
     def part(self) -> str:
-        return "validation" if self.prepared.ledger.summary()["held_out"]["validation"] else "training"
+        if self.prepared.ledger.summary()["held_out"]["validation"]:
+            return "validation"
+        return "training"
 
     def fitted(self, framing: Framing, rows: Sequence[Row]) -> Fitted:
         """Raises InputError where a prompt does not fit, RowRefused where the template cannot say it."""

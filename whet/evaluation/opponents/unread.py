@@ -78,8 +78,10 @@ def token_counts(segments: Iterable[Segment], vocabulary: int) -> np.ndarray:
         ids, weights = np.array(segment.ids), np.array(segment.weights)
         np.add.at(count_V, ids[weights > 0], weights[weights > 0])
         counted += int((weights > 0).sum())
+
         if counted > COUNTED_TOKENS:
             break
+
     return count_V
 
 
@@ -96,6 +98,7 @@ def unigram(count_V: np.ndarray, batches: Iterable[Batch], order: Sequence[int])
             entry = totals.setdefault(batch.rows[segment], [0.0, 0.0])
             entry[0] += loss
             entry[1] += weight
+
     scores = [metric.likelihood(totals[row][0], max(1, round(totals[row][1]))).value for row in order]
     detail = f"the frequencies of {int((count_V > 0).sum()):,} tokens of the training rows, whatever stands before them"
     return Opponent("constant", "guessing tokens by their frequency", list(range(len(order))), scores, detail=detail)

@@ -69,7 +69,12 @@ def target_of(memory: str | None, gpu: str | None) -> Target:
     if gpu:
         return Target("cuda", gpu_memory(gpu), here=False, bfloat16=gpu_computes_bfloat16(gpu))
     here = device()
-    found = parse_memory(memory) if memory else free_memory(here)
+
+    if memory:
+        found = parse_memory(memory)
+    else:
+        found = free_memory(here)
+
     if is_processor(here):
         return Target("cpu", found, here=True)
     return Target("cuda", found, here=True, bfloat16=computes_bfloat16(here))
@@ -88,7 +93,11 @@ def forecast(
 
     Raises InputError for a recipe, data or base that is refused.
     """
-    notes = [] if find_public(recipe.base) else told_base(recipe.base)
+    if find_public(recipe.base):
+        notes = []
+    else:
+        notes = told_base(recipe.base)
+
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
     recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
@@ -104,17 +113,21 @@ def forecast(
     memory = peak(shape, setting, around)
     suggestion = suggest(shape, setting, target.memory, around)
     time = None
+
     if target.here and target.device == "cpu":
         time = _time(Pace(shape, setting, calibration), work, around, seen)
+
     if suggestion is None:
         least = smallest(shape, setting, around).total
         notes.append(f"nothing fits: the least is {least / 1e9:.1f} GB; use a smaller base, or shorter rows")
+
     assert recipe.steps
     if recipe.schedule.shortest and recipe.schedule.shortest < recipe.steps:
         notes.append(
             f"steps and time are those of {recipe.schedule.shortest:,} steps; while validation improves the run goes "
             f"on, to {recipe.steps:,} at most"
         )
+
     notes += [*recipe.method.plan().notes] + _of_guesses(recipe, work, seen)
     return {
         "base": recipe.base,
@@ -168,7 +181,9 @@ def _time(pace: Pace, work: Work, around: Around, seen: Sequence[float]) -> Time
 
 def _stored(config: Any) -> int:
     """Bytes of a number in the base's files."""
-    return 4 if "32" in str(getattr(config, "dtype", None) or "bfloat16").replace("bfloat16", "") else 2
+    if "32" in str(getattr(config, "dtype", None) or "bfloat16").replace("bfloat16", ""):
+        return 4
+    return 2
 
 
 def measured(observer: Observer, anew: bool = False) -> Calibration:
@@ -200,11 +215,13 @@ def _source(
     except ModelError:
         if find_public(recipe.base) is None:
             raise
+
         tokenizer = load_tokenizer("nano")
         notes.append(
             f"the tokenizer of {recipe.base} is not here: rows are counted in the tokens of nano, whose vocabulary is "
             "smaller, so that they come out longer than they are"
         )
+
     recipe = with_context(recipe, config)
     return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
@@ -213,7 +230,10 @@ def _micro(recipe: Recipe, shape: Shape, longest: int, target: Target, dtype: Dt
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
-    memory = all_memory(device()) if target.here else target.memory
+    if target.here:
+        memory = all_memory(device())
+    else:
+        memory = target.memory
     return planned_micro(recipe, shape, longest, dtype, target.device, memory)
 
 
@@ -223,7 +243,11 @@ def _setting(
     """The recipe on its worst micro-batch: full of rows as long as the longest, every token supervised."""
     assert recipe.micro_batch_tokens
     unseen = recipe.method.plan().rows_unseen or recipe.keep.replays
-    largest = recipe.micro_batch_tokens if unseen else source.tokens
+    if unseen:
+        largest = recipe.micro_batch_tokens
+    else:
+        largest = source.tokens
+
     return replace(
         setting_of(recipe, longest, dtype, target.device),
         tokens=max(longest, min(recipe.micro_batch_tokens, largest)),
@@ -235,6 +259,11 @@ def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibratio
     if recipe.dtype != "auto":
         return recipe.dtype
     if target.device == "cuda":
-        return "bfloat16" if target.bfloat16 else "float32"
+        if target.bfloat16:
+            return "bfloat16"
+        return "float32"
+
     slow, fast = (rate(calibration, dtype, shape.hidden) for dtype in ("float32", "bfloat16"))
-    return "bfloat16" if slow < FASTER * fast else "float32"
+    if slow < FASTER * fast:
+        return "bfloat16"
+    return "float32"

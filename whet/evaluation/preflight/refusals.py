@@ -41,6 +41,7 @@ def refuse_before_data(recipe: Recipe, method: Measures, runs: Path | str, base:
     refuse_unmeasurable(recipe)
     refuse_unreadable(recipe)
     refuse_unready(recipe, method)
+
     if base:
         refuse_unfit_base(recipe)
 
@@ -55,14 +56,17 @@ def refuse_before_training(
     refuse_keep_contradictions(recipe, "recipe")
     method = find(recipe)
     method.refuse_rows(recipe, source)
+
     if verdict:
         refuse_without_test(recipe, source)
     refuse_unchoosable(recipe, source)
+
     if isinstance(source, Prepared):
         if base:
             refuse_foreign_tokens(recipe, source)
         refuse_unscorable(recipe, method, source)
         refuse_unreplayable(recipe, source, cache)
+
     if recipe.goal and isinstance(source, Prepared):
         refuse_unreachable(recipe.goal, method.metric(recipe, source), source.test_rows)
     return recipe
@@ -79,7 +83,11 @@ def refuse_unmeasurable(recipe: Recipe) -> None:
 
 def refuse_unreadable(recipe: Recipe) -> None:
     """Files to replay from, or to ask, that hold no rows. Raises DataError."""
-    replay = recipe.keep.replay if recipe.keep.replays and recipe.keep.replay != BASE else None
+    if recipe.keep.replays and recipe.keep.replay != BASE:
+        replay = recipe.keep.replay
+    else:
+        replay = None
+
     for key, path in (("replay", replay), ("prompts", recipe.keep.prompts)):
         if path is not None:
             try:
@@ -111,7 +119,11 @@ def refuse_unreplayable(recipe: Recipe, source: Prepared, cache: Path) -> None:
 def refuse_without_test(recipe: Recipe, source: Source) -> None:
     """Without held-out rows, and of marked answers without both marks among them, there can be no verdict. Raises
     DataError."""
-    held_out = len(source.test) > 1 if isinstance(source, Corpus) else bool(source.test_rows)
+    if isinstance(source, Corpus):
+        held_out = len(source.test) > 1
+    else:
+        held_out = bool(source.test_rows)
+
     if not held_out:
         asked = recipe.test is not None or recipe.split.test > 0
         little = asked or len(source.ledger) < LEAST_ROWS
@@ -122,6 +134,7 @@ def refuse_without_test(recipe: Recipe, source: Source) -> None:
             fix=(more if little else "set split.test above 0 or give a test file")
             + ("" if asked else "; or train without a verdict: whet train"),
         )
+
     if recipe.method.rows.forms == MARKED:
         refuse_one_mark_tested(recipe, prepared_of(source))
 

@@ -25,15 +25,19 @@ def refuse_unscorable(recipe: Recipe, method: Measures, prepared: Prepared) -> N
     """Raises DataError or InputError, naming the row."""
     wanted = recipe.evaluate
     rows = turns_of(prepared.test_rows, recipe.seed).rows
+
     if wanted.metric in metric.OF_WORDS:
         _refuse_calls("evaluate.metric", str(wanted.metric), rows)
+
     if method.scored_by_metric and not prepared.shape.paired:
         _refuse_by_metric(wanted.metric, rows)
         calls = rows and wanted.metric == "auto" and metric.choose(prepared.test_rows)[0] == "tool-call"
         if calls or wanted.metric == "tool-call":
             _refuse_unreadable_calls(wanted.metric, rows, prepared.renderer)
+
     if wanted.wins:
         _refuse_by_rewards(wanted.wins, prepared.test_rows)
+
     if method.rewards:
         _refuse_by_rewards(method.rewards, prepared.test_rows)
         _refuse_by_rewards(method.rewards, read_rows(recipe, prepared, ("trained", "validation")))
@@ -45,7 +49,11 @@ def _refuse_calls(where: str, name: str, rows: Sequence[Row]) -> None:
     if calling is not None:
         what = f"{name} compares words, and a row calls tools ({calling.where})"
         fix = "use metric: tool-call, nll, or a function of yours (file.py:name)"
-        fix = fix if where == "evaluate.metric" else "reward it with a function of yours (file.py:name)"
+
+        if where == "evaluate.metric":
+            fix = fix
+        else:
+            fix = "reward it with a function of yours (file.py:name)"
         raise InputError(what, where=where, value=name, fix=fix)
 
 
@@ -54,12 +62,16 @@ def _refuse_by_metric(name: str, rows: Sequence[Row]) -> None:
         _refuse_failing(name, rows[0])
     if name not in metric.SCORERS:  # chosen by the rows themselves, a likelihood, or the user's own function
         return
+
     for row in rows:
         try:
             metric.score(name, "", row)
         except InputError as error:
             fix = error.fix or "leave evaluate.metric out, or choose one that fits the answers"
-            where = row.where if isinstance(error, DataError) else "evaluate.metric"
+            if isinstance(error, DataError):
+                where = row.where
+            else:
+                where = "evaluate.metric"
             raise type(error)(error.what, where=where, value=error.value, fix=fix) from error
 
 
@@ -69,9 +81,11 @@ def _refuse_unreadable_calls(name: str, rows: Sequence[Row], renderer: Renderer)
     if name == "tool-call" and not calling:
         what, fix = "no test row calls a tool", "leave evaluate.metric out"
         raise InputError(what, where="evaluate.metric", value=name, fix=fix)
+
     for row in [row for row in calling if row.messages[-1].get("weight", 1) != 0][:TRIED]:
         rendered = renderer.render(row)
         start, end = rendered.spans[-1]
+
         score, _ = compare_calls(calls_of(row), renderer.words_of(rendered.text[start:end]))
         if score != 1:
             raise InputError(
@@ -96,6 +110,7 @@ def _refuse_by_rewards(wanted: Sequence[AnyReward], rows: Iterable[Row]) -> None
     tests = [UnitTestReward(one) for one in wanted if isinstance(one, UnitTests)]
     if not scorers and not tests:
         return
+
     exact = any(isinstance(one, Exact) for one in wanted)
     for row in rows:
         if exact:

@@ -42,19 +42,27 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
     row, supervised = _row(source), source.supervised_tokens / max(1, source.tokens)
     share = read_share(recipe, source)
     step = method.mean_step(recipe, source)
+
     if isinstance(source, Prepared):
         validation = share * _tokens(source.validation)
     else:
         validation = len(corpus_of(source).validation)
+
     steps = recipe.schedule.shortest or recipe.steps
-    ratio = recipe.keep.ratio if recipe.keep.replays and recipe.keep.ratio else 0.0
+    if recipe.keep.replays and recipe.keep.ratio:
+        ratio = recipe.keep.ratio
+    else:
+        ratio = 0.0
+
     replayed = step * ratio / (1 - ratio) / (recipe.keep.every or 1)
     step *= share
     parts: dict[str, Any] = {}
+
     if isinstance(source, Prepared):
         parts = _measured(recipe, method, source, tokenizer, share)
     if recipe.evaluate.forgetting:
         parts |= _forgotten(recipe, tokenizer)
+
     if recipe.keep.replay == BASE:
         parts["kept"] = kept(recipe, source, tokenizer)
     rollout, held_out = method.written_in_a_step(row), source.validation if isinstance(source, Prepared) else []
@@ -86,8 +94,10 @@ def around_of(recipe: Recipe, source: Source, work: Work, stored: int) -> Around
     found = Around(
         row, rows, work.supervised, read=read, repeated=2 - work.supervised if paired else 1.0, stored=stored
     )
+
     if widest is None:
         return found
+
     prompt = widest.prompt
     if widest is work.test and isinstance(source, Prepared):
         prompt = max((len(one.ids) for one in source.test), default=round(prompt))
@@ -105,7 +115,9 @@ def read_share(recipe: Recipe, source: Source) -> float:
 
 
 def _row(source: Source) -> float:
-    return source.tokens / max(1, source.rows) if isinstance(source, Prepared) else 1024.0
+    if isinstance(source, Prepared):
+        return source.tokens / max(1, source.rows)
+    return 1024.0
 
 
 def _tokens(segments: Sequence[Any]) -> int:
@@ -123,7 +135,11 @@ def _referred(recipe: Recipe, method: Measures, source: Source, validation: floa
 def _measured(recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any, share: float) -> dict[str, Any]:
     """Test rows read by both sides, and answered where the metric asks for words."""
     rows, tokens = source.test_rows, _tokens(source.test)
-    likelihoods = 0 if method.rewards else share * tokens
+    if method.rewards:
+        likelihoods = 0
+    else:
+        likelihoods = share * tokens
+
     found: dict[str, Any] = {
         "test_tokens": likelihoods,
         "prompt_tokens": share * tokens * min(1.0, KL_ROWS / max(1, len(rows))),
@@ -132,10 +148,14 @@ def _measured(recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any
         return found
     if source.shape.kind == "unpaired":
         return found
+
     own = recipe.method.answer_tokens
     if not own and recipe.evaluate.metric in ("auto", "nll") and metric.choose(rows)[0] == "nll":
         return found
-    lengths = [len(ids) for ids in tokenizer([row.reference or " " for row in rows])["input_ids"]]
+
+    lengths = []
+    for ids in tokenizer([row.reference or " " for row in rows])["input_ids"]:
+        lengths.append(len(ids))
     most = recipe.evaluate.max_new_tokens or own or limit_of(max(lengths))
     prompt = max(1.0, tokens / len(rows) - (0 if own else fmean(lengths)))
     answers = len(rows) * recipe.evaluate.samples
@@ -144,16 +164,25 @@ def _measured(recipe: Recipe, method: Measures, source: Prepared, tokenizer: Any
     validated = PHRASINGS * min(VALIDATED, len(source.validation)) + 2 * len(rows)
     longer = prompt * (1 + EXAMPLES / 2)
     found["opponents"] = Writing(validated, longer, usual, most)
+
     return found
 
 
 def _forgotten(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
     texts = tokenizer(general_texts())["input_ids"]
     found: dict[str, Any] = {"general_tokens": sum(map(len, texts))}
-    items = skills.load_suite(locate(recipe.base)) if Path(locate(recipe.base)).is_dir() else []
+
+    if Path(locate(recipe.base)).is_dir():
+        items = skills.load_suite(locate(recipe.base))
+    else:
+        items = []
+
     if items:
-        answers = [len(ids) for ids in tokenizer([item["answer"] for item in items])["input_ids"]]
+        answers = []
+        for ids in tokenizer([item["answer"] for item in items])["input_ids"]:
+            answers.append(len(ids))
         found["skills"] = Writing(len(items), SKILL, fmean(answers), skills.TOKENS)
+
     return found
 
 
@@ -166,4 +195,5 @@ def kept(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
     answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
     prompt = fmean(len(one.ids) for one in asked)
+
     return Writing(len(answers), prompt, fmean(answers) / 2, fmean(answers))

@@ -78,11 +78,20 @@ def grounding(
     where there are groups. Each rate is {mean, low, high, rows} with a 95% interval, or None without a row to tell it
     from. Raises DataError for lists of different lengths.
     """
-    questions = [""] * len(answers) if questions is None else questions
-    holds = [None] * len(answers) if holds is None else holds
+    if questions is None:
+        questions = [""] * len(answers)
+    else:
+        questions = questions
+
+    if holds is None:
+        holds = [None] * len(answers)
+    else:
+        holds = holds
+
     if not len(answers) == len(passages) == len(questions) == len(holds):
         sizes = (len(answers), len(passages), len(questions), len(holds))
         raise DataError("answers, passages, questions and holds must be of one length", value=sizes)
+
     refused = [is_refusal(answer, refusals) for answer in answers]
     told = [n for n, answer in enumerate(answers) if not refused[n] and words_of(answer)]
     texts = {n: list(passages[n]) for n in told}
@@ -96,7 +105,10 @@ def grounding(
         "refusal_where_absent": {n: float(refused[n]) for n, held in enumerate(holds) if held is False},
         "refusal_where_present": {n: float(refused[n]) for n, held in enumerate(holds) if held},
     }
-    rates = {name: rate([of.get(n) for n in range(len(answers))], clusters) for name, of in found.items()}
+    rates = {}
+    for name, of in found.items():
+        rates[name] = rate([of.get(n) for n in range(len(answers))], clusters)
+
     return {"rows": len(answers), "refused": sum(refused), **rates}
 
 
@@ -104,7 +116,9 @@ def overlap(answer: str, passages: Sequence[str], size: int = 1) -> float | None
     """Share of the answer's runs of `size` words that the passages hold too, with repetition; None without a run."""
     given = Counter(_runs(answer, size))
     known = Counter(run for passage in passages for run in _runs(passage, size))
-    return (given & known).total() / given.total() if given else None
+    if given:
+        return (given & known).total() / given.total()
+    return None
 
 
 def unsupported(answer: str, texts: Sequence[str]) -> list[str]:
@@ -149,6 +163,7 @@ def judged(
         seconds=settings.seconds,
         retries=settings.retries,
     )
+
     return rate(JudgeReward(asked, cache)(prompts, answers, rows), clusters)
 
 

@@ -21,10 +21,16 @@ def measure_retrieved(
     compared. `found` is the share of rows whose passage is among those in the prompt, of the rows that have one."""
     texts = [[passage.text for passage in row.passages] for row in shown]
     questions = [row.question for row in shown]
-    refusals = (settings.refusal, *REFUSALS) if settings.refusal else REFUSALS
+
+    if settings.refusal:
+        refusals = (settings.refusal, *REFUSALS)
+    else:
+        refusals = REFUSALS
+
     holds = [row.oracle for row in shown]
     clusters = clusters_of([row.row for row in shown])
     found = [float(bool(row.oracle)) if row.answerable else None for row in shown]
+
     facts: dict[str, Any] = {"passages": settings.passages, "rows": len(shown), "found": rate(found, clusters)}
     for side, given in answers.items():
         facts[side] = grounding(given, texts, questions, holds, refusals, clusters)
@@ -32,6 +38,7 @@ def measure_retrieved(
             prompts = [row.row.prompt for row in shown]
             rows = [row.row for row in shown]
             facts[side]["judged"] = judged(settings.judge, prompts, given, rows, cache, clusters)
+
     return facts | {"statement": _statement(facts)}
 
 
@@ -39,10 +46,12 @@ def _statement(facts: dict[str, Any]) -> str:
     parts = []
     if facts["found"]:
         parts.append(f"The retriever found the row's passage for {_range(facts['found'])} of the rows that have one.")
+
     for side in ("base", "tuned"):
         found = facts[side]
         if found["supported"]:
             parts.append(f"Of the {side} model's answers {_range(found['supported'])} are supported by their passages.")
+
     rates = [(facts["tuned"][f"refusal_where_{where}"], words) for where, words in WHERE.items()]
     known = [f"{_range(rate)} of the rows whose passages {words} the answer" for rate, words in rates if rate]
     return " ".join([*parts, *([f"The tuned model refuses {' and '.join(known)}."] if known else [])])

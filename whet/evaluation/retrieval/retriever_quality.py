@@ -51,7 +51,10 @@ def measure_retriever(
     if not ranks:
         what = "no row has a passage of its own among the documents, so the retriever cannot be measured"
         raise DataError(what, fix="bring the documents that hold the answers, or name each row's passage in a column")
-    recall = {depth: _estimate([float(rank is not None and rank <= depth) for rank in ranks]) for depth in depths}
+
+    recall = {}
+    for depth in depths:
+        recall[depth] = _estimate([float(rank is not None and rank <= depth) for rank in ranks])
     mrr = _estimate([0.0 if rank is None else 1 / rank for rank in ranks])
     return RetrieverFacts(recall, mrr, len(ranks), len(own) - len(ranks), by)
 

@@ -47,8 +47,17 @@ def of_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
-    kept_apart = recipe.forgetting.suites if recipe.keep.replays or recipe.keep.scale == "auto" else []
-    budget = recipe.forgetting.score if recipe.keep.scale == "auto" else None
+
+    if recipe.keep.replays or recipe.keep.scale == "auto":
+        kept_apart = recipe.forgetting.suites
+    else:
+        kept_apart = []
+
+    if recipe.keep.scale == "auto":
+        budget = recipe.forgetting.score
+    else:
+        budget = None
+
     part.forgetting = Forgetting(suites=kept_apart, score=budget)
     return part
 
@@ -75,15 +84,18 @@ def measure_curve(
         names = [run.name for run, _ in runs]
         fix = "remove these runs and draw the curve again"
         raise RunError("the runs of the curve were measured on different rows", value=names, fix=fix)
+
     metrics = {run.name: result["metric"]["name"] for run, result in runs}
     if len(set(metrics.values())) > 1:
         fix = "name evaluate.metric, and draw the curve again"
         raise RunError("the runs of the curve were measured by different metrics", value=metrics, fix=fix)
+
     rows = [result["ledger"]["trained"] for _, result in runs]
     facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
     whole = runs[-1][1]
     shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
     points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
+
     return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
 
 
@@ -96,9 +108,11 @@ def drawn_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
         with suppress(RunFolderError):  # a run that cannot be read is no run of this data; `whet runs` says what it has
             if read_json_file(path.parent / "run.json").get("data_sha256") != wanted:
                 continue
+
             asked = Run(path.parent).asked
             if (asked.base, asked.method.kind) == (recipe.base, recipe.method.kind):
                 break
     else:
         return None
+
     return read_json_file(path, "sentence", "word", "points", "gain", "next") | {"run": path.parent.name}

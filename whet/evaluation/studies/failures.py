@@ -85,6 +85,7 @@ class Kind:
             "present": "no fewer than for rows that succeed, so more will hardly help: "
             "read the answers, or train longer",
         }
+
         return f"{few}; {alike}, {what[self.cause]}"
 
 
@@ -94,23 +95,30 @@ def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any
     failed, rule = failing(np.array([one.score for one in asked], float))
     rows = len({one.row.index for one in asked})
     facts = {"validation_rows": rows, "answers": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
+
     if not failed.any():
         return facts
+
     texts = [prompt_text(one.row) for one in asked]
     matrix_F = _matrix(texts + [prompt_text(row) for row in trained])
     likeness_VT = sparse.csr_matrix(matrix_F[: len(asked)] @ matrix_F[len(asked) :].T)
     near = likeness_VT.data >= LIKE
     alike_V = np.bincount(likeness_VT.tocoo().row[near], minlength=len(asked))
-    usual = int(np.median(alike_V[~failed])) if (~failed).any() else FEWEST
+
+    if (~failed).any():
+        usual = int(np.median(alike_V[~failed]))
+    else:
+        usual = FEWEST
+
     number_V = np.full(len(asked), -1)
     kinds = max(1, min(MOST_TOPICS, round(math.sqrt(failed.sum()))))
     number_V[failed] = topics(matrix_F[: len(asked)][failed], kinds)
     labels = len({normalise(expected(row)) for row in trained}) <= FEW_LABELS * len(trained)
-    found = [
-        _kind(topic, asked, texts, number_V, likeness_VT, trained, usual, labels)
-        for topic in range(int(number_V.max()) + 1)
-    ]
+    found = []
+    for topic in range(int(number_V.max()) + 1):
+        found.append(_kind(topic, asked, texts, number_V, likeness_VT, trained, usual, labels))
     facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in found]
+
     return facts
 
 
@@ -124,7 +132,9 @@ def failing(score_V: np.ndarray) -> tuple[np.ndarray, str]:
 
 def expected(row: Row) -> str:
     """What the row wants: its answer, or its classes."""
-    return ", ".join(row.target) if isinstance(row.target, list) else row.reference
+    if isinstance(row.target, list):
+        return ", ".join(row.target)
+    return row.reference
 
 
 def _kind(
@@ -142,8 +152,13 @@ def _kind(
     alike = {trained[place].index for found in nearest.values() for place, likeness in found if likeness >= LIKE}
     against = sum(_contradicted(asked[member].row, found, trained, labels) for member, found in nearest.items())
     missing = max(0, usual - len(alike))
+
     cause: Cause = "contradicted" if 2 * against >= len(members) else "missing" if missing else "present"
-    collect = max(FEWEST, ROUNDED * math.ceil(missing / ROUNDED)) if cause == "missing" else 0
+    if cause == "missing":
+        collect = max(FEWEST, ROUNDED * math.ceil(missing / ROUNDED))
+    else:
+        collect = 0
+
     rows = [_line(asked[member], found[:SHOWN], trained) for member, found in nearest.items()]
     return Kind(telling_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
 

@@ -64,6 +64,7 @@ def measure_frontier(contest: Contest) -> dict[str, Any]:
     points = _Reader(contest, turns, prompts, tokens, name, asked).points()
     budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
     chosen, why = choose(points, budget)
+
     return {
         "metric": {"name": name, "reason": reason},
         "rows": len(rows),
@@ -83,10 +84,12 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
     name, reason = recipe.evaluate.metric, "asked for in the recipe"
     if rows and name == "auto":
         name, reason = metric.choose(prepared.test_rows or rows)  # as the verdict does, so that both mean the same
+
     if not rows or name == "nll" or not all(row.reference for row in rows):
         fix = "give split.validation above 0, and rows with answers"
         what = "there are no validation rows with answers to compare the scales on"
         raise DataError(what, where=str(recipe.data), value=name if rows else None, fix=fix)
+
     refuse_other_scale(name, rows, NO_SHARES)
     return rows, name, reason
 
@@ -96,10 +99,12 @@ def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base
     path = prompts_file(recipe.keep.prompts, base_folder)
     sealed = {squeezed(words) for words in measured_prompts(recipe, prepared, base_folder)}
     held = held_back(read_asked(path, renderer, renderer.tokenizer))
+
     asked = [one for one in held if squeezed(one.words) not in sealed]
     if not asked:
         fix = "give at least twenty of them, which no suite and no test row asks"
         raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
+
     return asked
 
 
@@ -118,16 +123,19 @@ class _Reader:
         opened, observer, seed = self.contest.opened, self.contest.observer, self.contest.recipe.seed
         each = len(self.turns.rows) + len(self.asked)
         references = [one.reference for one in self.asked]
+
         found = []
         for place, scale in enumerate(SCALES):
             with interpolated(opened.model, opened.base_model, scale):
                 task, answers = self._read(
                     lambda done, at=place * each: observer.step(at + done, len(SCALES) * each, {})
                 )
+
             if place == 0:  # where the file gives no answer, the base's own is the one to keep
                 references = [given or own for given, own in zip(references, answers, strict=True)]
             right = [float(same(one, other)) for one, other in zip(answers, references, strict=True)]
             found.append(Point(scale, summary(task, seed, clusters_of(self.turns.whole)), summary(right, seed)))
+
         return found
 
     def _read(self, done: Callable[[int], None]) -> tuple[list[float], list[str]]:
@@ -139,6 +147,7 @@ class _Reader:
         refuse_outside_unit(self.metric, scores, NO_SHARES)
         general = [one.ids for one in self.asked]
         answers = contest.answers(contest.tuned, general, skills.TOKENS, lambda count: done(len(written) + count))
+
         return self.turns.by_row(scores), [answer.text for answer in answers]
 
 
@@ -160,12 +169,14 @@ def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:
     where no point at all did."""
     start = next(point for point in points if point.scale == 0)
     within = [point for point in points if start.general.score - point.general.score <= budget + 1e-9]
+
     moved = [point for point in within if point.task.score > start.task.score]
     if moved:
         best = max(moved, key=lambda point: (point.task.score, -point.scale))
         return best, f"the best task score among the points that keep the general score within {100 * budget:g} points"
     if all(point.task.score <= start.task.score for point in points):
         return start, "no point scores better on the task than the base does"
+
     best = max(points, key=lambda point: (point.task.score + point.general.score, -point.scale))
     why = f"no point that learned something keeps the general score within {100 * budget:g} points; this one has the "
     return best, why + "best mean of both scores"

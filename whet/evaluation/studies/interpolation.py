@@ -51,6 +51,7 @@ def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
     general = _general(contest)
     budgets = text_budget(recipe.forgetting.text)[0], score_budget(recipe.forgetting.score, max(1, len(general)))[0]
     tried = [scale for scale in SCALES if scale < below - 1e-9]
+
     with reader.at(0.0):
         texts, kept, learned = reader.nats(), reader.right(general), reader.task(rows, name)
     points: list[Point] = []
@@ -62,13 +63,16 @@ def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
             score = reader.right(general) if fits else None
             fits = fits and (kept is None or score is None or kept - score <= budgets[1] + 1e-9)
             task = reader.task(rows, name) if fits else None
+
         points.append(Point(scale, found.loss, found.high, score, task))
         if fits:
             left = learned is None or task is None or task > learned
             why = "the farthest point that keeps what was held back of the general texts and prompts within budget"
+
             if not left:
                 why = "at the first point that keeps enough, nothing of the task is left on the validation rows"
             return {"scale": scale if left else None, "why": why, "points": [asdict(point) for point in points]}
+
     why = "no point on the way keeps the general texts within budget"
     return {"scale": None, "why": why, "points": [asdict(point) for point in points]}
 
@@ -79,9 +83,15 @@ def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
         return [], ""
     rows = list(read_rows(recipe, source, ("validation",)))[:MOST_ROWS]
     asked = recipe.evaluate.metric
+
     if not rows or not all(row.reference for row in rows):
         return [], ""
-    name = metric.choose(source.test_rows or rows)[0] if asked == "auto" else asked
+
+    if asked == "auto":
+        name = metric.choose(source.test_rows or rows)[0]
+    else:
+        name = asked
+
     return ([], "") if name == "nll" else (rows, name)
 
 
@@ -123,6 +133,7 @@ class _Reader:
         asked = as_asked(contest.recipe, turns.rows, contest.renderer)
         found = self._ask(contest.prompts(asked), contest.answer_limit(turns.rows))
         scores = [metric.score(name, text.strip(), row) for text, row in zip(found, turns.rows, strict=True)]
+
         return mean(turns.by_row([score.value for score in scores]))
 
     def _ask(self, prompts: list[list[int]], tokens: int) -> list[str]:

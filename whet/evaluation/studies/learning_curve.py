@@ -57,6 +57,7 @@ def fit(rows_S: np.ndarray, errors_BS: np.ndarray, weights_S: np.ndarray) -> tup
     """The best curve for each line of errors, and its weighted sum of squares."""
     last = float(rows_S[-1])
     best_B = np.full(len(errors_BS), np.inf)
+
     a_best_B, reach_best_B, c_best_B = (np.zeros(len(errors_BS)) for _ in range(3))
     for c in EXPONENTS:
         shape_S = (rows_S / last) ** -c
@@ -66,6 +67,7 @@ def fit(rows_S: np.ndarray, errors_BS: np.ndarray, weights_S: np.ndarray) -> tup
             better_B = (squares_B < best_B - 1e-15) & (a_B >= 0) & (reach_B >= 0)
             best_B[better_B] = squares_B[better_B]
             a_best_B[better_B], reach_best_B[better_B], c_best_B[better_B] = a_B[better_B], reach_B[better_B], c
+
     return Fit(a_best_B, reach_best_B, c_best_B, last), best_B
 
 
@@ -106,7 +108,14 @@ def forecast(
     estimate = float((curve.error(rows_S[-1]) - curve.error(ahead))[0])
     gain = {"estimate": estimate, **_bounds(gain_B, estimate)}
     expected = float(1 - curve.error(ahead)[0])
-    word = "flat" if gain["high"] < LEAST_GAIN else "helps" if gain["low"] >= LEAST_GAIN else "undecided"
+
+    if gain["high"] < LEAST_GAIN:
+        word = "flat"
+    elif gain["low"] >= LEAST_GAIN:
+        word = "helps"
+    else:
+        word = "undecided"
+
     facts: dict[str, Any] = {
         "points": [_point(n, line, clusters, seed) for n, line in zip(rows, scores, strict=True)],
         "test_rows": scores.shape[1],
@@ -120,6 +129,7 @@ def forecast(
         "gain": gain if lawful else None,
         "word": word if lawful else "undecided",
     }
+
     return facts | {"sentence": _sentence(facts)}
 
 
@@ -128,10 +138,12 @@ def _resampled(scores_SN: np.ndarray, codes_N: np.ndarray | None, seed: int) -> 
     units = [as_units(line, codes_N) for line in scores_SN]
     sums_SU, sizes_U = np.stack([sums for sums, _ in units]), units[0][1]
     random, count = np.random.default_rng(seed), sizes_U.size
+
     step, drawn = max(1, CHUNK // count), []
     for start in range(0, RESAMPLES, step):
         picks_BU = random.integers(0, count, (min(step, RESAMPLES - start), count))
         drawn.append(sums_SU[:, picks_BU].sum(2).T / sizes_U[picks_BU].sum(1)[:, None])
+
     return np.concatenate(drawn)
 
 
@@ -146,6 +158,7 @@ def _noise(rows_S: np.ndarray, errors_S: np.ndarray, means_BS: np.ndarray) -> tu
     squares = float(((errors_S - fitted_S) ** 2).sum())
     noise = max(TRAINING_NOISE, max(0.0, squares / free - own) ** 0.5)
     chance = float(special.chdtri(free, 0.05)) * (own + TRAINING_NOISE**2)
+
     return noise, noise <= MISFIT or squares <= chance
 
 
@@ -171,6 +184,7 @@ def _sentence(facts: dict[str, Any]) -> str:
     gain, before, last = facts["gain"], facts["points"][-2], facts["points"][-1]
     now = f"{last['rows']:,} training rows reach {100 * last['score']:.1f}%"
     more = f"twice as many ({2 * last['rows']:,})"
+
     if gain is None and facts["noise"] <= MISFIT:
         alike = f"every one of the {facts['test_rows']:,} test rows scores {100 * last['score']:.1f}% at every size"
         return f"Nothing can be forecast: {alike}. Look at the answers, train for longer, or bring other test rows."
@@ -178,6 +192,7 @@ def _sentence(facts: dict[str, Any]) -> str:
         off = f"The points lie on no power law (about {100 * facts['noise']:.0f} points off the best one)"
         risen = f"{100 * facts['last_doubling']:+.1f} points against {before['rows']:,}"
         return f"{off}, so what {more} would bring cannot be forecast: {now}, {risen}."
+
     likely = f"{100 * gain['estimate']:.1f} points (95% interval {100 * gain['low']:.1f} to {100 * gain['high']:.1f})"
     if facts["word"] == "helps":
         return f"More data helps: {now}, and {more} would likely bring {likely} more."

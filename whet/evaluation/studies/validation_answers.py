@@ -34,20 +34,30 @@ def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[st
     DataError without validation rows."""
     recipe, renderer, observer = contest.recipe, contest.renderer, contest.observer
     whole, wanted = _rows(recipe, contest.prepared), recipe.evaluate
+
     own = rewards is not None and wanted.metric == "auto"
-    name = "reward" if own else wanted.metric if wanted.metric != "auto" else metric.choose(whole)[0]
+    if own:
+        name = "reward"
+    elif wanted.metric != "auto":
+        name = wanted.metric
+    else:
+        name = metric.choose(whole)[0]
+
     rows = judged_turns(recipe, whole).rows
     if name == "nll":
         fix = "set evaluate.metric to one that scores answers"
         raise InputError("a likelihood is no answer that could fail", value=name, fix=fix)
+
     prompts, tokens = contest.prompts(as_asked(recipe, rows, renderer)), contest.answer_limit(rows)
     answers = contest.answers(contest.tuned, prompts, tokens, lambda done: observer.step(done, len(rows), {}))
     texts = [answer.text.strip() for answer in answers]
+
     if own:
         assert rewards is not None
         scores = rewards([row.prompt for row in rows], texts, rows).parts[rewards.main]
     else:
         scores = [metric.score(name, text, row).value for text, row in zip(texts, rows, strict=True)]
+
     return name, [Asked(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
 
 
@@ -55,12 +65,14 @@ def compare_validation(contest: Contest) -> tuple[str, list[Asked]]:
     """As `ask_validation`, of preference pairs: the answer is the one that the model finds likelier token for token."""
     rows = _rows(contest.recipe, contest.prepared)
     read = read_pairs(contest.tuned, contest.prepared.validation)
+
     asked = []
     for row in rows:
         score = prefers(read[row.index]).value
         assert row.rejected is not None
         other = Row(row.index, row.where, row.rejected).reference
         asked.append(Asked(row, other if score < 1 else row.reference, score))
+
     return "preference-accuracy", asked
 
 
@@ -74,6 +86,7 @@ def classify_validation(contest: HeadContest) -> tuple[str, list[Asked]]:
     wanted = [list(row.target) if isinstance(row.target, list) else [] for row in rows]
     scores = score_names(outputs.task, wanted, named)
     asked = [Asked(row, ", ".join(one), score.value) for row, one, score in zip(rows, named, scores, strict=True)]
+
     return "accuracy" if outputs.task == "single" else "label-f1", asked
 
 

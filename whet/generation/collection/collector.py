@@ -74,7 +74,9 @@ def read_prompts(data: str, system: str | None) -> list[list[Message]]:
         if system and row.prompt[0]["role"] in ("system", "developer"):
             what = "this row has a system prompt of its own, and --system gives one more"
             raise DataError(what, where=row.where, fix="remove one of them")
+
         prompts.append(row.prompt)
+
     return prompts
 
 
@@ -102,27 +104,34 @@ def collect(
         held = Collected(out, asking)
         before = held.rows
         waiting = [request for request in requests if request.key not in held.keys]
+
         lost, wrong, in_a_row, stopped = Usage(), 0, 0, None
         while waiting:
             group = _affordable(waiting[: teacher.together], asking, held.usage + lost, budget)
             if not group:
                 stopped = "the budget: the next request might exceed it"
                 break
+
             waiting = waiting[len(group) :]
             pace.wait()
+
             try:
                 replies = teacher.ask(group, asking)
             except WrongAnswer as error:
                 wrong, in_a_row = wrong + len(group), in_a_row + 1
                 for request in group:
                     lost += worst_case(request.asked, asking.max_tokens)  # it may have been paid for
+
                 if in_a_row == WRONG_IN_A_ROW:
                     raise RunError(error.what, where=error.where, value=error.value, fix=error.fix) from error
+
                 continue
+
             in_a_row = 0
             for request, reply in zip(group, replies, strict=True):
                 held.add(request, reply)
             progress(len(requests) - len(waiting), len(requests))
+
         return {
             "out": str(out),
             "rows": held.rows,

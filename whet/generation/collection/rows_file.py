@@ -62,7 +62,10 @@ class Reply:
 
 
 def request_of(prompt: list[Message], asking: Asking, sample: int) -> Request:
-    system = [{"role": "system", "content": asking.system}] if asking.system else []
+    if asking.system:
+        system = [{"role": "system", "content": asking.system}]
+    else:
+        system = []
     asked = [*system, *prompt]
     parts = json.dumps([asking.shared, asked, sample], sort_keys=True)
     return Request(prompt, asked, sample, hashlib.sha256(parts.encode()).hexdigest()[:32])
@@ -77,6 +80,7 @@ class Collected:
         self.left_out = path.with_name(path.name + ".left-out.jsonl")
         self.keys: set[str] = set()
         self.usage = Usage()
+
         self.rows = 0
         for file in (path, self.left_out):
             for number, line in enumerate(_lines(file), 1):
@@ -92,13 +96,20 @@ class Collected:
             "usage": asdict(reply.usage),
             "request": request.key,
         }
-        reason = "empty" if not reply.text.strip() else "" if reply.finished else "cut off"
+        if not reply.text.strip():
+            reason = "empty"
+        elif reply.finished:
+            reason = ""
+        else:
+            reason = "cut off"
+
         if reason:
             self._append(self.left_out, {"reason": reason, "provenance": provenance})
         else:
             answer = {"role": "assistant", "content": reply.text.strip()}
             self._append(self.path, {"messages": [*request.messages, answer], "provenance": provenance})
             self.rows += 1
+
         self.keys.add(request.key)
         self.usage += reply.usage
         return not reason
@@ -111,10 +122,12 @@ class Collected:
         fix = "give another --out, or remove this file"
         if not isinstance(provenance, dict) or not isinstance(provenance.get("request"), str):
             raise DataError("this file was not written by whet collect", where=where, fix=fix)
+
         for key, value in self.asking.shared.items():
             if provenance.get(key) != value:
                 what = f"this row was collected with another {key}, {provenance.get(key)!r}"
                 raise DataError(what, where=where, value=value, fix=fix)
+
         self.keys.add(provenance["request"])
         try:
             self.usage += Usage(**provenance["usage"])

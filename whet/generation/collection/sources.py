@@ -50,7 +50,10 @@ class RemoteTeacher:
 
     def _one(self, request: Request, asking: Asking) -> Reply:
         said = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
-        usage = Usage(*said.tokens) if said.tokens else worst_case(request.asked, asking.max_tokens)
+        if said.tokens:
+            usage = Usage(*said.tokens)
+        else:
+            usage = worst_case(request.asked, asking.max_tokens)
         return Reply(said.text, said.finished, usage)
 
 
@@ -71,6 +74,7 @@ class LocalTeacher:
         sampling = Sampling(asking.max_tokens, asking.temperature, seed=seed)
         stop_ids = self.renderer.stop_ids
         answers = generate(self.model, self.tokenizer, prompts, stop_ids, sampling, context=self.context)
+
         return [
             Reply(answer.text, answer.finished, Usage(len(ids), len(answer.ids) + (answer.stop_id is not None)))
             for ids, answer in zip(prompts, answers, strict=True)
@@ -83,7 +87,9 @@ class LocalTeacher:
         except RowRefused as refusal:
             said = request.messages[-1].get("content")
             raise DataError(refusal.what, where="a prompt", value=said, fix=refusal.fix) from refusal
+
         if len(ids) >= self.context:
             what = f"a prompt has {len(ids)} tokens, and the teacher sees {self.context}"
             raise DataError(what, value=request.messages[-1].get("content"), fix="shorten it")
+
         return ids

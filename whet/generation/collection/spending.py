@@ -51,9 +51,11 @@ class Budget:
         for name, value in (("budget-tokens", self.tokens), ("budget-usd", self.usd)):
             if value is not None and not 0 < value < float("inf"):
                 raise InputError("a budget is a number above 0", where=f"--{name}", value=value)
+
         for name, value in (("price-in", self.price_in), ("price-out", self.price_out)):
             if value is not None and not 0 <= value < float("inf"):
                 raise InputError("a price is a number of dollars, 0 or more", where=f"--{name}", value=value)
+
         if self.usd is not None and (self.price_in is None or self.price_out is None):
             fix = "add --price-in and --price-out, in dollars a million tokens"
             raise InputError("a budget in dollars needs prices", where="--budget-usd", value=self.usd, fix=fix)

@@ -48,7 +48,9 @@ def block_mask(batch: Batch, tokens: int, window: int | None) -> BlockMask:
     def visible(_row: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         on_path = (enter_T[key] <= enter_T[query]) & (enter_T[query] < leave_T[key])
         seen = on_path & (position_T[key] <= position_T[query])
-        return seen if window is None else seen & (position_T[query] - position_T[key] < window)
+        if window is None:
+            return seen
+        return seen & (position_T[query] - position_T[key] < window)
 
     return BlockMask.from_kv_blocks(*_blocks(visible, tokens, device), BLOCK_SIZE=BLOCK, mask_mod=visible)
 
@@ -60,12 +62,14 @@ def _blocks(visible: Callable[..., Tensor], tokens: int, device: torch.device) -
     """
     blocks = tokens // BLOCK
     key_T, zero = torch.arange(tokens, device=device), torch.zeros((), dtype=torch.long, device=device)
+
     some, whole = [], []
     for first in range(0, tokens, step := BLOCK * max(1, PAIRS // (BLOCK * tokens))):
         query_Q = torch.arange(first, min(first + step, tokens), device=device)
         seen = visible(zero, zero, query_Q[:, None], key_T[None]).view(-1, BLOCK, blocks, BLOCK)
         some.append(seen.any(3).any(1))
         whole.append(seen.all(3).all(1))
+
     some_BB, whole_BB = torch.cat(some), torch.cat(whole)
     return *_listed(some_BB & ~whole_BB), *_listed(whole_BB)
 
@@ -83,6 +87,7 @@ def walk(parents: list[int | None]) -> tuple[list[int], list[int]]:
         parent = parents[segment]
         if parent is not None:
             below[parent] += below[segment]
+
     enter, following = [0] * len(parents), [0] * len(parents)
     fresh = 0
     for segment, parent in enumerate(parents):
@@ -91,6 +96,7 @@ def walk(parents: list[int | None]) -> tuple[list[int], list[int]]:
         else:
             enter[segment], following[parent] = following[parent], following[parent] + below[segment]
         following[segment] = enter[segment] + 1
+
     return enter, [start + size for start, size in zip(enter, below, strict=True)]
 
 
@@ -103,7 +109,10 @@ def attend_flat(
         assert softcap
         return softcap * torch.tanh(score / softcap)
 
-    compute = _compiled() if query.is_cuda else flex_attention
+    if query.is_cuda:
+        compute = _compiled()
+    else:
+        compute = flex_attention
     return compute(
         query, key, value, score_mod=capped if softcap else None, block_mask=mask, scale=scale, enable_gqa=True
     )

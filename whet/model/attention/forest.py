@@ -70,7 +70,9 @@ class Layout:
         tokens = self.batch.ids_T.shape[0]
         if self.flat:
             return round_up(tokens, TOKEN_GRAIN) - tokens
-        return 0 if self.scatter_T is None else self.scatter_T.shape[0] - tokens
+        if self.scatter_T is None:
+            return 0
+        return self.scatter_T.shape[0] - tokens
 
     def mask(self, window: int | None) -> Tensor | BlockMask | None:
         """May the query attend to the key? Broadcasts to (R, H, L, L). None where plain causal attention is right."""
@@ -84,10 +86,13 @@ class Layout:
         if self.flat:
             return block_mask(self.batch, self.batch.ids_T.shape[0] + self.added, window)
         if window is None:
-            return None if self.family_RLL is None else self.family_RLL[:, None]
+            if self.family_RLL is None:
+                return None
+            return self.family_RLL[:, None]
         if self.family_RLL is not None:
             distance_RLL = self.positions_RL[:, :, None] - self.positions_RL[:, None, :]
             return (self.family_RLL & (distance_RLL < window))[:, None]
+
         order_L = torch.arange(self.longest, device=self.positions_RL.device)  # in a single root: the position
         distance_LL = order_L[:, None] - order_L[None, :]
         return ((distance_LL >= 0) & (distance_LL < window))[None, None]
@@ -125,15 +130,19 @@ def layout_of(batch: Batch, flat: bool = False) -> Layout:
     device = batch.ids_T.device
     if flat:
         return Layout(1, batch.ids_T.shape[0], None, None, None, batch.positions_T[None], batch, flat=True)
+
     members = trees_of(batch.parents)
     lengths = [sum(batch.lengths[s] for s in group) for group in members]
     trees, longest = len(members), max(lengths)
+
     single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
         return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest), batch)
+
     longest = round_up(longest, LENGTH_GRAIN)
     gather = torch.zeros(trees, longest, dtype=torch.long)
     segment_RL = torch.full((trees, longest), -1, dtype=torch.long)
+
     scatter = torch.zeros(rounded(batch.ids_T.shape[0]), dtype=torch.long)
     for row, group in enumerate(members):
         at = 0
@@ -143,9 +152,15 @@ def layout_of(batch: Batch, flat: bool = False) -> Layout:
             scatter[start : start + length] = torch.arange(at, at + length) + row * longest
             segment_RL[row, at : at + length] = segment
             at += length
+
     gather_RL, segment_RL = gather.to(device), segment_RL.to(device)
     positions_RL = batch.positions_T[gather_RL]
-    family_RLL = None if single else family(batch.parents, segment_RL, positions_RL)
+
+    if single:
+        family_RLL = None
+    else:
+        family_RLL = family(batch.parents, segment_RL, positions_RL)
+
     return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
 
 
@@ -156,6 +171,7 @@ def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) 
     for segment, parent in enumerate(parents):
         if parent is not None:
             ancestor_SS[segment] |= ancestor_SS[parent]
+
     segment_RL = segment_RL.where(segment_RL >= 0, count)
     ancestor_SS = ancestor_SS.to(segment_RL.device)
     on_path_RLL = ancestor_SS[segment_RL[:, :, None], segment_RL[:, None, :]]
@@ -173,16 +189,23 @@ def _forest_attention(
     layout = _active.get()
     if layout is None:
         return _usual_attention(module, query, key, value, attention_mask, **kwargs)
+
     _refuse_foreign(module, query, key, attention_mask, layout, kwargs)
-    mask = layout.mask(None) if attention_mask is None else attention_mask
+    if attention_mask is None:
+        mask = layout.mask(None)
+    else:
+        mask = attention_mask
+
     scale, softcap, dropout = kwargs.get("scaling"), kwargs.get("softcap"), kwargs.get("dropout", 0.0)
     if isinstance(mask, BlockMask):
         if dropout:
             raise _unfit(module, "drops attention weights")
         return attend_flat(query, key, value, mask, scale, softcap).transpose(1, 2), None
+
     query_RHLK, key_RHLK, value_RHLK = (_to_trees(x, layout) for x in (query, key, value))
     out_RHLK = attend(query_RHLK, key_RHLK, value_RHLK, mask, scale, softcap, dropout)
     out_THK = out_RHLK.transpose(1, 2).reshape(layout.trees * layout.longest, *out_RHLK.shape[1::2])
+
     if layout.scatter_T is not None:
         out_THK = out_THK.index_select(0, layout.scatter_T)
     return out_THK[None], None
@@ -213,12 +236,22 @@ def _capped(
     """softmax(softcap * tanh(scale * q k' / softcap)) v, written out (Gemma 2, arXiv 2408.00118, section 2)."""
     repeats, length, seen = query.shape[1] // key.shape[1], query.shape[2], key.shape[2]
     key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
-    factor = query.shape[-1] ** -0.5 if scale is None else scale
+
+    if scale is None:
+        factor = query.shape[-1] ** -0.5
+    else:
+        factor = scale
+
     scores = ((query @ key.transpose(-1, -2)).float() * factor / softcap).tanh() * softcap
     if mask is None:
         mask = torch.ones(length, seen, dtype=torch.bool, device=query.device).tril(seen - length)
+
     least = torch.finfo(scores.dtype).min
-    scores = scores.masked_fill(~mask, least) if mask.dtype == torch.bool else scores + mask
+    if mask.dtype == torch.bool:
+        scores = scores.masked_fill(~mask, least)
+    else:
+        scores = scores + mask
+
     weights = torch.nn.functional.dropout(scores.softmax(-1).to(query.dtype), dropout)
     return weights @ value
 

@@ -30,8 +30,10 @@ def attend(
     repeats = query.shape[1] // key.shape[1]
     if repeats > 1:
         key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
+
     factor: float = query.shape[-1] ** -0.5 if scale is None else scale
     causal = mask is None and query.shape[2] > 1
+
     if softcap:
         return _softcapped(query, key, value, mask, causal, factor, softcap, dropout)
     if _plain_is_faster(query, key, dropout):
@@ -56,6 +58,7 @@ def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale
         bias = torch.full((longest, longest), float("-inf"), dtype=query.dtype, device=query.device).triu(1)
     else:
         bias = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, float("-inf"))
+
     scores = torch.baddbmm(
         bias.expand(rows, heads, longest, longest).reshape(-1, longest, longest),
         query.reshape(-1, longest, size),
@@ -63,6 +66,7 @@ def _plain(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scale
         alpha=scale,
     )
     out = torch.bmm(scores.softmax(-1), value.reshape(-1, longest, value.shape[-1]))
+
     return out.view(rows, heads, longest, value.shape[-1])
 
 

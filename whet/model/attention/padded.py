@@ -16,6 +16,7 @@ def plain_rows(batch: Batch) -> tuple[list[Tensor], Tensor]:
     """Every root-to-leaf path as a row of indices into T, and for each token of T its slot in the padded rows."""
     parents = batch.parents
     leaves = set(range(len(parents))) - {p for p in parents if p is not None}
+
     rows = []
     for leaf in sorted(leaves):
         path, at = [], leaf
@@ -23,10 +24,12 @@ def plain_rows(batch: Batch) -> tuple[list[Tensor], Tensor]:
             path.append(torch.arange(batch.starts[at], batch.starts[at] + batch.lengths[at]))
             at = parents[at]
         rows.append(torch.cat(path[::-1]))
+
     longest = max(len(row) for row in rows)
     slot_T = torch.empty(batch.ids_T.shape[0], dtype=torch.long)
     for index, row in enumerate(rows):
         slot_T[row] = torch.arange(len(row)) + index * longest
+
     device = batch.ids_T.device
     return [row.to(device) for row in rows], slot_T.to(device)
 

@@ -42,7 +42,10 @@ class _AdaptedLinear(torch.autograd.Function):
         (x_TD,), (g_TO,) = ctx.saved_tensors, grads
         sink: Gradients = {}
         dx_TD = products.backward(x_TD, [ctx.product], [g_TO], ctx.h_TR, sink, ctx.needs_input_grad[0])
-        dx = None if dx_TD is None else dx_TD.view(ctx.shape)
+        if dx_TD is None:
+            dx = None
+        else:
+            dx = dx_TD.view(ctx.shape)
         return (dx, None, *(sink.get(id(p)) for p in ctx.parameters))
 
 
@@ -58,7 +61,11 @@ class AdaptedForward:
     quantised: bool
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        product = read_product(self.module) if self.quantised or active_forest() else None
+        if self.quantised or active_forest():
+            product = read_product(self.module)
+        else:
+            product = None
+
         if product is None or not product.adapted or args or kwargs or product.up is None:
             return self.own(x, *args, **kwargs)
         if not x.dtype == product.up.dtype == product.dtype:

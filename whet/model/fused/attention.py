@@ -42,6 +42,7 @@ def forward(
     heads, _, group, _ = q_JTGK.shape
     o_JTGK = torch.empty_like(q_JTGK)
     keep = sum(span.trees * span.length**2 for span in spans) * heads * group <= KEPT
+
     kept: list[Tensor] = []
     for span in spans:
         q_BLK, k_BLK, v_BLK = _of_span(q_JTGK, span), _of_span(k_JTK, span), _of_span(v_JTK, span)
@@ -51,8 +52,10 @@ def forward(
             if keep:
                 kept.append(probabilities)
             torch.bmm(probabilities, v_BLK[:, keys], out=o_BLK[:, rows])
+
         if not direct:
             _to_tokens(o_BLK, span, o_JTGK)
+
     o_JTGK[:, spans[-1].stop :] = 0
     return o_JTGK, kept if keep else None
 
@@ -70,33 +73,40 @@ def backward(
     heads, tokens, group, size = q_JTGK.shape
     dq_JTGK = torch.empty_like(q_JTGK)
     dk_JTK, dv_JTK = (q_JTGK.new_empty(heads, tokens, 1, size) for _ in range(2))
+
     blocks = iter(kept or ())
     for span in spans:
         q_BLK, k_BLK, v_BLK = _of_span(q_JTGK, span), _of_span(k_JTK, span), _of_span(v_JTK, span)
         do_BLK = _of_span(do_JTGK, span)
         (dq_BLK, direct), (dk_BLK, _), (dv_BLK, _) = (_room(d, span) for d in (dq_JTGK, dk_JTK, dv_JTK))
+
         whole = span.length <= QUERIES
         if not whole:
             dk_BLK.zero_()
             dv_BLK.zero_()
+
         for rows, keys in _blocks(span.length, group):
             if kept is None:
                 probabilities = _probabilities(q_BLK[:, rows], k_BLK[:, keys], span, how, group, rows, keys)
             else:
                 probabilities = next(blocks)
+
             do_part = do_BLK[:, rows]
             dp = torch.bmm(do_part, v_BLK[:, keys].transpose(1, 2))
             ds = torch.ops.aten._softmax_backward_data(dp, probabilities, -1, dp.dtype)
             _scaled_bmm(ds, k_BLK[:, keys], how.scale, dq_BLK[:, rows])
+
             if whole:
                 torch.bmm(probabilities.transpose(1, 2), do_part, out=dv_BLK)
                 _scaled_bmm(ds.transpose(1, 2), q_BLK, how.scale, dk_BLK)
             else:
                 dv_BLK[:, keys] += torch.bmm(probabilities.transpose(1, 2), do_part)
                 dk_BLK[:, keys].baddbmm_(ds.transpose(1, 2), q_BLK[:, rows], alpha=how.scale)
+
         if not direct:
             for d_BLK, d_JTGK in ((dq_BLK, dq_JTGK), (dk_BLK, dk_JTK), (dv_BLK, dv_JTK)):
                 _to_tokens(d_BLK, span, d_JTGK)
+
     for d_JTGK in (dq_JTGK, dk_JTK, dv_JTK):
         d_JTGK[:, spans[-1].stop :] = 0
     return dq_JTGK, dk_JTK, dv_JTK
@@ -120,15 +130,18 @@ def _probabilities(
     """Shares of each query; queries behind a tree's last token get none, so that they change no gradient."""
     bias_nLL = span.bias(how.window, q_BLK.dtype, group)[:, rows, keys]
     heads = q_BLK.shape[0] // span.trees
+
     if bias_nLL.shape[0] > 1:
         bias_BLL = bias_nLL.repeat(heads, 1, 1)
     else:
         bias_BLL = bias_nLL.expand(q_BLK.shape[0], -1, -1)
+
     scores = torch.baddbmm(bias_BLL, q_BLK, k_BLK.transpose(1, 2), alpha=how.scale)
     probabilities = torch.softmax(scores, -1)
     for tree, length in enumerate(span.lengths):
         if length * group < rows.stop:
             probabilities[tree :: span.trees, max(0, length * group - rows.start) :] = 0
+
     return probabilities
 
 
@@ -153,5 +166,8 @@ def _to_tokens(x_BLK: Tensor, span: Span, out_JTGK: Tensor) -> None:
     """The inverse of `_of_span`, written into the tokens of the span."""
     heads, _, group, size = out_JTGK.shape
     x_JLGK = x_BLK.view(heads, span.trees * span.length, group, size)
-    mine = x_JLGK[:, : span.stop - span.start] if span.scatter is None else x_JLGK.index_select(1, span.scatter)
+    if span.scatter is None:
+        mine = x_JLGK[:, : span.stop - span.start]
+    else:
+        mine = x_JLGK.index_select(1, span.scatter)
     out_JTGK[:, span.start : span.stop] = mine

@@ -47,15 +47,18 @@ class FusedLayer:
         rotary = kwargs.get("position_embeddings")
         if layout is None or rotary is None or not self._computes():
             return self.own(hidden_states, *args, **kwargs)
+
         window = _window_of(layout, kwargs.get("attention_mask"))
         if window == UNKNOWN:
             return self.own(hidden_states, *args, **kwargs)  # which refuses a mask that is not the forest's
+
         x_TD = hidden_states[0]
         heads = self.attention.query.outputs // self.attention.size
         spans = spans_of(layout, x_TD.shape[0], heads)
         how = Attention(self.scale, window)
         turn = _rotary(layout, rotary, heads, self.attention.size)
         y_TD = attention_half(x_TD, self.attention, turn, spans, how, self.light)
+
         return mlp_half(y_TD, self.mlp, self.light)[None]
 
     def _computes(self) -> bool:
@@ -71,22 +74,27 @@ def read_layer(module: nn.Module) -> FusedLayer | None:
     """The layer as the kernels see it, or None where its parts are others than theirs."""
     if {name for name, _ in module.named_children()} != LAYER:
         return None
+
     attention: Any = module.self_attn
     mlp: Any = module.mlp
     first: Any = module.input_layernorm
     second: Any = module.post_attention_layernorm
+
     parts = {name for name, _ in attention.named_children()} - {"rotary_emb"}
     if parts - {"q_norm", "k_norm"} != ATTENTION or {name for name, _ in mlp.named_children()} != MLP:
         return None
+
     norms = [_read_norm(first), _read_norm(second)]
     head_norms = [_read_norm(getattr(attention, name)) if name in parts else None for name in ("q_norm", "k_norm")]
     found: list[Product | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
     found += [read_product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj")]
     activation = _read_activation(mlp.act_fn, attention)
     size, scale = getattr(attention, "head_dim", None), getattr(attention, "scaling", None)
+
     lacking = [norm for name, norm in zip(("q_norm", "k_norm"), head_norms, strict=True) if name in parts and not norm]
     if None in found or None in norms or lacking or activation is None or size is None or scale is None:
         return None
+
     key, output, query, value, gate, up, down = (product for product in found if product)
     one, two = (norm for norm in norms if norm)
     return FusedLayer(
@@ -107,6 +115,7 @@ def install(trunk: nn.Module) -> int:
         if fused is not None:
             module.forward = fused
             taken += 1
+
     return taken
 
 

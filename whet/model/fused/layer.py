@@ -45,7 +45,9 @@ class Norm:
         return dx_TD
 
     def parameters(self) -> list[Tensor]:
-        return [self.weight_D] if self.weight_D.requires_grad else []
+        if self.weight_D.requires_grad:
+            return [self.weight_D]
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,24 @@ def _attend(half: AttentionHalf, x_TD: Tensor, rotary: Rotary, spans: Sequence[S
     tokens, heads = x_TD.shape[0], k_TH.shape[1] // half.size
     q_TJGK = q_TH.view(tokens, heads, -1, half.size)
     k_TJK, v_TJK = (z.view(tokens, heads, half.size) for z in (k_TH, v_TH))
-    q_normed = half.query_norm(q_TJGK) if half.query_norm else q_TJGK
-    k_normed = half.key_norm(k_TJK) if half.key_norm else k_TJK
+
+    if half.query_norm:
+        q_normed = half.query_norm(q_TJGK)
+    else:
+        q_normed = q_TJGK
+
+    if half.key_norm:
+        k_normed = half.key_norm(k_TJK)
+    else:
+        k_normed = k_TJK
+
     q_JTGK = pointwise.rotate(q_normed.flatten(1, 2), rotary).view_as(q_TJGK).transpose(0, 1).contiguous()
     k_JTK = pointwise.rotate(k_normed, rotary).view_as(k_TJK).transpose(0, 1).contiguous()
     v_JTK = v_TJK.transpose(0, 1)
     o_JTGK, kept = attention.forward(q_JTGK, k_JTK, v_JTK, spans, how)
     o_TH = o_JTGK.transpose(0, 1).reshape(tokens, -1)
     before = (q_TJGK if half.query_norm else None, k_TJK if half.key_norm else None)
+
     return _Attended(*before, q_JTGK, k_JTK, v_JTK, kept, o_TH, h_in)
 
 
@@ -145,14 +157,21 @@ class _AttentionFunction(torch.autograd.Function):
         d_JTGK = attention.backward(do_JTGK, saved.q_JTGK, saved.k_JTK, saved.v_JTK, saved.kept, spans, how)
         dq, dk, dv = (d.transpose(0, 1) for d in d_JTGK)
         dq, dk = (pointwise.rotate(d.flatten(1, 2), rotary, back=True).view(d.shape) for d in (dq, dk))
+
         if half.query_norm and saved.q_TJGK is not None:
             dq = half.query_norm.backward(dq, saved.q_TJGK, sink)
         if half.key_norm and saved.k_TJK is not None:
             dk = half.key_norm.backward(dk, saved.k_TJK[:, :, None], sink)
+
         wants_x = ctx.needs_input_grad[0] or half.norm.weight_D.requires_grad
         heads = [d.reshape(x_TD.shape[0], -1) for d in (dq, dk, dv)]
+
         dn_TD = products.backward(half.norm(x_TD), half.reads, heads, saved.h_in, sink, wants_x)
-        dx_TD = None if dn_TD is None else half.norm.backward(dn_TD, x_TD, sink).add_(gy_TD)
+        if dn_TD is None:
+            dx_TD = None
+        else:
+            dx_TD = half.norm.backward(dn_TD, x_TD, sink).add_(gy_TD)
+
         return (dx_TD, None, None, None, None, None, *(sink.get(id(p)) for p in ctx.parameters))
 
 
@@ -168,7 +187,12 @@ class _MlpFunction(torch.autograd.Function):
         a_TM, _ = pointwise.gated(gate_TM, up_TM, half.activation)
         (y_TD,), h_out = products.apply(a_TM, [half.down], x_TD)
         ctx.save_for_backward(x_TD)
-        ctx.saved = None if light else (gate_TM, up_TM, h_in)
+
+        if light:
+            ctx.saved = None
+        else:
+            ctx.saved = (gate_TM, up_TM, h_in)
+
         ctx.half, ctx.parameters, ctx.h_out = half, parameters, h_out
         return y_TD
 
@@ -187,8 +211,13 @@ class _MlpFunction(torch.autograd.Function):
         del a_TM
         dgate_TM, dup_TM = pointwise.gated_backward(da_TM, gate_TM, up_TM, active_TM, half.activation)
         wants_x = ctx.needs_input_grad[0] or half.norm.weight_D.requires_grad
+
         dm_TD = products.backward(m_TD, [half.gate, half.up], [dgate_TM, dup_TM], h_in, sink, wants_x)
-        dx_TD = None if dm_TD is None else half.norm.backward(dm_TD, x_TD, sink).add_(gy_TD)
+        if dm_TD is None:
+            dx_TD = None
+        else:
+            dx_TD = half.norm.backward(dm_TD, x_TD, sink).add_(gy_TD)
+
         return (dx_TD, None, None, *(sink.get(id(p)) for p in ctx.parameters))
 
 

@@ -57,7 +57,9 @@ class Product:
     @property
     def dtype(self) -> torch.dtype:
         """What the product is computed in."""
-        return self.layer.compute_dtype if is_quantised(self.layer) else self.layer.weight.dtype
+        if is_quantised(self.layer):
+            return self.layer.compute_dtype
+        return self.layer.weight.dtype
 
     def parameters(self) -> list[Tensor]:
         """What may be trained here."""
@@ -74,13 +76,18 @@ def read_product(module: Any) -> Product | None:
         return Product(module)
     if not is_lora(module) or not _is_linear(module.base_layer):
         return None
+
     names = list(module.active_adapters)
     if len(names) != 1 or module.merged or names[0] not in module.lora_A:
         return None
+
     (name,) = names
     plain = not module.lora_variant and isinstance(module.lora_dropout[name], nn.Identity)
+
     has_bias = module.lora_A[name].bias is not None or module.lora_B[name].bias is not None
-    return Product(module.base_layer, module) if plain and not has_bias else None
+    if plain and not has_bias:
+        return Product(module.base_layer, module)
+    return None
 
 
 def _is_linear(module: Any) -> bool:
@@ -93,7 +100,11 @@ def apply(
 ) -> tuple[list[Tensor], Tensor | None]:
     """Outputs of layers that share an input, and h (T, R) for the backward pass. A residual is added to the first."""
     adapted = [product for product in products if product.adapted]
-    h_TR = x_TD @ _downs(adapted).T if adapted else None
+    if adapted:
+        h_TR = x_TD @ _downs(adapted).T
+    else:
+        h_TR = None
+
     outputs, at = [], 0
     for product in products:
         weight_DO, bias_O = product.weight_OD.T, product.layer.bias
@@ -102,12 +113,17 @@ def apply(
             if bias_O is not None:
                 y_TO += bias_O
         else:
-            y_TO = x_TD @ weight_DO if bias_O is None else torch.addmm(bias_O, x_TD, weight_DO)
+            if bias_O is None:
+                y_TO = x_TD @ weight_DO
+            else:
+                y_TO = torch.addmm(bias_O, x_TD, weight_DO)
+
         if product.adapted and h_TR is not None and product.up is not None:
             rank = product.up.shape[1]
             y_TO.addmm_(h_TR[:, at : at + rank], product.up.T, alpha=product.scale)
             at += rank
         outputs.append(y_TO)
+
     return outputs, h_TR
 
 
@@ -121,34 +137,48 @@ def backward(
 ) -> Tensor | None:
     """dL/dx, from the gradient of each output; gradients of parameters go into `sink`."""
     dx_TD: Tensor | None = None
-    dh_TR = None if h_TR is None else torch.empty_like(h_TR)
+    if h_TR is None:
+        dh_TR = None
+    else:
+        dh_TR = torch.empty_like(h_TR)
+
     at = 0
     for product, g_TO in zip(products, grads, strict=True):
         if wants_input:
             weight_OD = product.weight_OD
-            dx_TD = g_TO @ weight_OD if dx_TD is None else dx_TD.addmm_(g_TO, weight_OD)
+            if dx_TD is None:
+                dx_TD = g_TO @ weight_OD
+            else:
+                dx_TD = dx_TD.addmm_(g_TO, weight_OD)
+
         if product.layer.weight.requires_grad:
             sink[id(product.layer.weight)] = g_TO.T @ x_TD
         if product.layer.bias is not None and product.layer.bias.requires_grad:
             sink[id(product.layer.bias)] = g_TO.sum(0)
+
         if product.adapted and h_TR is not None and dh_TR is not None and product.up is not None:
             part = slice(at, at + product.up.shape[1])
             sink[id(product.up)] = (g_TO.T @ h_TR[:, part]).mul_(product.scale)
             torch.mm(g_TO, product.up, out=dh_TR[:, part])
             dh_TR[:, part].mul_(product.scale)
             at = part.stop
+
     if dh_TR is not None:
         adapted = [product for product in products if product.adapted]
         downs_RD = _downs(adapted)
         _split_downs(dh_TR.T @ x_TD, adapted, sink)
+
         if dx_TD is not None:
             dx_TD.addmm_(dh_TR, downs_RD)
+
     return dx_TD
 
 
 def _downs(adapted: Sequence[Product]) -> Tensor:
     downs: list[Tensor] = [product.down for product in adapted if product.down is not None]
-    return downs[0] if len(downs) == 1 else torch.cat(downs)
+    if len(downs) == 1:
+        return downs[0]
+    return torch.cat(downs)
 
 
 def _split_downs(gradient_RD: Tensor, adapted: Sequence[Product], sink: Gradients) -> None:

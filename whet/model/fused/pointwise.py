@@ -27,11 +27,17 @@ def rms_norm_backward(
     size, dtype = x_TD.shape[-1], wide(x_TD.dtype)
     square_T1 = torch.linalg.vector_norm(x_TD, dim=-1, keepdim=True, dtype=dtype).square_()
     r_T1 = square_T1.div_(size).add_(epsilon).rsqrt_()
-    dweight_D = (g_TD * x_TD).mul_(r_T1).sum(0) if wants_weight else None
+
+    if wants_weight:
+        dweight_D = (g_TD * x_TD).mul_(r_T1).sum(0)
+    else:
+        dweight_D = None
+
     gw_TD = g_TD.mul_(weight_D)
     dot_T1 = (gw_TD * x_TD).sum(-1, keepdim=True, dtype=dtype)
     dot_T1.mul_(r_T1.pow(3)).div_(-size)
     gw_TD.mul_(r_T1)
+
     return gw_TD.addcmul_(x_TD, dot_T1.to(x_TD.dtype)), dweight_D
 
 
@@ -63,6 +69,7 @@ def rotate(x_THK: Tensor, rotary: Rotary, back: bool = False) -> Tensor:
     swapped_TH = torch.cat((b, a, still), -1).flatten(1)
     width = swapped_TH.shape[1]
     turned_TH = x_THK.reshape(swapped_TH.shape) * rotary.cos_TH[:, :width]
+
     return turned_TH.addcmul_(swapped_TH, rotary.sin_TH[:, :width], value=-1 if back else 1)
 
 

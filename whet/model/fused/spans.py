@@ -55,10 +55,18 @@ class Span:
 
     def _bias(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
         order_L = torch.arange(self.length)
-        visible_nLL = (order_L[:, None] >= order_L[None, :])[None] if self.family_nLL is None else self.family_nLL
+        if self.family_nLL is None:
+            visible_nLL = (order_L[:, None] >= order_L[None, :])[None]
+        else:
+            visible_nLL = self.family_nLL
+
         if window is not None:
-            at_nL = order_L[None] if self.positions_nL is None else self.positions_nL
+            if self.positions_nL is None:
+                at_nL = order_L[None]
+            else:
+                at_nL = self.positions_nL
             visible_nLL = visible_nLL & (at_nL[:, :, None] - at_nL[:, None, :] < window)
+
         bias_nLL = torch.zeros(visible_nLL.shape, dtype=dtype).masked_fill_(~visible_nLL, float("-inf"))
         return bias_nLL.repeat_interleave(group, dim=1)
 
@@ -77,11 +85,13 @@ def cut(lengths: Sequence[int], heads: int) -> list[tuple[int, int]]:
     for number in range(1, len(lengths)):
         mine = round_up(lengths[number], LENGTH_GRAIN)
         wider, count = max(longest, mine), number - first
+
         added = (count + 1) * wider**2 - count * longest**2 - mine**2
         if added * heads > ROUND:
             runs.append((first, number))
             first, wider = number, mine
         longest = wider
+
     return [*runs, (first, len(lengths))]
 
 
@@ -91,24 +101,29 @@ def _spans(layout: Layout, tokens: int, heads: int) -> list[Span]:
     if [segment for group in members for segment in group] != list(range(len(batch.parents))):
         return [_span(batch, members, 0, sum(batch.lengths), tokens)]  # trees that are interleaved on T
     lengths = [sum(batch.lengths[segment] for segment in group) for group in members]
+
     spans, at = [], 0
     for first, end in cut(lengths, heads):
         stop = at + sum(lengths[first:end])
         spans.append(_span(batch, members[first:end], at, stop, tokens))
         at = stop
+
     return spans
 
 
 def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens: int) -> Span:
     lengths = [sum(batch.lengths[segment] for segment in group) for group in members]
     single, longest = all(len(group) == 1 for group in members), max(lengths)
+
     length = round_up(longest, LENGTH_GRAIN)
     if single and min(lengths) == longest and (len(lengths) > 1 or length == longest):
         return Span(start, stop, lengths, longest)
     if single and len(lengths) == 1 and start + length <= tokens:
         return Span(start, stop, lengths, length)
+
     gather_nL = torch.full((len(members), length), start)
     segment_nL = torch.full((len(members), length), -1)
+
     scatter = torch.empty(stop - start, dtype=torch.long)
     for row, group in enumerate(members):
         index = torch.cat([torch.arange(b, b + n) for b, n in ((batch.starts[s], batch.lengths[s]) for s in group)])
@@ -117,8 +132,10 @@ def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens:
             torch.tensor(group), torch.tensor([batch.lengths[s] for s in group])
         )
         scatter[index - start] = torch.arange(len(index)) + row * length
+
     if single:
         return Span(start, stop, lengths, length, gather_nL.flatten(), scatter)
+
     positions_nL = batch.positions_T[gather_nL]
     family_nLL = family(batch.parents, segment_nL, positions_nL)
     return Span(start, stop, lengths, length, gather_nL.flatten(), scatter, family_nLL, positions_nL)

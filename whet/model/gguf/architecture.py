@@ -71,10 +71,12 @@ def config_of(header: Header, frequencies: list[float] | None) -> dict[str, Any]
     keys = _Keys(header)
     keys.refuse_unknown()
     hidden, heads = keys.whole("embedding_length"), keys.whole("attention.head_count")
+
     size = keys.whole("attention.key_length", 0) or hidden // heads
     for key in ("attention.value_length", "rope.dimension_count"):
         if keys.whole(key, size) != size:
             raise keys.refused(f"{key} is {keys.whole(key):,}, and heads are {size:,} wide; they are read as one size")
+
     context, window = keys.whole("context_length"), keys.whole("attention.sliding_window", 0)
     config: dict[str, Any] = {
         "model_type": header.architecture,
@@ -91,12 +93,15 @@ def config_of(header: Header, frequencies: list[float] | None) -> dict[str, Any]
         "tie_word_embeddings": "output.weight" not in header.tensors,
         **{name: keys.top(f"tokenizer.ggml.{key}") for name, key in IDS.items()},
     }
+
     if 0 < window < context:
         if header.architecture != "llama":
             raise keys.refused(f"attention.sliding_window is {window:,}, and which layers have it is not said")
+
         config |= {"model_type": "mistral", "sliding_window": window}
     elif header.architecture == "llama":
         config |= {"attention_bias": _has(header, "attn_q.bias"), "mlp_bias": _has(header, "ffn_gate.bias")}
+
     return config
 
 
@@ -104,6 +109,7 @@ def _positions(keys: _Keys, size: int, frequencies: list[float] | None) -> dict[
     """rope_parameters: plain, stretched evenly, or as Llama 3.1 does it."""
     base = keys.real("rope.freq_base", FREQ_BASE)
     kind, factor = keys.text("rope.scaling.type", "none"), keys.real("rope.scaling.factor", 0.0)
+
     factor = factor or keys.real("rope.scale_linear", 1.0)
     if kind not in ("none", "linear") or (kind == "none" and factor not in (0.0, 1.0)):
         raise keys.refused(f"it stretches positions by the rule {kind!r}; read are none, linear, and that of Llama 3")
@@ -112,9 +118,11 @@ def _positions(keys: _Keys, size: int, frequencies: list[float] | None) -> dict[
         return {"rope_theta": base, "rope_type": "linear" if linear else "default"} | (
             {"factor": factor} if linear else {}
         )
+
     largest = max(frequencies)
     told = {"rope_theta": base, "rope_type": "llama3", "factor": float(round(largest, 3)), **LLAMA3}
     expected = list(llama3_factors(base, size, told["factor"]))
+
     near = len(expected) == len(frequencies) and all(map(_close, expected, frequencies))
     if kind != "none" or not near:
         raise keys.refused(f"{FREQUENCIES} holds other factors of positions than those of Llama 3")
@@ -143,16 +151,19 @@ def placed_tensors(header: Header, config: dict[str, Any]) -> list[Placed]:
     model has not, that it misses, or whose shape is not what the metadata says."""
     wanted = _wanted(header, config)
     found = {name for name in header.tensors if name != FREQUENCIES}
+
     unknown, missing = sorted(found - set(wanted)), sorted(set(wanted) - found)
     if unknown:
         what = f"it holds the tensor {unknown[0]!r}, which no {header.architecture} model has here"
         raise refusal(header.path, what, "use the safetensors folder of this model")
     if missing:
         raise refusal(header.path, f"the tensor {missing[0]!r} is missing in it", COPY_AGAIN)
+
     for name, (_, shape, _) in wanted.items():
         if header.tensors[name].shape != shape:
             what = f"{name!r} has the shape {header.tensors[name].shape}, and its metadata says {shape}"
             raise refusal(header.path, what, COPY_AGAIN)
+
     return [Placed(new, header.tensors[name], heads) for name, (new, _, heads) in sorted(wanted.items())]
 
 
@@ -163,16 +174,27 @@ def _wanted(header: Header, config: dict[str, Any]) -> dict[str, tuple[str, tupl
     inputs = {"attn_output": heads * size, "ffn_down": width}
     outputs = {"attn_q": heads * size, "attn_k": key_heads * size, "attn_v": key_heads * size}
     outputs |= {"ffn_gate": width, "ffn_up": width}
-    turned = {"attn_q": heads, "attn_k": key_heads} if header.architecture == "llama" else {}
-    biased = ["attn_q", "attn_k", "attn_v"] if header.architecture == "qwen2" else []
+
+    if header.architecture == "llama":
+        turned = {"attn_q": heads, "attn_k": key_heads}
+    else:
+        turned = {}
+
+    if header.architecture == "qwen2":
+        biased = ["attn_q", "attn_k", "attn_v"]
+    else:
+        biased = []
+
     biased += [*PARTS][:4] if config.get("attention_bias") else []
     biased += [*PARTS][4:] if config.get("mlp_bias") else []
     norms = dict.fromkeys(NORMS, hidden) | (dict.fromkeys(HEAD_NORMS, size) if header.architecture == "qwen3" else {})
     table = (config["vocab_size"], hidden)
     shapes = {"token_embd.weight": table, "output_norm.weight": (hidden,), "output.weight": table}
     wanted = {name: (new, shapes[name], 0) for name, new in OUTSIDE.items()}
+
     if config["tie_word_embeddings"]:
         del wanted["output.weight"]
+
     for layer in range(config["num_hidden_layers"]):
         old, new = f"blk.{layer}.", f"model.layers.{layer}."
         for part, name in PARTS.items():
@@ -180,8 +202,10 @@ def _wanted(header: Header, config: dict[str, Any]) -> dict[str, tuple[str, tupl
             wanted[f"{old}{part}.weight"] = (f"{new}{name}.weight", shape, turned.get(part, 0))
             if part in biased:
                 wanted[f"{old}{part}.bias"] = (f"{new}{name}.bias", shape[:1], turned.get(part, 0))
+
         for part, length in norms.items():
             wanted[f"{old}{part}.weight"] = (f"{new}{(NORMS | HEAD_NORMS)[part]}.weight", (length,), 0)
+
     return wanted
 
 
@@ -198,7 +222,10 @@ def _embedding(header: Header) -> Stored:
 
 def decimal(value: float) -> float:
     """The shortest decimal number with the same float32: 1e-05 was meant where 9.999999747378752e-06 is read."""
-    packed = struct.pack("<f", value) if abs(value) < FLOAT32_LIMIT else b""
+    if abs(value) < FLOAT32_LIMIT:
+        packed = struct.pack("<f", value)
+    else:
+        packed = b""
     if not packed or struct.unpack("<f", packed)[0] != value:
         return value
     return next(short for n in range(1, 10) if struct.pack("<f", short := float(f"{value:.{n}g}")) == packed)
@@ -219,6 +246,7 @@ class _Keys:
         unknown = sorted(own - USED - IDLE)
         if unknown:
             raise self.refused(f"it sets {self.prefix}{unknown[0]}, which is not understood here")
+
         layers = self.whole("block_count")
         if layers > len(self.header.tensors):
             what = f"it says that it has {layers:,} layers, and holds {len(self.header.tensors):,} tensors"
@@ -258,5 +286,8 @@ class _Keys:
         return value
 
     def _wrong(self, key: str, value: object, wanted: str) -> ModelError:
-        said = "is missing" if value is None else f"is {value!r:.60}"
+        if value is None:
+            said = "is missing"
+        else:
+            said = f"is {value!r:.60}"
         return refusal(self.header.path, f"{self.prefix}{key} {said}, where {wanted} must stand", COPY_AGAIN)

@@ -62,13 +62,16 @@ def unpacked(path: Path) -> Path:
     """
     seen = _seen(path)
     digest = _digest(path.absolute(), seen)
+
     folder = cache_home() / "gguf" / f"{digest[:32]}-{FORM}"
     if not is_whole(folder, digest):
         header = read_header(path)
         _refuse_unwritable(folder.parent)
+
         with _alone(folder, digest):
             if not is_whole(folder, digest):
                 _make(header, folder, digest, seen)
+
     with suppress(OSError):  # somebody else's cache is not kept in order by this
         os.utime(folder / FACTS)
     return folder
@@ -110,6 +113,7 @@ def _cost(header: Header, path: Path) -> str:
     folder = unpacked(path)
     size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     dtype = str(stored_dtype(header)).removeprefix("torch.")
+
     if set(names) <= {"F32", "F16", "BF16"}:
         return f"the base is a GGUF file, unpacked to {folder} ({size / 1e9:.2f} GB in {dtype})"
     packed = " and ".join(name for name in names if name not in ("F32", "F16", "BF16"))
@@ -133,7 +137,9 @@ def stored_dtype(header: Header) -> torch.dtype:
     if not kinds <= FLOATS.keys() | OF_8_BITS:
         return torch.bfloat16
     found = {FLOATS.get(kind, torch.float32) for kind in kinds}
-    return found.pop() if len(found) == 1 else torch.float32
+    if len(found) == 1:
+        return found.pop()
+    return torch.float32
 
 
 class _alone:
@@ -222,12 +228,16 @@ def _refuse_full_disk(folder: Path, needed: int) -> None:
 def _save_weights(header: Header, tensors: Sequence[Placed], dtype: torch.dtype, folder: Path) -> None:
     """safetensors, in parts of about two gigabytes, each written before the next is unpacked."""
     parts = list(_parts(tensors, dtype.itemsize))
-    names = ["model.safetensors"] if len(parts) == 1 else [
-        f"model-{n:05d}-of-{len(parts):05d}.safetensors" for n in range(1, len(parts) + 1)
-    ]  # fmt: skip
+    # fmt: skip
+    if len(parts) == 1:
+        names = ["model.safetensors"]
+    else:
+        names = [f"model-{n:05d}-of-{len(parts):05d}.safetensors" for n in range(1, len(parts) + 1)]
+
     for name, part in zip(names, parts, strict=True):
         weights = {placed.name: _turned(unpack(header, placed.stored), placed.heads).to(dtype) for placed in part}
         save_file({key: value.contiguous() for key, value in weights.items()}, folder / name, {"format": "pt"})
+
     if len(parts) > 1:
         where = {placed.name: name for name, part in zip(names, parts, strict=True) for placed in part}
         total = sum(_numbers(placed) for placed in tensors) * dtype.itemsize
@@ -241,8 +251,10 @@ def _parts(tensors: Sequence[Placed], itemsize: int) -> Iterator[list[Placed]]:
         if part and size + more > SHARD:
             yield part
             part, size = [], 0
+
         part.append(placed)
         size += more
+
     yield part
 
 
@@ -251,11 +263,13 @@ def unpack(header: Header, stored: Stored) -> Tensor:
     with numbers that are none."""
     gguf = package()
     raw = np.fromfile(header.path, dtype=np.uint8, count=stored.size, offset=stored.start)
+
     if stored.kind in FLOATS:
         found = torch.from_numpy(raw).view(FLOATS[stored.kind])
     else:
         rows = raw.reshape(-1, stored.size * stored.shape[-1] // int(np.prod(stored.shape)))
         found = torch.from_numpy(gguf.quants.dequantize(rows, gguf.GGMLQuantizationType(stored.kind)))
+
     if not found.isfinite().all():
         raise refusal(header.path, f"the tensor {stored.name!r} holds what is no number", COPY_AGAIN)
     return found.reshape(stored.shape)

@@ -90,16 +90,23 @@ class _Reader:
     def header(self, kinds: dict[int, tuple[int, int]]) -> Header:
         if self.take(4, "the first four bytes") != MAGIC:
             raise self.damaged("it does not begin with 'GGUF'", "give a .gguf file, or a folder with safetensors")
+
         version = self.number("I", "the version")
         if version not in VERSIONS:
             swapped = struct.unpack(">I", struct.pack("<I", version))[0] in VERSIONS
-            what = "it was written for another byte order" if swapped else f"it is of version {version}, not 2 or 3"
+            if swapped:
+                what = "it was written for another byte order"
+            else:
+                what = f"it is of version {version}, not 2 or 3"
             raise self.damaged(what, "convert the model again with a present llama.cpp")
+
         tensors = self.counted("Q", "tensors", MOST_TENSORS, 24)
         keys = self.counted("Q", "keys", MOST_KEYS, 13)
+
         metadata = self.named(keys, "the key", self.value)
         if not isinstance(metadata.get("general.architecture"), str):
             raise self.damaged("it does not name its architecture (general.architecture)")
+
         infos = self.named(tensors, "the tensor", self.info)
         start = self.aligned(metadata.get("general.alignment", ALIGNMENT))
         placed = {name: self.placed(name, info, start, kinds) for name, info in infos.items()}
@@ -119,8 +126,13 @@ class _Reader:
         kind = self.number("I", f"the type of {name}")
         if kind != ARRAY:
             return self.single(kind, name)
+
         kind = self.number("I", f"the type of {name}")
-        width = struct.calcsize(SCALARS[kind]) if kind in SCALARS else 8
+        if kind in SCALARS:
+            width = struct.calcsize(SCALARS[kind])
+        else:
+            width = 8
+
         count = self.counted("Q", f"values in {name}", len(self.data), width)
         if kind in SCALARS:
             return list(struct.unpack(f"<{count}{SCALARS[kind]}", self.take(count * width, name)))
@@ -153,9 +165,11 @@ class _Reader:
         if kind not in kinds:
             what = f"the tensor {name!r} is of type {kind}, which the package gguf cannot unpack"
             raise self.damaged(what, "convert the model to Q8_0, or to another type of the package gguf")
+
         block, width = kinds[kind]
         if shape[-1] % block:
             raise self.damaged(f"the tensor {name!r} of shape {shape} has no whole blocks of {block}")
+
         size, start = prod(shape) // block * width, begin + offset
         if start + size > len(self.data):
             raise self.damaged(f"it is cut off: {name!r} ends at byte {start + size:,} of {len(self.data):,}")

@@ -53,12 +53,15 @@ class Proof:
         spelled = [text for text in TEXTS if self.spells(text)]
         if not spelled:
             raise refusal(self.path, "its vocabulary spells none of the texts that it is tried on", COPY_AGAIN)
+
         for text in spelled:
             back = self.core.decode(self.both(text), skip_special_tokens=False)
             self.agree(text, back, "its tokenizer, rebuilt, does not give back what it read")
+
         for token in self.marks:
             if self.ids[token] not in self.both(f"a{token}a"):
                 raise self.cut(token)
+
         if self.opened.chat_template:
             for talk in TALKS:
                 self.try_template(talk)
@@ -79,8 +82,10 @@ class Proof:
             text, ids = renderer.prompt_text(talk), renderer.prompt_ids(talk)
         except (ModelError, RowRefused):
             return
+
         if self.spells(text):
             self.agree(text, self.written(ids), "what its chat template writes does not come back from its tokens")
+
         for token, times in self.shaped(text).items():
             if ids.count(self.ids[token]) < times:
                 raise self.cut(token)
@@ -88,7 +93,9 @@ class Proof:
     def shaped(self, text: str) -> Counter[str]:
         """Tokens that have the shape of a mark, and how often they stand in a text; the longest where they overlap."""
         found = sorted((t for t in self.ids if t in text and SHAPES.fullmatch(t)), key=len, reverse=True)
-        return Counter(re.findall("|".join(map(re.escape, found)), text)) if found else Counter()
+        if found:
+            return Counter(re.findall("|".join(map(re.escape, found)), text))
+        return Counter()
 
     def written(self, ids: Sequence[int]) -> str:
         """Tokens as text, stretch by stretch between marks: each may begin with a space that was put there."""

@@ -72,7 +72,11 @@ def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
     Raises ModelError for a tokenizer that is missing, of a kind not read here, or that fails its proof.
     """
     built = _Description(header, rows)
-    core = built.bytewise() if built.kind == "gpt2" else built.sentencepiece()
+    if built.kind == "gpt2":
+        core = built.bytewise()
+    else:
+        core = built.sentencepiece()
+
     core.add_special_tokens([_whole(token, True) for token in built.of_type(CONTROL, UNKNOWN)])
     core.add_tokens([_whole(token, False) for token in built.of_type(USER)])
     special = {name: built.special(key) for name, key in SPECIAL.items()}
@@ -81,8 +85,13 @@ def save_tokenizer(header: Header, rows: int, folder: Path) -> None:
         clean_up_tokenization_spaces=False,
         **{name: token for name, token in special.items() if token is not None},
     )
+
     if templates := built.templates():
-        fast.chat_template = templates["default"] if len(templates) == 1 else templates
+        if len(templates) == 1:
+            fast.chat_template = templates["default"]
+        else:
+            fast.chat_template = templates
+
     fast.save_pretrained(folder)
     opened = AutoTokenizer.from_pretrained(folder)
     Proof(header.path, core, opened, built.ids, built.of_type(CONTROL, USER), built.spells()).run()
@@ -106,20 +115,24 @@ class _Description:
     def __init__(self, header: Header, rows: int) -> None:
         self.header = header
         self.refuse_unknown()
+
         self.kind = self.read("model", str)
         if self.kind not in ("gpt2", "llama"):
             what = f"its tokenizer is of the kind {self.kind!r}; read are 'gpt2' (BPE) and 'llama' (SentencePiece)"
             raise refusal(header.path, what, "use the safetensors folder of this model")
+
         self.tokens: list[str] = self.strings("tokens")
         if len(self.tokens) > rows:
             what = f"it has {len(self.tokens):,} tokens, and its embedding {rows:,} rows"
             raise refusal(header.path, what, COPY_AGAIN)
+
         self.types: list[int] = self.read("token_type", list, [])
         if not self.types and self.templates():
             what = "it has a chat template, and does not say which tokens are marks (tokenizer.ggml.token_type)"
             raise self.damaged(what, "use the safetensors folder of this model")
         if self.types and len(self.types) != len(self.tokens):
             raise self.damaged(f"it has {len(self.tokens):,} tokens, and types of {len(self.types):,}")
+
         self.types = self.types or [NORMAL] * len(self.tokens)
         self.ids = {token: n for n, token in enumerate(self.tokens) if self.types[n] != UNUSED}
         if len(self.ids) != len(self.tokens) - self.types.count(UNUSED):
@@ -140,11 +153,17 @@ class _Description:
         """BPE over bytes, each of which is written as one visible character."""
         rule = self.read("pre", str, "")
         if rule not in RULES:
-            said = f"{rule!r}{nearest(rule, RULES)}" if rule else "not named in it"
+            if rule:
+                said = f"{rule!r}{nearest(rule, RULES)}"
+            else:
+                said = "not named in it"
+
             what = f"the rule by which its tokenizer splits text (tokenizer.ggml.pre) is {said}"
             raise refusal(self.header.path, what, f"rules that are read: {', '.join(RULES)}; or use its safetensors")
+
         merges = [self.pair(merge) for merge in self.strings("merges")]
         core = Tokenizer(models.BPE(vocab=self.ids, merges=merges, ignore_merges=rule in WHOLE_WORDS))
+
         if rule in COMPOSED:
             core.normalizer = normalizers.NFC()
         splits: list[Any] = [pre_tokenizers.Split(Regex(pattern), behavior="isolated") for pattern in RULES[rule]]
@@ -152,6 +171,7 @@ class _Description:
         core.pre_tokenizer = pre_tokenizers.Sequence([*splits, as_bytes])
         core.decoder = decoders.ByteLevel()
         self.begin_and_end(core, begin=rule in WHOLE_WORDS)
+
         return core
 
     def pair(self, merge: str) -> tuple[str, str]:
@@ -172,22 +192,31 @@ class _Description:
         scores = self.read("scores", list)
         if len(scores) != len(self.tokens):
             raise self.damaged(f"it has {len(self.tokens):,} tokens, and scores of {len(scores):,}")
+
         whole = set(self.of_type(UNKNOWN, CONTROL, USER, BYTE))
         pieces = {token: n for token, n in self.ids.items() if token not in whole}
+
         merges = []
         for token in sorted(pieces, key=lambda piece: -scores[pieces[piece]]):
             cuts = [(token[:at], token[at:]) for at in range(1, len(token))]
             merges += [cut for cut in cuts if cut[0] in pieces and cut[1] in pieces]
+
         unknown = next(iter(self.of_type(UNKNOWN)), self.special("unknown_token_id"))
         core = Tokenizer(
             models.BPE(vocab=self.ids, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=self.has_bytes())
         )
+
         begins = bool(self.read("add_space_prefix", bool, True))
-        marked = [normalizers.Prepend(SPACE)] if begins else []
+        if begins:
+            marked = [normalizers.Prepend(SPACE)]
+        else:
+            marked = []
+
         core.normalizer = normalizers.Sequence([*marked, normalizers.Replace(" ", SPACE)])
         joined = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
         core.decoder = decoders.Sequence(joined + ([decoders.Strip(" ", 1, 0)] if begins else []))
         self.begin_and_end(core, begin=True)
+
         return core
 
     def has_bytes(self) -> bool:
@@ -222,9 +251,11 @@ class _Description:
                 found["default"] = value
             elif key.startswith("tokenizer.chat_template."):
                 found[key.removeprefix("tokenizer.chat_template.")] = value
+
         for name, value in found.items():
             if not isinstance(value, str) or not TEMPLATE_NAME.fullmatch(name):
                 raise self.damaged(f"the chat template {name!r:.40} has no proper name, or is no text")
+
         if found and "default" not in found:
             raise self.damaged("it has chat templates, and none is the plain one (tokenizer.chat_template)")
         return found

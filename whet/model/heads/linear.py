@@ -31,6 +31,7 @@ def add_head(model: Any, outputs: int) -> nn.Linear:
     head = nn.Linear(weight_KD.shape[1], outputs, bias=False, device="meta")
     head.weight = nn.Parameter(weight_KD)
     setattr(inner, HEAD, head)
+
     return head
 
 
@@ -104,9 +105,11 @@ def reference_scores(model: Any, batch: Batch) -> Tensor:
     rows, _ = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     hidden_RLD = trunk_of(model)(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).last_hidden_state
+
     ended = []
     for number, leaf in enumerate(leaves_of(batch)):
         predicts = batch.positions_T[batch.source_N[batch.segment_N == leaf]]
         ended.append(hidden_RLD[number, int(predicts.max()) + 1 if len(predicts) else len(rows[number]) - 1])
+
     ended_RD = torch.stack(ended)
     return apply_head(ended_RD, getattr(model, HEAD)).to(batch.weight_N.device)

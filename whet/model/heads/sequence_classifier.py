@@ -46,6 +46,7 @@ def refuse_without_class(model: Any, name: str) -> None:
         known = known and getattr(built, HEAD).bias is None and type(built.base_model) is type(inner.base_model)
     except (AttributeError, ValueError, TypeError, RuntimeError):
         known = False
+
     if not known:
         raise ModelError(
             f"transformers has no sequence classifier with a plain head for {inner.config.model_type}",
@@ -66,10 +67,12 @@ def save_classifier(
     settings = copy.deepcopy(inner.config)
     settings.update({"num_labels": head.out_features, **config})
     pad = settle_pad(tokenizer, stop_ids)
+
     with torch.device("meta"):
         built = _empty(settings)
     setattr(built, built.base_model_prefix, inner.base_model)
     setattr(built, HEAD, head)
+
     if pad >= built.get_input_embeddings().weight.shape[0]:
         built.resize_token_embeddings(pad + 1, mean_resizing=False)
     built.config.get_text_config().pad_token_id = pad
@@ -113,11 +116,13 @@ def open_scorer(folder: Path, use_kernels: bool = True) -> tuple[Scorer, Any, di
     """
     facts = _facts(folder)
     scorer = Scorer(Policy(_load(folder, getattr(torch, facts["dtype"]))))
+
     scorer.policy.use_forest = forest_refusal(scorer.policy.model) is None
     if scorer.policy.use_forest:
         install_forest(scorer.policy.model)
         if use_kernels:
             fuse(scorer.policy.model)
+
     _prove_scores(scorer, facts["head"], folder)
     return scorer, saved_tokenizer(folder), facts
 
@@ -129,9 +134,11 @@ def _facts(folder: Path) -> dict[str, Any]:
     if "head" not in facts:
         fix = "give the model/ folder of a run with method: reward or classify"
         raise RunFolderError("this model has no head: it writes words", where=str(folder), fix=fix)
+
     for name, digest in facts.get("weights_sha256", {}).items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:
             raise RunFolderError("this file of weights is missing or damaged", where=str(folder / name))
+
     return facts
 
 
@@ -144,6 +151,7 @@ def _load(folder: Path, dtype: torch.dtype) -> Any:
         )
     except UNREADABLE as error:
         raise ModelError(f"it cannot be loaded: {error}", where=str(folder)) from error
+
     model, report = loaded
     if report["missing_keys"]:
         raise ModelError(f"the tensor {sorted(report['missing_keys'])[0]} is missing", where=str(folder))
@@ -154,6 +162,7 @@ def _prove_scores(scorer: Scorer, head: dict[str, Any], folder: Path) -> None:
     golden = torch.tensor(head["golden_scores"])
     now = score_rows(scorer, head["golden_rows"])
     distance = float((now - golden).abs().max() / golden.abs().max().clamp_min(1.0))
+
     allowed = TOLERANCE[next(scorer.policy.model.parameters()).dtype]
     if not distance <= allowed:
         raise ProofError(

@@ -74,11 +74,17 @@ class _TokenDivergence(torch.autograd.Function):
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
         found_N = hidden_ND.new_empty(len(hidden_ND), dtype=wide(hidden_ND.dtype))
-        jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
+
+        if gradient_now:
+            jacobian_ND = torch.empty_like(hidden_ND)
+        else:
+            jacobian_ND = None
+
         for rows in chunks(len(hidden_ND), head):
             found_N[rows], slope_CV = _read(head, hidden_ND[rows], teacher, teacher_ND[rows], direction)
             if jacobian_ND is not None:
                 torch.mm(slope_CV.to(weight_VD.dtype), weight_VD, out=jacobian_ND[rows])
+
         ctx.scale, ctx.softcap, ctx.teacher, ctx.direction = scale, softcap, teacher, direction
         ctx.save_for_backward(*([jacobian_ND] if gradient_now else [hidden_ND, weight_VD, bias_V, teacher_ND]))
         return found_N
@@ -88,15 +94,19 @@ class _TokenDivergence(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (grad_N,) = grads
         rest = (None,) * 5
+
         if len(ctx.saved_tensors) == 1:
             (jacobian_ND,) = ctx.saved_tensors
             return (jacobian_ND * grad_N[:, None].to(jacobian_ND.dtype), None, None, *rest)
+
         hidden_ND, weight_VD, bias_V, teacher_ND = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
+
         gradients = HeadGradients(hidden_ND, head, ctx.needs_input_grad)
         for rows in chunks(len(hidden_ND), head):
             _, slope_CV = _read(head, hidden_ND[rows], ctx.teacher, teacher_ND[rows], ctx.direction)
             gradients.add(rows, (slope_CV * grad_N[rows, None]).to(weight_VD.dtype))
+
         return (*gradients.found(), *rest)
 
 
@@ -107,6 +117,7 @@ def _read(
     logits_CV = head.logits(hidden_CD)
     log_p_CV, log_q_CV = logits_CV.log_softmax(-1), teacher.logits(teacher_CD).to(logits_CV.dtype).log_softmax(-1)
     p_CV, apart_CV = log_p_CV.exp(), log_p_CV.sub_(log_q_CV)
+
     if direction == "forward":
         q_CV = log_q_CV.exp_()
         found_C = -(q_CV * apart_CV).sum(-1)
@@ -114,6 +125,7 @@ def _read(
     else:
         found_C = (p_CV * apart_CV).sum(-1)
         slope_CV = apart_CV.sub_(found_C[:, None]).mul_(p_CV)
+
     if head.softcap:
         slope_CV.mul_(1 - (logits_CV / head.softcap).square_())
     return found_C, slope_CV.mul_(head.scale) if head.scale != 1.0 else slope_CV

@@ -17,7 +17,9 @@ def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
     """-sum p log p in nats at each position, shape (N,), float32; differentiable. Chunks are computed again in
     backward."""
     parts = [checkpoint(_entropy, hidden_ND[rows], head, use_reentrant=False) for rows in chunks(len(hidden_ND), head)]
-    return torch.cat(parts) if parts else hidden_ND.new_zeros(0)
+    if parts:
+        return torch.cat(parts)
+    return hidden_ND.new_zeros(0)
 
 
 def _entropy(hidden_CD: Tensor, head: Head) -> Tensor:

@@ -78,7 +78,10 @@ class _Chunk:
         shape = (min(rows, head.chunk), head.weight_VD.shape[0])
         self.head = head
         self.raw = head.weight_VD.new_empty(shape, dtype=dtype)
-        self.wide = self.raw if wide(dtype) == dtype else head.weight_VD.new_empty(shape, dtype=wide(dtype))
+        if wide(dtype) == dtype:
+            self.wide = self.raw
+        else:
+            self.wide = head.weight_VD.new_empty(shape, dtype=wide(dtype))
         self.cap_slope: Tensor | None = None
 
     def read(self, hidden_CD: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,20 +92,25 @@ class _Chunk:
         """
         head, logits_CV = self.head, self.wide[: len(hidden_CD)]
         raw_CV = torch.mm(hidden_CD, head.weight_VD.T, out=self.raw[: len(hidden_CD)])
+
         if head.bias_V is not None:
             raw_CV += head.bias_V
         if raw_CV is not logits_CV:
             logits_CV.copy_(raw_CV)
+
         if head.scale != 1.0:
             logits_CV.mul_(head.scale)
+
         if head.softcap:
             logits_CV.div_(head.softcap).tanh_()
             self.cap_slope = 1 - logits_CV.square()
             logits_CV.mul_(head.softcap)
+
         top_C = logits_CV.amax(-1)
         chosen_C = logits_CV.gather(1, target_C[:, None]).squeeze(1)
         torch.softmax(logits_CV, -1, out=logits_CV)
         lse_C = top_C - logits_CV.amax(-1).log_()
+
         return chosen_C - lse_C, logits_CV
 
     def slope(self, p_CV: Tensor, target_C: Tensor, upstream_C: Tensor | None = None) -> Tensor:
@@ -114,7 +122,9 @@ class _Chunk:
             p_CV.mul_(self.head.scale)
         if upstream_C is not None:
             p_CV.mul_(upstream_C[:, None])
-        return p_CV if self.raw is self.wide else self.raw[: len(p_CV)].copy_(p_CV)
+        if self.raw is self.wide:
+            return p_CV
+        return self.raw[: len(p_CV)].copy_(p_CV)
 
 
 class _TokenLogprobs(torch.autograd.Function):
@@ -141,17 +151,24 @@ class _TokenLogprobs(torch.autograd.Function):
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
         logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=wide(hidden_ND.dtype))
-        jacobian_ND = torch.empty_like(hidden_ND) if gradient_now else None
+
+        if gradient_now:
+            jacobian_ND = torch.empty_like(hidden_ND)
+        else:
+            jacobian_ND = None
+
         chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
         for rows in chunks(len(hidden_ND), head):
             logprobs_N[rows], p_CV = chunk.read(hidden_ND[rows], target_N[rows])
             if jacobian_ND is not None:
                 torch.mm(chunk.slope(p_CV, target_N[rows]), weight_VD, out=jacobian_ND[rows])
+
         ctx.scale, ctx.softcap = scale, softcap
         if jacobian_ND is not None:
             ctx.save_for_backward(jacobian_ND)
         else:
             ctx.save_for_backward(hidden_ND, weight_VD, bias_V, target_N)
+
         return logprobs_N
 
     @staticmethod
@@ -161,13 +178,16 @@ class _TokenLogprobs(torch.autograd.Function):
         if len(ctx.saved_tensors) == 1:
             (jacobian_ND,) = ctx.saved_tensors
             return (jacobian_ND * grad_N[:, None].to(jacobian_ND.dtype), None, None, None, None, None)
+
         hidden_ND, weight_VD, bias_V, target_N = ctx.saved_tensors
         head = Head(weight_VD, bias_V, ctx.scale, ctx.softcap)
         gradients = HeadGradients(hidden_ND, head, ctx.needs_input_grad)
+
         chunk = _Chunk(head, len(hidden_ND), hidden_ND.dtype)
         for rows in chunks(len(hidden_ND), head):
             _, p_CV = chunk.read(hidden_ND[rows], target_N[rows])
             gradients.add(rows, chunk.slope(p_CV, target_N[rows], grad_N[rows]))
+
         return (*gradients.found(), None, None, None)
 
 
@@ -178,8 +198,17 @@ class HeadGradients:
     def __init__(self, hidden_ND: Tensor, head: Head, wants: Sequence[bool]) -> None:
         self.hidden_ND, self.head = hidden_ND, head
         weight_VD, bias_V = head.weight_VD, head.bias_V
-        self.for_hidden = torch.empty_like(hidden_ND) if wants[0] else None
-        self.for_weight = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype)) if wants[1] else None
+
+        if wants[0]:
+            self.for_hidden = torch.empty_like(hidden_ND)
+        else:
+            self.for_hidden = None
+
+        if wants[1]:
+            self.for_weight = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype))
+        else:
+            self.for_weight = None
+
         self.for_bias = None
         if wants[2] and bias_V is not None:
             self.for_bias = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype))

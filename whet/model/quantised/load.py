@@ -38,6 +38,7 @@ def load_quantised(path: str, dtype: torch.dtype, trust_remote_code: bool = Fals
     quantisation = nf4_config(dtype)
     config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     refuse_quantised(config, path)
+
     with torch.device("meta"):
         kind = type(AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code))
     tensors = _stored_tensors(path)
@@ -54,6 +55,7 @@ def load_quantised(path: str, dtype: torch.dtype, trust_remote_code: bool = Fals
     _prove_shapes(model, path)
     keep_weights_unpacked(model)
     model.name_or_path = model.config.name_or_path = path
+
     return model, report, _fingerprint(tensors)
 
 
@@ -79,9 +81,15 @@ def _prove_shapes(model: Any, path: str) -> None:
     layers = quantised_linears(model)
     for name, layer in layers.items():
         state, wanted = getattr(layer.weight, "quant_state", None), (layer.out_features, layer.in_features)
-        stored = wanted if state is None else tuple(state.shape)  # what is missing is reported as such
+        # what is missing is reported as such
+        if state is None:
+            stored = wanted
+        else:
+            stored = tuple(state.shape)
+
         if stored != wanted:
             raise RuntimeError(f"mismatched shapes: {name} is {stored} in the file and {wanted} in config.json")
+
     refuse_unquantisable({name: layer.in_features for name, layer in layers.items()}, path)
 
 

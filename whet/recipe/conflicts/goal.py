@@ -12,7 +12,11 @@ from whet.recipe.strict import Conflict, refuse_first
 def with_goal_metric(values: dict[str, Any]) -> dict[str, Any]:
     """A recipe's values in which the metric of its goal is the one that is measured, where none is asked for."""
     goal, wanted = values.get("goal"), values.get("evaluate") or {}
-    metric = goal.get("metric") if isinstance(goal, dict) else None
+    if isinstance(goal, dict):
+        metric = goal.get("metric")
+    else:
+        metric = None
+
     if metric is None or not isinstance(wanted, dict) or wanted.get("metric", "auto") != "auto":
         return values
     return {**values, "evaluate": {**wanted, "metric": metric}}
@@ -23,6 +27,7 @@ def refuse_goal_contradictions(recipe: Recipe, where: str) -> None:
     goal, wanted = recipe.goal, recipe.evaluate
     if goal is None:
         return
+
     least = goal.at_least
     shares = not is_function(wanted.metric) and not hasattr(recipe.method, "rewards")
     wrong: list[Conflict] = [

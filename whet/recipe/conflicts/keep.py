@@ -19,15 +19,22 @@ def kept_beside(values: dict[str, Any], folder: Path, confined: bool, where: str
     out of `folder` is refused with RecipeError."""
     for group, key in PLACES:
         holder = values.get(group)
-        found = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            found = holder.get(key)
+        else:
+            found = None
+
         if isinstance(holder, dict) and isinstance(found, str | list):
             moved = [_moved(name, folder, confined, f"{where}, {group}.{key}") for name in _listed(found)]
             values = {**values, group: {**holder, key: moved if isinstance(found, list) else moved[0]}}
+
     return values
 
 
 def _listed(found: str | list[Any]) -> list[Any]:
-    return found if isinstance(found, list) else [found]
+    if isinstance(found, list):
+        return found
+    return [found]
 
 
 def _moved(name: object, folder: Path, confined: bool, where: str) -> object:
@@ -52,6 +59,7 @@ def refuse_no_nearer(recipe: Recipe, asked: str) -> None:
     why, key = no_nearer(recipe), "method"
     if not why and not recipe.evaluate.forgetting:
         why, key = "what was lost elsewhere is not measured, so that nothing could ask for a second try", "evaluate"
+
     if why:
         unmeasured = "forgetting: false"
         value, more = (recipe.method.kind, "") if key == "method" else (unmeasured, f", or {unmeasured}")

@@ -38,6 +38,7 @@ def _forgotten(recipe: Recipe) -> list[Conflict]:
         "kl": wanted.kl,
         "score": wanted.score if recipe.keep.scale != "auto" else None,
     }
+
     return [
         (
             not wanted.lm_eval and wanted.lm_eval_limit is not None,

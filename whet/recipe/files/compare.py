@@ -15,10 +15,16 @@ def comparison_beside(values: dict[str, Any], folder: Path, confined: bool, wher
     section = values.get("compare")
     if not isinstance(section, dict):
         return values
+
     found = dict(section)
     system, documents = found.get("system"), found.get("documents")
     if isinstance(system, str) and names_a_file(system):
         found["system"] = text_of(system, folder, confined, where)
+
     if isinstance(documents, str) and documents and not Path(documents).is_absolute():
-        found["documents"] = str(folder / documents) if (folder / documents).exists() else documents
+        if (folder / documents).exists():
+            found["documents"] = str(folder / documents)
+        else:
+            found["documents"] = documents
+
     return {**values, "compare": found}

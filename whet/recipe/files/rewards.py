@@ -21,11 +21,20 @@ def rewards_beside(values: dict[str, Any], folder: Path, confined: bool, where: 
     folder. With `confined` a path that leads out of `folder` is refused with RecipeError."""
     for group, key in PLACES:
         holder = values.get(group)
-        rewards = holder.get(key) if isinstance(holder, dict) else None
+        if isinstance(holder, dict):
+            rewards = holder.get(key)
+        else:
+            rewards = None
+
         if isinstance(holder, dict) and isinstance(rewards, list | dict):
-            items = rewards if isinstance(rewards, list) else [rewards]
+            if isinstance(rewards, list):
+                items = rewards
+            else:
+                items = [rewards]
+
             moved = [_moved(item, folder, confined, where) if isinstance(item, dict) else item for item in items]
             values = {**values, group: {**holder, key: moved}}
+
     wanted = values.get("evaluate")
     if isinstance(wanted, dict) and isinstance(wanted.get("metric"), str) and is_function(wanted["metric"]):
         values = {**values, "evaluate": _moved(wanted, folder, confined, where, ("metric",))}
@@ -41,9 +50,12 @@ def _moved(
         if not isinstance(name, str) or not name:
             continue  # the schema refuses it
         file, colon, function = name.partition(".py:")
+
         path = folder / f"{file}{'.py' if colon else ''}"
         if confined and not path.resolve().is_relative_to(folder.resolve()):
             what = f"{key} leads out of the recipe's folder"
             raise RecipeError(what, where=where, value=name, fix="put the file beside the recipe")
+
         moved[key] = f"{path}{colon.removeprefix('.py')}{function}"
+
     return moved

@@ -18,6 +18,7 @@ def teacher_beside(values: dict[str, Any], folder: Path, confined: bool, where: 
     if not isinstance(method, dict):
         return values
     found = dict(method)
+
     prompt, teacher = found.get("prompt"), found.get("teacher")
     if found.get("kind") == "bake" and isinstance(prompt, str) and names_a_file(prompt):
         found["prompt"] = text_of(prompt, folder, confined, where)
@@ -42,15 +43,18 @@ def text_of(name: str, folder: Path, confined: bool, where: str) -> str:
     if confined and not path.resolve().is_relative_to(folder.resolve()):
         what = "the prompt's file leads out of the recipe's folder"
         raise RecipeError(what, where=where, value=name, fix="put the file beside the recipe")
+
     try:
         if path.stat().st_size > LARGEST_PROMPT:
             raise RecipeError("too large for a prompt", where=str(path), value=path.stat().st_size, fix="is it data?")
+
         text = path.read_bytes().decode("utf-8-sig").strip()
     except OSError as error:
         what = f"the prompt's file cannot be read: {(error.strerror or str(error)).lower()}"
         raise RecipeError(what, where=where, value=str(path), fix="put it beside the recipe") from error
     except UnicodeDecodeError as error:
         raise RecipeError("the prompt's file is not UTF-8 text", where=str(path), fix="save it as UTF-8") from error
+
     if not text:
         raise RecipeError("the prompt's file is empty", where=str(path), fix="write the prompt into it")
     return text

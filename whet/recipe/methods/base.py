@@ -167,8 +167,13 @@ class MethodKeys(Strict):
 
     def refuses(self, recipe: Recipe, feature: Feature, asked: bool, value: str) -> list[Conflict]:
         """The conflict of a recipe that asks, as `value`, for what its method does not go with; else none."""
-        why = self.why_not(feature, recipe) if asked else None
-        return [] if why is None else [(True, why.what, value, why.fix)]
+        if asked:
+            why = self.why_not(feature, recipe)
+        else:
+            why = None
+        if why is None:
+            return []
+        return [(True, why.what, value, why.fix)]
 
     # ---- rules for what the recipe leaves out; each gives (value, reason)
 

@@ -72,6 +72,7 @@ class Dpo(Preferences):
             ("gamma", self.gamma, ("simpo",)),
             ("label_smoothing", self.label_smoothing or None, ("sigmoid", "sigmoid-norm", "simpo")),
         )
+
         return [
             (
                 value is not None and self.loss not in losses,

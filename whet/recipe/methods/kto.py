@@ -47,7 +47,11 @@ class Kto(Preferences):
         if desirable is None:
             least = (undesirable or 1.0) * bad / good
             settled = undesirable is None and good >= bad
-            desirable = 1.0 if settled else min(max(1.0, least), MOST_DESIRABLE * least)
+            if settled:
+                desirable = 1.0
+            else:
+                desirable = min(max(1.0, least), MOST_DESIRABLE * least)
+
         most = desirable * good / bad
         undesirable = min(max(1.0, most / MOST_DESIRABLE), most)
         reason = f"{facts.desirable} good and {facts.rows - facts.desirable} bad answers: together the good ones "

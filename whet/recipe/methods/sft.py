@@ -52,11 +52,16 @@ class Sft(MethodKeys):
         return super().why_not(feature, recipe)
 
     def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
-        least = SMALL_LEAST_ROWS if facts.hidden_size < SMALL_HIDDEN else LEAST_ROWS
+        if facts.hidden_size < SMALL_HIDDEN:
+            least = SMALL_LEAST_ROWS
+        else:
+            least = LEAST_ROWS
+
         floor = ""
         if facts.tokens * passes / LEAST_STEPS < least * facts.mean:
             made = if_made(recipe, passes)
             floor = f"At least half of {least} rows of {facts.mean:.0f} tokens each, whatever the steps{made}"
+
         return usual_batch(recipe, facts, passes, least, floor)
 
     def rate(self, hidden: int) -> tuple[float, str]:

@@ -76,10 +76,12 @@ def usual_epochs(facts: Facts) -> tuple[float, str]:
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
         return passes, f"Only {count(facts.rows, 'row')}: more passes over them (OpenAI's rule for small sets)."
+
     counted = facts.rows * min(1.0, facts.supervised_tokens / (ORDINARY_ANSWER * max(1, facts.rows)))
     if EPOCHS * counted > LARGE_ROWS:
         passes = max(1, int(LARGE_ROWS // counted))
         return passes, f"{facts.rows:,} rows need fewer passes (OpenAI's rule for large sets)."
+
     return EPOCHS, f"The usual number of passes over {facts.rows:,} rows (OpenAI's rule)."
 
 
@@ -87,17 +89,28 @@ def usual_batch(recipe: Recipe, facts: Facts, passes: float, least_rows: float, 
     """(tokens of a step, why): the largest power of two that still gives enough steps, and at least `least_rows` mean
     rows before it is rounded. `floor` is the reason where these rows are what settles it; "" for none of its own."""
     total, mean = facts.tokens * passes, facts.mean
-    most = LORA_ROWS if isinstance(recipe.adapter, Lora) else FULL_ROWS
+    if isinstance(recipe.adapter, Lora):
+        most = LORA_ROWS
+    else:
+        most = FULL_ROWS
+
     value = power_of_two(max(least_rows * mean, min(total / LEAST_STEPS, most * mean)))
     steps = f"At least {LEAST_STEPS} steps{if_made(recipe, passes)}, and at most {most} rows of {mean:.0f} tokens each"
-    why = " (a LoRA loses from larger batches; LoRA Without Regret)" if most == LORA_ROWS else ""
+
+    if most == LORA_ROWS:
+        why = " (a LoRA loses from larger batches; LoRA Without Regret)"
+    else:
+        why = ""
+
     return value, f"{floor or steps}{why}."
 
 
 def if_made(recipe: Recipe, passes: float) -> str:
     """That so many passes are only supposed, where the user's steps make others."""
     was = "was" if passes == 1 else "were"
-    return f" if {told_epochs(passes)} {was} made" if recipe.steps is not None else ""
+    if recipe.steps is not None:
+        return f" if {told_epochs(passes)} {was} made"
+    return ""
 
 
 def usual_rate(hidden: int) -> tuple[float, str]:
@@ -105,6 +118,11 @@ def usual_rate(hidden: int) -> tuple[float, str]:
     if hidden < SMALL_HIDDEN:
         rate = SMALL_FULL_RATE * (SMALL_REFERENCE / hidden) ** EXPONENT_ABOVE
         return rate, f"Measured on the bundled base, scaled to hidden size {hidden}"
-    exponent = EXPONENT_BELOW if hidden < REFERENCE_HIDDEN else EXPONENT_ABOVE
+
+    if hidden < REFERENCE_HIDDEN:
+        exponent = EXPONENT_BELOW
+    else:
+        exponent = EXPONENT_ABOVE
+
     rate = FULL_RATE * (REFERENCE_HIDDEN / hidden) ** exponent
     return rate, f"The published rate for hidden size {hidden} (tinker-cookbook)"

@@ -81,7 +81,12 @@ def refuse_adapter_contradictions(recipe: Recipe, where: str) -> None:
     adapter = recipe.adapter
     if not isinstance(adapter, Lora):
         return
-    option = "adapter.dora: true" if adapter.dora else f"adapter.modules_to_save: {adapter.modules_to_save}"
+
+    if adapter.dora:
+        option = "adapter.dora: true"
+    else:
+        option = f"adapter.modules_to_save: {adapter.modules_to_save}"
+
     wrong: list[Conflict] = [
         (
             adapter.dora and recipe.quantise is not None,

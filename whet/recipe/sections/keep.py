@@ -50,7 +50,11 @@ class Keep(Strict):
 
 def switched(value: object) -> object:
     """`keep: false` and `keep: true` as the keys that they stand for."""
-    return {"replay": NOTHING} if value is False else {} if value is True else value
+    if value is False:
+        return {"replay": NOTHING}
+    if value is True:
+        return {}
+    return value
 
 
 class Forgetting(Strict):

@@ -52,7 +52,11 @@ class Retrieval(Strict):
 def documents_beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The recipe's values with documents that stand beside the recipe made to work from the current folder."""
     retrieval = values.get("retrieval")
-    name = retrieval.get("documents") if isinstance(retrieval, dict) else None
+    if isinstance(retrieval, dict):
+        name = retrieval.get("documents")
+    else:
+        name = None
+
     if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
         return values
     return {**values, "retrieval": {**retrieval, "documents": str(folder / name)}}  # pyright: ignore[reportGeneralTypeIssues]

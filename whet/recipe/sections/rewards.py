@@ -99,7 +99,10 @@ AnyReward = Annotated[
 
 def _as_list(value: Any) -> Any:
     """`rewards: exact` means `rewards: [{kind: exact}]`."""
-    items = value if isinstance(value, list) else [value]
+    if isinstance(value, list):
+        items = value
+    else:
+        items = [value]
     return [{"kind": item} if isinstance(item, str) else item for item in items]
 
 

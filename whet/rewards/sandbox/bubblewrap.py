@@ -38,6 +38,7 @@ def wrapped() -> list[str]:
     readable += [str(prefix / "lib"), str(prefix / "lib64"), paths["stdlib"], paths["platstdlib"], python()]
     readable += [str(here), str(here.parent / "__init__.py"), str(here.parents[1] / "__init__.py")]
     binds = [part for place in dict.fromkeys(readable) for part in ("--ro-bind-try", place, place)]
+
     return [program, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *binds, "--dev", "/dev", "--chdir", "/",
             "--"]  # fmt: skip
 

@@ -72,17 +72,22 @@ def filter_of(machine: str) -> bytes:
     number, arch = 0, 4  # where struct seccomp_data holds them
     program = [(LOAD, 0, 0, arch), (EQUAL, 1, 0, ARCHES[machine]), (RETURN, 0, 0, KILL), (LOAD, 0, 0, number)]
     program += [(AT_LEAST, 0, 1, X32), (RETURN, 0, 0, KILL)]
+
     for call in ALLOWED[machine]:
         program += [(EQUAL, 0, 1, call), (RETURN, 0, 0, ALLOW)]
+
     for call, flags in OPEN[machine].items():  # reading alone
         program += [(EQUAL, 0, 4, call), (LOAD, 0, 0, flags), (ANY_BIT, 1, 0, WRITING), (RETURN, 0, 0, ALLOW)]
         program += [(RETURN, 0, 0, REFUSE)]
+
     for call, (numbers, commands) in COMMANDS.items():  # of what does many things, the harmless ones
         body = [(LOAD, 0, 0, COMMAND_AT[call])]
         for command in commands:
             body += [(EQUAL, 0, 1, command), (RETURN, 0, 0, ALLOW)]
+
         body += [(RETURN, 0, 0, REFUSE)]
         program += [(EQUAL, 0, len(body), numbers[machine]), *body]
+
     program += [(RETURN, 0, 0, REFUSE)]
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
@@ -94,6 +99,7 @@ def shut_in() -> None:
     instructions = ctypes.create_string_buffer(code)
     program = struct.pack("HP", len(code) // 8, ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
+
     asked = (
         (SET_DUMPABLE, 0, 0),
         (NO_NEW_PRIVILEGES, 1, 0),
@@ -115,6 +121,7 @@ def main(seconds: str, memory: str, layers: str, role: str, *descriptors: str) -
 
     sys.path.pop()
     limit(int(seconds), int(memory))
+
     for layer in filter(None, layers.split(",")):
         LAYERS[layer]()
     drop_capabilities()

@@ -45,15 +45,18 @@ def read_libraries_only() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     version = _checked(libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1)))
     rules = struct.pack("Q", (1 << RIGHTS[min(version, len(RIGHTS)) - 1]) - 1)
+
     if version >= 4:
         rules += struct.pack("Q", 0b11)  # no TCP, neither as server nor as client
     if version >= 6:
         rules += struct.pack("Q", 0b11)  # no abstract sockets and no signals that leave
+
     ruleset = _checked(libc.syscall(CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), ctypes.c_uint(0)))
     paths = sysconfig.get_paths()
     for place in (paths["stdlib"], paths["platstdlib"], *READABLE):
         if os.path.exists(place):
             _allow(libc, ruleset, place)
+
     _checked(libc.prctl(NO_NEW_PRIVILEGES, ctypes.c_ulong(1), 0, 0, 0))
     _checked(libc.syscall(RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0)))
     os.close(ruleset)
@@ -61,7 +64,10 @@ def read_libraries_only() -> None:
 
 def _allow(libc: ctypes.CDLL, ruleset: int, place: str) -> None:
     descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
-    rights = READ if os.path.isdir(place) else READ & 0b0100
+    if os.path.isdir(place):
+        rights = READ
+    else:
+        rights = READ & 0b0100
     rule = struct.pack("=Qi", rights, descriptor)
     _checked(libc.syscall(ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(BENEATH), rule, ctypes.c_uint(0)))
     os.close(descriptor)

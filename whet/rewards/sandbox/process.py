@@ -102,16 +102,24 @@ def refuse_unlimited() -> None:
 def layers() -> tuple[str, ...]:
     """The layers that hold on this machine beside the filter: each is set up once, and then as many of them together as
     can be; where bubblewrap is one of them, it makes the namespaces."""
-    absent = {"bubblewrap"} if bubble.found() is None else set()
+    if bubble.found() is None:
+        absent = {"bubblewrap"}
+    else:
+        absent = set()
+
     absent |= {"user"} if os.geteuid() else set()
     alone = [name for name in LAYERS if name not in absent and _holds((name,))]
     together = [some for size in range(len(alone), 1, -1) for some in combinations(alone, size)]
     wanted = [some for some in together if not {"bubblewrap", "namespaces"} <= set(some)]
+
     return next((some for some in wanted if _holds(some)), tuple(alone[:1]))
 
 
 def _holds(some: tuple[str, ...]) -> bool:
-    shut_in = bubble.SHUT_IN if "bubblewrap" in some else ""
+    if "bubblewrap" in some:
+        shut_in = bubble.SHUT_IN
+    else:
+        shut_in = ""
     return _run("import json, decimal" + shut_in, "import json" + shut_in, Limits(), some).passed
 
 
@@ -119,7 +127,10 @@ def told_layers() -> str:
     """What shuts the code of answers in here, in a sentence. Raises InputError as `refuse_unlimited` does."""
     refuse_unlimited()
     names = [LAYERS[name] for name in layers()]
-    beside = f"a seccomp filter, and around it {', '.join(names)}" if names else "a seccomp filter alone"
+    if names:
+        beside = f"a seccomp filter, and around it {', '.join(names)}"
+    else:
+        beside = "a seccomp filter alone"
     return f"the code of answers is shut in by {beside}"
 
 
@@ -139,12 +150,14 @@ def _run(answer: str, tests: str, limits: Limits, around: tuple[str, ...]) -> Ou
     asked, replies, results, output = os.pipe(), os.pipe(), os.pipe(), os.pipe()
     programs: list[subprocess.Popen[bytes]] = []
     ends = {*asked, *replies, *results, *output}
+
     try:
         for role, code, own in (
             ("answer", answer, (asked[0], replies[1])),
             ("tests", tests, (replies[0], asked[1], results[1])),
         ):
             programs.append(_started(role, code, own, output[1], limits, around))
+
         for end in ends - {results[0], output[0]}:
             os.close(end)
         ends = {results[0], output[0]}
@@ -162,12 +175,15 @@ def _started(
     """One of the two programs; `own` are the ends of pipes that it alone holds."""
     sizes = [str(int(limits.seconds) + 1), str(limits.memory)]
     before, inside, nobody = [sys.executable], list(around), None
+
     if "bubblewrap" in around:
         before = [*bubble.wrapped(), bubble.python()]
         inside.remove("bubblewrap")
+
         if "user" in around:  # within bubblewrap nobody can become another
             nobody = NOBODY
             inside.remove("user")
+
     with tempfile.TemporaryFile() as source:
         source.write(code.encode("utf-8", "replace"))
         source.seek(0)
@@ -199,6 +215,7 @@ def _watched(result: int, output: int, limits: Limits) -> Outcome:
         for end in (result, output):
             os.set_blocking(end, False)
             selector.register(end, selectors.EVENT_READ)
+
         while (left := until - time.monotonic()) > 0:
             ready = {key.fd for key, _ in selector.select(left)}
             if output in ready:
@@ -206,9 +223,11 @@ def _watched(result: int, output: int, limits: Limits) -> Outcome:
                 said, written = (said + data)[-MOST_SAID:], written + len(data)
                 if written > MOST_OUTPUT:
                     return Outcome(False, f"ended because it wrote more than {MOST_OUTPUT >> 20} MB")
+
                 if not data:
                     selector.unregister(output)
             elif result in ready:
                 word = os.read(result, len(TAMPERED))
                 return Outcome(word == PASSED, said.decode("utf-8", "replace"), word == TAMPERED)
+
     return Outcome(False, f"stopped after {limits.seconds:g} seconds")

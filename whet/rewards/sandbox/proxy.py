@@ -63,7 +63,10 @@ class Proxy:
 def plain_value(proxy: Any) -> Any:
     """The plain value of an object of a class made from a plain one; None for any other."""
     found = proxy._peer.ask("plain", proxy)
-    value = found[1] if type(found) is tuple and len(found) == 2 and found[0] is True else None
+    if type(found) is tuple and len(found) == 2 and found[0] is True:
+        value = found[1]
+    else:
+        value = None
     return value if type(value) in PLAIN else None
 
 
@@ -78,7 +81,12 @@ def _asking(name: str) -> Callable[..., Any]:
 
 def _reckoning(name: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
     def reckon(self: Any, other: Any) -> Any:
-        value = plain_value(self) if isinstance(other, NUMBERS) else None  # before the object hears of the number
+        # before the object hears of the number
+        if isinstance(other, NUMBERS):
+            value = plain_value(self)
+        else:
+            value = None
+
         found = self._peer.ask(name, *((other, self) if swapped else (self, other)))
         if not isinstance(other, NUMBERS):
             return found
@@ -99,7 +107,9 @@ def _comparing(name: str) -> Callable[[Any, Any], Any]:
         if isinstance(other, Proxy):
             return self._peer.ask(name, self, other)
         value = plain_value(self)
-        return NotImplemented if value is None else getattr(operator, name)(value, other)
+        if value is None:
+            return NotImplemented
+        return getattr(operator, name)(value, other)
 
     return compare
 

@@ -92,6 +92,7 @@ class Peer:
         """What the other side answers; raises what it raised."""
         table = Table()
         self._send({"ask": operation, "with": self._one([list(arguments), named], table)}, table)
+
         while True:
             message = self._receive()
             if "ask" in message:
@@ -110,12 +111,14 @@ class Peer:
         table = Table()
         if self.known and message["ask"] not in self.known:
             self.foul(f"it asks for {message['ask']!r}")
+
         try:
             arguments, named = self._decoded(message["with"], message, table)
             reply = {"gave": self._one(self.asked[message["ask"]](*arguments, **named), table)}
         except BaseException as error:  # whatever the answer raises, the tests must hear of
             told = [type(error), list(error.args), {k: v for k, v in vars(error).items() if not k.startswith("_")}]
             reply = {"raised": self._one(told, table)}
+
         self._send(reply, table)
 
     def _failure(self, told: Any, operation: str) -> Exception:
@@ -136,6 +139,7 @@ class Peer:
         if len(data) > LARGEST:
             end("a message is too large")
         data = struct.pack("I", len(data)) + data
+
         try:
             while data:
                 data = data[os.write(self.write, data) :]
@@ -146,13 +150,16 @@ class Peer:
         size = struct.unpack("I", self._bytes(4))[0]
         if size > LARGEST:
             self.foul("what it sends is no message")
+
         try:
             message = json.loads(self._bytes(size))
             printed = message.pop("printed")
+
             if not message.keys() & {"ask", "gave", "raised"}:
                 raise ValueError("no question and no reply")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.foul(f"what it sends is no message: {error!r}")
+
         if printed:
             sys.stdout.write(str(printed))
         return message
@@ -173,8 +180,12 @@ class Peer:
         """Of every container in the table, those that are found on the way too: its kind and what is in it."""
         written = []
         for value in table.objects:  # grows while it is gone through
-            items = [*value, *value.values()] if isinstance(value, MAPPINGS) else list(value)
+            if isinstance(value, MAPPINGS):
+                items = [*value, *value.values()]
+            else:
+                items = list(value)
             written.append([_kind(value), [self._one(item, table) for item in items]])
+
         return written
 
     def _one(self, value: Any, table: Table) -> Any:
@@ -197,11 +208,14 @@ class Peer:
             if value.__module__.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
                 return ["s", value.__module__, value.__qualname__]
             return ["x", self._lend(value), value.__name__, self._one(value.__bases__[0], table)]
+
         return ["r", self._lend(value)]
 
     def _inside(self, part: Any, table: Table) -> Any:
         """What a value is built from: a list of encoded items stands for itself."""
-        return ["l", [self._one(item, table) for item in part]] if type(part) is list else self._one(part, table)
+        if type(part) is list:
+            return ["l", [self._one(item, table) for item in part]]
+        return self._one(part, table)
 
     def _lend(self, value: Any) -> int:
         if id(value) not in self.lent_as:
@@ -230,6 +244,7 @@ class Peer:
             for key, item in zip(built[: len(built) // 2], built[len(built) // 2 :], strict=True):
                 container[key] = item
             return
+
         if isinstance(container, list | bytearray):
             container[:] = built
         else:
@@ -239,6 +254,7 @@ class Peer:
     def _built(self, value: Any, table: Table) -> Any:
         if not isinstance(value, list):
             return value
+
         tag, number, *rest = value
         if tag == "v":
             return BY_NAME[number](*(self._built(part, table) for part in rest[0]))
@@ -247,20 +263,34 @@ class Peer:
         if tag == "t":
             return table.objects[number]
         if tag == "m":
-            return importlib.import_module(number) if number.partition(".")[0] in sys.stdlib_module_names else None
+            if number.partition(".")[0] in sys.stdlib_module_names:
+                return importlib.import_module(number)
+            return None
         if tag == "b":
-            return getattr(builtins, number) if isinstance(getattr(builtins, number), type) else None
+            if isinstance(getattr(builtins, number), type):
+                return getattr(builtins, number)
+            return None
         if tag == "s":
             found = getattr(importlib.import_module(number), rest[0])
-            return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError
+            if isinstance(found, type) and issubclass(found, Exception):
+                return found
+            return RuntimeError
         if tag == "o":
             return self.lent[number]
+
         if number not in self.borrowed:
-            made = type(rest[0], (self._built(rest[1], table),), {}) if tag == "x" else Proxy(self, number)
+            if tag == "x":
+                made = type(rest[0], (self._built(rest[1], table),), {})
+            else:
+                made = Proxy(self, number)
+
             self.borrowed[number] = made
             self.borrowed_as[id(made)] = number
+
         return self.borrowed[number]
 
 
 def _kind(value: Any) -> str:
-    return type(value).__name__ if type(value) in CONTAINERS.values() else "dict"
+    if type(value) in CONTAINERS.values():
+        return type(value).__name__
+    return "dict"

@@ -60,19 +60,27 @@ def outputs_of(settings: Classify, prepared: Prepared) -> Outputs:
         if len(set(numbers.tolist())) < 2:
             raise DataError("all training rows have the same number, so there is nothing to learn", value=trained[:1])
         return Outputs(settings.task, mean=float(numbers.mean()), spread=float(numbers.std(correction=0)))
+
     held = targets_of(prepared, "validation")
-    found = {name for row in [*trained, *held] if isinstance(row, list) for name in row}
+    found = set()
+    for row in [*trained, *held]:
+        if isinstance(row, list):
+            for name in row:
+                found.add(name)
     if len(found) < (2 if settings.task == "single" else 1):
         fix = "check columns.label; one class cannot be told from another"
         raise DataError(f"the rows have {len(found)} class(es)", value=sorted(found), fix=fix)
     if settings.task == "single" and len(found) > len(trained) / 2:
         what = f"{len(found)} different classes in {len(trained)} training rows: too few rows of each to learn from"
         raise DataError(what, value=sorted(found)[:3], fix="check columns.label; for numbers, method.task: regression")
+
     return Outputs(settings.task, tuple(sorted(found, key=_by_size)))
 
 
 def _by_size(name: str) -> tuple[float, str]:
-    return (float(name), name) if name.isdecimal() else (float("inf"), name)
+    if name.isdecimal():
+        return (float(name), name)
+    return (float("inf"), name)
 
 
 def targets_of(prepared: Prepared, part: str) -> list[Target]:
@@ -89,6 +97,7 @@ def class_weights(settings: Classify, outputs: Outputs, targets: list[Target]) -
     classes_RK = encoded(outputs, targets)
     count_K = classes_RK.sum(0).clamp_min(1.0)
     rows = len(targets)
+
     if outputs.task == "multi-label":
         return ((rows - count_K) / count_K).clamp_min(1.0 / rows)
     return rows / (len(outputs.names) * count_K)
@@ -120,12 +129,18 @@ class Classification(BaseLearner):
     def loss(self, batch: Batch) -> LossOut:
         scores_RK = self.scorer.scores(batch)
         rows = [self.targets[batch.rows[leaf]] for leaf in leaves_of(batch)]
+
         outputs, device = self.outputs, scores_RK.device
         if not outputs.names:
             numbers = torch.tensor(rows, dtype=scores_RK.dtype, device=device)
             return regression_loss(scores_RK, (numbers - outputs.mean) / outputs.spread)
+
         classes_RK = encoded(outputs, rows).to(device)
-        weight_K = None if self.weight_K is None else self.weight_K.to(device, scores_RK.dtype)
+        if self.weight_K is None:
+            weight_K = None
+        else:
+            weight_K = self.weight_K.to(device, scores_RK.dtype)
+
         if outputs.task == "multi-label":
             return multi_label_loss(scores_RK, classes_RK, weight_K)
         return single_label_loss(scores_RK, classes_RK.argmax(-1), weight_K)

@@ -17,6 +17,7 @@ class GroupRelative(OnPolicy[Grpo]):
         advantage_A = group_advantages(reward_PG, settings.scale).flatten()
         weight_A, weight = token_weights(rollout.tokens_A * kept_A, settings.mean, settings.max_new_tokens)
         chosen = answers_to_learn(reward_PG, kept_A, settings)
+
         batches = learned_batches(rollout, chosen, self.loader.micro_batch_tokens, weight)
         for batch in batches:
             batch.advantage_A, batch.weight_N = advantage_A, (weight_A * kept_A)[batch.answer_N]

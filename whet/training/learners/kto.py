@@ -64,7 +64,9 @@ class Marked(BaseLearner):
         with evaluating(self.policy.model):
             policy = [answer_sum(self.policy.logprobs(batch), batch) for batch in batches]
         reference = [self._references_of(batch) for batch in batches]
-        return reference_point(torch.cat(policy), torch.cat(reference)) if batches else 0.0
+        if batches:
+            return reference_point(torch.cat(policy), torch.cat(reference))
+        return 0.0
 
     def _references_of(self, batch: Batch) -> Tensor:
         return torch.tensor([self.references[place] for place in places_of(batch)], dtype=torch.float32)
@@ -86,20 +88,29 @@ def strangers_of_step(source: Loader, step: int) -> list[Batch]:
     alone = sum(len(answer_of(batch)) for batch in batches) == 1
     if not alone or source.steps_per_epoch == 1:
         return strangers(batches, source.micro_batch_tokens)
-    neighbour = step + 1 if (step + 1) % source.steps_per_epoch else step - 1
+
+    if (step + 1) % source.steps_per_epoch:
+        neighbour = step + 1
+    else:
+        neighbour = step - 1
+
     return strangers([*batches, source.step(neighbour)[0]], source.micro_batch_tokens)
 
 
 def strangers(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
     """Every prompt with the answer before it, the first one with the last (as in TRL); none of a single pair, which has
     no stranger."""
-    trees = [pair for batch in batches for pair in _pairs(batch)]
+    trees = []
+    for batch in batches:
+        for pair in _pairs(batch):
+            trees.append(pair)
     if len(trees) < 2:
         return []
     answers = [trees[-1][1], *(answer for _, answer in trees[:-1])]
     mixed = [(prompt, answer) for (prompt, _), answer in zip(trees, answers, strict=True)]
     lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mixed]
     runs = fill(range(len(mixed)), lengths, micro_batch_tokens)
+
     return [_batch([mixed[number] for number in run]) for run in runs]
 
 
@@ -151,4 +162,5 @@ def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[Place, flo
             sums = answer_sum(policy.logprobs(batch), batch).tolist()
             for place, value in zip(places_of(batch), sums, strict=True):
                 found.setdefault(place, value)
+
     return found

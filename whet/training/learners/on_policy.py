@@ -57,12 +57,14 @@ class OnPolicy(BaseLearner, Generic[Settings]):
             self._compare_with_sampler()
             prompts = self.loader.prompts(number)
             rollout = self.sampler.draw(prompts, self.samples, number)
+
             if number == 0:
                 self._report(rollout)
             self.current = self.learn_from(rollout)
             self.current[0].facts |= rollout.facts()
         else:
             self.current = [replace(batch, facts={}) for batch in self.current]
+
         return list(self.current)
 
     def score(self) -> float | None:
@@ -87,6 +89,7 @@ class OnPolicy(BaseLearner, Generic[Settings]):
         """Say when what was sampled is no longer what is trained."""
         apart = [batch.facts.get("sampler_kl", (0.0, 0.0)) for batch in self.current]
         tokens = sum(count for _, count in apart)
+
         mean = sum(total for total, _ in apart) / max(1.0, tokens)
         if mean > FAR and not self.warned:
             self.warned = True

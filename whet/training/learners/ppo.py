@@ -49,12 +49,15 @@ class Proximal(OnPolicy[Ppo]):
         reward_AT = token_rewards(score_A, kl_AT, last_A, self.kl_weight)
         advantage_AT = gae(reward_AT, value_AT, mask_AT, self.settings.discount, self.settings.trace)
         return_AT = advantage_AT + value_AT
+
         if self.settings.whiten:
             advantage_AT[mask_AT] = whitened(advantage_AT[mask_AT])
+
         for batch in batches:
             place = (batch.answer_N, places(batch.answer_N))
             batch.advantage_N, batch.return_N = advantage_AT[place], return_AT[place]
             batch.old_value_N = value_AT[place]
+
         self._remember(batches, kl_AT, mask_AT)
         return batches
 
@@ -69,6 +72,7 @@ class Proximal(OnPolicy[Ppo]):
             assert batch.reference_N is not None
             place = (batch.answer_N, places(batch.answer_N))
             kl_AT[place], value_AT[place], mask_AT[place] = own_N - batch.reference_N, value_N, True
+
         return kl_AT, value_AT, mask_AT
 
     def _remember(self, batches: list[RolloutBatch], kl_AT: Tensor, mask_AT: Tensor) -> None:
@@ -87,12 +91,14 @@ class Proximal(OnPolicy[Ppo]):
         self.settle_old(batch, policy_N)
         value_N = self.critic.values(hidden_ND, batch)
         entropy_N = None
+
         if self.settings.entropy > 0:
             entropy_N = token_entropy(hidden_ND, self.policy.head).to(batch.weight_N.device)
         old_N, advantage_N, old_value_N, return_N = batch.old_N, batch.advantage_N, batch.old_value_N, batch.return_N
         assert old_N is not None and advantage_N is not None and old_value_N is not None and return_N is not None
         numbers = (policy_N, old_N, advantage_N, value_N, old_value_N, return_N, entropy_N)
         out = ppo_loss(*numbers, batch.weight, self.settings)
+
         return LossOut(out.total, out.metrics | batch.facts)
 
 

@@ -50,7 +50,10 @@ class Preference(BaseLearner):
     def loss(self, batch: Batch) -> LossOut:
         policy_2P = answer_sums(self.policy.logprobs(batch), batch)
         tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
-        reference_2P = self.references.of(batch) if self.references else None
+        if self.references:
+            reference_2P = self.references.of(batch)
+        else:
+            reference_2P = None
         return preference_loss(policy_2P, reference_2P, tokens_2P, self.settings)
 
 

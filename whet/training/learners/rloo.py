@@ -27,10 +27,12 @@ class LeaveOneOut(OnPolicy[Rloo]):
         settings, reward_PG, kept_A = self.settings, shaped(rollout, self.settings), kept(rollout, self.settings)
         chosen, weight = answers_to_learn(reward_PG, kept_A, settings), float(len(rollout.answers))
         batches = learned_batches(rollout, chosen, self.loader.micro_batch_tokens, weight)
+
         if settings.kl > 0:
             kl_A = self._distance(batches, len(rollout.answers))
             reward_PG = reward_PG - settings.kl * kl_A.view_as(reward_PG)
             batches[0].facts["kl"] = (float(kl_A.sum()), float(rollout.tokens_A.sum()))
+
         advantage_A = leave_one_out(reward_PG, settings.normalise).flatten()
         for batch in batches:
             batch.advantage_A = advantage_A * kept_A

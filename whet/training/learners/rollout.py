@@ -120,6 +120,7 @@ class Sampler:
     def _written(self, prompts: list[Segment], samples: int, sampling: Sampling) -> Rollout:
         began = time.perf_counter()
         ids = [prompt.ids for prompt in prompts]
+
         model = causal_lm(self.policy.model)
         with saying(self._so_far()):
             answers = generate(
@@ -128,13 +129,16 @@ class Sampler:
             rows = self.rows_of(prompts, samples)
             beat(f"scoring {count(len(answers), 'answer')}")
             scores = self.rewards([row.prompt for row in rows], [answer.text.strip() for answer in answers], rows)
+
         self.scored += len(answers)
         self.reward += sum(scores.total)
         return Rollout(prompts, answers, scores, samples, time.perf_counter() - began)
 
     def _so_far(self) -> str:
         """For whoever waits for a rollout: the mean reward of all answers that this run has written before."""
-        return f"reward so far {self.reward / self.scored:.3f}" if self.scored else "no reward yet"
+        if self.scored:
+            return f"reward so far {self.reward / self.scored:.3f}"
+        return "no reward yet"
 
     def rows_of(self, prompts: Sequence[Segment], samples: int) -> list[Row]:
         """The row of each answer."""
@@ -148,12 +152,16 @@ def stream_of(seed: int, number: int) -> int:
 
 def ids_of(answer: Answer) -> list[int]:
     """All that was sampled: the answer and its stop token."""
-    return answer.ids if answer.stop_id is None else [*answer.ids, answer.stop_id]
+    if answer.stop_id is None:
+        return answer.ids
+    return [*answer.ids, answer.stop_id]
 
 
 def logprobs_of(answer: Answer) -> list[float]:
     """What the sampler said of `ids_of`."""
-    return answer.logprobs if answer.stop_logprob is None else [*answer.logprobs, answer.stop_logprob]
+    if answer.stop_logprob is None:
+        return answer.logprobs
+    return [*answer.logprobs, answer.stop_logprob]
 
 
 def plant(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutBatch]:
@@ -164,11 +172,13 @@ def plant(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutB
     members: dict[int, list[int]] = {}
     for answer in chosen:
         members.setdefault(answer // rollout.samples, []).append(answer)
+
     tokens_A = rollout.tokens_A.int().tolist()
     trees: list[tuple[int, list[int]]] = []
     for prompt, answers in members.items():
         room = budget - len(rollout.prompts[prompt].ids)
         trees += [(prompt, part) for part in fill(answers, tokens_A, room)]
+
     lengths = [len(rollout.prompts[prompt].ids) + sum(tokens_A[a] for a in answers) for prompt, answers in trees]
     order = sorted(range(len(trees)), key=lambda n: -lengths[n])
     return [_batch(rollout, [trees[n] for n in run]) for run in fill(order, lengths, budget)]
@@ -177,16 +187,19 @@ def plant(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutB
 def _batch(rollout: Rollout, trees: Sequence[tuple[int, list[int]]]) -> RolloutBatch:
     segments: list[Segment] = []
     answer_S: list[int] = []
+
     sampled: list[float] = []
     for prompt, answers in trees:
         root = len(segments)
         segments.append(rollout.prompts[prompt])
         answer_S.append(-1)
+
         for number in answers:
             ids = ids_of(rollout.answers[number])
             segments.append(Segment(ids, [1.0] * len(ids), rollout.prompts[prompt].row, root))
             answer_S.append(number)
             sampled += logprobs_of(rollout.answers[number])
+
     batch = build_batch(segments)
     own = {one.name: getattr(batch, one.name) for one in fields(Batch)}
     return RolloutBatch(**own, answer_N=torch.tensor(answer_S)[batch.segment_N], sampled_N=torch.tensor(sampled))

@@ -37,10 +37,12 @@ class StochasticAdamW(torch.optim.Optimizer):
         if not state:
             state["step"] = 0
             state["exp_avg"], state["exp_avg_sq"] = (torch.zeros_like(weight, dtype=torch.bfloat16) for _ in range(2))
+
         step = state["step"] = int(state["step"]) + 1
         noise = Noise((step << 20) + place, min(weight.numel(), PART), weight.device)
         (beta1, beta2), rate, epsilon = group["betas"], group["lr"], group["eps"]
         assert weight.grad is not None
+
         for part, gradient, first, second in _parts(weight, weight.grad, state["exp_avg"], state["exp_avg_sq"]):
             g = gradient.float()
             m = first.float().lerp_(g, 1 - beta1)

@@ -26,15 +26,24 @@ def learning_rate_at(step: int, total: int, peak: float, schedule: Schedule, tur
     """Learning rate of a step counted from 0: linear warm-up, then the schedule down to floor x peak. `turned` is the
     step from which a rate that was held goes down."""
     hold = hold_of(schedule, total)
-    warmup = max(1, round(schedule.warmup * (hold.shortest if hold else total))) if schedule.warmup else 0
+    if schedule.warmup:
+        warmup = max(1, round(schedule.warmup * (hold.shortest if hold else total)))
+    else:
+        warmup = 0
+
     if step < warmup:
         return peak * (step + 1) / warmup
     if hold:
         return peak * held_rate(step, schedule, hold, turned)
     if schedule.kind == "constant":
         return peak
+
     done = (step - warmup) / max(1, total - warmup)
-    shape = 1 - done if schedule.kind == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+    if schedule.kind == "linear":
+        shape = 1 - done
+    else:
+        shape = 0.5 * (1 + math.cos(math.pi * done))
+
     return peak * (schedule.floor + (1 - schedule.floor) * shape)
 
 
@@ -64,14 +73,17 @@ class MasterOptimizer:
                 value=norm,
                 fix="lower learning_rate, or set dtype: float32",
             )
+
         rate = learning_rate_at(step, self.total, self.peak, self.schedule, self.turned)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
+
         scale = min(1.0, self.settings.clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
         gradients = self._taken()
         for names in self.parts:
             self._update({name: gradients.pop(name) for name in names if name in gradients}, scale)
+
         self._publish()
         return norm, rate
 
@@ -79,7 +91,9 @@ class MasterOptimizer:
         """Of all gradients together, summed in float32."""
         grads = [p.grad for p in self.working.values() if p.grad is not None]
         norms = [torch.linalg.vector_norm(grad, dtype=torch.float32) for grad in grads]
-        return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        if norms:
+            return float(torch.linalg.vector_norm(torch.stack(norms)))
+        return 0.0
 
     def _taken(self) -> dict[str, Tensor]:
         """The gradients by name, taken from the weights: a weight that is its own original would be stepped with every
@@ -96,6 +110,7 @@ class MasterOptimizer:
         for name in names:
             master = self.masters[name]
             master.grad = gradients.pop(name).to(master.dtype).mul_(scale)
+
         for optimizer in self.optimizers:
             optimizer.step()
         for name in names:
@@ -128,13 +143,16 @@ class MasterOptimizer:
         """Inverse of `state`; raises KeyError when a tensor is missing."""
         for name, master in self.masters.items():
             master.copy_(tensors[f"master/{name}"])
+
         for optimizer in self.optimizers:
             for master in (master for group in optimizer.param_groups for master in group["params"]):
                 prefix = f"state/{self._name_of(master)}/"
                 mine = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+
                 found = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
                 if found:
                     optimizer.state[master] = found
+
         self._publish()
 
     def _name_of(self, wanted: Tensor) -> str:
@@ -149,8 +167,10 @@ def _parts(named: dict[str, nn.Parameter]) -> list[list[str]]:
         if parts[-1] and parameter.numel() > room:
             parts.append([])
             room = PART
+
         parts[-1].append(name)
         room -= parameter.numel()
+
     return parts
 
 
@@ -174,17 +194,20 @@ def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) ->
     vectors = {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}
     groups = [group for group in (matrices, vectors) if group["params"]]
     built: list[torch.optim.Optimizer] = []
+
     if groups:
         betas = (settings.beta1, settings.beta2)
         if settings.state == "bfloat16":
             built.append(StochasticAdamW(groups, peak, betas, settings.epsilon))
         else:
             built.append(torch.optim.AdamW(groups, lr=peak, betas=betas, eps=settings.epsilon, fused=True))
+
     if hidden:
         # match_rms_adamw scales the update so that one learning rate serves both optimisers (arXiv 2502.16982)
         built.append(
             torch.optim.Muon(hidden, lr=peak, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
         )
+
     return built
 
 

@@ -42,7 +42,9 @@ class Hold:
 
     def expected(self, step: int, turned: int | None) -> int:
         """Steps of the whole run, as far as it is known after `step`."""
-        return max(self.shortest, step + self.way_down) if turned is None else turned + self.way_down
+        if turned is None:
+            return max(self.shortest, step + self.way_down)
+        return turned + self.way_down
 
 
 def hold_of(schedule: Schedule, total: int) -> Hold | None:
@@ -57,11 +59,16 @@ def held_rate(step: int, schedule: Schedule, hold: Hold, turned: int | None) -> 
     """Share of the peak at a step counted from 0, after the warm-up: a cosine that waits in its middle."""
     warmup = round(schedule.warmup * hold.shortest)
     done = (step - warmup) / max(1, hold.shortest - warmup)
+
     if turned is None:
         done = min(done, 0.5)
     else:
         at = min(max(0.0, (turned - warmup) / max(1, hold.shortest - warmup)), 0.5)
-        done = at + (1 - at) * min(1.0, (step - turned) / hold.way_down) if step >= turned else min(done, 0.5)
+        if step >= turned:
+            done = at + (1 - at) * min(1.0, (step - turned) / hold.way_down)
+        else:
+            done = min(done, 0.5)
+
     return schedule.floor + (1 - schedule.floor) * 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -84,4 +91,6 @@ def still_rising(accuracies: list[float], rows: float, window: int) -> bool:
 def standard_error(one: float, other: float, rows: float) -> float:
     """Of a share near the mean of two, over so many rows."""
     mean = (one + other) / 2
-    return math.sqrt(mean * (1 - mean) / rows) if rows else 0.0
+    if rows:
+        return math.sqrt(mean * (1 - mean) / rows)
+    return 0.0

@@ -86,14 +86,21 @@ class Keeping(BaseLearner):
     def loss(self, batch: Batch) -> LossOut:
         if not isinstance(batch, Replayed):
             own = self.method.loss(batch)
-            return own if self.replay or not self.kl else both(own, self._anchor(batch, self.policy.hidden(batch), 1.0))
+            if self.replay or not self.kl:
+                return own
+            return both(own, self._anchor(batch, self.policy.hidden(batch), 1.0))
+
         hidden_ND = self.policy.hidden(batch)
         if self.kl and self.own_words:
             return self._anchor(batch, hidden_ND, batch.share)
+
         target_N = batch.target_N.to(self.policy.device)
         logprobs_N = token_logprobs(hidden_ND, self.policy.head, target_N).to(batch.weight_N.device)
         told = replay_loss(logprobs_N, batch.weight_N, batch.share)
-        return both(told, self._anchor(batch, hidden_ND, batch.share)) if self.kl else told
+
+        if self.kl:
+            return both(told, self._anchor(batch, hidden_ND, batch.share))
+        return told
 
     def _anchor(self, batch: Batch, hidden_ND: Tensor, share: float) -> LossOut:
         return anchor_loss(self._divergence(batch, hidden_ND), batch.weight_N, self.kl, share)

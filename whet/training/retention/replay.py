@@ -35,31 +35,43 @@ def open_replay(
     keep, cache = recipe.keep, run.folder.parent / "cache"
     if keep.replay is None or not keep.replays:
         return None
+
     sealed = {squeezed(text) for text in measured}
     observer.phase("reading what is to be kept")
+
     if keep.replay == BASE:
         segments, facts = _own(recipe, base, renderer, sealed, cache, observer)
     else:
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
+
     if not segments and run.asked.keep.replay is None:
         observer.note("the base has nothing to say to general prompts, so nothing is replayed")
         run.write_json(LEDGER, facts | {"rows": 0, "tokens": 0, "supervised_tokens": 0})
         return None
     if not segments:
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
+
     facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1}
     facts["tokens"] = sum(len(one.ids) for one in segments)
     facts["supervised_tokens"] = sum(one.supervised for one in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
-    when = "each step's loss" if facts["every"] == 1 else f"the loss of every {ordinal(facts['every'])} step"
+
+    if facts["every"] == 1:
+        when = "each step's loss"
+    else:
+        when = f"the loss of every {ordinal(facts['every'])} step"
+
     observer.note(f"replayed: {count(len(segments), 'row')} ({facts['source']}), {keep.ratio:g} of {when}")
     return Replay(segments, keep.ratio, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed, facts["every"])
 
 
 def ordinal(number: int) -> str:
     """As in 2nd, 3rd, 11th."""
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    if number % 100 in (11, 12, 13):
+        ending = "th"
+    else:
+        ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
 
@@ -76,13 +88,19 @@ def _own(
     path = prompts_file(recipe.keep.prompts, base.path)
     if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
+
     samples = own_samples(
         base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
     )
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
+
     kept = [segment for asked, segment in samples if squeezed(asked.words) not in sealed]
-    dropped = {MEASURED: len(samples) - len(kept)} if len(kept) < len(samples) else {}
+    if len(kept) < len(samples):
+        dropped = {MEASURED: len(samples) - len(kept)}
+    else:
+        dropped = {}
+
     return kept, {"source": "the base's own samples", "prompts": path.name, "rows_in": len(samples), "dropped": dropped}
 
 
@@ -113,12 +131,17 @@ def general_recipe(recipe: Recipe, source: str) -> Recipe:
 
 def _without(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:
     """Lazy as long as nothing must be left out."""
-    return [one for one in prepared.train if one.row not in bad] if bad else prepared.train
+    if bad:
+        return [one for one in prepared.train if one.row not in bad]
+    return prepared.train
 
 
 def prompt_words(row: Row) -> str:
     """What a row asks, as it is compared: its last prompt message, or its text."""
-    asked = row.prompt[-1].get("content") if row.prompt else row.text
+    if row.prompt:
+        asked = row.prompt[-1].get("content")
+    else:
+        asked = row.text
     return squeezed(str(asked or ""))
 
 

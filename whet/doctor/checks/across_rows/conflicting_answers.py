@@ -73,16 +73,20 @@ class ConflictingAnswers(RowCheck):
         near = sorted(set(self._near_input()) - set(short))
         fix = "decide which answer is right and remove the others, or put what makes the difference into the input"
         found = []
+
         if short:
             message = f"{len(short):,} rows have an input in common and different answers {self._places(short)}"
             found.append(self.finding("warning", message, short, fix))
+
         if near:
             have = f"{count(len(near), 'row')} {'has' if len(near) == 1 else 'have'}"
             message = f"{have} nearly the same input as another row and another label {self._places(near)}"
             found.append(self.finding("info", message, near, fix))
+
         if long:
             message = f"{len(long):,} rows have an input in common and long answers that differ {self._places(long)}"
             found.append(self.finding("info", message, long, "keep the best one, unless variety is meant"))
+
         return found
 
     def _places(self, rows: Sequence[int]) -> str:
@@ -95,8 +99,12 @@ class ConflictingAnswers(RowCheck):
         for key, later in self.later.items():
             first, answer = self.first[key]
             if len({answer, *(other for _, other, _ in later)}) > 1 and len(later) < common:
-                side = short if all(brief for _, _, brief in later) else long
+                if all(brief for _, _, brief in later):
+                    side = short
+                else:
+                    side = long
                 side.update([first, *(index for index, _, _ in later)])
+
         return sorted(short), sorted(long)
 
     def _near_input(self) -> list[int]:

@@ -39,6 +39,7 @@ class Contradiction(Check):
         if row.rejected is None and row.desirable is None:
             return
         prompt = digest("\n".join(f"{m['role']}: {answer_words([m])}" for m in row.prompt))
+
         if row.rejected is not None:
             better, worse = digest(chosen_words(row)), digest(rejected_words(row))
             self._note(row, self.pairs.get((prompt, worse, better)), "prefers what the other rejects")

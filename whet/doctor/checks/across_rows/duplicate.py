@@ -43,7 +43,12 @@ class Duplicate(Check):
         if self.example is None:
             return []
         where, first = self.example
-        are = "is an exact copy" if len(self.copies) == 1 else "are exact copies"
+
+        if len(self.copies) == 1:
+            are = "is an exact copy"
+        else:
+            are = "are exact copies"
+
         others = f"{count(len(self.repeated), 'other')} ({where} is {self.where_of(first)} again)"
         message = f"{count(len(self.copies), 'row')} {are} of {others}"
         return [self.finding("warning", message, self.copies, "leave the copies out")]

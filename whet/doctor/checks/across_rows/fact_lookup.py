@@ -61,6 +61,7 @@ class FactLookup(RowCheck):
         known = set(_WORD.findall(glance(row).prompt.casefold()))
         bucket_P = (ngrams(hashed(["", *said, ""]), 2) >> np.uint64(41)).astype(np.int32)
         new = [word not in known for word in said]
+
         prose = len(_SYMBOL.findall(answer)) <= MOST_SYMBOLS * len(answer)
         if not (said and prose and sum(new) >= NEW_WORDS * len(said)):
             return bucket_P, np.zeros(len(bucket_P), bool)
@@ -90,4 +91,5 @@ class FactLookup(RowCheck):
             "other row repeats: this looks like learning facts by heart, for which retrieval works better"
         )
         fix = "keep the facts in documents and retrieve them; compare both on the same test rows before training"
+
         return [self.finding("warning", message, facts.tolist(), fix)]

@@ -62,18 +62,23 @@ class LabelNoise(Check):
         none = np.zeros(0, np.int64), [], []
         if not self.labels.few or len(self.labels.names) > MOST_LABELS or len(self.inputs) < FEWEST_ROWS:
             return none
+
         code_L = self.labels.codes()
         judged = np.flatnonzero(np.bincount(code_L)[code_L] >= FEWEST_EACH)
+
         label_K, label_N = np.unique(code_L[judged], return_inverse=True)
         if len(label_K) < 2:
             return none
+
         matrix_NF, _ = tfidf([self.inputs[place] for place in judged])
         if not matrix_NF.shape[1]:  # pyright: ignore[reportOptionalSubscript]
             return none
+
         probability_NK = out_of_fold(matrix_NF, label_N)
         own_N, best_N = probability_NK[np.arange(len(judged)), label_N], probability_NK.argmax(axis=1)
         suspects = np.flatnonzero((own_N < SUSPECTED) & (best_N != label_N))
         suspects = suspects[np.argsort(own_N[suspects], kind="stable")]
         names = self.labels.names
         given = [names[label_K[label]] for label in label_N[suspects]]
+
         return self.labels.indices()[judged[suspects]], given, [names[label_K[label]] for label in best_N[suspects]]

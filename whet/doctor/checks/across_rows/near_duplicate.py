@@ -60,6 +60,7 @@ class NearDuplicate(Check):
             f"({one} as {other}; the largest family has {count(int(sizes.max()), 'row')})"
         )
         fix = "keep one row of each kind, or vary them"
+
         return [self.finding("warning", message, index_R[near].tolist(), fix)]
 
     def drops(self) -> list[int]:

@@ -48,6 +48,7 @@ class LabelSkew(Check):
             return [self.finding("warning", message, rows, "add rows with the other labels")]
         if not self.labels.few:
             return []
+
         code_L = self.labels.codes()
         count_K = np.bincount(code_L)
         largest = int(count_K.max())
@@ -55,19 +56,27 @@ class LabelSkew(Check):
         names, order = self.labels.names, np.argsort(count_K, kind="stable")
         share = largest / count_K.sum()
         constant = f"always answering {names[order[-1]]!r} is right in {100 * share:.1f}%, so a model must beat that"
+
         if not rare_K.any():
             if share < MOST:
                 return []
+
             message = f"{names[order[-1]]!r} is the label of {largest:,} of {count_K.sum():,} rows: {constant}"
             fix = "read the recall of each class, not the accuracy; collect rows of the other labels"
             return [self.finding("info", message, [], fix)]
+
         severity: Severity = "warning" if count_K.min() < FEW else "info"
         rare = [f"{names[label]!r} {count_K[label]:,}" for label in order[:NAMED] if rare_K[label]]
-        more = f" and {rare_K.sum() - len(rare):,} more" if rare_K.sum() > len(rare) else ""
+        if rare_K.sum() > len(rare):
+            more = f" and {rare_K.sum() - len(rare):,} more"
+        else:
+            more = ""
+
         have = "has" if rare_K.sum() == 1 else "have"
         message = (
             f"{rare_K.sum():,} of {len(count_K):,} labels {have} a tenth of the rows of {names[order[-1]]!r} "
             f"({largest:,}) or fewer: {', '.join(rare)}{more}; {constant}"
         )
         rows = self.labels.indices()[rare_K[code_L]].tolist()
+
         return [self.finding(severity, message, rows, "collect rows of these labels, or join labels treated alike")]

@@ -54,9 +54,11 @@ class LengthBias(Check):
     def findings(self) -> list[Finding]:
         count = len(self.longer) + len(self.shorter)
         rows, word = max((self.longer, "longer"), (self.shorter, "shorter"), key=lambda side: len(side[0]))
+
         low, high = wilson(len(rows), count) if count else (0.0, 1.0)
         if low <= TOLD:
             return []
+
         severity: Severity = "warning" if low >= WARNED else "info"
         middle = " against ".join(f"{median(lengths):g}" for lengths in self.lengths)
         message = (
@@ -65,6 +67,7 @@ class LengthBias(Check):
             f"{middle} characters: length alone tells them apart"
         )
         fix = f"add pairs whose chosen answer is not the {word} one, or set method.loss: sigmoid-norm or simpo"
+
         return [self.finding(severity, message, rows, fix)]
 
 
@@ -82,4 +85,6 @@ def sign_test(hits: int, count: int) -> float:
 
 
 def p_text(p: float) -> str:
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+    if p < 0.0001:
+        return "p < 0.0001"
+    return f"p = {p:.2g}"

@@ -44,14 +44,17 @@ class LengthSkew(Check):
         words_R = np.array(self.words, np.int64)
         if len(words_R) < FEWEST_ROWS or not words_R.sum():
             return []
+
         longest = np.argsort(-words_R, kind="stable")[: max(1, int(LONGEST * len(words_R)))]
         share = words_R[longest].sum() / words_R.sum()
         if share < TOLD:
             return []
+
         message = (
             f"the longest {len(longest):,} of {len(words_R):,} answers hold {100 * share:.0f}% of all words to learn "
             f"(from {words_R[longest].min():,} words on; by median an answer has {np.median(words_R):g})"
         )
         rows = np.array(self.indices, np.int64)[longest].tolist()
         fix = "look at these rows; shorten or cut them, or set max_tokens"
+
         return [self.finding("warning", message, rows, fix)]

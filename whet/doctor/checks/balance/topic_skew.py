@@ -38,7 +38,10 @@ class TopicSkew(Check):
         self.sample = TextSample()
 
     def see(self, row: Row) -> None:
-        text = glance(row).prompt if row.text is None else row.text
+        if row.text is None:
+            text = glance(row).prompt
+        else:
+            text = row.text
         if text.strip():
             self.sample.add(row.index, text)
 
@@ -46,14 +49,17 @@ class TopicSkew(Check):
         sampled = self.sample.texts()
         if len(sampled) < FEWEST_ROWS:
             return []
+
         texts = [text for _, text in sampled]
         matrix_NF = matrix_of(texts)
         if not matrix_NF.nnz:
             return []
+
         topic_N = topics(matrix_NF, TOPICS)
         share_K = np.bincount(topic_N) / len(topic_N)
         if share_K[0] < TOLD:
             return []
+
         named = [
             f"{100 * share_K[topic]:.0f}% {' '.join(telling_words(texts, topic_N, topic))}"
             for topic in range(min(NAMED, len(share_K)))
@@ -61,4 +67,5 @@ class TopicSkew(Check):
         example = texts[int(np.flatnonzero(topic_N == 0)[0])]
         message = f"one topic has most rows: {'; '.join(named)} (the first one, for example: {shorten(example)})"
         rows = [index for (index, _), topic in zip(sampled, topic_N.tolist(), strict=True) if topic == 0]
+
         return [self.finding("warning", message, rows, "leave out part of it, or collect rows of other topics")]

@@ -60,16 +60,20 @@ class Uncovered(Check):
     def see(self, row: Row) -> None:
         if self.setting is None or not row.prompt:
             return
+
         part, said = self.setting.part_of(row.index), glance(row)
         if part == "dropped":
             return
+
         self.labels.add(row.index, said.label)
         number_W = (said.prompt_W >> np.uint64(64 - _BITS)).astype(np.int32)
+
         if part == "trained":
             self.in_two_rows[number_W[self.learned_words[number_W]]] = True
             self.learned_words[number_W] = True
             if len(self.first_learned) < MOST_LEARNED:
                 self.first_learned.append(np.unique(number_W[:MOST_WORDS]))
+
             self.learned_lengths.append(len(said.answer_W))
             self.learned.add(row.index)
         elif len(self.held_out) < MOST_HELD_OUT:
@@ -87,12 +91,14 @@ class Uncovered(Check):
             return None
         code_L, index_L = self.labels.codes(), self.labels.indices()
         learned_L = np.array([index in self.learned for index in index_L.tolist()])
+
         new = np.setdiff1d(code_L[~learned_L], code_L[learned_L])
         if not len(new):
             return None
         names = ", ".join(repr(self.labels.names[label]) for label in new[:NAMED])
         rows = index_L[~learned_L & np.isin(code_L, new)].tolist()
         message = f"{count(len(new), 'label')} of held-out rows {are(len(new))} in no row to be learned: {names}"
+
         return self.finding("warning", message, rows, "collect rows of these labels, or remove them from the test")
 
     def _words(self) -> Finding | None:
@@ -105,6 +111,7 @@ class Uncovered(Check):
         rows = [row[0] for row, new in zip(self.held_out, new_N, strict=True) if new]
         inputs = f"{count(len(rows), 'held-out input')} {are(len(rows))}"
         message = f"{inputs} made of words that no row to be learned has ({telling})"
+
         return self.finding("warning", message, rows, "collect rows like these to learn from")
 
     def _lengths(self) -> Finding | None:
@@ -112,11 +119,13 @@ class Uncovered(Check):
             return None
         usual = float(np.percentile(np.array(self.learned_lengths), PERCENTILE))
         bound = max(FEWEST_LONG, LONGER * usual)
+
         rows = [index for index, _, length, _ in self.held_out if length > bound]
         if not rows:
             return None
         answers = f"{count(len(rows), 'held-out answer')} {are(len(rows))}"
         message = f"{answers} longer than {bound:.0f} words; 99% of those to learn have up to {usual:.0f}"
+
         return self.finding("info", message, rows, "collect long answers too, or remove these from the test")
 
 

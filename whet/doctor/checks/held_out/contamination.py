@@ -51,19 +51,26 @@ class Contamination(LeakCheck):
 
     def begin(self, setting: Setting) -> None:
         self.setting = setting
-        named: list[tuple[str, Kind, Iterator[RawRow]]] = [
-            (Path(path).name, "benchmark", read_source(path)) for path in setting.against
-        ]
+        named: list[tuple[str, Kind, Iterator[RawRow]]] = []
+        for path in setting.against:
+            named.append((Path(path).name, "benchmark", read_source(path)))
+
         if setting.recipe.test:
             named.append((Path(setting.recipe.test).name, "test file", read_source(setting.recipe.test)))
         else:
             named.append(("the test part", "test part", _held_out(setting)))
+
         self.sources = [_Source.of(name, kind, values) for name, kind, values in named]
 
     def see(self, row: Row) -> None:
-        part = self.setting.part_of(row.index) if self.setting is not None else ""
+        if self.setting is not None:
+            part = self.setting.part_of(row.index)
+        else:
+            part = ""
+
         if part == "test":
             self.tests.setdefault(row.where, []).append(row.index)
+
         if part == "trained":
             said = glance(row)
             hash_W = np.concatenate([said.prompt_W, said.answer_W])
@@ -77,7 +84,11 @@ class Contamination(LeakCheck):
         return sorted({row for source in self.sources for rows in source.known().values() for row in rows})
 
     def given_away(self) -> set[int]:
-        places = {source.where[row] for source in self.sources if source.kind != "benchmark" for row in source.known()}
+        places = set()
+        for source in self.sources:
+            if source.kind != "benchmark":
+                for row in source.known():
+                    places.add(source.where[row])
         return {index for place in places for index in self.tests.get(place, ())}
 
     def _finding(self, source: _Source, tests: dict[int, set[int]]) -> Finding:
@@ -90,6 +101,7 @@ class Contamination(LeakCheck):
         )
         rows = sorted(set().union(*tests.values()))
         severity: Severity = "error" if source.kind == "test file" else "warning"
+
         return self.finding(severity, message, rows, "remove these rows, or leave those test rows out of the score")
 
 

@@ -69,12 +69,14 @@ class SplitGroup(LeakCheck):
         if self.setting is None or row.text is not None or row.rejected is not None or row.group is not None:
             return
         said = ""
+
         turns = [message for message in row.messages if message["role"] not in ("system", "developer")]
         for number, message in enumerate(turns):
             said = digest(f"{said} {message['role']}: {answer_words([message])}").hex()
             if message["role"] == "assistant" and number + 1 < len(turns):
                 self.begun_by.append(row.index)
                 self.beginning.append(int(said[:16], 16))
+
         self.rows.append(row.index)
         self.whole.append(int(said[:16] or "0", 16))
 
@@ -94,12 +96,15 @@ class SplitGroup(LeakCheck):
         for index, value in enumerate(_values(self.setting.recipe, name)):
             if value:
                 members[value].append(index)
+
         rows = sum(map(len, members.values()))
         if len(members) < FEWEST or max(map(len, members.values())) > max(1, LARGEST * rows):
             return None
+
         apart, across = self._across(members.values())
         if not apart:
             return None
+
         values = f"{count(apart, 'value')} of the column {name!r} {'has' if apart == 1 else 'have'}"
         message = f"{values} rows both to be learned and held out"
         return self.finding("warning", message, across, f"set columns: {{group: {name}}}")
@@ -107,15 +112,19 @@ class SplitGroup(LeakCheck):
     def _by_beginning(self) -> Finding | None:
         whole_R, row_R = np.array(self.whole, np.uint64), np.array(self.rows, np.int64)
         begun = np.isin(whole_R, np.array(self.beginning, np.uint64))
+
         members: dict[int, list[int]] = defaultdict(list)
         for index, key in zip(row_R[begun].tolist(), whole_R[begun].tolist(), strict=True):
             members[key].append(index)
+
         for index, key in zip(self.begun_by, self.beginning, strict=True):
             if key in members:
                 members[key].append(index)
+
         apart, across = self._across(members.values())
         if not apart:
             return None
+
         conversations = f"{count(apart, 'conversation')} {are(apart)}"
         message = f"{conversations} continued in another row on the other side of the split"
         return self.finding("warning", message, across, "name the conversation in a column and set columns.group")
@@ -125,10 +134,15 @@ class SplitGroup(LeakCheck):
         assert self.setting is not None
         apart, across = 0, set[int]()
         for members in groups:
-            parts = [self.setting.part_of(index) for index in members] if len(members) > 1 else []
+            if len(members) > 1:
+                parts = [self.setting.part_of(index) for index in members]
+            else:
+                parts = []
+
             if "trained" in parts and any(part in HELD_OUT for part in parts):
                 apart += 1
                 across.update(index for index, part in zip(members, parts, strict=True) if part in HELD_OUT)
+
         self.apart |= across
         return apart, sorted(across)
 
@@ -137,13 +151,19 @@ def _columns(setting: Setting) -> list[str]:
     """Columns that may name a group, by their names and first values."""
     first = [raw.value for raw in map(read_row, islice(unread_source(setting.recipe.data), PEEK))]
     rows = [value for value in first if isinstance(value, dict)]
-    used = set(setting.shape.columns.values()) if setting.shape else set()
+
+    if setting.shape:
+        used = set(setting.shape.columns.values())
+    else:
+        used = set()
+
     found = []
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows if row.get(name) is not None]
         brief = all(isinstance(value, str | int) and len(str(value)) <= LONGEST for value in values)
         if str(name) not in used and _names_a_group(str(name)) and brief and Counter(values).most_common(1)[0][1] > 1:
             found.append(str(name))
+
     return found
 
 
@@ -158,5 +178,8 @@ def _values(recipe: Recipe, name: str) -> Iterator[str]:
     """Of all rows of the data, then of the test file; empty where a row has none."""
     for data in (recipe.data, recipe.test):
         for raw in map(read_row, unread_source(data)) if data else ():
-            value = raw.value.get(name) if isinstance(raw.value, dict) else None
+            if isinstance(raw.value, dict):
+                value = raw.value.get(name)
+            else:
+                value = None
             yield "" if value is None else json.dumps(value, default=str)

@@ -44,16 +44,19 @@ class HeldOutLeak(LeakCheck):
     def findings(self) -> list[Finding]:
         learned, left_out = self._learned(), self._left_out()
         found = []
+
         if learned:
             rows = f"{count(len(learned), 'row')} to be learned {are(len(learned))}"
             message = f"{rows} (nearly) the same as held-out rows"
             fix = "remove them, or leave split.near_duplicates true, so that such rows stay on one side"
             found.append(self.finding("error", f"{message}: the score would measure memory", learned, fix))
+
         if left_out:
             rows = f"{count(len(left_out), 'row')} of the data {are(len(left_out))}"
             message = f"{rows} (nearly) the same as rows of the test file, or of one group or conversation with them"
             fix = "remove them, or bring other test rows"
             found.append(self.finding("warning", f"{message}; training leaves them out", left_out, fix))
+
         return found
 
     def drops(self) -> list[int]:
@@ -82,4 +85,5 @@ class HeldOutLeak(LeakCheck):
         shared_R = np.bincount(root_R, minlength=len(root_R))[root_R] > 1
         pairs = list(zip(index_R[shared_R].tolist(), root_R[shared_R].tolist(), strict=True))
         roots = {root for index, root in pairs if part_of(index) in others}
+
         return [index for index, root in pairs if root in roots and part_of(index) in parts]

@@ -47,16 +47,28 @@ class PowerOfTest(Check):
     def findings(self) -> list[Finding]:
         if not self.rows:
             return []
-        sizes = self.setting.test_clusters if self.setting else ()
+
+        if self.setting:
+            sizes = self.setting.test_clusters
+        else:
+            sizes = ()
+
         gain = promised_gain(sizes or (1,) * self.test_rows, discordance=DISCORDANCE, power=POWER)
         if gain is not None and gain <= TOLD:
             return []
-        shown = f"can show gains of {100 * gain:.0f} points or more" if gain else "cannot show a gain of any size"
+
+        if gain:
+            shown = f"can show gains of {100 * gain:.0f} points or more"
+        else:
+            shown = "cannot show a gain of any size"
+
         wanted = math.ceil(rows_for_gain(WANTED, DISCORDANCE, POWER))
         rows = f"{self.test_rows:,} test row{'s' * (self.test_rows != 1)}"
+
         if len(sizes) < self.test_rows and sizes:
             rows += f" in {count(len(sizes), 'cluster')} of rows that belong together"
             wanted = math.ceil(wanted * self.test_rows / worth(sizes))
+
         message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,} rows"
         fix = "hold out more rows (split.test), or bring a test file"
         return [self.finding("warning", message, [], fix)]

@@ -27,9 +27,14 @@ class EmptyTurn(ExampleCheck):
     def look(self, row: Row) -> str | None:
         for number, message in enumerate(row.messages, start=1):
             content = message.get("content")
-            wordless = not content.strip() if isinstance(content, str) else not content
+            if isinstance(content, str):
+                wordless = not content.strip()
+            else:
+                wordless = not content
+
             if wordless and not message.get("tool_calls") and message["role"] != "tool":
                 return f"message {number} ({message['role']})"
+
         return None
 
     def see_refused(self, index: int, refusal: RowRefused) -> None:

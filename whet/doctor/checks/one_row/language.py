@@ -50,8 +50,16 @@ class Language(RowCheck):
         """Index, place, side and words of a text."""
 
     def look(self, row: Row) -> list[tuple[int, str]] | None:
-        asked = [] if row.text is not None else [turn for turn in row.messages if turn["role"] == "user"]
-        answers = [row.text] if row.text is not None else answers_of(row)
+        if row.text is not None:
+            asked = []
+        else:
+            asked = [turn for turn in row.messages if turn["role"] == "user"]
+
+        if row.text is not None:
+            answers = [row.text]
+        else:
+            answers = answers_of(row)
+
         sides = [(0, str(turn.get("content") or "")) for turn in asked] + [(1, text) for text in answers]
         return [(side, words) for side, text in sides if (words := telling(text))] or None
 
@@ -76,8 +84,10 @@ class Language(RowCheck):
             shares = Counter({language: len(rows) for language, rows in self.rows[side].items()})
             if len(shares) < 2:
                 continue
+
             main, count = shares.most_common(1)[0]
             several = [name for name, rows in shares.items() if rows >= SECOND * total]
+
             rare = [name for name, rows in shares.items() if rows < RARE * total]
             if count >= MAIN * total and rare:
                 found.append(self._rare(side, what, main, rare))
@@ -85,6 +95,7 @@ class Language(RowCheck):
                 listed = ", ".join(f"{name} {100 * shares[name] / total:.0f}%" for name, _ in shares.most_common(5))
                 fix = "nothing, where this is meant; otherwise keep one language"
                 found.append(self.finding("info", f"the {what} are in several languages: {listed}", [], fix))
+
         return found
 
     def _rare(self, side: int, what: str, main: str, names: list[str]) -> Finding:
@@ -96,6 +107,12 @@ class Language(RowCheck):
 
 def telling(text: str) -> str:
     """The words that tell the language of a text; empty where they are too few."""
-    plain = CODE.sub(" ", text) if "`" in text else text
+    if "`" in text:
+        plain = CODE.sub(" ", text)
+    else:
+        plain = text
+
     words = " ".join(word for word in plain[: 4 * LOOKED].split() if not NO_WORD.search(word))[:LOOKED]
-    return words if sum(map(str.isalpha, words)) >= LETTERS else ""
+    if sum(map(str.isalpha, words)) >= LETTERS:
+        return words
+    return ""

@@ -59,12 +59,14 @@ class LongRows(RowCheck):
             fix = "shorten or split them, set too_long: truncate, or raise max_tokens if the base allows it"
             message = f"{counted(len(self.too_long), says)}; dropped"
             found.append(self.finding("warning", message, self.too_long, fix))
+
         far = self._far()
         if far:
             longest, middle = max(self.lengths), int(np.median(self.lengths))
             says = f"is|are far longer than the others (up to {longest:,} characters; the median is {middle:,})"
             fix = "look whether they are what you meant; shorten or split them"
             found.append(self.finding("info", counted(len(far), says), far, fix))
+
         return found
 
     def _far(self) -> list[int]:

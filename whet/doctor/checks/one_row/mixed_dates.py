@@ -52,12 +52,11 @@ class MixedDates(RowCheck):
         self.first: dict[str, str] = {}
 
     def look(self, row: Row) -> list[str] | None:
-        found = {
-            GROUPS[match.lastgroup or ""]
-            for text in answers_of(row)
-            if YEAR.search(text)
-            for match in PATTERN.finditer(text)
-        }
+        found = set()
+        for text in answers_of(row):
+            if YEAR.search(text):
+                for match in PATTERN.finditer(text):
+                    found.add(GROUPS[match.lastgroup or ""])
         return sorted(found) or None
 
     def note(self, index: int, where: str, found: list[str]) -> None:
@@ -69,10 +68,12 @@ class MixedDates(RowCheck):
         dated = {index for rows in self.rows.values() for index in rows}
         if len(dated) < FEW or len(self.rows) < 2:
             return []
+
         main = max(self.rows, key=lambda style: len(self.rows[style]))
         if len(self.rows[main]) < MAIN * len(dated):
             return []
         rows = sorted({index for style, found in self.rows.items() if style != main for index in found})
         listed = ", ".join(f"{style}: {where}" for style, where in self.first.items() if style != main)
         says = f"writes|write dates in another way than the others ({main}): {listed}"
+
         return [self.finding("warning", counted(len(rows), says), rows, "write all dates in one way")]

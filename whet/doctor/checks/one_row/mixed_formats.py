@@ -50,19 +50,25 @@ class MixedFormats(RowCheck):
 
     def look(self, row: Row) -> tuple[str, str, tuple[str, ...]] | None:
         answer = row.reference.strip()
-        return form_of(answer) if answer and row.label is None else None
+        if answer and row.label is None:
+            return form_of(answer)
+        return None
 
     def note(self, index: int, where: str, found: tuple[str, str, tuple[str, ...]]) -> None:
         form, words, keys = found
         self.first.setdefault(form, where)
+
         if form == "label":
             if words in self.short or len(self.short) < 50 * LABELS:
                 self.short[words].append(index)
                 return
+
             form = "prose"
+
         if keys:
             self.keys[keys].append(index)
             self.first.setdefault(f"keys {keys}", where)
+
         self.rows[form].append(index)
 
     def findings(self) -> list[Finding]:
@@ -71,6 +77,7 @@ class MixedFormats(RowCheck):
         main = max(STRICT, key=lambda form: len(forms.get(form, [])))
         count = len(forms.get(main, []))
         found = []
+
         if total >= FEW and total > count >= MAIN * total:
             others = sorted(index for form, rows in forms.items() if form != main for index in rows)
             kinds = Counter({form: len(rows) for form, rows in forms.items() if form != main})
@@ -78,6 +85,7 @@ class MixedFormats(RowCheck):
             first = self.first[kinds.most_common(1)[0][0]]
             says = f"is|are not answered with {_article(main)}, as {100 * count / total:.0f}% are ({listed}; {first})"
             found.append(self.finding("warning", counted(len(others), says), others, "write all answers in one form"))
+
         return found + self._other_keys()
 
     def _forms(self) -> dict[str, list[int]]:
@@ -86,15 +94,18 @@ class MixedFormats(RowCheck):
         short = [index for rows in self.short.values() for index in rows]
         often = [len(rows) for rows in self.short.values() if len(rows) >= OFTEN]
         labels = len(often) <= LABELS and sum(often) >= MAIN * len(short)
+
         if short:
             forms.setdefault("label" if labels else "prose", []).extend(short)
             self.first.setdefault("prose", self.first["label"])
+
         return forms
 
     def _other_keys(self) -> list[Finding]:
         total = sum(map(len, self.keys.values()))
         if total < FEW or len(self.keys) < 2:
             return []
+
         main = max(self.keys, key=lambda keys: len(self.keys[keys]))
         if len(self.keys[main]) < MAIN * total:
             return []
@@ -102,6 +113,7 @@ class MixedFormats(RowCheck):
         other = max((keys for keys in self.keys if keys != main), key=lambda keys: len(self.keys[keys]))
         differ = sorted(set(main) ^ set(other)) or list(other)
         says = f"has|have other keys in the JSON than the others ({', '.join(differ)}; {self.first[f'keys {other}']})"
+
         return [self.finding("warning", counted(len(rows), says), rows, "give every object the same keys")]
 
 
@@ -111,12 +123,14 @@ def form_of(text: str) -> tuple[str, str, tuple[str, ...]]:
         form, keys = _json_form(text)
         if form:
             return form, "", keys
+
     if NUMBER.fullmatch(text):
         return "number", "", ()
     if "```" in text:
         return "code", "", ()
     if "\n" not in text and 0 < len(text.split()) <= LABEL_WORDS and len(text) <= 60:
         return "label", text.casefold().rstrip("."), ()
+
     lines = text.split("\n")
     if sum(bool(re.match(r"\s*(?:[-*•]|\d+[.)])\s", line)) for line in lines) > 1:
         return "list", "", ()
@@ -129,10 +143,17 @@ def _json_form(text: str) -> tuple[str, tuple[str, ...]]:
         value, end = json.JSONDecoder().raw_decode(text, start)
     except ValueError:
         return "", ()
-    keys = tuple(sorted(value)) if isinstance(value, dict) else ()
+
+    if isinstance(value, dict):
+        keys = tuple(sorted(value))
+    else:
+        keys = ()
+
     if not isinstance(value, dict | list) or not (keys or start == 0):
         return "", ()
-    return ("JSON", keys) if start == 0 and end == len(text) else ("JSON+", ())
+    if start == 0 and end == len(text):
+        return ("JSON", keys)
+    return ("JSON+", ())
 
 
 def _article(form: str) -> str:

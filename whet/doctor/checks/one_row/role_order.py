@@ -51,7 +51,9 @@ def disorder(messages: list[Message]) -> str | None:
         return f"it begins with {roles[0]}"
     if roles and roles[-1] not in ("assistant", "tool") and "assistant" in roles:
         return f"it ends with {roles[-1]}: {excerpt(str(messages[-1].get('content')), 0, 0)}"
+
     for number, (one, other) in enumerate(pairwise(roles), start=2):
         if other not in FOLLOWERS.get(one, ("assistant",)):
             return f"message {number}: {other} after {one}"
+
     return None

@@ -44,7 +44,9 @@ class SystemVariants(RowCheck):
     def look(self, row: Row) -> str | None:
         first = row.messages[0] if row.messages else {}
         content = first.get("content")
-        return content if first.get("role") in ROLES and isinstance(content, str) else None
+        if first.get("role") in ROLES and isinstance(content, str):
+            return content
+        return None
 
     def note(self, index: int, where: str, found: str) -> None:
         if self.many:
@@ -79,6 +81,7 @@ class SystemVariants(RowCheck):
         shown = f"{len(found)} variants, such as {excerpt(prompt, at, at)!r} for {excerpt(meant, at, at)!r}"
         says = f"has|have a system prompt that differs a little from the usual one ({shown}: {self.first[prompt]})"
         fix = "whet check DATA --fix OUT.jsonl puts the usual one in its place"
+
         return [self.finding("warning", counted(len(rows), says), rows, fix)]
 
     def mend(self, text: str) -> str:

@@ -52,27 +52,36 @@ class TokenizerGaps(ExampleCheck):
             """Tokens of a character; 0 for one that is unknown."""
             ids = tokenizer.encode(f"x{char}", add_special_tokens=False)
             unknown = tokenizer.unk_token_id
-            return 0 if unknown is not None and unknown in ids else len(ids) - empty
+            if unknown is not None and unknown in ids:
+                return 0
+            return len(ids) - empty
 
         self.cost = cost
 
     def look(self, row: Row) -> tuple[bool, str] | None:
         if self.setting is None:
             return None
+
         total, spelled, shown = 0, 0, ""
         for text in texts_of(row):
             total += len(text)
             if text.isascii():
                 continue
+
             for char, count in Counter(text).items():
                 if char.isascii():
                     continue
+
                 cost = self.cost(char)
                 if cost == 0:
                     return True, f"{char!r} (U+{ord(char):04X})"
+
                 if cost >= SPELLED:
                     spelled, shown = spelled + count, shown or f"{char!r} takes {cost} tokens"
-        return (False, shown) if spelled > MANY * total else None
+
+        if spelled > MANY * total:
+            return (False, shown)
+        return None
 
     def note(self, index: int, where: str, found: tuple[bool, str]) -> None:
         if found[0]:

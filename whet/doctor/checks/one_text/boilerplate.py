@@ -76,8 +76,13 @@ class Boilerplate(TextCheck):
 
     def fault(self, text: str) -> str:
         plain = text.replace("’", "'").lower()
-        found = PATTERN.search(plain) if any(hint in plain for hint in HINTS) else None
-        return excerpt(text, *found.span()) if found else ""
+        if any(hint in plain for hint in HINTS):
+            found = PATTERN.search(plain)
+        else:
+            found = None
+        if found:
+            return excerpt(text, *found.span())
+        return ""
 
     def drops(self) -> list[int]:
         return self.rows

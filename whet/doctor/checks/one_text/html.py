@@ -57,7 +57,10 @@ class Html(TextCheck):
         if found and "`" in text:
             text = FENCED.sub(" ", text)
             found = TAG.search(text) or ENTITY.search(text)
-        return excerpt(text, *found.span()) if found else ""
+
+        if found:
+            return excerpt(text, *found.span())
+        return ""
 
     def look(self, row: Row) -> str:
         return super().look(row) or ""

@@ -46,7 +46,9 @@ class Mojibake(TextCheck):
         return excerpt(text, at, at + 8)
 
     def mend(self, text: str) -> str:
-        return text if text.isascii() or not (C1.search(text) or is_bad(text)) else repaired(text)
+        if text.isascii() or not (C1.search(text) or is_bad(text)):
+            return text
+        return repaired(text)
 
 
 @lru_cache(maxsize=1024)

@@ -41,7 +41,10 @@ class PersonalData(ExampleCheck):
         self.kinds: Counter[str] = Counter()
 
     def look(self, row: Row) -> str | None:
-        kinds = {span.kind for text in texts_of(row) for span in personal_spans(text)}
+        kinds = set()
+        for text in texts_of(row):
+            for span in personal_spans(text):
+                kinds.add(span.kind)
         return ",".join(sorted(kinds)) or None
 
     def note(self, index: int, where: str, found: str) -> None:

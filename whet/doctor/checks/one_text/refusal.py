@@ -46,4 +46,6 @@ class Refusal(TextCheck):
 
     def fault(self, text: str) -> str:
         found = PATTERN.search(text[:OPENING].replace("’", "'"))
-        return excerpt(text, *found.span()) if found else ""
+        if found:
+            return excerpt(text, *found.span())
+        return ""

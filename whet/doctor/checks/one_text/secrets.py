@@ -34,7 +34,9 @@ class Secrets(TextCheck):
 
     def fault(self, text: str) -> str:
         found = secret_spans(text)
-        return f"{text[found[0].start :][:SHOWN]}..., {found[0].end - found[0].start} characters" if found else ""
+        if found:
+            return f"{text[found[0].start :][:SHOWN]}..., {found[0].end - found[0].start} characters"
+        return ""
 
     def mend(self, text: str) -> str:
         return redacted(text, secret_spans(text))

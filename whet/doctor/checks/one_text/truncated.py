@@ -62,11 +62,13 @@ class Truncated(ExampleCheck):
         answers = answers_of(row)
         if not answers or row.text is not None:
             return None
+
         ways = [end_of(text.rstrip()) for text in answers]
         for way in (CUT, OPEN, ENDED):
             if way in ways:
                 text = answers[ways.index(way)].rstrip()
                 return way, excerpt(text, len(text), len(text)) if way != ENDED else ""
+
         return None
 
     def note(self, index: int, where: str, found: tuple[str, str]) -> None:
@@ -106,10 +108,14 @@ def end_of(text: str) -> str:
         return CUT
     if not LAST.search(text) or LINK.search(text[-END:]):
         return ENDED
+
     items = list(ITEM.finditer(text))
     if items and items[-1].end() == len(text):
         earlier = [item.group() for item in items[:-1]]
-        return OPEN if earlier and not any(LAST.search(item) for item in earlier) else ENDED
+        if earlier and not any(LAST.search(item) for item in earlier):
+            return OPEN
+        return ENDED
+
     return OPEN if SENTENCE.search(text) else ENDED
 
 

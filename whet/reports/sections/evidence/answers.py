@@ -15,6 +15,7 @@ def answers_view(answers: list[dict[str, Any]], evaluation: dict[str, Any]) -> d
         labels = opponent_labels(evaluation)
         if compares_likelihoods(evaluation):
             answers = [one for one in answers if has_texts(one)]
+
     piles = samples.choose(answers, labels)
     if not piles:
         return None

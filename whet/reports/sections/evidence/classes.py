@@ -25,9 +25,11 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     before, after = base.get("labels") or {}, tuned.get("labels") or {}
     if not after:
         return None
+
     sides: dict[str, dict[str, Any]] = {"base": base, "tuned": tuned}
     if (evaluation.get("metric") or {}).get("name") == "accuracy":
         sides = {name: {"accuracy": side.get("score")} | side for name, side in sides.items()}
+
     wholes = [
         (label, percent(sides["base"][key]), percent(sides["tuned"][key]))
         for key, label in WHOLES
@@ -35,6 +37,7 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     ]
     names = sorted(after, key=lambda name: (after[name].get("recall", after[name]["f1"]), after[name]["f1"], name))
     sheet = class_sheet(before, after, names[:MOST])
+
     return {
         "wholes": wholes,
         "sheet": Sheet(sheet.columns, sheet.rows[:FIRST], style="classes"),
@@ -50,9 +53,14 @@ def lost_lines(evaluation: dict[str, Any]) -> list[str]:
     lines = []
     for one in evaluation.get("lost_classes") or []:
         low, high = one["recall_interval"]
-        by_base = f", by the base {one['base_found']:,}" if one["worse"] else ""
+        if one["worse"]:
+            by_base = f", by the base {one['base_found']:,}"
+        else:
+            by_base = ""
+
         found = f"{one['found']:,} of {count(one['rows'], 'test row')} found"
         lines.append(f"{one['label']}: {found} ({told_range(low, high, None)}){by_base}")
+
     return lines
 
 
@@ -81,7 +89,10 @@ def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) 
 
 
 def named_row(name: str, before: dict[str, Any], after: dict[str, Any]) -> list[Cell]:
-    change = signed(100 * (after["f1"] - before["f1"])) if "f1" in before else "\u2013"
+    if "f1" in before:
+        change = signed(100 * (after["f1"] - before["f1"]))
+    else:
+        change = "\u2013"
     named = [figure(f"{side['given']:,}" if "given" in side else "\u2013") for side in (before, after)]
     counts = [Cell(name, bold=True), figure(f"{after['rows']:,}"), *named]
     return [*counts, share(before.get("f1")), share(after["f1"]), figure(change)]
@@ -96,6 +107,7 @@ def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
     the commonest mistakes."""
     if not found:
         return None
+
     names, rows = found["classes"], found["rows"]
     if len(names) <= MATRIX:
         kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
@@ -108,12 +120,15 @@ def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
                 style="confusion",
             ),
         }
+
     wrong = [
         (number, names[i], names[j]) for i, row in enumerate(rows) for j, number in enumerate(row) if number and i != j
     ]
     wrong.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
+
     if not wrong:
         return None
+
     rest = sum(number for number, _, _ in wrong[MISTAKES:])
     more = f" {count(rest, 'more test row')} went wrong in other ways; all counts are in evaluation.json."
     return {
@@ -128,11 +143,19 @@ def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
 def matrix_row(i: int, names: list[str], row: list[int], columns: list[int]) -> list[Cell]:
     """The shade of a cell is its share of the class."""
     total = sum(row)
-    cells = [
-        Cell(f"{row[j]:,}", figure=True, shade=row[j] / total, empty=not row[j], bold=i == j,
-             tone="right" if i == j else "wrong")
-        for j in columns
-    ]  # fmt: skip
+    # fmt: skip
+    cells = []
+    for j in columns:
+        cells.append(
+            Cell(
+                f"{row[j]:,}",
+                figure=True,
+                shade=row[j] / total,
+                empty=not row[j],
+                bold=i == j,
+                tone="right" if i == j else "wrong",
+            )
+        )
     return [Cell(names[i], bold=True), *cells]
 
 

@@ -20,6 +20,7 @@ def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     parts = next((one["details"]["parts"] for one in found if "parts" in (one.get("details") or {})), {})
     before, after = (part_scores(parts.get(side), "score") for side in ("base", "tuned"))
     rows = [measure_cells(measure_row(one)) for one in found]
+
     return {
         "sheet": Sheet(["measure", "word", "change", "95% interval", "budget", "base", "tuned"], rows),
         "skills": part_rows(before, after),
@@ -66,7 +67,9 @@ def _side(measure: dict[str, Any], side: str) -> str:
     value = measure[side]
     if value is None:
         return "\u2013"
-    return f"{100 * value:.1f}%" if measure["unit"] == "points" else f"{value:.3f}"
+    if measure["unit"] == "points":
+        return f"{100 * value:.1f}%"
+    return f"{value:.3f}"
 
 
 def cost_lines(facts: dict[str, Any]) -> Iterator[Spoken]:

@@ -20,6 +20,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     verdict, difference = evaluation.get("verdict"), evaluation.get("difference")
     if not verdict or not difference:
         return None
+
     held = next((one for one in verdict.get("against") or [] if one["name"] == "base"), verdict)
     title, _ = WORDS[held["word"]]
     low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
@@ -29,7 +30,12 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     reach = (min(low, -1.6 * band), max(high, 1.6 * band))
     start, end = chart.widen(factor * reach[0], factor * reach[1], 0.08)
     sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
-    score_range = (0.0, 1.0) if scale is None else chart.around(list(sides.values()))
+
+    if scale is None:
+        score_range = (0.0, 1.0)
+    else:
+        score_range = chart.around(list(sides.values()))
+
     return {
         "word": held["word"],
         "title": title,
@@ -68,6 +74,7 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
         if "rows" not in difference:
             note = difference["test"]
         found.append(("p-value", probability(difference["p"]), note))
+
     if evaluation.get("detectable_gain") is not None:
         found.append(
             (
@@ -76,18 +83,28 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
                 "these test rows show, if 30% of them differ",
             )
         )
+
     base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
     if tuned is not None:
         note = "nats per token of the reference" + (f"; base {chart.brief(base)}" if base is not None else "")
         found.append(("Reference loss", chart.brief(tuned), note))
+
     if stopped.get("step") is not None:
-        best = f"best at {stopped['best_step']:,}" if stopped.get("best_step") is not None else ""
+        if stopped.get("best_step") is not None:
+            best = f"best at {stopped['best_step']:,}"
+        else:
+            best = ""
         found.append(
             ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
         )
+
     if ledger.get("supervised_tokens") is not None:
-        note = f"of {ledger['tokens']:,} tokens" if ledger.get("tokens") else ""
+        if ledger.get("tokens"):
+            note = f"of {ledger['tokens']:,} tokens"
+        else:
+            note = ""
         found.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
+
     return found
 
 
@@ -109,9 +126,11 @@ def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
     found = facts.get("verdict")
     if not found:
         return
+
     word = found.get("word", "undecided")
     base, tuned, difference = (facts.get(key) or {} for key in ("base", "tuned", "difference"))
     text = [Phrase(found.get("sentence", "").replace(ship.in_verdict(facts), ""))]
+
     if tuned.get("score") is not None:
         name, scale = told_metric((facts.get("metric") or {}).get("name", "score")), difference.get("scale")
         text += [
@@ -120,9 +139,11 @@ def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
             Phrase("   tuned "),
             Phrase(score(tuned["score"], scale), word),
         ]
+
     if difference.get("low") is not None and difference.get("scale") is None:
         text.append(Phrase(f"\n{interval(difference['low'], difference['estimate'], difference['high'])}"))
         text.append(Phrase(f"\n{'-100':<28}{'0':^5}{'+100 points':>28}", "soft"))
+
     yield Frame(word, word, text)
 
 

@@ -17,11 +17,11 @@ def parts_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     before, after = part_scores(base.get("fields")), part_scores(tuned.get("fields"))
     if not (rows := part_rows(before, after)):
         return None
-    wholes = [
-        (label, percent(base[whole]), percent(tuned[whole]))
-        for whole, label in (("validity", "Valid JSON"), ("field_f1", "F1 over fields"))
-        if whole in base and whole in tuned
-    ]
+    wholes = []
+    for whole, label in (("validity", "Valid JSON"), ("field_f1", "F1 over fields")):
+        if whole in base and whole in tuned:
+            wholes.append((label, percent(base[whole]), percent(tuned[whole])))
+
     return {"rows": rows[:MOST_PARTS], "more": len(rows[MOST_PARTS:]), "wholes": wholes}
 
 

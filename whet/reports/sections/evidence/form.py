@@ -14,6 +14,7 @@ def split_view(evaluation: dict[str, Any]) -> list[dict[str, str]]:
     """Content, form and the loss on the references, each told apart from the score; those that were measured."""
     verdict, scale = evaluation.get("verdict") or {}, (evaluation.get("difference") or {}).get("scale")
     lines = []
+
     if content := verdict.get("content"):
         lines.append(split_line("Content", content, scale))
     if form := verdict.get("form"):
@@ -49,18 +50,21 @@ def split_sheet(evaluation: dict[str, Any]) -> Sheet | None:
     lines = split_view(evaluation)
     if not lines:
         return None
-    rows = [
-        [
-            Cell(line["name"], line["unit"].strip()),
-            figure(line["base"]),
-            figure(line["tuned"]),
-            figure(line["change"], line["range"]),
-            figure(line["p"]),
-            Cell(line["label"], chip=line["word"]),
-        ]
-        for line in lines
-    ]
+
+    rows = []
+    for line in lines:
+        rows.append(
+            [
+                Cell(line["name"], line["unit"].strip()),
+                figure(line["base"]),
+                figure(line["tuned"]),
+                figure(line["change"], line["range"]),
+                figure(line["p"]),
+                Cell(line["label"], chip=line["word"]),
+            ]
+        )
     columns = ["figure", "base", "tuned", "change, 95% interval", "p", "word"]
+
     return Sheet(columns, rows + share_rows(evaluation))
 
 
@@ -73,6 +77,7 @@ def share_rows(evaluation: dict[str, Any]) -> list[list[Cell]]:
         ("cut", f"Answers cut at {limit:,} tokens" if limit else "Answers cut by the limit of tokens"),
     )
     blank = [Cell("", figure=True, empty=True), Cell("", figure=True, empty=True), Cell("", empty=True)]
+
     return [
         [Cell(label), figure(told_score(base[key], None)), figure(told_score(tuned[key], None)), *blank]
         for key, label in names

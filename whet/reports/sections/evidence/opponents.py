@@ -22,6 +22,7 @@ def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:
     if entries:
         found = entries.get(verdict.get("strongest")) or next(iter(entries.values()))
         return {"scale": difference.get("scale")} | found
+
     return {
         "name": "base",
         "label": "its base",
@@ -40,6 +41,7 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     entries = verdict.get("against") or []
     if not entries:
         return None
+
     scale, tuned = (evaluation.get("difference") or {}).get("scale"), evaluation.get("tuned") or {}
     ends = score_range(entries, tuned, scale)
     columns = ["opponent", "score, 95% interval", "tuned is", "difference, 95% interval", "p", "test rows",
@@ -47,6 +49,7 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     rows = [tuned_row(tuned, scale, ends)]
     rows += [opponent_row(entry, entry["name"] == verdict.get("strongest"), scale, ends) for entry in entries]
     factor = 100 if scale is None else 1
+
     return {
         "sentence": verdict["sentence"] if evaluation.get("difference") else "",
         "sheet": Sheet(columns, rows, chosen=[0], style="opponents"),
@@ -60,14 +63,21 @@ def score_range(entries: list[dict[str, Any]], tuned: dict[str, Any], scale: flo
     """0..1, or for other scores a range that holds all of them."""
     if scale is None:
         return 0.0, 1.0
-    ends = [value for entry in entries for value in (*entry["interval"], entry["score"])]
+    ends = []
+    for entry in entries:
+        for value in (*entry["interval"], entry["score"]):
+            ends.append(value)
     ends += [tuned.get(key, tuned["score"]) for key in ("low", "score", "high")]
     return chart.widen(min(ends), max(ends), 0.1)
 
 
 def tuned_row(tuned: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> list[Cell]:
     low, high = (number(tuned.get(end), tuned["score"]) for end in ("low", "high"))
-    rows = f"{tuned['rows']:,}" if "rows" in tuned else ""
+    if "rows" in tuned:
+        rows = f"{tuned['rows']:,}"
+    else:
+        rows = ""
+
     return [
         Cell("The tuned model", bold=True),
         drawn(low, tuned["score"], high, scale, ends, "tuned-side"),
@@ -85,6 +95,7 @@ def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, en
     ends_of = entry["difference_interval"]
     title, _ = WORDS[entry["word"]]
     tokens = entry.get("prompt_tokens")
+
     return [
         Cell(capital(entry["label"]), "the strongest" if strongest else "", bold=True),
         drawn(low, entry["score"], high, scale, ends, "base-side"),
@@ -121,6 +132,7 @@ def opponents_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
     found = facts.get("verdict") or {}
     if not found.get("against"):
         return
+
     rows = [told_opponent(entry, entry["name"] == found.get("strongest")) for entry in found["against"]]
     for one in found.get("not_asked") or []:  # runs that were measured before there were any do not say
         rows.append([Phrase(f"{one['label']}: {one['reason']}", "soft"), "", "", "", "", ""])
@@ -144,7 +156,9 @@ def told_opponent(entry: dict[str, Any], is_strongest: bool) -> list[object]:
 def short(label: str) -> str:
     """So that the table stays narrow."""
     label = label.removeprefix("the ")
-    return label[:1].upper() + label[1:] if len(label) <= 34 else label[:1].upper() + label[1:31] + "..."
+    if len(label) <= 34:
+        return label[:1].upper() + label[1:]
+    return label[:1].upper() + label[1:31] + "..."
 
 
 SECTION = Section(

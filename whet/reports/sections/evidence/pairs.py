@@ -27,6 +27,7 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
         figure(percent(tuned["score"])),
         figure(told_range(tuned.get("low"), tuned.get("high"), None)),
     ]
+
     if level := tuned.get("length_controlled"):
         before = base.get("length_controlled")
         yield [
@@ -35,6 +36,7 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
             figure(percent(level["rate"])),
             figure(told_range(level["low"], level["high"], None)),
         ]
+
     low, high = tuned["reward_accuracy_interval"]
     yield [
         Cell("reward accuracy", "the chosen answer gained more than the rejected one"),

@@ -26,6 +26,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """The answer with its reasons; None for a run without a verdict."""
     if not evaluation.get("verdict") or not evaluation.get("difference"):
         return None
+
     decided = ship.decide(evaluation)
     answer = decided["answer"]
     return {
@@ -55,11 +56,13 @@ def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
     held = strongest(evaluation)
     scale, (low, high) = held["scale"], held["difference_interval"]
     theirs, tuned = (told_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
+
     scores, base = f"{theirs} before, {tuned} now", ""
     if held["name"] != "base":
         scores = f"{tuned} against {theirs}"
         change = told_change(difference["estimate"], difference.get("scale")) + unit(difference.get("scale"))
         base = f"{change} over its base"
+
     return {
         "word": held["word"],
         "figure": f"{told_change(held['difference'], scale)}{unit(scale)}",
@@ -76,9 +79,14 @@ def effort(evaluation: dict[str, Any]) -> str:
     if evaluation.get("seconds") is not None:
         rate = evaluation.get("tokens_per_second")
         parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
+
     if evaluation.get("peak_memory_bytes"):
-        of = "the GPU's memory" if on_gpu(evaluation) else "memory"
+        if on_gpu(evaluation):
+            of = "the GPU's memory"
+        else:
+            of = "memory"
         parts.append(f"{size(evaluation['peak_memory_bytes'])} of {of} at most")
+
     if evaluation.get("tampered"):
         parts.append(f"{count(evaluation['tampered'], 'answer')} tampered with the tests and scored 0")
     return ", ".join(parts)
@@ -88,9 +96,14 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     """What the rows cannot tell, in sentences."""
     found = []
     needed = evaluation["verdict"].get("rows_needed")
+
     if evaluation["verdict"]["word"] == "undecided":
-        more = f"; about {needed:,} rows like these would probably decide" if needed else ""
+        if needed:
+            more = f"; about {needed:,} rows like these would probably decide"
+        else:
+            more = ""
         found.append(f"Whether it is better at its task{more}.")
+
     found += [
         f"Whether it is better than {entry['label']}: {count(entry['rows'], 'test row')} cannot decide."
         for entry in evaluation["verdict"].get("against") or []
@@ -99,6 +112,7 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     for measure in judged(evaluation):
         if measure["word"] == "unclear":
             found.append(f"{measure['what']}: {count(measure['rows'], 'row')} cannot place the loss within its budget.")
+
     if not measures(evaluation):
         found.append("What it cost elsewhere: that was not measured.")
     smallest = evaluation.get("detectable_gain")

@@ -13,7 +13,9 @@ def trouble_view(status: dict[str, Any]) -> tuple[str, str] | None:
     """A headline and a reason when the run did not come to its end."""
     word = str(status.get("status"))
     reason = status.get("error") or status.get("reason") or "The numbers below are as far as it came."
-    return (TITLES[word], str(reason)) if word in TITLES else None
+    if word in TITLES:
+        return (TITLES[word], str(reason))
+    return None
 
 
 SECTION = Section(key="trouble", reads=("status.json",), view=trouble_view)

@@ -47,6 +47,7 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
             ),
         ]
         return {"title": "Answers and their passages", "statement": retrieval["statement"], "tiles": tiles}
+
     return None
 
 
@@ -58,7 +59,9 @@ def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str
 
 
 def _percent(rate: dict[str, Any] | None) -> str:
-    return "-" if rate is None else told_score(rate["mean"], None)
+    if rate is None:
+        return "-"
+    return told_score(rate["mean"], None)
 
 
 def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, str, str]:

@@ -14,19 +14,35 @@ def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     found = evaluation.get("calibration")
     if not found:
         return None
+
     pairs = (evaluation.get("metric") or {}).get("name") == "preference-accuracy"
     several = (evaluation.get("metric") or {}).get("name") == "label-f1"
-    what = "sigmoid of the margin" if pairs else "probability of each class" if several else "probability it gave"
-    unit = "pairs" if pairs else "decisions" if several else "rows"
-    rows = [
-        [
-            Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
-            figure(percent(row["confidence"])),
-            figure(percent(row["right"])),
-            figure(f"{row['rows']:,}"),
-        ]
-        for row in found["bins"]
-    ]
+
+    if pairs:
+        what = "sigmoid of the margin"
+    elif several:
+        what = "probability of each class"
+    else:
+        what = "probability it gave"
+
+    if pairs:
+        unit = "pairs"
+    elif several:
+        unit = "decisions"
+    else:
+        unit = "rows"
+
+    rows = []
+    for row in found["bins"]:
+        rows.append(
+            [
+                Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
+                figure(percent(row["confidence"])),
+                figure(percent(row["right"])),
+                figure(f"{row['rows']:,}"),
+            ]
+        )
+
     return {
         "statement": f"Expected calibration error {percent(found['ece'])}: how far, on average over {found['rows']:,} "
         f"held-out {unit}, the {what} lies from the share that was right.",

@@ -22,8 +22,10 @@ def thresholds_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     found = evaluation.get("thresholds")
     if not found:
         return None
+
     chosen = found["chosen_on"]
     columns = [(key, label) for key, label in COLUMNS if key in found["classes"][0]]
+
     if chosen is None:
         statement = "All thresholds are 0.5; none was chosen."
     else:
@@ -32,14 +34,17 @@ def thresholds_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
             f"stored with the model. Rows that are in both parts: {found['rows_shared_with_test']} (row numbers of the "
             f"validation part: sha256 {chosen['sha256'][:12]}). A class with fewer than five such rows keeps 0.5."
         )
-    rows = [
-        [
-            Cell(row["class"]),
-            figure(f"{row['threshold']:.3f}"),
-            *(figure(percent(row[key])) for key, _ in columns),
-        ]
-        for row in found["classes"]
-    ]
+
+    rows = []
+    for row in found["classes"]:
+        rows.append(
+            [
+                Cell(row["class"]),
+                figure(f"{row['threshold']:.3f}"),
+                *(figure(percent(row[key])) for key, _ in columns),
+            ]
+        )
+
     return {
         "statement": statement,
         "sheet": Sheet(["class", "threshold", *(label for _, label in columns)], rows),

@@ -27,10 +27,16 @@ def same_again(evaluation: dict[str, Any]) -> str:
     """What it takes to get the same numbers once more; empty where the run did not write down how it was trained."""
     if on_gpu(evaluation):
         return f"Trained on a GPU. {GPU_MAY}"
+
     threads = evaluation.get("threads")
     if not isinstance(threads, int):
         return ""
-    other = "two threads give" if threads == 1 else "one thread gives"
+
+    if threads == 1:
+        other = "two threads give"
+    else:
+        other = "one thread gives"
+
     return (
         f"Trained on {count(threads, 'thread')}. Another number of threads adds sums in another order: {other} another "
         "result, and a few other answers. OMP_NUM_THREADS sets it."

@@ -38,15 +38,21 @@ def facts_of(environment: dict[str, Any], model: dict[str, Any]) -> Iterator[tup
         yield "whet", str(whet), "its defaults may be others; recipe.resolved.yaml holds those of this run"
     if python := environment.get("python"):
         yield "python", str(python), "the packages below may have no such version"
+
     found = environment.get("packages") or environment  # before there were packages, some stood by themselves
     for name, why in PACKAGES.items():
         if version := found.get(name):
             yield name, str(version), why
+
     if dtype := model.get("dtype"):
         yield "dtype", str(dtype), "the weights are rounded otherwise"
     yield "device", device(environment), SUMS
+
     if git := environment.get("git"):
-        changed = ", with uncommitted changes" if git["changed"] else ""
+        if git["changed"]:
+            changed = ", with uncommitted changes"
+        else:
+            changed = ""
         yield "git", f"{git['commit'][:12]}{changed}", "the recipe, its data or a function in it may be another"
 
 
@@ -56,7 +62,9 @@ def device(environment: dict[str, Any]) -> str:
         return ", ".join(map(str, names))
     cores = environment.get("cores_usable")
     name = str(environment.get("cpu") or "not recorded")
-    return name if cores is None else f"{name}, {count(cores, 'core')}"
+    if cores is None:
+        return name
+    return f"{name}, {count(cores, 'core')}"
 
 
 SECTION = Section(

@@ -21,6 +21,7 @@ def ledger_view(ledger: dict[str, Any], evaluation: dict[str, Any]) -> dict[str,
     ledger = ledger or evaluation.get("ledger", {})
     if not ledger:
         return None
+
     held_out, dropped = ledger.get("held_out") or {}, ledger.get("dropped") or {}
     counts = {
         "trained": ledger.get("trained", 0),
@@ -34,6 +35,7 @@ def ledger_view(ledger: dict[str, Any], evaluation: dict[str, Any]) -> dict[str,
         for key, label in FATES
     ]
     missing = rows_in - total
+
     return {
         "rows_in": rows_in,
         "fates": fates,
@@ -56,6 +58,7 @@ def ledger_grid(facts: dict[str, Any]) -> Grid:
     rows += [(f"held out for {part}", number) for part, number in held_out.items()]
     rows += [(f"dropped: {reason}", number) for reason, number in sorted((facts.get("dropped") or {}).items())]
     rows.append(("read", facts.get("rows_in")))
+
     cut = facts.get("truncated") or {}
     if cut.get("rows"):
         rows += [("of these cut short", cut["rows"]), ("tokens cut away", cut["tokens"])]

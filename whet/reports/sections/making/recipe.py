@@ -12,13 +12,17 @@ from whet.text.wording import setting
 def recipe_view(choices: list[dict[str, Any]], recipe: str) -> dict[str, Any] | None:
     """The choices of the rules as a table, and the text of the whole recipe."""
     sheet = choices_view(choices)
-    return {"choices": sheet, "recipe": recipe} if sheet or recipe else None
+    if sheet or recipe:
+        return {"choices": sheet, "recipe": recipe}
+    return None
 
 
 def choices_view(choices: list[dict[str, Any]]) -> Sheet | None:
     """Key, value and reason of each setting that a rule filled in."""
     rows = [plain(choice["key"], setting(choice["value"]), choice["reason"]) for choice in choices]
-    return Sheet(["key", "value", "reason"], rows, style="keys choices") if rows else None
+    if rows:
+        return Sheet(["key", "value", "reason"], rows, style="keys choices")
+    return None
 
 
 SECTION = Section(

@@ -34,14 +34,20 @@ READABLE = 0.45
 def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart.Chart]:
     """Wide charts (reward, loss, chosen against rejected) first; then small ones."""
     best = stopped.get("best_step")
-    marks = [(best, f"best, step {best:,}")] if best is not None else []
+    if best is not None:
+        marks = [(best, f"best, step {best:,}")]
+    else:
+        marks = []
+
     made: list[chart.Chart | None] = []
     for title, lines in wide_lines(metrics):
         made += panels(title, lines, marks)
+
     for key, title in NOISY:
         found = series(metrics, key)
         lines = [chart.Line("each step", "raw", found), chart.Line("mean", "train", steadied(found))]
         made.append(chart.chart(title, lines))
+
     made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in OTHERS]
     return [one for one in made if one]
 
@@ -85,8 +91,11 @@ def panels(title: str, lines: list[chart.Line], marks: list[tuple[float, str]]) 
         return [chart.chart(title, lines, marks, wide=True)]
     if chart.share_of_height(lines, first, log=True) >= READABLE:
         return [chart.chart(f"{title}, logarithmic axis", lines, marks, wide=True, log=True)]
-    rest = [chart.Line(line.name, line.style, [point for point in line.points if point[0] >= first]) for line in lines]
+    rest = []
+    for line in lines:
+        rest.append(chart.Line(line.name, line.style, [point for point in line.points if point[0] >= first]))
     whole = chart.chart(title, lines, marks, wide=True)
+
     return [whole, chart.chart(f"{title} from step {first:,.0f} on", rest, marks, wide=True)]
 
 
