@@ -37,7 +37,7 @@ INSIDE = {
     ),
     "data": (
         "refused column spool ledger read rows render source cache_key split draws batches pretrain retrieval "
-        "row_cache survey workers chunk_rows prepare"
+        "row_cache survey workers chunk_rows spooled_rows reread prepare"
     ),
     "doctor": "privacy analysis check text_checks checks registry examination repair",
     "model": (

@@ -12,7 +12,7 @@ from tests.data.rows.test_preferences import recipe, spoken
 from tests.data.rows.test_templated_texts import ASKED, CHATML, LLAMA3, row_of
 from whet.data.read.source import read_source
 from whet.data.rows.convert import detect
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.data.rows.templated_texts import is_marked
 from whet.errors import DataError
 
@@ -21,7 +21,7 @@ VICUNA = "USER: {} ASSISTANT: {}"
 HEADER = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 
 
-def shape_of(*values: dict[str, Any], **keys: Any) -> Shape:
+def shape_of(*values: dict[str, Any], **keys: Any) -> RowFormat:
     return detect(values, recipe(**keys))
 
 

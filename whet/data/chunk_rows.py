@@ -17,7 +17,7 @@ from whet.data.render.renderer import Rendered, Renderer
 from whet.data.retrieval.raft import Lookup
 from whet.data.rows.convert import to_row
 from whet.data.rows.rankings import as_pairs
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.data.split.row_traits import Described, describe
 from whet.recipe.schema import Recipe
 from whet.types import Row, Segment
@@ -41,7 +41,7 @@ class Outcome:
     """With retrieval: rows of which it is not known which passage holds the answer."""
 
 
-def chunks_of(data: str | list[str], shape: Shape, offset: int = 0) -> Iterator[Chunk]:
+def chunks_of(data: str | list[str], shape: RowFormat, offset: int = 0) -> Iterator[Chunk]:
     """Chunks of CHUNK_ROWS rows, their indices moved by `offset`. Raises DataError."""
     rows = as_pairs(unread_source(data), shape)
     while chunk := [(index + offset, where, value) for index, where, value in islice(rows, CHUNK_ROWS)]:
@@ -53,7 +53,7 @@ class Preparer:
     """Chunk to arrays. `limit` is the longest row in tokens."""
 
     recipe: Recipe
-    shape: Shape
+    shape: RowFormat
     renderer: Renderer
     limit: int | None
     lookup: Lookup | None = None

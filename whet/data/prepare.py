@@ -16,21 +16,19 @@ import numpy as np
 
 from whet.data import row_cache as rowcache
 from whet.data import workers
-from whet.data.batches.segment_files import SegmentFile, Segments, SegmentWriter, marks_by_row
+from whet.data.batches.segment_files import SegmentFile, Segments, marks_by_row
 from whet.data.chunk_rows import Preparer, chunks_of
 from whet.data.draws import HALF, drawn_together, name_clusters, on_both_sides, told
 from whet.data.ledger import FATES, Fate, Ledger
-from whet.data.read.source import read_row, unread_source
 from whet.data.render.renderer import Renderer
+from whet.data.reread import reread_rows
 from whet.data.retrieval.raft import Shown, asked_within, lookup_of
-from whet.data.rows.convert import to_row
 from whet.data.rows.method_fit import refuse_other_method
-from whet.data.rows.rankings import as_pairs
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.data.source import Source
 from whet.data.split.clusters import clusters
 from whet.data.split.parts import Parts, leaks, split
-from whet.data.split.row_traits import Traits, content_hash
+from whet.data.spooled_rows import SpooledRows
 from whet.data.survey import Survey, survey, with_labels_joined
 from whet.errors import DataError, count
 from whet.recipe.schema import Kind, Recipe
@@ -62,7 +60,7 @@ class Prepared:
     test: Sequence[Segment]
     test_rows: list[Row]
     ledger: Ledger
-    shape: Shape
+    shape: RowFormat
     renderer: Renderer
     tokens: int = 0
     supervised_tokens: int = 0
@@ -177,7 +175,7 @@ class _Work:
         if looks[0].reasoning:
             quiet = None
 
-        rows = _Rows(folder)
+        rows = SpooledRows(folder)
         usable = [self._read(rows, look, quiet or self.renderer, looks) for look in looks]
         rows.ledger.enforce_budget(recipe.drop_budget)
 
@@ -200,7 +198,7 @@ class _Work:
         rows.ledger.enforce_budget(recipe.drop_budget)
         rows.close(parts)
         shapes = [look.shape for look in looks]
-        test_rows = list(_read_rows(recipe, shapes, rows.ledger, looks[0].rows, ("test",)))
+        test_rows = list(reread_rows(recipe, shapes, rows.ledger, looks[0].rows, ("test",)))
         facts = {
             "shapes": [asdict(shape) for shape in shapes],
             "rows": looks[0].rows,
@@ -214,7 +212,7 @@ class _Work:
         together = drawn_together(test_rows, parts.cluster, recipe.split.near_duplicates)
         rowcache.seal(folder, rows.columns() | {CLUSTER: together}, test_rows, facts)
 
-    def _read(self, rows: _Rows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
+    def _read(self, rows: SpooledRows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
         """Renders one source into `rows`; gives the number of its usable rows."""
         own, before = look is not looks[0], len(rows.traits)
         if own:
@@ -247,7 +245,7 @@ class _Work:
 
         return len(rows.traits) - before
 
-    def _own_parts(self, rows: _Rows, usable: int) -> Parts:
+    def _own_parts(self, rows: SpooledRows, usable: int) -> Parts:
         """Parts with the user's own test file: its rows are the test, and training rows like them are dropped."""
         recipe, traits = self.recipe, rows.traits
         train, test = np.arange(usable), np.arange(usable, len(traits))
@@ -271,69 +269,10 @@ class _Work:
         return Parts(parts.train, parts.validation, test[answered], parts.left_out, cluster)
 
 
-class _Rows:
-    """What is kept of the rows while they are read: the ledger of all, traits and segments of the usable ones."""
-
-    def __init__(self, folder: Path) -> None:
-        self.ledger, self.traits, self.writer = Ledger(), Traits(folder), SegmentWriter(folder)
-        self.unknown = 0
-        """With retrieval: rows of which it is not known which passage holds the answer."""
-
-    def drop(self, positions: np.ndarray, reason: str, words: str) -> None:
-        """Usable rows that are not to be used after all; positions count usable rows."""
-        for row in self.indices()[positions].tolist():
-            self.ledger.drop(row, reason, f"{self.ledger.entry(row).where}: {words}")
-
-    def close(self, parts: Parts) -> None:
-        """Every row that is in a part gets its fate, and every row must have one. Raises ProofError."""
-        column, count = self.writer.columns(), len(self.ledger)
-        tokens = np.bincount(column["row"], weights=column["length"], minlength=count).astype(np.int64)
-        supervised = np.bincount(column["row"], weights=column["supervised"], minlength=count).astype(np.int64)
-        begin = self.traits.column("content").view(np.uint8).reshape(-1, 32)[:, :8]
-        hashes = np.ascontiguousarray(begin).view(">u8")[:, 0]
-
-        fates: list[tuple[Fate, np.ndarray]] = [
-            ("trained", parts.train),
-            ("validation", parts.validation),
-            ("test", parts.test),
-        ]
-        for fate, positions in fates:
-            rows = self.indices()[positions]
-            self.ledger.close_all(rows, fate, tokens[rows], supervised[rows], hashes[positions])
-
-        self.ledger.check()
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """Of the segments, and of the ledger under `ledger.`."""
-        stored = {f"ledger.{name}": column for name, column in self.ledger.columns().items()}
-        return stored | self.writer.columns()
-
-    def indices(self) -> np.ndarray:
-        """The index in the input of each usable row: it has one root."""
-        column = self.writer.columns()
-        return column["row"][column["parent"] < 0]
-
-
 def read_rows(recipe: Recipe, prepared: Prepared, fates: tuple[Fate, ...]) -> Iterator[Row]:
     """The rows of some fates but the test, read from the data again, in the order of the input. Raises DataError when
     the data is not what was read before."""
-    return _read_rows(recipe, [prepared.shape], prepared.ledger, 0, fates)
-
-
-def _read_rows(
-    recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int, fates: tuple[Fate, ...]
-) -> Iterator[Row]:
-    """The rows of some fates, read from the data again; `rows` is the number of rows of `recipe.data`. Raises DataError
-    when the data is not what was read before."""
-    numbers = [FATES.index(fate) for fate in fates]
-    wanted = set(np.flatnonzero(np.isin(ledger.columns()["fate"], numbers)).tolist())
-    for data, shape, offset in zip((recipe.data, recipe.test or ""), shapes, (0, rows), strict=False):
-        for index, where, value in as_pairs(unread_source(data), shape):
-            if index + offset in wanted:
-                row = to_row(read_row((index + offset, where, value)), shape, recipe)
-                if content_hash(row)[:16] != ledger.entry(row.index).hash:
-                    raise DataError("the data changed while it was read", where=where, fix="run it again")
-                yield row
+    return reread_rows(recipe, [prepared.shape], prepared.ledger, 0, fates)
 
 
 def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
@@ -362,7 +301,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         quiet = None
 
     if test_rows is None:
-        test_rows = list(_read_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
+        test_rows = list(reread_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
     name_clusters(test_rows, columns[CLUSTER])
     summary = ledger.summary()
 
@@ -412,13 +351,13 @@ def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
         )
 
 
-def _targets(recipe: Recipe, shapes: list[Shape], ledger: Ledger, rows: int) -> dict[int, Target]:
+def _targets(recipe: Recipe, shapes: list[RowFormat], ledger: Ledger, rows: int) -> dict[int, Target]:
     if recipe.method.target is None and not recipe.method.rows.margin:
         return {}
-    found = _read_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
+    found = reread_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
     return {row.index: row.target for row in found if row.target is not None}
 
 
-def _shape(stored: dict[str, Any]) -> Shape:
+def _shape(stored: dict[str, Any]) -> RowFormat:
     facts: dict[str, Any] = stored | {name: tuple(stored[name]) for name in ("unused", "notes")}
-    return Shape(**facts)
+    return RowFormat(**facts)

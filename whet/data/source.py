@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from whet.data.ledger import Ledger
 from whet.data.render.renderer import Renderer
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.recipe.schema import Kind
 from whet.types import Row
 
@@ -16,7 +16,7 @@ class Source(Protocol):
     """`Prepared` and `Corpus` are such: rows, or one long text."""
 
     ledger: Ledger
-    shape: Shape
+    shape: RowFormat
     renderer: Renderer
     """The one that rendered the rows: the data may have asked for another than the base's own."""
     notes: list[str]

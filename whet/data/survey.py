@@ -12,8 +12,9 @@ from whet.data.read.source import read_source
 from whet.data.refused import RowRefused
 from whet.data.render.field_coverage import REASONING, strings_in
 from whet.data.rows import rankings
+from whet.data.rows.format_detector import Detector
 from whet.data.rows.label_forms import MOST_LABELS, joined, told
-from whet.data.rows.row_format import Detector, Shape
+from whet.data.rows.row_format import RowFormat
 from whet.data.rows.targets import classes_of
 from whet.errors import DataError
 from whet.recipe.schema import Recipe
@@ -21,7 +22,7 @@ from whet.recipe.schema import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    shape: Shape
+    shape: RowFormat
     rows: int
     """Rows, or the pairs that rankings become."""
     reasoning: bool
@@ -42,7 +43,7 @@ def survey(
     with heard() as remarks:
         for raw in read_source(data):
             found = found or Detector(raw.value, recipe, raw.where, control)
-            found.see(raw.value, raw.where)
+            found.add(raw.value, raw.where)
 
             if found.first.kind == "label" and len(labels) <= MOST_LABELS:
                 labels.update(_labels(raw.value, found.first, recipe))
@@ -57,7 +58,7 @@ def survey(
     else:
         counted = {}
 
-    return Survey(found.shape(), rows, reasoning, counted, tuple(remarks))
+    return Survey(found.settle(), rows, reasoning, counted, tuple(remarks))
 
 
 def with_labels_joined(looks: list[Survey], recipe: Recipe) -> tuple[list[Survey], list[str]]:
@@ -76,7 +77,7 @@ def with_labels_joined(looks: list[Survey], recipe: Recipe) -> tuple[list[Survey
     return looks, told(labels, recipe.join_labels)
 
 
-def _labels(value: Any, shape: Shape, recipe: Recipe) -> list[str]:
+def _labels(value: Any, shape: RowFormat, recipe: Recipe) -> list[str]:
     if not isinstance(value, Mapping):
         return []
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from whet.data.refused import RowRefused
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.doctor.analysis.near_duplicates import Kin
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
@@ -40,7 +40,7 @@ class Setting:
     """A row's index to "trained", "validation", "test" or "dropped"."""
     reason_of: Callable[[int], str]
     """A row's index to the reason why it was dropped; empty for the others."""
-    shape: Shape | None = None
+    shape: RowFormat | None = None
     """Of the data; None where its rows are as they stand in the file."""
     against: tuple[str, ...] = ()
     """Benchmark files whose rows must not be learned."""

@@ -13,7 +13,7 @@ from whet.data.refused import RowRefused
 from whet.data.render.encoding import Encoder
 from whet.data.rows.convert import to_row
 from whet.data.rows.rankings import as_pairs
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.data.survey import survey
 from whet.doctor.check import Check, RowCheck, Setting, gravest_first
 from whet.recipe.schema import Recipe
@@ -44,7 +44,7 @@ class Looker:
     """Unread rows to what the checks of single rows say of them."""
 
     recipe: Recipe
-    shape: Shape
+    shape: RowFormat
     checks: list[RowCheck]
     whole: bool
     """Whether the rows themselves are asked for."""
@@ -65,7 +65,7 @@ class Looker:
 
 def examine_source(
     recipe: Recipe,
-    shape: Shape,
+    shape: RowFormat,
     checks: Iterable[Check],
     setting: Setting | None = None,
     progress: Callable[[int], None] | None = None,
@@ -95,7 +95,7 @@ def examine_source(
     return gravest_first(checks)
 
 
-def _sources(recipe: Recipe, shape: Shape, setting: Setting | None) -> Iterator[tuple[str | list[str], Shape]]:
+def _sources(recipe: Recipe, shape: RowFormat, setting: Setting | None) -> Iterator[tuple[str | list[str], RowFormat]]:
     yield recipe.data, shape
     if recipe.test:
         if setting:

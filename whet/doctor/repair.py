@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from whet.data.read.source import Line, Unread, labels, read_row, unread_source
 from whet.data.rows import rankings
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.doctor.check import Check
 from whet.errors import DataError, DiskFullError, InputError, RunFolderError
 from whet.recipe.schema import Recipe
@@ -59,7 +59,7 @@ def refuse_target(out: Path) -> None:
 
 
 def repair(
-    recipe: Recipe, shape: Shape, checks: list[Check], out: Path, progress: Callable[[int], None] | None = None
+    recipe: Recipe, shape: RowFormat, checks: list[Check], out: Path, progress: Callable[[int], None] | None = None
 ) -> Repair:
     """Writes `out` and its diff, from checks that have seen all rows. Raises InputError, DataError."""
     refuse_target(out)
@@ -85,7 +85,7 @@ def _writing() -> Iterator[None]:
         raise type(error)(error.what, where=error.where, value=error.value, fix=ELSEWHERE) from error
 
 
-def _numbered(recipe: Recipe, shape: Shape) -> Iterator[tuple[range, Unread]]:
+def _numbered(recipe: Recipe, shape: RowFormat) -> Iterator[tuple[range, Unread]]:
     """Every row with the indices that checks know it by: a ranking is as many rows as it has pairs."""
     index = 0
     for unread in unread_source(recipe.data):

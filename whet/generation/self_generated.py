@@ -18,7 +18,7 @@ from whet.data.read.source import RawRow, fingerprint, read_source
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import to_row
-from whet.data.rows.row_format import detect
+from whet.data.rows.format_detector import detect
 from whet.errors import DataError
 from whet.generation.engine import Sampling, generate
 from whet.model.base import Base

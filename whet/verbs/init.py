@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.read.source import read_source
-from whet.data.rows.row_format import detect
+from whet.data.rows.format_detector import detect
 from whet.errors import RecipeError
 from whet.recipe.keywords import in_python
 from whet.recipe.load import RECIPE_SUFFIXES, dump_recipe, load_recipe

@@ -13,12 +13,12 @@ from whet.data.refused import RowRefused
 from whet.data.render.labelled_texts import text_segment
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import to_row
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.errors import DataError
 from whet.model.base import load_tokenizer
 from whet.recipe.schema import Classify, Columns, Recipe, Reward
 
-SHAPE = Shape("label", {"text": "text", "label": "label"})
+SHAPE = RowFormat("label", {"text": "text", "label": "label"})
 
 
 def row_of(value: Any, task: str) -> Any:
@@ -82,7 +82,7 @@ def test_a_text_is_read_as_its_tokenizer_gives_it_and_marked_at_its_end() -> Non
 
 
 PAIR = {"prompt": "Hi", "chosen": "Hello.", "rejected": "Go away."}
-PAIRED = Shape("preference", {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"})
+PAIRED = RowFormat("preference", {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"})
 
 
 def margin(value: dict[str, Any], column: str | None = None) -> Any:

@@ -13,7 +13,7 @@ from whet.data.prepare import prepare
 from whet.data.read.source import RawRow
 from whet.data.rows.convert import detect, to_row
 from whet.data.rows.judgements import role_of
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.errors import DataError
 from whet.model.base import load_tokenizer
 
@@ -22,7 +22,7 @@ def rows_with(name: str, values: list[Any]) -> list[dict[str, Any]]:
     return [{"prompt": f"What of {n}?", "completion": f"It is {n}.", name: value} for n, value in enumerate(values)]
 
 
-def shape_of(name: str, values: list[Any], **keys: Any) -> Shape:
+def shape_of(name: str, values: list[Any], **keys: Any) -> RowFormat:
     return detect(rows_with(name, values), recipe(**keys))
 
 

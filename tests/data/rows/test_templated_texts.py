@@ -15,7 +15,7 @@ from whet.data.read.source import RawRow
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import RowRefused, detect, to_row
 from whet.data.rows.dialects import KNOWN
-from whet.data.rows.row_format import Detector
+from whet.data.rows.format_detector import Detector
 from whet.data.rows.templated_texts import NotProved, is_marked, turns_of
 from whet.errors import DataError
 from whet.model.base import load_tokenizer
@@ -286,13 +286,13 @@ def test_the_bases_own_control_token_in_a_message_is_left_to_the_renderer() -> N
         with pytest.raises(DataError, match="hold the marks of a chat template"):
             detect([value], recipe())
         detector = Detector(value, recipe(), control=control)
-        detector.see(value)
+        detector.add(value)
         with pytest.raises(RowRefused, match="turns into a control token"):
-            load_renderer().render(to_row(RawRow(0, "a.jsonl:1", value), detector.shape(), recipe()))
+            load_renderer().render(to_row(RawRow(0, "a.jsonl:1", value), detector.settle(), recipe()))
     whole = {"text": "<|user|>Hi?<|end|><|assistant|>Hello!<|end|>"}
     detector = Detector(whole, recipe(), control=control)
-    detector.see(whole)
-    assert detector.shape().dialect == "phi-3"
+    detector.add(whole)
+    assert detector.settle().dialect == "phi-3"
 
 
 def load_renderer() -> Renderer:

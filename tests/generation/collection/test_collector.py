@@ -14,7 +14,7 @@ from whet import api
 from whet.cli.main import run
 from whet.data.read.source import read_source
 from whet.data.rows.convert import to_row
-from whet.data.rows.row_format import detect
+from whet.data.rows.format_detector import detect
 from whet.errors import DataError, InputError, RunError
 from whet.generation.chat_client import Remote
 from whet.generation.collection.collector import WRONG_IN_A_ROW, Pace, collect, read_prompts, requests_of

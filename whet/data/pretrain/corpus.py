@@ -24,7 +24,8 @@ from whet.data.refused import RowRefused
 from whet.data.render.encoding import Document
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import to_row
-from whet.data.rows.row_format import Shape, detect
+from whet.data.rows.format_detector import detect
+from whet.data.rows.row_format import RowFormat
 from whet.data.source import Source
 from whet.data.split.parts import size_of
 from whet.errors import DataError, count
@@ -57,7 +58,7 @@ class Corpus:
     validation: np.ndarray
     test: np.ndarray
     ledger: Ledger
-    shape: Shape
+    shape: RowFormat
     renderer: Renderer
     cut: bool
     notes: list[str] = field(default_factory=list)
@@ -161,11 +162,11 @@ class _Reader:
 
     def __init__(self, recipe: Recipe, renderer: Renderer) -> None:
         self.recipe, self.renderer = recipe, renderer
-        self.shapes: dict[bool, Shape] = {}
+        self.shapes: dict[bool, RowFormat] = {}
         self.offset = 0
         """Rows in `data`: the number of the first row of the test file."""
 
-    def shape(self, *, own_test: bool) -> Shape:
+    def shape(self, *, own_test: bool) -> RowFormat:
         if own_test not in self.shapes:
             first = list(islice(read_source(self._data(own_test)), LOOK_AHEAD))
             self.shapes[own_test] = detect([raw.value for raw in first], self.recipe, [raw.where for raw in first])

@@ -9,19 +9,20 @@ from whet.data.read.source import RawRow, read_source
 from whet.data.refused import RowRefused
 from whet.data.rows import rankings
 from whet.data.rows.fields import answer_of, assistant, is_missing, side, text_of, user
+from whet.data.rows.format_detector import detect
 from whet.data.rows.messages import clean_messages, clean_tools
 from whet.data.rows.preferences import both_sides
 from whet.data.rows.roles import renamed
-from whet.data.rows.row_format import Shape, detect
+from whet.data.rows.row_format import RowFormat
 from whet.data.rows.targets import labelled_row, margin_of
 from whet.data.rows.templated_rows import turned
-from whet.data.rows.unpaired import marked_answer
+from whet.data.rows.unpaired import unpaired_answer
 from whet.errors import DataError
 from whet.recipe.external import is_function
 from whet.recipe.schema import Recipe
 from whet.types import Message, Row
 
-__all__ = ["RowRefused", "Shape", "detect", "every_row", "to_row"]
+__all__ = ["RowRefused", "RowFormat", "detect", "every_row", "to_row"]
 
 
 def every_row(data: str, recipe: Recipe) -> Iterator[Row]:
@@ -35,7 +36,7 @@ def every_row(data: str, recipe: Recipe) -> Iterator[Row]:
             raise DataError(refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
 
 
-def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
+def to_row(raw: RawRow, shape: RowFormat, recipe: Recipe) -> Row:
     """Raises RowRefused with `where` set."""
     try:
         target, needs = recipe.method.target, recipe.method.rows
@@ -74,7 +75,7 @@ def to_row(raw: RawRow, shape: Shape, recipe: Recipe) -> Row:
         raise RowRefused(refusal.code, refusal.what, where=raw.where, value=refusal.value, fix=refusal.fix) from refusal
 
 
-def _convert(raw: RawRow, shape: Shape) -> Row:
+def _convert(raw: RawRow, shape: RowFormat) -> Row:
     value = raw.value
     if isinstance(value, str):
         if shape.kind != "text" or shape.columns:
@@ -105,7 +106,7 @@ def _convert(raw: RawRow, shape: Shape) -> Row:
     if shape.kind == "preference":
         row.messages, row.rejected, row.tools = both_sides(value, shape)
     elif shape.kind == "unpaired":
-        row.messages, row.tools, row.desirable = marked_answer(value, shape)
+        row.messages, row.tools, row.desirable = unpaired_answer(value, shape)
         row.label = "good" if row.desirable else "bad"
     elif shape.kind in ("chat", "sharegpt"):
         row.messages = clean_messages(field["messages"])
@@ -138,7 +139,7 @@ def _label(value: Any) -> str:
     return str(value).strip()
 
 
-def _add_system(messages: list[Message], raw: RawRow, shape: Shape, recipe: Recipe) -> None:
+def _add_system(messages: list[Message], raw: RawRow, shape: RowFormat, recipe: Recipe) -> None:
     if messages and messages[0]["role"] in ("system", "developer"):
         return
 

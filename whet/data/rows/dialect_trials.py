@@ -13,7 +13,7 @@ from whet.data.rows.templated_texts import NotProved
 from whet.errors import count
 
 if TYPE_CHECKING:
-    from whet.data.rows.row_format import Shape
+    from whet.data.rows.row_format import RowFormat
 
 STILL_TRIED = 100
 """Marked rows on which a dialect that has failed is tried all the same, to know whether it turns any."""
@@ -45,7 +45,7 @@ class Tried:
         """Whether it turns every marked row so far."""
         return self.failed is None
 
-    def see(self, value: Any, shape: Shape, place: Place) -> None:
+    def see(self, value: Any, shape: RowFormat, place: Place) -> None:
         try:
             if not isinstance(value, Mapping):
                 raise NotProved("plain text files are not read as turns")
@@ -65,7 +65,7 @@ class Tried:
             if len(self.ends) > 1:
                 self._fail(place, f"the answers of some rows end in {mark}, and those of others do not")
 
-    def _texts_that_end(self, value: Mapping[str, Any], shape: Shape) -> Iterator[tuple[str, str]]:
+    def _texts_that_end(self, value: Mapping[str, Any], shape: RowFormat) -> Iterator[tuple[str, str]]:
         """(end mark, text) of all that may lack it: answers in columns of their own, and whole texts of some dialects;
         those of others are proved one by one."""
         mark = self.dialect.closes.get("assistant")

@@ -9,10 +9,10 @@ from whet.recipe.external import is_function
 from whet.recipe.schema import Evaluate, Method, Recipe
 
 if TYPE_CHECKING:
-    from whet.data.rows.row_format import Shape
+    from whet.data.rows.row_format import RowFormat
 
 
-def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
+def refuse_other_method(shape: RowFormat, recipe: Recipe) -> None:
     """Raises DataError for rows that the method cannot learn from, or would learn wrongly."""
     if shape.kind not in recipe.method.rows.forms:
         what, fix = _other_form(shape, recipe.method)
@@ -27,7 +27,7 @@ def refuse_other_method(shape: Shape, recipe: Recipe) -> None:
     _refuse_unanswered(shape, recipe.evaluate)
 
 
-def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
+def _refuse_unanswered(shape: RowFormat, wanted: Evaluate) -> None:
     """Pairs, marked answers and plain text are compared by their probabilities: nothing is written that could be drawn
     at a temperature or scored by a function."""
     unanswered = shape.paired or shape.kind in ("unpaired", "text")
@@ -44,7 +44,7 @@ def _refuse_unanswered(shape: Shape, wanted: Evaluate) -> None:
             )
 
 
-def _other_form(shape: Shape, method: Method) -> tuple[str, str]:
+def _other_form(shape: RowFormat, method: Method) -> tuple[str, str]:
     """(what, fix): pairs and marked answers are for the methods that learn preferences, and these want nothing else."""
     if shape.paired:
         prompt, chosen = shape.columns.get("prompt"), shape.columns.get("chosen")

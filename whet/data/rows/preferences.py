@@ -14,7 +14,7 @@ from whet.data.refused import RowRefused
 from whet.data.rows.dialects import SPEAKER
 from whet.data.rows.fields import answer_of, assistant, side, text_of
 from whet.data.rows.messages import clean_messages, clean_tools
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.types import Message
 
 ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -22,7 +22,7 @@ ROLES = {"Human": "user", "Assistant": "assistant"}
 Sides = tuple[list[Message], list[Message], list[dict[str, Any]] | None]
 
 
-def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
+def both_sides(value: Mapping[str, Any], shape: RowFormat) -> Sides:
     """(conversation with the chosen answer, with the rejected one, tools). Assistant turns of the prompt have weight
     0. Raises RowRefused."""
     prompt, tools = prompt_of(value, shape)
@@ -48,7 +48,7 @@ def both_sides(value: Mapping[str, Any], shape: Shape) -> Sides:
     return weighed(chosen, shared), weighed(rejected, shared), tools
 
 
-def prompt_of(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None]:
+def prompt_of(value: Mapping[str, Any], shape: RowFormat) -> tuple[list[Message], list[dict[str, Any]] | None]:
     name = shape.columns.get("prompt")
     tools = clean_tools(value.get("tools"))
 

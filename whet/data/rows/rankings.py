@@ -18,14 +18,14 @@ from typing import Any
 from whet.data.read.source import Unread, read_row
 from whet.data.refused import RowRefused
 from whet.data.rows.column_names import RANK, RANKED_TEXT, SCORE
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 
 QUESTION = "the row of this answer"
 """The field of a pair that says which row it came from."""
 PAIR = {"chosen": "chosen", "rejected": "rejected"}
 
 
-def as_pairs(rows: Iterable[Unread], shape: Shape) -> Iterator[Unread]:
+def as_pairs(rows: Iterable[Unread], shape: RowFormat) -> Iterator[Unread]:
     """The rows as they are; of rankings, a row for each pair, counted anew. A row that is no ranking stays as it is,
     and `refuse` then says why."""
     if shape.kind != "ranking":
@@ -44,25 +44,25 @@ def as_pairs(rows: Iterable[Unread], shape: Shape) -> Iterator[Unread]:
             index += 1
 
 
-def count(value: Mapping[str, Any] | str, shape: Shape) -> int:
+def count(value: Mapping[str, Any] | str, shape: RowFormat) -> int:
     """How many rows `as_pairs` makes of this one."""
     if shape.kind == "ranking":
         return max(1, len(_usable(value, shape)))
     return 1
 
 
-def pair_shape(shape: Shape) -> Shape:
+def pair_shape(shape: RowFormat) -> RowFormat:
     """The shape of the pairs of a ranking."""
     rest = {role: name for role, name in shape.columns.items() if role not in ("answers", "scores", "ranks")}
-    return Shape("preference", rest | PAIR, roles=shape.roles)
+    return RowFormat("preference", rest | PAIR, roles=shape.roles)
 
 
-def refuse(value: Mapping[str, Any], shape: Shape) -> None:
+def refuse(value: Mapping[str, Any], shape: RowFormat) -> None:
     """Raises RowRefused for a row that `as_pairs` could make no pair of."""
     _pairs(value, shape)
 
 
-def _usable(value: Mapping[str, Any] | str, shape: Shape) -> list[tuple[int, int, dict[str, Any]]]:
+def _usable(value: Mapping[str, Any] | str, shape: RowFormat) -> list[tuple[int, int, dict[str, Any]]]:
     if isinstance(value, str):
         return []
     try:
@@ -71,7 +71,7 @@ def _usable(value: Mapping[str, Any] | str, shape: Shape) -> list[tuple[int, int
         return []
 
 
-def _pairs(value: Mapping[str, Any], shape: Shape) -> list[tuple[int, int, dict[str, Any]]]:
+def _pairs(value: Mapping[str, Any], shape: RowFormat) -> list[tuple[int, int, dict[str, Any]]]:
     """(place of the better answer from 1, of the worse one, the pair's row) of all pairs. Raises RowRefused."""
     name = shape.columns["answers"]
     items = value.get(name)
@@ -94,7 +94,7 @@ def _pairs(value: Mapping[str, Any], shape: Shape) -> list[tuple[int, int, dict[
     return pairs
 
 
-def _worth(value: Mapping[str, Any], items: list[Any], shape: Shape) -> list[float]:
+def _worth(value: Mapping[str, Any], items: list[Any], shape: RowFormat) -> list[float]:
     """A number for each answer, higher is better. Raises RowRefused."""
     for role, sign in (("scores", 1), ("ranks", -1)):
         if role in shape.columns:

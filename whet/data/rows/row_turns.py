@@ -11,14 +11,14 @@ from whet.data.rows.templated_texts import NotProved, Turns, is_marked, turns_of
 from whet.types import Message
 
 if TYPE_CHECKING:
-    from whet.data.rows.row_format import Shape
+    from whet.data.rows.row_format import RowFormat
 
 ANSWERS = ("completion", "chosen", "rejected")
 LEARNS_ANSWERS = ("prompt-completion", "alpaca")
 """Forms of which every answer is learned that does not say otherwise; the others learn the last one alone."""
 
 
-def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[str, Any]:
+def as_turns(value: Mapping[str, Any], shape: RowFormat, dialect: Dialect) -> dict[str, Any]:
     """The row with messages in the place of its texts. Raises NotProved."""
     columns = shape.columns
     held = {role: value.get(name) for role, name in columns.items()}
@@ -36,7 +36,7 @@ def as_turns(value: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[s
     return {**value, **{columns[role]: turns for role, turns in found.items() if role in columns}}
 
 
-def _both(held: Mapping[str, Any], shape: Shape, dialect: Dialect) -> dict[str, list[Message]]:
+def _both(held: Mapping[str, Any], shape: RowFormat, dialect: Dialect) -> dict[str, list[Message]]:
     """Prompt and answers. What an answer within a prompt says is an example, perhaps of what is wrong: not learned."""
     found: dict[str, list[Message]] = {}
     for role in (role for role in ANSWERS if role in shape.columns):

@@ -15,7 +15,7 @@ from typing import Any
 from whet.data.read.source import RawRow
 from whet.data.refused import RowRefused
 from whet.data.rows.fields import assistant, is_missing, text_of, user
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.recipe.methods.base import Target
 from whet.types import Row
 
@@ -25,7 +25,7 @@ NO_CLASS = "none"
 """The words for a row of no class, where words are needed."""
 
 
-def labelled_row(raw: RawRow, shape: Shape, target: Target) -> Row:
+def labelled_row(raw: RawRow, shape: RowFormat, target: Target) -> Row:
     """A text with its target. `label`, which stratifies the split, is the class, or all classes of the row together.
 
     Raises RowRefused for a text or a label that is missing or of another kind than the task.

@@ -22,7 +22,7 @@ from whet.errors import DataError, count, shorten
 from whet.recipe.schema import Recipe
 
 if TYPE_CHECKING:
-    from whet.data.rows.row_format import Shape
+    from whet.data.rows.row_format import RowFormat
 
 SAID_IN_PASSING = 0.01
 """Of more rows than this the marks are the form, of fewer something that a few rows talk about."""
@@ -37,7 +37,7 @@ TRANSCRIPTS = ("preference", "unpaired", "ranking")
 """Forms whose transcripts (Human:, Assistant:) are read without being told."""
 
 
-def strings_of(value: Any, shape: Shape) -> Iterator[tuple[str, Part]]:
+def strings_of(value: Any, shape: RowFormat) -> Iterator[tuple[str, Part]]:
     """All texts that a row's roles hold, and what of a conversation each is."""
     if isinstance(value, str):
         yield value, "whole"
@@ -68,7 +68,7 @@ def _texts(held: Any, part: Part) -> Iterator[tuple[str, Part]]:
             yield from _texts(inner, part)
 
 
-def turned(value: Any, shape: Shape, name: str) -> Any:
+def turned(value: Any, shape: RowFormat, name: str) -> Any:
     """A row of a shape that is read in the dialect `name`. Raises RowRefused."""
     dialect = BY_NAME[name]
     try:
@@ -86,7 +86,7 @@ def turned(value: Any, shape: Shape, name: str) -> Any:
 class Nested:
     """Looks at every row of a source for texts that are already written in a chat template."""
 
-    def __init__(self, shape: Shape, recipe: Recipe, control: frozenset[str] = frozenset()) -> None:
+    def __init__(self, shape: RowFormat, recipe: Recipe, control: frozenset[str] = frozenset()) -> None:
         """`control` are the base's own control tokens: rows that hold them are refused when they are rendered."""
         self._control = control
         self._shape, self._recipe = _readable(shape, recipe), recipe
@@ -145,7 +145,7 @@ class Nested:
         ends = STOP.search(text)
         return bool(ends and ends.group().strip() in self._control and not is_marked(text))
 
-    def settle(self, shape: Shape) -> Shape:
+    def settle(self, shape: RowFormat) -> RowFormat:
         """The shape, with the dialect that its texts are read in, and what is to be said. Raises DataError where that
         is for the user to choose."""
         asked = self._recipe.dialect
@@ -165,7 +165,7 @@ class Nested:
 
         raise self._choice()
 
-    def _as_asked(self, shape: Shape, asked: str) -> Shape:
+    def _as_asked(self, shape: RowFormat, asked: str) -> RowFormat:
         if shape.kind not in TURNED or not shape.columns:
             what = "only texts in columns can be read as turns, and these rows have none"
             raise DataError(what, where="dialect", value=shape.describe(), fix="leave dialect out, or name the columns")
@@ -214,7 +214,7 @@ class Nested:
         begun = [tried for tried in self._tried if tried.rows and tried not in failed] + failed
         return max(begun, key=lambda t: (t.alive, t.rows, t.failed.number if t.failed else 0), default=None)
 
-    def _read(self, shape: Shape, tried: Tried, proved: int | None) -> Shape:
+    def _read(self, shape: RowFormat, tried: Tried, proved: int | None) -> RowFormat:
         """The shape of rows that are read as turns. `proved`: so many rows, all, gave the same text again."""
         dialect = tried.dialect
         how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
@@ -235,7 +235,7 @@ class Nested:
         )
 
 
-def _readable(shape: Shape, recipe: Recipe) -> Shape:
+def _readable(shape: RowFormat, recipe: Recipe) -> RowFormat:
     """A text is a conversation in one column; a system prompt may stand beside it where the recipe names its column."""
     if not _is_text(shape):
         return shape
@@ -246,5 +246,5 @@ def _readable(shape: Shape, recipe: Recipe) -> Shape:
     return replace(shape, columns={"messages": shape.columns["text"], **system})
 
 
-def _is_text(shape: Shape) -> bool:
+def _is_text(shape: RowFormat) -> bool:
     return shape.kind == "text" and bool(shape.columns)

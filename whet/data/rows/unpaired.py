@@ -13,25 +13,25 @@ from whet.data.refused import RowRefused
 from whet.data.rows.judgements import mark_of
 from whet.data.rows.messages import clean_messages, clean_tools
 from whet.data.rows.preferences import answer_messages, joined, prompt_of, weighed
-from whet.data.rows.row_format import Shape
+from whet.data.rows.row_format import RowFormat
 from whet.types import Message
 
 
-def marked_answer(value: Mapping[str, Any], shape: Shape) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
+def marked_answer(value: Mapping[str, Any], form: RowFormat) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
     """(conversation, tools, whether its last turn is good). Earlier answers have weight 0. Raises RowRefused."""
-    if "messages" in shape.columns:
-        messages = clean_messages(value[shape.columns["messages"]])
+    if "messages" in form.columns:
+        messages = clean_messages(value[form.columns["messages"]])
         tools = clean_tools(value.get("tools") or value.get("functions"))
     else:
-        prompt, tools = prompt_of(value, shape)
-        name = shape.columns["completion"]
+        prompt, tools = prompt_of(value, form)
+        name = form.columns["completion"]
         messages = joined(prompt, answer_messages(value[name], name))
 
     if not messages or messages[-1]["role"] != "assistant":
         raise RowRefused("no-answer", "the conversation does not end in an answer", fix="remove the row")
     if len(messages) == 1:
         raise RowRefused("no-prompt", "nothing stands before the answer", fix="add a prompt")
-    return weighed(messages, len(messages) - 1), tools, desirable(value[shape.columns["label"]])
+    return weighed(messages, len(messages) - 1), tools, desirable(value[form.columns["label"]])
 
 
 def desirable(value: Any) -> bool:
