@@ -65,7 +65,7 @@ def whet(folder: Path, task: Task) -> None:
     with tempfile.TemporaryDirectory() as runs:
         recipe = load_recipe(values, [])
         run = Run.create(runs, recipe, "bench")
-        with run.at_work():
+        with run.working():
             session = open_session(recipe, run, method_of, stamps)
             trained = train(session, stamps)
         lines = [line for line in run.metrics() if line["step"] >= task.updates]

@@ -109,7 +109,7 @@ def measure(folder: Path, task: Task) -> None:
     with tempfile.TemporaryDirectory() as runs:
         recipe = recipe_of(folder, task)
         run = Run.create(runs, recipe, "bench")
-        with run.at_work():
+        with run.working():
             session = open_session(recipe, run, in_agreed_steps(task.batch), stamps)
             paths = first_paths(prepared_of(session.source).train, task.steps * task.batch)
             scored = task.method == "reward"  # a reward model learns from whole texts

@@ -39,7 +39,7 @@ RESULT = {
 def run(tmp_path: Path) -> Run:
     (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
     found = Run.create(tmp_path / "runs", load_recipe(tmp_path / "d.jsonl", ["method=sft"]), "one")
-    found.write_text("recipe.resolved.yaml", dump_recipe(found.asked))
+    found.write_text("recipe.resolved.yaml", dump_recipe(found.requested))
     found.model.mkdir()
     (found.model / "adapter_model.safetensors").write_text("weights")
     (found.model / "whet.json").write_text(json.dumps(FACTS))

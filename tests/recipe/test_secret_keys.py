@@ -74,6 +74,6 @@ def test_older_runs_lose_the_key_that_they_kept(tmp_path: Path) -> None:
     (run.folder / "report.html").write_text(f"<p>key: {KEY}</p>")
     opened = Run.open("old", tmp_path)
     assert opened.recipe.evaluate.judge and opened.recipe.evaluate.judge.key == TAKEN_OUT
-    assert opened.asked.evaluate.judge
+    assert opened.requested.evaluate.judge
     assert not any(KEY in path.read_text() for path in [*run.folder.glob("*.yaml"), run.folder / "report.html"])
     assert "was taken out" in (run.folder / "recipe.yaml").read_text()

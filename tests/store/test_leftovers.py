@@ -66,7 +66,7 @@ def test_a_run_that_is_taken_up_sweeps_what_is_left_in_it_and_in_the_cache(tmp_p
         (path / "inside").write_text("x")
     for path in mine[1:]:
         path.write_text("x")
-    with run.at_work():
+    with run.working():
         assert not any(path.exists() for path in left)
         assert all(path.exists() for path in mine), "only what Whet itself names so, in its own folders"
         with new_folder(run.folder / "model") as temporary:

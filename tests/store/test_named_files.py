@@ -12,6 +12,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.store.named_files import changed, named_files
 from whet.store.run import Run
+from whet.store.unchanged import accepted_changes, refuse_changed_files
 
 FUNCTION = "def score(prompts, answers, rows):\n    return [1.0 for _ in answers]\n"
 TASK = "task: sums\ninclude: shared.yaml\ndataset_path: json\ndataset_kwargs: {data_files: {test: 'rows.jsonl'}}\n"
@@ -103,9 +104,9 @@ def test_a_run_that_has_learned_is_not_resumed_with_another_reward_unless_it_is_
         with pytest.raises(RunFolderError, match="not what it was when this run began") as caught:
             Run.create("runs", recipe())
         assert "--accept-changed" in caught.value.fix and "method.rewards.0.function" in str(caught.value)
-    assert run.accepted() == {}
+    assert accepted_changes(run) == {}
     Run.create("runs", recipe(), accept_changed=True)
-    (noted,) = run.accepted()["accepted_changes"]
+    (noted,) = accepted_changes(run)["accepted_changes"]
     assert noted["file"] == "method.rewards.0.function" and noted["step"] == 12
     assert noted["before"] == before["method.rewards.0.function"] != noted["after"]
     assert Run.create("runs", recipe()).folder == run.folder, "from here on it is the run's own"
@@ -119,5 +120,5 @@ def test_a_finished_run_takes_no_change_but_may_be_measured_anew() -> None:
     with pytest.raises(RunFolderError, match="when this run ended") as caught:
         Run.create("runs", recipe(), accept_changed=True)
     assert "--accept-changed" not in caught.value.fix
-    run.refuse_changed_files(recipe(), accept=True, measured_anew=True)
-    assert run.accepted()["accepted_changes"][0]["file"] == "evaluate.wins.0.function"
+    refuse_changed_files(run, recipe(), accept=True, measured_anew=True)
+    assert accepted_changes(run)["accepted_changes"][0]["file"] == "evaluate.wins.0.function"

@@ -17,6 +17,7 @@ from whet.recipe.schema import Evaluate, Full, Recipe
 from whet.recipe.sections.keep import Forgetting, Keep
 from whet.store import identity
 from whet.store.run import Run
+from whet.store.unchanged import refuse_changed_data
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,10 +79,10 @@ def test_files_beside_the_data_may_move_with_it() -> None:
         Path(name).rename(f"moved/{name}")
     again = Run.create("runs", asked("moved/"))
     assert again.folder == run.folder
-    for found in (again.recipe, again.asked):
+    for found in (again.recipe, again.requested):
         assert all(Path(name).is_file() for name in (found.keep.replay or "", found.keep.prompts or ""))
         assert Path(found.forgetting.suites[0]).is_file() and "moved" in found.evaluate.metric
-    run.refuse_changed_data()
+    refuse_changed_data(run)
     Path("moved/suite.jsonl").write_text("other")
     assert Run.create("runs", asked("moved/")).folder != run.folder
     assert Run.create("runs", recipe(evaluate=Evaluate(metric="moved/own.py:other"))).folder != run.folder
@@ -97,7 +98,7 @@ def test_a_run_looks_for_its_files_from_where_it_was_made(monkeypatch: pytest.Mo
     assert (run.folder / "recipe.yaml").stat().st_mtime_ns == before, "nothing has moved"
     Path("elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    run.refuse_changed_data()
+    refuse_changed_data(run)
     assert Path(run.recipe.keep.replay or "").is_file() and Path(run.recipe.forgetting.suites[0]).is_file()
 
 

@@ -15,6 +15,7 @@ import whet
 from whet.errors import InputError, RecipeError, RunFolderError
 from whet.reports.result import CheckResult, RunResult, ShowResult
 from whet.store.run import Run
+from whet.store.unchanged import refuse_changed_data
 from whet.verbs.inputs import recipe_of
 
 ROWS = [{"prompt": f"Where is order {number}?", "completion": ["sent", "lost"][number % 2]} for number in range(60)]
@@ -43,7 +44,7 @@ def test_rows_are_trained_on_and_the_same_rows_find_the_run_again(trained: tuple
 def test_a_run_from_rows_is_one_of_files_to_a_later_process(trained: tuple[Path, RunResult]) -> None:
     root, result = trained
     run = Run.open(result.run, root)
-    run.refuse_changed_data()
+    refuse_changed_data(run)
     assert [json.loads(line) for line in Path(str(run.recipe.data)).read_text().splitlines()] == ROWS
     assert repr(run) == f"Run({str(root / result.run)!r}): done"
 
@@ -103,7 +104,7 @@ def test_a_text_is_taken_as_it_stands(text: str, tmp_path: Path) -> None:
     ):
         assert (recipe.system, recipe.columns.label, recipe.seed, recipe.method.kind) == (text, text, 3, "sft")
         run = Run.create(tmp_path / "runs", recipe)
-        assert run.recipe.system == run.asked.system == text
+        assert run.recipe.system == run.requested.system == text
     baked = recipe_of(ROWS, {"method": "bake", "method.prompt": text}, tmp_path)
     assert baked.method.prompt == text  # pyright: ignore[reportAttributeAccessIssue]
 

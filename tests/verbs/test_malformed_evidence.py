@@ -116,7 +116,7 @@ def test_one_label_for_all_rows_is_found(
 def test_the_run_of_a_stopped_question_is_as_it_was(trained: Path) -> None:
     run = Run.open("words", trained / "runs")
     before = run.status_facts()
-    with pytest.raises(KeyboardInterrupt), run.looked_into():
+    with pytest.raises(KeyboardInterrupt), run.reading():
         run.set_status("preparing")
         raise KeyboardInterrupt
     assert run.status_facts() == before

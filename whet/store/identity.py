@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from whet.errors import DataError, count, shorten
+from whet.errors import DataError, RunFolderError, count, shorten
 from whet.recipe.external import is_function
 from whet.recipe.file_formats import sheet_of
 from whet.recipe.schema import Recipe
@@ -129,3 +129,9 @@ def default_name(recipe: Recipe, recipe_sha256: str, data_sha256: str) -> str:
         first = recipe.data[0]
     stem = re.sub(r"[^a-z0-9]+", "-", Path(first).name.split(".")[0].lower()).strip("-")[:40] or "run"
     return f"{stem}-{sha256_text(recipe_sha256 + data_sha256)[:8]}"
+
+
+def check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        fix = "use letters, digits, '-', '_' and '.', at most 100, starting with a letter or digit"
+        raise RunFolderError("this can not be the name of a run", value=name, fix=fix)

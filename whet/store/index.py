@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from whet.errors import WhetError
-from whet.store.run import DEFAULT_ROOT, Run, refuse_file_as_root
+from whet.errors import RunFolderError, WhetError
+from whet.store.run import DEFAULT_ROOT, Run
 
 WATCHED = ("run.json", "status.json", "evaluation.json", "recipe.resolved.yaml")
 VERSION = 1
@@ -155,3 +155,9 @@ def live_status(folder: Path, stored: str) -> str:
     if stored == "damaged":
         return stored
     return Run(folder).status
+
+
+def refuse_file_as_root(root: Path | str) -> None:
+    """A file where the folder of runs should be is a slip of the hand, not a folder without runs."""
+    if Path(root).exists() and not Path(root).is_dir():
+        raise RunFolderError("this is a file, not a folder of runs", where=str(root), fix="give a folder: --runs runs")

@@ -19,7 +19,7 @@ def stem_of(run: Run) -> str | None:
     facts = run.read_json("run.json")
     hashes = (str(facts.get(key)) for key in ("recipe_sha256", "data_sha256"))
 
-    name = identity.default_name(run.asked, *hashes)
+    name = identity.default_name(run.requested, *hashes)
     if run.name == name:
         return run.name.rpartition("-")[0]
     return None
@@ -28,7 +28,7 @@ def stem_of(run: Run) -> str | None:
 def given_by_whet(run: Run) -> bool:
     """Whether nobody chose the run's name: in doubt somebody did. Raises WhetError for a damaged run."""
     share = SHARE.fullmatch(run.name)
-    if share and run.asked.split.train_share == float(share[2]):
+    if share and run.requested.split.train_share == float(share[2]):
         whole = run.folder.parent / share[1]
         return (whole / "run.json").is_file() and stem_of(Run(whole)) is not None
     return stem_of(run) is not None

@@ -11,10 +11,11 @@ from typing import Any
 
 from whet.errors import WhetError
 from whet.store import registry
+from whet.store.index import refuse_file_as_root
 from whet.store.names import could_be, given_by_whet, stem_of
 from whet.store.reading import optional_json
 from whet.store.removal import size_of
-from whet.store.run import Run, refuse_file_as_root
+from whet.store.run import Run
 
 DAY = 86_400
 GIVEN = "given"

@@ -17,10 +17,12 @@ from typing import Any
 from whet.errors import RunFolderError, nearest
 from whet.recipe.file_formats import sheet_of
 from whet.store.atomic import append_line, plain
+from whet.store.index import refuse_file_as_root
 from whet.store.lock import Lock
 from whet.store.names import longer, stem_of
 from whet.store.reading import read_lines
-from whet.store.run import DEFAULT_ROOT, Run, now, refuse_file_as_root
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.text.dates import now
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def _version(event: dict[str, Any]) -> ModelVersion:
 
 def source_of(run: Run) -> str:
     """The place of a run's data: a path from the root of the disk, or the name of a set on the Hub."""
-    data = run.asked.data
+    data = run.requested.data
     first = data if isinstance(data, str) else data[0]
     path, sheet = sheet_of(Path(run.read_json("run.json").get("working_folder", ".")) / Path(first).expanduser())
     if path.exists():

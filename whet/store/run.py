@@ -18,11 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -42,22 +39,22 @@ from whet.store.atomic import (
     write_text,
 )
 from whet.store.lock import Lock
-from whet.store.named_files import changed, named_files
+from whet.store.named_files import named_files
 from whet.store.old_keys import take_out_keys
 from whet.store.reading import iter_lines, read_json_file, read_lines
+from whet.store.unchanged import refuse_changed_files, refuse_other_run
+from whet.text.dates import now
 
 Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopped"]
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
-ACCEPTED = "accepted_changes"
-"""Key of run.json and of ledger.json."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
 
 class Run:
-    """Use `Run.create` or `Run.open`, and `with run.at_work():` around everything that writes."""
+    """Use `Run.create` or `Run.open`, and `with run.working():` around everything that writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,12 +78,12 @@ class Run:
         """
         recipe_hash, data_hash = identity.identity(recipe)
         name = name or identity.default_name(recipe, recipe_hash, data_hash)
-        check_name(name)
+        identity.check_name(name)
         folder = Path(root) / name
         facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
 
         if (folder / "run.json").exists():
-            refuse_other(cls(folder), facts, recipe)
+            refuse_other_run(cls(folder), facts, recipe)
         else:
             make_folder(folder)
             if any(not inner.name.startswith(".") for inner in folder.iterdir()):
@@ -103,7 +100,7 @@ class Run:
             run.set_status("preparing")
 
         run.follow_data(recipe)
-        run.refuse_changed_files(recipe, accept_changed)
+        refuse_changed_files(run, recipe, accept_changed)
         return run
 
     @classmethod
@@ -157,7 +154,7 @@ class Run:
         self.write_json("status.json", {"status": word, "updated": now(), "pid": os.getpid(), **facts})
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def working(self) -> Iterator[None]:
         """Holds the lock. Work that ends in an error says so in the status; a run whose input was refused before
         anything was decided leaves nothing behind. Raises RunFolderError for a file that is not what the run wrote."""
         refused = False
@@ -213,7 +210,7 @@ class Run:
         return found
 
     @contextmanager
-    def looked_into(self) -> Iterator[None]:
+    def reading(self) -> Iterator[None]:
         """Holds the lock for work that asks about a run: whatever becomes of it, the run's status stays what it was."""
         with self.lock:
             checksums.refuse_damaged(self.folder)
@@ -231,10 +228,10 @@ class Run:
         resolved = self.folder / "recipe.resolved.yaml"
         if resolved.exists():
             return self._recipe(resolved.name)
-        return self.asked
+        return self.requested
 
     @property
-    def asked(self) -> Recipe:
+    def requested(self) -> Recipe:
         """The recipe as it was asked for, without what the rules filled in."""
         return self._recipe("recipe.yaml")
 
@@ -244,7 +241,7 @@ class Run:
 
     def follow_data(self, recipe: Recipe) -> None:
         """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
-        if _places(self.asked) == _places(recipe):
+        if _places(self.requested) == _places(recipe):
             return
 
         checksums.refuse_damaged(self.folder)  # a damaged recipe names other places, too
@@ -262,85 +259,6 @@ class Run:
                 moved.forgetting.suites = recipe.forgetting.suites
                 moved.evaluate.metric = recipe.evaluate.metric
                 self.write_text(name, dump_recipe(moved))
-
-    def refuse_changed_data(self) -> None:
-        """Raises RunFolderError when the data is not the data that was trained on: a row that is held out of it now
-        may have been learned then."""
-        recipe = self.recipe
-        if identity.data_hash(recipe) != self.read_json("run.json").get("data_sha256"):
-            raise RunFolderError(
-                "the data is not the data that this run was trained on: it has changed, or it is gone",
-                where=f"run {self.name}",
-                value=recipe.data if recipe.test is None else [recipe.data, recipe.test],
-                fix="restore the data; or tune again on the new data, which makes another run",
-            )
-
-    def refuse_changed_files(self, recipe: Recipe, accept: bool = False, measured_anew: bool = False) -> None:
-        """Every file that the recipe names must be what it was when the run began; a run that has learned nothing yet
-        takes what is there. With `accept` the change is written down; a finished run, whose result would stay what it
-        is, takes none unless it is `measured_anew`. Raises RunFolderError."""
-        facts, found = self.read_json("run.json"), named_files(recipe)
-        names = changed(facts.get("files", {}), found)
-        if not names:
-            return
-
-        finished = (self.folder / "evaluation.json").exists() and not measured_anew
-        if not self._has_learned():
-            self.write_json("run.json", facts | {"files": found})
-            return
-        if not accept or finished:
-            if finished:
-                also = ""
-            else:
-                also = ", or go on with the new content (it is noted in ledger.json): --accept-changed"
-            raise RunFolderError(
-                f"a file that the recipe names is not what it was when this run {'ended' if finished else 'began'}, or "
-                "it is gone",
-                where=f"run {self.name}",
-                value=", ".join(names),
-                fix=f"restore it; or start a new run with another --name{also}",
-            )
-
-        noted = [
-            {"file": name, "before": facts["files"][name], "after": found[name], "step": self._step(), "at": now()}
-            for name in names
-        ]
-        self.write_json("run.json", facts | {"files": found, ACCEPTED: [*facts.get(ACCEPTED, []), *noted]})
-
-    def accepted(self) -> dict[str, Any]:
-        """For the ledger: which named files were changed on purpose, and from which step on; empty where none was."""
-        facts = self.read_json("run.json")
-        if facts.get(ACCEPTED):
-            return {ACCEPTED: facts[ACCEPTED]}
-        return {}
-
-    def _has_learned(self) -> bool:
-        return self.model.exists() or any(self.checkpoint(which).exists() for which in ("last", "older"))
-
-    def _step(self) -> int | None:
-        """The step of the last checkpoint, from which the run goes on; None once it is trained."""
-        if self.model.exists():
-            return None
-        for which in ("last", "older"):
-            if self.checkpoint(which).exists():
-                return int(read_json_file(self.checkpoint(which) / "progress.json", "step")["step"])
-        return 0
-
-    def refuse_other_rows(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Every row must have the fate that it had when training began: a change of recipe.resolved.yaml, of the base
-        or of Whet itself must not let a row that was learned become one that is tested. Raises RunFolderError."""
-        if not (self.folder / "recipe.resolved.yaml").exists() or not (self.folder / "rows.jsonl").exists():
-            return
-        stored = ((line.get("fate"), line.get("hash")) for line in iter_lines(self.folder / "rows.jsonl"))
-
-        present = ((line["fate"], line["hash"]) for line in lines)
-        if any(before != after for before, after in zip_longest(stored, present)):
-            raise RunFolderError(
-                "the rows are held out otherwise than when this run began to train, so its test would not be honest",
-                where=str(self.folder / "rows.jsonl"),
-                fix="undo what was changed (recipe.resolved.yaml, the base, the version of Whet), or start a new run "
-                "with another --name",
-            )
 
     def write_recipe(self, recipe: Recipe) -> None:
         self.write_text("recipe.resolved.yaml", dump_recipe(recipe))
@@ -398,32 +316,3 @@ def _places(recipe: Recipe) -> tuple[object, ...]:
 
 def _is_validation(line: dict[str, Any]) -> bool:
     return any(key.startswith("validation_") for key in line)
-
-
-def check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        fix = "use letters, digits, '-', '_' and '.', at most 100, starting with a letter or digit"
-        raise RunFolderError("this can not be the name of a run", value=name, fix=fix)
-
-
-def refuse_file_as_root(root: Path | str) -> None:
-    """A file where the folder of runs should be is a slip of the hand, not a folder without runs."""
-    if Path(root).exists() and not Path(root).is_dir():
-        raise RunFolderError("this is a file, not a folder of runs", where=str(root), fix="give a folder: --runs runs")
-
-
-def refuse_other(run: Run, facts: dict[str, str], recipe: Recipe) -> None:
-    stored, fix = run.read_json("run.json"), "choose another --name, or leave it out"
-    if stored.get("recipe_sha256") != facts["recipe_sha256"]:
-        if (run.folder / "recipe.yaml").exists():
-            keys = f": {identity.differing(recipe, run.asked)}"
-        else:
-            keys = ""
-        raise RunFolderError(f"this run was made with another recipe{keys}", where=str(run.folder), fix=fix)
-    if stored.get("data_sha256") != facts["data_sha256"]:
-        raise RunFolderError("this run was made with other data", where=str(run.folder), fix=fix)
-
-
-def now() -> str:
-    """UTC, to the second: 2026-01-31T12:00:00Z."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

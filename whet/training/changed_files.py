@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from whet.errors import RunFolderError
 from whet.model.base import Base
-from whet.store.run import ACCEPTED, Run
+from whet.store.run import Run
+from whet.store.unchanged import ACCEPTED, accepted_changes
 
 
 def told_accepted(run: Run) -> list[str]:
@@ -13,7 +14,7 @@ def told_accepted(run: Run) -> list[str]:
         f"{one['file']} was changed on purpose (--accept-changed): "
         + (f"steps from {one['step']} on" if one["step"] is not None else "the evaluation")
         + " are with the new content, what was before with the old."
-        for one in run.accepted().get(ACCEPTED, [])
+        for one in accepted_changes(run).get(ACCEPTED, [])
     ]
 
 

@@ -36,6 +36,7 @@ from whet.rewards.sandbox.process import refuse_bare_root, told_layers
 from whet.rewards.user_function import load_metric
 from whet.store.environment import environment
 from whet.store.run import Run
+from whet.store.unchanged import accepted_changes, refuse_other_rows
 from whet.training.changed_files import refuse_changed_base, told_accepted
 from whet.training.checkpoint import Progress, load_best, path_of, resumed
 from whet.training.hooks import Checkpointer, Validator, mean_loss
@@ -108,8 +109,8 @@ def open_session(
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer, clock=_clock(run))
     source = method.gather(with_context(recipe, config), renderer, run.folder.parent / "cache", observer)
-    run.refuse_other_rows(source.ledger.rows_jsonl())
-    run.write_json("ledger.json", source.ledger.summary() | run.accepted())
+    refuse_other_rows(run, source.ledger.rows_jsonl())
+    run.write_json("ledger.json", source.ledger.summary() | accepted_changes(run))
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
 
     for note in [*told, *walls(recipe, method), *source.notes, *told_accepted(run)]:

@@ -14,6 +14,7 @@ from whet.reports.report import write_report
 from whet.reports.result import RunResult
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.unchanged import refuse_changed_data, refuse_changed_files
 from whet.training.session import open_session
 from whet.verbs.stages import effort_so_far, evaluated, reregister, scaled
 
@@ -33,11 +34,11 @@ def evaluate(
     found = registry.find_run(run, run_root)
     observer = observer or Silent()
     read_facts(found.model)
-    found.refuse_changed_data()
-    found.refuse_changed_files(found.recipe, accept_changed, measured_anew=True)
+    refuse_changed_data(found)
+    refuse_changed_files(found, found.recipe, accept_changed, measured_anew=True)
     refuse_unmeasurable(found.recipe)
 
-    with found.at_work(), watched_by(observer):
+    with found.working(), watched_by(observer):
         known = None if anew else recorded(found)
         if known is not None:
             observer.note(f"measured already, and nothing has changed since ({worded(AGAIN)})")

@@ -55,7 +55,7 @@ def started(
 
 def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
-    with run.at_work(), watched_by(observer):
+    with run.working(), watched_by(observer):
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False

@@ -15,6 +15,7 @@ from whet.recipe.keywords import in_python
 from whet.reports.result import PlanResult
 from whet.store.registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.unchanged import refuse_changed_data
 from whet.verbs.inputs import CACHE, Input, recipe_of
 
 
@@ -45,7 +46,7 @@ def plan(
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
 
     if run is not None:
-        run.refuse_changed_data()
+        refuse_changed_data(run)
 
     if run is not None:
         recipe = run.recipe

@@ -36,6 +36,7 @@ from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import Run
+from whet.store.unchanged import accepted_changes
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
@@ -187,7 +188,7 @@ def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
 
 
 def head(session: Session) -> dict[str, Any]:
-    ledger = session.source.ledger.summary() | session.run.accepted()
+    ledger = session.source.ledger.summary() | accepted_changes(session.run)
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
 

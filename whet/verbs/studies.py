@@ -45,6 +45,7 @@ from whet.stats.paired import clusters_of
 from whet.store import registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.unchanged import refuse_changed_data
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
 from whet.verbs.inputs import Input, gathered, recipe_of
@@ -110,9 +111,9 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
     observer = observer or Silent()
     refuse_without_answers(found.recipe)
     read_facts(found.model)
-    found.refuse_changed_data()
+    refuse_changed_data(found)
 
-    with found.looked_into(), watched_by(observer):
+    with found.reading(), watched_by(observer):
         result = _failed_on_validation(open_session(found.recipe, found, method_of, observer), observer)
     observer.done()
     return Result(result)
@@ -165,7 +166,7 @@ def compare(
         refuse_other_recipe(recipe, found)
 
     finished_before = (found.folder / "evaluation.json").exists()
-    with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
+    with found.reading() if finished_before else found.working(), watched_by(observer):
         session = open_session(found.recipe, found, method_of, observer)
         result = compared(session, recipe.compare, observer)
         write_compare_report(found.folder / FOLDER)
@@ -195,10 +196,10 @@ def frontier(
         what, fix = "this run stands on the way already", "take the run that it was made from"
         raise InputError(what, where=f"run {found.name}", value=f"scale {read_facts(found.model)['scale']}", fix=fix)
 
-    found.refuse_changed_data()
+    refuse_changed_data(found)
     refuse_scale(found, "auto")
 
-    with found.looked_into(), watched_by(observer):
+    with found.reading(), watched_by(observer):
         session = open_session(found.recipe, found, method_of, observer)
         if prompts is None:
             session.recipe.keep.prompts = session.recipe.keep.prompts
@@ -231,13 +232,13 @@ def take(
         raise InputError("there is no such point between base and tuned", where="scale", value=scale, fix=fix)
 
     read_facts(found.model)
-    found.refuse_changed_data()
-    recipe = found.asked.model_copy(deep=True)
+    refuse_changed_data(found)
+    recipe = found.requested.model_copy(deep=True)
     recipe.keep.scale = scale
     refuse_scale(found, scale)
 
     made = Run.create(run_root, recipe)
-    with made.at_work():
+    with made.working():
         copy_at_scale(found, made, scale)
     return tune(recipe, run_root, observer=observer)
 
@@ -260,7 +261,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
             observer.note(f"no second try: {why}")
             break
 
-        with trained.looked_into():
+        with trained.reading():
             found = nearer_of(open_session(trained.recipe, trained, method_of, observer), below, observer)
 
         if found["scale"] is None:

@@ -26,7 +26,7 @@ def train(
 ) -> RunResult:
     """Train only. The same call again resumes; `accept_changed` and `out` as for tune."""
     run, observer = started(data, run_root if out is None else out, name, observer, overrides, accept_changed)
-    with run.at_work(), watched_by(observer):
+    with run.working(), watched_by(observer):
         session = opened(run, observer, verdict=False)
         state_power(session, observer)
         effort = trained(session, observer)

@@ -17,7 +17,9 @@ from whet.data.rows.row_format import RowFormat
 from whet.types import Message
 
 
-def marked_answer(value: Mapping[str, Any], form: RowFormat) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
+def unpaired_answer(
+    value: Mapping[str, Any], form: RowFormat
+) -> tuple[list[Message], list[dict[str, Any]] | None, bool]:
     """(conversation, tools, whether its last turn is good). Earlier answers have weight 0. Raises RowRefused."""
     if "messages" in form.columns:
         messages = clean_messages(value[form.columns["messages"]])

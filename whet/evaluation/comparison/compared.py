@@ -58,6 +58,7 @@ from whet.recipe.sections.compare import Compare
 from whet.store.identity import data_hash, differing, identity
 from whet.store.reading import optional_json
 from whet.store.run import Run
+from whet.store.unchanged import refuse_changed_data
 from whet.training.session import Session, load
 from whet.types import Row
 
@@ -105,7 +106,7 @@ def documents_of(settings: Compare) -> list[Passage]:
 def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
     """With a run that is named, its own recipe says how rows are split and trained on; what is given here may only be
     the same, or nothing but data and `compare`. Raises RunFolderError."""
-    run.refuse_changed_data()
+    refuse_changed_data(run)
     refuse_uncomparable(run.recipe.model_copy(update={"compare": recipe.compare}))
     asked, _ = identity(recipe)
     bare, data = identity(Recipe(data=recipe.data, test=recipe.test))
@@ -116,7 +117,7 @@ def refuse_other_recipe(recipe: Recipe, run: Run) -> None:
         raise RunFolderError("this run was made with other data", where=f"run {run.name}", value=recipe.data, fix=fix)
     if asked not in (bare, facts.get("recipe_sha256")):
         fix = "leave out every key but those under compare, or leave --run out"
-        what = f"this run was made with another recipe: {differing(recipe, run.asked)}"
+        what = f"this run was made with another recipe: {differing(recipe, run.requested)}"
         raise RunFolderError(what, where=f"run {run.name}", fix=fix)
 
 

@@ -31,8 +31,9 @@ from whet.stats.power import mcnemar_p
 from whet.store.atomic import append_line
 from whet.store.checksums import with_sum
 from whet.store.reading import read_lines
-from whet.store.run import JUDGED, now
+from whet.store.run import JUDGED
 from whet.text.conversation import prompt_text
+from whet.text.dates import now
 
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 AGREED = (["A", "B"], ["TIE", "TIE"])

@@ -22,8 +22,8 @@ from whet.stats.bradley_terry import preferred, told
 from whet.stats.paired import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import read_json_file, read_lines
-from whet.store.run import now
 from whet.text.conversation import plain, prompt_text
+from whet.text.dates import now
 
 Choice = Literal["left", "right", "tie", "bad", "skip"]
 PREFERENCES, EVEN = "judgements.jsonl", "judgements-even.jsonl"

@@ -109,7 +109,7 @@ def drawn_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
             if read_json_file(path.parent / "run.json").get("data_sha256") != wanted:
                 continue
 
-            asked = Run(path.parent).asked
+            asked = Run(path.parent).requested
             if (asked.base, asked.method.kind) == (recipe.base, recipe.method.kind):
                 break
     else:

@@ -20,7 +20,7 @@ from whet.errors import DataError, RunFolderError
 from whet.generation.collection.spending import Usage
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import iter_lines
-from whet.store.run import now
+from whet.text.dates import now
 from whet.types import Message
 
 

@@ -44,7 +44,7 @@ def open_replay(
     else:
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
 
-    if not segments and run.asked.keep.replay is None:
+    if not segments and run.requested.keep.replay is None:
         observer.note("the base has nothing to say to general prompts, so nothing is replayed")
         run.write_json(LEDGER, facts | {"rows": 0, "tokens": 0, "supervised_tokens": 0})
         return None
