@@ -36,10 +36,10 @@ INSIDE = {
         "schema text_keys trust keywords explain files conflicts keep_rule rules load"
     ),
     "data": (
-        "refused column spool ledger read rows render source cache_key split draws batches pretrain retrieval "
+        "refused column spool ledger read rows render source cache_key split held_out_clusters batches pretrain retrieval "
         "row_cache survey workers chunk_rows spooled_rows reread prepare"
     ),
-    "doctor": "privacy analysis check text_checks checks registry examination repair",
+    "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (
         "weights_identity size_limits accelerator precision memory lora quantised experts float32_copy attention "
         "logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed folder open "

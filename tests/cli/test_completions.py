@@ -10,7 +10,7 @@ import pytest
 
 from whet.cli.main import run
 from whet.recipe.schema import Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -20,7 +20,7 @@ Capture = pytest.CaptureFixture[str]
 def runs(here: Path) -> None:
     for seed, name in enumerate(("desk-a", "desk-b", "other")):
         made = Run.create("runs", Recipe(data="tickets.jsonl", seed=seed), name)
-    registry.register("helper", made, {}, "runs")
+    model_registry.register("helper", made, {}, "runs")
     Run.create("elsewhere", Recipe(data="tickets.jsonl"), "far")
 
 

@@ -16,7 +16,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora, Recipe, Sft
 from whet.recipe.sections.keep import Forgetting, Keep
 from whet.reports.sections.evidence.cost import measure_row
-from whet.store.registry import find_run
+from whet.store.model_registry import find_run
 
 Capture = pytest.CaptureFixture[str]
 

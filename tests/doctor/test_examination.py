@@ -11,8 +11,8 @@ import pytest
 from bench.planted.clean import clean_rows
 from bench.planted.text import PLANTS
 from whet.data.survey import survey
+from whet.doctor.check_registry import all_checks
 from whet.doctor.examination import CHUNK_ROWS, MANY_ROWS, examine_source
-from whet.doctor.registry import all_checks
 from whet.recipe.load import load_recipe
 from whet.types import Finding
 

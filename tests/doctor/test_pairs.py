@@ -13,11 +13,11 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.doctor.rows import examine, mark, pair
 from whet.data.refused import RowRefused
 from whet.data.survey import survey
+from whet.doctor.check_registry import all_checks
 from whet.doctor.checks.across_rows.contradiction import Contradiction
 from whet.doctor.checks.across_rows.same_answer import SameAnswer
 from whet.doctor.checks.balance.length_bias import LengthBias, sign_test, wilson
 from whet.doctor.examination import examine_source
-from whet.doctor.registry import all_checks
 from whet.recipe.load import load_recipe
 from whet.types import Row
 

@@ -16,7 +16,7 @@ from bench.planted.measure import FALSE_ALARMS, RECALL, checked, measure
 from bench.planted.plants import all_plants
 from bench.planted.text import PLANTS
 from whet import api
-from whet.doctor.registry import by_code
+from whet.doctor.check_registry import by_code
 
 OF_PARTS = ("contamination", "split-group", "test-leak", "test-power", "uncovered")
 """What they name depends on the split: planted in tests/doctor/test_parts.py, where the parts are known."""

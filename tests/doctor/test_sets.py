@@ -20,6 +20,7 @@ from whet.doctor.analysis.row_texts import glance, ngrams
 from whet.doctor.analysis.sample import TextSample
 from whet.doctor.analysis.topics import matrix_of, telling_words, topics
 from whet.doctor.check import Check
+from whet.doctor.check_registry import by_code
 from whet.doctor.checks.across_rows.conflicting_answers import ConflictingAnswers
 from whet.doctor.checks.across_rows.duplicate import Duplicate
 from whet.doctor.checks.across_rows.fact_lookup import FactLookup
@@ -27,7 +28,6 @@ from whet.doctor.checks.across_rows.near_duplicate import NearDuplicate
 from whet.doctor.checks.balance.length_skew import LengthSkew
 from whet.doctor.checks.balance.topic_skew import TopicSkew
 from whet.doctor.examination import examine_source
-from whet.doctor.registry import by_code
 from whet.recipe.load import load_recipe
 from whet.types import Finding, Row
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.doctor.rows import answered
 from whet.doctor.check import Setting
+from whet.doctor.check_registry import all_checks, check_of
 from whet.doctor.checks.one_row.system_variants import SystemVariants
 from whet.doctor.checks.one_row.tokenizer_gaps import TokenizerGaps
 from whet.doctor.checks.one_text.truncated import end_of
-from whet.doctor.registry import all_checks, check_of
 from whet.doctor.text_checks import excerpt
 from whet.recipe.load import load_recipe
 from whet.types import Row

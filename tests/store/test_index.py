@@ -11,7 +11,7 @@ import pytest
 
 from whet.errors import RunFolderError
 from whet.recipe.schema import Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.environment import environment
 from whet.store.index import list_runs, rebuild
 from whet.store.run import Run
@@ -90,36 +90,36 @@ def test_a_folder_that_can_not_be_written_can_still_be_listed() -> None:
 
 def test_versions_are_registered_promoted_and_rolled_back() -> None:
     first, second = make("a"), make("b")
-    assert registry.register("desk", first, {"score": 0.5}) == 1
-    assert registry.register("desk", second, {}) == 2
-    assert registry.register("desk", first, {"score": 0.5}) == 1, "the same run again keeps its version"
+    assert model_registry.register("desk", first, {"score": 0.5}) == 1
+    assert model_registry.register("desk", second, {}) == 2
+    assert model_registry.register("desk", first, {"score": 0.5}) == 1, "the same run again keeps its version"
     with pytest.raises(RunFolderError, match="no version of model 'desk' is promoted"):
-        registry.find_run("desk", "runs")
-    registry.promote("desk", 1, "runs")
-    registry.promote("desk", 2, "runs")
-    assert registry.find_run("desk", "runs").name == "b"
-    assert registry.find_run("desk@1", "runs").name == "a"
-    assert registry.find_run("a", "runs").name == "a"
-    assert registry.roll_back("desk", "runs") == 1
-    assert registry.find_run("desk", "runs").name == "a"
+        model_registry.find_run("desk", "runs")
+    model_registry.promote("desk", 1, "runs")
+    model_registry.promote("desk", 2, "runs")
+    assert model_registry.find_run("desk", "runs").name == "b"
+    assert model_registry.find_run("desk@1", "runs").name == "a"
+    assert model_registry.find_run("a", "runs").name == "a"
+    assert model_registry.roll_back("desk", "runs") == 1
+    assert model_registry.find_run("desk", "runs").name == "a"
     with pytest.raises(RunFolderError, match="no earlier promoted version"):
-        registry.roll_back("desk", "runs")
-    (model,) = registry.list_models("runs")
+        model_registry.roll_back("desk", "runs")
+    (model,) = model_registry.list_models("runs")
     assert (model.name, model.current, [v.run for v in model.versions]) == ("desk", 1, ["a", "b"])
 
 
 def test_wrong_names_and_versions_are_refused() -> None:
     run = make("a")
-    registry.register("desk", run, {})
+    model_registry.register("desk", run, {})
     with pytest.raises(RunFolderError, match="did you mean 'desk'"):
-        registry.promote("deks", 1, "runs")
+        model_registry.promote("deks", 1, "runs")
     for version in (0, 2, -1):
         with pytest.raises(RunFolderError, match=f"has no version {version}"):
-            registry.promote("desk", version, "runs")
+            model_registry.promote("desk", version, "runs")
     with pytest.raises(RunFolderError, match="a version is a number"):
-        registry.find_run("desk@new", "runs")
+        model_registry.find_run("desk@new", "runs")
     with pytest.raises(RunFolderError, match="can not be the name of a model"):
-        registry.register("a/b", run, {})
+        model_registry.register("a/b", run, {})
 
 
 def test_the_environment_holds_versions_and_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,8 +136,8 @@ def test_files_of_one_name_in_other_folders_are_other_models(tmp_path: Path) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{len(made)}")
         run = Run.create(root, Recipe(data=str(path)))
-        name = registry.name_for(run, root)
-        made.append(f"{name}@{registry.register(name, run, {}, root)}")
+        name = model_registry.name_for(run, root)
+        made.append(f"{name}@{model_registry.register(name, run, {}, root)}")
     assert made == ["d@1", "june-d@1", "june-d-2@1", "d@2"], "more rows in the same file make another version"
     named = Run.create(root, Recipe(data=str(tmp_path / "may" / "d.jsonl"), seed=1), "mine")
-    assert registry.name_for(named, root) == "mine"
+    assert model_registry.name_for(named, root) == "mine"

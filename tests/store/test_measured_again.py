@@ -11,7 +11,7 @@ import pytest
 from tests.notes import Notes
 from whet.cli.main import run as command
 from whet.recipe.schema import Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 from whet.verbs import evaluate as job
 from whet.verbs.stages import reregister
@@ -35,8 +35,8 @@ def runs(tmp_path: Path) -> Path:
     data.write_text("{}\n")
     for name in ("one", "other"):
         run = Run.create(tmp_path / "runs", Recipe(data=str(data)), name)
-        registry.register("desk", run, registry.facts_of(evaluation("yes")), tmp_path / "runs")
-    registry.promote("desk", 1, tmp_path / "runs")
+        model_registry.register("desk", run, model_registry.facts_of(evaluation("yes")), tmp_path / "runs")
+    model_registry.promote("desk", 1, tmp_path / "runs")
     return tmp_path / "runs"
 
 
@@ -45,14 +45,14 @@ def test_a_run_that_is_measured_again_is_listed_as_it_is_now(
 ) -> None:
     watch, run = Notes(), Run.open("one", runs)
     reregister(run, evaluation("no"), watch)
-    (model,) = registry.list_models(runs)
+    (model,) = model_registry.list_models(runs)
     assert [one.facts["ship"]["answer"] for one in model.versions] == ["no", "yes"]
     assert model.versions[0].facts["scores"] == {"base": 0.25, "tuned": 0.75}
     assert model.current == 1, "what is in use is for people to change"
     assert "in use" in watch.notes[0] and "whet models roll-back desk" in watch.notes[0]
-    lines = registry.registry_file(runs).read_text()
+    lines = model_registry.registry_file(runs).read_text()
     reregister(run, evaluation("no"), watch)
-    assert registry.registry_file(runs).read_text() == lines, "the same again adds nothing"
+    assert model_registry.registry_file(runs).read_text() == lines, "the same again adds nothing"
     monkeypatch.setenv("COLUMNS", "200")
     assert command(["models", "--runs", str(runs), "--json"]) == 0
     said = capsys.readouterr()
@@ -64,13 +64,13 @@ def test_a_version_that_became_good_enough_is_offered(runs: Path) -> None:
     watch = Notes()
     reregister(Run.open("other", runs), evaluation("yes"), watch)
     assert "whet models promote desk 2" in watch.notes[0]
-    assert registry.find_model("desk", runs).current == 1
+    assert model_registry.find_model("desk", runs).current == 1
 
 
 def test_a_run_that_is_no_version_is_left_alone(runs: Path, tmp_path: Path) -> None:
     lone = Run.create(tmp_path / "elsewhere", Recipe(data=str(tmp_path / "d.jsonl")), "lone")
-    assert registry.measured_again(lone, evaluation("yes")) == []
-    assert not registry.registry_file(tmp_path / "elsewhere").exists()
+    assert model_registry.measured_again(lone, evaluation("yes")) == []
+    assert not model_registry.registry_file(tmp_path / "elsewhere").exists()
 
 
 def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():  # fmt: skip
         monkeypatch.setattr(job, name, lambda *_, given=given: given)
     job.evaluate("desk", run_root=runs)
-    assert registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
+    assert model_registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
 
 
 def test_what_was_measured_already_is_listed_too(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,5 +92,5 @@ def test_what_was_measured_already_is_listed_too(runs: Path, monkeypatch: pytest
         monkeypatch.setattr(job, name, lambda *_, given=given: given)
     for _ in range(2):
         job.evaluate(run, run_root=runs, observer=watch)
-    assert registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
+    assert model_registry.find_model("desk", runs).versions[0].facts["ship"]["answer"] == "no"
     assert len([note for note in watch.notes if "desk@1 is this run" in note]) == 1

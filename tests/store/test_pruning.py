@@ -13,7 +13,7 @@ import pytest
 
 from whet.cli.main import run as command
 from whet.recipe.schema import Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.pruning import sort_out
 from whet.store.run import Run
 
@@ -38,9 +38,9 @@ def test_what_is_held_on_to_stays_and_the_rest_would_go(capsys: Capture) -> None
     loose, best, mine = made(0, gain=0.1), made(1, gain=0.3), made(2, "mine")
     used, former, named, busy, damaged = made(3), made(4), made(5), made(6), made(7)
     for name, run in (("d", former), ("d", used), ("release", named), ("d", loose)):
-        registry.register(name, run, {}, "runs")
-    registry.promote("d", 1, "runs")
-    registry.promote("d", 2, "runs")
+        model_registry.register(name, run, {}, "runs")
+    model_registry.promote("d", 1, "runs")
+    model_registry.promote("d", 2, "runs")
     (damaged.folder / "recipe.yaml").write_text("data: [")
     with busy.lock:
         found = sort_out("runs")
@@ -82,10 +82,10 @@ def test_a_teacher_of_a_run_that_stays_stays(capsys: Capture) -> None:
 def test_a_teacher_that_is_named_as_a_model_stays() -> None:
     by_version, by_name, other = made(0), made(1), made(2)
     for run in (by_version, by_name, other):
-        registry.register("d", run, {}, "runs")
+        model_registry.register("d", run, {}, "runs")
     for version in (3, 2):
-        registry.promote("d", version, "runs")
-    assert registry.roll_back("d", "runs") == 3, "and version 2 is no way back any more"
+        model_registry.promote("d", version, "runs")
+    assert model_registry.roll_back("d", "runs") == 3, "and version 2 is no way back any more"
     made(3, "one", method={"kind": "distil", "teacher": "d@1"})
     assert [run.name for run in (by_version, by_name) if run.name in sort_out("runs").kept] == [by_version.name]
     made(4, "two", method={"kind": "distil", "teacher": "d"})
@@ -109,14 +109,16 @@ def test_shares_of_a_curve_are_not_names_of_a_person() -> None:
 @pytest.mark.parametrize("name", ["d-20261129", "tickets-20261129", "d-deadbeef", "d-20261129-0.5"])
 def test_a_date_in_the_name_of_a_run_is_a_persons(name: str) -> None:
     mine = made(0, name)
-    assert sort_out("runs").kept == {name: "named by you"} and registry.name_for(mine, "runs") == name
+    assert sort_out("runs").kept == {name: "named by you"} and model_registry.name_for(mine, "runs") == name
 
 
 @pytest.mark.parametrize(("name", "stays"), [("d-production", True), ("old-d", True), ("d", False)])
 def test_a_model_that_a_person_named_after_its_data_stays(name: str, stays: bool, tmp_path: Path) -> None:
     run = made(0)
-    registry.register(name, run, {}, "runs")
-    registry.register(f"{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())[:40].strip('-')}-d-2", made(1), {}, "runs")
+    model_registry.register(name, run, {}, "runs")
+    model_registry.register(
+        f"{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())[:40].strip('-')}-d-2", made(1), {}, "runs"
+    )
     assert sort_out("runs").kept == ({run.name: f"named {name}@1"} if stays else {})
 
 

@@ -9,7 +9,7 @@ import pytest
 from whet.cli.main import run as whet
 from whet.errors import RunFolderError
 from whet.recipe.schema import Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.removal import remove_runs
 from whet.store.run import Run
 
@@ -37,8 +37,8 @@ def test_where_one_is_refused_none_is_removed() -> None:
         remove_runs(["one", "busy"], "runs")
     with pytest.raises(RunFolderError, match="there is no run 'onee'"):
         remove_runs(["one", "onee"], "runs")
-    registry.register("desk", one, {})
-    registry.promote("desk", 1, "runs")
+    model_registry.register("desk", one, {})
+    model_registry.promote("desk", 1, "runs")
     with pytest.raises(RunFolderError, match="in use as desk@1"):
         remove_runs(["one"], "runs")
     assert one.folder.exists() and busy.folder.exists()

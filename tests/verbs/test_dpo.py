@@ -14,7 +14,7 @@ from whet.errors import RecipeError
 from whet.evaluation.metrics.preference_accuracy import ReadPair, against, beware, prefers
 from whet.observer import Silent
 from whet.recipe.load import load_recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 from whet.verbs import stages
 
@@ -111,7 +111,7 @@ def test_a_model_with_a_warning_is_not_put_in_use(tmp_path: Path, caution: str) 
     notes = Listener()
     facts |= {"caution": caution} if caution else {}
     stages.register(Run.create(tmp_path, recipe, "pairs"), facts, tmp_path, notes)
-    (model,) = registry.list_models(tmp_path)
+    (model,) = model_registry.list_models(tmp_path)
     assert (model.current is None) == bool(caution), notes.notes
 
 

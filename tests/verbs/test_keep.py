@@ -18,7 +18,7 @@ from whet.evaluation.forgetting.suites import read_suite
 from whet.model.base import NANO
 from whet.model.folder import read_facts
 from whet.reports.result import RunResult
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 from whet.verbs import stages
 from whet.verbs.studies import until_kept
@@ -117,7 +117,7 @@ def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     assert "registered as yes@1, not put in use (whet models promote yes 1 does)" in shown.err
     assert shown.err.count("over budget elsewhere") == 1, "the answer is given once"
     assert "is over budget elsewhere" in result["verdict"]["sentence"]
-    (model,) = registry.list_models(tmp_path / "runs")
+    (model,) = model_registry.list_models(tmp_path / "runs")
     assert model.versions and model.current is None
 
 

@@ -20,7 +20,7 @@ def run_names(context: typer.Context, incomplete: str) -> list[str]:
 
 def model_names(context: typer.Context, incomplete: str) -> list[str]:
     """Named models; none where their list cannot be read: a shell is no place for its error."""
-    from whet.store.registry import list_models
+    from whet.store.model_registry import list_models
 
     try:
         return [model.name for model in list_models(_folder(context)) if model.name.startswith(incomplete)]

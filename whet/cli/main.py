@@ -165,7 +165,7 @@ def stopped(code: int, as_json: bool, resumes: bool) -> int:
 def of_the_machine(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
-        from whet.store.resident import address_space_is_bounded  # psutil takes its time, and --help has none
+        from whet.store.memory_and_cores import address_space_is_bounded  # psutil takes its time, and --help has none
 
         fix = "lower micro_batch_tokens, max_tokens or adapter.rank; or use a smaller base"
         if address_space_is_bounded():

@@ -187,7 +187,7 @@ def default_of(field: FieldInfo) -> str:
 
 def checks_page() -> str:
     """The guide of `whet check`, whose last part is the page of every check."""
-    from whet.doctor.registry import by_code, explain
+    from whet.doctor.check_registry import by_code, explain
 
     by_hand = CHECKS.read_text("utf-8").partition(PAGES)[0]
     return "\n".join([by_hand + PAGES, *(f"\n### {code}\n\n{fenced(explain(code))}" for code in by_code()), ""])

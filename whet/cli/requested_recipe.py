@@ -11,7 +11,7 @@ from whet.planning.public_models import find_public
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.load import Override, load_recipe
 from whet.recipe.schema import Recipe
-from whet.store.registry import find_run
+from whet.store.model_registry import find_run
 
 
 def asked_recipe(data: str, overrides: Sequence[Override] | None, planned: bool = False) -> Recipe:

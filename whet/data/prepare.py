@@ -18,7 +18,7 @@ from whet.data import row_cache as rowcache
 from whet.data import workers
 from whet.data.batches.segment_files import SegmentFile, Segments, marks_by_row
 from whet.data.chunk_rows import Preparer, chunks_of
-from whet.data.draws import HALF, drawn_together, name_clusters, on_both_sides, told
+from whet.data.held_out_clusters import HALF, drawn_together, name_clusters, on_both_sides, told
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.reread import reread_rows

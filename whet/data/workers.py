@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from whet.errors import RunError
-from whet.store.resident import usable_cores
+from whet.store.memory_and_cores import usable_cores
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")

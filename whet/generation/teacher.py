@@ -21,7 +21,7 @@ from whet.model.precision import choose_dtype, device
 from whet.model.weights_identity import fingerprint
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.schema import Distil, Recipe
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 
 
@@ -108,7 +108,7 @@ def refuse_missing_teacher(name: str, runs: Path | str) -> None:
 
 def _run_of(name: str, runs: Path | str) -> Run:
     try:
-        return registry.find_run(name, runs)
+        return model_registry.find_run(name, runs)
     except RunFolderError as error:
         fix = "give nano, a folder of a model, a Hub name, or a run of the same --runs folder"
         raise ModelError("there is no such teacher", where="teacher", value=name, fix=fix) from error

@@ -2,7 +2,7 @@
 multiplies.
 
 The device's module of torch (`torch.cuda` for a GPU) answers. A processor has no memory of its own: what a process
-takes there is asked of the system (whet/store/resident.py).
+takes there is asked of the system (whet/store/memory_and_cores.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 from whet.errors import RecipeError
 from whet.planning.machine import available_memory
 from whet.store.container import memory_limit
-from whet.store.resident import all_memory as machine_memory
-from whet.store.resident import peak_resident
+from whet.store.memory_and_cores import all_memory as machine_memory
+from whet.store.memory_and_cores import peak_resident
 
 TF32_SINCE = (8, 0)
 """The first generation of GPUs with units for TF32 (NVIDIA A100)."""

@@ -24,7 +24,7 @@ from whet.planning.memory import Setting
 from whet.planning.model_shape import read_shape
 from whet.planning.time import step_seconds
 from whet.recipe.schema import Lora
-from whet.store.resident import resident
+from whet.store.memory_and_cores import resident
 from whet.types import Segment
 
 ROWS, SIZES, ROUNDS = 1024, (192, 384, 768, 1536), 5

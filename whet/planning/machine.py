@@ -14,7 +14,7 @@ from whet.store.atomic import write_text
 from whet.store.container import memory_left
 from whet.store.environment import cpu_name, package_version
 from whet.store.home import cache_home
-from whet.store.resident import free_memory, usable_cores
+from whet.store.memory_and_cores import free_memory, usable_cores
 
 Dtype = Literal["float32", "bfloat16"]
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}

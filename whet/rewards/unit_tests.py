@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from whet.errors import DataError
 from whet.recipe.schema import UnitTests
 from whet.rewards.sandbox.process import Limits, refuse_bare_root, run
-from whet.store.resident import usable_cores
+from whet.store.memory_and_cores import usable_cores
 from whet.types import Message, Row
 
 FENCE = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL)

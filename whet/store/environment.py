@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import whet
-from whet.store.resident import all_memory, usable_cores
+from whet.store.memory_and_cores import all_memory, usable_cores
 
 PACKAGES = (
     "torch", "transformers", "peft", "tokenizers", "safetensors", "datasets", "numpy", "pydantic", "bitsandbytes",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import WhetError
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.index import refuse_file_as_root
 from whet.store.names import could_be, given_by_whet, stem_of
 from whet.store.reading import optional_json
@@ -64,7 +64,7 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
     best = _best(runs)
     kept |= {run.name: "the best on its data" for run in going if run.name in best}
     going, stay = [run for run in going if run.name not in kept], [run for run in runs if run.name in kept]
-    going = _unnamed(going, stay, kept, registry.list_models(root))
+    going = _unnamed(going, stay, kept, model_registry.list_models(root))
     stay = [run for run in runs if run.name in kept]
     found = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
 
@@ -99,7 +99,7 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
 def _held_as_models(root: Path | str) -> dict[str, str]:
     """Run -> the model that it is: one that is in use or was (a way back), or was named by hand."""
     found: dict[str, str] = {}
-    for model in registry.list_models(root):
+    for model in model_registry.list_models(root):
         for one in model.versions:
             name = f"{model.name}@{one.version}"
             if one.version == model.current:
@@ -142,7 +142,7 @@ def _best(runs: Iterable[Run]) -> set[str]:
 
 
 def _unnamed(
-    going: list[Run], stay: list[Run], kept: dict[str, str], models: Iterable[registry.NamedModel]
+    going: list[Run], stay: list[Run], kept: dict[str, str], models: Iterable[model_registry.NamedModel]
 ) -> list[Run]:
     """Without those that a run that stays names, by themselves or as a version of a model; these stay then, too."""
     waiting, models = list(stay), list(models)
@@ -172,7 +172,7 @@ def _stands_in(name: str, words: str) -> bool:
     return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", words) is not None
 
 
-def _names(run: Run, teacher: str, models: Iterable[registry.NamedModel]) -> Iterator[str]:
+def _names(run: Run, teacher: str, models: Iterable[model_registry.NamedModel]) -> Iterator[str]:
     """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets` where it was ever in use."""
     yield run.name
     for model in models:

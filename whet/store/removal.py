@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from whet.errors import RunFolderError
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import remove
 from whet.store.run import Run
 
@@ -17,7 +17,7 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
     found = {run.name: run for run in (Run.open(name, root) for name in names)}
     in_use = {
         model.version(model.current).run: f"{model.name}@{model.current}"
-        for model in registry.list_models(root)
+        for model in model_registry.list_models(root)
         if model.current is not None
     }
     for name, run in found.items():

@@ -17,7 +17,7 @@ from whet.model.open import open_trained
 from whet.model.precision import choose_dtype, device
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT
 from whet.types import Message
 
@@ -49,7 +49,7 @@ def chat(model: str, run_root: Path | str = DEFAULT_ROOT) -> ChatSession:
         base = load_base(model, dtype, where=device())
         return ChatSession(base.model, base.tokenizer, Renderer(base.tokenizer), base.context)
 
-    run = registry.find_run(model, run_root)
+    run = model_registry.find_run(model, run_root)
     facts = read_facts(run.model)
     if "head" in facts:
         what = "this model gives scores, not words"

@@ -10,8 +10,8 @@ from typing import Any
 from whet.data.prepare import Prepared
 from whet.data.source import Source
 from whet.doctor.check import Check
+from whet.doctor.check_registry import all_checks
 from whet.doctor.checks.held_out.contamination import Contamination
-from whet.doctor.registry import all_checks
 from whet.doctor.repair import refuse_target
 from whet.errors import InputError
 from whet.evaluation.goal import provable

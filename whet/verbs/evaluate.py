@@ -12,7 +12,7 @@ from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
 from whet.reports.report import write_report
 from whet.reports.result import RunResult
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data, refuse_changed_files
 from whet.training.session import open_session
@@ -31,7 +31,7 @@ def evaluate(
 ) -> RunResult:
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html. What was
     measured already as the run is now (model, test rows, settings) is not measured again unless `anew` says so."""
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
     observer = observer or Silent()
     read_facts(found.model)
     refuse_changed_data(found)

@@ -7,8 +7,8 @@ from typing import Any
 
 from whet.data.source import Source
 from whet.doctor.check import Check, Setting
+from whet.doctor.check_registry import all_checks, leak_checks, leaks_of
 from whet.doctor.examination import examine_source
-from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
 from whet.observer import Observer
 from whet.recipe.schema import Recipe

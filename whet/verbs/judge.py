@@ -13,7 +13,7 @@ from whet.evaluation.judges import people
 from whet.evaluation.judges.people import Choice, Pair
 from whet.recipe.keywords import in_python
 from whet.reports.result import Result
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
 
 
@@ -27,7 +27,7 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
     name = who if who is not None else login()
     if not name.strip():
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
 
     return Judging(people.sit_down(found.folder, name))
 

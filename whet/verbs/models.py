@@ -9,8 +9,8 @@ from typing import Any
 from whet.errors import RunFolderError, count
 from whet.recipe.keywords import in_python
 from whet.reports.result import Result, Table
-from whet.store import registry
-from whet.store.registry import NamedModel, list_models
+from whet.store import model_registry
+from whet.store.model_registry import NamedModel, list_models
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.verbs.listing import Listing
 
@@ -74,29 +74,29 @@ class ModelList(Listing[NamedModel]):
 @in_python
 def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As ModelList.register. Raises RunFolderError for a run without a model, or a name that no model can have."""
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
     if not found.model.is_dir():
         fix = "finish it: run the command that made it again"
         raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)
 
     evaluated = (found.folder / "evaluation.json").exists()
     if evaluated:
-        facts = registry.facts_of(found.read_json("evaluation.json"))
+        facts = model_registry.facts_of(found.read_json("evaluation.json"))
     else:
         facts = {}
 
-    version = registry.register(name, found, facts, run_root)
+    version = model_registry.register(name, found, facts, run_root)
     return Result(name=name, version=version, run=found.name)
 
 
 @in_python
 def promote(name: str, version: int, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As ModelList.promote."""
-    registry.promote(name, version, run_root)
+    model_registry.promote(name, version, run_root)
     return Result(name=name, current=version)
 
 
 @in_python
 def roll_back(name: str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As ModelList.roll_back."""
-    return Result(name=name, current=registry.roll_back(name, run_root))
+    return Result(name=name, current=model_registry.roll_back(name, run_root))

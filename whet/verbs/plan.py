@@ -13,7 +13,7 @@ from whet.observer import Observer, Silent
 from whet.planning.public_models import find_public
 from whet.recipe.keywords import in_python
 from whet.reports.result import PlanResult
-from whet.store.registry import is_run
+from whet.store.model_registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data
 from whet.verbs.inputs import CACHE, Input, recipe_of

@@ -12,8 +12,8 @@ from whet.reports.result import Result, Table
 from whet.store.atomic import remove as remove_file
 from whet.store.identity import flat
 from whet.store.index import RunSummary, list_runs
+from whet.store.model_registry import find_run
 from whet.store.pruning import sort_out
-from whet.store.registry import find_run
 from whet.store.removal import remove_runs
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.text.numbers import told_metric, told_score

@@ -33,7 +33,7 @@ from whet.reports.model_card import write_card
 from whet.reports.report import write_report
 from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import write_text
 from whet.store.run import Run
 from whet.store.unchanged import accepted_changes
@@ -210,12 +210,12 @@ def head(session: Session) -> dict[str, Any]:
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
-    name = registry.name_for(run, root)
-    version = registry.register(name, run, registry.facts_of(result), root)
+    name = model_registry.name_for(run, root)
+    version = model_registry.register(name, run, model_registry.facts_of(result), root)
 
     decided = ship.decide(result)
     if decided["answer"] == "yes":
-        registry.promote(name, version, root)
+        model_registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
         observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
@@ -225,10 +225,10 @@ def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: b
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
     it should not be; with `only_new` only where the list said otherwise before."""
     decided = ship.decide(result)
-    for name, version, new in registry.measured_again(run, result):
+    for name, version, new in model_registry.measured_again(run, result):
         if only_new and not new:
             continue
-        in_use = registry.find_model(name, run.folder.parent).current == version
+        in_use = model_registry.find_model(name, run.folder.parent).current == version
         said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
 
         if in_use and decided["answer"] != "yes":

@@ -42,7 +42,7 @@ from whet.reports.curve_picture import svg
 from whet.reports.report import write_report
 from whet.reports.result import CompareResult, CurveResult, FrontierResult, Result, RunResult
 from whet.stats.paired import clusters_of
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data
@@ -107,7 +107,7 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
 
     The test rows are not looked at. Raises InputError for runs that learn no answers.
     """
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_without_answers(found.recipe)
     read_facts(found.model)
@@ -162,7 +162,7 @@ def compare(
         if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
             tune(recipe, run_root, name, observer)
     else:
-        found = registry.find_run(run, run_root)
+        found = model_registry.find_run(run, run_root)
         refuse_other_recipe(recipe, found)
 
     finished_before = (found.folder / "evaluation.json").exists()
@@ -186,7 +186,7 @@ def frontier(
     observer: Observer | None = None,
 ) -> FrontierResult:
     """Task score against general score on the way from base to tuned; writes frontier.json and frontier.svg."""
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_no_way(found.recipe, found.name)
 
@@ -224,7 +224,7 @@ def take(
     run: Run | str | Path, scale: float, run_root: Path | str = DEFAULT_ROOT, observer: Observer | None = None
 ) -> RunResult:
     """The run at `scale` of the way from base to tuned, as a run of its own: nothing is trained, all is measured."""
-    found = registry.find_run(run, run_root)
+    found = model_registry.find_run(run, run_root)
     refuse_no_way(found.recipe, found.name)
 
     if not 0 < scale <= 1:
@@ -253,7 +253,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
     `tries` of the result names each run with its scale and its answer, the first one included.
     """
     observer = observer or Silent()
-    trained, below = registry.find_run(str(result["run"]), run_root), 1.0
+    trained, below = model_registry.find_run(str(result["run"]), run_root), 1.0
 
     tries = [_tried(result, 1.0)]
     while _forgot(result) and len(tries) <= TRIES:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.data import plain_split
 from tests.data.split.test_parts import WORDS, clusters, row, varied
-from whet.data.draws import drawn_together, found_together, name_clusters, told
+from whet.data.held_out_clusters import drawn_together, found_together, name_clusters, told
 from whet.data.split import parts as found_split
 from whet.data.split.clusters import clusters as found_clusters
 from whet.data.split.parts import Parts

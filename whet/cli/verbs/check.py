@@ -54,7 +54,7 @@ def check(
 
     screen = Screen(json_)
     if explain is not None:
-        from whet.doctor.registry import explain as page
+        from whet.doctor.check_registry import explain as page
 
         text = page(explain)
         screen.say(text)

@@ -29,7 +29,7 @@ def evaluate(
     from whet.cli.render import Screen
     from whet.cli.render import result as show_result
     from whet.cli.verbs.tune import end
-    from whet.store.registry import find_run
+    from whet.store.model_registry import find_run
 
     screen = Screen(json_)
     found = find_run(run, runs)

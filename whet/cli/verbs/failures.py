@@ -19,7 +19,7 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.reports.collection_list import headline
-    from whet.store.registry import find_run
+    from whet.store.model_registry import find_run
 
     screen = Screen(json_)
     found = find_run(run, runs)

@@ -54,7 +54,7 @@ def plan(
     from whet.cli.progress import observer
     from whet.cli.render import Screen
     from whet.cli.requested_recipe import asked_recipe
-    from whet.store.registry import is_run
+    from whet.store.model_registry import is_run
 
     screen = Screen(json_)
     if is_run(data) and not set_:

@@ -63,7 +63,7 @@ def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
     """
     from whet.cli import render
     from whet.recipe.load import dump_recipe
-    from whet.store.registry import find_run
+    from whet.store.model_registry import find_run
     from whet.verbs.runs import show
 
     screen = render.Screen(json_)

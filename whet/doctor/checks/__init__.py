@@ -1,1 +1,1 @@
-"""The checks. A new file here joins by itself (whet/doctor/registry.py)."""
+"""The checks. A new file here joins by itself (whet/doctor/check_registry.py)."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from whet.data.draws import found_together
+from whet.data.held_out_clusters import found_together
 from whet.data.prepare import Prepared
 from whet.data.read.source import read_source
 from whet.data.rows.convert import every_row

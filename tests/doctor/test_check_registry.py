@@ -9,7 +9,7 @@ import pytest
 
 from whet.doctor import checks
 from whet.doctor.check import Check
-from whet.doctor.registry import all_checks, by_code, explain
+from whet.doctor.check_registry import all_checks, by_code, explain
 from whet.errors import InputError
 
 SOURCE = re.compile(r"arXiv|doi\.org|https://|RFC \d|ISO/IEC \d")
