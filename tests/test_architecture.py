@@ -36,8 +36,8 @@ INSIDE = {
         "schema text_keys trust keywords explain files conflicts keep_rule rules load"
     ),
     "data": (
-        "refused column spool ledger read rows render source cache_key split held_out_clusters batches pretrain retrieval "
-        "row_cache survey workers chunk_rows spooled_rows reread prepare"
+        "refused column spool ledger read rows render source cache_key split held_out_clusters batches pretrain "
+        "retrieval row_cache survey workers chunk_rows spooled_rows reread prepare"
     ),
     "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (

@@ -42,7 +42,7 @@ class Row:
     group: str | None = None
     """Rows of one group (a conversation, a user, a document) stay on one side of the split."""
     cluster: str | None = None
-    """Of a test row that is not alone: the name of the rows that it is one draw with (whet/data/held_out_clusters.py)."""
+    """Of a test row that is not alone: the name that its cluster shares (whet/data/held_out_clusters.py)."""
     target: float | list[str] | None = None
     """What a head is to learn: the classes or the number of a text, or the margin of a pair."""
     rejected: list[Message] | None = None

@@ -41,6 +41,6 @@ def longer(stem: str, source: str) -> str:
 
 
 def could_be(model: str, stem: str, source: str) -> bool:
-    """Whether a run of this data may have registered itself under this name (registry.name_for)."""
+    """Whether a run of this data may have registered itself under this name (model_registry.name_for)."""
     with_folder = longer(stem, source)
     return model in (stem, with_folder) or re.fullmatch(rf"{re.escape(with_folder)}-\d+", model) is not None
