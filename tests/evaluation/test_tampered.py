@@ -14,7 +14,7 @@ from whet.evaluation.methods.rewarded import measure_rewarded
 from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import effort
 from whet.rewards.combine import Component, Rewards, Scores
-from whet.text.wording import told_effort
+from whet.text.wording import format_effort
 from whet.types import Answer, Row
 
 ROWS = [Row(n, f"a:{n}", [{"role": "user", "content": "q"}]) for n in range(60)]
@@ -50,5 +50,5 @@ def test_a_tuned_model_that_tampers_is_not_put_in_use(monkeypatch: pytest.Monkey
 
 def test_what_was_counted_in_training_is_told_in_the_terminal_and_the_report() -> None:
     facts = {"seconds": 3.0, "tampered": 12}
-    assert "12 answers tampered with the tests" in effort(facts) and "12 answers tampered" in told_effort(facts)
-    assert "tampered" not in effort({"seconds": 3.0}) + told_effort({"seconds": 3.0})
+    assert "12 answers tampered with the tests" in effort(facts) and "12 answers tampered" in format_effort(facts)
+    assert "tampered" not in effort({"seconds": 3.0}) + format_effort({"seconds": 3.0})

@@ -19,8 +19,8 @@ from whet.evaluation.judges.language_model import judge_pairs, position, questio
 from whet.evaluation.judges.model_families import family_of, same_family
 from whet.evaluation.judges.win_rate import win_rate
 from whet.recipe.sections.judges import PairJudge
-from whet.stats.agreement import cohens_kappa, told_agreement
-from whet.stats.bradley_terry import preferred, told
+from whet.stats.agreement import cohens_kappa, format_agreement
+from whet.stats.bradley_terry import fit_win_rate, format_win_rate
 from whet.stats.paired import paired_difference
 from whet.store.atomic import append_line
 
@@ -28,7 +28,7 @@ from whet.store.atomic import append_line
 def test_the_interval_is_that_of_a_logistic_regression_with_an_intercept_only() -> None:
     outcomes = [1.0] * 31 + [0.0] * 14
     fit: Any = Logit(outcomes, np.ones(45)).fit(disp=0)
-    found = preferred(outcomes)
+    found = fit_win_rate(outcomes)
     assert found["strength"] == pytest.approx(float(fit.params[0])) == pytest.approx(math.log(31 / 14))
     assert (found["low"], found["high"]) == pytest.approx(tuple(expit(fit.conf_int()[0])), abs=1e-6)
 
@@ -39,7 +39,7 @@ def test_several_judgements_of_a_row_are_one_cluster() -> None:
     outcomes = (random.random(75) < np.repeat(random.beta(2, 1, 25), 3)).astype(float)
     keywords = {"groups": rows, "use_correction": False}
     fit: Any = Logit(outcomes, np.ones(75)).fit(disp=0, cov_type="cluster", cov_kwds=keywords)
-    found = preferred(outcomes.tolist(), rows.tolist())
+    found = fit_win_rate(outcomes.tolist(), rows.tolist())
     assert (found["low"], found["high"]) == pytest.approx(tuple(expit(fit.conf_int()[0])), abs=1e-6)
     assert found["judged"] == 25
 
@@ -48,20 +48,20 @@ def test_the_interval_covers() -> None:
     random = np.random.default_rng(1)
     for shares, rows in (((0.5, 0.2, 0.3), 40), ((0.3, 0.4, 0.3), 60), ((0.7, 0.0, 0.3), 100)):
         truth = shares[0] + shares[1] / 2
-        draws = [preferred(random.choice([1.0, 0.5, 0.0], rows, p=shares).tolist()) for _ in range(2000)]
+        draws = [fit_win_rate(random.choice([1.0, 0.5, 0.0], rows, p=shares).tolist()) for _ in range(2000)]
         inside = np.mean([one["low"] <= truth <= one["high"] for one in draws])
         assert 0.935 < inside < 0.97  # outcomes come in steps, so it is not 0.95 everywhere
 
 
 @pytest.mark.parametrize("outcomes", [[1.0] * 8, [0.0] * 8, [0.5] * 8, [1.0]])
 def test_agreement_of_all_is_not_certainty(outcomes: list[float]) -> None:
-    found = preferred(outcomes)
+    found = fit_win_rate(outcomes)
     assert 0 < found["low"] < found["high"] < 1 and math.isfinite(found["strength"])
     assert found["low"] <= found["rate"] or found["rate"] == 0.0
 
 
 def test_nothing_judged_is_said() -> None:
-    assert preferred([])["rate"] is None and "Nothing" in told(preferred([]), "people")
+    assert fit_win_rate([])["rate"] is None and "Nothing" in format_win_rate(fit_win_rate([]), "people")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -87,8 +87,8 @@ def test_the_textbook_example() -> None:
 
 def test_one_label_only_leaves_kappa_open() -> None:
     found = cohens_kappa(["tuned"] * 4, ["tuned"] * 4)
-    assert found["kappa"] is None and "kappa says nothing" in told_agreement(found, "people")
-    assert cohens_kappa([], [])["rows"] == 0 and told_agreement(cohens_kappa([], []), "people") == ""
+    assert found["kappa"] is None and "kappa says nothing" in format_agreement(found, "people")
+    assert cohens_kappa([], [])["rows"] == 0 and format_agreement(cohens_kappa([], []), "people") == ""
     with pytest.raises(DataError):
         cohens_kappa(["a"], [])
 
@@ -133,7 +133,7 @@ def by_score(outcomes: list[float], rows: None, clusters: list[str] | None) -> d
     return win_rate([0.5] * len(outcomes), outcomes, "a rule", 0, clusters)
 
 
-@pytest.mark.parametrize("rate", [preferred, by_score])
+@pytest.mark.parametrize("rate", [fit_win_rate, by_score])
 def test_eight_turns_of_one_conversation_are_one_vote(rate: Any) -> None:
     few = [1.0, 1.0, 0.0, 1.0, 0.5, 0.0] * 4
     outcomes, talks = copied(few)

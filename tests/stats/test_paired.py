@@ -125,7 +125,7 @@ def test_the_bootstrap_t_is_the_one_by_hand() -> None:
     groups = np.repeat(np.arange(12), random.integers(1, 9, 12))
     for sums, sizes in (
         (change, np.ones(60)),
-        resample.as_units(random.normal(0.2, 0.4, groups.size) + random.normal(0, 0.3, 12)[groups], groups),
+        resample.cluster_sums(random.normal(0.2, 0.4, groups.size) + random.normal(0, 0.3, 12)[groups], groups),
     ):
         ours, theirs = resample.interval(sums, sizes, 1, (-9, 9)), by_hand(sums, sizes, 10_000)
         assert ours == pytest.approx(theirs, abs=0.04 * (theirs[1] - theirs[0]))
@@ -138,14 +138,15 @@ def test_many_units_are_drawn_in_chunks_and_come_out_as_student_says() -> None:
     assert resample.interval(change, np.ones(3000), 0, (-9, 9)) == pytest.approx(
         (theirs.low, theirs.high), abs=0.05 * (theirs.high - theirs.low)
     )
-    assert sum(map(len, resample.draws(3000, 0))) == sum(map(len, resample.flips(3000, 0))) == resample.RESAMPLES
-    assert all((counts.sum(1) == 3000).all() for counts in resample.draws(3000, 0))
+    drawn, flipped = resample.bootstrap_counts(3000, 0), resample.random_signs(3000, 0)
+    assert sum(map(len, drawn)) == sum(map(len, flipped)) == resample.RESAMPLES
+    assert all((counts.sum(1) == 3000).all() for counts in resample.bootstrap_counts(3000, 0))
 
 
 def test_few_rows_get_students_interval_and_p() -> None:
     base, tuned = np.array([0.1, 0.4, 0.3, 0.8]), np.array([0.3, 0.5, 0.6, 0.7])
     theirs: Any = stats.ttest_rel(tuned, base)
-    ours = resample.spread(tuned - base, np.ones(4), 0, (-1, 1))
+    ours = resample.interval_with_p(tuned - base, np.ones(4), 0, (-1, 1))
     limits = theirs.confidence_interval()
     assert (ours.low, ours.high, ours.p) == pytest.approx((limits.low, limits.high, theirs.pvalue))
 
@@ -160,7 +161,7 @@ def test_exact_sign_flip_is_scipys_permutation_test() -> None:
 def test_the_p_is_the_larger_of_flips_and_bootstrap() -> None:
     lopsided = np.array([0.1] * 19 + [-0.3])  # the flips are sure; the bootstrap is not, for one resample in three
     flips, _ = resample.sign_flip(lopsided, 0)  # has no loss at all
-    found = resample.spread(lopsided, np.ones(20), 0, (-1, 1))
+    found = resample.interval_with_p(lopsided, np.ones(20), 0, (-1, 1))
     difference = paired_difference(np.full(20, 0.5), 0.5 + lopsided)
     assert flips < 0.01 < 0.05 < found.p == difference.p and difference.low < 0
 
@@ -198,7 +199,7 @@ def test_clustered_standard_error_is_statsmodels_up_to_its_small_sample_factor()
     fit = OLS(change, np.ones(groups.size)).fit(
         cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
     )
-    ours = resample.standard_error(*resample.as_units(change, groups))
+    ours = resample.standard_error(*resample.cluster_sums(change, groups))
     assert ours == pytest.approx(float(fit.bse[0]) * np.sqrt(15 / 14))
 
 

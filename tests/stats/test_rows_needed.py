@@ -11,13 +11,13 @@ from whet.evaluation.verdict import decide
 from whet.stats.paired import paired_difference
 from whet.stats.power import (
     detectable_gain,
+    effective_size,
     exact_limit,
     mcnemar_p,
     mcnemar_power,
     power_facts,
     promised_gain,
     rejection_limit,
-    worth,
 )
 from whet.stats.rows_needed import effective_rows, rows_needed
 
@@ -146,7 +146,8 @@ def test_the_exact_limit_is_scipys_sign_test() -> None:
 
 
 def test_what_clusters_are_worth() -> None:
-    assert worth([1] * 30) == worth([7] * 30) == 30 and worth([20, 1, 1]) == pytest.approx(22**2 / 402)
+    assert effective_size([1] * 30) == effective_size([7] * 30) == 30
+    assert effective_size([20, 1, 1]) == pytest.approx(22**2 / 402)
     random = np.random.default_rng(0)
     clusters = np.repeat(np.arange(40), 5)
     same, own = np.repeat(random.normal(0, 0.1, 40), 5), random.normal(0, 0.1, 200)

@@ -8,7 +8,7 @@ import pytest
 
 from whet.cli.progress import describe
 from whet.observer import Silent
-from whet.text.wording import told_effort
+from whet.text.wording import format_effort
 from whet.training.step_log import StepLog
 
 
@@ -30,5 +30,5 @@ def test_the_summary_says_what_the_steps_showed() -> None:
         log(step, {"tokens": tokens, "seconds": seconds, "tokens_per_second": tokens / seconds})
     assert log.tokens_per_second == pytest.approx(4000) == made.lines[0]["tokens_per_second"]
     whole = {"seconds": 60.0, "tokens_per_second": log.tokens_per_second}  # loading and validation took 57.5 of these
-    assert "4,000 tokens/s in its steps" in told_effort(whole) and describe(made.lines[0]) == "4,000 tokens/s"
+    assert "4,000 tokens/s in its steps" in format_effort(whole) and describe(made.lines[0]) == "4,000 tokens/s"
     assert StepLog(made, Silent(), made, writes=False).tokens_per_second == 0  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from whet.errors import without_hidden
 from whet.reports.lines import Frame, Grid, Phrase, Spoken
 from whet.reports.sections.making.ledger import ledger_grid
 from whet.store.atomic import plain
-from whet.text.wording import told_effort
+from whet.text.wording import format_effort
 
 TONES = {
     "better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow",  # a verdict
@@ -109,7 +109,7 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
             say_line(screen, line)
 
     if facts.get("seconds") is not None:
-        screen.say(told_effort(facts), style="dim")
+        screen.say(format_effort(facts), style="dim")
     if facts.get("report"):
         screen.say(f"Report: {facts['report']}")
 

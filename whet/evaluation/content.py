@@ -19,7 +19,7 @@ from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.sampling_noise import repeated, row_means
 from whet.evaluation.verdict import compare, p_text
 from whet.text.normalise import final_answer
-from whet.text.numbers import told_change, told_change_range, told_score
+from whet.text.numbers import format_change, format_change_range, format_score
 from whet.types import Answer, Row
 
 CUT_SAID = 0.05
@@ -178,9 +178,9 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     if abs(rest) < TOLD / 2 and abs(form["difference"]) < TOLD:
         return cut
 
-    right, shaped = ([told_score(part[side], None) for side in ("base", "tuned")] for part in (content, form))
+    right, shaped = ([format_score(part[side], None) for side in ("base", "tuned")] for part in (content, form))
     low, high = content["difference_interval"]
-    gain, reach = told_change(content["difference"], None), told_change_range(low, high, None)
+    gain, reach = format_change(content["difference"], None), format_change_range(low, high, None)
     taken = (
         f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
         f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
@@ -194,7 +194,7 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
             end = "no gain in content is shown"
         return f" The gain is form, {end}: {taken}.{cut}"
     if content["word"] == "better" and rest >= TOLD:
-        return f" Of this, {told_change(rest, None)} points are form: {taken}.{cut}"
+        return f" Of this, {format_change(rest, None)} points are form: {taken}.{cut}"
     if content["word"] == "better":
         return f" The gain is content: {taken}.{cut}"
     return f" Content apart from form: {taken}.{cut}"
@@ -205,5 +205,5 @@ def _state_cut(facts: dict[str, Any], tokens: int) -> str:
     cut = {side: facts[side]["cut"] for side in named if facts[side]["cut"] >= CUT_SAID}
     if not cut:
         return ""
-    told = " and ".join(f"{told_score(share, None)} of {named[side]}" for side, share in cut.items())
+    told = " and ".join(f"{format_score(share, None)} of {named[side]}" for side, share in cut.items())
     return f" The limit of {tokens} tokens cut {told} answers (evaluate.max_new_tokens)."

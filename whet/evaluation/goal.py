@@ -26,7 +26,7 @@ from whet.recipe.schema import Recipe
 from whet.recipe.sections.goal import Goal
 from whet.stats.paired import Z, clusters_of, mean_interval, wilson
 from whet.text.normalise import normalise
-from whet.text.numbers import told_range, told_score
+from whet.text.numbers import format_range, format_score
 from whet.types import Row
 
 Word = Literal["reached", "missed", "undecided"]
@@ -72,8 +72,8 @@ class Part:
         scale = None if self.share else 1.0
         bound = "at most" if self.most else "at least"
         return (
-            f"{self.what} {told_score(self.value, scale)} (95% interval {told_range(self.low, self.high, scale)}, "
-            f"{count(self.rows, 'row')}), {bound} {told_score(self.wanted, scale)} was asked"
+            f"{self.what} {format_score(self.value, scale)} (95% interval {format_range(self.low, self.high, scale)}, "
+            f"{count(self.rows, 'row')}), {bound} {format_score(self.wanted, scale)} was asked"
         )
 
 
@@ -251,7 +251,7 @@ def told_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
         rows = count(part["rows"], "test row")
 
         if part["provable"]:
-            lines.append(f"{goal} can be shown on {rows}, by a score of {told_score(part['least'], None)} or more")
+            lines.append(f"{goal} can be shown on {rows}, by a score of {format_score(part['least'], None)} or more")
         else:
             needed = f"at least {part['rows_needed']:,} are needed, all right"
             lines.append(f"warning: {goal} cannot be shown on {rows}, whatever the model answers; {needed}")

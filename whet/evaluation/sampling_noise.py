@@ -19,7 +19,7 @@ from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Evaluate
 from whet.stats import resample
 from whet.stats.paired import cluster_codes
-from whet.text.numbers import told_size, unit
+from whet.text.numbers import format_size, unit
 from whet.types import Row
 
 Item = TypeVar("Item")
@@ -95,7 +95,7 @@ def variances(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple
     if count == 1:
         return 0.0, drawn
 
-    units = resample.as_units(change_NK.mean(1), cluster_codes(clusters, count))
+    units = resample.cluster_sums(change_NK.mean(1), cluster_codes(clusters, count))
     if units[0].size > 1:
         whole = resample.standard_error(*units) ** 2
     else:
@@ -106,7 +106,7 @@ def variances(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple
 
 def state(facts: dict[str, Any], scale: float | None) -> str:
     share = facts["sampling_share"]
-    error, left = (f"{told_size(facts[key], scale)}{unit(scale)}" for key in ("error", "row_error"))
+    error, left = (f"{format_size(facts[key], scale)}{unit(scale)}" for key in ("error", "row_error"))
     said = (
         f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
         f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "

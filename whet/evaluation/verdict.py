@@ -19,7 +19,7 @@ from whet.errors import DataError, count
 from whet.stats.paired import paired_difference
 from whet.stats.power import ALPHA
 from whet.stats.rows_needed import rows_needed
-from whet.text.numbers import bare, told_change, told_reach, unit
+from whet.text.numbers import format_change, format_reach, plain_number, unit
 from whet.text.numbers import points as points
 from whet.text.numbers import signed as signed
 from whet.types import Difference, Verdict
@@ -74,7 +74,7 @@ def decide(
     reach = equivalence * (difference.scale or 1.0)
     inside = -reach < difference.low and difference.high < reach
     if inside and difference.rows >= FEWEST_ROWS:
-        small = told_reach(equivalence, difference.scale)
+        small = format_reach(equivalence, difference.scale)
         return Verdict(
             "no-difference",
             f"No difference that matters (less than {small} either way): {numbers}.",
@@ -112,7 +112,7 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         if difference.scale is None:
             asked = points(margin)
         else:
-            asked = bare(margin)
+            asked = plain_number(margin)
         why = f"the gain may be smaller than the margin of {asked}"
     else:
         why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
@@ -135,7 +135,7 @@ def describe(difference: Difference, over: str = "") -> str:
     """`+12.4 points over the base (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
     over = f" over {over}" if over else ""
     estimate, low, high = (
-        told_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
+        format_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
     )
 
     return (

@@ -16,8 +16,8 @@ from whet.reports.sheet import Cell, Sheet, figure
 from whet.store.atomic import write_text
 from whet.store.reading import read_json_file, read_lines
 from whet.text.conversation import prompt_text
-from whet.text.numbers import told_change, told_change_range, told_range, told_score, unit
-from whet.text.wording import capital, number, percent, probability
+from whet.text.numbers import format_change, format_change_range, format_range, format_score, unit
+from whet.text.wording import capitalise, number, percent, probability
 
 MOST_ROWS = 12
 """Test rows that are shown with the answers of all arms."""
@@ -125,12 +125,12 @@ def arm_row(
 ) -> list[Cell]:
     score = arm["score"]
     span = chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends)
-    told = told_score(score, scale)
+    told = format_score(score, scale)
     tone = "tuned-side" if chosen else "base-side"
 
     return [
-        Cell(capital(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
-        Cell(told, told_range(arm["low"], arm["high"], scale), span=span, tone=tone),
+        Cell(capitalise(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
+        Cell(told, format_range(arm["low"], arm["high"], scale), span=span, tone=tone),
         figure(f"{arm['prompt_tokens']:,.0f}"),
         figure(f"{arm['answer_tokens']:,.0f}"),
         figure(seconds(arm["seconds_per_answer"])),
@@ -154,7 +154,7 @@ def notes(facts: dict[str, Any]) -> list[str]:
     """What a reader must know before believing the table: what did not fit, what was cut off, what has no price."""
     found = []
     for arm in facts["arms"]:
-        label = capital(arm["label"])
+        label = capitalise(arm["label"])
         if arm["reduced"]:
             if arm["bare"]:
                 bare = f", {arm['bare']:,} of them none"
@@ -192,8 +192,8 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
     rows = [
         [
             Cell(f"{labels[pair['arm']]} \u2013 {labels[pair['other']]}"),
-            figure(told_change(pair["estimate"], scale) + unit(scale)),
-            figure(told_change_range(pair["low"], pair["high"], scale)),
+            figure(format_change(pair["estimate"], scale) + unit(scale)),
+            figure(format_change_range(pair["low"], pair["high"], scale)),
             figure(probability(pair["p"])),
         ]
         for pair in ordered
@@ -232,7 +232,7 @@ def proof(facts: dict[str, Any]) -> list[str]:
         said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
 
     if shots.get("part"):
-        told = {number: told_score(score, facts["scale"]) for number, score in shots["scores"].items()}
+        told = {number: format_score(score, facts["scale"]) for number, score in shots["scores"].items()}
         scores = ", ".join(f"{number}: {score}" for number, score in told.items())
         said.append(f"{shots['chosen']} examples were chosen on {count(shots['rows'], 'validation row')} ({scores}).")
 
@@ -256,7 +256,7 @@ def grounded(arm: dict[str, Any]) -> str:
     known = [(arm["grounding"][key], words) for key, words in rates]
     shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
 
-    return f"{capital(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
+    return f"{capitalise(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
 
 
 def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from whet.text.numbers import told_metric
+from whet.text.numbers import format_metric_name
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 400, 64, 32, 56, 56
 INK, LINE, CHOSEN = "#222", "#1a5fb4", "#e66100"
@@ -22,7 +22,7 @@ def draw(frontier: dict[str, Any]) -> str:
         wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
         return LEFT + wide * (x - left) / (right - left), TOP + tall * (top - y) / (top - bottom)
 
-    parts = [*_axes(left, right, bottom, top, told_metric(frontier["metric"]["name"]))]
+    parts = [*_axes(left, right, bottom, top, format_metric_name(frontier["metric"]["name"]))]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, points))
     parts.append(f'<polyline points="{line}" fill="none" stroke="{LINE}" stroke-width="2"/>')
 

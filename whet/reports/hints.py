@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from whet.text.wording import capital
+from whet.text.wording import capitalise
 
 HINTS: dict[str, str] = {
     "95% interval": "The range that holds the true value in 95 of 100 such measurements. Where it includes zero, these "
@@ -130,7 +130,7 @@ class Hints:
 
     def _button(self, text: str, key: str) -> Markup:
         name = "hint-" + re.sub(r"\W+", "-", key.lower()).strip("-")
-        self.used[name] = (capital(key), HINTS[key])
+        self.used[name] = (capitalise(key), HINTS[key])
         return Markup('<button type="button" class="term" popovertarget="{}">{}</button>').format(name, text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whet.text.numbers import told_score
+from whet.text.numbers import format_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +43,4 @@ Spoken = Phrase | Grid | Frame
 def score(value: float | None, scale: float | None = None) -> str:
     if value is None:
         return "-"
-    return told_score(value, scale)
+    return format_score(value, scale)

@@ -25,7 +25,7 @@ from whet.reports.sheet import Sheet
 from whet.store.atomic import write_text
 from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run
-from whet.text.wording import capital, duration, flatten
+from whet.text.wording import capitalise, duration, flatten
 
 CARD = "README.md"
 SETTINGS = (
@@ -85,7 +85,7 @@ def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
 
     def replaced(value: Any) -> Any:
         if isinstance(value, str):
-            return value.replace(label, FIXED).replace(capital(label), capital(FIXED))
+            return value.replace(label, FIXED).replace(capitalise(label), capitalise(FIXED))
         if isinstance(value, dict):
             return {key: replaced(one) for key, one in value.items()}
         if isinstance(value, list):

@@ -19,8 +19,8 @@ from whet.reports.curve_picture import svg as curve_svg
 from whet.reports.picture import Picture, draw, safe
 from whet.reports.sections.making import training as training_view
 from whet.store.reading import read_lines
-from whet.text.numbers import told_change, told_change_range, told_metric, told_range, told_score
-from whet.text.wording import told_effort
+from whet.text.numbers import format_change, format_change_range, format_metric_name, format_range, format_score
+from whet.text.wording import format_effort
 
 Fact = tuple[str, str]
 """What it is called, and what it is, for people."""
@@ -111,7 +111,7 @@ class RunResult(Result):
         ledger, rest = self["ledger"], (self["ledger"].get("held_out") or {})
         held, dropped = sum(rest.values()), sum(ledger["dropped"].values())
         rows = f"{ledger['rows_in']:,}: {ledger['trained']:,} trained, {held:,} held out, {dropped:,} dropped"
-        found += [("rows", rows), ("effort", told_effort(self))]
+        found += [("rows", rows), ("effort", format_effort(self))]
         return [*found, ("report", self["report"]) if self.get("report") else ("folder", str(self.folder))]
 
     def _scores(self) -> list[Fact]:
@@ -121,8 +121,8 @@ class RunResult(Result):
         found = [("verdict", self["verdict"]["sentence"].replace(in_verdict(self), ""))]
 
         if self["tuned"].get("score") is not None:
-            scores = ", ".join(f"{side} {told_score(self[side]['score'], scale)}" for side in ("base", "tuned"))
-            found.append((told_metric(self["metric"]["name"]), scores))
+            scores = ", ".join(f"{side} {format_score(self[side]['score'], scale)}" for side in ("base", "tuned"))
+            found.append((format_metric_name(self["metric"]["name"]), scores))
 
         if self.get("ship"):
             return [*found, ("should it be used?", self["ship"]["sentence"])]
@@ -155,8 +155,8 @@ class RunResult(Result):
 
 def _opponent(one: dict[str, Any]) -> tuple[str, str, str, str]:
     scale, (low, high) = one.get("scale"), one["difference_interval"]
-    change = f"{told_change(one['difference'], scale)} ({told_change_range(low, high, scale)})"
-    return one["label"], told_score(one["score"], scale), change, one["word"]
+    change = f"{format_change(one['difference'], scale)} ({format_change_range(low, high, scale)})"
+    return one["label"], format_score(one["score"], scale), change, one["word"]
 
 
 class CheckResult(Result):
@@ -218,8 +218,8 @@ class CompareResult(Result):
 
     def table(self) -> Table | None:
         scale = self["scale"]
-        return ("arm", told_metric(self["metric"]["name"]), "95%"), [
-            (one["label"], told_score(one["score"], scale), told_range(one["low"], one["high"], scale))
+        return ("arm", format_metric_name(self["metric"]["name"]), "95%"), [
+            (one["label"], format_score(one["score"], scale), format_range(one["low"], one["high"], scale))
             for one in self["arms"]
         ]
 

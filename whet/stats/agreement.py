@@ -42,13 +42,13 @@ def cohens_kappa(
 
     kappa = (agreed - chance) / (1 - chance)
     influence_N = ((one_N == other_N) - (1 - kappa) * (column[one_N] + row[other_N])) / (1 - chance)
-    reach = reach_of(influence_N - influence_N.mean(), cluster_codes(clusters, rows))
+    reach = half_width(influence_N - influence_N.mean(), cluster_codes(clusters, rows))
     low, high = max(-1.0, kappa - reach), min(1.0, kappa + reach)
 
     return {"kappa": kappa, "low": low, "high": high, "agreement": agreed, "rows": rows}
 
 
-def reach_of(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
+def half_width(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
     """Half the width of a 95% interval, from how far each item moves the estimate. Without groups this is equation 13
     of Fleiss, Cohen and Everitt 1969, whose variance is that of the influence of an item."""
     rows = influence_N.size
@@ -64,7 +64,7 @@ def reach_of(influence_N: np.ndarray, group_N: np.ndarray | None) -> float:
     return float(special.stdtrit(groups - 1, 0.975)) * error
 
 
-def told_agreement(found: dict[str, Any], with_whom: str) -> str:
+def format_agreement(found: dict[str, Any], with_whom: str) -> str:
     """One sentence, with the usual words for the size of kappa left out: they are arbitrary."""
     if not found["rows"]:
         return ""

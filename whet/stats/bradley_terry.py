@@ -21,7 +21,7 @@ from whet.stats.paired import Z, win_interval
 from whet.stats.power import mcnemar_p
 
 
-def preferred(
+def fit_win_rate(
     outcomes: Sequence[float], rows: Sequence[object] | None = None, clusters: Sequence[object] | None = None
 ) -> dict[str, Any]:
     """`outcomes` hold 1 where the tuned answer won, 0.5 for a tie, 0 where it lost; `rows` what each is about, and
@@ -72,16 +72,16 @@ def fit(values: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
     return math.log(won / lost), math.sqrt(independent if degenerate else robust)
 
 
-def told_counts(wins: int, ties: int, losses: int) -> str:
+def format_counts(wins: int, ties: int, losses: int) -> str:
     """`3 wins, 1 tie, 2 losses`."""
     return ", ".join((count(wins, "win"), count(ties, "tie"), count(losses, "loss", "losses")))
 
 
-def told(facts: dict[str, Any], by: str) -> str:
+def format_win_rate(facts: dict[str, Any], by: str) -> str:
     """The win rate in one sentence."""
     if facts["rate"] is None:
         return f"Nothing was judged by {by} yet."
-    counts = told_counts(facts["wins"], facts["ties"], facts["losses"])
+    counts = format_counts(facts["wins"], facts["ties"], facts["losses"])
     return (
         f"Win rate of the tuned model {facts['rate']:.1%} (95% interval {facts['low']:.1%} to {facts['high']:.1%}), "
         f"judged by {by}: {counts}."

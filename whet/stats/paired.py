@@ -47,7 +47,7 @@ def paired_difference(
         )
 
     group_N = cluster_codes(clusters, base_N.size)
-    change_N = resample.changes(base_N, tuned_N)
+    change_N = resample.differences(base_N, tuned_N)
 
     if group_N is None and is_binary(base_N) and is_binary(tuned_N):
         wins, losses = int(np.sum(change_N > 0)), int(np.sum(change_N < 0))
@@ -59,8 +59,8 @@ def paired_difference(
         else:
             reach = float(np.abs([base_N, tuned_N]).max())
 
-        sums_U, sizes_U = resample.as_units(change_N, group_N)
-        found = resample.spread(sums_U, sizes_U, seed, (-reach, reach))
+        sums_U, sizes_U = resample.cluster_sums(change_N, group_N)
+        found = resample.interval_with_p(sums_U, sizes_U, seed, (-reach, reach))
         low, high = found.low, found.high
         p, test = resample.sign_flip(sums_U, seed)
         p = max(p, found.p)  # the flips alone call lopsided differences of mean 0 a gain too often
@@ -146,7 +146,7 @@ def mean_interval(values: ArrayLike, seed: int = 0, clusters: Sequence[object] |
     else:
         bounds = (-reach, reach)
 
-    return resample.interval(*resample.as_units(values_N, group_N), seed, bounds)
+    return resample.interval(*resample.cluster_sums(values_N, group_N), seed, bounds)
 
 
 def win_interval(

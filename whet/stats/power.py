@@ -116,7 +116,7 @@ def detectable_gain(test_rows: int, discordance: float = 0.3, power: float = 0.8
     return high
 
 
-def worth(sizes: ArrayLike) -> float:
+def effective_size(sizes: ArrayLike) -> float:
     """How many independent rows clusters of these sizes are worth where the rows of a cluster go the same way: as many
     as there are clusters where all are equally large, fewer where not (Kish 1965, "Survey Sampling")."""
     size_C = np.asarray(sizes, dtype=float)
@@ -148,7 +148,7 @@ def promised_gain(
         return detectable_gain(len(sizes), discordance, power)
 
     if effective is None:
-        rows = worth(sizes)
+        rows = effective_size(sizes)
     else:
         rows = effective
 
@@ -192,15 +192,15 @@ def power_facts(sizes: Sequence[int]) -> dict[str, Any]:
     facts = {
         "test_rows": rows,
         "clusters": len(sizes),
-        "effective_rows": worth(sizes),
+        "effective_rows": effective_size(sizes),
         "detectable_gain": promised_gain(sizes),
         "detectable_gain_alone": promised_gain(sizes, rows),
     }
 
-    return facts | {"sentence": _told(facts)}
+    return facts | {"sentence": _sentence(facts)}
 
 
-def _told(facts: dict[str, Any]) -> str:
+def _sentence(facts: dict[str, Any]) -> str:
     """The facts in words, without a full stop: `200 test rows in 41 clusters can show a gain of ...`."""
     rows, clusters, gain, alone = (
         facts[key] for key in ("test_rows", "clusters", "detectable_gain", "detectable_gain_alone")

@@ -28,7 +28,7 @@ the same rows: at most 40 MB, twice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Interval:
     """A 95% interval, and the two-sided p of 0 that belongs to it: below 0.05 where 0 lies outside."""
 
     low: float
@@ -36,14 +36,14 @@ class Spread:
     p: float
 
 
-def changes(base_N: np.ndarray, tuned_N: np.ndarray) -> np.ndarray:
+def differences(base_N: np.ndarray, tuned_N: np.ndarray) -> np.ndarray:
     """Tuned minus base; what is only rounding noise of the scores is a tie."""
     change_N = tuned_N - base_N
     noise = 1e-12 * max(1.0, float(np.abs(base_N).max()), float(np.abs(tuned_N).max()))
     return np.where(np.abs(change_N) <= noise, 0.0, change_N)
 
 
-def as_units(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def cluster_sums(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """(sums_U, sizes_U) of values of rows; each row is its own unit without clusters."""
     if clusters is None:
         return values.astype(float), np.ones(values.size)
@@ -52,12 +52,12 @@ def as_units(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarra
 
 
 def interval(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[float, float]) -> tuple[float, float]:
-    """(low, high) of `spread`."""
-    found = spread(sums_U, sizes_U, seed, bounds)
+    """(low, high) of `interval_with_p`."""
+    found = interval_with_p(sums_U, sizes_U, seed, bounds)
     return found.low, found.high
 
 
-def spread(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[float, float]) -> Spread:
+def interval_with_p(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[float, float]) -> Interval:
     """A 95% interval of sum(sums) / sum(sizes), for values of one row that lie within `bounds`, and its p of 0.
 
     The symmetric bootstrap-t from 5 units on, Student's t with the clustered standard error below. Units that all
@@ -67,18 +67,18 @@ def spread(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int, bounds: tuple[flo
     """
     rates_U = sums_U / sizes_U
     if float(np.ptp(rates_U)) <= 1e-12 * max(1.0, float(np.abs(rates_U).max())):
-        low, high = agreeing(float(sums_U.sum() / sizes_U.sum()), sums_U.size, bounds)
-        return Spread(low, high, 0.0 if low > 0 or high < 0 else 1 - LEVEL)
+        low, high = all_equal(float(sums_U.sum() / sizes_U.sum()), sums_U.size, bounds)
+        return Interval(low, high, 0.0 if low > 0 or high < 0 else 1 - LEVEL)
 
     if sums_U.size < FEW_UNITS:
         found = student(sums_U, sizes_U)
     else:
         found = bootstrap_t(sums_U, sizes_U, seed)
 
-    return Spread(max(found.low, bounds[0]), min(found.high, bounds[1]), found.p)
+    return Interval(max(found.low, bounds[0]), min(found.high, bounds[1]), found.p)
 
 
-def agreeing(value: float, units: int, bounds: tuple[float, float]) -> tuple[float, float]:
+def all_equal(value: float, units: int, bounds: tuple[float, float]) -> tuple[float, float]:
     unseen = 1 - (1 - LEVEL) ** (1 / units)
     return (1 - unseen) * value + unseen * bounds[0], (1 - unseen) * value + unseen * bounds[1]
 
@@ -91,15 +91,15 @@ def standard_error(sums_U: np.ndarray, sizes_U: np.ndarray) -> float:
     return math.sqrt(units / (units - 1) * float(np.sum(residual_U**2))) / float(sizes_U.sum())
 
 
-def student(sums_U: np.ndarray, sizes_U: np.ndarray) -> Spread:
+def student(sums_U: np.ndarray, sizes_U: np.ndarray) -> Interval:
     """Student's t with one degree of freedom less than units."""
     estimate, error = float(sums_U.sum() / sizes_U.sum()), standard_error(sums_U, sizes_U)
     freedom = sums_U.size - 1
     reach = float(special.stdtrit(freedom, (1 + LEVEL) / 2)) * error
-    return Spread(estimate - reach, estimate + reach, float(2 * special.stdtr(freedom, -abs(estimate) / error)))
+    return Interval(estimate - reach, estimate + reach, float(2 * special.stdtr(freedom, -abs(estimate) / error)))
 
 
-def bootstrap_t(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> Spread:
+def bootstrap_t(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> Interval:
     """Symmetric bootstrap-t: the studentised distance from the estimate that 95% of the resamples stay within.
 
     Hall 1988, "On symmetric bootstrap confidence intervals" (JRSS B 50:35-45); over clusters it is the pairs cluster
@@ -112,7 +112,7 @@ def bootstrap_t(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> Spread:
     reach = float(np.partition(distance_B, -allowed)[-allowed]) * error
     beyond = int(np.sum(distance_B >= abs(estimate) / error))
 
-    return Spread(estimate - reach, estimate + reach, (beyond + 1) / (RESAMPLES + 1))
+    return Interval(estimate - reach, estimate + reach, (beyond + 1) / (RESAMPLES + 1))
 
 
 def studentised(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> np.ndarray:
@@ -139,17 +139,17 @@ def studentised(sums_U: np.ndarray, sizes_U: np.ndarray, seed: int) -> np.ndarra
 def resampled(columns: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
     """The sum over the units of each resample, of each column (U): one (B) a column."""
     parts = []
-    for counts in draws(columns[0].size, seed):
+    for counts in bootstrap_counts(columns[0].size, seed):
         parts.append([counts @ column for column in columns])
     return [np.concatenate(found) for found in zip(*parts, strict=True)]
 
 
-def draws(units: int, seed: int) -> Iterator[np.ndarray]:
+def bootstrap_counts(units: int, seed: int) -> Iterator[np.ndarray]:
     """How often each unit is drawn in each of the B resamples, in chunks so that memory stays flat."""
     if units <= KEPT_UNITS:
-        return iter([_kept_draws(units, seed)])
+        return iter([_cached_counts(units, seed)])
     random = np.random.default_rng(seed)
-    return (_drawn(random, units, resamples) for resamples in chunks(units))
+    return (_draw_counts(random, units, resamples) for resamples in chunks(units))
 
 
 def chunks(units: int) -> list[int]:
@@ -159,11 +159,11 @@ def chunks(units: int) -> list[int]:
 
 
 @lru_cache(maxsize=1)
-def _kept_draws(units: int, seed: int) -> np.ndarray:
-    return _drawn(np.random.default_rng(seed), units, RESAMPLES)
+def _cached_counts(units: int, seed: int) -> np.ndarray:
+    return _draw_counts(np.random.default_rng(seed), units, RESAMPLES)
 
 
-def _drawn(random: np.random.Generator, units: int, resamples: int) -> np.ndarray:
+def _draw_counts(random: np.random.Generator, units: int, resamples: int) -> np.ndarray:
     picks = random.integers(0, units, (resamples, units)) + units * np.arange(resamples)[:, None]
     return np.bincount(picks.ravel(), minlength=resamples * units).reshape(resamples, units).astype(float)
 
@@ -183,7 +183,7 @@ def sign_flip(sums_U: np.ndarray, seed: int) -> tuple[float, str]:
     if moved_M.size <= EXACT_UNITS:
         return float(np.mean(np.abs(_all_signs(moved_M.size) @ moved_M) >= observed)), "exact sign-flip"
 
-    extreme = sum(int(np.sum(np.abs(signs @ moved_M) >= observed)) for signs in flips(moved_M.size, seed))
+    extreme = sum(int(np.sum(np.abs(signs @ moved_M) >= observed)) for signs in random_signs(moved_M.size, seed))
     return (extreme + 1) / (RESAMPLES + 1), "sign-flip with 10,000 random patterns"
 
 
@@ -192,18 +192,18 @@ def _all_signs(units: int) -> np.ndarray:
     return 2.0 * (np.arange(2**units)[:, None] >> np.arange(units) & 1) - 1
 
 
-def flips(units: int, seed: int) -> Iterator[np.ndarray]:
-    """B random sign patterns, in chunks as in `draws`."""
+def random_signs(units: int, seed: int) -> Iterator[np.ndarray]:
+    """B random sign patterns, in chunks as in `bootstrap_counts`."""
     if units <= KEPT_UNITS:
-        return iter([_kept_flips(units, seed)])
+        return iter([_cached_signs(units, seed)])
     random = np.random.default_rng(seed)
-    return (_flipped(random, units, patterns) for patterns in chunks(units))
+    return (_draw_signs(random, units, patterns) for patterns in chunks(units))
 
 
 @lru_cache(maxsize=1)
-def _kept_flips(units: int, seed: int) -> np.ndarray:
-    return _flipped(np.random.default_rng(seed), units, RESAMPLES)
+def _cached_signs(units: int, seed: int) -> np.ndarray:
+    return _draw_signs(np.random.default_rng(seed), units, RESAMPLES)
 
 
-def _flipped(random: np.random.Generator, units: int, patterns: int) -> np.ndarray:
+def _draw_signs(random: np.random.Generator, units: int, patterns: int) -> np.ndarray:
     return 2.0 * random.integers(0, 2, (patterns, units), dtype=np.int8) - 1

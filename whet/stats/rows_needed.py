@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from whet.stats.power import ALPHA, rows_for_gain, worth
-from whet.stats.resample import changes
+from whet.stats.power import ALPHA, effective_size, rows_for_gain
+from whet.stats.resample import differences
 
 
 def rows_needed(
@@ -26,7 +26,7 @@ def rows_needed(
     The differences seen are joined by two imaginary rows that disagree by half a row each way, so that a handful
     of rows without any difference does not promise too much (Agresti and Min 2005, doi:10.1002/sim.1781).
     """
-    change = changes(np.asarray(base, float), np.asarray(tuned, float))
+    change = differences(np.asarray(base, float), np.asarray(tuned, float))
     seen = np.abs(change[change != 0])
     if seen.size:
         scale = float(np.sqrt(np.mean(seen**2)))
@@ -75,7 +75,7 @@ def design_effect(change: np.ndarray, clusters: Sequence[object] | None) -> floa
     codes = np.unique([str(cluster) for cluster in clusters], return_inverse=True)[1]
 
     if np.ptp(change) == 0:
-        return change.size / worth(np.bincount(codes))
+        return change.size / effective_size(np.bincount(codes))
     centred = change - change.mean()
     return max(1.0, float(np.sum(np.bincount(codes, centred) ** 2) / np.sum(centred**2)))
 
@@ -83,5 +83,5 @@ def design_effect(change: np.ndarray, clusters: Sequence[object] | None) -> floa
 def effective_rows(base: ArrayLike, tuned: ArrayLike, clusters: Sequence[object] | None) -> float:
     """How many independent rows would tell as much: all where rows of a cluster go their own ways, about as many as
     there are clusters where they go the same way."""
-    change = changes(np.asarray(base, float), np.asarray(tuned, float))
+    change = differences(np.asarray(base, float), np.asarray(tuned, float))
     return change.size / design_effect(change, clusters)

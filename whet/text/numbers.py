@@ -18,26 +18,26 @@ def points(share: float) -> str:
     return f"{value:g} points"
 
 
-def bare(score: float) -> str:
+def plain_number(score: float) -> str:
     """Three significant digits."""
     return f"{score:.3g}"
 
 
-def told_score(score: float, scale: float | None) -> str:
+def format_score(score: float, scale: float | None) -> str:
     """`scale` is that of the Difference: None for scores within 0..1."""
     if scale is None:
         return f"{100 * score:.1f}%"
-    return bare(score)
+    return plain_number(score)
 
 
-def told_range(low: float | None, high: float | None, scale: float | None) -> str:
+def format_range(low: float | None, high: float | None, scale: float | None) -> str:
     """An interval of a score. Equal scores outside 0..1 have none: nothing says how far others may lie."""
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return "no interval"
-    return f"{told_score(low, scale)} to {told_score(high, scale)}"
+    return f"{format_score(low, scale)} to {format_score(high, scale)}"
 
 
-def told_change(value: float, scale: float | None) -> str:
+def format_change(value: float, scale: float | None) -> str:
     """Without the unit, so that an interval can be told with one."""
     if scale is None:
         return signed(100 * value)
@@ -46,19 +46,19 @@ def told_change(value: float, scale: float | None) -> str:
     return "0"
 
 
-def told_change_range(low: float, high: float, scale: float | None) -> str:
+def format_change_range(low: float, high: float, scale: float | None) -> str:
     """The interval of a difference, without the unit."""
-    return f"{told_change(low, scale)} to {told_change(high, scale)}"
+    return f"{format_change(low, scale)} to {format_change(high, scale)}"
 
 
-def told_size(value: float, scale: float | None) -> str:
+def format_size(value: float, scale: float | None) -> str:
     """A standard error, or another size without a sign."""
     if scale is None:
         return f"{100 * value:.1f}"
-    return bare(value)
+    return plain_number(value)
 
 
-def told_metric(name: str) -> str:
+def format_metric_name(name: str) -> str:
     """A function of the user's without the folders before its file; any other name as it is."""
     if ".py:" in name:
         return name.rpartition("/")[2]
@@ -69,8 +69,8 @@ def unit(scale: float | None) -> str:
     return " points" if scale is None else ""
 
 
-def told_reach(share: float, scale: float | None) -> str:
+def format_reach(share: float, scale: float | None) -> str:
     """A share of what scores can be, such as the largest difference that does not matter."""
     if scale is None:
         return points(share)
-    return f"{bare(share * scale)}, {100 * share:g}% of the range of the scores,"
+    return f"{plain_number(share * scale)}, {100 * share:g}% of the range of the scores,"

@@ -17,7 +17,7 @@ WORDS = {
 """Title and sign of each word of a verdict."""
 
 
-def capital(text: str) -> str:
+def capitalise(text: str) -> str:
     """The first letter large, and the others as they are."""
     return text[:1].upper() + text[1:]
 
@@ -99,7 +99,7 @@ def on_gpu(facts: dict[str, Any]) -> bool:
     return facts.get("peak_memory_of", "cpu") != "cpu"
 
 
-def told_effort(facts: dict[str, Any]) -> str:
+def format_effort(facts: dict[str, Any]) -> str:
     """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):

@@ -16,7 +16,7 @@ from whet.store.model_registry import find_run
 from whet.store.pruning import sort_out
 from whet.store.removal import remove_runs
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.text.numbers import told_metric, told_score
+from whet.text.numbers import format_metric_name, format_score
 from whet.verbs.listing import Listing
 
 HEAD = ("run", "status", "created", "method", "base model", "metric", "base", "tuned", "verdict")
@@ -76,8 +76,8 @@ class RunList(Listing[RunSummary]):
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
-    scores = ("-" if one is None else told_score(one, run.scale) for one in (run.base_score, run.tuned_score))
-    metric = told_metric(run.metric or "-")
+    scores = ("-" if one is None else format_score(one, run.scale) for one in (run.base_score, run.tuned_score))
+    metric = format_metric_name(run.metric or "-")
     return (run.name, run.status, run.created, run.method, run.base, metric, *scores, run.verdict or "-")
 
 

@@ -106,7 +106,7 @@ def table_of(result: dict[str, Any]) -> Any:
     from whet.cli import render
     from whet.evaluation.comparison.advice import dollars
     from whet.reports.comparison import seconds
-    from whet.text.numbers import told_range, told_score
+    from whet.text.numbers import format_range, format_score
 
     verdict, scale = result["verdict"], result["scale"]
     chosen = verdict["arm"] or verdict["meanwhile"]
@@ -115,8 +115,8 @@ def table_of(result: dict[str, Any]) -> Any:
         rows.append(
             (
                 ("→ " if arm["name"] == chosen else "  ") + arm["label"].removeprefix("the "),
-                told_score(arm["score"], scale),
-                told_range(arm["low"], arm["high"], scale),
+                format_score(arm["score"], scale),
+                format_range(arm["low"], arm["high"], scale),
                 round(arm["prompt_tokens"]),
                 round(arm["answer_tokens"]),
                 seconds(arm["seconds_per_answer"]),

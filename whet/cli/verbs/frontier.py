@@ -65,7 +65,7 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
 
     from whet.cli.render import table
     from whet.errors import count
-    from whet.text.numbers import told_metric
+    from whet.text.numbers import format_metric_name
 
     rows = []
     for point in found["points"]:
@@ -74,7 +74,7 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
         style = "bold green" if chosen else ""
         rows.append([Text(cell, style=style) for cell in (f"{point['scale']:g}", task, general, "<" if chosen else "")])
 
-    columns = ["#scale", f"#task ({told_metric(found['metric']['name'])})", "#general", ""]
+    columns = ["#scale", f"#task ({format_metric_name(found['metric']['name'])})", "#general", ""]
     title = f"{count(found['rows'], 'validation row')}, {found['general_rows']} {found['general']}"
     screen.show(table(columns, rows, title=title))
     screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")

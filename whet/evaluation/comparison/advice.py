@@ -25,8 +25,8 @@ from whet.errors import count
 from whet.evaluation.decision import TRAINING_PAYS
 from whet.evaluation.verdict import two_digits
 from whet.stats.power import ALPHA
-from whet.text.numbers import bare, points, told_change, unit
-from whet.text.wording import capital
+from whet.text.numbers import format_change, plain_number, points, unit
+from whet.text.wording import capitalise
 
 SAME_COST = 1.1
 """Costs within 10% of each other are equal: a few tokens decide nothing."""
@@ -163,17 +163,17 @@ def sentence_of(
     """`few-shot reaches 71% (67 to 75) at 900 prompt tokens; tuned 93% (91 to 95) at 60: fine-tune.`"""
     others = [arm for arm in arms if arm is not winner]
     if not others:
-        return f"{capital(said(winner, scale))}: {winner.do}. Nothing was compared with it."
+        return f"{capitalise(said(winner, scale))}: {winner.do}. Nothing was compared with it."
     if winner is not top:
         return (
-            f"{capital(said(winner, scale))} is not more than {told_margin(margin, scale)} below the best, "
+            f"{capitalise(said(winner, scale))} is not more than {told_margin(margin, scale)} below the best, "
             f"{said(top, scale, verb='')}, "
             f"and takes less: {winner.do}."
         )
 
     other_kind = [arm for arm in others if arm.trained != winner.trained]
     rival = best_of(other_kind or others)
-    return f"{capital(said(rival, scale))}; {said(winner, scale, verb='')}: {winner.do}."
+    return f"{capitalise(said(rival, scale))}; {said(winner, scale, verb='')}: {winner.do}."
 
 
 def cannot_tell(
@@ -186,7 +186,7 @@ def cannot_tell(
     margin: float,
     scale: float | None,
 ) -> str:
-    estimate, low, high = (told_change(value, scale) for value in (gap.estimate, gap.low, gap.high))
+    estimate, low, high = (format_change(value, scale) for value in (gap.estimate, gap.low, gap.high))
     numbers = f"{estimate}{unit(scale)}, 95% interval {low} to {high}"
 
     if needed:
@@ -206,9 +206,9 @@ def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     if scale is None:
         score = f"{100 * arm.score:.0f}% ({100 * arm.low:.0f} to {100 * arm.high:.0f})"
     elif math.isfinite(arm.high - arm.low):
-        score = f"{bare(arm.score)} ({bare(arm.low)} to {bare(arm.high)})"
+        score = f"{plain_number(arm.score)} ({plain_number(arm.low)} to {plain_number(arm.high)})"
     else:  # equal scores outside 0..1 have no interval
-        score = bare(arm.score)
+        score = plain_number(arm.score)
 
     if arm.cost is None:
         cost = ""
@@ -221,7 +221,7 @@ def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
 def told_margin(margin: float, scale: float | None) -> str:
     if scale is None:
         return points(margin)
-    return bare(margin * scale)
+    return plain_number(margin * scale)
 
 
 def dollars(amount: float) -> str:

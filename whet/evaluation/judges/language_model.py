@@ -24,8 +24,8 @@ from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
 from whet.generation.chat_client import Remote
 from whet.recipe.sections.judges import PairJudge
-from whet.stats.agreement import told_agreement
-from whet.stats.bradley_terry import preferred, told
+from whet.stats.agreement import format_agreement
+from whet.stats.bradley_terry import fit_win_rate, format_win_rate
 from whet.stats.paired import clusters_of_lines, mean_interval, win_interval
 from whet.stats.power import mcnemar_p
 from whet.store.atomic import append_line
@@ -85,7 +85,7 @@ def measure_judge(lines: Sequence[dict[str, Any]], held_out: HeldOut, contestant
 
     facts["agreement"] = people.agreement(folder, lines)
     if facts["agreement"]["rows"]:
-        facts["statement"] += " " + told_agreement(facts["agreement"], "people")
+        facts["statement"] += " " + format_agreement(facts["agreement"], "people")
     return facts, lines
 
 
@@ -107,8 +107,8 @@ def judge_pairs(
             for done, future in enumerate(as_completed(asked), start=1):
                 question, (letter, said) = asked[future], future.result()
                 known[question.key] = letter
-                told = record(question, lines[question.line], wanted, letter, said)
-                append_line(transcript, json.dumps(with_sum(told)))
+                line = record(question, lines[question.line], wanted, letter, said)
+                append_line(transcript, json.dumps(with_sum(line)))
                 progress(len(questions) - len(missing) + done, len(questions))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -120,7 +120,7 @@ def judge_pairs(
 
     picks = [outcome(letters[n]) if n in letters else "tie" for n in range(len(lines))]
     clusters = clusters_of_lines(lines)
-    facts = preferred([WORTH[pick] for pick in picks], clusters=clusters)
+    facts = fit_win_rate([WORTH[pick] for pick in picks], clusters=clusters)
 
     if clusters is None:
         differing = None
@@ -192,7 +192,7 @@ def summary(
 ) -> dict[str, Any]:
     """Win rate, position bias and warnings."""
     facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
-    statement = f"{told(facts, wanted.model)} {bias['statement']}"
+    statement = f"{format_win_rate(facts, wanted.model)} {bias['statement']}"
 
     if shared := same_family(wanted.model, contestants):
         facts["warning"] = (

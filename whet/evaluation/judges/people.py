@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from whet.errors import RunFolderError
-from whet.stats.agreement import cohens_kappa, told_agreement
-from whet.stats.bradley_terry import preferred, told
+from whet.stats.agreement import cohens_kappa, format_agreement
+from whet.stats.bradley_terry import fit_win_rate, format_win_rate
 from whet.stats.paired import clusters_of_lines
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import read_json_file, read_lines
@@ -193,21 +193,21 @@ def result(folder: Path) -> dict[str, Any]:
     judged = bool(outcomes)
     rows += same * judged
     clusters = clusters_of_lines([answers[row] for row in rows])
-    facts = preferred(outcomes + [0.5] * len(same) * judged, rows, clusters)
+    facts = fit_win_rate(outcomes + [0.5] * len(same) * judged, rows, clusters)
 
     if len(people) == 1:
         named = "one person"
     else:
         named = f"{len(people)} people"
 
-    statement = told(facts, named if people else "people")
+    statement = format_win_rate(facts, named if people else "people")
     if same and judged:
         are = "is a row" if len(same) == 1 else "are rows"
         statement += f" {len(same)} of the ties {are} where both wrote the same."
 
     agreed = with_model(answers, current)
     if agreed["rows"]:
-        statement += " " + told_agreement(agreed, "the model that judged")
+        statement += " " + format_agreement(agreed, "the model that judged")
 
     made = {"people": people, "choices": choices, "same": len(same), "agreement": agreed, "statement": statement}
     return {"run": folder.name} | facts | made | {"preferences": str(folder / PREFERENCES)}

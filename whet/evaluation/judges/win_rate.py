@@ -13,7 +13,7 @@ from typing import Any
 from whet.evaluation.contest import Contest
 from whet.evaluation.heldout import answer_tokens
 from whet.rewards.combine import Rewards
-from whet.stats.bradley_terry import told_counts
+from whet.stats.bradley_terry import format_counts
 from whet.stats.paired import clusters_of, mean_interval, win_interval
 from whet.stats.power import mcnemar_p
 from whet.types import Row
@@ -64,7 +64,7 @@ def win_rate(
 
     sentence = (
         f"Win rate {rate:.1%} (95% interval {low:.1%} to {high:.1%}), judged by {by}: "
-        f"{told_counts(wins, ties, losses)}."
+        f"{format_counts(wins, ties, losses)}."
     )
 
     return {

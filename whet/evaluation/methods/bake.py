@@ -18,7 +18,7 @@ from whet.evaluation.metrics.turns import turns_of
 from whet.evaluation.models import READ_TOKENS, Side
 from whet.evaluation.verdict import compare
 from whet.model.logits.logprob import kl_sum
-from whet.text.numbers import told_change, told_change_range, told_score, unit
+from whet.text.numbers import format_change, format_change_range, format_score, unit
 
 
 def measure_baked(contest: Contest, prompt: str) -> Measured:
@@ -83,14 +83,15 @@ def state(facts: dict[str, Any]) -> str:
     bake, tokens = facts["bake"], facts["bake"]["request_tokens"]
     difference = bake["kept"]
     scale = difference.get("scale")
-    range_ = told_change_range(difference["low"], difference["high"], scale)
+    change = format_change(difference["estimate"], scale)
+    range_ = format_change_range(difference["low"], difference["high"], scale)
     prompted, bare, tuned = (
-        told_score(side["score"], scale) for side in (bake["prompted"], facts["base"], facts["tuned"])
+        format_score(side["score"], scale) for side in (bake["prompted"], facts["base"], facts["tuned"])
     )
 
     return (
         f"With the prompt the base scores {prompted}, without it {bare}; tuned, without it, {tuned}: "
-        f"{told_change(difference['estimate'], scale)}{unit(scale)} against the prompted base (95% interval {range_}). "
+        f"{change}{unit(scale)} against the prompted base (95% interval {range_}). "
         f"A request has {tokens['without']:.0f} tokens instead of {tokens['with']:.0f}: {tokens['saved']:.0f} saved "
         f"({100 * tokens['saved'] / tokens['with']:.0f}%)."
     )

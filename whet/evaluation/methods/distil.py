@@ -21,7 +21,7 @@ from whet.generation.teacher import Teacher
 from whet.model.logits.divergence import same_vocabulary
 from whet.model.logits.logprob import kl_sum
 from whet.stats.paired import clusters_of
-from whet.text.numbers import told_change, told_change_range, told_score, unit
+from whet.text.numbers import format_change, format_change_range, format_score, unit
 from whet.training.learners.rollout import ids_of
 from whet.types import Answer, Row, Segment
 
@@ -117,14 +117,14 @@ def state(facts: dict[str, Any]) -> str:
     """Teacher, base and tuned in one sentence."""
     found, gap = facts["distil"], facts["distil"]["gap"]
     scale = gap.get("scale")
-    range_ = told_change_range(gap["low"], gap["high"], scale)
+    range_ = format_change_range(gap["low"], gap["high"], scale)
     teacher, base, tuned = (
-        told_score(side["score"], scale) for side in (found["teacher"], facts["base"], facts["tuned"])
+        format_score(side["score"], scale) for side in (found["teacher"], facts["base"], facts["tuned"])
     )
 
     return (
         f"The teacher scores {teacher}, the base {base}, tuned {tuned}: "
-        f"{told_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "
+        f"{format_change(gap['estimate'], scale)}{unit(scale)} against the teacher (95% "
         f"interval {range_}). Compared with {found['references']}; KL to the teacher, on each one's own answers, "
         f"{found['divergence']['base']:.3f} before and {found['divergence']['tuned']:.3f} nats a token after."
     )

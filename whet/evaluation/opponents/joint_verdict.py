@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from whet.evaluation.opponents.opponent import Absent, Held
-from whet.text.numbers import told_change, unit
+from whet.text.numbers import format_change, unit
 from whet.types import Verdict
 
 
@@ -36,7 +36,7 @@ def beside(held: Sequence[Held], top: Held) -> str:
     base = next((one for one in held if one.opponent.name == "base"), None)
     if base is None or base is top:
         return ""
-    gain = told_change(base.difference.estimate, base.difference.scale)
+    gain = format_change(base.difference.estimate, base.difference.scale)
     return f" Over {base.opponent.label}: {gain}{unit(base.difference.scale)}."
 
 

@@ -25,7 +25,7 @@ from scipy import special
 
 from whet.errors import DataError
 from whet.stats.paired import cluster_codes, mean_interval
-from whet.stats.resample import CHUNK, as_units
+from whet.stats.resample import CHUNK, cluster_sums
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 EXPONENTS = np.geomspace(0.05, 2.0, 120)
@@ -135,7 +135,7 @@ def forecast(
 
 def _resampled(scores_SN: np.ndarray, codes_N: np.ndarray | None, seed: int) -> np.ndarray:
     """Mean scores of all sizes over test rows drawn with replacement, whole clusters: (B, S)."""
-    units = [as_units(line, codes_N) for line in scores_SN]
+    units = [cluster_sums(line, codes_N) for line in scores_SN]
     sums_SU, sizes_U = np.stack([sums for sums, _ in units]), units[0][1]
     random, count = np.random.default_rng(seed), sizes_U.size
 

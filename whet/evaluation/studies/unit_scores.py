@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from whet.errors import InputError
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.external import is_function
-from whet.text.numbers import told_metric
+from whet.text.numbers import format_metric_name
 from whet.types import Row
 
 
@@ -15,7 +15,7 @@ def refuse_outside_unit(name: str, scores: Sequence[float], why: str) -> None:
     """`why` says what cannot be done with such scores. Raises InputError."""
     wrong = next((value for value in scores if not 0 <= value <= 1), None)
     if wrong is not None:
-        what, fix = f"{told_metric(name)} gives scores outside 0..1, and {why}", "let it return 0 to 1"
+        what, fix = f"{format_metric_name(name)} gives scores outside 0..1, and {why}", "let it return 0 to 1"
         raise InputError(what, where="evaluate.metric", value=wrong, fix=fix)
 
 

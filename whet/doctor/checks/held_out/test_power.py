@@ -22,7 +22,7 @@ import math
 
 from whet.doctor.check import Check, Setting
 from whet.errors import count
-from whet.stats.power import promised_gain, rows_for_gain, worth
+from whet.stats.power import effective_size, promised_gain, rows_for_gain
 from whet.types import Finding, Row
 
 WANTED, TOLD = 0.05, 0.10
@@ -67,7 +67,7 @@ class PowerOfTest(Check):
 
         if len(sizes) < self.test_rows and sizes:
             rows += f" in {count(len(sizes), 'cluster')} of rows that belong together"
-            wanted = math.ceil(wanted * self.test_rows / worth(sizes))
+            wanted = math.ceil(wanted * self.test_rows / effective_size(sizes))
 
         message = f"{rows} {shown} ({100 * POWER:.0f}% power); {100 * WANTED:.0f} points need {wanted:,} rows"
         fix = "hold out more rows (split.test), or bring a test file"

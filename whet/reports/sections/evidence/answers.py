@@ -6,7 +6,7 @@ from typing import Any
 
 from whet.reports import answer_cards as samples
 from whet.reports.section import Section, blaming
-from whet.text.wording import capital
+from whet.text.wording import capitalise
 
 
 def answers_view(answers: list[dict[str, Any]], evaluation: dict[str, Any]) -> dict[str, Any] | None:
@@ -25,7 +25,7 @@ def answers_view(answers: list[dict[str, Any]], evaluation: dict[str, Any]) -> d
 def opponent_labels(evaluation: dict[str, Any]) -> dict[str, str]:
     """What the opponents are called, by their names."""
     against = (evaluation.get("verdict") or {}).get("against") or []
-    return {entry["name"]: capital(entry["label"]) for entry in against}
+    return {entry["name"]: capitalise(entry["label"]) for entry in against}
 
 
 def has_texts(answer: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from whet.errors import count
 from whet.reports import chart
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import signed, told_range
+from whet.text.numbers import format_range, signed
 from whet.text.wording import is_finite, percent
 
 FIRST, MOST = 12, 200
@@ -59,7 +59,7 @@ def lost_lines(evaluation: dict[str, Any]) -> list[str]:
             by_base = ""
 
         found = f"{one['found']:,} of {count(one['rows'], 'test row')} found"
-        lines.append(f"{one['label']}: {found} ({told_range(low, high, None)}){by_base}")
+        lines.append(f"{one['label']}: {found} ({format_range(low, high, None)}){by_base}")
 
     return lines
 
@@ -81,7 +81,7 @@ def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) 
         figure(f"{after['rows']:,}"),
         figure("\u2013" if before is None else f"{before['found']:,}"),
         figure(f"{after['found']:,}"),
-        Cell(percent(after["recall"]), told_range(low, high, None), span=span, tone="tuned-side"),
+        Cell(percent(after["recall"]), format_range(low, high, None), span=span, tone="tuned-side"),
         share(after["precision"]),
         share(None if before is None else before["f1"]),
         share(after["f1"]),

@@ -9,7 +9,15 @@ from whet.evaluation import decision as ship
 from whet.reports import chart
 from whet.reports.lines import Frame, Phrase, Spoken, score
 from whet.reports.section import Section
-from whet.text.numbers import bare, points, told_change, told_change_range, told_metric, told_score, unit
+from whet.text.numbers import (
+    format_change,
+    format_change_range,
+    format_metric_name,
+    format_score,
+    plain_number,
+    points,
+    unit,
+)
 from whet.text.wording import WORDS, number, probability
 
 
@@ -40,17 +48,17 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "word": held["word"],
         "title": title,
         "sentence": verdict["sentence"],
-        "estimate": told_change(estimate, scale),
+        "estimate": format_change(estimate, scale),
         "unit": unit(scale),
-        "range": told_change_range(low, high, scale),
+        "range": format_change_range(low, high, scale),
         "span": chart.span(factor * low, factor * estimate, factor * high, start, end),
         "zero": chart.span(0, 0, 0, start, end).centre,
         "band": chart.span(-factor * band, 0, factor * band, start, end),
-        "band_label": f"\u00b1{points(EQUIVALENCE) if scale is None else bare(band)}",
+        "band_label": f"\u00b1{points(EQUIVALENCE) if scale is None else plain_number(band)}",
         "ticks": chart.axis(start, end, 6, sign=True),
         "scores": [score_view(name, side, scale, score_range) for name, side in sides.items()],
         "score_ticks": chart.axis(factor * score_range[0], factor * score_range[1], 4),
-        "metric": metric | {"name": told_metric(metric.get("name") or "")},
+        "metric": metric | {"name": format_metric_name(metric.get("name") or "")},
     }
 
 
@@ -59,8 +67,8 @@ def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple
     low, high = number(side.get("low"), score), number(side.get("high"), score)
     return {
         "name": name,
-        "score": told_score(score, scale),
-        "range": f"{told_score(low, scale)} to {told_score(high, scale)}",
+        "score": format_score(score, scale),
+        "range": f"{format_score(low, scale)} to {format_score(high, scale)}",
         "span": chart.span(low, score, high, *ends),
     }
 
@@ -132,7 +140,7 @@ def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
     text = [Phrase(found.get("sentence", "").replace(ship.in_verdict(facts), ""))]
 
     if tuned.get("score") is not None:
-        name, scale = told_metric((facts.get("metric") or {}).get("name", "score")), difference.get("scale")
+        name, scale = format_metric_name((facts.get("metric") or {}).get("name", "score")), difference.get("scale")
         text += [
             Phrase(f"\n\n{name}   base "),
             Phrase(score(base.get("score"), scale), "strong"),

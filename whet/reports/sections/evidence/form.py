@@ -6,7 +6,7 @@ from typing import Any
 
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import told_change, told_change_range, told_score, unit
+from whet.text.numbers import format_change, format_change_range, format_score, unit
 from whet.text.wording import WORDS, probability
 
 
@@ -30,10 +30,10 @@ def split_line(name: str, found: dict[str, Any], scale: float | None) -> dict[st
         "name": name,
         "word": found["word"],
         "label": WORDS[found["word"]][0].lower(),
-        "change": told_change(found["difference"], scale) + unit(scale),
-        "range": told_change_range(low, high, scale),
-        "base": told_score(found["base"], scale),
-        "tuned": told_score(found["tuned"], scale),
+        "change": format_change(found["difference"], scale) + unit(scale),
+        "range": format_change_range(low, high, scale),
+        "base": format_score(found["base"], scale),
+        "tuned": format_score(found["tuned"], scale),
         "p": probability(found["p"]),
         "unit": "",
     }
@@ -79,7 +79,7 @@ def share_rows(evaluation: dict[str, Any]) -> list[list[Cell]]:
     blank = [Cell("", figure=True, empty=True), Cell("", figure=True, empty=True), Cell("", empty=True)]
 
     return [
-        [Cell(label), figure(told_score(base[key], None)), figure(told_score(tuned[key], None)), *blank]
+        [Cell(label), figure(format_score(base[key], None)), figure(format_score(tuned[key], None)), *blank]
         for key, label in names
         if base.get(key) is not None and tuned.get(key) is not None
     ]

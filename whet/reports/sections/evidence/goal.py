@@ -8,7 +8,7 @@ from typing import Any
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import told_range, told_score
+from whet.text.numbers import format_range, format_score
 
 GOAL_CHIPS = {"reached": "kept", "missed": "lost", "undecided": "unclear"}
 
@@ -28,9 +28,9 @@ def goal_row(part: dict[str, Any]) -> list[Cell]:
     return [
         Cell(part["what"].rstrip(":"), bold=True),
         Cell(part["word"], chip=GOAL_CHIPS[part["word"]]),
-        figure(f"{bound} {told_score(part['wanted'], scale)}"),
-        figure(told_score(part["value"], scale)),
-        figure(told_range(part["low"], part["high"], scale)),
+        figure(f"{bound} {format_score(part['wanted'], scale)}"),
+        figure(format_score(part["value"], scale)),
+        figure(format_range(part["low"], part["high"], scale)),
         figure(f"{part['rows']:,}"),
     ]
 

@@ -10,8 +10,8 @@ from whet.reports import chart
 from whet.reports.lines import Grid, Phrase, Spoken, score
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import told_change, told_change_range, told_range, told_score, unit
-from whet.text.wording import WORDS, capital, number, probability
+from whet.text.numbers import format_change, format_change_range, format_range, format_score, unit
+from whet.text.wording import WORDS, capitalise, number, probability
 
 
 def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "sentence": verdict["sentence"] if evaluation.get("difference") else "",
         "sheet": Sheet(columns, rows, chosen=[0], style="opponents"),
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
-        "details": [f"{capital(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
+        "details": [f"{capitalise(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
         + [f"Not asked: {one['label']}, because {one['reason']}." for one in verdict.get("not_asked") or []],
     }
 
@@ -97,12 +97,12 @@ def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, en
     tokens = entry.get("prompt_tokens")
 
     return [
-        Cell(capital(entry["label"]), "the strongest" if strongest else "", bold=True),
+        Cell(capitalise(entry["label"]), "the strongest" if strongest else "", bold=True),
         drawn(low, entry["score"], high, scale, ends, "base-side"),
         Cell(title.lower(), chip=entry["word"]),
         figure(
-            told_change(entry["difference"], scale) + unit(scale),
-            told_change_range(ends_of[0], ends_of[1], scale),
+            format_change(entry["difference"], scale) + unit(scale),
+            format_change_range(ends_of[0], ends_of[1], scale),
         ),
         figure(probability(entry["p"])),
         figure(f"{entry['rows']:,}"),
@@ -113,7 +113,7 @@ def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, en
 def drawn(low: float, score: float, high: float, scale: float | None, ends: tuple[float, float], tone: str) -> Cell:
     """A score in words and as a dot with its interval."""
     span = chart.span(low, score, high, *ends)
-    return Cell(told_score(score, scale), told_range(low, high, scale), span=span, tone=tone)
+    return Cell(format_score(score, scale), format_range(low, high, scale), span=span, tone=tone)
 
 
 def independence(evaluation: dict[str, Any]) -> str:
@@ -146,7 +146,7 @@ def told_opponent(entry: dict[str, Any], is_strongest: bool) -> list[object]:
     return [
         Phrase(short(entry["label"]), "strong" if is_strongest else ""),
         score(entry["score"], scale),
-        f"{told_change(entry['difference'], scale)} ({told_change_range(low, high, scale)})",
+        f"{format_change(entry['difference'], scale)} ({format_change_range(low, high, scale)})",
         entry["rows"],
         None if tokens is None else round(tokens),
         Phrase(entry["word"], entry["word"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import told_range
+from whet.text.numbers import format_range
 from whet.text.wording import percent
 
 
@@ -25,7 +25,7 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
         Cell("preference-accuracy", "the chosen answer is the likelier one, token for token"),
         figure(percent(base["score"])),
         figure(percent(tuned["score"])),
-        figure(told_range(tuned.get("low"), tuned.get("high"), None)),
+        figure(format_range(tuned.get("low"), tuned.get("high"), None)),
     ]
 
     if level := tuned.get("length_controlled"):
@@ -34,7 +34,7 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
             Cell("at equal length", f"the same with length set aside, over {level['pairs']:,} pairs"),
             figure(percent(before["rate"])) if before else nothing,
             figure(percent(level["rate"])),
-            figure(told_range(level["low"], level["high"], None)),
+            figure(format_range(level["low"], level["high"], None)),
         ]
 
     low, high = tuned["reward_accuracy_interval"]
@@ -42,7 +42,7 @@ def _pair_rows(base: dict[str, Any], tuned: dict[str, Any]) -> Iterator[list[Cel
         Cell("reward accuracy", "the chosen answer gained more than the rejected one"),
         nothing,
         figure(percent(tuned["reward_accuracy"])),
-        figure(told_range(low, high, None)),
+        figure(format_range(low, high, None)),
     ]
     chosen, rejected = (f"{tuned[key]:+.2f}" for key in ("chosen_gain", "rejected_gain"))
     least, most = (f"{end:+.2f}" for end in tuned["reward_margin_interval"])

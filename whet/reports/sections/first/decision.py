@@ -13,8 +13,8 @@ from whet.reports.sections.evidence.classes import lost_lines
 from whet.reports.sections.evidence.cost import judged, measure_row, measures
 from whet.reports.sections.evidence.form import split_view
 from whet.reports.sections.evidence.opponents import independence, strongest
-from whet.text.numbers import points, told_change, told_change_range, told_metric, told_score, unit
-from whet.text.wording import capital, duration, on_gpu, size
+from whet.text.numbers import format_change, format_change_range, format_metric_name, format_score, points, unit
+from whet.text.wording import capitalise, duration, on_gpu, size
 
 MOST_LOST = 3
 """Classes that the first screen names."""
@@ -33,7 +33,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "answer": answer.replace(" ", "-"),
         "title": TITLES[answer],
         "sign": SIGNS[answer],
-        "sentence": capital(decided["sentence"].partition(": ")[2]),
+        "sentence": capitalise(decided["sentence"].partition(": ")[2]),
         "goal": goal(evaluation),
         "gain": gain(evaluation),
         "lost": lost_lines(evaluation)[:MOST_LOST],
@@ -52,22 +52,23 @@ def goal(evaluation: dict[str, Any]) -> str:
 
 def gain(evaluation: dict[str, Any]) -> dict[str, Any]:
     """What was gained over the strongest opponent, and over the base where that is another."""
-    difference, metric = evaluation["difference"], told_metric((evaluation.get("metric") or {}).get("name", "score"))
+    difference = evaluation["difference"]
+    metric = format_metric_name((evaluation.get("metric") or {}).get("name", "score"))
     held = strongest(evaluation)
     scale, (low, high) = held["scale"], held["difference_interval"]
-    theirs, tuned = (told_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
+    theirs, tuned = (format_score((held["score"] or 0.0) + more, scale) for more in (0.0, held["difference"]))
 
     scores, base = f"{theirs} before, {tuned} now", ""
     if held["name"] != "base":
         scores = f"{tuned} against {theirs}"
-        change = told_change(difference["estimate"], difference.get("scale")) + unit(difference.get("scale"))
+        change = format_change(difference["estimate"], difference.get("scale")) + unit(difference.get("scale"))
         base = f"{change} over its base"
 
     return {
         "word": held["word"],
-        "figure": f"{told_change(held['difference'], scale)}{unit(scale)}",
+        "figure": f"{format_change(held['difference'], scale)}{unit(scale)}",
         "over": f"over {held['label']}" + ("" if held["name"] == "base" else ", the strongest opponent"),
-        "range": f"95% interval {told_change_range(low, high, scale)}",
+        "range": f"95% interval {format_change_range(low, high, scale)}",
         "note": f"{metric}: {scores}, on {count(held['rows'], 'test row')} that training never saw",
         "base": base,
     }

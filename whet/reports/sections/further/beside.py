@@ -9,7 +9,7 @@ from whet.errors import count
 from whet.reports import chart
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
-from whet.text.numbers import told_change, told_change_range, told_score, unit
+from whet.text.numbers import format_change, format_change_range, format_score, unit
 
 SHARES = (
     ("supported", "Answers supported"),
@@ -54,25 +54,25 @@ def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str, str]:
     if rate is None:
         return label, "-", "no row can tell"
-    low, high = told_score(rate["low"], None), told_score(rate["high"], None)
+    low, high = format_score(rate["low"], None), format_score(rate["high"], None)
     return label, _percent(rate), f"{low} to {high}, {count(rate['rows'], 'row')}; {note}"
 
 
 def _percent(rate: dict[str, Any] | None) -> str:
     if rate is None:
         return "-"
-    return told_score(rate["mean"], None)
+    return format_score(rate["mean"], None)
 
 
 def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, str, str]:
-    low, high = told_score(side["low"], scale), told_score(side["high"], scale)
-    return label, told_score(side["score"], scale), f"{low} to {high}"
+    low, high = format_score(side["low"], scale), format_score(side["high"], scale)
+    return label, format_score(side["score"], scale), f"{low} to {high}"
 
 
 def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str, str, str]:
     scale = difference.get("scale")
-    estimate = told_change(difference["estimate"], scale)
-    range_ = told_change_range(difference["low"], difference["high"], scale)
+    estimate = format_change(difference["estimate"], scale)
+    range_ = format_change_range(difference["low"], difference["high"], scale)
     return label, f"{estimate}{unit(scale)}", f"{what}; 95% interval {range_}"
 
 
