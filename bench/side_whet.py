@@ -23,7 +23,7 @@ from bench.measure import Steps, digest, finish
 from bench.tasks import BY_NAME, Task
 from whet.data.batches.loader import Loader
 from whet.data.prepare import prepared_of
-from whet.data.render.inspect import first_paths
+from whet.data.render.inspect import first_rows
 from whet.methods import method_of
 from whet.methods.preference import READING_REFERENCES
 from whet.observer import Silent
@@ -111,7 +111,7 @@ def measure(folder: Path, task: Task) -> None:
         run = Run.create(runs, recipe, "bench")
         with run.working():
             session = open_session(recipe, run, in_agreed_steps(task.batch), stamps)
-            paths = first_paths(prepared_of(session.source).train, task.steps * task.batch)
+            paths = first_rows(prepared_of(session.source).train, task.steps * task.batch)
             scored = task.method == "reward"  # a reward model learns from whole texts
             found = digest((path.ids, [weight > 0 and not scored for weight in path.weights]) for _, path in paths)
             trained = train(session, stamps)

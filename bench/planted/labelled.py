@@ -14,10 +14,10 @@ from random import Random
 
 from bench.planted.personal import PERSONAL, looks_personal, secret, sentence
 from whet.doctor.privacy.personal_data import personal_spans
-from whet.doctor.privacy.redactions import Span
+from whet.doctor.privacy.redactions import Redaction
 from whet.doctor.privacy.secrets import secret_spans
 
-Text = tuple[str, Span | None]
+Text = tuple[str, Redaction | None]
 
 
 def labelled(random: Random, count: int) -> Iterator[Text]:
@@ -27,7 +27,7 @@ def labelled(random: Random, count: int) -> Iterator[Text]:
         for _ in range(count):
             value = make(random)
             text, start = sentence(random, value)
-            yield text, Span(start, start + len(value), kind)
+            yield text, Redaction(start, start + len(value), kind)
     for _ in range(count * len(makers)):
         yield sentence(random, looks_personal(random))[0], None
 
@@ -57,7 +57,7 @@ def run(count: int = 1000, seed: int = 0) -> dict[str, dict[str, float]]:
     return table | {"all": {"texts": 2 * sum(planted.values()), **whole}}
 
 
-def _overlap(span: Span, label: Span) -> bool:
+def _overlap(span: Redaction, label: Redaction) -> bool:
     return span.kind == label.kind and span.start < label.end and label.start < span.end
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from whet.data.read.source import read_source
-from whet.data.render.inspect import coloured
+from whet.data.render.inspect import supervised_pieces
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import detect, to_row
 from whet.errors import DataError
@@ -65,7 +65,7 @@ def test_a_real_file_goes_the_whole_way(
         row = to_row(raw, shape, recipe)
         rendered = renderer.render(row)
         assert gpt2.decode(rendered.ids).removesuffix("<|endoftext|>") in rendered.text + "<|endoftext|>"
-        learned = [text for text, supervised in coloured(rendered, gpt2) if supervised]
+        learned = [text for text, supervised in supervised_pieces(rendered, gpt2) if supervised]
         if row.messages:
             answers = [m for m in row.messages if m["role"] == "assistant" and m.get("weight") != 0]
             assert len(learned) == len(answers) and all(text.endswith("<|endoftext|>") for text in learned)

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from whet.data.refused import RowRefused
-from whet.data.render.field_coverage import check_shape
-from whet.data.render.inspect import coloured
+from whet.data.render.field_coverage import check_structure
+from whet.data.render.inspect import supervised_pieces
 from whet.data.render.jinja import bind
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
@@ -38,8 +38,8 @@ def chat(*pairs: tuple[str, str], **last: object) -> Row:
 
 def learned(renderer: Renderer, row: Row) -> list[str]:
     rendered = renderer.render(row)
-    assert "".join(text for text, _ in coloured(rendered, renderer.tokenizer)) == rendered.text
-    return [text for text, supervised in coloured(rendered, renderer.tokenizer) if supervised]
+    assert "".join(text for text, _ in supervised_pieces(rendered, renderer.tokenizer)) == rendered.text
+    return [text for text, supervised in supervised_pieces(rendered, renderer.tokenizer) if supervised]
 
 
 def refusal(renderer: Renderer, row: Row) -> RowRefused:
@@ -257,7 +257,7 @@ def test_unknown_fields_of_a_message_must_appear(make_tokenizer) -> None:
 
 def test_a_shape_check_that_cannot_run_does_not_refuse() -> None:
     picky = "{% for m in messages %}{% if m.content != 'a' %}{{ raise_exception('no') }}{% endif %}a{% endfor %}"
-    check_shape(bind(picky), [{"role": "user", "content": "a"}])
+    check_structure(bind(picky), [{"role": "user", "content": "a"}])
 
 
 def test_control_tokens_in_the_text_are_refused(make_tokenizer) -> None:

@@ -192,7 +192,7 @@ def test_the_folders_that_were_used_longest_ago_make_room(tmp_path: Path, monkey
         os.utime(folder, (1e9 - age, 1e9 - age))
     (tmp_path / ".rows-dead.1234.tmp").mkdir()
     os.utime(tmp_path / ".rows-dead.1234.tmp", (1e9, 1e9))
-    rowcache.make_room(tmp_path, tmp_path / "rows-4")
+    rowcache.evict(tmp_path, tmp_path / "rows-4")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows-0", "rows-4"]
 
 

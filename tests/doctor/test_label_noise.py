@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import check_grad
 
-from whet.doctor.analysis.out_of_fold import REGULARISER, logistic_regression, out_of_fold, reduced
+from whet.doctor.analysis.out_of_fold import REGULARISER, logistic_regression, out_of_fold, project
 from whet.doctor.analysis.tfidf import tfidf
 from whet.doctor.checks.across_rows.label_noise import LabelNoise
 from whet.types import Row
@@ -112,7 +112,7 @@ def test_logistic_regression_is_at_its_optimum() -> None:
 def test_the_reduction_keeps_the_leading_singular_directions() -> None:
     rng = np.random.default_rng(0)
     rank = rng.standard_normal((300, 5)) @ rng.standard_normal((5, 400))
-    dense_ND = reduced(sparse.csr_matrix(rank.astype(np.float32)), rng)[:, :-1]
+    dense_ND = project(sparse.csr_matrix(rank.astype(np.float32)), rng)[:, :-1]
     unit = rank / np.linalg.norm(rank, axis=1, keepdims=True)
     assert np.allclose(dense_ND @ dense_ND.T, unit @ unit.T, atol=1e-3), "cosines of the whole matrix"
 

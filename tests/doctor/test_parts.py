@@ -13,7 +13,7 @@ from scipy.stats import fisher_exact
 
 from bench.planted.clean import clean_rows
 from whet.data.survey import survey
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import Check, CheckContext
 from whet.doctor.checks.balance.uncovered import Uncovered, by_chance
 from whet.doctor.checks.held_out.contamination import Contamination
 from whet.doctor.checks.held_out.split_group import SplitGroup
@@ -52,7 +52,7 @@ def check(tmp_path: Path) -> Callable[..., list[Finding]]:
         shape = survey(recipe.data, recipe, False).shape
         named = (str(tmp_path / "against.jsonl"),) if against else ()
         where: Callable[[int], str] = lambda index: f"data.jsonl:{index + 1}"  # noqa: E731
-        setting = Setting(recipe, None, None, parts, reasons, shape, named, where)  # type: ignore[arg-type]
+        setting = CheckContext(recipe, None, None, parts, reasons, shape, named, where)  # type: ignore[arg-type]
         return examine_source(recipe, shape, [check], setting, processes=1)
 
     return run
@@ -89,7 +89,7 @@ def test_rows_like_held_out_rows_are_an_error(check: Callable[..., list[Finding]
     [finding] = check(leak, rows)
     assert finding.severity == "error" and set(finding.rows) == set(bad) and finding.count == 60
     asked = {rows[index]["messages"][1]["content"].removesuffix(" Please.") for index in bad}
-    assert leak.given_away() == {index for index in HELD_OUT if rows[index]["messages"][1]["content"] in asked}
+    assert leak.leaked_test_rows() == {index for index in HELD_OUT if rows[index]["messages"][1]["content"] in asked}
 
 
 def test_rows_that_the_split_left_out_are_a_warning(check: Callable[..., list[Finding]]) -> None:

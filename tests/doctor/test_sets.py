@@ -14,11 +14,11 @@ from bench.planted.clean import clean_rows
 from bench.planted.sets import PLANTS
 from whet.data.survey import survey
 from whet.demo_data import support_desk
-from whet.doctor.analysis.near_duplicates import Kin
+from whet.doctor.analysis.near_duplicates import NearDuplicates
 from whet.doctor.analysis.overlap import Overlaps
-from whet.doctor.analysis.row_texts import glance, ngrams
+from whet.doctor.analysis.row_texts import ngrams, row_texts
 from whet.doctor.analysis.sample import TextSample
-from whet.doctor.analysis.topics import matrix_of, telling_words, topics
+from whet.doctor.analysis.topics import distinctive_words, matrix_of, topics
 from whet.doctor.check import Check
 from whet.doctor.check_registry import by_code
 from whet.doctor.checks.across_rows.conflicting_answers import ConflictingAnswers
@@ -106,11 +106,11 @@ def test_the_same_words_under_another_system_prompt_are_no_exact_copy() -> None:
 @pytest.mark.parametrize("changed", [1, 2, 3])
 def test_kin_is_the_jaccard_similarity_of_three_word_runs(changed: int) -> None:
     """Words changed far apart cost three of 38 runs each, on both sides."""
-    words, kin = [f"w{n}" for n in range(40)], Kin()
+    words, kin = [f"w{n}" for n in range(40)], NearDuplicates()
     other = [f"x{n}" if n % 13 == 6 and n // 13 < changed else word for n, word in enumerate(words)]
     for index, text in ((10, words), (20, other)):
-        kin.see(asked(index, " ".join(text), ""))
-        kin.see(asked(index, " ".join(text), ""))
+        kin.add(asked(index, " ".join(text), ""))
+        kin.add(asked(index, " ".join(text), ""))
     similar = (38 - 3 * changed) / (38 + 3 * changed) >= 0.7
     assert kin.roots().tolist() == [0, 0 if similar else 1] and similar == (changed < 3)
     assert kin.indices().tolist() == [10, 20], "a row that two checks show counts once"
@@ -185,7 +185,7 @@ def test_overlaps_are_those_of_a_plain_search() -> None:
         rows[index] += f" {random.choice(texts)[:60].rsplit(' ', 1)[0]} end"
     overlaps = Overlaps(texts)
     for index, text in enumerate(rows):
-        overlaps.see(index, glance(asked(index, text, "")).prompt_W)
+        overlaps.add(index, row_texts(asked(index, text, "")).prompt_W)
     found = {(one.text, one.row): one.covered for one in overlaps.found()}
     expected = {}
     for number, text in enumerate(texts):
@@ -206,9 +206,9 @@ def test_words_of_two_rows_are_no_run() -> None:
     words = [f"w{n}" for n in range(12)]
     overlaps = Overlaps([" ".join(words)])
     for index, part in enumerate((words[:6], words[6:])):
-        overlaps.see(index, glance(asked(index, " ".join(part), "")).prompt_W)
+        overlaps.add(index, row_texts(asked(index, " ".join(part), "")).prompt_W)
     assert overlaps.found() == []
-    overlaps.see(2, glance(asked(2, " ".join(["so", *words, "on"]), "")).prompt_W)
+    overlaps.add(2, row_texts(asked(2, " ".join(["so", *words, "on"]), "")).prompt_W)
     assert [(one.row, one.covered) for one in overlaps.found()] == [(2, 1.0)]
 
 
@@ -231,7 +231,7 @@ def test_topics_part_texts_by_their_words_and_are_named_by_them() -> None:
     topic_N = topics(matrix_of(texts), 3)
     assert sorted(np.bincount(topic_N)) == [40, 40, 40]
     for topic in range(3):
-        named = set(telling_words(texts, topic_N, topic))
+        named = set(distinctive_words(texts, topic_N, topic))
         assert any(named <= set(words.split()) for words in kinds.values()), named
     assert topics(matrix_of(["a word"] * 9), 4).tolist() == [0] * 9
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.rows import answered
-from whet.doctor.check import Setting
+from whet.doctor.check import CheckContext
 from whet.doctor.check_registry import all_checks, check_of
 from whet.doctor.checks.one_row.system_variants import SystemVariants
 from whet.doctor.checks.one_row.tokenizer_gaps import TokenizerGaps
@@ -59,7 +59,7 @@ def found(code: str, text: str) -> list[int]:
 @pytest.mark.parametrize(("code", "text"), [(code, text) for code, texts in FAULTS.items() for text in texts])
 def test_a_fault_is_named_on_its_row_and_gone_after_mending(code: str, text: str) -> None:
     assert found(code, text) == [7]
-    mended = check_of(code)().mend(text)
+    mended = check_of(code)().fix(text)
     if code in ("control-characters", "html", "personal-data", "secrets"):
         assert mended != text and found(code, mended) == []
 
@@ -67,7 +67,7 @@ def test_a_fault_is_named_on_its_row_and_gone_after_mending(code: str, text: str
 @pytest.mark.parametrize(("code", "text"), [(code, text) for code, texts in CLEAN.items() for text in texts])
 def test_what_only_looks_like_a_fault_is_left_alone(code: str, text: str) -> None:
     assert found(code, text) == []
-    assert check_of(code)().mend(text) == text
+    assert check_of(code)().fix(text) == text
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_only_looks_like_a_fault_is_left_alone(code: str, text: str) -> Non
     ],
 )
 def test_mending_gives_the_text_that_was_meant(code: str, text: str, mended: str) -> None:
-    assert check_of(code)().mend(text) == mended
+    assert check_of(code)().fix(text) == mended
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_time_grows_with_the_length_alone(piece: str) -> None:
     for check in all_checks(skip=["language"]):
         start = time.process_time()
         check.see(row)
-        check.mend(row.reference)
+        check.fix(row.reference)
         assert time.process_time() - start < 1, check.code
 
 
@@ -205,14 +205,15 @@ def test_variants_of_the_system_prompt_are_named_and_mended() -> None:
     check = SystemVariants()
     [finding] = check(rows)
     assert finding.rows == [40]
-    assert check.mend(variant) == usual and check.mend(other) == other and check.mend("text") == "text"
+    assert check.fix(variant) == usual and check.fix(other) == other and check.fix("text") == "text"
     assert SystemVariants()(row(n, f"You help customer {n} of the shop today.") for n in range(700)) == []
 
 
 def test_characters_that_the_tokenizer_spells_are_named(tmp_path: Path) -> None:
     from whet.model.base import load_tokenizer
 
-    setting = Setting(load_recipe({"data": "x.jsonl"}), load_tokenizer("nano", False), 1024, lambda _: "", lambda _: "")
+    recipe, tokenizer = load_recipe({"data": "x.jsonl"}), load_tokenizer("nano", False)
+    setting = CheckContext(recipe, tokenizer, 1024, lambda _: "", lambda _: "")
     check = TokenizerGaps()
     check.begin(setting)
     answers = ["Plain.", "Müller isst gern Brötchen.", "返品できますか", "Fine 🙂 and a long enough text around it."]

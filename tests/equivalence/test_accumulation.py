@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny_models import segments_of, tiny
-from whet.data.batches.forest import build_batch, pick, trees
+from whet.data.batches.forest import build_batch, select_trees, trees
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
@@ -59,7 +59,7 @@ class Fixed:
 def gradients(model: Any, split: Sequence[Sequence[int]], use_forest: bool = True) -> tuple[float, dict[str, Tensor]]:
     segments = segments_of(*SHAPE)
     groups = trees(segments)
-    batches = [build_batch(pick(segments, [groups[number] for number in micro])) for micro in split]
+    batches = [build_batch(select_trees(segments, [groups[number] for number in micro])) for micro in split]
     policy = Policy(model, use_forest)
     recorder = Recorder(policy)
     losses: list[float] = []

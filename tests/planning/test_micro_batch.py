@@ -13,7 +13,7 @@ from whet.planning.memory import Setting, predict
 from whet.planning.micro_batch import MOST, largest_micro
 from whet.planning.public_models import PUBLIC
 from whet.planning.settings import SMALL_MICRO, fits
-from whet.recipe.rules import Facts, micro_batch_tokens
+from whet.recipe.rules import DataFacts, micro_batch_tokens
 from whet.recipe.schema import Recipe
 from whet.training.micro_batch import micro_here, planned_micro
 
@@ -43,7 +43,8 @@ def test_long_rows_and_full_tuning_leave_room_for_fewer() -> None:
 def test_a_wide_base_gets_more_than_512_tokens_and_says_why() -> None:
     """Hidden size 2048 on a GPU of 24 GB: the constant gave 512."""
     micro = planned_micro(RECIPE, SHAPE, 300, "bfloat16", "cuda", 24 * 10**9)
-    facts = Facts(rows=1000, tokens=10**6, supervised_tokens=10**6, hidden_size=2048, parameters=10**9, context=4096)
+    tokens = {"tokens": 10**6, "supervised_tokens": 10**6}
+    facts = DataFacts(rows=1000, hidden_size=2048, parameters=10**9, context=4096, **tokens)
     assert micro_batch_tokens(65_536, facts)[0] == 512
     tokens, reason = micro_batch_tokens(65_536, replace(facts, micro=micro))
     assert tokens == micro and tokens >= 2048 and "whet plan" in reason

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whet.recipe.load import load_recipe
-from whet.recipe.rules import LEAST_STEPS, Choice, Facts, resolve
+from whet.recipe.rules import LEAST_STEPS, Choice, DataFacts, fill_defaults
 from whet.recipe.schema import Dpo, Kto, Recipe
 
 FILLED = ["learning_rate", "batch_tokens", "micro_batch_tokens", "epochs", "steps", "max_tokens", "checkpoint_every"]
 
 
-def facts(**changes: Any) -> Facts:
+def facts(**changes: Any) -> DataFacts:
     base: dict[str, Any] = {"rows": 1000, "tokens": 90_000, "supervised_tokens": 20_000, "hidden_size": 256}
-    return Facts(**{**base, "parameters": 5_000_000, "context": 512, **changes})
+    return DataFacts(**{**base, "parameters": 5_000_000, "context": 512, **changes})
 
 
-def chosen(recipe: Recipe, given_facts: Facts) -> tuple[Recipe, dict[str, Choice]]:
-    resolved, choices = resolve(recipe, given_facts)
+def chosen(recipe: Recipe, given_facts: DataFacts) -> tuple[Recipe, dict[str, Choice]]:
+    resolved, choices = fill_defaults(recipe, given_facts)
     return resolved, {choice.key: choice for choice in choices}
 
 

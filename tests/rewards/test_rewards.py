@@ -13,7 +13,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Grpo
 from whet.rewards.combine import Rewards, build_rewards
 from whet.rewards.json_schema import read_schema, valid
-from whet.rewards.reward_check import suspicions
+from whet.rewards.reward_check import reward_warnings
 from whet.types import Row
 
 
@@ -282,7 +282,7 @@ def test_a_reward_that_tells_nothing_apart_and_one_that_silence_earns_are_report
 
     def said(found: Rewards, answers: list[str]) -> list[str]:
         prompts: list[list[Any]] = [[], []]
-        return suspicions(found, found(prompts, answers, rows), prompts, rows)
+        return reward_warnings(found, found(prompts, answers, rows), prompts, rows)
 
     assert said(exact, ["yes", "maybe"]) == []
     [constant] = said(exact, ["maybe", "perhaps"])[:1]

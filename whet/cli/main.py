@@ -43,7 +43,7 @@ from whet.cli.verbs import (
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
-from whet.store.atomic import explained
+from whet.store.atomic import disk_error
 
 STOPPED, UNREAD, TOLD_TO_STOP = 130, 141, 143
 RESUMES = {"collect", "compare", "curve", "demo", "judge", "train", "tune"}
@@ -177,7 +177,7 @@ def of_the_machine(error: Exception) -> WhetError | None:
             what = "MemoryError"
         return OutOfMemoryError(f"not enough memory: {what}", fix=fix)
 
-    known = explained(error, Path(getattr(error, "filename", None) or tempfile.gettempdir()))
+    known = disk_error(error, Path(getattr(error, "filename", None) or tempfile.gettempdir()))
     if isinstance(known, DiskFullError):
         return known
     if isinstance(error, OSError) and error.strerror:

@@ -7,18 +7,24 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from whet.data.batches.segment_files import Packed, pack, root_of
-from whet.data.batches.system_prefix import Front, front_of, refuse_other_front, refuse_own_system, with_system
+from whet.data.batches.system_prefix import (
+    SystemPrefix,
+    refuse_other_front,
+    refuse_own_system,
+    system_prefix,
+    with_system,
+)
 from whet.data.read.source import RawRow, Unread, read_row, unread_source
 from whet.data.refused import RowRefused
 from whet.data.render.labelled_texts import text_segment
 from whet.data.render.preference_trees import marked_segments, pair_segments
 from whet.data.render.prompts import prompt_segment
 from whet.data.render.renderer import Rendered, Renderer
-from whet.data.retrieval.raft import Lookup
+from whet.data.retrieval.raft import PassageLookup
 from whet.data.rows.convert import to_row
 from whet.data.rows.rankings import as_pairs
 from whet.data.rows.row_format import RowFormat
-from whet.data.split.row_traits import Described, describe
+from whet.data.split.row_traits import RowTraits, compute_traits
 from whet.recipe.schema import Recipe
 from whet.types import Row, Segment
 
@@ -29,10 +35,10 @@ Chunk = list[Unread]
 
 
 @dataclass(slots=True)
-class Outcome:
+class PreparedChunk:
     """What became of a chunk: the usable rows' traits and segments, and (index, reason, message) of the refused."""
 
-    traits: Described
+    traits: RowTraits
     packed: Packed
     refused: list[tuple[int, str, str]]
     cut: dict[int, int]
@@ -56,10 +62,10 @@ class Preparer:
     shape: RowFormat
     renderer: Renderer
     limit: int | None
-    lookup: Lookup | None = None
+    lookup: PassageLookup | None = None
     """The documents, where prompts hold passages."""
 
-    def __call__(self, chunk: Chunk) -> Outcome:
+    def __call__(self, chunk: Chunk) -> PreparedChunk:
         """What a chunk gives depends on the chunk alone. Raises ModelError for a template that fits no row."""
         renderer = self.renderer.forgetful()
         rows: list[Row] = []
@@ -71,14 +77,14 @@ class Preparer:
         if prefix is None:
             front = None
         else:
-            front = front_of(renderer, prefix)
+            front = system_prefix(renderer, prefix)
 
         unknown = 0
         for raw in map(read_row, chunk):
             try:
                 row = to_row(raw, self.shape, self.recipe)
                 if self.lookup:
-                    shown = self.lookup.learned(row)
+                    shown = self.lookup.to_learn(row)
                 else:
                     shown = None
 
@@ -91,13 +97,13 @@ class Preparer:
                 rows.append(row)
                 segments += tree
 
-        traits = describe(rows, self.recipe.split.near_duplicates)
+        traits = compute_traits(rows, self.recipe.split.near_duplicates)
         if not self.recipe.method.rows.answered:
             traits.answered_R[:] = True  # a reward or a teacher says what any row is worth
-        return Outcome(traits, pack(segments), refused, cut, unknown)
+        return PreparedChunk(traits, pack(segments), refused, cut, unknown)
 
     def _tree(
-        self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: Front | None, cut: dict[int, int]
+        self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: SystemPrefix | None, cut: dict[int, int]
     ) -> list[Segment]:
         """The segments of a row; the first will stand at `position`. What is left out of it is noted in `cut`."""
         method = self.recipe.method
@@ -110,7 +116,7 @@ class Preparer:
             rendered = renderer.render(row)
             prompted = renderer.render(replace(row, messages=with_system(method.prefix, row.messages)))
             refuse_other_front(row, rendered, prompted, front)
-            return [root_of(self._fit(rendered, raw, cut, front.added), raw.index)]
+            return [root_of(self._fit(rendered, raw, cut, front.extra_tokens), raw.index)]
 
         rendered = self._fit(renderer.render(row), raw, cut)
         if row.desirable is not None:

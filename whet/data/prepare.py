@@ -22,8 +22,8 @@ from whet.data.held_out_clusters import HALF, drawn_together, name_clusters, on_
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.reread import reread_rows
-from whet.data.retrieval.raft import Shown, asked_within, lookup_of
-from whet.data.rows.method_fit import refuse_other_method
+from whet.data.retrieval.raft import RowWithPassages, lookup_of, with_passages_that_fit
+from whet.data.rows.method_fit import refuse_rows_of_other_methods
 from whet.data.rows.row_format import RowFormat
 from whet.data.source import Source
 from whet.data.split.clusters import clusters
@@ -70,7 +70,7 @@ class Prepared:
     """For methods with a head: what it is to learn of each usable row, by the row's index; only rows that say it."""
     notes: list[str] = field(default_factory=list)
     """What was decided about the data, in sentences for people."""
-    shown: list[Shown] = field(default_factory=list)
+    shown: list[RowWithPassages] = field(default_factory=list)
     """With retrieval: each test row with what the retriever finds for it; `test_rows` are these rows."""
     apart: list[dict[str, Any]] = field(default_factory=list)
     """Prompts and frames that are on both sides of the split, because so many rows share them: kind, rows, where."""
@@ -121,7 +121,7 @@ def prepare(
     if cache is None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             work.fill(Path(folder))
-            return work.asked(_opened(Path(folder), recipe, renderer))
+            return work.with_test_passages(_opened(Path(folder), recipe, renderer))
 
     folder = rowcache.folder_of(cache, recipe, renderer, work.limit)
     recover_folder(folder)
@@ -129,8 +129,8 @@ def prepare(
 
     if folder.exists():
         try:
-            return work.asked(_opened(folder, recipe, renderer))
-        except rowcache.Damaged as error:
+            return work.with_test_passages(_opened(folder, recipe, renderer))
+        except rowcache.CacheDamaged as error:
             damage.append(f"The cached rows in {folder} are damaged ({error}), so they are made anew.")
 
     with new_folder(folder) as temporary:
@@ -138,8 +138,8 @@ def prepare(
         if rowcache.folder_of(cache, recipe, renderer, work.limit) != folder:
             raise DataError("the data changed while it was read", where=str(recipe.data), fix="run it again")
 
-    rowcache.make_room(cache, folder)
-    prepared = work.asked(_opened(folder, recipe, renderer))
+    rowcache.evict(cache, folder)
+    prepared = work.with_test_passages(_opened(folder, recipe, renderer))
     prepared.notes += damage
     return prepared
 
@@ -154,11 +154,12 @@ class _Work:
         self.progress, self.processes = progress, processes
         self.lookup = lookup_of(recipe)
 
-    def asked(self, prepared: Prepared) -> Prepared:
+    def with_test_passages(self, prepared: Prepared) -> Prepared:
         """With the passages that the retriever finds in the test rows: they are not learned, so each gets what it would
         get in use."""
         if self.lookup:
-            prepared.shown, prepared.test = asked_within(self.lookup, prepared.test_rows, prepared.renderer, self.limit)
+            rows, renderer = prepared.test_rows, prepared.renderer
+            prepared.shown, prepared.test = with_passages_that_fit(self.lookup, rows, renderer, self.limit)
             prepared.test_rows = [shown.row for shown in prepared.shown]
         return prepared
 
@@ -286,7 +287,7 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
 
     shapes = [_shape(stored) for stored in facts["shapes"]]
     for shape in shapes:
-        refuse_other_method(shape, recipe)
+        refuse_rows_of_other_methods(shape, recipe)
 
     file = SegmentFile(folder, columns)
     fate_S = ledger.columns()["fate"][file.row_S]

@@ -44,7 +44,7 @@ refused."""
 FACTS, SEAL, COLUMNS, TEST_ROWS = "facts.json", "facts.sha256", "columns.npz", "test_rows.jsonl"
 
 
-class Damaged(Exception):
+class CacheDamaged(Exception):
     """The folder is not what was written."""
 
 
@@ -81,12 +81,12 @@ def unseal(folder: Path) -> tuple[dict[str, np.ndarray], list[Row] | None, dict[
     """(columns, test rows, facts) as they were sealed. Raises Damaged."""
     try:
         if (folder / SEAL).read_text() != sha256_file(folder / FACTS):
-            raise Damaged(f"{FACTS} has changed")
+            raise CacheDamaged(f"{FACTS} has changed")
 
         facts = json.loads((folder / FACTS).read_text("utf-8"))
         for name, digest in facts["files"].items():
             if sha256_file(folder / name) != digest:
-                raise Damaged(f"{name} has changed")
+                raise CacheDamaged(f"{name} has changed")
 
         with np.load(folder / COLUMNS, allow_pickle=False) as stored:
             columns = {name: stored[name] for name in stored.files}
@@ -97,12 +97,12 @@ def unseal(folder: Path) -> tuple[dict[str, np.ndarray], list[Row] | None, dict[
         os.utime(folder)  # used just now
         return columns, rows, facts
     except OSError as error:
-        raise Damaged(f"{Path(error.filename or folder).name}: {error.strerror}") from error
+        raise CacheDamaged(f"{Path(error.filename or folder).name}: {error.strerror}") from error
     except ValueError as error:  # bytes that are no text, no JSON
-        raise Damaged(str(error)) from error
+        raise CacheDamaged(str(error)) from error
 
 
-def make_room(cache: Path, keep: Path) -> None:
+def evict(cache: Path, keep: Path) -> None:
     """Remove the folders that were used longest ago while there are too many bytes, and what killed runs left."""
     for dead in cache.glob(".rows-*.tmp"):
         if time.time() - dead.stat().st_mtime > DEAD_SECONDS:

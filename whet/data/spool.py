@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from whet.store.atomic import storing
+from whet.store.atomic import naming_disk_errors
 
 
 class Spool:
@@ -13,19 +13,19 @@ class Spool:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(tempfile.gettempdir())
-        with storing(self._folder):
+        with naming_disk_errors(self._folder):
             self._file = tempfile.TemporaryFile(dir=folder)
         self.size = 0
 
     def append(self, data: bytes) -> None:
         """Raises DiskFullError."""
-        with storing(self._folder):
+        with naming_disk_errors(self._folder):
             self._file.seek(self.size)
             self._file.write(data)
         self.size += len(data)
 
     def read(self, offset: int, count: int) -> bytes:
         """At most `count` bytes: fewer at the end. Raises DiskFullError where what was appended finds no room."""
-        with storing(self._folder):
+        with naming_disk_errors(self._folder):
             self._file.seek(offset)
             return self._file.read(count)

@@ -37,14 +37,14 @@ def in_order(function: Callable[[Given], Made], chunks: Iterable[Given], workers
         yield from ((chunk, function(chunk)) for chunk in chunks)
         return
 
-    team = _Team(function, workers)
+    team = _Pool(function, workers)
     try:
         yield from team.run(iter(chunks))
     finally:
-        team.dismiss()
+        team.close()
 
 
-class _Team:
+class _Pool:
     """Workers, each with a pipe and at most one chunk at a time: nobody waits to send to one who waits to send."""
 
     def __init__(self, function: Callable[[Any], Any], workers: int) -> None:
@@ -94,7 +94,7 @@ class _Team:
             yield chunk, made
             turn += 1
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:

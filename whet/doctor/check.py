@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from whet.data.refused import RowRefused
 from whet.data.rows.row_format import RowFormat
-from whet.doctor.analysis.near_duplicates import Kin
+from whet.doctor.analysis.near_duplicates import NearDuplicates
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row, Severity
 
@@ -29,7 +29,7 @@ def numbered(row: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class CheckContext:
     """What a check may ask about beside the rows."""
 
     recipe: Recipe
@@ -46,7 +46,7 @@ class Setting:
     """Benchmark files whose rows must not be learned."""
     where_of: Callable[[int], str] = numbered
     """A row's index to its place, for people."""
-    kin: Kin = field(default_factory=Kin)
+    kin: NearDuplicates = field(default_factory=NearDuplicates)
     """Which rows are nearly the same: found once for all checks."""
     test_clusters: tuple[int, ...] = ()
     """How many rows each cluster of test rows has; empty where none is known."""
@@ -64,7 +64,7 @@ class Check(ABC):
     where_of: Callable[[int], str] = staticmethod(numbered)
     """A row's index to its place, for people."""
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         """Called once before the first row, where the whole setting is known; a check must work without it."""
         self.where_of = setting.where_of
 
@@ -83,7 +83,7 @@ class Check(ABC):
         """The rows, of those that were seen, that `--fix` leaves out."""
         return []
 
-    def mend(self, text: str) -> str:
+    def fix(self, text: str) -> str:
         """The text without the fault; the same text where nothing is wrong. `--fix` mends every text of every row."""
         return text
 
@@ -101,17 +101,17 @@ class RowCheck(Check):
     """A check whose work on a row needs no other row: workers do it, and what they found is gathered here, in order."""
 
     @abstractmethod
-    def look(self, row: Row) -> Any:
+    def inspect(self, row: Row) -> Any:
         """What is to be said of the row: small, with a pickle, None for nothing. It must not change the check."""
 
     @abstractmethod
-    def note(self, index: int, where: str, found: Any) -> None:
-        """Keep what `look` gave for the row with this index and place."""
+    def record(self, index: int, where: str, found: Any) -> None:
+        """Keep what `inspect` gave for the row with this index and place."""
 
     def see(self, row: Row) -> None:
-        found = self.look(row)
+        found = self.inspect(row)
         if found is not None:
-            self.note(row.index, row.where, found)
+            self.record(row.index, row.where, found)
 
 
 class LeakCheck(Check):
@@ -119,7 +119,7 @@ class LeakCheck(Check):
     test rows that are given away."""
 
     @abstractmethod
-    def given_away(self) -> set[int]:
+    def leaked_test_rows(self) -> set[int]:
         """The test rows, of those that were seen, that rows to be learned give away."""
 
 

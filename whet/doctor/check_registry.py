@@ -49,7 +49,7 @@ def leak_checks() -> list[Check]:
 def leaks_of(checks: Iterable[Check]) -> dict[str, Any]:
     """`test_rows`, those that rows to be learned give away, and the `codes` of the checks that say so. The checks have
     seen all rows."""
-    found = {check.code: check.given_away() for check in checks if isinstance(check, LeakCheck)}
+    found = {check.code: check.leaked_test_rows() for check in checks if isinstance(check, LeakCheck)}
     codes = [code for code, rows in found.items() if rows]
     return {"test_rows": sorted(set[int]().union(*found.values())), "codes": codes}
 

@@ -15,7 +15,7 @@ from whet.data.rows.convert import to_row
 from whet.data.rows.rankings import as_pairs
 from whet.data.rows.row_format import RowFormat
 from whet.data.survey import survey
-from whet.doctor.check import Check, RowCheck, Setting, gravest_first
+from whet.doctor.check import Check, CheckContext, RowCheck, gravest_first
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row
 
@@ -27,7 +27,7 @@ Found = list[tuple[int, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What a worker says of one row."""
 
     index: int
@@ -40,7 +40,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Looker:
+class RowWorker:
     """Unread rows to what the checks of single rows say of them."""
 
     recipe: Recipe
@@ -49,25 +49,25 @@ class Looker:
     whole: bool
     """Whether the rows themselves are asked for."""
 
-    def __call__(self, chunk: list[Unread]) -> list[Seen]:
+    def __call__(self, chunk: list[Unread]) -> list[Observation]:
         return [self._seen(unread) for unread in chunk]
 
-    def _seen(self, unread: Unread) -> Seen:
+    def _seen(self, unread: Unread) -> Observation:
         raw = read_row(unread)
         try:
             row = to_row(raw, self.shape, self.recipe)
         except RowRefused as refusal:
-            return Seen(raw.index, raw.where, None, (refusal.code, refusal.what), [])
-        said = ((number, check.look(row)) for number, check in enumerate(self.checks))
+            return Observation(raw.index, raw.where, None, (refusal.code, refusal.what), [])
+        said = ((number, check.inspect(row)) for number, check in enumerate(self.checks))
         found = [(number, words) for number, words in said if words is not None]
-        return Seen(raw.index, raw.where, row if self.whole else None, None, found)
+        return Observation(raw.index, raw.where, row if self.whole else None, None, found)
 
 
 def examine_source(
     recipe: Recipe,
     shape: RowFormat,
     checks: Iterable[Check],
-    setting: Setting | None = None,
+    setting: CheckContext | None = None,
     progress: Callable[[int], None] | None = None,
     processes: int | None = None,
 ) -> list[Finding]:
@@ -84,9 +84,9 @@ def examine_source(
         check.begin(setting)  # pyright: ignore[reportArgumentType]
     done = 0
     for data, form in _sources(recipe, shape, setting):
-        looker = Looker(recipe, form, by_row, bool(others))
-        for seen in _looked(looker, data, done, workers.cores() if processes is None else processes):
-            _tell(seen, checks, by_row, others)
+        looker = RowWorker(recipe, form, by_row, bool(others))
+        for seen in _observations(looker, data, done, workers.cores() if processes is None else processes):
+            _replay(seen, checks, by_row, others)
             done += 1
 
             if progress and done % CHUNK_ROWS == 0:
@@ -95,7 +95,9 @@ def examine_source(
     return gravest_first(checks)
 
 
-def _sources(recipe: Recipe, shape: RowFormat, setting: Setting | None) -> Iterator[tuple[str | list[str], RowFormat]]:
+def _sources(
+    recipe: Recipe, shape: RowFormat, setting: CheckContext | None
+) -> Iterator[tuple[str | list[str], RowFormat]]:
     yield recipe.data, shape
     if recipe.test:
         if setting:
@@ -105,7 +107,7 @@ def _sources(recipe: Recipe, shape: RowFormat, setting: Setting | None) -> Itera
         yield recipe.test, replace(survey(recipe.test, recipe, False, control).shape, joined=shape.joined)
 
 
-def _looked(looker: Looker, data: str | list[str], offset: int, processes: int) -> Iterator[Seen]:
+def _observations(looker: RowWorker, data: str | list[str], offset: int, processes: int) -> Iterator[Observation]:
     rows = as_pairs(unread_source(data), looker.shape)
     moved = ((index + offset, where, value) for index, where, value in rows)
     first = list(islice(moved, MANY_ROWS))
@@ -122,7 +124,7 @@ def _chunks(first: list[Unread], rest: Iterator[Unread]) -> Iterator[list[Unread
         yield chunk
 
 
-def _tell(seen: Seen, checks: list[Check], by_row: list[RowCheck], others: list[Check]) -> None:
+def _replay(seen: Observation, checks: list[Check], by_row: list[RowCheck], others: list[Check]) -> None:
     if seen.refusal is not None:
         refusal = RowRefused(*seen.refusal, where=seen.where)
         for check in checks:
@@ -130,7 +132,7 @@ def _tell(seen: Seen, checks: list[Check], by_row: list[RowCheck], others: list[
         return
 
     for number, words in seen.found:
-        by_row[number].note(seen.index, seen.where, words)
+        by_row[number].record(seen.index, seen.where, words)
 
     for check in others:
         assert seen.row is not None

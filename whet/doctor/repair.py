@@ -151,7 +151,7 @@ def _line(value: Any) -> str:
 def _mended(value: Any, checks: list[Check]) -> tuple[Any, list[str]]:
     codes = []
     for check in checks:
-        new = each_text(value, check.mend)
+        new = each_text(value, check.fix)
         if new != value:
             codes.append(check.code)
             value = new

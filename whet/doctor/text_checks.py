@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 from whet.doctor.check import RowCheck
 from whet.doctor.privacy.personal_data import personal_spans
-from whet.doctor.privacy.redactions import Span, apart, redacted
+from whet.doctor.privacy.redactions import Redaction, redact, without_overlap
 from whet.doctor.privacy.secrets import secret_spans
+from whet.text.normalise import one_line
 from whet.types import Finding, Message, Row, Severity
 
 EXCERPT = 40
@@ -70,10 +71,18 @@ def excerpt(text: str, start: int, end: int) -> str:
     what is found goes into logs and files."""
     room = max(0, EXCERPT - (end - start)) // 2
     left, right = max(0, start - room), min(len(text), max(end, start) + room)
-    hidden = apart([*secret_spans(text), *personal_spans(text)])
-    within = [Span(max(s, left) - left, min(e, right) - left, kind) for s, e, kind in hidden if s < right and e > left]
-    shown = redacted(text[left:right], within)
-    return ("..." if left else "") + " ".join(shown.split()) + ("..." if right < len(text) else "")
+    hidden = without_overlap([*secret_spans(text), *personal_spans(text)])
+    within = []
+    for begin, finish, kind in hidden:
+        if begin < right and finish > left:
+            within.append(Redaction(max(begin, left) - left, min(finish, right) - left, kind))
+
+    shown = one_line(redact(text[left:right], within))
+    if left:
+        shown = "..." + shown
+    if right < len(text):
+        shown += "..."
+    return shown
 
 
 class ExampleCheck(RowCheck):
@@ -89,17 +98,17 @@ class ExampleCheck(RowCheck):
         self.example = ""
 
     @abstractmethod
-    def look(self, row: Row) -> str | None:
+    def inspect(self, row: Row) -> str | None:
         """What shows the fault, or None where the row has none."""
 
-    def note(self, index: int, where: str, found: str) -> None:
+    def record(self, index: int, where: str, found: str) -> None:
         self.rows.append(index)
         self.example = self.example or f"{where}: {found}"
 
     def findings(self) -> list[Finding]:
         if not self.rows:
             return []
-        message = f"{counted(len(self.rows), self.says)} ({self.example})"
+        message = f"{count_phrase(len(self.rows), self.says)} ({self.example})"
         return [self.finding(self.severity, message, self.rows, self.remedy)]
 
 
@@ -107,18 +116,18 @@ class TextCheck(ExampleCheck):
     """A check that needs to see one text at a time."""
 
     @abstractmethod
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         """An excerpt that shows the fault; empty where the text has none."""
 
     def texts(self, row: Row) -> list[str]:
         """The texts to look at."""
         return texts_of(row)
 
-    def look(self, row: Row) -> str | None:
-        return next((shown for text in self.texts(row) if (shown := self.fault(text))), None)
+    def inspect(self, row: Row) -> str | None:
+        return next((shown for text in self.texts(row) if (shown := self.find(text))), None)
 
 
-def counted(count: int, says: str) -> str:
+def count_phrase(count: int, says: str) -> str:
     """`1 row holds ...`, `3 rows hold ...`: `says` has both forms, as in "holds|hold a key"."""
     one, _, many = says.partition("|")
     verb, _, rest = many.partition(" ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.data.batches.system_prefix import front_of
+from whet.data.batches.system_prefix import system_prefix
 from whet.evaluation.contest import Contest, Measured
 from whet.evaluation.methods.bake import measure_baked
 from whet.methods.base import Method
@@ -16,7 +16,7 @@ class BakeMethod(Method[Bake]):
     # ---- how it trains
 
     def learner(self, setup: Setup) -> Learner:
-        return Baking(setup.policy, setup.loader, front_of(setup.source.renderer, self.keys.prompt))
+        return Baking(setup.policy, setup.loader, system_prefix(setup.source.renderer, self.keys.prompt))
 
     # ---- how it is measured
 

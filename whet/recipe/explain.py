@@ -90,7 +90,7 @@ def explain(error: ValidationError, where: str, places: Places) -> RecipeError:
     value = details[0]["input"]
     if isinstance(value, dict) and kind.startswith("union_tag"):
         value = value.get("kind")
-    return RecipeError(what, where=place, value=value, fix=mend(key, value, details))
+    return RecipeError(what, where=place, value=value, fix=suggest_fix(key, value, details))
 
 
 def locate(loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
@@ -189,7 +189,7 @@ def one_wanted(detail: ErrorDetails) -> str:
     return NAMES.get(kind, detail["msg"].lower())
 
 
-def mend(key: str, value: object, details: list[ErrorDetails]) -> str:
+def suggest_fix(key: str, value: object, details: list[ErrorDetails]) -> str:
     types_ = {detail["type"] for detail in details}
     example = next((EXAMPLES[kind] for kind in EXAMPLES if kind in types_), None)
 

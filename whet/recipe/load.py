@@ -15,7 +15,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.conflicts.evaluate import refuse_evaluation_contradictions
 from whet.recipe.conflicts.goal import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.conflicts.keep import kept_beside, refuse_keep_contradictions
-from whet.recipe.conflicts.unread import refuse_idle_keys
+from whet.recipe.conflicts.unread import refuse_unread_keys
 from whet.recipe.explain import explain
 from whet.recipe.file_formats import other_format, sheet_of
 from whet.recipe.files.compare import comparison_beside
@@ -126,7 +126,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_evaluation_contradictions(recipe, where)
     refuse_goal_contradictions(recipe, where)
     refuse_keep_contradictions(recipe, where)
-    refuse_idle_keys(recipe, where)
+    refuse_unread_keys(recipe, where)
     refuse_adapter_contradictions(recipe, where)
 
     if recipe.columns.margin and not recipe.method.rows.margin:

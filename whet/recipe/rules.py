@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from whet.errors import count
 from whet.recipe.keep_rule import keeping
-from whet.recipe.methods.usual import LEAST_STEPS, Choice, Facts, Work
+from whet.recipe.methods.usual import LEAST_STEPS, Choice, DataFacts, Work
 from whet.recipe.rounding import power_of_two, told_epochs, two_digits
 from whet.recipe.schema import Lora, Recipe
 
@@ -32,7 +32,7 @@ MICRO_NUMBERS, LEAST_MICRO, LARGEST_MICRO = 2**20, 512, 8192
 """Numbers in one layer's hidden states of a micro-batch, and its bounds in tokens."""
 
 
-def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
+def fill_defaults(recipe: Recipe, facts: DataFacts) -> tuple[Recipe, list[Choice]]:
     """A copy of the recipe with every rule applied, and what was chosen. What the user set is never changed."""
     recipe = recipe.model_copy(deep=True)
     choices: list[Choice] = []
@@ -89,7 +89,7 @@ def resolve(recipe: Recipe, facts: Facts) -> tuple[Recipe, list[Choice]]:
     return recipe, choices
 
 
-def rank(facts: Facts) -> tuple[int, str]:
+def rank(facts: DataFacts) -> tuple[int, str]:
     if facts.supervised_tokens > LARGE_TOKENS:
         return LARGE_RANK, f"More than {LARGE_TOKENS:,} tokens to learn need a larger adapter (LoRA Without Regret)."
     return RANK, f"Enough for up to {LARGE_TOKENS:,} tokens to learn (LoRA Without Regret)."
@@ -99,7 +99,7 @@ def alpha() -> tuple[float, str]:
     return ALPHA, "Constant, so that the best learning rate hardly depends on the rank (LoRA Without Regret)."
 
 
-def hold_times(recipe: Recipe, facts: Facts, passes: float) -> float:
+def hold_times(recipe: Recipe, facts: DataFacts, passes: float) -> float:
     """How many times the usual passes a run may make; 1 where it must have its length beforehand."""
     fixed = recipe.steps is not None or recipe.epochs is not None or recipe.schedule.kind not in ("auto", "hold")
     if fixed or not may_hold(recipe):
@@ -121,7 +121,7 @@ def schedule_kind(times: float) -> tuple[Literal["hold", "cosine"], str]:
     return "cosine", "The length of the run is known beforehand, and a cosine reaches its end there."
 
 
-def longest_epochs(recipe: Recipe, facts: Facts, times: float) -> tuple[float, str]:
+def longest_epochs(recipe: Recipe, facts: DataFacts, times: float) -> tuple[float, str]:
     passes, reason = recipe.method.epochs(facts)
     if times <= 1:
         return passes, reason
@@ -141,7 +141,7 @@ def epochs_of(steps: int, work: Work) -> tuple[float, str]:
     return passes, f"Follows from the {count(steps, 'step')} that you set."
 
 
-def micro_batch_tokens(batch_tokens: int, facts: Facts) -> tuple[int, str]:
+def micro_batch_tokens(batch_tokens: int, facts: DataFacts) -> tuple[int, str]:
     fits = power_of_two(min(LARGEST_MICRO, max(LEAST_MICRO, MICRO_NUMBERS / facts.hidden_size)))
     if facts.micro is not None:
         fits = facts.micro
@@ -160,7 +160,7 @@ def steps(passes: float, work: Work, asked_epochs: bool) -> tuple[int, str]:
     return wanted, f"{reason}."
 
 
-def learning_rate(recipe: Recipe, facts: Facts) -> tuple[float, str]:
+def learning_rate(recipe: Recipe, facts: DataFacts) -> tuple[float, str]:
     if facts.from_scratch:
         rate = max(SCRATCH_LEAST, SCRATCH_BASE - SCRATCH_SLOPE * math.log(facts.parameters))
         return two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."

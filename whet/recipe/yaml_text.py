@@ -30,7 +30,7 @@ RESOLVERS = [
 ]
 
 
-class Loader(yaml.SafeLoader):
+class YamlLoader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}
 
 
@@ -40,7 +40,7 @@ class Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers = {key: list(value) for key, value in yaml.SafeDumper.yaml_implicit_resolvers.items()}
 
 
-def number(loader: Loader, node: yaml.ScalarNode) -> int | float:
+def number(loader: YamlLoader, node: yaml.ScalarNode) -> int | float:
     """A whole number stays whole however it is written: `1e4` is 10000."""
     value = float(loader.construct_yaml_float(node))
     if value.is_integer() and abs(value) < 2**53:
@@ -58,9 +58,9 @@ def text_node(dumper: Dumper, value: str) -> yaml.ScalarNode:
 
 
 for tag, pattern, first in RESOLVERS:
-    Loader.add_implicit_resolver(tag, re.compile(f"^(?:{pattern})$"), list(first))
+    YamlLoader.add_implicit_resolver(tag, re.compile(f"^(?:{pattern})$"), list(first))
     Dumper.add_implicit_resolver(tag, re.compile(f"^(?:{pattern})$"), list(first))
-Loader.add_constructor("tag:yaml.org,2002:float", number)
+YamlLoader.add_constructor("tag:yaml.org,2002:float", number)
 Dumper.add_representer(str, text_node)
 
 
@@ -68,7 +68,7 @@ def parse(text: str, where: str) -> tuple[Any, Places]:
     """Values and the place of each key. Raises RecipeError with line and column for what is not sound YAML."""
     try:
         depth = 0
-        for event in yaml.parse(text, Loader):
+        for event in yaml.parse(text, YamlLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 fix = "see: whet init --help"
@@ -80,12 +80,12 @@ def parse(text: str, where: str) -> tuple[Any, Places]:
                     fix="write the value out, or put it in quotes",
                 )
 
-        node = yaml.compose(text, Loader)
+        node = yaml.compose(text, YamlLoader)
         places: Places = {}
 
         if node is not None:
             walk(node, (), places, where)
-        return yaml.load(text, Loader), places
+        return yaml.load(text, YamlLoader), places
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if mark:

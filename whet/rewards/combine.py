@@ -22,7 +22,7 @@ from whet.rewards.exact import ExactReward
 from whet.rewards.json_object import JsonReward
 from whet.rewards.judge import JudgeReward
 from whet.rewards.length import LengthReward
-from whet.rewards.protocol import Scorer
+from whet.rewards.protocol import Reward
 from whet.rewards.regex import RegexReward
 from whet.rewards.reward_model import ModelReward
 from whet.rewards.unit_tests import UnitTestReward
@@ -36,7 +36,7 @@ class Component:
 
     name: str
     weight: float
-    score: Scorer
+    score: Reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _component(
 
 def _scorer(
     settings: Exact | Regex | JsonObject | UnitTests | Length | Function | Judge | LearnedReward, cache: Path | None
-) -> Scorer:
+) -> Reward:
     match settings:
         case Exact():
             return ExactReward(settings)

@@ -9,7 +9,7 @@ from whet.errors import DataError
 from whet.types import Message, Row
 
 
-class Scorer(Protocol):
+class Reward(Protocol):
     """Scores the n-th answer to the n-th prompt; the n-th row is what the data says of it, and may occur again. None
     abstains.
 

@@ -8,7 +8,9 @@ from whet.rewards.combine import Rewards, Scores
 from whet.types import Message, Row
 
 
-def suspicions(rewards: Rewards, scores: Scores, prompts: Sequence[list[Message]], rows: Sequence[Row]) -> list[str]:
+def reward_warnings(
+    rewards: Rewards, scores: Scores, prompts: Sequence[list[Message]], rows: Sequence[Row]
+) -> list[str]:
     """What is odd about the rewards of a first batch, in sentences for people. An empty answer is scored, too."""
     found = []
     for name, values in scores.parts.items():

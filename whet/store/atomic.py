@@ -50,7 +50,7 @@ def write_pieces(path: Path | str, pieces: Iterable[bytes], before: Callable[[],
     written, and before the file appears."""
     path = Path(path)
     temporary = temporary_name(path)
-    with storing(path):
+    with naming_disk_errors(path):
         try:
             make_folder(path.parent)
             with open(temporary, "wb") as file, held(temporary):
@@ -86,7 +86,7 @@ def new_folder(final: Path | str, older: Path | None = None) -> Iterator[Path]:
             yield temporary
         replace_folder(temporary, final, older)
     except BaseException as error:
-        known = explained(error, final)  # before the removal, while the disk is still full
+        known = disk_error(error, final)  # before the removal, while the disk is still full
         remove(temporary)
 
         if known:
@@ -99,7 +99,7 @@ def replace_folder(temporary: Path, final: Path, older: Path | None = None) -> N
     """Makes `temporary` take the place of `final`. After a kill at any instant `recover_folder(final)` finds a
     whole folder, the new one or the old one; with `older`, where the old one is kept, it may be found there."""
     temporary, final = Path(temporary), Path(final)
-    with storing(final):
+    with naming_disk_errors(final):
         mode = temporary.stat().st_mode & 0o666  # as the umask has it; safetensors writes 0600 whatever that is
         for folder, _, names in os.walk(temporary):
             for name in names:
@@ -138,7 +138,7 @@ def append_line(path: Path, line: str) -> None:
 
     A torn last line, left by a kill in the middle of a write, is removed first.
     """
-    with storing(path):
+    with naming_disk_errors(path):
         make_folder(path.parent)
         with open(path, "a+b") as file:
             drop_torn_line(file)
@@ -165,18 +165,18 @@ def drop_torn_line(file: Any) -> None:
 
 
 @contextmanager
-def storing(path: Path | str) -> Iterator[None]:
+def naming_disk_errors(path: Path | str) -> Iterator[None]:
     """Turns what the operating system says while `path` is written into one of Whet's errors."""
     try:
         yield
     except Exception as error:
-        known = explained(error, Path(path))
+        known = disk_error(error, Path(path))
         if known:
             raise known from error
         raise
 
 
-def explained(error: BaseException, path: Path) -> WhetError | None:
+def disk_error(error: BaseException, path: Path) -> WhetError | None:
     """What the system meant, or None for an error that is not about the disk.
 
     torch.save and safetensors report a full disk in errors of their own, with many wordings.
@@ -234,7 +234,7 @@ def free_bytes(path: Path) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    with storing(folder):
+    with naming_disk_errors(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:

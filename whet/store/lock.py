@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from whet.errors import RunFolderError
-from whet.store.atomic import make_folder, storing
+from whet.store.atomic import make_folder, naming_disk_errors
 
 try:
     import fcntl
@@ -48,7 +48,7 @@ class Lock:
 
     def _open(self) -> IO[str]:
         make_folder(self.path.parent)
-        with storing(self.path):
+        with naming_disk_errors(self.path):
             file = open(self.path, "a+", encoding="utf-8")
 
         try:
@@ -63,7 +63,7 @@ class Lock:
                 fix="wait for it to end, stop it, or choose another --name",
             ) from error
 
-        with storing(self.path):
+        with naming_disk_errors(self.path):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

@@ -16,6 +16,11 @@ def normalise(text: str) -> str:
     return text
 
 
+def one_line(text: str) -> str:
+    """White space collapsed, so that a text fits in a line of a table or a message."""
+    return " ".join(text.split())
+
+
 def final_answer(text: str) -> str | None:
     """What follows the last `#### ` up to the end of its line, as GSM8K writes results; commas in numbers removed."""
     found = FINAL.findall(text)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from whet.data.prepare import prepared_of
 from whet.data.source import Source
 from whet.errors import RecipeError
-from whet.recipe.rules import Facts
+from whet.recipe.rules import DataFacts
 from whet.recipe.schema import Recipe
 from whet.training.both_marks import refuse_one_mark_learned
 
 
 def facts_of(
     recipe: Recipe, source: Source, hidden_size: int, parameters: int, context: int, micro: int | None = None
-) -> Facts:
+) -> DataFacts:
     """What the rules look at: these rows, and a base of this shape; `micro` is what the memory plan says."""
-    return Facts(
+    return DataFacts(
         rows=source.rows,
         tokens=source.tokens,
         supervised_tokens=source.supervised_tokens,

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from whet.data.batches.forest import build_batch, pick, segments_of, trees
+from whet.data.batches.forest import build_batch, segments_of, select_trees, trees
 from whet.errors import ModelError, ProofError
 from whet.losses.next_token import sft_loss
 from whet.model.accelerator import wait_for
@@ -61,7 +61,7 @@ def sample_of(batch: Batch, vocabulary: int) -> Batch:
             break
         taken += 1
 
-    return build_batch(pick(segments, groups[:taken]))
+    return build_batch(select_trees(segments, groups[:taken]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
     if not is_low(policy.model):
         return Plain(loss, gradient, (loss, gradient), batch)
     segments = segments_of(batch)
-    few = build_batch(pick(segments, trees(segments)[:WIDE_ROWS]))
+    few = build_batch(select_trees(segments, trees(segments)[:WIDE_ROWS]))
 
     why_not = why_not_widened(policy.model)
     if why_not:

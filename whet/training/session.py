@@ -29,7 +29,7 @@ from whet.observer import Observer
 from whet.recipe.bases import gguf_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.external import is_function
-from whet.recipe.rules import Choice, Facts, resolve
+from whet.recipe.rules import Choice, DataFacts, fill_defaults
 from whet.recipe.schema import Recipe, UnitTests
 from whet.rewards.combine import build_rewards
 from whet.rewards.sandbox.process import refuse_bare_root, told_layers
@@ -167,7 +167,7 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     dtype, dtype_reason = choose_dtype(recipe.dtype, hidden_size, device())
     session.base = load(session, dtype, observer)
 
-    session.recipe, choices = resolve(recipe, _facts(session, session.base, dtype))
+    session.recipe, choices = fill_defaults(recipe, _facts(session, session.base, dtype))
     if recipe.dtype == "auto":
         if dtype == torch.bfloat16:
             session.recipe.dtype = "bfloat16"
@@ -179,7 +179,7 @@ def _resolve(session: Session, hidden_size: int, before: list[Choice], observer:
     run.write_recipe(session.recipe)
 
 
-def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
+def _facts(session: Session, base: Base, dtype: torch.dtype) -> DataFacts:
     recipe, source = session.recipe, session.source
     parameters = sum(p.numel() for p in base.model.parameters())
     micro = None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.source import Source
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import Check, CheckContext
 from whet.doctor.check_registry import all_checks, leak_checks, leaks_of
 from whet.doctor.examination import examine_source
 from whet.doctor.repair import Repair, repair
@@ -51,7 +51,7 @@ def found_in(
     """What the checks find in the data of a recipe whose `max_tokens` is settled."""
     ledger, renderer = source.ledger, source.renderer
     observer.phase("checking the rows")
-    setting = Setting(
+    setting = CheckContext(
         recipe,
         renderer.tokenizer,
         recipe.max_tokens,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import prepared_of
-from whet.data.render.inspect import coloured, first_paths
+from whet.data.render.inspect import first_rows, supervised_pieces
 from whet.errors import InputError
 from whet.observer import Silent
 from whet.recipe.keywords import in_python
@@ -33,13 +33,13 @@ def show(
     source = prepared_of(gathered(recipe, run_root, Silent()))
     tokenizer = source.renderer.tokenizer
     shown = []
-    for answer, segment in first_paths(source.segments, rows):
+    for answer, segment in first_rows(source.segments, rows):
         shown.append(
             {
                 "where": source.ledger.entry(segment.row).where,
                 "tokens": len(segment.ids),
                 "supervised": segment.supervised,
-                "pieces": coloured(segment, tokenizer),
+                "pieces": supervised_pieces(segment, tokenizer),
             }
             | ({"answer": answer} if answer else {})
         )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whet.data.batches.forest import build_batch, path_to, pick, trees
+from whet.data.batches.forest import build_batch, path_to, select_trees, trees
 from whet.types import Segment
 
 
@@ -61,7 +61,7 @@ def test_every_target_is_predicted_by_the_token_before_it_on_its_path(segments: 
 @given(forests())
 def test_trees_can_be_picked_in_any_order(segments: list[Segment]) -> None:
     groups = trees(segments)[::-1]
-    picked = pick(segments, groups)
+    picked = select_trees(segments, groups)
     assert sorted(s.row for s in picked) == [s.row for s in segments]
     for one in picked:
         old = segments[one.row].parent

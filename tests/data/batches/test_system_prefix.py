@@ -11,11 +11,11 @@ import torch
 from tests.tiny_models import tiny
 from whet.data.batches.forest import build_batch, segments_of
 from whet.data.batches.system_prefix import (
-    Front,
-    front_of,
+    SystemPrefix,
     prompted_batch,
     refuse_other_front,
     refuse_own_system,
+    system_prefix,
     with_system,
 )
 from whet.data.refused import RowRefused
@@ -54,15 +54,15 @@ def renderer_of(template: str) -> Renderer:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_the_front_is_all_that_the_prompt_changes(name: str) -> None:
     renderer = renderer_of(TEMPLATES[name])
-    front = front_of(renderer, PROMPT)
+    front = system_prefix(renderer, PROMPT)
     for number, messages in enumerate([chat("Is 7 odd?", "yes"), chat("x", "Yes.", "No."), chat("  é\n", "\nok")]):
         row = Row(number, "r", messages)
         bare, prompted = (renderer.render(replace(row, messages=m)) for m in (messages, with_system(PROMPT, messages)))
         refuse_other_front(row, bare, prompted, front)
         assert prompted.ids == front.prompted + bare.ids[len(front.bare) :]
-        assert len(prompted.ids) == len(bare.ids) + front.added
+        assert len(prompted.ids) == len(bare.ids) + front.extra_tokens
     begins = {"as nano": 0, "a beginning": 1}
-    assert len(front.bare) == begins.get(name, len(front.bare)) and front.added > 0
+    assert len(front.bare) == begins.get(name, len(front.bare)) and front.extra_tokens > 0
 
 
 def test_a_template_that_puts_the_prompt_elsewhere_is_refused_row_by_row() -> None:
@@ -74,7 +74,7 @@ def test_a_template_that_puts_the_prompt_elsewhere_is_refused_row_by_row() -> No
         "{{ '<|end|>' }}{%- endfor -%}{%- if add_generation_prompt -%}{{ '<|assistant|>' }}{%- endif -%}"
     )
     renderer = renderer_of(template)
-    front = front_of(renderer, PROMPT)
+    front = system_prefix(renderer, PROMPT)
     messages = chat("What is it?", "A bee.", "A fly.")
     bare, prompted = (renderer.render(Row(0, "r", m)) for m in (messages, with_system(PROMPT, messages)))
     with pytest.raises(RowRefused, match="more of this row"):
@@ -83,7 +83,7 @@ def test_a_template_that_puts_the_prompt_elsewhere_is_refused_row_by_row() -> No
 
 @pytest.mark.parametrize("changed", [0, 4, 6])
 def test_one_other_token_is_enough_to_refuse_a_row(changed: int) -> None:
-    front = Front([1], [1, 8, 9])
+    front = SystemPrefix([1], [1, 8, 9])
     bare = Rendered([1, 2, 3, 4, 5], [0, 0, 0, 1, 1], "", [])
     prompted = Rendered([1, 8, 9, 2, 3, 4, 5], [0, 0, 0, 0, 0, 1, 1], "", [])
     refuse_other_front(Row(0, "r"), bare, prompted, front)
@@ -101,7 +101,7 @@ def test_one_other_token_is_enough_to_refuse_a_row(changed: int) -> None:
 )
 def test_a_prompt_that_cannot_be_given_is_refused(template: str, prompt: str, fault: str) -> None:
     with pytest.raises(RecipeError, match=fault):
-        front_of(renderer_of(template), prompt)
+        system_prefix(renderer_of(template), prompt)
 
 
 def test_a_row_with_a_system_prompt_of_its_own_is_refused() -> None:
@@ -110,7 +110,7 @@ def test_a_row_with_a_system_prompt_of_its_own_is_refused() -> None:
     refuse_own_system(Row(0, "r", chat("a", "b")))
 
 
-def segments_in(front: Front, seed: int = 0) -> list[Segment]:
+def segments_in(front: SystemPrefix, seed: int = 0) -> list[Segment]:
     random = torch.Generator().manual_seed(seed)
     made: list[Segment] = []
     for row in range(4):
@@ -120,8 +120,11 @@ def segments_in(front: Front, seed: int = 0) -> list[Segment]:
     return made
 
 
-@pytest.mark.parametrize("front", [Front([], [5, 6, 7]), Front([1], [1, 5, 6, 7]), Front([1, 9], [1, 4, 4])])
-def test_rows_behind_one_prompt_are_rows_with_a_prompt_each(front: Front) -> None:
+FRONTS = [SystemPrefix([], [5, 6, 7]), SystemPrefix([1], [1, 5, 6, 7]), SystemPrefix([1, 9], [1, 4, 4])]
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_rows_behind_one_prompt_are_rows_with_a_prompt_each(front: SystemPrefix) -> None:
     """Token by token what the model's own forward says of each whole row, alone."""
     rows = segments_in(front)
     model: Any = tiny("Llama")
@@ -147,4 +150,4 @@ def test_a_batch_gives_back_what_it_was_built_from() -> None:
 
 def test_a_batch_that_begins_otherwise_is_refused() -> None:
     with pytest.raises(ValueError, match="begin in one way"):
-        prompted_batch(build_batch([Segment([1, 2, 3], [0, 1, 1], 0)]), Front([9], [9, 8]))
+        prompted_batch(build_batch([Segment([1, 2, 3], [0, 1, 1], 0)]), SystemPrefix([9], [9, 8]))

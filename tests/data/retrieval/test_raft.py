@@ -12,7 +12,7 @@ import pytest
 from whet.data.prepare import prepare
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
-from whet.data.retrieval.raft import Lookup, asked_within
+from whet.data.retrieval.raft import PassageLookup, with_passages_that_fit
 from whet.errors import DataError, RecipeError
 from whet.recipe.load import load_recipe
 from whet.recipe.sections.retrieval import Retrieval
@@ -42,15 +42,15 @@ def question(n: int, answer: str = "", passage: str | None = None) -> Row:
     return Row(n, f"q:{n}", turns, passage=passage)
 
 
-def lookup(documents: Path, named: bool = False, seed: int = 0, **settings: object) -> Lookup:
-    return Lookup(Retrieval.model_validate({"documents": str(documents), **settings}), seed, named)
+def lookup(documents: Path, named: bool = False, seed: int = 0, **settings: object) -> PassageLookup:
+    return PassageLookup(Retrieval.model_validate({"documents": str(documents), **settings}), seed, named)
 
 
 def test_a_learned_row_has_its_oracle_in_the_asked_share_and_distractors_that_lack_the_answer(documents: Path) -> None:
     found = lookup(documents, oracle_share=0.7)
     places, oracles = [], 0
     for n in range(400):
-        shown = found.learned(question(n))
+        shown = found.to_learn(question(n))
         names = [passage.document for passage in shown.passages]
         assert len(set(names)) == 3 and shown.answerable
         assert (TOWNS[n % 40] in names) == shown.oracle
@@ -69,50 +69,50 @@ def test_a_learned_row_has_its_oracle_in_the_asked_share_and_distractors_that_la
 
 def test_the_seed_and_the_row_alone_decide(documents: Path) -> None:
     rows = [question(n) for n in range(40)]
-    first = [lookup(documents).learned(row).row.messages for row in rows]
-    assert first == [lookup(documents).learned(row).row.messages for row in rows[::-1]][::-1]
-    assert first != [lookup(documents, seed=1).learned(row).row.messages for row in rows]
+    first = [lookup(documents).to_learn(row).row.messages for row in rows]
+    assert first == [lookup(documents).to_learn(row).row.messages for row in rows[::-1]][::-1]
+    assert first != [lookup(documents, seed=1).to_learn(row).row.messages for row in rows]
 
 
 def test_a_refusal_is_learned_exactly_where_the_oracle_is_left_out(documents: Path) -> None:
     found = lookup(documents, refusal="not stated", oracle_share=0.5)
     for n in range(40):
-        shown = found.learned(question(n))
+        shown = found.to_learn(question(n))
         assert shown.row.reference == (f"M{n}" if shown.oracle else "not stated")
         assert shown.plain.reference == f"M{n}"
 
 
 def test_a_named_passage_wins_over_words_and_none_means_no_passage(documents: Path) -> None:
     found = lookup(documents, named=True, oracle_share=1.0, refusal="not stated")
-    shown = found.learned(question(3, passage="town7"))
+    shown = found.to_learn(question(3, passage="town7"))
     assert shown.oracle and "town7" in [passage.document for passage in shown.passages]
-    absent = found.learned(question(3))
+    absent = found.to_learn(question(3))
     assert absent.oracle is False and not absent.answerable and absent.row.reference == "not stated"
     with pytest.raises(RowRefused, match="not in the documents"):
-        found.learned(question(3, passage="town99"))
+        found.to_learn(question(3, passage="town99"))
 
 
 def test_a_document_that_stands_twice_is_known_by_both_names(documents: Path) -> None:
     first = json.loads(documents.read_text().splitlines()[7])
     documents.write_text(documents.read_text() + json.dumps({**first, "id": "again"}) + "\n")
-    shown = lookup(documents, named=True, oracle_share=1.0).learned(question(7, passage="again"))
+    shown = lookup(documents, named=True, oracle_share=1.0).to_learn(question(7, passage="again"))
     assert [passage.text for passage in shown.passages].count(first["text"]) == 1
-    assert lookup(documents, named=True).asked(question(7, passage="again")).oracle
+    assert lookup(documents, named=True).in_use(question(7, passage="again")).oracle
 
 
 def test_nothing_is_assumed_of_a_row_whose_answer_stands_nowhere(documents: Path) -> None:
     found = lookup(documents, refusal="not stated", oracle_share=0.0)
-    shown = found.learned(question(3, answer="An explanation in words of its own."))
+    shown = found.to_learn(question(3, answer="An explanation in words of its own."))
     assert shown.oracle is None and shown.row.reference.startswith("An explanation")
     assert shown.passages[0].document == "town3", "what the retriever finds, best first"
 
 
 def test_an_asked_row_gets_what_the_retriever_finds_without_its_answer(documents: Path) -> None:
     found = lookup(documents)
-    shown = found.asked(question(5))
+    shown = found.in_use(question(5))
     assert [hit.passage for hit in found.retriever.search([shown.question], 3)[0]] == shown.passages
     assert shown.oracle and shown.passages[0].document == "town5"
-    other = found.asked(replace(question(5), messages=question(5, answer="M6").messages))
+    other = found.in_use(replace(question(5), messages=question(5, answer="M6").messages))
     assert other.passages == shown.passages, "the reference changes nothing of what is asked"
 
 
@@ -146,12 +146,12 @@ def test_prepared_rows_learn_with_raft_and_are_asked_with_the_retriever(
 def test_a_row_that_is_too_long_goes_without_its_last_passages(documents: Path, make_tokenizer) -> None:
     renderer = Renderer(make_tokenizer(None, [], eos="</s>"))
     found, row = lookup(documents), question(5)
-    lengths = [len(renderer.render(found.asked(row, count).row).ids) for count in range(4)]
+    lengths = [len(renderer.render(found.in_use(row, count).row).ids) for count in range(4)]
     assert lengths == sorted(set(lengths))
     for count, length in enumerate(lengths):
-        [shown], [segment] = asked_within(found, [row], renderer, length)
+        [shown], [segment] = with_passages_that_fit(found, [row], renderer, length)
         assert len(shown.passages) == count and len(segment.ids) == length
-    assert len(asked_within(found, [row], renderer, None)[0][0].passages) == 3
+    assert len(with_passages_that_fit(found, [row], renderer, None)[0][0].passages) == 3
 
 
 def test_retrieval_is_for_questions_with_answers(documents: Path, tmp_path: Path, make_tokenizer) -> None:

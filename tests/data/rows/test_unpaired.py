@@ -10,10 +10,10 @@ import pytest
 
 from tests.data.conftest import Maker
 from tests.data.rows.test_preferences import ASKED, CHATML, GOOD, recipe, spoken, whole
-from whet.data.batches.forest import pick
+from whet.data.batches.forest import select_trees
 from whet.data.batches.segment_files import layout
 from whet.data.read.source import RawRow, read_source
-from whet.data.render.inspect import first_paths
+from whet.data.render.inspect import first_rows
 from whet.data.rows.convert import RowRefused, detect, to_row
 from whet.data.split.row_traits import content_hash
 from whet.errors import DataError
@@ -111,13 +111,13 @@ def test_an_answer_comes_out_of_the_cache_with_its_mark(make_tokenizer: Maker, t
         assert [prepared.segments[2 * n + 1].mark for n in range(30)] == [1 if n % 3 > 0 else -1 for n in range(30)]
         assert all(prepared.segments[2 * n].supervised == 0 and prepared.segments[2 * n].mark == 0 for n in range(30))
     assert {row.desirable for row in prepared.test_rows} == {True, False}, "both marks are held out in proportion"
-    assert [answer for answer, _ in first_paths(prepared.segments, 3)] == ["bad", "good", "good"]
+    assert [answer for answer, _ in first_rows(prepared.segments, 3)] == ["bad", "good", "good"]
 
 
 def test_a_mark_stays_with_its_segment_when_trees_are_picked() -> None:
     bad = [Segment([1], [0.0], 0), Segment([2], [1.0], 0, 0, -1)]
     segments = [*bad, Segment([1], [0.0], 1), Segment([3], [1.0], 1, 2, 1)]
-    assert [segment.mark for segment in pick(segments, [[2, 3], [0, 1]])] == [0, 1, 0, -1]
+    assert [segment.mark for segment in select_trees(segments, [[2, 3], [0, 1]])] == [0, 1, 0, -1]
 
 
 def test_real_marked_answers_are_read(data_dir: Path) -> None:

@@ -231,12 +231,12 @@ def test_the_split_is_the_one_of_the_plain_definition(head: str, near: bool) -> 
 
 
 def test_traits_that_came_in_pieces_are_those_that_came_at_once() -> None:
-    from whet.data.split.row_traits import describe
+    from whet.data.split.row_traits import compute_traits
 
     rows = muddle(200, 7)
     pieces = Traits()
     for begin in range(0, 200, 33):
-        pieces.add(describe(rows[begin : begin + 33]))
+        pieces.add(compute_traits(rows[begin : begin + 33]))
     assert found_clusters.clusters(pieces).tolist() == clusters(rows)
     some = np.arange(3, 200, 2)
     assert found_clusters.clusters(pieces, some).tolist() == clusters([rows[number] for number in some])

@@ -13,7 +13,7 @@ import pytest
 from tests.data.rows.test_preferences import recipe
 from whet.data.prepare import prepare
 from whet.data.read.source import RawRow
-from whet.data.render.inspect import coloured
+from whet.data.render.inspect import supervised_pieces
 from whet.data.render.renderer import Renderer
 from whet.data.rows.convert import detect, to_row
 from whet.errors import InputError
@@ -54,7 +54,7 @@ def row_of(value: dict[str, Any]) -> Row:
 def learned(row: Row) -> list[str]:
     tokenizer = load_tokenizer("nano")
     rendered = Renderer(tokenizer).render(row)
-    return [text for text, supervised in coloured(rendered, tokenizer) if supervised]
+    return [text for text, supervised in supervised_pieces(rendered, tokenizer) if supervised]
 
 
 WEATHER = called("weather", {"city": "Ulm", "days": 2})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whet.data.retrieval.documents import Passage
-from whet.data.retrieval.raft import Shown
+from whet.data.retrieval.raft import RowWithPassages
 from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.recipe.sections.retrieval import Retrieval
 from whet.reports.sections.further.beside import third_view
@@ -12,9 +12,9 @@ from whet.types import Row
 TEXT = "The harbour opens at nine."
 
 
-def shown(oracle: bool | None, answerable: bool) -> Shown:
+def shown(oracle: bool | None, answerable: bool) -> RowWithPassages:
     row = Row(0, "q:1", [{"role": "user", "content": "When?"}, {"role": "assistant", "content": "nine"}])
-    return Shown(row, row, [Passage("a#1", TEXT, "a")], oracle, answerable)
+    return RowWithPassages(row, row, [Passage("a#1", TEXT, "a")], oracle, answerable)
 
 
 def test_found_counts_rows_that_have_a_passage_and_refusals_where_it_is_missing() -> None:

@@ -11,10 +11,10 @@ from whet.errors import RecipeError
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.keep_rule import EVERY, LARGEST_KL, LEAST_STEPS, REPLAY_RATIO
 from whet.recipe.load import dump_recipe, load_recipe
-from whet.recipe.rules import Facts, resolve
+from whet.recipe.rules import DataFacts, fill_defaults
 from whet.store.identity import identity
 
-FACTS = Facts(rows=500, tokens=20_000, supervised_tokens=5_000, hidden_size=192, parameters=3_000_000, context=1024)
+FACTS = DataFacts(rows=500, tokens=20_000, supervised_tokens=5_000, hidden_size=192, parameters=3_000_000, context=1024)
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"keep": {"replay": "base", "ratio": 1.0}}, "ratio"),
     ({"keep": {"scale": 0}}, "scale"),
@@ -54,7 +54,7 @@ def test_a_whole_keep_comes_back_from_its_file(tmp_path: Path) -> None:
 
 def kept(keys: dict[str, Any]) -> tuple[Any, dict[str, str]]:
     """`keep` as the rules fill it in, and the reasons."""
-    recipe, choices = resolve(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
+    recipe, choices = fill_defaults(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
     return recipe.keep, {choice.key: choice.reason for choice in choices if choice.key.startswith("keep.")}
 
 
@@ -69,7 +69,7 @@ def test_false_turns_it_off_in_a_file_and_in_an_override(tmp_path: Path) -> None
     (tmp_path / "r.yaml").write_text("data: d.jsonl\nmethod: sft\nkeep: false\n")
     (tmp_path / "d.jsonl").write_text("{}\n")
     for recipe in (load_recipe(tmp_path / "r.yaml"), load_recipe(tmp_path / "d.jsonl", ["keep=false"])):
-        resolved, choices = resolve(recipe, FACTS)
+        resolved, choices = fill_defaults(recipe, FACTS)
         assert not resolved.keep.replays and not resolved.keep.kl
         assert not any(choice.key.startswith("keep") for choice in choices)
         (tmp_path / "again.yaml").write_text(dump_recipe(resolved))
@@ -107,14 +107,14 @@ def test_methods_that_have_nothing_to_keep_or_their_own_way_get_none(method: Any
     keys = {"method": method} | ({"adapter": "full"} if isinstance(method, dict) and "from_scratch" in method else {})
     if isinstance(method, dict) and method["kind"] == "distil":
         keys["method"] = method | {"teacher": "nano"}
-    recipe, _ = resolve(load_recipe({"data": "d.jsonl", **keys}), FACTS)
+    recipe, _ = fill_defaults(load_recipe({"data": "d.jsonl", **keys}), FACTS)
     assert recipe.keep.replay == "none" and not recipe.keep.kl
     refuse_keep_contradictions(recipe, "recipe")
 
 
 @pytest.mark.parametrize("keys", [{}, {"adapter": "full"}, {"method": "pretrain"}, {"keep": {"scale": 0.5}}])
 def test_what_the_rule_fills_in_is_not_refused(keys: dict[str, Any]) -> None:
-    recipe, _ = resolve(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
+    recipe, _ = fill_defaults(load_recipe({"data": "d.jsonl", "method": "sft", **keys}), FACTS)
     assert recipe.keep.replays
     refuse_keep_contradictions(recipe, "recipe")
 

@@ -10,17 +10,17 @@ from tests.data.batches.test_system_prefix import segments_in
 from tests.tiny_models import adapted
 from whet.data.batches.forest import build_batch
 from whet.data.batches.loader import Loader, in_order
-from whet.data.batches.system_prefix import Front
+from whet.data.batches.system_prefix import SystemPrefix
 from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
 from whet.training.hooks import mean_loss
 from whet.training.learners.bake import Baking
 from whet.types import Segment
 
-FRONT = Front([1], [1, 5, 6, 7, 8])
+FRONT = SystemPrefix([1], [1, 5, 6, 7, 8])
 
 
-def method(front: Front = FRONT, use_forest: bool = True, moved: bool = True) -> Baking:
+def method(front: SystemPrefix = FRONT, use_forest: bool = True, moved: bool = True) -> Baking:
     return Baking(Policy(adapted(moved), use_forest), Loader(segments_in(front), 40, 20, 0), front)
 
 
@@ -45,8 +45,8 @@ def expected(baking: Baking, rows: list[Segment]) -> Tensor:
 
 
 @pytest.mark.parametrize("use_forest", [True, False], ids=["forest", "plain"])
-@pytest.mark.parametrize("front", [FRONT, Front([], [5, 6])], ids=["bos", "bare"])
-def test_loss_and_gradient_are_those_of_full_logits(front: Front, use_forest: bool) -> None:
+@pytest.mark.parametrize("front", [FRONT, SystemPrefix([], [5, 6])], ids=["bos", "bare"])
+def test_loss_and_gradient_are_those_of_full_logits(front: SystemPrefix, use_forest: bool) -> None:
     baking = method(front, use_forest)
     rows = segments_in(front)
     gradients = []
@@ -95,5 +95,5 @@ def test_the_teacher_stays_the_base_and_the_adapter_stays_on() -> None:
 
 def test_a_prompt_that_changes_nothing_has_no_loss() -> None:
     """The front is the same with and without: teacher and fresh student are one."""
-    same = Front([1], [1])
+    same = SystemPrefix([1], [1])
     assert float(method(same, moved=False).loss(build_batch(segments_in(same))).total) == pytest.approx(0, abs=1e-5)

@@ -106,7 +106,7 @@ def trees_of(parents: list[int | None]) -> list[list[int]]:
     return list(members.values())
 
 
-def pick(segments: Sequence[Segment], groups: Sequence[Sequence[int]]) -> list[Segment]:
+def select_trees(segments: Sequence[Segment], groups: Sequence[Sequence[int]]) -> list[Segment]:
     """The segments of the given trees as one new list, with parents renumbered to it."""
     chosen = [number for group in groups for number in group]
     place = {number: new for new, number in enumerate(chosen)}

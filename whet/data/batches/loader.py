@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from whet.data.batches.forest import build_batch, pick
+from whet.data.batches.forest import build_batch, select_trees
 from whet.data.batches.segment_files import layout
 from whet.types import Batch, Segment
 
@@ -66,7 +66,7 @@ def fill(order: Iterable[int], lengths: Sequence[int] | np.ndarray, budget: int)
     return runs
 
 
-class Forest:
+class TreeIndex:
     """Segments grouped by tree, G trees, in the order of their roots: numbers only, no segment is read. With
     `per_tree` a batch weighs as much as it has trees, else what its tokens weigh."""
 
@@ -88,7 +88,7 @@ class Forest:
     def batch(self, trees: Iterable[int]) -> Batch:
         """The batch of these trees."""
         members = [self._members(tree) for tree in trees]
-        batch = build_batch(pick(self._segments, members))
+        batch = build_batch(select_trees(self._segments, members))
         if self._per_tree:
             return replace(batch, weight=float(len(members)))
         return batch
@@ -121,7 +121,7 @@ class Loader:
         if not segments:
             raise ValueError("a loader needs at least one segment")
         self.batch_tokens, self.micro_batch_tokens, self.seed = batch_tokens, micro_batch_tokens, seed
-        self.forest = Forest(segments, per_tree)
+        self.forest = TreeIndex(segments, per_tree)
         self._plan = lru_cache(maxsize=2)(self._plan_uncached)
         self.steps_per_epoch = len(self._plan(0))
 
@@ -153,7 +153,7 @@ class Loader:
 
 def in_order(segments: Sequence[Segment], micro_batch_tokens: int, per_tree: bool = False) -> Iterator[Batch]:
     """Every segment exactly once, longest first: for validation and evaluation. Sums do not depend on the cut."""
-    forest = Forest(segments, per_tree)
+    forest = TreeIndex(segments, per_tree)
     order = forest.longest_first(np.arange(len(forest.lengths)))
     for run in fill(order, forest.lengths, micro_batch_tokens):
         yield forest.batch(run)

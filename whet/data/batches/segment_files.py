@@ -18,7 +18,7 @@ import numpy as np
 
 from whet.data.column import Column
 from whet.data.render.renderer import Rendered
-from whet.store.atomic import storing
+from whet.store.atomic import naming_disk_errors
 from whet.types import Segment
 
 IDS, RUNS = "ids.bin", "runs.bin"
@@ -87,13 +87,13 @@ class SegmentWriter:
         self._columns = {name: Column("i4") for name in SEGMENT_COLUMNS}
         self._count = 0
         for name in (IDS, RUNS):
-            with storing(folder / name):
+            with naming_disk_errors(folder / name):
                 (folder / name).touch()
 
     def add(self, packed: Packed) -> None:
         """Raises DiskFullError."""
         for name, array in ((IDS, packed.ids_T), (RUNS, packed.run)):
-            with storing(self._folder / name), (self._folder / name).open("ab") as file:
+            with naming_disk_errors(self._folder / name), (self._folder / name).open("ab") as file:
                 file.write(array.tobytes())
 
         parent_S = np.where(packed.parent_S < 0, -1, packed.parent_S + self._count)

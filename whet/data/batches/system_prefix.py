@@ -1,4 +1,4 @@
-"""What a system prompt adds to a rendered row: the same tokens in front of every row, or the row is refused.
+"""What a system prompt adds to a rendered row: the same tokens in prefix of every row, or the row is refused.
 
 Then the row with the prompt need not be stored, and a batch of rows reads the prompt once: as the root of a tree whose
 children are the rows. Legend: N supervised tokens.
@@ -16,14 +16,14 @@ from whet.types import Batch, Message, Row, Segment
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class SystemPrefix:
     """How a rendered row begins: `bare` without the prompt (often nothing, or a begin token), `prompted` with it."""
 
     bare: list[int]
     prompted: list[int]
 
     @property
-    def added(self) -> int:
+    def extra_tokens(self) -> int:
         """Tokens that the prompt adds to a row."""
         return len(self.prompted) - len(self.bare)
 
@@ -32,7 +32,7 @@ def with_system(prompt: str, messages: list[Message]) -> list[Message]:
     return [{"role": "system", "content": prompt}, *messages]
 
 
-def front_of(renderer: Renderer, prompt: str) -> Front:
+def system_prefix(renderer: Renderer, prompt: str) -> SystemPrefix:
     """What stands before the part that a conversation has with and without the prompt. Raises RecipeError for a base
     that cannot be given it."""
     messages: list[Message] = [{"role": "user", "content": "x"}]
@@ -47,18 +47,18 @@ def front_of(renderer: Renderer, prompt: str) -> Front:
     while shared < min(len(bare), len(prompted)) and bare[-1 - shared] == prompted[-1 - shared]:
         shared += 1
 
-    front = Front(bare[: len(bare) - shared], prompted[: len(prompted) - shared])
-    if front.added < 1:
+    prefix = SystemPrefix(bare[: len(bare) - shared], prompted[: len(prompted) - shared])
+    if prefix.extra_tokens < 1:
         what = "the base's chat template leaves the system prompt out, so there is nothing to bake in"
         raise RecipeError(what, where="method.prompt", value=prompt, fix="use a base whose template has a system turn")
 
-    return front
+    return prefix
 
 
-def refuse_other_front(row: Row, bare: Rendered, prompted: Rendered, front: Front) -> None:
-    """Raises RowRefused where the prompt changes more than the front: then the answers of both are not comparable."""
-    begin, begin_prompted = len(front.bare), len(front.prompted)
-    same = bare.ids[:begin] == front.bare and prompted.ids == front.prompted + bare.ids[begin:]
+def refuse_other_front(row: Row, bare: Rendered, prompted: Rendered, prefix: SystemPrefix) -> None:
+    """Raises RowRefused where the prompt changes more than the prefix: then the answers of both are not comparable."""
+    begin, begin_prompted = len(prefix.bare), len(prefix.prompted)
+    same = bare.ids[:begin] == prefix.bare and prompted.ids == prefix.prompted + bare.ids[begin:]
     if not same or prompted.weights[begin_prompted:] != bare.weights[begin:]:
         what = "the prompt changes more of this row than what stands before it"
         raise RowRefused("other-front", what, where=row.where, fix="remove the row, or use a base of another template")
@@ -71,14 +71,14 @@ def refuse_own_system(row: Row) -> None:
         raise RowRefused("own-system", "the row has a system prompt of its own", where=row.where, fix=fix)
 
 
-def prompted_batch(batch: Batch, front: Front) -> Batch:
-    """The rows of a batch with the prompt in front, which is read once; the supervised tokens and their order stay.
+def prompted_batch(batch: Batch, prefix: SystemPrefix) -> Batch:
+    """The rows of a batch with the prompt in prefix, which is read once; the supervised tokens and their order stay.
     Raises ValueError for a batch that is not made of whole rows."""
-    begin = len(front.bare)
+    begin = len(prefix.bare)
     rows = segments_of(batch)
-    if any(row.parent is not None or row.ids[:begin] != front.bare for row in rows):
+    if any(row.parent is not None or row.ids[:begin] != prefix.bare for row in rows):
         raise ValueError("a batch of bake is made of rows that begin in one way")
-    root = Segment(front.prompted, [0.0] * len(front.prompted), rows[0].row)
+    root = Segment(prefix.prompted, [0.0] * len(prefix.prompted), rows[0].row)
     children = [replace(row, ids=row.ids[begin:], weights=row.weights[begin:], parent=0) for row in rows]
 
     return build_batch([root, *children])

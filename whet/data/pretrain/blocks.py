@@ -20,7 +20,15 @@ import torch
 from whet.data.batches.forest import build_batch
 from whet.data.cache_key import made_by
 from whet.data.render.encoding import Document, Encoder
-from whet.store.atomic import make_folder, remove, sha256_file, storing, sync_file, temporary_name, write_text
+from whet.store.atomic import (
+    make_folder,
+    naming_disk_errors,
+    remove,
+    sha256_file,
+    sync_file,
+    temporary_name,
+    write_text,
+)
 from whet.types import Batch, Segment
 
 if TYPE_CHECKING:
@@ -57,7 +65,7 @@ def write_tokens(documents: Iterable[Document], tokenizer: PreTrainedTokenizerBa
             total += len(tokens)
 
         _append(temporary, b"", path)
-        with storing(path):
+        with naming_disk_errors(path):
             sync_file(temporary)
             os.replace(temporary, path)
     finally:
@@ -67,7 +75,7 @@ def write_tokens(documents: Iterable[Document], tokenizer: PreTrainedTokenizerBa
 
 
 def _append(temporary: Path, data: bytes, path: Path) -> None:
-    with storing(path), temporary.open("ab") as file:  # only the writing: a DataError of the documents passes through
+    with naming_disk_errors(path), temporary.open("ab") as file:  # a DataError of the documents is raised outside
         file.write(data)
 
 

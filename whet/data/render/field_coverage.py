@@ -1,8 +1,8 @@
 """No field of a row may vanish in the rendering: a template that ignores tools or a system prompt is found out here.
 
 Two checks complement each other. `check_words` looks for the row's own words in its own rendering, for a trained turn
-within the supervised span. `check_shape` renders the same conversation with a distinct sentinel word in every message,
-so that a short word which happens to stand elsewhere cannot hide a message that the template leaves out.
+within the supervised span. `check_structure` renders the same conversation with a distinct sentinel word in every
+message, so that a short word which occurs elsewhere, too, cannot hide a message that the template leaves out.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ def check_words(
 
         for field, value in _words(message, trained=turn is not None or message["role"] != "assistant"):
             if not _found(value, haystack):
-                raise _vanished(f"message {number + 1} ({message['role']}), {field}", value, turn is not None)
+                raise _refuse_missing(f"message {number + 1} ({message['role']}), {field}", value, turn is not None)
 
     for number, tool in enumerate(tools or []):
         for field, value in _tool_words(tool):
             if not _found(value, text):
-                raise _vanished(f"tool {number + 1}, {field}", value, False)
+                raise _refuse_missing(f"tool {number + 1}, {field}", value, False)
 
 
-def check_shape(render: Render, messages: Sequence[Message]) -> None:
+def check_structure(render: Render, messages: Sequence[Message]) -> None:
     """Every message's content must have a place in the rendering. Raises RowRefused `field-vanishes`."""
     marked = []
     for number, message in enumerate(messages):
@@ -62,7 +62,8 @@ def check_shape(render: Render, messages: Sequence[Message]) -> None:
 
     for number, message in enumerate(marked):
         if message.get("content") == _mark(number) and _mark(number) not in text:
-            raise _vanished(f"message {number + 1} ({message['role']}), content", messages[number]["content"], False)
+            name = f"message {number + 1} ({message['role']}), content"
+            raise _refuse_missing(name, messages[number]["content"], False)
 
 
 def shape_of(messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> tuple[Any, ...]:
@@ -154,7 +155,7 @@ def _found(value: Any, haystack: str) -> bool:
     return any(form[1:-1] in haystack for form in forms)
 
 
-def _vanished(field: str, value: Any, trained: bool) -> RowRefused:
+def _refuse_missing(field: str, value: Any, trained: bool) -> RowRefused:
     if trained:
         where = "the text to be learned"
     else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MARKS = {1: "good", -1: "bad"}
 
 
-def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, Segment]]:
+def first_rows(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, Segment]]:
     """("", row) of the first rows; of a pair ("chosen", prompt and answer), then ("rejected", prompt and answer); of an
     answer that was marked ("good", prompt and answer), or "bad"."""
     root, answers = None, 0
@@ -33,7 +33,7 @@ def first_paths(segments: Iterable[Segment], rows: int) -> Iterator[tuple[str, S
             answers += 1
 
 
-def coloured(rendered: Rendered | Segment, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:
+def supervised_pieces(rendered: Rendered | Segment, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, bool]]:
     """(text, supervised) in order, from the ids themselves: what is shown is what is trained.
 
     Neighbouring tokens of one colour are one piece, so that characters made of several tokens stay whole.

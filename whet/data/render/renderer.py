@@ -26,7 +26,7 @@ from whet.data.render.encoding import Document
 from whet.data.render.fallback_template import choose_template
 from whet.data.render.jinja import Render, TemplateRaised, bind
 from whet.data.render.probe_conversations import probes, wants_text_arguments
-from whet.data.render.turn_frames import Frame
+from whet.data.render.turn_frames import TurnFrame
 from whet.data.render.turn_spans import CannotLocate, PromptDiffers, Turn, locate, prompt_text, spans_of
 from whet.errors import ModelError
 from whet.types import Message, Row
@@ -88,7 +88,7 @@ class Renderer:
         self._eos = self._encoder.eos
         self._arguments_as_text = wants_text_arguments(self._bound)
         self._checked_shapes: set[tuple[Any, ...]] = set()
-        self._frames: dict[tuple[Any, ...], list[Frame] | None] = {}
+        self._frames: dict[tuple[Any, ...], list[TurnFrame] | None] = {}
 
     @property
     def template(self) -> str:
@@ -241,7 +241,7 @@ class Renderer:
         coverage.check_words(messages, row.tools, text, {turn.message: turn for turn in turns})
 
         if shape not in self._checked_shapes:
-            coverage.check_shape(self._bound(row.tools), messages)
+            coverage.check_structure(self._bound(row.tools), messages)
             self._checked_shapes.add(shape)
 
         return self._weigh(text, turns, weights)
@@ -259,7 +259,7 @@ class Renderer:
         text = render(messages, prompt=False)
         key = (shape, *numbers)
 
-        turns = frames.follow(render, messages, text, self._frames.get(key))
+        turns = frames.apply_frames(render, messages, text, self._frames.get(key))
         if turns is None:
             stops = self._encoder.added_pattern
             turns = [locate(render, messages, number, text, stops, self._bos, self._eos) for number in numbers]

@@ -17,7 +17,7 @@ from whet.types import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class TurnFrame:
     """Around the words of message `message`: `header` between the rendered prompt and them, `stop` right after."""
 
     message: int
@@ -27,7 +27,7 @@ class Frame:
     """Everything after the stop, for the last message."""
 
 
-def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Sequence[Turn]) -> list[Frame] | None:
+def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Sequence[Turn]) -> list[TurnFrame] | None:
     """The frames of turns that were located the long way; None where words are not written as they stand in the row,
     or end in no stop."""
     frames = []
@@ -45,12 +45,14 @@ def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Seq
             rest = text[turn.end :]
         else:
             rest = None
-        frames.append(Frame(turn.message, text[len(prompt) : turn.start], text[turn.words_end : turn.end], rest))
+        frames.append(TurnFrame(turn.message, text[len(prompt) : turn.start], text[turn.words_end : turn.end], rest))
 
     return frames
 
 
-def follow(render: Render, messages: Sequence[Message], text: str, frames: Sequence[Frame] | None) -> list[Turn] | None:
+def apply_frames(
+    render: Render, messages: Sequence[Message], text: str, frames: Sequence[TurnFrame] | None
+) -> list[Turn] | None:
     """The turns of a conversation that stands in these frames; None where it does not, or there are none."""
     if frames is None:
         return None

@@ -35,7 +35,7 @@ DEPTH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RowWithPassages:
     """A row as the model sees it."""
 
     plain: Row
@@ -53,7 +53,7 @@ class Shown:
         return question_of(self.plain.messages)[1]
 
 
-class Lookup:
+class PassageLookup:
     """The documents of a recipe, searched for its rows. What a row gets depends on the row and the seed alone."""
 
     def __init__(self, settings: Retrieval, seed: int, named: bool) -> None:
@@ -73,7 +73,7 @@ class Lookup:
         self._same = {passage.id: twins[passage.text] for passage in self.passages}
         """Ids of the passages with the text of each."""
 
-    def learned(self, row: Row) -> Shown:
+    def to_learn(self, row: Row) -> RowWithPassages:
         """The row with its oracle among distractors, or with distractors alone. Raises RowRefused for a row without a
         question in words, or one that names a passage that is not there."""
         hits = self._search(_question(row), DEPTH)
@@ -105,7 +105,7 @@ class Lookup:
         random.shuffle(distractors)
         return self._shown(row, distractors, False, own, _refusing(row, self.settings.refusal))
 
-    def asked(self, row: Row, count: int | None = None) -> Shown:
+    def in_use(self, row: Row, count: int | None = None) -> RowWithPassages:
         """The row with what the retriever finds, best first; `count` passages, unless all that the recipe asks for."""
         hits = self._search(_question(row), self.settings.passages if count is None else count)
         passages = [hit.passage for hit in hits]
@@ -147,35 +147,35 @@ class Lookup:
 
     def _shown(
         self, plain: Row, passages: list[Passage], oracle: bool | None, own: set[str], learned: Row | None = None
-    ) -> Shown:
+    ) -> RowWithPassages:
         row = learned or plain
         messages = with_passages(row.messages, [passage.text for passage in passages], self.settings.template)
-        return Shown(plain, replace(row, messages=messages), passages, oracle, bool(own))
+        return RowWithPassages(plain, replace(row, messages=messages), passages, oracle, bool(own))
 
 
-def lookup_of(recipe: Recipe) -> Lookup | None:
+def lookup_of(recipe: Recipe) -> PassageLookup | None:
     """None for a recipe without passages."""
-    return recipe.retrieval and Lookup(recipe.retrieval, recipe.seed, recipe.columns.passage is not None)
+    return recipe.retrieval and PassageLookup(recipe.retrieval, recipe.seed, recipe.columns.passage is not None)
 
 
-def as_asked(recipe: Recipe, rows: Sequence[Row], renderer: Renderer) -> list[Row]:
+def with_found_passages(recipe: Recipe, rows: Sequence[Row], renderer: Renderer) -> list[Row]:
     """Rows as the data has them, as they are asked in use: with what the retriever finds, where the recipe has
     passages."""
     lookup = lookup_of(recipe)
     if lookup is None:
         return list(rows)
-    return [shown.row for shown in asked_within(lookup, rows, renderer, recipe.max_tokens)[0]]
+    return [shown.row for shown in with_passages_that_fit(lookup, rows, renderer, recipe.max_tokens)[0]]
 
 
-def asked_within(
-    lookup: Lookup, rows: Sequence[Row], renderer: Renderer, limit: int | None
-) -> tuple[list[Shown], list[Segment]]:
+def with_passages_that_fit(
+    lookup: PassageLookup, rows: Sequence[Row], renderer: Renderer, limit: int | None
+) -> tuple[list[RowWithPassages], list[Segment]]:
     """Rows with what the retriever finds, and their segments. A row that would be longer than `limit` tokens goes
     without the last passages, as far as needed."""
     shown, segments = [], []
     for row in rows:
         for count in range(lookup.settings.passages, -1, -1):
-            found = lookup.asked(row, count)
+            found = lookup.in_use(row, count)
             rendered = renderer.render(found.row)
             if limit is None or len(rendered.ids) <= limit:
                 break

@@ -37,7 +37,7 @@ class Retriever(Protocol):
         ...
 
 
-class Encoder(Protocol):
+class SentenceEncoder(Protocol):
     """What Dense needs of a sentence encoder; sentence-transformers' `SentenceTransformer` is one. Encoders that were
     trained for search put different words before questions and passages, which is why there are two methods."""
 
@@ -79,7 +79,7 @@ class Dense:
     """Passages whose vectors are nearest to the question's, by cosine. Needs sentence-transformers, or any `encoder`
     that is given. Raises InputError where neither is there."""
 
-    def __init__(self, passages: Sequence[Passage], model: str = "", encoder: Encoder | None = None) -> None:
+    def __init__(self, passages: Sequence[Passage], model: str = "", encoder: SentenceEncoder | None = None) -> None:
         self.passages = _some(passages)
         self._encoder = encoder or _sentence_encoder(model)
         self._unit_PD = _units(self._encoder.encode_document, [passage.text for passage in self.passages])
@@ -119,7 +119,7 @@ def _some(passages: Sequence[Passage]) -> list[Passage]:
     return list(passages)
 
 
-def _sentence_encoder(model: str) -> Encoder:
+def _sentence_encoder(model: str) -> SentenceEncoder:
     fix = "pip install 'whet[dense]', or leave dense retrieval out: BM25 needs nothing"
     try:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]

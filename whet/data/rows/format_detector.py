@@ -9,7 +9,7 @@ from typing import Any
 
 from whet.data.rows.column_names import CONTEXTS, MARKS
 from whet.data.rows.judgements import Judged
-from whet.data.rows.method_fit import refuse_other_method
+from whet.data.rows.method_fit import refuse_rows_of_other_methods
 from whet.data.rows.roles import Roles
 from whet.data.rows.row_format import (
     RowFormat,
@@ -125,7 +125,7 @@ class Detector:
 
         form = self._nested.settle(self._with_marks())
         form = replace(form, roles=self._roles.known, notes=(*form.notes, *self._roles.told()))
-        refuse_other_method(form, self._recipe)
+        refuse_rows_of_other_methods(form, self._recipe)
         return form
 
     def _with_marks(self) -> RowFormat:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from whet.data.rows.row_format import RowFormat
 
 
-def refuse_other_method(shape: RowFormat, recipe: Recipe) -> None:
+def refuse_rows_of_other_methods(shape: RowFormat, recipe: Recipe) -> None:
     """Raises DataError for rows that the method cannot learn from, or would learn wrongly."""
     if shape.kind not in recipe.method.rows.forms:
         what, fix = _other_form(shape, recipe.method)

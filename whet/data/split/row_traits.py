@@ -45,7 +45,7 @@ SLAB = 8192
 
 
 @dataclass(slots=True)
-class Described:
+class RowTraits:
     """The traits of some rows, R of them, in arrays that are cheap to hand from one process to another: COLUMNS, and
     what goes to disk."""
 
@@ -81,7 +81,7 @@ class Described:
     labels: list[str]
 
 
-def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
+def compute_traits(rows: Sequence[Row], near_duplicates: bool = True) -> RowTraits:
     """The traits of rows; without shingles where near-duplicates do not matter."""
     words, prompts, openings = zip(*(_words_of_parts(row) for row in rows), strict=True) if rows else ((), (), ())
     texts = [" ".join(found).encode("utf-8", "surrogatepass") for found in words]
@@ -96,7 +96,7 @@ def describe(rows: Sequence[Row], near_duplicates: bool = True) -> Described:
 
     frames = [frame_of(row) for row in rows]
     slot, slots_R = slot_keys([frame.asked for frame in frames])
-    return Described(
+    return RowTraits(
         content_R=np.array([bytes.fromhex(content_hash(row)) for row in rows], dtype="S32"),
         text_R=np.array([_digest(text) for text in texts], dtype="S16"),
         prompt_R=_digests(prompts),
@@ -132,7 +132,7 @@ class Traits:
     @staticmethod
     def of(rows: Sequence[Row], near_duplicates: bool = True) -> Traits:
         traits = Traits()
-        traits.add(describe(rows, near_duplicates))
+        traits.add(compute_traits(rows, near_duplicates))
         return traits
 
     def __len__(self) -> int:
@@ -143,7 +143,7 @@ class Traits:
         """The different labels; the column `label` counts in this list."""
         return list(self._label_numbers)
 
-    def add(self, more: Described) -> None:
+    def add(self, more: RowTraits) -> None:
         labels = [self._label_numbers.setdefault(label, len(self._label_numbers)) for label in more.labels]
         for name, column in self._columns.items():
             column.add(np.array(labels) if name == "label" else getattr(more, f"{name}_R"))

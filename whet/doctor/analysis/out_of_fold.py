@@ -22,7 +22,7 @@ _SEED = 20_250_101
 def out_of_fold(matrix_NF: sparse.csr_matrix, label_N: np.ndarray) -> np.ndarray:
     """N x K probabilities, each row's from a classifier that was fitted to other folds. Labels count from 0."""
     rng = np.random.default_rng(_SEED)
-    dense_ND = reduced(matrix_NF, rng)
+    dense_ND = project(matrix_NF, rng)
     fold_N = rng.permutation(len(label_N)) % FOLDS
     labels = int(label_N.max()) + 1
 
@@ -36,7 +36,7 @@ def out_of_fold(matrix_NF: sparse.csr_matrix, label_N: np.ndarray) -> np.ndarray
     return probability_NK
 
 
-def reduced(matrix_NF: sparse.csr_matrix, rng: np.random.Generator) -> np.ndarray:
+def project(matrix_NF: sparse.csr_matrix, rng: np.random.Generator) -> np.ndarray:
     """N x D float32 with rows of length one, and a constant: a projection to the leading singular vectors, from at most
     MOST_FITTED texts. It looks at no label."""
     texts, columns = matrix_NF.shape  # pyright: ignore[reportGeneralTypeIssues]

@@ -52,7 +52,7 @@ class Overlaps:
         self._found_run, self._found_row = array("q"), array("q")
         self._waiting: list[tuple[int, np.ndarray]] = []
 
-    def see(self, index: int, hash_W: np.ndarray) -> None:
+    def add(self, index: int, hash_W: np.ndarray) -> None:
         """One row: its index and its words. No row may come twice."""
         self._waiting.append((index, hash_W))
         if len(self._waiting) == BATCH:

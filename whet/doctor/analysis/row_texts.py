@@ -23,7 +23,7 @@ MOST_WORDS = 500_000
 _WORD = re.compile(r"\w+")
 
 
-class Glance:
+class RowTexts:
     """What checks ask of a row, worked out when the first of them asks."""
 
     def __init__(self, row: Row) -> None:
@@ -76,14 +76,14 @@ class _Hashes(dict[str, int]):
 
 
 _hashes = _Hashes()
-_last: list[Glance] = []
+_last: list[RowTexts] = []
 """Of the row that was looked at last, which is held so that no other row can take its identity."""
 
 
-def glance(row: Row) -> Glance:
+def row_texts(row: Row) -> RowTexts:
     """Checks look at one row one after another, so only the last one is remembered. Rows must not change between."""
     if not _last or _last[0].row is not row:
-        _last[:] = [Glance(row)]
+        _last[:] = [RowTexts(row)]
     return _last[0]
 
 

@@ -62,7 +62,7 @@ def matrix_of(texts: Sequence[str]) -> sparse.csr_matrix:
     return tfidf([features(hashed(words(text)), pairs=False) for text in texts])[0]
 
 
-def telling_words(texts: Sequence[str], topic_N: np.ndarray, topic: int) -> list[str]:
+def distinctive_words(texts: Sequence[str], topic_N: np.ndarray, topic: int) -> list[str]:
     """The words that a topic's texts have and the others lack, the most telling first: by p log((p + .01) / (q + .01)),
     with p the share of its texts that have the word, and q that of the others."""
     inside, outside = Counter[str](), Counter[str]()

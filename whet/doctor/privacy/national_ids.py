@@ -25,7 +25,7 @@ from stdnum.pl import pesel
 from stdnum.se import personnummer
 from stdnum.us import ssn
 
-from whet.doctor.privacy.redactions import Span
+from whet.doctor.privacy.redactions import Redaction
 
 BEFORE = 40
 """Characters in front of a number in which the word is looked for that says what it is."""
@@ -71,16 +71,16 @@ BESIDE = tuple(
 )
 
 
-def formed_ids(text: str) -> Iterator[Span]:
+def formed_ids(text: str) -> Iterator[Redaction]:
     """Every valid number with a form of its own."""
     for match in FORMED.finditer(text):
         if FORMS[int((match.lastgroup or "").removeprefix("form"))][1](match[0]):
-            yield Span(*match.span(), "ID")
+            yield Redaction(*match.span(), "ID")
 
 
-def named_ids(text: str) -> Iterator[Span]:
+def named_ids(text: str) -> Iterator[Redaction]:
     """Every valid number beside its name."""
     for word, form, valid in BESIDE if WORDS.search(text) else ():
         for match in form.finditer(text):
             if word.search(text, max(0, match.start() - BEFORE), match.start()) and valid(match[0]):
-                yield Span(*match.span(), "ID")
+                yield Redaction(*match.span(), "ID")

@@ -15,7 +15,7 @@ import phonenumbers
 from stdnum import iban, luhn
 
 from whet.doctor.privacy.national_ids import formed_ids, named_ids
-from whet.doctor.privacy.redactions import Span, apart
+from whet.doctor.privacy.redactions import Redaction, without_overlap
 
 EMAIL = re.compile(r"(?<![\w.+/@-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b(?!@)")
 FILES = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|py|js|ts|css|html?|md|txt|json|ya?ml)\Z", re.IGNORECASE)
@@ -70,12 +70,12 @@ SMALL = 20
 MAC = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])")
 
 
-def personal_spans(text: str) -> list[Span]:
+def personal_spans(text: str) -> list[Redaction]:
     """What is personal in the text, in its order."""
-    return apart(_found(text))
+    return without_overlap(_found(text))
 
 
-def _found(text: str) -> Iterator[Span]:
+def _found(text: str) -> Iterator[Redaction]:
     """The surest kinds first: where two overlap, the first counts."""
     if "@" in text:
         yield from _emails(text)
@@ -88,7 +88,7 @@ def _found(text: str) -> Iterator[Span]:
         yield from _ipv4(text)
     lettered, long = any(look.search(text) for look in LETTERED), NINE.search(text)
     if lettered:
-        yield from (Span(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
+        yield from (Redaction(*m.span(), "IBAN") for m in IBAN.finditer(text) if iban.is_valid(m[0]))
 
     if lettered or long:
         yield from formed_ids(text)
@@ -103,39 +103,39 @@ def _found(text: str) -> Iterator[Span]:
         yield from _phones_at_home(text)
 
 
-def _emails(text: str) -> Iterator[Span]:
+def _emails(text: str) -> Iterator[Redaction]:
     for match in EMAIL.finditer(text):
         begin = 1 + max(text.rfind(mark, 0, match.start()) for mark in " \n\t")
         login = "://" in text[begin : match.start()]  # what stands before the @ of a URL is no mailbox
         if not (login or FILES.search(match[0]) or match[0].startswith("git@")):
-            yield Span(*match.span(), "EMAIL")
+            yield Redaction(*match.span(), "EMAIL")
 
 
-def _cards(text: str) -> Iterator[Span]:
+def _cards(text: str) -> Iterator[Redaction]:
     for match in CARD.finditer(text):
         digits = re.sub(r"\D", "", match[0])
         if OTHER_NUMBER.search(text, max(0, match.start() - 30), match.start()):
             continue
         if ISSUERS.fullmatch(digits) and luhn.is_valid(digits) and len(set(digits)) > 1:
-            yield Span(*match.span(), "CARD")
+            yield Redaction(*match.span(), "CARD")
 
 
-def _phones_abroad(text: str) -> Iterator[Span]:
+def _phones_abroad(text: str) -> Iterator[Redaction]:
     for match in ABROAD.finditer(text):
-        if _callable("+" + match[0].removeprefix("00").removeprefix("+"), (None,)):
-            yield Span(*match.span(), "PHONE")
+        if _is_valid_number("+" + match[0].removeprefix("00").removeprefix("+"), (None,)):
+            yield Redaction(*match.span(), "PHONE")
 
 
-def _phones_at_home(text: str) -> Iterator[Span]:
+def _phones_at_home(text: str) -> Iterator[Redaction]:
     for match in AMERICAN.finditer(text):
-        if _callable(match[0], ("US",)):
-            yield Span(*match.span(), "PHONE")
+        if _is_valid_number(match[0], ("US",)):
+            yield Redaction(*match.span(), "PHONE")
     for match in CALLED.finditer(text):
-        if _callable(match["number"], REGIONS):
-            yield Span(*match.span("number"), "PHONE")
+        if _is_valid_number(match["number"], REGIONS):
+            yield Redaction(*match.span("number"), "PHONE")
 
 
-def _callable(number: str, regions: tuple[str | None, ...]) -> bool:
+def _is_valid_number(number: str, regions: tuple[str | None, ...]) -> bool:
     """Whether a telephone of one of the regions can have this number."""
     for region in regions:
         try:
@@ -146,7 +146,7 @@ def _callable(number: str, regions: tuple[str | None, ...]) -> bool:
     return False
 
 
-def _ipv4(text: str) -> Iterator[Span]:
+def _ipv4(text: str) -> Iterator[Redaction]:
     for match in IPV4.finditer(text):
         try:
             address = ipaddress.IPv4Address(match[0])
@@ -155,26 +155,26 @@ def _ipv4(text: str) -> Iterator[Span]:
 
         before = text[max(0, match.start() - 40) : match.start()]
         version = VERSION.search(before) or (max(address.packed) < SMALL and not ADDRESSED.search(before))
-        if not version and _somebodys(address):
-            yield Span(*match.span(), "IP")
+        if not version and _is_single_host(address):
+            yield Redaction(*match.span(), "IP")
 
 
-def _ipv6(text: str) -> Iterator[Span]:
+def _ipv6(text: str) -> Iterator[Redaction]:
     for match in IPV6.finditer(text):
         try:
             address = ipaddress.IPv6Address(match[0])
         except ValueError:
             continue
-        if sum(map(bool, match[0].split(":"))) >= 3 and _somebodys(address):
-            yield Span(*match.span(), "IP")
+        if sum(map(bool, match[0].split(":"))) >= 3 and _is_single_host(address):
+            yield Redaction(*match.span(), "IP")
 
 
-def _somebodys(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _is_single_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether it is the address of one machine: not the own one, not a group of them."""
     return not (address.is_loopback or address.is_unspecified or address.is_multicast or address.packed[0] in (0, 255))
 
 
-def _macs(text: str) -> Iterator[Span]:
+def _macs(text: str) -> Iterator[Redaction]:
     for match in MAC.finditer(text):
         if len(set(re.split("[:-]", match[0]))) > 2:  # all zeros, all ones and masks are nobody's
-            yield Span(*match.span(), "MAC")
+            yield Redaction(*match.span(), "MAC")

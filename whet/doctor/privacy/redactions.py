@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 
-class Span(NamedTuple):
+class Redaction(NamedTuple):
     start: int
     end: int
     kind: str
 
 
-def apart(spans: Iterable[Span]) -> list[Span]:
+def without_overlap(spans: Iterable[Redaction]) -> list[Redaction]:
     """The spans in the order of the text; of those that overlap, the one that was given first."""
-    kept: list[Span] = []
+    kept: list[Redaction] = []
     for span in spans:
         if all(span.end <= other.start or other.end <= span.start for other in kept):
             kept.append(span)
     return sorted(kept)
 
 
-def redacted(text: str, spans: list[Span]) -> str:
+def redact(text: str, spans: list[Redaction]) -> str:
     """The text with `[KIND]` in the place of each span; the spans are apart and in order."""
     pieces, last = [], 0
     for start, end, kind in spans:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from whet.doctor.privacy.redactions import Span, apart
+from whet.doctor.privacy.redactions import Redaction, without_overlap
 from whet.recipe.secret_keys import HINTED, IN_URL
 
 NAMED = re.compile(
@@ -32,12 +32,12 @@ ENTROPY = 2.8
 """Bits a character. English words of ten letters have about 2.9, but no digits; random strings of 16 about 3.6."""
 
 
-def secret_spans(text: str) -> list[Span]:
+def secret_spans(text: str) -> list[Redaction]:
     """Where keys, tokens and passwords stand, in the order of the text."""
-    return apart(_found(text))
+    return without_overlap(_found(text))
 
 
-def _found(text: str) -> Iterator[Span]:
+def _found(text: str) -> Iterator[Redaction]:
     for pattern in dict.fromkeys([pattern for hint, pattern in HINTED if hint in text]):
         yield from (_span(match) for match in pattern.finditer(text) if not _obvious(match[0]))
     if "://" in text and "@" in text:
@@ -50,12 +50,12 @@ def _found(text: str) -> Iterator[Span]:
         yield from (_span(match) for match in BEARER.finditer(text) if random_looking(match["value"]))
 
 
-def _span(match: re.Match[str]) -> Span:
+def _span(match: re.Match[str]) -> Redaction:
     if "value" in match.re.groupindex:
         group = "value"
     else:
         group = 0
-    return Span(*match.span(group), "SECRET")
+    return Redaction(*match.span(group), "SECRET")
 
 
 def _obvious(key: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from whet.data.batches.loader import in_order
-from whet.data.batches.system_prefix import Front, front_of, prompted_batch, with_system
+from whet.data.batches.system_prefix import SystemPrefix, prompted_batch, system_prefix, with_system
 from whet.evaluation.content import by_row
 from whet.evaluation.contest import Contest, Measured
 from whet.evaluation.methods.answers import measure_rows
@@ -29,7 +29,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
     """
     rows, renderer, seed = contest.rows, contest.renderer, contest.recipe.seed
     facts, lines = measure_rows(contest)
-    name, front = facts["metric"]["name"], front_of(renderer, prompt)
+    name, front = facts["metric"]["name"], system_prefix(renderer, prompt)
     turns = turns_of(rows, seed)
     bare = contest.prompts(turns.rows)
     prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in turns.rows]
@@ -64,7 +64,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
 
 
 @torch.no_grad()
-def divergence(contest: Contest, side: Side, front: Front) -> float:
+def divergence(contest: Contest, side: Side, front: SystemPrefix) -> float:
     """Mean KL(base with the prompt || side without it) in nats over the answer tokens."""
     base, total, count = contest.base, 0.0, 0
     for batch in in_order(contest.prepared.test, READ_TOKENS):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from whet.data.prepare import Prepared, read_rows
-from whet.data.retrieval.raft import as_asked
+from whet.data.retrieval.raft import with_found_passages
 from whet.evaluation.heldout import ask
 from whet.evaluation.models import Side
 from whet.evaluation.opponents.opponent import Score
@@ -67,7 +67,7 @@ class Setting:
 
         found = [row for row in part if row.reference.strip() and row.prompt]
         step = max(1, len(found) // CHOOSING)
-        return as_asked(self.recipe, found[::step][:CHOOSING], self.prepared.renderer)
+        return with_found_passages(self.recipe, found[::step][:CHOOSING], self.prepared.renderer)
 
     @property
     def part(self) -> str:

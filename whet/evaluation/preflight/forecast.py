@@ -40,7 +40,7 @@ from whet.planning.public_models import find_public
 from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
-from whet.recipe.rules import resolve
+from whet.recipe.rules import fill_defaults
 from whet.recipe.schema import Recipe
 from whet.training.material import facts_of
 from whet.training.micro_batch import planned_micro, setting_of
@@ -106,7 +106,7 @@ def forecast(
     longest = find(recipe).longest(recipe, source)
     micro = _micro(recipe, shape, longest, target, dtype)
     facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
-    recipe, _ = resolve(recipe, facts)
+    recipe, _ = fill_defaults(recipe, facts)
     setting = _setting(recipe, source, longest, target, calibration, dtype)
     work = work_of(recipe, find(recipe), source, tokenizer)
     around = around_of(recipe, source, work, _stored(config))

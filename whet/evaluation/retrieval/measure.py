@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.data.retrieval.raft import Shown
+from whet.data.retrieval.raft import RowWithPassages
 from whet.evaluation.retrieval.grounding import REFUSALS, grounding, judged, rate
 from whet.recipe.sections.retrieval import Retrieval
 from whet.stats.paired import clusters_of
@@ -15,7 +15,7 @@ WHERE = {"absent": "lack", "present": "hold"}
 
 
 def measure_retrieved(
-    shown: Sequence[Shown], answers: dict[str, list[str]], settings: Retrieval, cache: Path | None
+    shown: Sequence[RowWithPassages], answers: dict[str, list[str]], settings: Retrieval, cache: Path | None
 ) -> dict[str, Any]:
     """The key `retrieval` of an evaluation. `answers` by side, in the order of the rows; none where probabilities were
     compared. `found` is the share of rows whose passage is among those in the prompt, of the rows that have one."""

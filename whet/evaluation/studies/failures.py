@@ -31,7 +31,7 @@ from scipy import sparse
 
 from whet.doctor.analysis.row_texts import hashed, prompt_text, words
 from whet.doctor.analysis.tfidf import features, tfidf
-from whet.doctor.analysis.topics import telling_words, topics
+from whet.doctor.analysis.topics import distinctive_words, topics
 from whet.errors import are, count
 from whet.text.normalise import normalise
 from whet.types import Row
@@ -160,7 +160,7 @@ def _kind(
         collect = 0
 
     rows = [_line(asked[member], found[:SHOWN], trained) for member, found in nearest.items()]
-    return Kind(telling_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
+    return Kind(distinctive_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
 
 
 def _nearest(likeness_VT: sparse.csr_matrix, row: int) -> list[tuple[int, float]]:

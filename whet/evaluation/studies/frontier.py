@@ -12,7 +12,7 @@ from typing import Any
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.render.renderer import Renderer
-from whet.data.retrieval.raft import as_asked
+from whet.data.retrieval.raft import with_found_passages
 from whet.errors import DataError
 from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
@@ -60,7 +60,7 @@ def measure_frontier(contest: Contest) -> dict[str, Any]:
     asked = fitting(general_prompts(recipe, prepared, renderer, loaded.path), loaded.context)[:MOST_ROWS]
     turns = judged_turns(recipe, rows)
     tokens = contest.answer_limit(turns.rows)
-    prompts = contest.prompts(as_asked(recipe, turns.rows, renderer))
+    prompts = contest.prompts(with_found_passages(recipe, turns.rows, renderer))
     points = _Reader(contest, turns, prompts, tokens, name, asked).points()
     budget, budget_reason = score_budget(recipe.forgetting.score, len(asked))
     chosen, why = choose(points, budget)

@@ -13,7 +13,7 @@ from statistics import fmean as mean
 from typing import Any
 
 from whet.data.prepare import Prepared, read_rows
-from whet.data.retrieval.raft import as_asked
+from whet.data.retrieval.raft import with_found_passages
 from whet.data.source import Source
 from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
@@ -130,7 +130,7 @@ class _Reader:
             return None
         contest = self.contest
         turns = judged_turns(contest.recipe, rows)
-        asked = as_asked(contest.recipe, turns.rows, contest.renderer)
+        asked = with_found_passages(contest.recipe, turns.rows, contest.renderer)
         found = self._ask(contest.prompts(asked), contest.answer_limit(turns.rows))
         scores = [metric.score(name, text.strip(), row) for text, row in zip(found, turns.rows, strict=True)]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared, read_rows
-from whet.data.retrieval.raft import as_asked
+from whet.data.retrieval.raft import with_found_passages
 from whet.errors import DataError, InputError
 from whet.evaluation.contest import Contest
 from whet.evaluation.methods.classify import name_classes, score_names
@@ -48,7 +48,7 @@ def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[st
         fix = "set evaluate.metric to one that scores answers"
         raise InputError("a likelihood is no answer that could fail", value=name, fix=fix)
 
-    prompts, tokens = contest.prompts(as_asked(recipe, rows, renderer)), contest.answer_limit(rows)
+    prompts, tokens = contest.prompts(with_found_passages(recipe, rows, renderer)), contest.answer_limit(rows)
     answers = contest.answers(contest.tuned, prompts, tokens, lambda done: observer.step(done, len(rows), {}))
     texts = [answer.text.strip() for answer in answers]
 

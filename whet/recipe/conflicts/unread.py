@@ -10,7 +10,7 @@ LOOKED_UP = ("encoder", "words", "passages", "template")
 """Keys of `compare` that say how documents are looked into."""
 
 
-def refuse_idle_keys(recipe: Recipe, where: str) -> None:
+def refuse_unread_keys(recipe: Recipe, where: str) -> None:
     """Raises RecipeError for the first."""
     refuse_first([*_compared(recipe.compare), *_forgotten(recipe), *_learned(recipe)], where)
 

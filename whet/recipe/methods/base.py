@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from whet.recipe.methods.features import SENTENCES, Feature, Refusal
-from whet.recipe.methods.usual import Facts, Work, usual_batch, usual_epochs, usual_rate
+from whet.recipe.methods.usual import DataFacts, Work, usual_batch, usual_epochs, usual_rate
 from whet.recipe.strict import Conflict, Strict
 
 if TYPE_CHECKING:
@@ -177,23 +177,23 @@ class MethodKeys(Strict):
 
     # ---- rules for what the recipe leaves out; each gives (value, reason)
 
-    def fill(self, facts: Facts, fill: Fill) -> None:
+    def fill(self, facts: DataFacts, fill: Fill) -> None:
         """Its own keys."""
 
-    def epochs(self, facts: Facts) -> tuple[float, str]:
+    def epochs(self, facts: DataFacts) -> tuple[float, str]:
         """Passes over the training rows."""
         return usual_epochs(facts)
 
-    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str] | None:
+    def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> tuple[int, str] | None:
         """Tokens of a step; None where a step is counted otherwise."""
         return usual_batch(recipe, facts, passes, least_rows=1, floor="")
 
-    def work(self, recipe: Recipe, facts: Facts) -> Work:
+    def work(self, recipe: Recipe, facts: DataFacts) -> Work:
         """What an epoch consists of; `recipe.batch_tokens` is filled in where it counts."""
         assert recipe.batch_tokens is not None
         return Work(facts.tokens, recipe.batch_tokens, "tokens")
 
-    def step_tokens(self, recipe: Recipe, facts: Facts) -> int:
+    def step_tokens(self, recipe: Recipe, facts: DataFacts) -> int:
         """Tokens of an optimiser step; where answers are written the most that there can be."""
         assert recipe.batch_tokens is not None
         return recipe.batch_tokens

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from whet.recipe.methods.base import PAIRED, Fill, Kind
 from whet.recipe.methods.preferences import Preferences
-from whet.recipe.methods.usual import Facts, usual_rate
+from whet.recipe.methods.usual import DataFacts, usual_rate
 from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Dpo(Preferences):
             for key, value, losses in read
         ]
 
-    def fill(self, facts: Facts, fill: Fill) -> None:
+    def fill(self, facts: DataFacts, fill: Fill) -> None:
         whose = SOURCES.get(self.loss, "Rafailov et al. 2023")
         fill("beta", (BETA[self.loss], f"The usual value for {self.loss} ({whose})."))
         if self.loss == "simpo":

@@ -9,7 +9,7 @@ from pydantic import Field
 from whet.recipe.methods.base import MARKED, Fill, Kind, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.preferences import Preferences
-from whet.recipe.methods.usual import Facts, usual_batch
+from whet.recipe.methods.usual import DataFacts, usual_batch
 from whet.recipe.rounding import two_digits
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Kto(Preferences):
     )
     undesirable_weight: float | None = Field(default=None, gt=0, description="Weight of a bad answer; the same.")
 
-    def fill(self, facts: Facts, fill: Fill) -> None:
+    def fill(self, facts: DataFacts, fill: Fill) -> None:
         """Of the weights that suit, those nearest to 1; the rarer mark is raised rather than the commoner one lowered.
         A weight that the user set is kept."""
         good, bad = max(1, facts.desirable), max(1, facts.rows - facts.desirable)
@@ -59,7 +59,7 @@ class Kto(Preferences):
         fill("desirable_weight", (two_digits(desirable), reason))
         fill("undesirable_weight", (two_digits(undesirable), reason))
 
-    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
+    def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> tuple[int, str]:
         floor = f"At least {LEAST_ROWS} rows of {facts.mean:.0f} tokens, over which kto's reference point is estimated"
         return usual_batch(recipe, facts, passes, 2 * LEAST_ROWS, floor)  # up to half is rounded away
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
-from whet.recipe.methods.usual import Facts, Work
+from whet.recipe.methods.usual import DataFacts, Work
 from whet.recipe.strict import Conflict
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class OwnAnswers(MethodKeys):
             ),
         ]
 
-    def epochs(self, facts: Facts) -> tuple[float, str]:
+    def epochs(self, facts: DataFacts) -> tuple[float, str]:
         return 1, "One pass: every prompt is answered anew, and the answers are what is learned from."
 
-    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> None:
+    def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> None:
         return None
 
-    def work(self, recipe: Recipe, facts: Facts) -> Work:
+    def work(self, recipe: Recipe, facts: DataFacts) -> Work:
         return Work(facts.rows, float(self.prompts), "prompts")
 
-    def step_tokens(self, recipe: Recipe, facts: Facts) -> int:
+    def step_tokens(self, recipe: Recipe, facts: DataFacts) -> int:
         return math.ceil(self.prompts * (facts.mean + self.samples * self.max_new_tokens))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from whet.recipe.methods.base import PAIRED, MethodKeys, RowNeeds
 from whet.recipe.methods.features import Feature
-from whet.recipe.methods.usual import SMALL_HIDDEN, Facts, usual_rate
+from whet.recipe.methods.usual import SMALL_HIDDEN, DataFacts, usual_rate
 
 ONE_PASS = "One pass: preferences seen again are soon learned by heart (Tulu 3, TRL, tinker-cookbook)."
 UNDER_SFT = 30.0
@@ -25,7 +25,7 @@ class Preferences(MethodKeys):
         {"drawn-answers", "own-metric", "kl", "scale-auto", "hold", "retrieval"}
     )
 
-    def epochs(self, facts: Facts) -> tuple[float, str]:
+    def epochs(self, facts: DataFacts) -> tuple[float, str]:
         return 1, ONE_PASS
 
     def rate(self, hidden: int) -> tuple[float, str]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from whet.recipe.methods.base import Fill, MethodKeys, RowNeeds
 from whet.recipe.methods.features import Feature, Refusal
-from whet.recipe.methods.usual import Facts, if_made
+from whet.recipe.methods.usual import DataFacts, if_made
 from whet.recipe.rounding import power_of_two
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ class Pretrain(MethodKeys):
             return Refusal(what, "use a base that has learned something", self.kind)
         return super().why_not(feature, recipe)
 
-    def fill(self, facts: Facts, fill: Fill) -> None:
+    def fill(self, facts: DataFacts, fill: Fill) -> None:
         context = min(facts.context, LONGEST_CONTEXT)
         fill("context", (context, f"The base's context, at most {LONGEST_CONTEXT}."))
 
-    def epochs(self, facts: Facts) -> tuple[float, str]:
+    def epochs(self, facts: DataFacts) -> tuple[float, str]:
         if not facts.from_scratch:
             return 1, "One pass: text seen once is forgotten least."
         wanted = TOKENS_PER_PARAMETER * facts.parameters / max(1, facts.tokens)
@@ -82,7 +82,7 @@ class Pretrain(MethodKeys):
         goal = f"Towards {TOKENS_PER_PARAMETER} tokens a parameter (Chinchilla)"
         return passes, f"{goal}, at most {MOST_REPEATS} passes (Muennighoff et al. 2023)."
 
-    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
+    def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> tuple[int, str]:
         wanted = facts.tokens * passes / PRETRAIN_STEPS
         value = power_of_two(min(LARGEST_BATCH, max(LEAST_BATCH, wanted)))
         bounds = f"between {LEAST_BATCH} and {LARGEST_BATCH} tokens each"

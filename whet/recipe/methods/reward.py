@@ -10,7 +10,7 @@ from whet.recipe.methods.base import PAIRED, Kind, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.headed import Headed
 from whet.recipe.methods.preferences import ONE_PASS
-from whet.recipe.methods.usual import Facts
+from whet.recipe.methods.usual import DataFacts
 
 
 class Reward(Headed):
@@ -27,7 +27,7 @@ class Reward(Headed):
         default=0.01, ge=0, description="Weight of the term that holds the mean of a pair's two scores near 0."
     )
 
-    def epochs(self, facts: Facts) -> tuple[float, str]:
+    def epochs(self, facts: DataFacts) -> tuple[float, str]:
         return 1, ONE_PASS
 
     def other_rows(self, form: Kind) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from whet.recipe.methods.features import Feature, Refusal
 from whet.recipe.methods.own_answers import OwnAnswers
-from whet.recipe.methods.usual import Facts, Work, usual_rate
+from whet.recipe.methods.usual import DataFacts, Work, usual_rate
 from whet.recipe.sections.adapters import Full
 from whet.recipe.sections.rewards import SomeRewards
 from whet.recipe.strict import Conflict
@@ -62,7 +62,7 @@ class Rollouts(OwnAnswers):
             ),
         ]
 
-    def work(self, recipe: Recipe, facts: Facts) -> Work:
+    def work(self, recipe: Recipe, facts: DataFacts) -> Work:
         return Work(facts.rows, self.prompts / self.updates, "prompts")
 
     def checkpoint_every(self, every: int) -> int:

@@ -11,7 +11,7 @@ from whet.recipe.methods.usual import (
     REFERENCE_HIDDEN,
     SMALL_HIDDEN,
     SMALL_REFERENCE,
-    Facts,
+    DataFacts,
     if_made,
     usual_batch,
     usual_rate,
@@ -51,7 +51,7 @@ class Sft(MethodKeys):
             return Refusal("a likelihood is no answer that could fail", fix, "nll")
         return super().why_not(feature, recipe)
 
-    def batch_tokens(self, recipe: Recipe, facts: Facts, passes: float) -> tuple[int, str]:
+    def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> tuple[int, str]:
         if facts.hidden_size < SMALL_HIDDEN:
             least = SMALL_LEAST_ROWS
         else:

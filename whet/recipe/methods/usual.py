@@ -32,7 +32,7 @@ SMALL_HIDDEN, SMALL_FULL_RATE, SMALL_REFERENCE = 512, 6e-4, 192
 
 
 @dataclass(frozen=True)
-class Facts:
+class DataFacts:
     """What the rules look at. Rows and tokens are those of one pass over the training rows."""
 
     rows: int
@@ -71,7 +71,7 @@ class Work:
     unit: str
 
 
-def usual_epochs(facts: Facts) -> tuple[float, str]:
+def usual_epochs(facts: DataFacts) -> tuple[float, str]:
     """(passes over the training rows, why)."""
     if EPOCHS * facts.rows < SMALL_ROWS:
         passes = min(MOST_EPOCHS, max(1, SMALL_ROWS // max(1, facts.rows)))
@@ -85,7 +85,7 @@ def usual_epochs(facts: Facts) -> tuple[float, str]:
     return EPOCHS, f"The usual number of passes over {facts.rows:,} rows (OpenAI's rule)."
 
 
-def usual_batch(recipe: Recipe, facts: Facts, passes: float, least_rows: float, floor: str) -> tuple[int, str]:
+def usual_batch(recipe: Recipe, facts: DataFacts, passes: float, least_rows: float, floor: str) -> tuple[int, str]:
     """(tokens of a step, why): the largest power of two that still gives enough steps, and at least `least_rows` mean
     rows before it is rounded. `floor` is the reason where these rows are what settles it; "" for none of its own."""
     total, mean = facts.tokens * passes, facts.mean

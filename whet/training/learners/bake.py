@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from whet.data.batches.system_prefix import Front, prompted_batch
+from whet.data.batches.system_prefix import SystemPrefix, prompted_batch
 from whet.losses.divergence import divergence_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
@@ -24,7 +24,7 @@ class Baking(BaseLearner):
 
     policy: Policy
     source: BatchSource
-    front: Front
+    front: SystemPrefix
 
     def batches(self, step: int) -> list[Batch]:
         return self.source.step(step)

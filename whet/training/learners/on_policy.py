@@ -16,7 +16,7 @@ from whet.model.policy import Policy, evaluating
 from whet.observer import Observer
 from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Grpo, Ppo, Rloo
-from whet.rewards.reward_check import suspicions
+from whet.rewards.reward_check import reward_warnings
 from whet.training.learner import BaseLearner, Learner
 from whet.training.learners.next_token import NextToken
 from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, plant
@@ -82,7 +82,7 @@ class OnPolicy(BaseLearner, Generic[Settings]):
         """Say what is odd about the rewards before anything is learned from them."""
         rows = self.sampler.rows_of(rollout.prompts, 1)
         prompts = [row.prompt for row in rows]
-        for sentence in suspicions(self.sampler.rewards, rollout.scores, prompts, rows):
+        for sentence in reward_warnings(self.sampler.rewards, rollout.scores, prompts, rows):
             self.observer.note(f"look at the rewards: {sentence}")
 
     def _compare_with_sampler(self) -> None:

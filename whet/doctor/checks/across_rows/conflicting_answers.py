@@ -31,8 +31,8 @@ import numpy as np
 
 from whet.data.split.clusters import COMMON_PROMPT_ROWS, COMMON_PROMPT_SHARE
 from whet.doctor.analysis.labels import LabelTally
-from whet.doctor.analysis.near_duplicates import Kin
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.near_duplicates import NearDuplicates
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.check import RowCheck
 from whet.errors import count
 from whet.types import Finding, Row
@@ -50,23 +50,23 @@ class ConflictingAnswers(RowCheck):
         """Of each input: its first row and that row's answer."""
         self.later: dict[bytes, list[tuple[int, bytes, bool]]] = defaultdict(list)
         """Further rows of an input: index, answer, whether it is short."""
-        self.labels, self.kin = LabelTally(), Kin()
+        self.labels, self.kin = LabelTally(), NearDuplicates()
 
-    def look(self, row: Row) -> tuple[bytes, bytes, str | None, str] | None:
+    def inspect(self, row: Row) -> tuple[bytes, bytes, str | None, str] | None:
         """Digests of input and answer; the label and its prompt, where there is one."""
         if row.rejected is not None or row.desirable is not None or not row.prompt:
             return None
-        said = glance(row)
+        said = row_texts(row)
         return _input(row, said.prompt), said.digest, said.label, "" if said.label is None else said.prompt
 
-    def note(self, index: int, where: str, found: tuple[bytes, bytes, str | None, str]) -> None:
+    def record(self, index: int, where: str, found: tuple[bytes, bytes, str | None, str]) -> None:
         key, answer, label, prompt = found
         self.rows += 1
         if self.first.setdefault(key, (index, answer))[0] != index:
             self.later[key].append((index, answer, label is not None))
         self.labels.add(index, label)
         if label is not None:
-            self.kin.see(Row(index, where, text=prompt))
+            self.kin.add(Row(index, where, text=prompt))
 
     def findings(self) -> list[Finding]:
         short, long = self._same_input()

@@ -16,7 +16,7 @@ Sure: yes; equal to the last character.
 
 from __future__ import annotations
 
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.check import Check
 from whet.errors import count
 from whet.types import Finding, Row
@@ -33,7 +33,7 @@ class Duplicate(Check):
         self.example: tuple[str, int] | None = None
 
     def see(self, row: Row) -> None:
-        first = self.first.setdefault(glance(row).content, row.index)
+        first = self.first.setdefault(row_texts(row).content, row.index)
         if first != row.index:
             self.copies.append(row.index)
             self.repeated.add(first)

@@ -27,7 +27,7 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.analysis.row_texts import glance, hashed, ngrams
+from whet.doctor.analysis.row_texts import hashed, ngrams, row_texts
 from whet.doctor.check import RowCheck
 from whet.types import Finding, Row
 
@@ -52,13 +52,13 @@ class FactLookup(RowCheck):
         """The first row has it as a new pair, and no other row has it."""
         self.indices, self.pairs = array("q"), array("i")
 
-    def look(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
+    def inspect(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
         """The place of each pair of words in the answer, and whether it is new and stands in an answer of facts."""
         if row.rejected is not None or row.desirable is not None or not row.prompt:
             return None
-        answer = glance(row).answer[:MOST_CHARACTERS]
+        answer = row_texts(row).answer[:MOST_CHARACTERS]
         said = _WORD.findall(answer.casefold())[:MOST_WORDS]
-        known = set(_WORD.findall(glance(row).prompt.casefold()))
+        known = set(_WORD.findall(row_texts(row).prompt.casefold()))
         bucket_P = (ngrams(hashed(["", *said, ""]), 2) >> np.uint64(41)).astype(np.int32)
         new = [word not in known for word in said]
 
@@ -67,7 +67,7 @@ class FactLookup(RowCheck):
             return bucket_P, np.zeros(len(bucket_P), bool)
         return bucket_P, np.array([True, *new]) & np.array([*new, True])
 
-    def note(self, index: int, where: str, found: tuple[np.ndarray, np.ndarray]) -> None:
+    def record(self, index: int, where: str, found: tuple[np.ndarray, np.ndarray]) -> None:
         bucket_P, new_P = found
         unseen_P = self.first[bucket_P] < 0
         self.counts[bucket_P[~unseen_P]] = False

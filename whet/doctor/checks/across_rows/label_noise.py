@@ -24,7 +24,7 @@ import numpy as np
 
 from whet.doctor.analysis.labels import LabelTally
 from whet.doctor.analysis.out_of_fold import out_of_fold
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.analysis.tfidf import features, tfidf
 from whet.doctor.check import Check
 from whet.types import Finding, Row
@@ -43,7 +43,7 @@ class LabelNoise(Check):
         """Feature numbers of each labelled row: at most 512 of four bytes."""
 
     def see(self, row: Row) -> None:
-        said = glance(row)
+        said = row_texts(row)
         self.labels.add(row.index, said.label)
         if said.label is not None:
             self.inputs.append(features(said.prompt_W if row.prompt else said.answer_W))

@@ -24,9 +24,9 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.analysis.near_duplicates import Kin
-from whet.doctor.analysis.row_texts import glance
-from whet.doctor.check import Check, Setting
+from whet.doctor.analysis.near_duplicates import NearDuplicates
+from whet.doctor.analysis.row_texts import row_texts
+from whet.doctor.check import Check, CheckContext
 from whet.errors import count
 from whet.types import Finding, Row
 
@@ -35,17 +35,17 @@ class NearDuplicate(Check):
     code = "near-duplicate"
 
     def __init__(self) -> None:
-        self.kin = Kin()
+        self.kin = NearDuplicates()
         self.content, self.answer = array("Q"), array("Q")
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         super().begin(setting)
         self.kin = setting.kin
 
     def see(self, row: Row) -> None:
-        self.kin.see(row)
-        self.content.append(int.from_bytes(glance(row).content))
-        self.answer.append(int.from_bytes(glance(row).digest))
+        self.kin.add(row)
+        self.content.append(int.from_bytes(row_texts(row).content))
+        self.answer.append(int.from_bytes(row_texts(row).digest))
 
     def findings(self) -> list[Finding]:
         near, root_R = self._near()

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from whet.doctor.analysis.labels import LabelTally
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.check import Check
 from whet.types import Finding, Row, Severity
 
@@ -39,7 +39,7 @@ class LabelSkew(Check):
         self.labels = LabelTally()
 
     def see(self, row: Row) -> None:
-        self.labels.add(row.index, glance(row).label)
+        self.labels.add(row.index, row_texts(row).label)
 
     def findings(self) -> list[Finding]:
         if self.labels.one:

@@ -20,7 +20,7 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.check import Check
 from whet.types import Finding, Row
 
@@ -38,7 +38,7 @@ class LengthSkew(Check):
         if not row.prompt:
             return
         self.indices.append(row.index)
-        self.words.append(len(glance(row).answer_W))
+        self.words.append(len(row_texts(row).answer_W))
 
     def findings(self) -> list[Finding]:
         words_R = np.array(self.words, np.int64)

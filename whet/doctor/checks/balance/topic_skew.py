@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.analysis.sample import TextSample
-from whet.doctor.analysis.topics import matrix_of, telling_words, topics
+from whet.doctor.analysis.topics import distinctive_words, matrix_of, topics
 from whet.doctor.check import Check
 from whet.errors import shorten
 from whet.types import Finding, Row
@@ -39,7 +39,7 @@ class TopicSkew(Check):
 
     def see(self, row: Row) -> None:
         if row.text is None:
-            text = glance(row).prompt
+            text = row_texts(row).prompt
         else:
             text = row.text
         if text.strip():
@@ -61,7 +61,7 @@ class TopicSkew(Check):
             return []
 
         named = [
-            f"{100 * share_K[topic]:.0f}% {' '.join(telling_words(texts, topic_N, topic))}"
+            f"{100 * share_K[topic]:.0f}% {' '.join(distinctive_words(texts, topic_N, topic))}"
             for topic in range(min(NAMED, len(share_K)))
         ]
         example = texts[int(np.flatnonzero(topic_N == 0)[0])]

@@ -25,10 +25,10 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from whet.doctor.analysis.labels import LabelTally
-from whet.doctor.analysis.row_texts import glance
+from whet.doctor.analysis.row_texts import row_texts
 from whet.doctor.analysis.tfidf import MOST_WORDS
-from whet.doctor.analysis.topics import telling_words
-from whet.doctor.check import Check, Setting
+from whet.doctor.analysis.topics import distinctive_words
+from whet.doctor.check import Check, CheckContext
 from whet.errors import are, count
 from whet.types import Finding, Row
 
@@ -45,7 +45,7 @@ class Uncovered(Check):
     code = "uncovered"
 
     def __init__(self) -> None:
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
         self.learned_words, self.in_two_rows = np.zeros(1 << _BITS, bool), np.zeros(1 << _BITS, bool)
         self.first_learned: list[np.ndarray] = []
         """Numbers of the words of the first learned inputs."""
@@ -54,14 +54,14 @@ class Uncovered(Check):
         self.held_out: list[tuple[int, np.ndarray, int, str]] = []
         """Index, numbers of the words of the input, words of the answer, and how the input begins."""
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
 
     def see(self, row: Row) -> None:
         if self.setting is None or not row.prompt:
             return
 
-        part, said = self.setting.part_of(row.index), glance(row)
+        part, said = self.setting.part_of(row.index), row_texts(row)
         if part == "dropped":
             return
 
@@ -107,7 +107,7 @@ class Uncovered(Check):
         if by_chance(int(new_N.sum()), len(new_N), usual, len(self.first_learned)) > CHANCE:
             return None
         begins = [text for _, _, _, text in self.held_out]
-        telling = ", ".join(telling_words(begins, new_N.astype(np.int64), 1))
+        telling = ", ".join(distinctive_words(begins, new_N.astype(np.int64), 1))
         rows = [row[0] for row, new in zip(self.held_out, new_N, strict=True) if new]
         inputs = f"{count(len(rows), 'held-out input')} {are(len(rows))}"
         message = f"{inputs} made of words that no row to be learned has ({telling})"

@@ -31,8 +31,8 @@ from whet.data.read.source import RawRow, read_row, read_source, unread_source
 from whet.data.rows.rankings import as_pairs
 from whet.doctor.analysis.benchmark_texts import texts_of
 from whet.doctor.analysis.overlap import Overlaps
-from whet.doctor.analysis.row_texts import glance
-from whet.doctor.check import LeakCheck, Setting
+from whet.doctor.analysis.row_texts import row_texts
+from whet.doctor.check import CheckContext, LeakCheck
 from whet.types import Finding, Row, Severity
 
 Kind = Literal["benchmark", "test file", "test part"]
@@ -44,12 +44,12 @@ class Contamination(LeakCheck):
     code = "contamination"
 
     def __init__(self) -> None:
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
         self.sources: list[_Source] = []
         self.tests: dict[str, list[int]] = {}
         """Place and indices of the test rows."""
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
         named: list[tuple[str, Kind, Iterator[RawRow]]] = []
         for path in setting.against:
@@ -72,10 +72,10 @@ class Contamination(LeakCheck):
             self.tests.setdefault(row.where, []).append(row.index)
 
         if part == "trained":
-            said = glance(row)
+            said = row_texts(row)
             hash_W = np.concatenate([said.prompt_W, said.answer_W])
             for source in self.sources:
-                source.overlaps.see(row.index, hash_W)
+                source.overlaps.add(row.index, hash_W)
 
     def findings(self) -> list[Finding]:
         return [self._finding(source, tests) for source in self.sources if (tests := source.known())]
@@ -83,7 +83,7 @@ class Contamination(LeakCheck):
     def drops(self) -> list[int]:
         return sorted({row for source in self.sources for rows in source.known().values() for row in rows})
 
-    def given_away(self) -> set[int]:
+    def leaked_test_rows(self) -> set[int]:
         places = set()
         for source in self.sources:
             if source.kind != "benchmark":
@@ -137,7 +137,7 @@ class _Source:
         return found
 
 
-def _held_out(setting: Setting) -> Iterator[RawRow]:
+def _held_out(setting: CheckContext) -> Iterator[RawRow]:
     """The rows that the split holds out for the test; other lines are not even parsed."""
     rows = unread_source(setting.recipe.data)
     for unread in as_pairs(rows, setting.shape) if setting.shape else rows:

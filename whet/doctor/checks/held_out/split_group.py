@@ -33,7 +33,7 @@ import numpy as np
 
 from whet.data.read.source import read_row, unread_source
 from whet.doctor.analysis.pair_answers import answer_words, digest
-from whet.doctor.check import HELD_OUT, LeakCheck, Setting
+from whet.doctor.check import HELD_OUT, CheckContext, LeakCheck
 from whet.errors import are, count
 from whet.recipe.schema import Recipe
 from whet.types import Finding, Row
@@ -52,7 +52,7 @@ class SplitGroup(LeakCheck):
     code = "split-group"
 
     def __init__(self) -> None:
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
         self.columns: list[str] = []
         self.rows, self.whole = array("q"), array("Q")
         self.begun_by, self.beginning = array("q"), array("Q")
@@ -60,7 +60,7 @@ class SplitGroup(LeakCheck):
         self.apart = set[int]()
         """Held-out rows of groups that are on both sides, once they were looked for."""
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
         if setting.recipe.columns.group is None and (setting.shape is None or setting.shape.kind != "ranking"):
             self.columns = _columns(setting)
@@ -86,7 +86,7 @@ class SplitGroup(LeakCheck):
         found = [self._by_column(name) for name in self.columns]
         return [finding for finding in [*found, self._by_beginning()] if finding]
 
-    def given_away(self) -> set[int]:
+    def leaked_test_rows(self) -> set[int]:
         self.findings()
         return {row for row in self.apart if self.setting is not None and self.setting.part_of(row) == "test"}
 
@@ -147,7 +147,7 @@ class SplitGroup(LeakCheck):
         return apart, sorted(across)
 
 
-def _columns(setting: Setting) -> list[str]:
+def _columns(setting: CheckContext) -> list[str]:
     """Columns that may name a group, by their names and first values."""
     first = [raw.value for raw in map(read_row, islice(unread_source(setting.recipe.data), PEEK))]
     rows = [value for value in first if isinstance(value, dict)]

@@ -23,7 +23,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from whet.doctor.check import HELD_OUT, LeakCheck, Setting
+from whet.doctor.check import HELD_OUT, CheckContext, LeakCheck
 from whet.errors import are, count
 from whet.types import Finding, Row
 
@@ -32,14 +32,14 @@ class HeldOutLeak(LeakCheck):
     code = "test-leak"
 
     def __init__(self) -> None:
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
 
     def see(self, row: Row) -> None:
         if self.setting is not None:
-            self.setting.kin.see(row)
+            self.setting.kin.add(row)
 
     def findings(self) -> list[Finding]:
         learned, left_out = self._learned(), self._left_out()
@@ -69,7 +69,7 @@ class HeldOutLeak(LeakCheck):
         reason_of = self.setting.reason_of
         return [index for index in self.setting.kin.indices().tolist() if reason_of(index) == "duplicate-of-test"]
 
-    def given_away(self) -> set[int]:
+    def leaked_test_rows(self) -> set[int]:
         return set(self._like(("trained",), ("test",)))
 
     def _learned(self) -> list[int]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 
-from whet.doctor.check import Check, Setting
+from whet.doctor.check import Check, CheckContext
 from whet.errors import count
 from whet.stats.power import effective_size, promised_gain, rows_for_gain
 from whet.types import Finding, Row
@@ -33,10 +33,10 @@ class PowerOfTest(Check):
     code = "test-power"
 
     def __init__(self) -> None:
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
         self.test_rows, self.rows = 0, 0
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
 
     def see(self, row: Row) -> None:

@@ -24,7 +24,7 @@ class EmptyTurn(ExampleCheck):
     says = "has|have a turn without words"
     remedy = "fill the turns, or leave the rows out: whet check DATA --fix OUT.jsonl"
 
-    def look(self, row: Row) -> str | None:
+    def inspect(self, row: Row) -> str | None:
         for number, message in enumerate(row.messages, start=1):
             content = message.get("content")
             if isinstance(content, str):
@@ -39,7 +39,7 @@ class EmptyTurn(ExampleCheck):
 
     def see_refused(self, index: int, refusal: RowRefused) -> None:
         if refusal.code == "empty-text":
-            self.note(index, refusal.where, "dropped")
+            self.record(index, refusal.where, "dropped")
 
     def drops(self) -> list[int]:
         return self.rows

@@ -24,7 +24,7 @@ from collections import Counter, defaultdict
 
 from whet.doctor.analysis.languages import identifier
 from whet.doctor.check import RowCheck
-from whet.doctor.text_checks import answers_of, counted
+from whet.doctor.text_checks import answers_of, count_phrase
 from whet.types import Finding, Row
 
 LOOKED = 90
@@ -49,7 +49,7 @@ class Language(RowCheck):
         self._waiting: list[tuple[int, str, int, str]] = []
         """Index, place, side and words of a text."""
 
-    def look(self, row: Row) -> list[tuple[int, str]] | None:
+    def inspect(self, row: Row) -> list[tuple[int, str]] | None:
         if row.text is not None:
             asked = []
         else:
@@ -63,7 +63,7 @@ class Language(RowCheck):
         sides = [(0, str(turn.get("content") or "")) for turn in asked] + [(1, text) for text in answers]
         return [(side, words) for side, text in sides if (words := telling(text))] or None
 
-    def note(self, index: int, where: str, found: list[tuple[int, str]]) -> None:
+    def record(self, index: int, where: str, found: list[tuple[int, str]]) -> None:
         self._waiting += [(index, where, side, words) for side, words in found]
         if len(self._waiting) >= BATCH:
             self._tell()
@@ -102,7 +102,7 @@ class Language(RowCheck):
         rows = sorted(index for name in names for index in self.rows[side][name])
         listed = ", ".join(f"{name}: {self.first[side, name]}" for name in sorted(names)[:4])
         says = f"has|have {what} in another language than the others ({main}): {listed}"
-        return self.finding("warning", counted(len(rows), says), rows, "translate or remove these rows")
+        return self.finding("warning", count_phrase(len(rows), says), rows, "translate or remove these rows")
 
 
 def telling(text: str) -> str:

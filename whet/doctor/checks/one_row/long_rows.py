@@ -21,8 +21,8 @@ from array import array
 
 import numpy as np
 
-from whet.doctor.check import RowCheck, Setting
-from whet.doctor.text_checks import counted, texts_of
+from whet.doctor.check import CheckContext, RowCheck
+from whet.doctor.text_checks import count_phrase, texts_of
 from whet.types import Finding, Row
 
 SHORT = 2000
@@ -38,15 +38,15 @@ class LongRows(RowCheck):
     def __init__(self) -> None:
         self.lengths, self.indices = array("q"), array("q")
         self.too_long: list[int] = []
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
 
-    def look(self, row: Row) -> int:
+    def inspect(self, row: Row) -> int:
         return sum(map(len, texts_of(row)))
 
-    def note(self, index: int, where: str, found: int) -> None:
+    def record(self, index: int, where: str, found: int) -> None:
         self.lengths.append(found)
         self.indices.append(index)
         if self.setting and self.setting.reason_of(index) == "too-long":
@@ -57,7 +57,7 @@ class LongRows(RowCheck):
         if self.too_long and self.setting:
             says = f"is|are longer than the {self.setting.context:,} tokens that a row may have"
             fix = "shorten or split them, set too_long: truncate, or raise max_tokens if the base allows it"
-            message = f"{counted(len(self.too_long), says)}; dropped"
+            message = f"{count_phrase(len(self.too_long), says)}; dropped"
             found.append(self.finding("warning", message, self.too_long, fix))
 
         far = self._far()
@@ -65,7 +65,7 @@ class LongRows(RowCheck):
             longest, middle = max(self.lengths), int(np.median(self.lengths))
             says = f"is|are far longer than the others (up to {longest:,} characters; the median is {middle:,})"
             fix = "look whether they are what you meant; shorten or split them"
-            found.append(self.finding("info", counted(len(far), says), far, fix))
+            found.append(self.finding("info", count_phrase(len(far), says), far, fix))
 
         return found
 

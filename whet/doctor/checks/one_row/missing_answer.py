@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 from whet.data.refused import RowRefused
-from whet.doctor.text_checks import ExampleCheck, answers_of, counted
+from whet.doctor.text_checks import ExampleCheck, answers_of, count_phrase
 from whet.types import Finding, Row
 
 CODES = ("empty-answer", "no-answer")
@@ -42,14 +42,14 @@ class MissingAnswer(ExampleCheck):
         self.empty: list[int] = []
         self.seen = 0
 
-    def look(self, row: Row) -> str:
+    def inspect(self, row: Row) -> str:
         answers = answers_of(row)
         return next((text for text in answers if len(text) <= LONGEST and PLACE_HOLDER.fullmatch(text)), "")
 
-    def note(self, index: int, where: str, found: str) -> None:
+    def record(self, index: int, where: str, found: str) -> None:
         self.seen += 1
         if found:
-            super().note(index, where, repr(found.strip()))
+            super().record(index, where, repr(found.strip()))
 
     def see_refused(self, index: int, refusal: RowRefused) -> None:
         if refusal.code in CODES:
@@ -58,7 +58,8 @@ class MissingAnswer(ExampleCheck):
     def findings(self) -> list[Finding]:
         found = super().findings() if self._few() else []
         if self.empty:
-            message = f"{counted(len(self.empty), 'has|have no answer')}, and nothing can be learned of it; dropped"
+            rows = count_phrase(len(self.empty), "has|have no answer")
+            message = f"{rows}, and nothing can be learned of it; dropped"
             found.insert(0, self.finding("warning", message, self.empty, self.remedy))
         return found
 

@@ -20,7 +20,7 @@ import re
 from collections import defaultdict
 
 from whet.doctor.check import RowCheck
-from whet.doctor.text_checks import answers_of, counted
+from whet.doctor.text_checks import answers_of, count_phrase
 from whet.types import Finding, Row
 
 MAIN = 0.8
@@ -51,7 +51,7 @@ class MixedDates(RowCheck):
         self.rows: defaultdict[str, list[int]] = defaultdict(list)
         self.first: dict[str, str] = {}
 
-    def look(self, row: Row) -> list[str] | None:
+    def inspect(self, row: Row) -> list[str] | None:
         found = set()
         for text in answers_of(row):
             if YEAR.search(text):
@@ -59,7 +59,7 @@ class MixedDates(RowCheck):
                     found.add(GROUPS[match.lastgroup or ""])
         return sorted(found) or None
 
-    def note(self, index: int, where: str, found: list[str]) -> None:
+    def record(self, index: int, where: str, found: list[str]) -> None:
         for style in found:
             self.rows[style].append(index)
             self.first.setdefault(style, where)
@@ -76,4 +76,4 @@ class MixedDates(RowCheck):
         listed = ", ".join(f"{style}: {where}" for style, where in self.first.items() if style != main)
         says = f"writes|write dates in another way than the others ({main}): {listed}"
 
-        return [self.finding("warning", counted(len(rows), says), rows, "write all dates in one way")]
+        return [self.finding("warning", count_phrase(len(rows), says), rows, "write all dates in one way")]

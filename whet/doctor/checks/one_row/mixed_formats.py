@@ -25,7 +25,7 @@ import re
 from collections import Counter, defaultdict
 
 from whet.doctor.check import RowCheck
-from whet.doctor.text_checks import counted
+from whet.doctor.text_checks import count_phrase
 from whet.types import Finding, Row
 
 MAIN = 0.8
@@ -48,13 +48,13 @@ class MixedFormats(RowCheck):
         """Rows by their short answer."""
         self.first: dict[str, str] = {}
 
-    def look(self, row: Row) -> tuple[str, str, tuple[str, ...]] | None:
+    def inspect(self, row: Row) -> tuple[str, str, tuple[str, ...]] | None:
         answer = row.reference.strip()
         if answer and row.label is None:
             return form_of(answer)
         return None
 
-    def note(self, index: int, where: str, found: tuple[str, str, tuple[str, ...]]) -> None:
+    def record(self, index: int, where: str, found: tuple[str, str, tuple[str, ...]]) -> None:
         form, words, keys = found
         self.first.setdefault(form, where)
 
@@ -84,7 +84,8 @@ class MixedFormats(RowCheck):
             listed = ", ".join(f"{NAMES.get(form, form)} {n:,}" for form, n in kinds.most_common(4))
             first = self.first[kinds.most_common(1)[0][0]]
             says = f"is|are not answered with {_article(main)}, as {100 * count / total:.0f}% are ({listed}; {first})"
-            found.append(self.finding("warning", counted(len(others), says), others, "write all answers in one form"))
+            message, fix = count_phrase(len(others), says), "write all answers in one form"
+            found.append(self.finding("warning", message, others, fix))
 
         return found + self._other_keys()
 
@@ -114,7 +115,7 @@ class MixedFormats(RowCheck):
         differ = sorted(set(main) ^ set(other)) or list(other)
         says = f"has|have other keys in the JSON than the others ({', '.join(differ)}; {self.first[f'keys {other}']})"
 
-        return [self.finding("warning", counted(len(rows), says), rows, "give every object the same keys")]
+        return [self.finding("warning", count_phrase(len(rows), says), rows, "give every object the same keys")]
 
 
 def form_of(text: str) -> tuple[str, str, tuple[str, ...]]:

@@ -37,7 +37,7 @@ class RoleOrder(ExampleCheck):
         "put the lost turns back, join what belongs together, or leave the rows out: whet check DATA --fix OUT.jsonl"
     )
 
-    def look(self, row: Row) -> str | None:
+    def inspect(self, row: Row) -> str | None:
         return disorder(row.messages) or disorder(row.rejected or [])
 
     def drops(self) -> list[int]:

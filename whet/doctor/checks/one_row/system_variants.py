@@ -22,7 +22,7 @@ from array import array
 from difflib import SequenceMatcher
 
 from whet.doctor.check import RowCheck
-from whet.doctor.text_checks import counted, excerpt
+from whet.doctor.text_checks import count_phrase, excerpt
 from whet.types import Finding, Row
 
 ALIKE = 0.8
@@ -41,14 +41,14 @@ class SystemVariants(RowCheck):
         self.many = False
         self.usual: dict[str, str] | None = None
 
-    def look(self, row: Row) -> str | None:
+    def inspect(self, row: Row) -> str | None:
         first = row.messages[0] if row.messages else {}
         content = first.get("content")
         if first.get("role") in ROLES and isinstance(content, str):
             return content
         return None
 
-    def note(self, index: int, where: str, found: str) -> None:
+    def record(self, index: int, where: str, found: str) -> None:
         if self.many:
             return
         if found not in self.rows:
@@ -82,9 +82,9 @@ class SystemVariants(RowCheck):
         says = f"has|have a system prompt that differs a little from the usual one ({shown}: {self.first[prompt]})"
         fix = "whet check DATA --fix OUT.jsonl puts the usual one in its place"
 
-        return [self.finding("warning", counted(len(rows), says), rows, fix)]
+        return [self.finding("warning", count_phrase(len(rows), says), rows, fix)]
 
-    def mend(self, text: str) -> str:
+    def fix(self, text: str) -> str:
         return self.variants().get(text, text)
 
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 
-from whet.doctor.check import Setting
-from whet.doctor.text_checks import ExampleCheck, counted, texts_of
+from whet.doctor.check import CheckContext
+from whet.doctor.text_checks import ExampleCheck, count_phrase, texts_of
 from whet.types import Finding, Row
 
 SPELLED = 3
@@ -40,9 +40,9 @@ class TokenizerGaps(ExampleCheck):
         super().__init__()
         self.unknown: list[int] = []
         self.first_unknown = ""
-        self.setting: Setting | None = None
+        self.setting: CheckContext | None = None
 
-    def begin(self, setting: Setting) -> None:
+    def begin(self, setting: CheckContext) -> None:
         self.setting = setting
         tokenizer = setting.tokenizer
         empty = len(tokenizer.encode("x", add_special_tokens=False))
@@ -58,7 +58,7 @@ class TokenizerGaps(ExampleCheck):
 
         self.cost = cost
 
-    def look(self, row: Row) -> tuple[bool, str] | None:
+    def inspect(self, row: Row) -> tuple[bool, str] | None:
         if self.setting is None:
             return None
 
@@ -83,17 +83,17 @@ class TokenizerGaps(ExampleCheck):
             return (False, shown)
         return None
 
-    def note(self, index: int, where: str, found: tuple[bool, str]) -> None:
+    def record(self, index: int, where: str, found: tuple[bool, str]) -> None:
         if found[0]:
             self.unknown.append(index)
             self.first_unknown = self.first_unknown or f"{where}: {found[1]}"
         else:
-            super().note(index, where, found[1])
+            super().record(index, where, found[1])
 
     def findings(self) -> list[Finding]:
         found = super().findings()
         if self.unknown:
             says = "holds|hold characters that the base's tokenizer does not know, so they are lost"
-            message = f"{counted(len(self.unknown), says)} ({self.first_unknown})"
+            message = f"{count_phrase(len(self.unknown), says)} ({self.first_unknown})"
             found.insert(0, self.finding("warning", message, self.unknown, self.remedy))
         return found

@@ -74,7 +74,7 @@ class Boilerplate(TextCheck):
     def texts(self, row: Row) -> list[str]:
         return answers_of(row)
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         plain = text.replace("’", "'").lower()
         if any(hint in plain for hint in HINTS):
             found = PATTERN.search(plain)

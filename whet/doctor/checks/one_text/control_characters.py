@@ -38,7 +38,7 @@ class ControlCharacters(TextCheck):
     says = "holds|hold characters that nobody sees"
     remedy = "whet check DATA --fix OUT.jsonl takes them out"
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         if text.isascii() and not ASCII.search(text):
             return ""
         for match in PATTERN.finditer(text):
@@ -46,7 +46,7 @@ class ControlCharacters(TextCheck):
                 return f"U+{ord(match[0]):04X} in {ascii(excerpt(text, *match.span()))}"
         return ""
 
-    def mend(self, text: str) -> str:
+    def fix(self, text: str) -> str:
         if text.isascii() and not ASCII.search(text):
             return text
         return PATTERN.sub(lambda match: match["keep"] or "", TERMINAL.sub("", text))

@@ -50,7 +50,7 @@ class Html(TextCheck):
         super().__init__()
         self.seen = 0
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         if not ("<" in text or "&" in text) or DOCUMENT.match(text):
             return ""
         found = TAG.search(text) or ENTITY.search(text)
@@ -62,13 +62,13 @@ class Html(TextCheck):
             return excerpt(text, *found.span())
         return ""
 
-    def look(self, row: Row) -> str:
-        return super().look(row) or ""
+    def inspect(self, row: Row) -> str:
+        return super().inspect(row) or ""
 
-    def note(self, index: int, where: str, found: str) -> None:
+    def record(self, index: int, where: str, found: str) -> None:
         self.seen += 1
         if found:
-            super().note(index, where, found)
+            super().record(index, where, found)
 
     def findings(self) -> list[Finding]:
         found = super().findings()
@@ -76,8 +76,8 @@ class Html(TextCheck):
             found[0].severity, found[0].fix = "info", "nothing, where the answers are meant to be HTML"
         return found
 
-    def mend(self, text: str) -> str:
-        if not self.fault(text):
+    def fix(self, text: str) -> str:
+        if not self.find(text):
             return text
         pieces, last = [], 0
         for kept in FENCED.finditer(text):

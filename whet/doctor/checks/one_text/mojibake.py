@@ -35,7 +35,7 @@ class Mojibake(TextCheck):
     says = "holds|hold text that was read in the wrong encoding"
     remedy = "whet check DATA --fix OUT.jsonl undoes it; where a character is lost (�), export the data again"
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         if text.isascii():
             return ""
         if (at := text.find(LOST)) >= 0:
@@ -45,7 +45,7 @@ class Mojibake(TextCheck):
         at = next((n for n, (one, other) in enumerate(zip(text, mended, strict=False)) if one != other), 0)
         return excerpt(text, at, at + 8)
 
-    def mend(self, text: str) -> str:
+    def fix(self, text: str) -> str:
         if text.isascii() or not (C1.search(text) or is_bad(text)):
             return text
         return repaired(text)

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections import Counter
 
 from whet.doctor.privacy.personal_data import personal_spans
-from whet.doctor.privacy.redactions import redacted
-from whet.doctor.text_checks import ExampleCheck, counted, texts_of
+from whet.doctor.privacy.redactions import redact
+from whet.doctor.text_checks import ExampleCheck, count_phrase, texts_of
 from whet.types import Finding, Row
 
 NAMES = {"EMAIL": "e-mail", "PHONE": "telephone", "CARD": "card", "IBAN": "account", "ID": "identity number"}
@@ -40,24 +40,24 @@ class PersonalData(ExampleCheck):
         super().__init__()
         self.kinds: Counter[str] = Counter()
 
-    def look(self, row: Row) -> str | None:
+    def inspect(self, row: Row) -> str | None:
         kinds = set()
         for text in texts_of(row):
             for span in personal_spans(text):
                 kinds.add(span.kind)
         return ",".join(sorted(kinds)) or None
 
-    def note(self, index: int, where: str, found: str) -> None:
+    def record(self, index: int, where: str, found: str) -> None:
         kinds = found.split(",")
         self.kinds.update(kinds)
-        super().note(index, where, NAMES.get(kinds[0], kinds[0]))
+        super().record(index, where, NAMES.get(kinds[0], kinds[0]))
 
     def findings(self) -> list[Finding]:
         if not self.rows:
             return []
         listed = ", ".join(f"{NAMES.get(kind, kind)} {count:,}" for kind, count in self.kinds.most_common())
-        message = f"{counted(len(self.rows), self.says)}: {listed} ({self.example})"
+        message = f"{count_phrase(len(self.rows), self.says)}: {listed} ({self.example})"
         return [self.finding(self.severity, message, self.rows, self.remedy)]
 
-    def mend(self, text: str) -> str:
-        return redacted(text, personal_spans(text))
+    def fix(self, text: str) -> str:
+        return redact(text, personal_spans(text))

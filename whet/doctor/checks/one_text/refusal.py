@@ -44,7 +44,7 @@ class Refusal(TextCheck):
     def texts(self, row: Row) -> list[str]:
         return answers_of(row)
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         found = PATTERN.search(text[:OPENING].replace("’", "'"))
         if found:
             return excerpt(text, *found.span())

@@ -19,7 +19,7 @@ word is not found, nor is one without a word that says what it is.
 
 from __future__ import annotations
 
-from whet.doctor.privacy.redactions import redacted
+from whet.doctor.privacy.redactions import redact
 from whet.doctor.privacy.secrets import secret_spans
 from whet.doctor.text_checks import TextCheck
 
@@ -32,11 +32,11 @@ class Secrets(TextCheck):
     says = "holds|hold keys, tokens or passwords"
     remedy = "revoke them; whet check DATA --fix OUT.jsonl redacts them"
 
-    def fault(self, text: str) -> str:
+    def find(self, text: str) -> str:
         found = secret_spans(text)
         if found:
             return f"{text[found[0].start :][:SHOWN]}..., {found[0].end - found[0].start} characters"
         return ""
 
-    def mend(self, text: str) -> str:
-        return redacted(text, secret_spans(text))
+    def fix(self, text: str) -> str:
+        return redact(text, secret_spans(text))

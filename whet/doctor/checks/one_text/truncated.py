@@ -58,7 +58,7 @@ class Truncated(ExampleCheck):
         self.ended = 0
         self.open: list[tuple[int, str]] = []
 
-    def look(self, row: Row) -> tuple[str, str] | None:
+    def inspect(self, row: Row) -> tuple[str, str] | None:
         answers = answers_of(row)
         if not answers or row.text is not None:
             return None
@@ -71,10 +71,10 @@ class Truncated(ExampleCheck):
 
         return None
 
-    def note(self, index: int, where: str, found: tuple[str, str]) -> None:
+    def record(self, index: int, where: str, found: tuple[str, str]) -> None:
         way, shown = found
         if way == CUT:
-            super().note(index, where, shown)
+            super().record(index, where, shown)
         elif way == OPEN:
             self.open.append((index, f"{where}: {shown}"))
         else:
