@@ -23,7 +23,7 @@ from whet.model import memory
 from whet.model.quantised import load as quantise_load
 from whet.planning import machine
 from whet.rewards.sandbox import process as sandbox
-from whet.store import atomic, environment, leftovers, lock, resident
+from whet.store import atomic, environment, leftovers, lock, memory_and_cores
 
 WHET = Path(__file__).parents[1] / "whet"
 
@@ -49,25 +49,25 @@ def windows(monkeypatch: pytest.MonkeyPatch, no_files_of_linux: None) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(platform, "libc_ver", lambda *_, **__: ("", ""))
     monkeypatch.setattr(workers.multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    monkeypatch.setattr(resident, "resource", None)
+    monkeypatch.setattr(memory_and_cores, "resource", None)
 
 
 def test_figures_here_are_those_of_the_system() -> None:
     """Against /proc, where there is one."""
-    assert resident.all_memory() == psutil.virtual_memory().total > resident.free_memory() > 0
-    assert 1.05 * resident.peak_resident() >= resident.resident() > 10**7
+    assert memory_and_cores.all_memory() == psutil.virtual_memory().total > memory_and_cores.free_memory() > 0
+    assert 1.05 * memory_and_cores.peak_resident() >= memory_and_cores.resident() > 10**7
     if sys.platform == "linux":
         lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        assert abs(int(lines["VmHWM"].split()[0]) * 1024 - resident.peak_resident()) < 2 * 10**7
-        assert resident.usable_cores() == len(os.sched_getaffinity(0))
+        assert abs(int(lines["VmHWM"].split()[0]) * 1024 - memory_and_cores.peak_resident()) < 2 * 10**7
+        assert memory_and_cores.usable_cores() == len(os.sched_getaffinity(0))
 
 
 def test_the_peak_is_in_bytes_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = SimpleNamespace(ru_maxrss=5_000)
-    monkeypatch.setattr(resident, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda _: usage))
+    monkeypatch.setattr(memory_and_cores, "resource", SimpleNamespace(RUSAGE_SELF=0, getrusage=lambda _: usage))
     for system, peak in (("darwin", 5_000), ("linux", 5_120_000)):
         monkeypatch.setattr(sys, "platform", system)
-        assert resident.peak_resident() == peak
+        assert memory_and_cores.peak_resident() == peak
 
 
 def test_windows_has_no_resource_and_psutil_knows_the_peak(monkeypatch: pytest.MonkeyPatch, windows: None) -> None:
@@ -76,8 +76,8 @@ def test_windows_has_no_resource_and_psutil_knows_the_peak(monkeypatch: pytest.M
             return SimpleNamespace(peak_wset=777)
 
     monkeypatch.setattr(psutil, "Process", Process)
-    assert resident.peak_resident() == 777
-    assert not resident.address_space_is_bounded()
+    assert memory_and_cores.peak_resident() == 777
+    assert not memory_and_cores.address_space_is_bounded()
 
 
 def test_the_module_is_imported_without_resource(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,18 +90,18 @@ def test_the_module_is_imported_without_resource(monkeypatch: pytest.MonkeyPatch
 
     with monkeypatch.context() as patch:
         patch.setattr(builtins, "__import__", without)
-        importlib.reload(resident)
-        assert resident.resource is None
-    importlib.reload(resident)
-    assert resident.resource is not None or os.name == "nt"
+        importlib.reload(memory_and_cores)
+        assert memory_and_cores.resource is None
+    importlib.reload(memory_and_cores)
+    assert memory_and_cores.resource is not None or os.name == "nt"
 
 
 def test_cores_without_an_affinity(monkeypatch: pytest.MonkeyPatch, windows: None) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 12)
-    assert resident.usable_cores() == 12
+    assert memory_and_cores.usable_cores() == 12
     assert environment.environment()["cores_usable"] == 12 and machine.machine_facts()["cores"] == 12
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert resident.usable_cores() == 1
+    assert memory_and_cores.usable_cores() == 1
 
 
 def test_memory_without_sysconf_and_without_proc(windows: None) -> None:
@@ -209,7 +209,7 @@ def test_files_are_written_out_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 KNOWN = {
-    "store/resident.py": {"resource", "sched_getaffinity"},
+    "store/memory_and_cores.py": {"resource", "sched_getaffinity"},
     "store/lock.py": {"fcntl", "msvcrt"},
     "store/leftovers.py": {"fcntl"},
     "store/environment.py": {"/proc"},

@@ -11,7 +11,7 @@ from transformers import LlamaConfig
 from whet.model.accelerator import all_memory
 from whet.planning.machine import available_memory
 from whet.recipe.schema import Recipe
-from whet.store import container, resident
+from whet.store import container, memory_and_cores
 from whet.training.micro_batch import micro_here
 
 GB = 10**9
@@ -75,4 +75,4 @@ def test_a_micro_batch_is_cut_for_the_container_and_stays_what_it_is(mounted: Pa
 
 
 def test_this_machine_is_read() -> None:
-    assert 0 < all_memory(CPU) <= resident.all_memory()
+    assert 0 < all_memory(CPU) <= memory_and_cores.all_memory()
