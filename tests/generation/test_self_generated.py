@@ -16,7 +16,7 @@ from whet.data.render.renderer import Renderer
 from whet.errors import DataError
 from whet.evaluation.forgetting.measures import choosing_texts, general_texts
 from whet.generation import self_generated as module
-from whet.generation.self_generated import SHIPPED_PROMPTS, Asked, held_back, pool, prompts_file, read_asked, rehearsed
+from whet.generation.self_generated import SHIPPED_PROMPTS, Asked, for_replay, held_back, pool, prompts_file, read_asked
 from whet.model.base import NANO, load_tokenizer
 from whet.training.retention.replay import refused
 from whet.types import Answer
@@ -70,7 +70,7 @@ def test_every_one_can_be_asked(renderer: Renderer) -> None:
     asked = read_asked(SHIPPED_PROMPTS, renderer, renderer.tokenizer)
     assert len(asked) == len(shipped()) and all(one.ids and one.words for one in asked)
     assert len(held_back(asked)) >= 50 and not {one.words for one in held_back(asked)} & {
-        one.words for one in rehearsed(asked)
+        one.words for one in for_replay(asked)
     }
 
 

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from tests.tiny_models import GROUPED, VOCABULARY, grove, tiny
-from whet.model.adapter import add_adapter, load_adapter, merge_adapter, stirred, without_adapter
+from whet.model.adapter import add_adapter, load_adapter, merge_adapter, perturbed, without_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.experts import expert_names, experts_of, told_experts
 from whet.model.policy import Policy
@@ -58,7 +58,7 @@ def test_every_expert_learns_and_the_adapter_loads_again(name: str, tmp_path: Pa
     assert len(experts) == 2 * 2 * 2, "A and B of two tensors in two layers"
     assert all(2 * 4 in p.shape for p in experts.values()), "rank 4 over two experts a token, for four experts"
     batch, policy = grove(), Policy(model)
-    with stirred(model):
+    with perturbed(model):
         (-policy.logprobs(batch).sum()).backward()
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in adapters.values())
     with torch.no_grad():

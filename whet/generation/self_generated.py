@@ -110,7 +110,7 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked
         yield Asked(raw.where, ids, False, words, row.reference or str(given or ""))
 
 
-def rehearsed(asked: list[Asked]) -> list[Asked]:
+def for_replay(asked: list[Asked]) -> list[Asked]:
     """What may be learned: all but every fifth prompt."""
     return [one for place, one in enumerate(asked) if place % HELD_BACK]
 
@@ -118,7 +118,7 @@ def rehearsed(asked: list[Asked]) -> list[Asked]:
 def held_back(asked: list[Asked]) -> list[Asked]:
     """Every fifth prompt, which is never learned: what a scale is chosen on. One that stands elsewhere, too, is left
     out."""
-    learned = {one.words for one in rehearsed(asked)}
+    learned = {one.words for one in for_replay(asked)}
     fifth = [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
     return [one for one in fifth if one.words not in learned]
 
@@ -157,7 +157,7 @@ def own_samples(
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    learned = rehearsed(read_asked(path, renderer, base.tokenizer))
+    learned = for_replay(read_asked(path, renderer, base.tokenizer))
     if not learns_answers(path, base.tokenizer):
         learned = [one for one in learned if one.text]
 

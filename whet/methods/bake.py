@@ -8,7 +8,7 @@ from whet.evaluation.methods.bake import measure_baked
 from whet.methods.base import Method
 from whet.recipe.schema import Bake, OpponentName, Recipe
 from whet.training.learner import Learner
-from whet.training.learners.bake import Baking
+from whet.training.learners.bake import BakeLearner
 from whet.training.method import Setup
 
 
@@ -16,7 +16,7 @@ class BakeMethod(Method[Bake]):
     # ---- how it trains
 
     def learner(self, setup: Setup) -> Learner:
-        return Baking(setup.policy, setup.loader, front_of(setup.source.renderer, self.keys.prompt))
+        return BakeLearner(setup.policy, setup.loader, front_of(setup.source.renderer, self.keys.prompt))
 
     # ---- how it is measured
 

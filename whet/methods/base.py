@@ -33,10 +33,10 @@ from whet.recipe.rules import Choice
 from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
 from whet.training.learner import BatchSource, Learner
-from whet.training.learners.next_token import NextToken
+from whet.training.learners.next_token import NextTokenLearner
 from whet.training.material import refuse_unlearnable
 from whet.training.method import Setup
-from whet.training.self_check import Reading, token_reading
+from whet.training.self_check import CheckedLoss, next_token_loss
 from whet.training.session import Session
 from whet.types import Batch
 
@@ -72,8 +72,8 @@ class Method(Generic[Keys]):
     def load_base(self, recipe: Recipe, dtype: torch.dtype) -> Base:
         return load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise, device())
 
-    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> Reading:
-        return token_reading(policy)
+    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> CheckedLoss:
+        return next_token_loss(policy)
 
     def longest(self, recipe: Recipe, source: Source) -> int:
         return prepared_of(source).longest + (self.keys.answer_tokens or 0)
@@ -88,7 +88,7 @@ class Method(Generic[Keys]):
         return in_order(prepared_of(source).validation, recipe.micro_batch_tokens, self.keys.rows.per_tree)
 
     def learner(self, setup: Setup) -> Learner:
-        return NextToken(setup.policy, setup.loader)
+        return NextTokenLearner(setup.policy, setup.loader)
 
     def save(self, setup: Setup) -> None:
         save_model(setup.run, setup.base, setup.policy, setup.renderer, setup.recipe)

@@ -13,7 +13,7 @@ from whet.model.open import checked_path
 from whet.recipe.schema import Distil, Recipe
 from whet.rewards.combine import Rewards
 from whet.training.learner import Learner
-from whet.training.learners.distil import Distilling
+from whet.training.learners.distil import DistilLearner
 from whet.training.method import Setup
 
 
@@ -31,7 +31,7 @@ class DistilMethod(OwnAnswersMethod[Distil]):
         if teacher.renderer.templates != setup.source.renderer.templates:
             setup.observer.note("the teacher has another chat template; it is asked in the base's")
         sampler, held_out = self.sampler(setup, Rewards([])), list(prepared_of(setup.source).validation)
-        return Distilling(setup.policy, teacher, sampler, prompts_of(setup), self.keys, held_out)
+        return DistilLearner(setup.policy, teacher, sampler, prompts_of(setup), self.keys, held_out)
 
     # ---- how it is measured
 

@@ -21,7 +21,7 @@ from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
 from whet.rewards.combine import build_rewards
 from whet.store.run import JUDGED
-from whet.training.learners.on_policy import OnPolicy
+from whet.training.learners.on_policy import OnPolicyLearner
 from whet.training.method import Setup
 from whet.training.session import Session
 
@@ -31,7 +31,7 @@ Keys = TypeVar("Keys", bound=Rollouts)
 class RewardedMethod(OwnAnswersMethod[Keys]):
     # ---- how it trains
 
-    learns: type[OnPolicy[Any]]
+    learns: type[OnPolicyLearner[Any]]
     """What makes a rollout into batches with advantages."""
 
     @property
@@ -41,7 +41,7 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
     def check_early(self, recipe: Recipe) -> None:
         build_rewards(self.keys.rewards)
 
-    def learner(self, setup: Setup) -> OnPolicy[Any]:
+    def learner(self, setup: Setup) -> OnPolicyLearner[Any]:
         sampler = self.sampler(setup, build_rewards(self.keys.rewards, setup.run.folder / JUDGED))
         keys, held_out = self.keys, prepared_of(setup.source).validation
         return self.learns(

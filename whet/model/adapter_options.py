@@ -127,7 +127,7 @@ def ties(model: Any, saved: list[str]) -> bool:
     }
 
 
-def told_adapter(model: Any, adapter: object) -> list[str]:
+def adapter_notes(model: Any, adapter: object) -> list[str]:
     """What the adapter means for a run on this base, in sentences for whoever watches."""
     if told := told_experts(model, adapter):
         found = [told]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from whet.data.batches.forest import build_batch
 from whet.errors import ModelError
-from whet.model.adapter import causal_lm, stirred, trunk_of
+from whet.model.adapter import causal_lm, perturbed, trunk_of
 from whet.model.attention.forest import FOREST
 from whet.model.experts import expert_tensors
 from whet.model.float32_copy import in_float32, is_low, why_not_widened
@@ -56,7 +56,7 @@ def fuse(model: Any) -> str | None:
     trunk, batch = trunk_of(inner), _trial_batch(inner)
     fused.uninstall(trunk)
 
-    with evaluating(inner), torch.no_grad(), stirred(model):
+    with evaluating(inner), torch.no_grad(), perturbed(model):
         own = Policy(model).hidden(batch)
         if not fused.install(trunk):
             if getattr(getattr(model, "active_peft_config", None), "use_dora", False):

@@ -7,7 +7,7 @@ from whet.model.base import Base
 from whet.store.run import ACCEPTED, Run
 
 
-def told_accepted(run: Run) -> list[str]:
+def accepted_notes(run: Run) -> list[str]:
     """Of each named file that was changed on purpose, a sentence for people."""
     return [
         f"{one['file']} was changed on purpose (--accept-changed): "

@@ -33,7 +33,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class HeadFacts:
     """What a model with a head says of itself beside its weights."""
 
     golden_rows: list[list[int]]
@@ -45,7 +45,9 @@ class Released:
     """For whet.json: what the scores mean."""
 
 
-def save_headed(run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe: Recipe, released: Released) -> None:
+def save_head_model(
+    run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe: Recipe, released: HeadFacts
+) -> None:
     """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
     dtype = str(next(scorer.policy.model.parameters()).dtype)
     golden = released.golden_rows
@@ -75,7 +77,7 @@ def scored_ids(renderer: Renderer, messages: list[dict[str, Any]]) -> list[int]:
     return rendered.ids[: last + 1]
 
 
-def ending_at_stop(renderer: Renderer) -> str | dict[str, str]:
+def end_at_stop(renderer: Renderer) -> str | dict[str, str]:
     """The chat template, made to end an answered conversation with its stop token and nothing after it.
 
     Many templates write a line break there, which plain transformers would score instead of the answer's end.

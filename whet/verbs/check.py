@@ -18,7 +18,7 @@ from whet.evaluation.goal import provable
 from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
 from whet.evaluation.studies.curve_runs import drawn_curve
 from whet.methods import method_of
-from whet.model.base import load_config, told_base
+from whet.model.base import base_notes, load_config
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Recipe
@@ -26,7 +26,7 @@ from whet.reports.result import CheckResult
 from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store.run import DEFAULT_ROOT
-from whet.training.session import walls, with_context
+from whet.training.session import sandbox_notes, with_length_limits
 from whet.verbs.findings import found_in, repaired
 from whet.verbs.inputs import CACHE, Input, gathered, recipe_of
 
@@ -66,7 +66,7 @@ def check(
     if fix is not None:
         refuse_target(Path(fix))
     refuse_before_data(recipe, method_of(recipe), run_root)
-    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    recipe = with_length_limits(recipe, load_config(recipe.base, recipe.trust_remote_code))
     source = gathered(recipe, run_root, observer)
     ledger = source.ledger.summary()
 
@@ -91,7 +91,7 @@ def check(
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": told_base(recipe.base) + walls(recipe, method_of(recipe)) + source.notes,
+        "notes": base_notes(recipe.base) + sandbox_notes(recipe, method_of(recipe)) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from tests.tiny_models import CONFIGS, grove, segments_of, tiny, tiny_tokenizer
 from whet.data.batches.forest import build_batch
 from whet.errors import ModelError, ProofError, RunFolderError
-from whet.model.adapter import add_adapter, causal_lm, stirred
+from whet.model.adapter import add_adapter, causal_lm, perturbed
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.heads import sequence_classifier as classifier
 from whet.model.heads.linear import Scorer, add_head, ends_of, freeze_words, leaves_of, reference_scores
@@ -114,7 +114,7 @@ def test_a_fresh_head_gives_zero_and_learns_at_once() -> None:
     assert torch.equal(scores, torch.zeros(4, 1))
     scores.sum().backward()
     assert scorer.head.weight.grad is not None and float(scorer.head.weight.grad.norm()) > 0
-    with stirred(model):
+    with perturbed(model):
         assert float(scorer.head.weight.norm()) > 0
     assert float(scorer.head.weight.norm()) == 0
 

@@ -19,7 +19,7 @@ from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
 from whet.generation.throughput import ANSWERS, seconds_of_a_step
 from whet.model.accelerator import all_memory, computes_bfloat16, free_memory, is_processor
-from whet.model.base import load_config, load_tokenizer, told_base
+from whet.model.base import base_notes, load_config, load_tokenizer
 from whet.model.machine_speed import calibrate
 from whet.model.precision import device
 from whet.observer import Observer
@@ -44,7 +44,7 @@ from whet.recipe.rules import resolve
 from whet.recipe.schema import Recipe
 from whet.training.material import facts_of
 from whet.training.micro_batch import planned_micro, setting_of
-from whet.training.session import with_context
+from whet.training.session import with_length_limits
 
 FASTER = 0.8
 """bfloat16 is taken where it needs less than this share of float32's time (model/precision.py)."""
@@ -96,7 +96,7 @@ def forecast(
     if find_public(recipe.base):
         notes = []
     else:
-        notes = told_base(recipe.base)
+        notes = base_notes(recipe.base)
 
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
@@ -222,7 +222,7 @@ def _source(
             "smaller, so that they come out longer than they are"
         )
 
-    recipe = with_context(recipe, config)
+    recipe = with_length_limits(recipe, config)
     return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
