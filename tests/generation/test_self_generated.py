@@ -16,7 +16,15 @@ from whet.data.render.renderer import Renderer
 from whet.errors import DataError
 from whet.evaluation.forgetting.measures import choosing_texts, general_texts
 from whet.generation import self_generated as module
-from whet.generation.self_generated import SHIPPED_PROMPTS, Asked, for_replay, held_back, pool, prompts_file, read_asked
+from whet.generation.self_generated import (
+    SHIPPED_PROMPTS,
+    GeneralPrompt,
+    for_replay,
+    held_back,
+    pool,
+    prompts_file,
+    read_asked,
+)
 from whet.model.base import NANO, load_tokenizer
 from whet.training.retention.replay import refused
 from whet.types import Answer
@@ -120,7 +128,7 @@ def test_a_template_without_system_prompts_loses_those_prompts_alone(renderer: R
 
 
 def test_a_short_run_asks_few_prompts_a_long_one_all_of_them() -> None:
-    asked = [Asked("", [1], place % 6 == 0, str(place)) for place in range(300)]
+    asked = [GeneralPrompt("", [1], place % 6 == 0, str(place)) for place in range(300)]
     sizes = [len(pool(asked, tokens, shipped=False)) for tokens in (100, 5_000, 20_000)]
     assert sizes == [8, 128, 300] and len(pool(asked, None, shipped=False)) == 300
     sizes = [len(pool(asked, tokens, shipped=True)) for tokens in (100, 5_000, 20_000, 10**7)]

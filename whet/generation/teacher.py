@@ -10,7 +10,7 @@ import torch
 
 from whet.data.render.renderer import Renderer
 from whet.errors import InputError, ModelError, RunFolderError
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.generation.collection.sources import LocalTeacher, RemoteTeacher, is_url, key_name, refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import load_base, load_config, saved_tokenizer
@@ -67,14 +67,14 @@ def open_teacher(
     return Teacher(name, policy, tokenizer, renderer, base.context, fingerprint(model))
 
 
-def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTeacher | LocalTeacher, str]:
+def open_answerer(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTeacher | LocalTeacher, str]:
     """Who is asked in a collection, and what its rows call the model: at a URL the name there, else a name that changes
     with the weights. Raises InputError for a URL without a model, ModelError."""
     if is_url(name):
         refuse_secret_url(name)
         if not model:
             raise InputError("a URL needs the name of a model there", where="--model", fix="as in: --model NAME")
-        return RemoteTeacher(Remote(name, model, key_name())), model
+        return RemoteTeacher(ChatClient(name, model, key_name())), model
     if model:
         raise InputError("--model names a model at a URL", where="--model", value=model, fix="leave it out")
 

@@ -17,7 +17,7 @@ from whet.evaluation.methods.reward import Finish
 from whet.evaluation.opponents.of_run import oppose_head
 from whet.methods.base import Method
 from whet.model.adapter import causal_lm
-from whet.model.heads.linear import Scorer, add_head, freeze_words, reference_scores
+from whet.model.heads.linear import Scorer, add_head, freeze_output_layer, reference_scores
 from whet.model.heads.sequence_classifier import refuse_without_class
 from whet.model.policy import Policy
 from whet.observer import Observer
@@ -43,7 +43,7 @@ class HeadMethod(Method[Keys], ABC):
         anything to tell apart."""
         refuse_without_class(policy.model, recipe.base)
         add_head(policy.model, self.outputs_of_head(source))
-        freeze_words(policy.model)
+        freeze_output_layer(policy.model)
         return head_loss(policy)
 
     @abstractmethod

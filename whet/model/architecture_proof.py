@@ -35,7 +35,7 @@ SHAPE = ((7, None), (4, None), (3, 0), (5, 0), (4, 2))
 
 def forest_refusal(model: Any) -> str | None:
     """Why this architecture takes the plain path, or None when the forest carries it."""
-    return _known_refusal(model) or _trial(model)
+    return _known_refusal(model) or _try_shape(model)
 
 
 def install_forest(model: Any) -> None:
@@ -188,7 +188,7 @@ def _known_refusal(model: Any) -> str | None:
     return None
 
 
-def _trial(model: Any) -> str | None:
+def _try_shape(model: Any) -> str | None:
     """In the model's dtype; where that speaks against a mixture of experts in 16 bits, in 32, which do not round tokens
     to other experts."""
     found, distance = _tried(model)

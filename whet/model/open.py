@@ -19,7 +19,7 @@ from whet.store.run import Run
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenedModel:
     """`model` answers as the tuned one. `base_model` is None where the adapter can be switched off instead."""
 
     base: Base
@@ -47,7 +47,7 @@ def checked_path(run: Run) -> str:
 
 def open_trained(
     run: Run, *, renderer: Renderer | None, trust_remote_code: bool, path: str | None = None, kernels: bool = True
-) -> Opened:
+) -> OpenedModel:
     """The model of a run beside its base, once both are proved (prove_trained).
 
     `path` is how it is read at best; where it is left out, as the self-check of the run says. Without `kernels` nothing
@@ -61,7 +61,7 @@ def open_trained(
     return opened
 
 
-def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> Opened:
+def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> OpenedModel:
     """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
 
     With `kernels` the fused layers read both, where they are proved to.
@@ -84,7 +84,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         model = load_adapter(base.model, folder)
         if use_forest and kernels:
             fuse(model)
-        return Opened(base, model, None, use_forest, facts)
+        return OpenedModel(base, model, None, use_forest, facts)
 
     tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
@@ -94,7 +94,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         fuse(base.model)
         fuse(tuned)
 
-    return Opened(base, tuned, base.model, use_forest, facts)
+    return OpenedModel(base, tuned, base.model, use_forest, facts)
 
 
 def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:

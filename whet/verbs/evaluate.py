@@ -15,7 +15,7 @@ from whet.reports.result import RunResult
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import open_session
-from whet.verbs.stages import effort_so_far, evaluated, reregister, scaled
+from whet.verbs.stages import evaluate_run, reregister, rescale_if_asked, training_cost
 
 AGAIN = "--anew measures it again"
 
@@ -50,9 +50,9 @@ def evaluate(
 
         session = open_session(found.recipe, found, method_of, observer)
         if not (found.folder / "evaluation.json").exists():
-            scaled(session, observer)  # a run that was killed after its training may not have been yet
+            rescale_if_asked(session, observer)  # a run that was killed after its training may not have been yet
 
-        result = evaluated(session, effort_so_far(found), observer)
+        result = evaluate_run(session, training_cost(found), observer)
         found.set_status("done")
         observer.done()
 

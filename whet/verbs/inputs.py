@@ -53,7 +53,7 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
     return load_recipe(source, given)  # overrides are checked, too
 
 
-def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
+def read_data(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
     """The data as the recipe's base sees it, without its weights."""
     refuse_missing_base(recipe.base)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)

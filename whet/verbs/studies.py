@@ -47,9 +47,9 @@ from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.rescale import copy_at_scale
 from whet.training.session import Session, open_session
-from whet.verbs.inputs import Input, gathered, recipe_of
-from whet.verbs.main_job import finished, tune
-from whet.verbs.stages import frontier_of, nearer_of, register
+from whet.verbs.inputs import Input, read_data, recipe_of
+from whet.verbs.main_job import finish_run, tune_once
+from whet.verbs.stages import choose_nearer_point, register, write_frontier
 
 
 @in_python
@@ -69,7 +69,7 @@ def curve(
     """
     run_root = run_root if out is None else out
     recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
-    source = gathered(recipe, run_root, observer)
+    source = read_data(recipe, run_root, observer)
     refuse_no_curve(recipe, source.ledger.summary()["trained"])
     refuse_other_scale(recipe.evaluate.metric, prepared_of(source).test_rows, "a learning curve is drawn over shares")
     whole = Run.create(Path(run_root), recipe, name)
@@ -84,7 +84,7 @@ def curve(
 
         if part is not whole:
             share_verdicts(whole, part)
-        result, fresh = finished(part, observer)
+        result, fresh = finish_run(part, observer)
         runs.append((part, result))
 
         if part is whole and fresh:
@@ -153,13 +153,13 @@ def compare(
     run_root = run_root if out is None else out
     recipe, observer = recipe_of(data, overrides, run_root), observer or Silent()
     refuse_uncomparable(recipe)
-    source = prepared_of(gathered(recipe, run_root, observer))
+    source = prepared_of(read_data(recipe, run_root, observer))
     refuse_too_late(recipe, source)
 
     if run is None:
         found = Run.create(run_root, recipe, name)
         if needs_training(recipe) and not (found.folder / "evaluation.json").exists():
-            tune(recipe, run_root, name, observer)
+            tune_once(recipe, run_root, name, observer)
     else:
         found = registry.find_run(run, run_root)
         refuse_other_recipe(recipe, found)
@@ -204,7 +204,7 @@ def frontier(
             session.recipe.keep.prompts = session.recipe.keep.prompts
         else:
             session.recipe.keep.prompts = prompts
-        result = frontier_of(session, observer)
+        result = write_frontier(session, observer)
 
     observer.done()
     return FrontierResult(result)
@@ -239,7 +239,7 @@ def take(
     made = Run.create(run_root, recipe)
     with made.at_work():
         copy_at_scale(found, made, scale)
-    return tune(recipe, run_root, observer=observer)
+    return tune_once(recipe, run_root, observer=observer)
 
 
 TRIES = 2
@@ -261,7 +261,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
             break
 
         with trained.looked_into():
-            found = nearer_of(open_session(trained.recipe, trained, method_of, observer), below, observer)
+            found = choose_nearer_point(open_session(trained.recipe, trained, method_of, observer), below, observer)
 
         if found["scale"] is None:
             observer.note(f"no second try: {found['why']}")

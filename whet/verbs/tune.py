@@ -38,8 +38,8 @@ def tune(
     """
     run_root = run_root if out is None else out
     if not until_kept:
-        return main_job.tune(data, run_root, name, observer, accept_changed, **overrides)
+        return main_job.tune_once(data, run_root, name, observer, accept_changed, **overrides)
 
     recipe = recipe_of(data, overrides, run_root)
     refuse_no_nearer(recipe, "--until-kept")  # not after the training
-    return nearer_until_kept(main_job.tune(recipe, run_root, name, observer, accept_changed), run_root, observer)
+    return nearer_until_kept(main_job.tune_once(recipe, run_root, name, observer, accept_changed), run_root, observer)

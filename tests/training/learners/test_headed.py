@@ -137,9 +137,9 @@ def test_the_self_check_reads_the_head_and_finds_a_wrong_one(monkeypatch: pytest
     check = self_check(policy, batch, "auto", head_loss(policy))
     assert check.path == "fused" and check.passed and check.loss_plain
     assert float(Scorer(policy).head.weight.detach().norm()) == 0.0, "the head is as it was"
-    right = head.ends_of
+    right = head.last_tokens
     for wrong in (lambda batch: right(batch) - 1, lambda batch: right(batch).flip(0)):
-        monkeypatch.setattr(head, "ends_of", wrong)
+        monkeypatch.setattr(head, "last_tokens", wrong)
         policy = scorer().policy
         check = self_check(policy, batch, "auto", head_loss(policy))
         assert not check.passed and check.path == "plain"

@@ -35,7 +35,7 @@ from whet.planning.machine import (
     write_calibration,
 )  # fmt: skip
 from whet.planning.memory import Setting, trained_numbers
-from whet.planning.model_shape import Shape, read_shape
+from whet.planning.model_shape import ModelShape, read_shape
 from whet.planning.public_models import find_public
 from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
@@ -196,7 +196,7 @@ def measured(observer: Observer, anew: bool = False) -> Calibration:
     return known
 
 
-def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
+def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[ModelShape, Any]:
     """The base's shape, and a config that says how long its rows may be."""
     public = find_public(recipe.base)
     if public is not None:
@@ -226,7 +226,7 @@ def _source(
     return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _micro(recipe: Recipe, shape: Shape, longest: int, target: Target, dtype: Dtype) -> int | None:
+def _micro(recipe: Recipe, shape: ModelShape, longest: int, target: Target, dtype: Dtype) -> int | None:
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
@@ -255,7 +255,7 @@ def _setting(
     )
 
 
-def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> Dtype:
+def _dtype(recipe: Recipe, shape: ModelShape, target: Target, calibration: Calibration) -> Dtype:
     if recipe.dtype != "auto":
         return recipe.dtype
     if target.device == "cuda":

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from whet.losses.ppo import adapt_kl_weight, gae, ppo_loss, token_rewards, whitened
-from whet.model.heads.value import Critic, add_critic, remove_critic
+from whet.model.heads.value import ValueHead, add_value_head, remove_value_head
 from whet.model.logits.entropy import token_entropy
 from whet.model.logits.logprob import token_logprobs
 from whet.model.policy import evaluating
@@ -31,14 +31,14 @@ from whet.types import Batch, LossOut
 @dataclass
 class PpoLearner(OnPolicyLearner[Ppo]):
     settings: Ppo
-    critic: Critic = field(init=False)
+    critic: ValueHead = field(init=False)
 
     def __post_init__(self) -> None:
-        add_critic(self.policy)
-        self.critic = Critic(self.policy, self.settings.critic)
+        add_value_head(self.policy)
+        self.critic = ValueHead(self.policy, self.settings.critic)
 
     def finish(self) -> None:
-        remove_critic(self.policy)
+        remove_value_head(self.policy)
 
     @property
     def kl_weight(self) -> float:
