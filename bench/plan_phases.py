@@ -28,8 +28,8 @@ INSIDE = {
     ("whet.evaluation.contest", "ask"): "writing answers",
     ("whet.evaluation.forgetting.measure", "text_nll"): "reading general text",
     ("whet.evaluation.forgetting.measure", "kl_by_prompt"): "the distance from the base",
-    ("whet.verbs.stages", "open_trained"): "opening the model",
-    ("whet.verbs.stages", "write_report"): "the report",
+    ("whet.verbs.steps.stages", "open_trained"): "opening the model",
+    ("whet.verbs.steps.stages", "write_report"): "the report",
     ("whet.training.retention.replay", "own_samples"): "the base's own samples",
 }
 """Functions that are a phase of their own: module, name."""

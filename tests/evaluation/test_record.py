@@ -23,7 +23,7 @@ from whet.recipe.load import dump_recipe, load_recipe
 from whet.store.atomic import sha256_text
 from whet.store.run import Run
 from whet.verbs import evaluate as job
-from whet.verbs import stages
+from whet.verbs.steps import stages
 
 FACTS = {
     "base": "nano", "adapter": {}, "dtype": "float32", "seed": 0, "from_scratch": False, "clock": "2026-01-31T00:00:00",

@@ -16,10 +16,10 @@ from whet.errors import ModelError, RecipeError
 from whet.model.adapter import add_adapter, causal_lm, load_adapter, merge_adapter, without_adapter
 from whet.model.adapter_options import adapter_notes
 from whet.model.architecture_proof import fuse, install_forest
+from whet.model.base_check import refuse_unfit_base
 from whet.model.interpolate import interpolated
 from whet.model.lora import is_lora
 from whet.model.policy import Policy, reference_logprobs
-from whet.model.sketch import refuse_unfit_base
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Full, Lora
 

@@ -14,7 +14,7 @@ from whet.recipe.schema import Recipe
 from whet.store import registry
 from whet.store.run import Run
 from whet.verbs import evaluate as job
-from whet.verbs.stages import reregister
+from whet.verbs.steps.stages import reregister
 
 
 def evaluation(answer: str, word: str = "better") -> dict[str, Any]:

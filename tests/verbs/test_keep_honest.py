@@ -12,7 +12,7 @@ import whet
 from whet import api
 from whet.demo_data.support_desk import generate
 from whet.errors import DataError, InputError
-from whet.model.folder import read_facts
+from whet.model.saved_model import read_facts
 from whet.store.run import Run
 
 GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(40)]
@@ -58,7 +58,7 @@ def test_a_scale_that_no_row_can_choose_is_told_before_the_training(data: str, t
 def test_an_evaluation_after_a_kill_does_not_forget_the_scale(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from whet.verbs import stages
+    from whet.verbs.steps import stages
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt

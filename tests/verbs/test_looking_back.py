@@ -143,7 +143,7 @@ def test_a_recipe_is_written_that_fits_the_data() -> None:
 def test_the_demo_from_python_is_that_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Recipe] = []
     monkeypatch.setattr(
-        "whet.verbs.main_job.tune_once", lambda data, root, *_, **keys: asked.append(recipe_of(data, keys))
+        "whet.verbs.steps.main_job.tune_once", lambda data, root, *_, **keys: asked.append(recipe_of(data, keys))
     )
     whet.demo(40, 7, epochs=1)
     path, lines = write_demo_rows(40, 7, "whet-demo")

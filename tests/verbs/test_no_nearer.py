@@ -16,9 +16,9 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import advice
 from whet.store.run import Run
-from whet.verbs import main_job as job
-from whet.verbs import stages
 from whet.verbs import tune as verb
+from whet.verbs.steps import main_job as job
+from whet.verbs.steps import stages
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dora": {"kind": "lora", "dora": True},

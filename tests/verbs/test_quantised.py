@@ -14,10 +14,10 @@ import whet
 from whet.demo_data.support_desk import generate
 from whet.errors import ModelError
 from whet.methods import method_of
-from whet.model.folder import read_facts
 from whet.model.open import open_model
 from whet.model.policy import Policy
 from whet.model.quantised.nf4 import quantised_linears
+from whet.model.saved_model import read_facts
 from whet.observer import Silent
 from whet.store.run import Run
 from whet.training.hooks import mean_loss

@@ -14,10 +14,10 @@ from whet.generation.chat_client import ChatClient
 from whet.generation.collection.sources import LocalTeacher, RemoteTeacher, is_url, key_name, refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import load_base, load_config, saved_tokenizer
-from whet.model.folder import read_facts
 from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
+from whet.model.saved_model import read_facts
 from whet.model.weights_identity import fingerprint
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.schema import Distil, Recipe

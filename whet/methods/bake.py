@@ -9,7 +9,7 @@ from whet.methods.base import Method
 from whet.recipe.schema import Bake, OpponentName, Recipe
 from whet.training.learner import Learner
 from whet.training.learners.bake import BakeLearner
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 
 
 class BakeMethod(Method[Bake]):

@@ -23,21 +23,21 @@ from whet.evaluation.studies.failures import Asked
 from whet.evaluation.studies.validation_answers import ask_validation, compare_validation
 from whet.evaluation.transcript import FILE as TRANSCRIPT
 from whet.model.base import Base, load_base
-from whet.model.folder import save_model
 from whet.model.policy import Policy
 from whet.model.precision import device
+from whet.model.saved_model import save_model
 from whet.observer import Observer
 from whet.planning.tune_time import Writing
 from whet.recipe.methods.base import MethodKeys
 from whet.recipe.rules import Choice
 from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
+from whet.training.data_facts import refuse_unlearnable
 from whet.training.learner import BatchSource, Learner
 from whet.training.learners.next_token import NextTokenLearner
-from whet.training.material import refuse_unlearnable
-from whet.training.method import Setup
 from whet.training.self_check import CheckedLoss, next_token_loss
 from whet.training.session import Session
+from whet.training.training_method import Setup
 from whet.types import Batch
 
 Keys = TypeVar("Keys", bound=MethodKeys)

@@ -21,8 +21,8 @@ from whet.recipe.schema import Classify, Recipe
 from whet.training.classifier_folder import HeadFacts, golden_texts, threshold_facts
 from whet.training.learner import Learner
 from whet.training.learners.classify import ClassifyLearner, class_weights, outputs_of, targets_of
-from whet.training.method import Setup
 from whet.training.session import Session
+from whet.training.training_method import Setup
 
 
 class ClassifyMethod(HeadMethod[Classify]):

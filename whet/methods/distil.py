@@ -14,7 +14,7 @@ from whet.recipe.schema import Distil, Recipe
 from whet.rewards.combine import Rewards
 from whet.training.learner import Learner
 from whet.training.learners.distil import DistilLearner
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 
 
 class DistilMethod(OwnAnswersMethod[Distil]):

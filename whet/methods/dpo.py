@@ -8,7 +8,7 @@ from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_o
 from whet.recipe.schema import Dpo
 from whet.training.learner import Learner
 from whet.training.learners.preference import DpoLearner, first_epoch_batches, references
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 
 
 class DpoMethod(Method[Dpo]):

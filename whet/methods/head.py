@@ -24,9 +24,9 @@ from whet.observer import Observer
 from whet.recipe.methods.base import MethodKeys
 from whet.recipe.schema import Recipe
 from whet.training.classifier_folder import HeadFacts, save_head_model
-from whet.training.method import Setup
 from whet.training.self_check import CheckedLoss
 from whet.training.session import Session
+from whet.training.training_method import Setup
 
 Keys = TypeVar("Keys", bound=MethodKeys)
 

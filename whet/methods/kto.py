@@ -9,7 +9,7 @@ from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_o
 from whet.recipe.schema import Kto
 from whet.training.learner import Learner
 from whet.training.learners.kto import KtoLearner, reference_batches, references
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 
 
 class KtoMethod(Method[Kto]):

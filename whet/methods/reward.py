@@ -11,7 +11,7 @@ from whet.recipe.schema import Reward
 from whet.training.classifier_folder import HeadFacts, end_at_stop, golden_conversations
 from whet.training.learner import Learner
 from whet.training.learners.reward import RewardLearner
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 
 CONFIG = {"problem_type": "regression", "id2label": {0: "reward"}, "label2id": {"reward": 0}}
 

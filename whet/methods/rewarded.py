@@ -22,8 +22,8 @@ from whet.recipe.sections.rewards import AnyReward
 from whet.rewards.combine import build_rewards
 from whet.store.run import JUDGED
 from whet.training.learners.on_policy import OnPolicyLearner
-from whet.training.method import Setup
 from whet.training.session import Session
+from whet.training.training_method import Setup
 
 Keys = TypeVar("Keys", bound=Rollouts)
 

@@ -13,8 +13,8 @@ from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.base import Base, load_base, random_base
-from whet.model.folder import prove_template, prove_weights, read_facts
 from whet.model.precision import device
+from whet.model.saved_model import prove_template, prove_weights, read_facts
 from whet.store.run import Run
 
 

@@ -16,10 +16,10 @@ from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.data.render.renderer import Renderer
 from whet.model.base import Base
-from whet.model.folder import GOLDEN, write_facts
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.model.heads.sequence_classifier import READ_TOKENS, save_classifier, score_rows
 from whet.model.policy import evaluating
+from whet.model.saved_model import GOLDEN, write_facts
 from whet.recipe.schema import Classify, Recipe
 from whet.store.atomic import new_folder
 from whet.store.run import Run

@@ -38,12 +38,11 @@ from whet.store.environment import environment
 from whet.store.run import Run
 from whet.training.changed_files import accepted_notes, refuse_changed_base
 from whet.training.checkpoint import TrainingState, load_best, path_of, resume
+from whet.training.data_facts import data_facts
 from whet.training.hooks import Checkpointer, Validator, mean_loss
 from whet.training.learner import Learner
 from whet.training.loop import train_loop
-from whet.training.material import facts_of
 from whet.training.memory_check import run_largest_step
-from whet.training.method import Find, Setup, Trains
 from whet.training.micro_batch import micro_here
 from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.training.optimizers.rate_hold import hold_of
@@ -51,6 +50,7 @@ from whet.training.retention.learner import with_retention
 from whet.training.retention.replay import open_replay
 from whet.training.self_check import CheckedLoss, SelfCheck, sample_of, self_check
 from whet.training.step_log import StepLog
+from whet.training.training_method import FindMethod, Setup, TrainingMethod
 from whet.types import Batch
 
 
@@ -60,14 +60,14 @@ class Session:
 
     recipe: Recipe
     run: Run
-    find: Find
+    find: FindMethod
     base: Base | None
     """Loaded when it is needed: an evaluation opens the trained model instead."""
     renderer: Renderer
     source: Source
 
     @property
-    def method(self) -> Trains:
+    def method(self) -> TrainingMethod:
         """By the recipe as it is now: the rows may have settled which it is, and the rules its keys."""
         return self.find(self.recipe)
 
@@ -83,7 +83,11 @@ class Trained:
 
 
 def open_session(
-    recipe: Recipe, run: Run, find: Find, observer: Observer, refuse: Callable[[Recipe, Source], object] | None = None
+    recipe: Recipe,
+    run: Run,
+    find: FindMethod,
+    observer: Observer,
+    refuse: Callable[[Recipe, Source], object] | None = None,
 ) -> Session:
     """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run. `find` gives the
     method of a recipe; `refuse` may still speak against the data before the base is loaded.
@@ -126,7 +130,7 @@ def open_session(
     return session
 
 
-def refuse_unready(recipe: Recipe, method: Trains) -> None:
+def refuse_unready(recipe: Recipe, method: TrainingMethod) -> None:
     """Before the data is read: what is wrong with rewards, a metric of the user's own, or the key of a judge, and what
     this machine cannot do. Raises RecipeError, InputError."""
     refuse_no_tf32(recipe.tf32, device())
@@ -140,7 +144,7 @@ def refuse_unready(recipe: Recipe, method: Trains) -> None:
         secret_of(recipe.evaluate.judge.key)
 
 
-def sandbox_notes(recipe: Recipe, method: Trains) -> list[str]:
+def sandbox_notes(recipe: Recipe, method: TrainingMethod) -> list[str]:
     """Where the recipe runs code that a model wrote: what shuts it in on this machine. Raises InputError where nothing
     does."""
     rewards = [*method.rewards, *(recipe.evaluate.wins or ())]
@@ -186,7 +190,7 @@ def _facts(session: Session, base: Base, dtype: torch.dtype) -> Facts:
         config = base.model.config
         settled = with_length_limits(recipe, config)
         micro = micro_here(recipe, config, session.find(settled).longest(settled, source), dtype, device())
-    return facts_of(recipe, source, base.hidden_size, parameters, base.context, micro)
+    return data_facts(recipe, source, base.hidden_size, parameters, base.context, micro)
 
 
 def with_length_limits(recipe: Recipe, config: Any) -> Recipe:

@@ -27,8 +27,8 @@ from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store.run import DEFAULT_ROOT
 from whet.training.session import sandbox_notes, with_length_limits
-from whet.verbs.findings import run_checks, write_repaired
 from whet.verbs.inputs import CACHE, Input, read_data, recipe_of
+from whet.verbs.steps.findings import run_checks, write_repaired
 
 
 @in_python

@@ -7,7 +7,7 @@ from pathlib import Path
 from whet.evaluation.preflight.refusals import refuse_unmeasurable
 from whet.evaluation.record import recorded
 from whet.methods import method_of
-from whet.model.folder import read_facts
+from whet.model.saved_model import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
 from whet.reports.report import write_report
@@ -15,7 +15,7 @@ from whet.reports.result import RunResult
 from whet.store import registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import open_session
-from whet.verbs.stages import evaluate_run, reregister, rescale_if_asked, training_cost
+from whet.verbs.steps.stages import evaluate_run, reregister, rescale_if_asked, training_cost
 
 AGAIN = "--anew measures it again"
 

@@ -10,8 +10,8 @@ from whet.recipe.keywords import in_python
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT
 from whet.verbs.inputs import Input
-from whet.verbs.main_job import create_run, open_run
-from whet.verbs.stages import report_power, run_header, train_once
+from whet.verbs.steps.main_job import create_run, open_run
+from whet.verbs.steps.stages import report_power, run_header, train_once
 
 
 @in_python

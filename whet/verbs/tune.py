@@ -10,9 +10,9 @@ from whet.recipe.conflicts.keep import refuse_no_nearer
 from whet.recipe.keywords import in_python
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT
-from whet.verbs import main_job
 from whet.verbs.inputs import Input, recipe_of
-from whet.verbs.studies import until_kept as nearer_until_kept
+from whet.verbs.steps import main_job
+from whet.verbs.studies.until_kept import until_kept as nearer_until_kept
 
 
 @in_python

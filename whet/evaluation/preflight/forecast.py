@@ -42,7 +42,7 @@ from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.rules import resolve
 from whet.recipe.schema import Recipe
-from whet.training.material import facts_of
+from whet.training.data_facts import data_facts
 from whet.training.micro_batch import planned_micro, setting_of
 from whet.training.session import with_length_limits
 
@@ -105,7 +105,7 @@ def forecast(
     dtype = _dtype(recipe, shape, target, calibration)
     longest = find(recipe).longest(recipe, source)
     micro = _micro(recipe, shape, longest, target, dtype)
-    facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
+    facts = data_facts(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = resolve(recipe, facts)
     setting = _setting(recipe, source, longest, target, calibration, dtype)
     work = work_of(recipe, find(recipe), source, tokenizer)

@@ -40,7 +40,7 @@ class Setup:
     observer: Observer
 
 
-class Trains(Protocol):
+class TrainingMethod(Protocol):
     """The training half of a method. Its members stand in the order in which a run asks for them."""
 
     by_accuracy: bool
@@ -95,5 +95,5 @@ class Trains(Protocol):
         ...
 
 
-Find = Callable[[Recipe], Trains]
+FindMethod = Callable[[Recipe], TrainingMethod]
 """Gives the method of a recipe: `whet.methods.method_of`, handed down because the methods are a room below."""

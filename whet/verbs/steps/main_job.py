@@ -17,9 +17,9 @@ from whet.observer import Observer, Silent, watched_by
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import Session, open_session
-from whet.verbs.findings import report_findings
 from whet.verbs.inputs import CACHE, Input, recipe_of
-from whet.verbs.stages import evaluate_run, register, report_power, train_once
+from whet.verbs.steps.findings import report_findings
+from whet.verbs.steps.stages import evaluate_run, register, report_power, train_once
 
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 

@@ -22,9 +22,9 @@ from whet.evaluation.studies.interpolation import choose_nearer
 from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
-from whet.model.folder import read_facts
 from whet.model.open import open_trained
 from whet.model.precision import device
+from whet.model.saved_model import read_facts
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
 from whet.recipe.schema import Recipe
@@ -40,7 +40,7 @@ from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
 from whet.training.session import Session, train
-from whet.verbs.findings import leaks_of_run
+from whet.verbs.steps.findings import leaks_of_run
 
 
 def report_power(session: Session, observer: Observer) -> None:
