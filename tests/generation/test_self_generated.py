@@ -26,6 +26,7 @@ from whet.generation.self_generated import (
     read_asked,
 )
 from whet.model.base import NANO, load_tokenizer
+from whet.observer import Silent
 from whet.training.retention.replay import refused
 from whet.types import Answer
 
@@ -102,7 +103,7 @@ def test_a_base_without_a_chat_template_keeps_beginnings_of_texts_alone(
         tokenizer.chat_template = template
         base: Any = SimpleNamespace(tokenizer=tokenizer, context=1024)
         folder = tmp_path / str(template is None) / path.stem
-        return {asked.text for asked, _ in module.own_samples(base, renderer, path, folder, lambda *_: None)}
+        return {asked.text for asked, _ in module.own_samples(base, renderer, path, folder, Silent())}
 
     assert kinds("{{ messages }}", SHIPPED_PROMPTS) == {True, False}
     assert kinds(None, SHIPPED_PROMPTS) == {True}

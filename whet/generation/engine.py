@@ -15,6 +15,7 @@ from whet.generation.joined_linears import room_for_copy
 from whet.generation.sampling import Sampling, TokenSampler
 from whet.model.policy import evaluating
 from whet.model.quantised.nf4 import quantised_linears
+from whet.observer import Count
 from whet.pulse import beat
 from whet.types import Answer
 
@@ -36,7 +37,7 @@ def generate(
     sampling: Sampling = Sampling(),
     batch_tokens: int = 16_384,
     context: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Count | None = None,
     samples: int = 1,
     adapters: Sequence[bool] | None = None,
 ) -> list[Answer]:

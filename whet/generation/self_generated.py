@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from whet.data.rows.row_format import detect
 from whet.errors import DataError
 from whet.generation.engine import Sampling, generate
 from whet.model.base import Base
+from whet.observer import Observer, counted
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import write_text
 from whet.types import Answer, Segment
@@ -149,7 +150,7 @@ def own_samples(
     renderer: Renderer,
     path: Path,
     cache: Path,
-    progress: Callable[[int, int], None],
+    observer: Observer,
     tokens: int | None = None,
 ) -> list[tuple[GeneralPrompt, Segment]]:
     """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
@@ -166,7 +167,7 @@ def own_samples(
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
 
     if not written.is_file():
-        answers = _answers(base, renderer, asked, progress)
+        answers = _answers(base, renderer, asked, observer)
         lines = ({"ids": with_stop(answer), "text": answer.text} for answer in answers)
         write_text(written, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
@@ -187,9 +188,7 @@ def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
     return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
 
 
-def _answers(
-    base: Base, renderer: Renderer, asked: list[GeneralPrompt], progress: Callable[[int, int], None]
-) -> list[Answer]:
+def _answers(base: Base, renderer: Renderer, asked: list[GeneralPrompt], observer: Observer) -> list[Answer]:
     found: list[Answer] = []
     total = sum(DRAWS if one.text else 1 for one in asked)
     for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
@@ -197,7 +196,7 @@ def _answers(
         before = len(found)
         found += generate(
             base.model, base.tokenizer, prompts, renderer.stop_ids, sampling, context=base.context,
-            progress=lambda done, n=before: progress(n + done, total), samples=samples,
+            progress=counted(observer, total, before), samples=samples,
         )  # fmt: skip
 
     return found

@@ -32,6 +32,8 @@ from whet.recipe.methods.base import MethodKeys
 from whet.recipe.rules import Choice
 from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
+from whet.rewards.combine import Rewards
+from whet.store.run import Run
 from whet.training.data_facts import refuse_unlearnable
 from whet.training.learner import BatchSource, Learner
 from whet.training.learners.next_token import NextTokenLearner
@@ -61,9 +63,7 @@ class Method(Generic[Keys]):
         """Nothing of the recipe needs the method's own look."""
 
     def gather(self, recipe: Recipe, renderer: Renderer, cache: Path, observer: Observer) -> Source:
-        return prepare(
-            recipe, renderer.tokenizer, renderer, cache, progress=lambda done, total: observer.step(done, total, {})
-        )
+        return prepare(recipe, renderer.tokenizer, renderer, cache, observer=observer)
 
     def settle(self, recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
         refuse_unlearnable(recipe, source)
@@ -132,11 +132,16 @@ class Method(Generic[Keys]):
 
     def measure_task(self, contest: Contest) -> Measured:
         """Base, tuned and the other opponents on the test rows, and what is measured on their answers."""
-        measured, lines = self.measure_words(contest)
-        oppose_words(measured, lines, contest, self.unaskable(contest.recipe))
+        rewards = self.rewards_of_run(contest.run)
+        measured, lines = self.measure_words(contest, rewards)
+        oppose_words(measured, lines, contest, self.unaskable(contest.recipe), rewards)
         return measure_answers(contest, measured, lines, self.judged(contest.recipe))
 
-    def measure_words(self, contest: Contest) -> Measured:
+    def rewards_of_run(self, run: Run) -> Rewards | None:
+        """What scores the answers of a run; None for a method that is measured by the recipe's metric alone."""
+        return None
+
+    def measure_words(self, contest: Contest, rewards: Rewards | None) -> Measured:
         """Base and tuned on the test rows."""
         return measure_rows(contest)
 

@@ -40,8 +40,19 @@ def forest_refusal(model: Any) -> str | None:
 
 def install_forest(model: Any) -> None:
     """Point the model's attention at the forest (which is plain SDPA while no forest is active), if it carries it."""
-    if forest_refusal(model) is None:
-        _set_attention(model, FOREST)
+    install_paths(model, kernels=False)
+
+
+def install_paths(model: Any, kernels: bool) -> bool:
+    """Prepare a loaded model for the fast paths that are proved right for it: the forest, and with `kernels` the fused
+    layers, too. False where it must be read row by row."""
+    if forest_refusal(model) is not None:
+        return False
+
+    _set_attention(model, FOREST)
+    if kernels:
+        fuse(model)
+    return True
 
 
 def fuse(model: Any) -> str | None:

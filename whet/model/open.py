@@ -11,7 +11,7 @@ import torch
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
-from whet.model.architecture_proof import forest_refusal, fuse, install_forest
+from whet.model.architecture_proof import fuse, install_paths
 from whet.model.base import Base, load_base, random_base
 from whet.model.precision import device
 from whet.model.saved_model import prove_template, prove_weights, read_facts
@@ -76,23 +76,17 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"), device())
 
     refuse_other_weights(base, facts, folder)
-    use_forest = forest_refusal(base.model) is None
-    if use_forest:
-        install_forest(base.model)
-
     if facts["adapter"] == "lora":
+        use_forest = install_paths(base.model, kernels=False)
         model = load_adapter(base.model, folder)
         if use_forest and kernels:
-            fuse(model)
+            fuse(model)  # after the adapter, which the fused layers read as a part of them
         return OpenedModel(base, model, None, use_forest, facts)
 
+    use_forest = install_paths(base.model, kernels)
     tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
-        install_forest(tuned)
-
-    if use_forest and kernels:
-        fuse(base.model)
-        fuse(tuned)
+        install_paths(tuned, kernels)
 
     return OpenedModel(base, tuned, base.model, use_forest, facts)
 

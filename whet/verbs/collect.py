@@ -56,7 +56,7 @@ def collect(
     asking = CollectSettings(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
     wanted = requests_of(read, asking)
     observer.phase("collecting answers", len(wanted))
-    result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
+    result = collect_answers(wanted, asked, asking, out, budget, pace, observer)
     observer.done()
 
     return Result(result)

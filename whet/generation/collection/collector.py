@@ -13,6 +13,7 @@ from whet.errors import DataError, InputError, RunError
 from whet.generation.chat_client import BadResponse
 from whet.generation.collection.rows_file import CollectSettings, Reply, Request, RowsFile, request_of
 from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
+from whet.observer import Observer, Silent
 from whet.recipe.schema import Distil, Recipe
 from whet.store.lock import Lock
 from whet.types import Message
@@ -21,8 +22,6 @@ WRONG_IN_A_ROW = 5
 """Answers of a wrong form after which the server is not asked again."""
 MINUTE = 60.0
 BOUNDLESS = SpendingLimit()
-
-Progress = Callable[[int, int], None]
 
 
 class AnswerSource(Protocol):
@@ -93,13 +92,13 @@ def collect(
     out: Path,
     budget: SpendingLimit = BOUNDLESS,
     pace: RateLimit | None = None,
-    progress: Progress = lambda done, total: None,
+    observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Ask for what `out` does not hold yet, and append it. Ends early where the next request might exceed the budget.
 
     Raises DataError for a file of other settings, RunError where the teacher stays away; what was written stays.
     """
-    pace = pace or RateLimit()
+    pace, observer = pace or RateLimit(), observer or Silent()
     with Lock(out.with_name(f".{out.name}.lock"), f"the file {out.name!r}"):
         held = RowsFile(out, asking)
         before = held.rows
@@ -130,7 +129,7 @@ def collect(
             in_a_row = 0
             for request, reply in zip(group, replies, strict=True):
                 held.add(request, reply)
-            progress(len(requests) - len(waiting), len(requests))
+            observer.step(len(requests) - len(waiting), len(requests), {})
 
         return {
             "out": str(out),

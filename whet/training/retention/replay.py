@@ -89,9 +89,7 @@ def _self_generated(
     if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
 
-    samples = own_samples(
-        base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
-    )
+    samples = own_samples(base, renderer, path, cache, observer, needed(recipe))
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
 

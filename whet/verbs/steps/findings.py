@@ -10,7 +10,7 @@ from whet.doctor.check import Check, Setting
 from whet.doctor.examination import examine_source
 from whet.doctor.registry import all_checks, leak_checks, leaks_of
 from whet.doctor.repair import Repair, repair
-from whet.observer import Observer
+from whet.observer import Observer, counted
 from whet.recipe.schema import Recipe
 from whet.stats.paired import cluster_sizes
 from whet.training.session import Session
@@ -63,11 +63,11 @@ def run_checks(
         test_clusters=cluster_sizes(source.test_rows),
     )
 
-    return examine_source(recipe, source.shape, checks, setting, lambda done: observer.step(done, len(ledger), {}))
+    return examine_source(recipe, source.shape, checks, setting, counted(observer, len(ledger)))
 
 
 def write_repaired(recipe: Recipe, source: Source, checks: list[Check], out: Path, observer: Observer) -> Repair:
     """A new file without what these checks, which have seen all rows, can repair."""
     rows = len(source.ledger)
     observer.phase("writing the repaired rows", rows)
-    return repair(recipe, source.shape, checks, out, lambda done: observer.step(done, rows, {}))
+    return repair(recipe, source.shape, checks, out, counted(observer, rows))
