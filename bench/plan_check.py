@@ -34,7 +34,7 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
     from whet.model.memory import keep_freed_memory
     from whet.model.policy import Policy
     from whet.recipe.schema import Full, Lora, Optimizer, Schedule
-    from whet.training.learners.next_token import NextToken
+    from whet.training.learners.next_token import NextTokenLearner
     from whet.training.loop import train_loop
     from whet.training.optimizers.master_weights import MasterOptimizer
 
@@ -63,7 +63,7 @@ def measure(combination: dict[str, Any]) -> dict[str, Any]:
 
     seconds: list[float] = []
     optimizer = MasterOptimizer(policy.trainable(), Optimizer(), 1e-3, STEPS, Schedule())
-    train_loop(NextToken(policy, Same()), optimizer, STEPS, lambda step, facts: seconds.append(facts["seconds"]))
+    train_loop(NextTokenLearner(policy, Same()), optimizer, STEPS, lambda step, facts: seconds.append(facts["seconds"]))
     return {"peak": status("VmHWM"), "process": process, "seconds": min(seconds), "path": refusal or "fused"}
 
 

@@ -17,19 +17,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+SKILLS = "writing skills"
+"""The same function writes these answers as those to the test rows, and this phase is of the skills alone."""
 INSIDE = {
     ("whet.training.session", "self_check"): "the self-check",
-    ("whet.training.session", "rehearse"): "the rehearsal",
+    ("whet.training.session", "run_largest_step"): "the largest step",
     ("whet.methods.dpo", "references"): "the base's references",
     ("whet.methods.kto", "references"): "the base's references",
     ("whet.training.hooks", "mean_loss"): "a validation",
     ("whet.training.session", "load_best"): "saving the model",
     ("whet.training.hooks", "save_last"): "a checkpoint",
     ("whet.evaluation.contest", "ask"): "writing answers",
+    ("whet.evaluation.forgetting.measure", "_skills"): SKILLS,
+    ("whet.evaluation.forgetting.measure", "_suite"): SKILLS,
     ("whet.evaluation.forgetting.measure", "text_nll"): "reading general text",
     ("whet.evaluation.forgetting.measure", "kl_by_prompt"): "the distance from the base",
-    ("whet.verbs.stages", "open_trained"): "opening the model",
-    ("whet.verbs.stages", "write_report"): "the report",
+    ("whet.verbs.steps.stages", "open_trained"): "opening the model",
+    ("whet.verbs.steps.stages", "write_report"): "the report",
     ("whet.training.retention.replay", "own_samples"): "the base's own samples",
 }
 """Functions that are a phase of their own: module, name."""
@@ -55,10 +59,14 @@ class Phases:
         self.began, self.worked = now, work
 
     def inside(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-        """The function as a phase within the one that calls it, which goes on afterwards."""
+        """The function as a phase within the one that calls it, which goes on afterwards; within the skills a part of
+        them."""
 
         def watched(*args: Any, **keys: Any) -> Any:
             outer = self.name
+            if outer == SKILLS:
+                return function(*args, **keys)
+
             self.phase(name)
             try:
                 return function(*args, **keys)

@@ -30,8 +30,8 @@ from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Dpo, Recipe, Reward
 from whet.store.run import Run
-from whet.training.method import Find, Trains
 from whet.training.session import open_session, train
+from whet.training.training_method import FindMethod, TrainingMethod
 from whet.types import Segment
 
 
@@ -48,10 +48,10 @@ class AgreedSteps(Loader):
         return list(np.arange(len(self.forest.lengths)).reshape(-1, self.rows))
 
 
-def in_agreed_steps(rows_of_a_step: int) -> Find:
+def in_agreed_steps(rows_of_a_step: int) -> FindMethod:
     """Methods whose loader serves AgreedSteps."""
 
-    def find(recipe: Recipe) -> Trains:
+    def find(recipe: Recipe) -> TrainingMethod:
         method: Any = method_of(recipe)
         method.loader = lambda recipe, source: AgreedSteps(prepared_of(source).train, rows_of_a_step, recipe)
         return method

@@ -42,8 +42,8 @@ INSIDE = {
     "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (
         "weights_identity size_limits accelerator precision memory lora quantised experts float32_copy attention "
-        "logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed folder open "
-        "sketch interpolate"
+        "logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed "
+        "saved_model open base_check interpolate"
     ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
@@ -55,8 +55,8 @@ INSIDE = {
     ),
     "training": (
         "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint learner loop self_check hooks "
-        "step_log memory_check reference_logprobs thresholds method learners retention material "
-        "classifier_folder rescale session"
+        "step_log memory_check reference_logprobs thresholds training_method learners "
+        "retention data_facts classifier_folder rescale session"
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
@@ -71,8 +71,7 @@ INSIDE = {
         "curve_picture frontier_chart result report model_card comparison"
     ),
     "verbs": (
-        "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "
-        "evaluate chat demo"
+        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
@@ -307,7 +306,7 @@ def test_a_room_asks_the_method_and_not_which_one_it_is(room: str) -> None:
     for kind in KINDS:
         method_of(Recipe(data="x", method=kind.model_construct()))  # so that every class is there
     names = methods_by_class() | ({"Prepared", "Corpus"} if room == "training" else set())
-    assert {"Dpo", "DpoMethod", "Preference"} <= names
+    assert {"Dpo", "DpoMethod", "DpoLearner"} <= names
     wrong = [
         f"{place(path, node)}: asks for {name}; give the method a member that answers"
         for path in sources()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from whet import pulse
-from whet.observer import Silent, watched_by
+from whet.observer import Silent, counted, watched_by
 
 
 class Attentive(Silent):
@@ -75,3 +75,16 @@ def test_the_words_and_the_listener_are_gone_after_a_failure(clock: list[float])
     with watched_by(watch):
         pulse.beat("again")
     assert watch.heard == ["again"]
+
+
+def test_a_count_goes_on_from_what_was_done_before() -> None:
+    steps: list[tuple[int, int]] = []
+
+    class Steps(Silent):
+        def step(self, step: int, total: int, facts: dict[str, Any]) -> None:
+            steps.append((step, total))
+
+    count = counted(Steps(), 9, start=4)
+    count(1)
+    count(5)
+    assert steps == [(5, 9), (9, 9)]

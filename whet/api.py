@@ -24,7 +24,11 @@ from whet.verbs.models import models
 from whet.verbs.plan import plan
 from whet.verbs.runs import runs
 from whet.verbs.show import prepare_view, show
-from whet.verbs.studies import compare, curve, failures, frontier, take
+from whet.verbs.studies.compare import compare
+from whet.verbs.studies.curve import curve
+from whet.verbs.studies.failures import failures
+from whet.verbs.studies.frontier import frontier
+from whet.verbs.studies.take import take
 from whet.verbs.train import train
 from whet.verbs.tune import tune
 

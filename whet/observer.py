@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 from whet.pulse import heard_by
+
+Count = Callable[[int], None]
+"""Told how much of the work is done, each time a part of it is."""
 
 
 class Observer(Protocol):
@@ -39,6 +42,15 @@ def watched_by(observer: Observer) -> Iterator[None]:
         return
     with heard_by(observer.pulse):
         yield
+
+
+def counted(observer: Observer, total: int, start: int = 0) -> Count:
+    """Tells the observer of `start + n` of `total` each time it is called with n."""
+
+    def count(done: int) -> None:
+        observer.step(start + done, total, {})
+
+    return count
 
 
 class Silent:

@@ -20,8 +20,8 @@ from whet.data.render.renderer import Renderer
 from whet.evaluation.forgetting.skills import SUITE
 from whet.generation.engine import Sampling, generate
 from whet.generation.self_generated import OWN_PROMPTS
-from whet.model.folder import read_facts
 from whet.model.open import open_model
+from whet.model.saved_model import read_facts
 from whet.store.run import Run
 
 TOPICS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ def test_what_a_verb_imports_is_kept_out_of_later_collections() -> None:
 
 def test_a_failing_import_leaves_the_collector_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "whet.api", raising=False)
-    with pytest.raises(ImportError), kept():
+    with pytest.raises(ImportError), without_garbage_collection():
         raise ImportError
     frozen = gc.get_freeze_count()
     gc.unfreeze()
@@ -37,6 +37,6 @@ def test_a_failing_import_leaves_the_collector_on(monkeypatch: pytest.MonkeyPatc
 
 def test_a_process_that_holds_the_engine_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "whet.api", sys)
-    with kept():
+    with without_garbage_collection():
         assert gc.isenabled()
     assert not gc.get_freeze_count()

@@ -25,7 +25,7 @@ def test_the_interval_is_drawn_where_it_is() -> None:
 
 def test_learned_pieces_are_told_apart_with_and_without_colour() -> None:
     parts = [("user", False), ("answer", True)]
-    assert render.marked(parts) == "user«answer»"
+    assert render.format_parts(parts) == "user«answer»"
     assert [str(span.style) for span in render.pieces(parts).spans] == ["dim", "bold green"]
 
 
@@ -38,9 +38,9 @@ def test_text_of_a_user_is_never_taken_for_markup(capsys: pytest.CaptureFixture[
     assert "[bold]x[/bold] [/oops]" in shown and "[/b] wins" in shown
 
 
-@pytest.mark.parametrize("make", [progress.Bar, progress.Lines])
+@pytest.mark.parametrize("make", [progress.ProgressBar, progress.ProgressLines])
 def test_observers_take_any_order_of_calls(
-    make: type[progress.Bar | progress.Lines], capsys: pytest.CaptureFixture[str]
+    make: type[progress.ProgressBar | progress.ProgressLines], capsys: pytest.CaptureFixture[str]
 ) -> None:
     watch = make()
     watch.note("early")
@@ -61,7 +61,7 @@ def test_observers_take_any_order_of_calls(
 
 
 def test_a_log_gets_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = progress.Lines()
+    watch = progress.ProgressLines()
     watch.phase("training", 1000)
     for step in range(1, 1001):
         watch.step(step, 1000, {"loss": 1.0})
@@ -75,7 +75,7 @@ def test_a_log_is_never_silent_for_long(capsys: pytest.CaptureFixture[str], monk
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(progress, "LOOKS", 3600.0)  # the clock's thread sleeps: its looks are made here
-    watch = progress.Lines()
+    watch = progress.ProgressLines()
     watch.phase("training", 30)
     for step in range(1, 4):
         watch.step(step, 30, {"reward": 0.25})
@@ -99,7 +99,7 @@ def test_the_clock_of_a_log_speaks_while_an_operation_takes_long(
 ) -> None:
     monkeypatch.setattr(progress, "LEAST_QUIET", 0.05)
     monkeypatch.setattr(progress, "LOOKS", 0.01)
-    watch = progress.Lines()
+    watch = progress.ProgressLines()
     watch.phase("loading the base")
     time.sleep(0.5)
     watch.done()
@@ -134,8 +134,8 @@ def test_escape_sequences_of_data_are_shown_and_not_obeyed(capsys: pytest.Captur
     screen.show(render.table([EVIL], [(EVIL,)], title=EVIL))
     render.result(screen, {"verdict": {"word": "better", "sentence": EVIL}})
     screen.show(render.pieces([(EVIL, True)]))
-    screen.say(render.marked([(EVIL, True)]))
-    for watch in (progress.Lines(), progress.Bar()):
+    screen.say(render.format_parts([(EVIL, True)]))
+    for watch in (progress.ProgressLines(), progress.ProgressBar()):
         watch.note(EVIL)
         watch.phase(EVIL, 2)
         watch.step(1, 2, {})

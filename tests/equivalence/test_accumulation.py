@@ -15,7 +15,7 @@ from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
-from whet.training.learners.next_token import NextToken
+from whet.training.learners.next_token import NextTokenLearner
 from whet.training.loop import train_loop
 from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.types import Batch
@@ -64,7 +64,7 @@ def gradients(model: Any, split: Sequence[Sequence[int]], use_forest: bool = Tru
     recorder = Recorder(policy)
     losses: list[float] = []
     train_loop(
-        NextToken(policy, Fixed(batches)),
+        NextTokenLearner(policy, Fixed(batches)),
         cast(MasterOptimizer, recorder),
         1,
         lambda step, facts: losses.append(facts["loss"]),

@@ -23,7 +23,7 @@ from whet.recipe.load import dump_recipe, load_recipe
 from whet.store.atomic import sha256_text
 from whet.store.run import Run
 from whet.verbs import evaluate as job
-from whet.verbs import stages
+from whet.verbs.steps import stages
 
 FACTS = {
     "base": "nano", "adapter": {}, "dtype": "float32", "seed": 0, "from_scratch": False, "clock": "2026-01-31T00:00:00",
@@ -56,9 +56,9 @@ def measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         run.write_json("evaluation.json", RESULT | {MADE_OF: made_of(run)})
         return run.read_json("evaluation.json")
 
-    for name in ("open_session", "refuse_unmeasurable", "scaled", "effort_so_far"):
+    for name in ("open_session", "refuse_unmeasurable", "rescale_if_asked", "training_cost"):
         monkeypatch.setattr(job, name, lambda *_: None)
-    monkeypatch.setattr(job, "evaluated", evaluated)
+    monkeypatch.setattr(job, "evaluate_run", evaluated)
     job.evaluate(run)
     return times
 
@@ -183,10 +183,10 @@ def test_what_changes_while_it_is_measured_is_measured_again(
             config.write_text(meanwhile)
         return dict(RESULT), []
 
-    for name, made in {"head": {}, "write_report": None, "write_card": None}.items():
+    for name, made in {"run_header": {}, "write_report": None, "write_card": None}.items():
         monkeypatch.setattr(stages, name, lambda *_, made=made: made)
     monkeypatch.setattr(stages, "method_of", lambda recipe: SimpleNamespace(measure=measuring))
     session: Any = SimpleNamespace(run=run, recipe=run.recipe, source=None)
-    found = stages.evaluated(session, {}, Silent())
+    found = stages.evaluate_run(session, {}, Silent())
     assert (MADE_OF in found) == (meanwhile == "{}")
     assert (recorded.recorded(run) is not None) == (meanwhile == "{}")

@@ -14,15 +14,15 @@ from whet.data.batches.forest import build_batch
 from whet.errors import InputError
 from whet.generation import decoding_proof as proof
 from whet.generation import engine
-from whet.generation.decoder_layers import Reader, RowNorm, over_cache, read_model
+from whet.generation.decoder_layers import CachedDecoder, RMSNormRows, over_cache, read_model
 from whet.generation.engine import Sampling, generate, stream
-from whet.generation.joined_linears import Joined, can_pack
+from whet.generation.joined_linears import JoinedLinear, can_pack
 from whet.generation.kv_cache import SlotCache
-from whet.generation.prefill import Prompt, plant
+from whet.generation.prefill import Prompt, build_prefill
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.fused.layer import Norm
-from whet.model.fused.linear import Product
+from whet.model.fused.linear import AdaptedLinear
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
 from whet.types import Answer, Segment
@@ -107,7 +107,7 @@ def test_prompts_that_begin_alike_are_read_once_and_answered_as_if_alone() -> No
     random = torch.Generator().manual_seed(5)
     common = torch.randint(3, 61, (24,), generator=random).tolist()
     given = [common + prompt for prompt in prompts()] + [common, common + prompts()[0]] + prompts()
-    grove = plant([Prompt(ids) for ids in given])
+    grove = build_prefill([Prompt(ids) for ids in given])
     assert len(grove.batch.ids_T) < sum(map(len, given)) - 6 * 23
     for number, ids in enumerate(given):
         assert grove.batch.ids_T[grove.token_N[grove.prompt_N == number]].tolist() == ids
@@ -224,7 +224,7 @@ def test_rows_that_round_up_a_batch_and_leftovers_of_old_answers_are_seen_by_nob
     model = model_of("Llama")
     layers = read_model(model)
     assert not isinstance(layers, str)
-    reader = Reader(model, layers, copies=True)
+    reader = CachedDecoder(model, layers, copies=True)
     cache: SlotCache = reader.cache(7, 40)
     with torch.inference_mode():
         cache.kv_NSXCK.fill_(1e4)
@@ -253,7 +253,7 @@ def test_the_norm_of_rows_is_rms_norm_however_small_they_are(dtype: torch.dtype,
     weight = torch.rand(48, generator=random).to(dtype)
     wide = x.double()
     expected = wide / (wide.square().mean(-1, keepdim=True) + 1e-4).sqrt() * weight.double()
-    found = RowNorm(Norm(weight, 1e-4))(x)
+    found = RMSNormRows(Norm(weight, 1e-4))(x)
     assert found.dtype == dtype
     torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=1e-12)
 
@@ -265,7 +265,7 @@ def test_packed_weights_give_the_product(dtype: torch.dtype, rounding: float) ->
     if not can_pack(linears[0].weight):
         pytest.skip(f"this processor has no layout of its own for {dtype}")
     with torch.inference_mode():
-        joined = Joined([Product(linear) for linear in linears], copies=True)
+        joined = JoinedLinear([AdaptedLinear(linear) for linear in linears], copies=True)
         assert joined.packed is not None
         for rows in (1, 5, 33):
             x, residual = torch.randn(rows, 64).to(dtype), torch.randn(rows, 128).to(dtype)

@@ -11,7 +11,7 @@ from tests.tiny_models import tiny, tiny_tokenizer
 from whet.data.batches.forest import build_batch
 from whet.errors import InputError
 from whet.generation.engine import Sampling, generate, stream
-from whet.generation.sampling import Chooser, greedy, likeliest, nucleus
+from whet.generation.sampling import TokenSampler, greedy, most_likely, nucleus
 from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
@@ -225,9 +225,9 @@ def test_only_the_likeliest_are_drawn_as_transformers_draws_them() -> None:
 
     logits_BV = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
     expected_BV = TopKLogitsWarper(7)(None, logits_BV).softmax(-1)  # type: ignore[arg-type]
-    assert torch.allclose(likeliest(logits_BV.softmax(-1), 7), expected_BV, atol=1e-7)
-    assert torch.allclose(likeliest(logits_BV.softmax(-1), 99), logits_BV.softmax(-1)), "more than there are"
-    chooser = Chooser(Sampling(temperature=2.0, top_k=3), range(5))
+    assert torch.allclose(most_likely(logits_BV.softmax(-1), 7), expected_BV, atol=1e-7)
+    assert torch.allclose(most_likely(logits_BV.softmax(-1), 99), logits_BV.softmax(-1)), "more than there are"
+    chooser = TokenSampler(Sampling(temperature=2.0, top_k=3), range(5))
     for _ in range(50):
         chosen, _ = chooser.choose(logits_BV, range(5))
         assert all(token in logits_V.topk(3).indices for token, logits_V in zip(chosen, logits_BV, strict=True))

@@ -16,8 +16,17 @@ from whet.data.render.renderer import Renderer
 from whet.errors import DataError
 from whet.evaluation.forgetting.measures import choosing_texts, general_texts
 from whet.generation import self_generated as module
-from whet.generation.self_generated import SHIPPED_PROMPTS, Asked, held_back, pool, prompts_file, read_asked, rehearsed
+from whet.generation.self_generated import (
+    SHIPPED_PROMPTS,
+    GeneralPrompt,
+    for_replay,
+    held_back,
+    pool,
+    prompts_file,
+    read_asked,
+)
 from whet.model.base import NANO, load_tokenizer
+from whet.observer import Silent
 from whet.training.retention.replay import refused
 from whet.types import Answer
 
@@ -70,7 +79,7 @@ def test_every_one_can_be_asked(renderer: Renderer) -> None:
     asked = read_asked(SHIPPED_PROMPTS, renderer, renderer.tokenizer)
     assert len(asked) == len(shipped()) and all(one.ids and one.words for one in asked)
     assert len(held_back(asked)) >= 50 and not {one.words for one in held_back(asked)} & {
-        one.words for one in rehearsed(asked)
+        one.words for one in for_replay(asked)
     }
 
 
@@ -94,7 +103,7 @@ def test_a_base_without_a_chat_template_keeps_beginnings_of_texts_alone(
         tokenizer.chat_template = template
         base: Any = SimpleNamespace(tokenizer=tokenizer, context=1024)
         folder = tmp_path / str(template is None) / path.stem
-        return {asked.text for asked, _ in module.own_samples(base, renderer, path, folder, lambda *_: None)}
+        return {asked.text for asked, _ in module.own_samples(base, renderer, path, folder, Silent())}
 
     assert kinds("{{ messages }}", SHIPPED_PROMPTS) == {True, False}
     assert kinds(None, SHIPPED_PROMPTS) == {True}
@@ -120,7 +129,7 @@ def test_a_template_without_system_prompts_loses_those_prompts_alone(renderer: R
 
 
 def test_a_short_run_asks_few_prompts_a_long_one_all_of_them() -> None:
-    asked = [Asked("", [1], place % 6 == 0, str(place)) for place in range(300)]
+    asked = [GeneralPrompt("", [1], place % 6 == 0, str(place)) for place in range(300)]
     sizes = [len(pool(asked, tokens, shipped=False)) for tokens in (100, 5_000, 20_000)]
     assert sizes == [8, 128, 300] and len(pool(asked, None, shipped=False)) == 300
     sizes = [len(pool(asked, tokens, shipped=True)) for tokens in (100, 5_000, 20_000, 10**7)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from whet.losses.ppo import gae, ppo_loss, steered, token_rewards, value_loss, whitened
+from whet.losses.ppo import adapt_kl_weight, gae, ppo_loss, token_rewards, value_loss, whitened
 from whet.recipe.schema import Ppo
 from whet.recipe.sections.rewards import Exact
 
@@ -91,7 +91,7 @@ def test_the_loss_is_the_sum_of_its_three_parts() -> None:
 
 
 def test_the_weight_of_the_kl_follows_its_target_within_bounds() -> None:
-    assert steered(0.1, 2.0, 2.0, 100) == pytest.approx(0.1)
-    assert steered(0.1, 2.2, 2.0, 100) == pytest.approx(0.1 * 1.01)
-    assert steered(0.1, 99.0, 2.0, 100) == pytest.approx(0.1 * 1.02)
-    assert steered(0.1, -1.0, 2.0, 100) == pytest.approx(0.1 * 0.98)
+    assert adapt_kl_weight(0.1, 2.0, 2.0, 100) == pytest.approx(0.1)
+    assert adapt_kl_weight(0.1, 2.2, 2.0, 100) == pytest.approx(0.1 * 1.01)
+    assert adapt_kl_weight(0.1, 99.0, 2.0, 100) == pytest.approx(0.1 * 1.02)
+    assert adapt_kl_weight(0.1, -1.0, 2.0, 100) == pytest.approx(0.1 * 0.98)

@@ -16,10 +16,12 @@ from whet.recipe.methods import KINDS
 from whet.recipe.methods.base import MethodKeys
 from whet.recipe.schema import Classify, Dpo, Exact, Grpo, Pretrain, Recipe, Sft
 from whet.training.learner import BaseLearner
-from whet.training.method import Trains
+from whet.training.training_method import TrainingMethod
 from whet.types import Batch, LossOut
 
-MEMBERS = sorted(name for name in vars(Trains) if not name.startswith("_")) + list(Trains.__annotations__)
+MEMBERS = sorted(name for name in vars(TrainingMethod) if not name.startswith("_")) + list(
+    TrainingMethod.__annotations__
+)
 
 
 def recipe(**keys: Any) -> Recipe:

@@ -14,8 +14,8 @@ from tests.tiny_models import grove, tiny
 from whet.errors import ModelError
 from whet.model.adapter import add_adapter, causal_lm, is_adapted, load_adapter, without_adapter
 from whet.model.architecture_proof import install_forest
-from whet.model.folder import save_weights
 from whet.model.policy import Policy
+from whet.model.saved_model import save_weights
 from whet.recipe.schema import Full, Lora
 
 LORA = Lora(rank=4, alpha=8.0)

@@ -14,12 +14,12 @@ from peft.utils import ModulesToSaveWrapper
 from tests.tiny_models import grove, tiny
 from whet.errors import ModelError, RecipeError
 from whet.model.adapter import add_adapter, causal_lm, load_adapter, merge_adapter, without_adapter
-from whet.model.adapter_options import told_adapter
+from whet.model.adapter_options import adapter_notes
 from whet.model.architecture_proof import fuse, install_forest
+from whet.model.base_check import refuse_unfit_base
 from whet.model.interpolate import interpolated
 from whet.model.lora import is_lora
 from whet.model.policy import Policy, reference_logprobs
-from whet.model.sketch import refuse_unfit_base
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Full, Lora
 
@@ -211,7 +211,7 @@ def test_a_model_that_is_no_plain_difference_is_not_brought_nearer() -> None:
 
 
 def test_the_run_says_what_the_options_mean_for_it() -> None:
-    dora, saved = told_adapter(base_of(True), Lora(dora=True, modules_to_save=["lm_head"]))
+    dora, saved = adapter_notes(base_of(True), Lora(dora=True, modules_to_save=["lm_head"]))
     assert "PEFT computes the layers" in dora and "at the adapter's rate: lm_head" in saved
-    assert told_adapter(base_of(True), Lora(rslora=True)) == told_adapter(base_of(True), Full()) == []
-    assert "experts" in told_adapter(tiny("Mixtral"), Lora(rank=4, alpha=8.0))[0]
+    assert adapter_notes(base_of(True), Lora(rslora=True)) == adapter_notes(base_of(True), Full()) == []
+    assert "experts" in adapter_notes(tiny("Mixtral"), Lora(rank=4, alpha=8.0))[0]

@@ -10,9 +10,9 @@ import torch
 import transformers
 
 from tests.tiny_models import GROUPED, VOCABULARY, grove, tiny
-from whet.model.adapter import add_adapter, load_adapter, merge_adapter, stirred, without_adapter
+from whet.model.adapter import add_adapter, load_adapter, merge_adapter, perturbed, without_adapter
 from whet.model.architecture_proof import install_forest
-from whet.model.experts import expert_names, experts_of, told_experts
+from whet.model.experts import expert_names, expert_notes, experts_of
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
 from whet.training.self_check import self_check
@@ -58,7 +58,7 @@ def test_every_expert_learns_and_the_adapter_loads_again(name: str, tmp_path: Pa
     assert len(experts) == 2 * 2 * 2, "A and B of two tensors in two layers"
     assert all(2 * 4 in p.shape for p in experts.values()), "rank 4 over two experts a token, for four experts"
     batch, policy = grove(), Policy(model)
-    with stirred(model):
+    with perturbed(model):
         (-policy.logprobs(batch).sum()).backward()
         assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in adapters.values())
     with torch.no_grad():
@@ -84,15 +84,15 @@ def test_the_fast_path_over_adapted_experts_is_proved() -> None:
 
 def test_what_becomes_of_the_experts_is_said() -> None:
     base = mixture("Mixtral")
-    assert "% of the base's weights) get an adapter of rank 2 each" in (told_experts(base, ADAPTER) or "")
+    assert "% of the base's weights) get an adapter of rank 2 each" in (expert_notes(base, ADAPTER) or "")
     dropout = Lora(rank=4, alpha=8.0, dropout=0.1)
-    assert "get no adapter and stay as they are: PEFT gives them no dropout" in (told_experts(base, dropout) or "")
+    assert "get no adapter and stay as they are: PEFT gives them no dropout" in (expert_notes(base, dropout) or "")
     few = Lora(rank=4, alpha=8.0, targets=["q_proj"])
-    assert "adapter.targets does not name them" in (told_experts(base, few) or "")
+    assert "adapter.targets does not name them" in (expert_notes(base, few) or "")
     named = Lora(rank=4, alpha=8.0, targets=["q_proj", "experts.down_proj"])
     assert experts_of(base, named) == ["mlp.experts.down_proj"]
-    assert told_experts(base, Full()) is None and told_experts(tiny("Llama"), ADAPTER) is None
+    assert expert_notes(base, Full()) is None and expert_notes(tiny("Llama"), ADAPTER) is None
     rest = add_adapter(base, dropout, seed=0)
     names = [key for key, _ in rest.named_parameters() if "lora_A" in key]
     assert names and not any("experts" in key for key in names), "the rest is adapted all the same"
-    assert "nor do mlp.shared_expert.down_proj.weight" in (told_experts(mixture("Qwen2Moe"), dropout) or "")
+    assert "nor do mlp.shared_expert.down_proj.weight" in (expert_notes(mixture("Qwen2Moe"), dropout) or "")

@@ -7,14 +7,14 @@ import torch
 from tests.tiny_models import grove, roots
 from whet.model.attention.forest import layout_of
 from whet.model.attention.padded import pad_rows, plain_rows
-from whet.model.policy import placed
+from whet.model.policy import to_device
 
 
 def test_everything_that_is_read_goes_to_the_models_device() -> None:
     """The meta device stands in for a GPU: it refuses tensors of the processor just the same."""
     device = torch.device("meta")
     for batch in (roots(5, 5), roots(3, 9), grove()):
-        there = placed(batch, device)
+        there = to_device(batch, device)
         assert all(x.device == device for x in (there.ids_T, there.positions_T, there.source_N, there.target_N))
         assert there.weight_N.device.type == "cpu", "the loss is summed where the weights lie"
         layout = layout_of(there)
@@ -26,7 +26,7 @@ def test_everything_that_is_read_goes_to_the_models_device() -> None:
 
 def test_a_batch_that_is_there_already_is_not_copied() -> None:
     batch = grove()
-    assert placed(batch, torch.device("cpu")) is batch
+    assert to_device(batch, torch.device("cpu")) is batch
 
 
 def test_plain_rows_are_the_paths() -> None:

@@ -10,7 +10,7 @@ import pytest
 from whet.cli import main
 from whet.errors import InputError
 from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.model.base import load_config, load_tokenizer
 from whet.recipe import trust
 from whet.recipe.load import load_recipe
@@ -76,7 +76,7 @@ def test_what_another_has_named_is_refused_unread(run: Run, tmp_path: Path, fres
         lambda: load_config(recipe.base, recipe.trust_remote_code),
         lambda: open_tasks(recipe.forgetting.lm_eval),
         lambda: load_tokenizer("another/base", recipe.trust_remote_code),
-        lambda: Remote("http://127.0.0.1:9/v1", "m", "SOME_SECRET").chat([], 1),
+        lambda: ChatClient("http://127.0.0.1:9/v1", "m", "SOME_SECRET").chat([], 1),
     ):
         with pytest.raises(InputError, match=r"not used on this machine before\n.*--trust"):
             load()

@@ -17,8 +17,8 @@ from huggingface_hub import metadata_load
 from tests.reports.made_up_run import write_json, write_run
 from whet.demo_data.support_desk import generate
 from whet.model.base import load_base
-from whet.model.folder import read_facts
 from whet.model.open import open_model
+from whet.model.saved_model import read_facts
 from whet.recipe.schema import Recipe
 from whet.reports.model_card import card, write_card
 from whet.store.run import Run

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chat_server import Reply, Server, said, serving
 from whet.errors import InputError, RunError
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.recipe.schema import Judge
 from whet.rewards.judge import JudgeReward
 from whet.types import Row
@@ -20,7 +20,7 @@ server = pytest.fixture(serving)
 def test_a_request_is_the_standards(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "abc")
     turn = {"role": "user", "content": "Hi \u2713"}
-    assert Remote(server.url + "/", "m", "MY_KEY").chat([turn], 5) == "7"
+    assert ChatClient(server.url + "/", "m", "MY_KEY").chat([turn], 5) == "7"
     [(path, headers, body)] = server.asked
     assert path == "/v1/chat/completions" and headers["Authorization"] == "Bearer abc"
     assert body == {"model": "m", "messages": [turn], "max_tokens": 5, "temperature": 0.0}
@@ -30,7 +30,7 @@ def test_what_may_pass_is_tried_again_and_longer_each_time(server: Server) -> No
     replies: list[Reply] = [(503, {}), (200, b"half a mess"), (429, {}), (200, said("ok"))]
     server.reply = lambda number: replies[number]
     waits: list[float] = []
-    assert Remote(server.url, "m", sleep=waits.append).chat([], 1) == "ok"
+    assert ChatClient(server.url, "m", sleep=waits.append).chat([], 1) == "ok"
     assert waits == [0.5, 1.0, 2.0]
 
 
@@ -38,30 +38,30 @@ def test_the_servers_own_wait_goes_first(server: Server) -> None:
     server.headers = {"Retry-After": "3"}
     server.reply = lambda number: (429, {}) if number == 0 else (200, said("ok"))
     waits: list[float] = []
-    Remote(server.url, "m", sleep=waits.append).chat([], 1)
+    ChatClient(server.url, "m", sleep=waits.append).chat([], 1)
     assert waits == [3.0]
 
 
 def test_a_refusal_is_not_tried_again(server: Server) -> None:
     server.reply = lambda number: (404, {"error": "no model m"})
     with pytest.raises(InputError, match=r"404 .*no model m"):
-        Remote(server.url, "m").chat([], 1)
+        ChatClient(server.url, "m").chat([], 1)
     assert len(server.asked) == 1
 
 
 def test_a_server_that_stays_away_is_one_clear_error(server: Server) -> None:
     server.reply = lambda number: (500, {})
     with pytest.raises(RunError, match="after 3 tries"):
-        Remote(server.url, "m", retries=2, sleep=lambda seconds: None).chat([], 1)
+        ChatClient(server.url, "m", retries=2, sleep=lambda seconds: None).chat([], 1)
     assert len(server.asked) == 3
     with pytest.raises(RunError, match="cannot be reached, after 1 try"):
-        Remote("http://127.0.0.1:1/v1", "m", retries=0).chat([], 1)
+        ChatClient("http://127.0.0.1:1/v1", "m", retries=0).chat([], 1)
 
 
 def test_an_answer_that_is_no_json_is_not_called_a_server_that_is_away(server: Server) -> None:
     server.reply = lambda number: (200, b"<html>")
     with pytest.raises(RunError, match="the server's answer is not JSON, after 1 try") as caught:
-        Remote(server.url, "m", retries=0).chat([], 1)
+        ChatClient(server.url, "m", retries=0).chat([], 1)
     assert "/v1" in caught.value.fix
 
 
@@ -69,12 +69,12 @@ def test_an_answer_that_is_no_json_is_not_called_a_server_that_is_away(server: S
 def test_an_answer_in_another_form_is_refused(server: Server, value: Any) -> None:
     server.reply = lambda number: (200, value)
     with pytest.raises(RunError, match="holds no"):
-        Remote(server.url, "m").chat([], 1)
+        ChatClient(server.url, "m").chat([], 1)
 
 
 def test_a_key_that_is_not_set_is_refused_before_anything_is_sent(server: Server) -> None:
     with pytest.raises(InputError, match="NOT_SET_HERE"):
-        Remote(server.url, "m", "NOT_SET_HERE").chat([], 1)
+        ChatClient(server.url, "m", "NOT_SET_HERE").chat([], 1)
     assert not server.asked
 
 

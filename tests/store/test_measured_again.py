@@ -14,7 +14,7 @@ from whet.recipe.schema import Recipe
 from whet.store import model_registry
 from whet.store.run import Run
 from whet.verbs import evaluate as job
-from whet.verbs.stages import reregister
+from whet.verbs.steps.stages import reregister
 
 
 def evaluation(answer: str, word: str = "better") -> dict[str, Any]:
@@ -76,8 +76,8 @@ def test_a_run_that_is_no_version_is_left_alone(runs: Path, tmp_path: Path) -> N
 def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the measuring itself is replaced."""
     for name, given in {
-        "read_facts": {}, "refuse_unmeasurable": None, "open_session": None, "scaled": None, "effort_so_far": {},
-        "evaluated": evaluation("no"),
+        "read_facts": {}, "refuse_unmeasurable": None, "open_session": None, "rescale_if_asked": None,
+        "training_cost": {}, "evaluate_run": evaluation("no"),
     }.items():  # fmt: skip
         monkeypatch.setattr(job, name, lambda *_, given=given: given)
     job.evaluate("desk", run_root=runs)

@@ -18,7 +18,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Optimizer, Schedule
 from whet.store.run import Run
 from whet.training import hooks
-from whet.training.checkpoint import Progress
+from whet.training.checkpoint import TrainingState
 from whet.training.hooks import HeldOut, Validator
 from whet.training.loop import train_loop
 from whet.training.loss_rise import rise
@@ -47,7 +47,7 @@ def validator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, losses: list[floa
     policy = OneWeight()
     found = iter(losses)
     monkeypatch.setattr(hooks, "held_out", lambda policy, loss, batches: HeldOut(next(found)))
-    made = Validator(policy, no_loss, list, run, Progress(), Silent(), 1, 100, 3, True)  # type: ignore[arg-type]
+    made = Validator(policy, no_loss, list, run, TrainingState(), Silent(), 1, 100, 3, True)  # type: ignore[arg-type]
     return made, policy
 
 

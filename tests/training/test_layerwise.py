@@ -16,7 +16,7 @@ from whet.model.logits.logprob import Head
 from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora
 from whet.training.layerwise import LAYER_LIMIT, largest_difference, layer_of
-from whet.training.self_check import Reading, SelfCheck, self_check, token_reading
+from whet.training.self_check import CheckedLoss, SelfCheck, next_token_loss, self_check
 from whet.types import Batch
 
 ADAPTER = Lora(rank=4, alpha=8.0)
@@ -159,10 +159,10 @@ def test_a_mixture_of_experts_whose_fast_path_is_wrong_still_takes_the_plain_one
     assert not check.passed and check.path == "plain", check.reason
 
 
-def flex_that(policy: Policy, times: float, wide: bool) -> Reading:
+def flex_that(policy: Policy, times: float, wide: bool) -> CheckedLoss:
     """FlexAttention, played by the forest's pass: in 16 bits its loss is wrong by this factor, in float32 it is right,
     or does not run."""
-    right = token_reading(policy)
+    right = next_token_loss(policy)
 
     def fast(batch: Batch) -> torch.Tensor:
         if next(policy.model.parameters()).dtype == torch.float32:
@@ -175,7 +175,7 @@ def flex_that(policy: Policy, times: float, wide: bool) -> Reading:
         finally:
             policy.flat = True
 
-    return Reading(fast, right.plain)
+    return CheckedLoss(fast, right.plain)
 
 
 def test_single_tokens_do_not_explain_what_float32_cannot_show_or_what_is_far_off(

@@ -10,7 +10,7 @@ from whet.data.batches.loader import Loader, in_order
 from whet.errors import OutOfMemoryError
 from whet.model.policy import Policy
 from whet.recipe.schema import Optimizer
-from whet.training.memory_check import rehearse
+from whet.training.memory_check import run_largest_step
 
 
 def test_no_step_is_larger_than_the_rehearsed_one() -> None:
@@ -33,7 +33,7 @@ def test_it_leaves_nothing_behind() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    rehearse(policy, roots(9, 4), next(iter(in_order(segments_of((5, None)), 100))), Optimizer())
+    run_largest_step(policy, roots(9, 4), next(iter(in_order(segments_of((5, None)), 100))), Optimizer())
     assert torch.equal(torch.rand(3), expected)
     assert all(p.grad is None and torch.equal(before[name], p) for name, p in policy.trainable().items())
 
@@ -49,7 +49,7 @@ def test_too_little_memory_is_said_before_the_first_step(error: Exception, monke
 
     monkeypatch.setattr(Policy, "logprobs", short)
     with pytest.raises(OutOfMemoryError, match="micro_batch_tokens"):
-        rehearse(Policy(tiny("Llama")), roots(9), None, Optimizer())
+        run_largest_step(Policy(tiny("Llama")), roots(9), None, Optimizer())
 
 
 def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,4 +58,4 @@ def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Policy, "logprobs", broken)
     with pytest.raises(RuntimeError, match="shapes"):
-        rehearse(Policy(tiny("Llama")), roots(9), None, Optimizer())
+        run_largest_step(Policy(tiny("Llama")), roots(9), None, Optimizer())

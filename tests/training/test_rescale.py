@@ -18,7 +18,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Lora
 from whet.store.atomic import sha256_file
 from whet.training import rescale as rescaled
-from whet.verbs.studies import refuse_scale
+from whet.verbs.studies.part_of_the_way import refuse_scale
 
 FACTS = {
     "base": "tiny", "base_fingerprint": "same", "dtype": "float32", "adapter": "full", "seed": 0, "from_scratch": False,

@@ -50,10 +50,10 @@ def test_equal_paths_pass_and_leave_no_gradient() -> None:
 
 
 def test_leaking_attention_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_big_tree(batch: Batch, flat: bool = False) -> attention.Layout:
+    def one_big_tree(batch: Batch, flat: bool = False) -> attention.ForestLayout:
         """The bug that packing is feared for: every row sees the rows before it."""
         total = int(batch.ids_T.shape[0])
-        return attention.Layout(1, total, None, None, None, batch.positions_T.view(1, total), one_root(batch))
+        return attention.ForestLayout(1, total, None, None, None, batch.positions_T.view(1, total), one_root(batch))
 
     def one_root(batch: Batch) -> Batch:
         return replace(batch, starts=[0], lengths=[int(batch.ids_T.shape[0])], parents=[None])

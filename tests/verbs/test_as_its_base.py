@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from whet.recipe.schema import Recipe
-from whet.verbs.stages import as_its_base
+from whet.verbs.steps.stages import as_its_base
 
 
 @pytest.mark.parametrize(

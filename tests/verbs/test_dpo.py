@@ -16,7 +16,7 @@ from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.store import model_registry
 from whet.store.run import Run
-from whet.verbs import stages
+from whet.verbs.steps import stages
 
 
 @pytest.fixture(scope="module")

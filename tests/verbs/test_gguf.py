@@ -18,8 +18,8 @@ from whet import api
 from whet.demo_data.support_desk import generate
 from whet.errors import ModelError, RunError, RunFolderError
 from whet.model.base import load_base
-from whet.model.folder import read_facts
 from whet.model.open import open_model
+from whet.model.saved_model import read_facts
 
 OPTIONS: dict[str, Any] = {"steps": 2, "evaluate.forgetting": False, "evaluate.max_new_tokens": 4}
 

@@ -16,12 +16,12 @@ from whet.demo_data.support_desk import generate
 from whet.errors import DataError, InputError
 from whet.evaluation.forgetting.suites import read_suite
 from whet.model.base import NANO
-from whet.model.folder import read_facts
+from whet.model.saved_model import read_facts
 from whet.reports.result import RunResult
 from whet.store import model_registry
 from whet.store.run import Run
-from whet.verbs import stages
-from whet.verbs.studies import until_kept
+from whet.verbs.steps import stages
+from whet.verbs.studies.until_kept import until_kept
 
 GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(30)]
 TEXTS = [{"text": "Once"}, {"text": "The old"}]

@@ -12,7 +12,7 @@ import whet
 from whet import api
 from whet.demo_data.support_desk import generate
 from whet.errors import DataError, InputError
-from whet.model.folder import read_facts
+from whet.model.saved_model import read_facts
 from whet.store.run import Run
 
 GENERAL = [{"prompt": f"What is {n} plus {n}?", "answer": str(2 * n)} for n in range(40)]
@@ -58,7 +58,7 @@ def test_a_scale_that_no_row_can_choose_is_told_before_the_training(data: str, t
 def test_an_evaluation_after_a_kill_does_not_forget_the_scale(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from whet.verbs import stages
+    from whet.verbs.steps import stages
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -116,13 +116,14 @@ def test_a_prompt_without_room_for_an_answer_moves_no_other_one_from_the_choice_
     from whet.data.render.renderer import Renderer
     from whet.generation import self_generated as module
     from whet.model.base import load_base
+    from whet.observer import Silent
     from whet.types import Answer
 
     base = load_base("nano", torch.float32)
     renderer = Renderer(base.tokenizer)
     path = Path(write(tmp_path / "g.jsonl", [{"prompt": "far " * base.context}, *GENERAL, GENERAL[4]]))
     monkeypatch.setattr(module, "_answers", lambda base, renderer, asked, done: [Answer([1], "x", True)] * len(asked))
-    samples = module.own_samples(base, renderer, path, tmp_path, lambda done, total: None)
+    samples = module.own_samples(base, renderer, path, tmp_path, Silent())
     learned = {asked.words for asked, _ in samples}
     held = {asked.words for asked in module.held_back(module.read_asked(path, renderer, base.tokenizer))}
     assert len(learned) > 30 and len(held) > 5 and not learned & held

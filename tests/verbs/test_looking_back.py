@@ -14,7 +14,7 @@ from whet.evaluation.judges import people
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.store.run import Run
-from whet.verbs.demo import KEEP, made
+from whet.verbs.demo import KEEP, write_demo_rows
 from whet.verbs.inputs import recipe_of
 
 EVALUATION = {
@@ -142,9 +142,11 @@ def test_a_recipe_is_written_that_fits_the_data() -> None:
 
 def test_the_demo_from_python_is_that_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Recipe] = []
-    monkeypatch.setattr("whet.verbs.main_job.tune", lambda data, root, *_, **keys: asked.append(recipe_of(data, keys)))
+    monkeypatch.setattr(
+        "whet.verbs.steps.main_job.tune_once", lambda data, root, *_, **keys: asked.append(recipe_of(data, keys))
+    )
     whet.demo(40, 7, epochs=1)
-    path, lines = made(40, 7, "whet-demo")
+    path, lines = write_demo_rows(40, 7, "whet-demo")
     assert asked == [load_recipe(path, [*KEEP, "epochs=1"])] and len(lines) == 40
     with pytest.raises(InputError, match="too few rows") as few:
         whet.demo(5)

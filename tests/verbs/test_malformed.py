@@ -495,7 +495,7 @@ def test_not_enough_memory_is_said_in_words(refused: Refused, monkeypatch: pytes
     def greedy(*_: object) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 768000000000 bytes")
 
-    monkeypatch.setattr("whet.verbs.stages.train", greedy)
+    monkeypatch.setattr("whet.verbs.steps.stages.train", greedy)
     refused("tune", "d.jsonl", *SHORT, words="not enough memory")
 
 

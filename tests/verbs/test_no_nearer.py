@@ -16,9 +16,9 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import advice
 from whet.store.run import Run
-from whet.verbs import main_job as job
-from whet.verbs import stages
 from whet.verbs import tune as verb
+from whet.verbs.steps import main_job as job
+from whet.verbs.steps import stages
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dora": {"kind": "lora", "dora": True},
@@ -37,7 +37,7 @@ def data(tmp_path: Path) -> str:
 def test_until_kept_is_refused_before_the_training(
     data: str, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "tune", lambda *_, **__: pytest.fail("it was trained"))
+    monkeypatch.setattr(job, "tune_once", lambda *_, **__: pytest.fail("it was trained"))
     with pytest.raises(RecipeError, match=option) as caught:
         whet.tune(data, tmp_path / "runs", until_kept=True, adapter=OPTIONS[option])
     assert "leave" in caught.value.fix and "until" in caught.value.fix
@@ -55,7 +55,7 @@ def test_until_kept_is_refused_before_the_training(
 def test_until_kept_is_refused_where_it_could_not_help(
     data: str, tmp_path: Path, keys: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "tune", lambda *_, **__: pytest.fail("it was trained"))
+    monkeypatch.setattr(job, "tune_once", lambda *_, **__: pytest.fail("it was trained"))
     with pytest.raises(RecipeError, match=words) as caught:
         whet.tune(data, tmp_path / "runs", until_kept=True, **keys)
     assert "leave until_kept" in caught.value.fix
@@ -65,7 +65,7 @@ def test_until_kept_trains_what_can_be_brought_nearer(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[Recipe] = []
-    monkeypatch.setattr(job, "tune", lambda recipe, *_: trained.append(recipe))
+    monkeypatch.setattr(job, "tune_once", lambda recipe, *_: trained.append(recipe))
     monkeypatch.setattr(verb, "nearer_until_kept", lambda result, *_: result)
     whet.tune(data, tmp_path / "runs", until_kept=True, seed=7)
     assert trained[0].seed == 7
@@ -95,4 +95,4 @@ def _head(recipe: Recipe) -> dict[str, Any]:
     run = SimpleNamespace(name="r", accepted=dict)
     source = SimpleNamespace(ledger=SimpleNamespace(summary=dict), apart=[])
     session: Any = SimpleNamespace(recipe=recipe, run=run, source=source)
-    return stages.head(session)
+    return stages.run_header(session)

@@ -71,7 +71,7 @@ def tuned(data: Any, run_root: Any = "runs", name: Any = None, observer: Any = N
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("whet.verbs.main_job.tune", tuned)
+    monkeypatch.setattr("whet.verbs.steps.main_job.tune_once", tuned)
     Path("tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     whet.tune("tickets.jsonl", name="rank-16", adapter={"kind": "lora", "rank": 16})
     columns = {key: [row[key] for row in ROWS] for key in ROWS[0]}

@@ -14,14 +14,14 @@ import whet
 from whet.demo_data.support_desk import generate
 from whet.errors import ModelError
 from whet.methods import method_of
-from whet.model.folder import read_facts
 from whet.model.open import open_model
 from whet.model.policy import Policy
 from whet.model.quantised.nf4 import quantised_linears
+from whet.model.saved_model import read_facts
 from whet.observer import Silent
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
-from whet.training.learners.next_token import NextToken
+from whet.training.learners.next_token import NextTokenLearner
 from whet.training.session import open_session
 
 pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (the extra quant)")
@@ -68,7 +68,7 @@ def test_what_is_opened_has_the_loss_of_the_end_of_training(tuned: tuple[Path, d
     session = open_session(run.recipe, run, method_of, Silent())
     policy = Policy(opened.model, opened.use_forest)
     with torch.no_grad():
-        method = NextToken(policy, session.method.loader(run.recipe, session.source))
+        method = NextTokenLearner(policy, session.method.loader(run.recipe, session.source))
         loss = mean_loss(policy, method.loss, session.method.validation(run.recipe, session.source))
     assert loss == pytest.approx(min(validation_losses(folder)), rel=1e-6)
 

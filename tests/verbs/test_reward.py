@@ -17,7 +17,7 @@ from whet.errors import InputError, RecipeError
 from whet.model.base import load_tokenizer
 from whet.model.heads.sequence_classifier import open_reward_model
 from whet.store.run import Run
-from whet.training.classifier_folder import ending_at_stop
+from whet.training.classifier_folder import end_at_stop
 from whet.types import Row
 
 
@@ -98,7 +98,7 @@ def test_a_template_that_goes_on_after_the_stop_is_made_to_end_there() -> None:
     renderer = Renderer(tokenizer, template)
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
     assert renderer.render(Row(0, "a", messages)).text.endswith("<|end|>\n")
-    tokenizer.chat_template = ending_at_stop(renderer)
+    tokenizer.chat_template = end_at_stop(renderer)
     assert tokenizer.apply_chat_template(messages, tokenize=False).endswith("Hello.<|end|>")
     asked = tokenizer.apply_chat_template(messages[:1], tokenize=False, add_generation_prompt=True)
     assert asked == "<|user|>Hi<|end|>\n<|assistant|>"

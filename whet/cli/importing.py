@@ -12,7 +12,7 @@ STARTING = "starting"
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Within this block nothing is searched for garbage, and what is there at its end never will be.
 
     torch and transformers make half a million objects that live as long as the process. Python walks over all of them

@@ -143,7 +143,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
     except Exception as error:
-        return report(of_the_machine(error) or unexpected(error), as_json)
+        return report(system_error(error) or unexpected(error), as_json)
 
     if code in (STOPPED, TOLD_TO_STOP):
         return stopped(code, as_json, resumes=not RESUMES.isdisjoint(arguments[:1]))
@@ -162,7 +162,7 @@ def stopped(code: int, as_json: bool, resumes: bool) -> int:
     return code
 
 
-def of_the_machine(error: Exception) -> WhetError | None:
+def system_error(error: Exception) -> WhetError | None:
     """What memory or the operating system refused, for an error that no room of Whet has put into words."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
         from whet.store.memory_and_cores import address_space_is_bounded  # psutil takes its time, and --help has none

@@ -32,11 +32,11 @@ def silence(wanted: bool) -> None:
     _silent = wanted
 
 
-def observer() -> Bar | Lines | Quiet:
+def observer() -> ProgressBar | ProgressLines | Quiet:
     """What suits stderr, and --quiet."""
     if _silent:
         return Quiet()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return ProgressBar() if sys.stderr.isatty() else ProgressLines()
 
 
 class Quiet:
@@ -74,7 +74,7 @@ def patience(elapsed: float) -> float:
     return min(MOST_QUIET, max(LEAST_QUIET, elapsed / 20))
 
 
-class Lines:
+class ProgressLines:
     """For logs, pipes and CI. A clock of its own speaks while a single operation takes long."""
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Lines:
             self.look()
 
 
-class Bar:
+class ProgressBar:
     """For terminals: one bar for the phase at work, finished phases stay as a line with their time."""
 
     def __init__(self) -> None:

@@ -122,20 +122,20 @@ def say_line(screen: Screen, line: Spoken) -> None:
 
 
 def grid(drawn: Grid) -> Table:
-    rows = [[coloured(cell) if isinstance(cell, Phrase) else cell for cell in row] for row in drawn.rows]
+    rows = [[format_phrase(cell) if isinstance(cell, Phrase) else cell for cell in row] for row in drawn.rows]
     return table(drawn.columns, rows, title=drawn.title)
 
 
 def frame(drawn: Frame) -> Panel:
     body = Text()
     for phrase in drawn.text:
-        body.append_text(coloured(phrase))
+        body.append_text(format_phrase(phrase))
     style = TONES.get(drawn.tone, "none")
     title = Text(drawn.title, style=f"bold {style}")
     return Panel(body, title=title, title_align="left", border_style=style, padding=(1, 2))
 
 
-def coloured(phrase: Phrase) -> Text:
+def format_phrase(phrase: Phrase) -> Text:
     return Text(phrase.text, style=TONES.get(phrase.tone, ""))
 
 
@@ -147,6 +147,6 @@ def pieces(parts: Iterable[Sequence[Any]]) -> Text:
     return text
 
 
-def marked(parts: Iterable[Sequence[Any]]) -> str:
+def format_parts(parts: Iterable[Sequence[Any]]) -> str:
     """The same without colour: what is learned stands between « and »."""
     return "".join(f"«{piece}»" if supervised else piece for piece, supervised in parts)

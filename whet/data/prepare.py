@@ -7,7 +7,7 @@ files. What the split needs to know stays in memory until it is made; what stays
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from whet.data.split.parts import Parts, leaks, split
 from whet.data.spooled_rows import SpooledRows
 from whet.data.survey import Survey, survey, with_labels_joined
 from whet.errors import DataError, count
+from whet.observer import Observer, Silent
 from whet.recipe.schema import Kind, Recipe
 from whet.store.atomic import new_folder, recover_folder
 from whet.types import Row, Segment
@@ -38,7 +39,6 @@ from whet.types import Row, Segment
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Progress = Callable[[int, int], None]
 Target = float | list[str]
 CLUSTER = "test.cluster"
 MANY_ROWS = 4000
@@ -107,7 +107,7 @@ def prepare(
     cache: Path | None = None,
     *,
     context: int | None = None,
-    progress: Progress | None = None,
+    observer: Observer | None = None,
     processes: int | None = None,
 ) -> Prepared:
     """Read, convert, render and split the recipe's data, or find it in `cache`. `context` is the longest row that the
@@ -116,7 +116,7 @@ def prepare(
     Raises DataError: nothing usable, too many dropped rows, too few rows to hold out.
     """
     renderer = renderer or Renderer(tokenizer)
-    work = _Work(recipe, renderer, recipe.max_tokens or context, progress, processes)
+    work = _Work(recipe, renderer, recipe.max_tokens or context, observer or Silent(), processes)
 
     if cache is None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -148,10 +148,10 @@ class _Work:
     """Fills a folder with the prepared rows of a recipe."""
 
     def __init__(
-        self, recipe: Recipe, renderer: Renderer, limit: int | None, progress: Progress | None, processes: int | None
+        self, recipe: Recipe, renderer: Renderer, limit: int | None, observer: Observer, processes: int | None
     ) -> None:
         self.recipe, self.renderer, self.limit = recipe, renderer, limit
-        self.progress, self.processes = progress, processes
+        self.observer, self.processes = observer, processes
         self.lookup = lookup_of(recipe)
 
     def with_test_passages(self, prepared: Prepared) -> Prepared:
@@ -241,8 +241,7 @@ class _Work:
             rows.writer.add(outcome.packed)
             rows.unknown += outcome.unknown
 
-            if self.progress:
-                self.progress(len(rows.ledger), total)
+            self.observer.step(len(rows.ledger), total, {})
 
         return len(rows.traits) - before
 

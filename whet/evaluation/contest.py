@@ -15,7 +15,7 @@ from whet.evaluation.heldout import GREEDY, Drawing, ask, longest_answer, paired
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import Side, sides_of
 from whet.model.base import Base
-from whet.model.open import Opened, open_trained
+from whet.model.open import OpenedModel, open_trained
 from whet.observer import Observer
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of
@@ -73,7 +73,7 @@ class HeldOut:
 class Contest(HeldOut):
     """Held-out rows, and two language models that are read and asked in exactly the same way."""
 
-    opened: Opened
+    opened: OpenedModel
     base: Side
     tuned: Side
 
@@ -146,7 +146,7 @@ def open_contest(session: Session, observer: Observer) -> Contest:
     return contest_between(session, opened, observer)
 
 
-def contest_between(session: Session, opened: Opened, observer: Observer) -> Contest:
+def contest_between(session: Session, opened: OpenedModel, observer: Observer) -> Contest:
     """The contest of a run whose models are open."""
     base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
     return Contest(session.recipe, session.run, session.source, observer, opened, base, tuned)

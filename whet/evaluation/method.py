@@ -13,11 +13,11 @@ from whet.evaluation.studies.failures import Asked
 from whet.observer import Observer
 from whet.planning.tune_time import Writing
 from whet.recipe.schema import OpponentName, Recipe
-from whet.training.method import Trains
 from whet.training.session import Session
+from whet.training.training_method import TrainingMethod
 
 
-class Measures(Trains, Protocol):
+class Measures(TrainingMethod, Protocol):
     """The measuring half of a method, beside what training asks of it."""
 
     scored_by_metric: bool

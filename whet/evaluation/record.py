@@ -16,7 +16,7 @@ import whet
 from whet.data.read import hub
 from whet.data.render.renderer import Renderer
 from whet.model.base import load_tokenizer
-from whet.model.folder import prove_template, prove_weights, read_facts
+from whet.model.saved_model import prove_template, prove_weights, read_facts
 from whet.recipe.bases import NANO, hub_commit, in_hub_cache
 from whet.recipe.schema import Recipe
 from whet.store import identity
@@ -31,10 +31,10 @@ MADE_OF = "measured_of"
 """Key of evaluation.json."""
 OF_BASE = ("*.safetensors", "*.gguf", "*.json", "*.jinja", "*.model", "*.txt", "*.py")
 """Files of a base that decide what it answers."""
-MEASURING = "whet.verbs.stages"
+MEASURING = "whet.verbs.steps.stages"
 """The module that measures."""
 WITHIN = (
-    MEASURING, "whet.verbs.findings", "whet.methods", "whet.evaluation", "whet.reports", "whet.generation",
+    MEASURING, "whet.verbs.steps.findings", "whet.methods", "whet.evaluation", "whet.reports", "whet.generation",
     "whet.model", "whet.losses", "whet.stats", "whet.text", "whet.data", "whet.doctor", "whet.rewards",
     "whet.training", "whet.observer", "whet.types",
 )  # fmt: skip
@@ -82,7 +82,8 @@ def recorded(run: Run) -> dict[str, Any] | None:
 
 
 def _prove_reading(run: Run) -> None:
-    """As before a measurement (whet/verbs/stages.py). The training may have switched off thinking in the template."""
+    """As before a measurement (whet/verbs/steps/stages.py). The training may have switched off thinking in the
+    template."""
     facts, recipe = read_facts(run.model), run.recipe
     if not facts["golden_ids"]:
         return

@@ -12,7 +12,7 @@ TAIL_TOKENS = 4
 """Tokens that one character may take (byte fallback): how far back a stop string is looked for at each token."""
 
 
-class Record:
+class AnswersInProgress:
     """Answers being written. `ids[i]` and `logprobs[i]` hold everything written, a stop token too."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Record:
         """The answer's text up to its first stop string."""
         return _before(self.tokenizer.decode(self.kept(answer), skip_special_tokens=True), self.stop_strings)
 
-    def certain(self, text: str) -> str:
+    def settled_text(self, text: str) -> str:
         """The text without an end that may be the beginning of a stop string."""
         held = 0
         for stop in self.stop_strings:

@@ -27,17 +27,17 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 ANOTHER_SERVER = "check that the URL reaches as far as /v1 of an OpenAI-compatible server; the run resumes"
 
 
-class _StaysHere(urllib.request.HTTPRedirectHandler):
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """A redirection would take the key to another server, and the request without its body."""
 
     def redirect_request(self, *arguments: Any) -> None:
         return None
 
 
-_OPENER = urllib.request.build_opener(_StaysHere)
+_OPENER = urllib.request.build_opener(_NoRedirects)
 
 
-class WrongAnswer(RunError):
+class BadResponse(RunError):
     """The server answered, and not in the form that was asked for."""
 
 
@@ -52,7 +52,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Remote:
+class ChatClient:
     """`url` reaches as far as /v1. `key` is the name of the environment variable with the API key."""
 
     url: str
@@ -77,10 +77,10 @@ class Remote:
             content = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
             what = "the server's answer holds no message"
-            raise WrongAnswer(what, where=self.url, value=found, fix=ANOTHER_SERVER) from error
+            raise BadResponse(what, where=self.url, value=found, fix=ANOTHER_SERVER) from error
 
         if not isinstance(content, str):
-            raise WrongAnswer("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
+            raise BadResponse("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
         return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
 
     def _sent(self, body: bytes) -> Any:
@@ -95,7 +95,7 @@ class Remote:
                 wait = _retry_after(error)
             except (OSError, http.client.HTTPException, ValueError) as error:  # timeouts and broken JSON, too
                 if last:
-                    raise self._unheard(error, attempt) from error
+                    raise self._connection_error(error, attempt) from error
 
                 wait = None
 
@@ -125,7 +125,7 @@ class Remote:
             return text.replace(secret, "***")
         return text
 
-    def _unheard(self, error: Exception, attempt: int) -> RunError:
+    def _connection_error(self, error: Exception, attempt: int) -> RunError:
         tries = f"after {attempt + 1} {'tries' if attempt else 'try'}"
         if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
             return RunError(f"the server's answer is not JSON, {tries}", where=self.url, fix=ANOTHER_SERVER)

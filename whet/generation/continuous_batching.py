@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from whet.errors import count
-from whet.generation.answers_in_progress import Record
-from whet.generation.decoder_layers import Reader
+from whet.generation.answers_in_progress import AnswersInProgress
+from whet.generation.decoder_layers import CachedDecoder
 from whet.generation.kv_cache import SlotCache
 from whet.generation.prefill import Prompt, shared_length
-from whet.generation.sampling import Chooser
+from whet.generation.sampling import TokenSampler
 from whet.pulse import beat
 
 ENTERING = 8
@@ -29,7 +29,7 @@ READ_AT_ONCE = 2048
 
 
 @dataclass(slots=True)
-class _Live:
+class _Slot:
     """An answer in its slot."""
 
     answer: int
@@ -37,14 +37,14 @@ class _Live:
     """The shared clock when it entered."""
 
 
-class Writer:
+class ContinuousBatch:
     """Writes the given answers of a record. Iterate over `advance` until `alive` is empty."""
 
     def __init__(
         self,
-        reader: Reader,
-        record: Record,
-        chooser: Chooser,
+        reader: CachedDecoder,
+        record: AnswersInProgress,
+        chooser: TokenSampler,
         answers: Sequence[int],
         adapted: Sequence[bool],
         slots: int,
@@ -55,7 +55,7 @@ class Writer:
         capacity = max(len(prompts[i]) + record.limits[i] for i in answers)
         self.slots = min(slots, len(answers))
         self.cache: SlotCache = reader.cache(self.slots, capacity)
-        self.live: list[_Live] = []
+        self.live: list[_Slot] = []
         self.clock = 0.0
         """Seconds that an answer alive all the time has cost so far: each step's time is shared by those in it."""
 
@@ -72,7 +72,7 @@ class Writer:
             beat(f"reading {count(len(entering), 'prompt')}")
             logits = self.reader.prefill([self._prompt(i) for i in entering], self.cache)
             first = len(self.live)
-            self.live += [_Live(i, self.clock) for i in entering]
+            self.live += [_Slot(i, self.clock) for i in entering]
             ended += self._write(logits, first, began)
 
         if self.live:

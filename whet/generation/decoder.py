@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from whet.generation.answers_in_progress import Record
-from whet.generation.sampling import Chooser
+from whet.generation.answers_in_progress import AnswersInProgress
+from whet.generation.sampling import TokenSampler
 
 
 class Decoder:
     """The given answers of a record, as one batch through transformers' own forward pass: right for every model."""
 
-    def __init__(self, model: Any, record: Record, chooser: Chooser, answers: Sequence[int]) -> None:
+    def __init__(self, model: Any, record: AnswersInProgress, chooser: TokenSampler, answers: Sequence[int]) -> None:
         self.model, self.record, self.chooser = model, record, chooser
         self.device = next(model.parameters()).device
         self.live = list(answers)

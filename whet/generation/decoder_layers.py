@@ -14,19 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from whet.generation.joined_linears import Joined
+from whet.generation.joined_linears import JoinedLinear
 from whet.generation.kv_cache import SlotCache
-from whet.generation.prefill import Prompt, plant
+from whet.generation.prefill import Prompt, build_prefill
 from whet.model.adapter import causal_lm
 from whet.model.attention.forest import layout_of, round_up
 from whet.model.fused import attention
 from whet.model.fused.attention import Attention
 from whet.model.fused.install import FusedLayer, read_layer
 from whet.model.fused.layer import Norm
-from whet.model.fused.linear import Product
+from whet.model.fused.linear import AdaptedLinear
 from whet.model.fused.pointwise import ACTIVATIONS
 from whet.model.fused.spans import Span, spans_of
-from whet.model.logits.logprob import wide
+from whet.model.logits.logprob import accumulation_dtype
 from whet.model.policy import Policy
 
 TRUNK = {"embed_tokens", "layers", "norm", "rotary_emb"}
@@ -36,7 +36,7 @@ ROW_GRAIN = 4
 """More rows than this are rounded up to it: a processor's matrix kernels are made afresh for every number of rows."""
 
 
-class RowNorm:
+class RMSNormRows:
     """RMSNorm (Zhang and Sennrich 2019, equation 4) in few operations: x w sqrt(D) / hypot(|x|, sqrt(D epsilon))."""
 
     def __init__(self, norm: Norm, order_D: Tensor | None = None) -> None:
@@ -45,7 +45,7 @@ class RowNorm:
         else:
             weight_D = norm.weight_D.detach()[order_D]
         size = len(weight_D)
-        self.weight_D = weight_D.to(wide(weight_D.dtype)) * size**0.5
+        self.weight_D = weight_D.to(accumulation_dtype(weight_D.dtype)) * size**0.5
         self.least = self.weight_D.new_tensor((size * norm.epsilon) ** 0.5)
 
     def __call__(self, x_MD: Tensor) -> Tensor:
@@ -63,16 +63,18 @@ class Layer:
         self.key_heads = half.key.outputs // half.size
         self.heads = half.query.outputs // half.size
         pairs_K = torch.arange(half.size, device=half.norm.weight_D.device).view(2, -1).T.flatten()
-        self.reads = Joined(half.reads, copies, self._order(pairs_K))
-        self.output = Joined([half.output], copies)
-        self.expand, self.contract = Joined([mlp.gate, mlp.up], copies), Joined([mlp.down], copies)
-        self.norms = RowNorm(half.norm), RowNorm(mlp.norm)
-        self.head_norms = [norm and RowNorm(norm, pairs_K) for norm in (half.query_norm, half.key_norm)]
+        self.reads = JoinedLinear(half.reads, copies, self._order(pairs_K))
+        self.output = JoinedLinear([half.output], copies)
+        self.expand, self.contract = JoinedLinear([mlp.gate, mlp.up], copies), JoinedLinear([mlp.down], copies)
+        self.norms = RMSNormRows(half.norm), RMSNormRows(mlp.norm)
+        self.head_norms = [norm and RMSNormRows(norm, pairs_K) for norm in (half.query_norm, half.key_norm)]
         self.activation = ACTIVATIONS[mlp.activation][0]
 
     def attend_to(self, x_MD: Tensor, angles_M1F: Tensor, switch_M1: Tensor | None) -> Tensor:
         """Rotated queries, rotated keys and values (M, H + 2J, K)."""
-        z_MHK = self.reads(self.norms[0](x_MD), switch_M1).view(len(x_MD), -1, self.size).to(wide(x_MD.dtype))
+        z_MHK = (
+            self.reads(self.norms[0](x_MD), switch_M1).view(len(x_MD), -1, self.size).to(accumulation_dtype(x_MD.dtype))
+        )
         turned = self.heads + self.key_heads
         for norm, part in zip(self.head_norms, (slice(self.heads), slice(self.heads, turned)), strict=True):
             if norm:
@@ -94,7 +96,7 @@ class Layer:
         return order_HK.flatten()
 
 
-class Reader:
+class CachedDecoder:
     """The model as it is now: weights and adapters are read when it is made."""
 
     @torch.inference_mode()
@@ -103,8 +105,8 @@ class Reader:
         self.trunk = trunk
         self.embedding: Tensor = trunk.embed_tokens.weight
         self.layers = [Layer(layer, copies) for layer in layers]
-        self.norm = RowNorm(Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon)))
-        self.head = Joined([Product(causal_lm(model).get_output_embeddings())], copies)
+        self.norm = RMSNormRows(Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon)))
+        self.head = JoinedLinear([AdaptedLinear(causal_lm(model).get_output_embeddings())], copies)
         self.angles_C1F = torch.empty(0)
         """Of every position as numbers e^(i a) on the circle, F = K / 2."""
 
@@ -116,7 +118,7 @@ class Reader:
             positions_1C = torch.arange(capacity, device=self.embedding.device)[None]
             cos_1CK, sin_1CK = self.trunk.rotary_emb(self.embedding[:1, None], positions_1C)
             cos_CF, sin_CF = (table[0, :, : table.shape[-1] // 2] for table in (cos_1CK, sin_1CK))
-            dtype = wide(self.embedding.dtype)
+            dtype = accumulation_dtype(self.embedding.dtype)
             self.angles_C1F = torch.complex(cos_CF.to(dtype), sin_CF.to(dtype))[:, None]
 
         if slots <= ROW_GRAIN:
@@ -129,7 +131,7 @@ class Reader:
     @torch.inference_mode()
     def prefill(self, prompts: Sequence[Prompt], cache: SlotCache) -> Tensor:
         """Read prompts into fresh slots, in order; logits (P, V) after each."""
-        grove = plant(prompts)
+        grove = build_prefill(prompts)
         slots_P = torch.tensor([cache.take(len(prompt.ids)) for prompt in prompts])
         layout = layout_of(grove.batch)
         added, tokens = layout.added, len(grove.batch.ids_T) + layout.added

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from whet.errors import ModelError
-from whet.generation.answers_in_progress import Record
+from whet.generation.answers_in_progress import AnswersInProgress
 from whet.generation.decoder import Decoder
-from whet.generation.decoder_layers import Reader, read_model
+from whet.generation.decoder_layers import CachedDecoder, read_model
 from whet.generation.prefill import SHARED, Prompt
-from whet.generation.sampling import Chooser, Sampling
+from whet.generation.sampling import Sampling, TokenSampler
 from whet.model.architecture_proof import TOLERANCE
 from whet.model.fused.install import FusedLayer
 from whet.model.lora import is_lora
@@ -51,7 +51,7 @@ def prove_decoding(model: Any) -> None:
     _proved.add(model)
 
 
-def fast_reader(model: Any, copies: bool) -> Reader | None:
+def fast_reader(model: Any, copies: bool) -> CachedDecoder | None:
     """The model's own reader, proved; None where there is none. `copies` lets it lay the weights out anew.
 
     A reader that was expected to work and does not is warned of, once a model.
@@ -60,7 +60,7 @@ def fast_reader(model: Any, copies: bool) -> Reader | None:
     if isinstance(layers, str):
         return None
 
-    reader = Reader(model, layers, copies)
+    reader = CachedDecoder(model, layers, copies)
     known = _refusals.setdefault(model, {})
 
     reading = (next(model.parameters()).dtype, copies, *_adapted(layers))
@@ -95,7 +95,7 @@ def adapters_off(model: Any) -> Iterator[None]:
             parameter.requires_grad_(id(parameter) in needing)
 
 
-def _refusal(model: Any, reader: Reader, adapted: bool) -> str | None:
+def _refusal(model: Any, reader: CachedDecoder, adapted: bool) -> str | None:
     """Two texts that begin alike and two others; with an adapter, half of them as the base reads them."""
     texts = _texts(model, (*LENGTHS, SHARED + 5, SHARED + 8))
     texts[3][: SHARED + 2] = texts[2][: SHARED + 2]
@@ -135,8 +135,8 @@ def _own_logits(model: Any, texts: list[list[int]]) -> list[Tensor]:
 
 def _decoded(model: Any, texts: list[list[int]]) -> list[Tensor]:
     sampling = Sampling(max_new_tokens=STEPS)
-    record = Record(None, [text[:-STEPS] for text in texts], frozenset(), sampling, None)
-    decoder = Decoder(model, record, Chooser(sampling, range(len(texts))), range(len(texts)))
+    record = AnswersInProgress(None, [text[:-STEPS] for text in texts], frozenset(), sampling, None)
+    decoder = Decoder(model, record, TokenSampler(sampling, range(len(texts))), range(len(texts)))
 
     steps: list[Tensor] = []
     for step in range(STEPS):
@@ -147,7 +147,7 @@ def _decoded(model: Any, texts: list[list[int]]) -> list[Tensor]:
     return list(torch.stack(steps, 1))
 
 
-def _read(reader: Reader, texts: list[list[int]], on: list[bool]) -> list[Tensor]:
+def _read(reader: CachedDecoder, texts: list[list[int]], on: list[bool]) -> list[Tensor]:
     cache = reader.cache(len(texts), max(map(len, texts)))
     prompts = [Prompt(text[:-STEPS], flag) for text, flag in zip(texts, on, strict=True)]
     steps = [reader.prefill(prompts, cache).float()]

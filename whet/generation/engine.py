@@ -7,14 +7,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from whet.errors import InputError, count
-from whet.generation.answers_in_progress import Record
-from whet.generation.continuous_batching import Writer
+from whet.generation.answers_in_progress import AnswersInProgress
+from whet.generation.continuous_batching import ContinuousBatch
 from whet.generation.decoder import Decoder
 from whet.generation.decoding_proof import adapters_off, fast_reader, has_adapter, prove_decoding
 from whet.generation.joined_linears import room_for_copy
-from whet.generation.sampling import Chooser, Sampling
+from whet.generation.sampling import Sampling, TokenSampler
 from whet.model.policy import evaluating
 from whet.model.quantised.nf4 import quantised_linears
+from whet.observer import Count
 from whet.pulse import beat
 from whet.types import Answer
 
@@ -36,7 +37,7 @@ def generate(
     sampling: Sampling = Sampling(),
     batch_tokens: int = 16_384,
     context: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Count | None = None,
     samples: int = 1,
     adapters: Sequence[bool] | None = None,
 ) -> list[Answer]:
@@ -53,8 +54,8 @@ def generate(
     for prompt in prompts:
         for _ in range(samples):
             given.append(prompt)
-    record = Record(tokenizer, given, stop_ids, sampling, context)
-    chooser = Chooser(sampling, range(len(given)))
+    record = AnswersInProgress(tokenizer, given, stop_ids, sampling, context)
+    chooser = TokenSampler(sampling, range(len(given)))
 
     answers: dict[int, Answer] = {}
     with evaluating(model):
@@ -81,16 +82,16 @@ def stream(
 ) -> Iterator[str]:
     """Text of one answer, piece by piece; a piece never ends inside a character. Raises as `generate` does."""
     _refuse_unusable([prompt], context)
-    record = Record(tokenizer, [prompt], stop_ids, sampling, context)
+    record = AnswersInProgress(tokenizer, [prompt], stop_ids, sampling, context)
     with evaluating(model):
-        ((writer, _),) = _writers(model, record, Chooser(sampling, [0]), [True], 1)
+        ((writer, _),) = _writers(model, record, TokenSampler(sampling, [0]), [True], 1)
         written = ""
         while writer.alive:
             writer.advance()
             text = record.text(0)
 
             if writer.alive:
-                text = record.certain(text)
+                text = record.settled_text(text)
             if text.endswith("\ufffd") and writer.alive:
                 continue
 
@@ -102,8 +103,8 @@ Switch = Callable[[], Any]
 
 
 def _writers(
-    model: Any, record: Record, chooser: Chooser, on: list[bool], batch_tokens: int
-) -> Iterator[tuple[Writer | Decoder, Switch]]:
+    model: Any, record: AnswersInProgress, chooser: TokenSampler, on: list[bool], batch_tokens: int
+) -> Iterator[tuple[ContinuousBatch | Decoder, Switch]]:
     """What writes all answers of the record, part by part, and the adapter's state that each part needs."""
     order = sorted(range(len(on)), key=lambda i: len(record.prompts[i]))
     if not order:
@@ -112,7 +113,7 @@ def _writers(
     reader = fast_reader(model, _copies(model, record))
     if reader is not None:
         for group, slots in _caches(order, record, batch_tokens):
-            yield Writer(reader, record, chooser, group, on, slots), nullcontext
+            yield ContinuousBatch(reader, record, chooser, group, on, slots), nullcontext
         return
 
     prove_decoding(model)
@@ -122,7 +123,7 @@ def _writers(
             yield Decoder(model, record, chooser, group), switch
 
 
-def _copies(model: Any, record: Record) -> bool:
+def _copies(model: Any, record: AnswersInProgress) -> bool:
     """Is it worth it, and is there room, to lay the weights out anew for this call? Never in full for a 4-bit base."""
     if quantised_linears(model):
         return False
@@ -131,7 +132,7 @@ def _copies(model: Any, record: Record) -> bool:
     return steps >= COPY_STEPS and room_for_copy(size)
 
 
-def _caches(order: list[int], record: Record, batch_tokens: int) -> Iterator[tuple[list[int], int]]:
+def _caches(order: list[int], record: AnswersInProgress, batch_tokens: int) -> Iterator[tuple[list[int], int]]:
     """Answers that share a cache, and its slots: all of them if enough fit, else those of like length."""
     rest = sorted(order, key=lambda i: -_need(record, i))
     while rest:
@@ -148,11 +149,11 @@ def _caches(order: list[int], record: Record, batch_tokens: int) -> Iterator[tup
         rest = rest[len(group) :]
 
 
-def _need(record: Record, answer: int) -> int:
+def _need(record: AnswersInProgress, answer: int) -> int:
     return len(record.prompts[answer]) + record.limits[answer]
 
 
-def _groups(order: list[int], record: Record, batch_tokens: int) -> Iterator[list[int]]:
+def _groups(order: list[int], record: AnswersInProgress, batch_tokens: int) -> Iterator[list[int]]:
     """Cut the length-sorted order so that prompts and answers of a batch stay within `batch_tokens`."""
     group: list[int] = []
     for index in order:

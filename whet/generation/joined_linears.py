@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from whet.model.fused.linear import Product
+from whet.model.fused.linear import AdaptedLinear
 from whet.planning.machine import available_memory
 
 ROWS_HINT = 32
 """Rows that the packed layout is made for; it serves any number."""
 
 
-class Joined:
+class JoinedLinear:
     """Layers that read the same input. With `copies` their weights are joined once, else read where they lie.
 
     `order_O` says in which order the outputs are wanted, if not in the layers' own.
     """
 
-    def __init__(self, products: Sequence[Product], copies: bool, order_O: Tensor | None = None) -> None:
+    def __init__(self, products: Sequence[AdaptedLinear], copies: bool, order_O: Tensor | None = None) -> None:
         self.products = products
         self.bias_O = _ordered(_joined_bias(products), order_O)
 
@@ -66,13 +66,13 @@ class Joined:
         if self.weight_OD is not None:
             y_MO = functional.linear(x_MD, self.weight_OD, self.bias_O)
         else:
-            y_MO = self._where_they_lie(x_MD)
+            y_MO = self._unpacked(x_MD)
 
         if residual_MO is None:
             return y_MO
         return y_MO.add_(residual_MO)
 
-    def _where_they_lie(self, x_MD: Tensor) -> Tensor:
+    def _unpacked(self, x_MD: Tensor) -> Tensor:
         found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
         if len(found) == 1:
             y_MO = found[0]
@@ -102,14 +102,14 @@ def room_for_copy(model_bytes: int) -> bool:
     return model_bytes * 2 <= available_memory()
 
 
-def _joined_weight(products: Sequence[Product]) -> Tensor:
+def _joined_weight(products: Sequence[AdaptedLinear]) -> Tensor:
     weights = [product.weight_OD for product in products]
     if len(weights) > 1:
         return torch.cat(weights)
     return weights[0]
 
 
-def _joined_bias(products: Sequence[Product]) -> Tensor | None:
+def _joined_bias(products: Sequence[AdaptedLinear]) -> Tensor | None:
     if all(product.layer.bias is None for product in products):
         return None
     given = [product.layer.bias for product in products]
@@ -118,7 +118,7 @@ def _joined_bias(products: Sequence[Product]) -> Tensor | None:
     return torch.cat(filled)
 
 
-def _joined_adapters(products: Sequence[Product]) -> tuple[Tensor | None, Tensor | None]:
+def _joined_adapters(products: Sequence[AdaptedLinear]) -> tuple[Tensor | None, Tensor | None]:
     """[A1 A2 ..]' (D, R), and the scaled B's as blocks of one (R, O) matrix."""
     adapted = [product for product in products if product.adapted]
     if not adapted:

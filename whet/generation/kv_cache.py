@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Grown:
+class NextSlots:
     """Room for one more token in the first B slots."""
 
     place_B: Tensor
@@ -60,7 +60,7 @@ class SlotCache:
         return last
 
     @torch.inference_mode()
-    def grow(self, rows: int) -> Grown:
+    def grow(self, rows: int) -> NextSlots:
         """Make room for one more token in slots 0 .. rows-1."""
         places = self.lengths[:rows]
         place_B = torch.tensor(places, device=self.bias_SC.device)
@@ -68,4 +68,4 @@ class SlotCache:
         for slot in range(self.live):
             self.lengths[slot] += 1
         bias_B11C = self.bias_SC[:rows, None, None, : max(places) + 1]
-        return Grown(place_B, self.starts_SX[:rows] + place_B[:, None], bias_B11C)
+        return NextSlots(place_B, self.starts_SX[:rows] + place_B[:, None], bias_B11C)

@@ -30,7 +30,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Grove:
+class PrefillBatch:
     """A forest of prompts, and where each prompt's tokens lie on T."""
 
     batch: Batch
@@ -44,7 +44,7 @@ class Grove:
     """For every token of every prompt: where it lies on T, whose it is, and its position."""
 
 
-def plant(prompts: Sequence[Prompt]) -> Grove:
+def build_prefill(prompts: Sequence[Prompt]) -> PrefillBatch:
     """The forest of some prompts."""
     distinct = sorted({(prompt.adapted, tuple(prompt.ids)) for prompt in prompts})
     trees: list[tuple[bool, list[Segment], list[tuple[int, ...]]]] = []
@@ -72,7 +72,7 @@ def plant(prompts: Sequence[Prompt]) -> Grove:
 
     batch = build_batch(segments)
     paths = [_path(segments, batch, leaf[prompt.adapted, tuple(prompt.ids)]) for prompt in prompts]
-    return Grove(
+    return PrefillBatch(
         batch,
         torch.tensor(adapted_T),
         torch.stack([path[-1] for path in paths]),

@@ -47,7 +47,7 @@ class Sampling:
             raise InputError("an empty string would stop every answer at once", where="stop_strings")
 
 
-class Chooser:
+class TokenSampler:
     """Chooses tokens. Answer i draws from a stream named by `streams[i]` alone, whatever batch it is written in."""
 
     def __init__(self, sampling: Sampling, streams: Sequence[int]) -> None:
@@ -73,7 +73,7 @@ class Chooser:
         """The token at which the summed probability passes a uniform draw, in float64."""
         probabilities_BV = (logprobs_BV / self.sampling.temperature).softmax(-1)
         if self.sampling.top_k is not None:
-            probabilities_BV = likeliest(probabilities_BV, self.sampling.top_k)
+            probabilities_BV = most_likely(probabilities_BV, self.sampling.top_k)
         if self.sampling.top_p < 1:
             probabilities_BV = nucleus(probabilities_BV, self.sampling.top_p)
         reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
@@ -102,7 +102,7 @@ def greedy(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
     return best_B, distance_BV.exp_().sum(-1).log_().neg_()
 
 
-def likeliest(probabilities_BV: Tensor, top_k: int) -> Tensor:
+def most_likely(probabilities_BV: Tensor, top_k: int) -> Tensor:
     """Zero everything but the `top_k` likeliest tokens; what is left sums to one (Fan et al. 2018, section 5.4)."""
     kept_BK, order_BK = probabilities_BV.topk(min(top_k, probabilities_BV.shape[1]), dim=-1)
     return torch.zeros_like(probabilities_BV).scatter_(1, order_BK, kept_BK / kept_BK.sum(-1, keepdim=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from whet.data.rows.format_detector import detect
 from whet.errors import DataError
 from whet.generation.engine import Sampling, generate
 from whet.model.base import Base
+from whet.observer import Observer, counted
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import write_text
 from whet.types import Answer, Segment
@@ -45,7 +46,7 @@ SmolLM2-135M held to 64 lost 2.2%."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GeneralPrompt:
     """A prompt in tokens, where it stands, and whether it is the beginning of a text."""
 
     where: str
@@ -65,14 +66,14 @@ def prompts_file(asked: str | None, base_folder: str) -> Path:
     return own if own.is_file() else SHIPPED_PROMPTS
 
 
-def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[Asked]:
+def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[GeneralPrompt]:
     """Every row of the file as a prompt, conversations first. Raises DataError, naming the row; of Whet's own prompts
     those that the base's template refuses are left out."""
     raws = list(read_source(str(path)))
     texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
     chats = [raw for raw in raws if raw not in texts]
     found = [
-        Asked(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
+        GeneralPrompt(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
         for raw in texts
     ]
 
@@ -85,7 +86,7 @@ def learns_answers(path: Path, tokenizer: Any) -> bool:
     return path != SHIPPED_PROMPTS or bool(tokenizer.chat_template)
 
 
-def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked]:
+def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[GeneralPrompt]:
     if not raws:
         return
 
@@ -107,28 +108,28 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Asked
             given = None
 
         words = str(row.prompt[-1].get("content") if row.prompt else "")
-        yield Asked(raw.where, ids, False, words, row.reference or str(given or ""))
+        yield GeneralPrompt(raw.where, ids, False, words, row.reference or str(given or ""))
 
 
-def rehearsed(asked: list[Asked]) -> list[Asked]:
+def for_replay(asked: list[GeneralPrompt]) -> list[GeneralPrompt]:
     """What may be learned: all but every fifth prompt."""
     return [one for place, one in enumerate(asked) if place % HELD_BACK]
 
 
-def held_back(asked: list[Asked]) -> list[Asked]:
+def held_back(asked: list[GeneralPrompt]) -> list[GeneralPrompt]:
     """Every fifth prompt, which is never learned: what a scale is chosen on. One that stands elsewhere, too, is left
     out."""
-    learned = {one.words for one in rehearsed(asked)}
+    learned = {one.words for one in for_replay(asked)}
     fifth = [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
     return [one for one in fifth if one.words not in learned]
 
 
-def fitting(asked: list[Asked], context: int) -> list[Asked]:
+def fitting(asked: list[GeneralPrompt], context: int) -> list[GeneralPrompt]:
     """Those with room for an answer. Asked after `rehearsed` and `held_back`, so that both count the same prompts."""
     return [one for one in asked if 0 < len(one.ids) < context]
 
 
-def pool(asked: list[Asked], tokens: int | None, shipped: bool) -> list[Asked]:
+def pool(asked: list[GeneralPrompt], tokens: int | None, shipped: bool) -> list[GeneralPrompt]:
     """As many prompts as a run that replays so many tokens needs, conversations and texts in the same proportion. The
     numbers are round, so that runs of about the same length share what is written."""
     if tokens is None:
@@ -149,15 +150,15 @@ def own_samples(
     renderer: Renderer,
     path: Path,
     cache: Path,
-    progress: Callable[[int, int], None],
+    observer: Observer,
     tokens: int | None = None,
-) -> list[tuple[Asked, Segment]]:
+) -> list[tuple[GeneralPrompt, Segment]]:
     """Each prompt with what the base says to it, as a segment whose answer is supervised. `row` counts the samples.
     Of many prompts only so many are asked as `tokens` of replay need.
 
     `base.model` must be the base itself: no adapter, not yet trained. Raises as `read_asked` and `generate` do.
     """
-    learned = rehearsed(read_asked(path, renderer, base.tokenizer))
+    learned = for_replay(read_asked(path, renderer, base.tokenizer))
     if not learns_answers(path, base.tokenizer):
         learned = [one for one in learned if one.text]
 
@@ -166,7 +167,7 @@ def own_samples(
     wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
 
     if not written.is_file():
-        answers = _answers(base, renderer, asked, progress)
+        answers = _answers(base, renderer, asked, observer)
         lines = ({"ids": with_stop(answer), "text": answer.text} for answer in answers)
         write_text(written, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
@@ -187,7 +188,7 @@ def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
     return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
 
 
-def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]) -> list[Answer]:
+def _answers(base: Base, renderer: Renderer, asked: list[GeneralPrompt], observer: Observer) -> list[Answer]:
     found: list[Answer] = []
     total = sum(DRAWS if one.text else 1 for one in asked)
     for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
@@ -195,7 +196,7 @@ def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Calla
         before = len(found)
         found += generate(
             base.model, base.tokenizer, prompts, renderer.stop_ids, sampling, context=base.context,
-            progress=lambda done, n=before: progress(n + done, total), samples=samples,
+            progress=counted(observer, total, before), samples=samples,
         )  # fmt: skip
 
     return found

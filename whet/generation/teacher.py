@@ -10,17 +10,17 @@ import torch
 
 from whet.data.render.renderer import Renderer
 from whet.errors import InputError, ModelError, RunFolderError
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.generation.collection.sources import LocalTeacher, RemoteTeacher, is_url, key_name, refuse_secret_url
-from whet.model.architecture_proof import forest_refusal, fuse, install_forest
+from whet.model.architecture_proof import fuse, install_paths
 from whet.model.base import load_base, load_config, saved_tokenizer
-from whet.model.folder import read_facts
 from whet.model.open import open_trained
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
+from whet.model.saved_model import read_facts
 from whet.model.weights_identity import fingerprint
 from whet.recipe.bases import is_base, refuse_missing_base
-from whet.recipe.schema import Distil, Recipe
+from whet.recipe.schema import Recipe
 from whet.store import model_registry
 from whet.store.run import Run
 
@@ -45,36 +45,31 @@ def open_teacher(
     if is_base(name):
         base = load_base(name, dtype, trust_remote_code, where=device())
         model, tokenizer = base.model, base.tokenizer
-        renderer = Renderer(tokenizer)
-
-        carried = forest_refusal(model) is None
-        if carried:
-            install_forest(model)
+        use_forest = install_paths(model, kernels=path == "fused")
     else:
         run = _run_of(name, runs)
-        # Its template is another model's, and only the model that teaches is fused, below.
+        # Its template is another model's. Only the model that teaches is fused, below, and not its base.
         opened = open_trained(run, renderer=None, trust_remote_code=trust_remote_code, path=path, kernels=False)
-        base, model, carried = opened.base, opened.model, opened.use_forest
+        base, model, use_forest = opened.base, opened.model, opened.use_forest
         tokenizer = saved_tokenizer(run.model)
-        renderer = Renderer(tokenizer)
+        if use_forest and path == "fused":
+            fuse(model)
 
-    if carried and path == "fused":
-        fuse(model)
     model.requires_grad_(False)
     model.eval()
-    policy = Policy(model, use_forest=carried and path != "plain")
+    policy = Policy(model, use_forest=use_forest and path != "plain")
 
-    return Teacher(name, policy, tokenizer, renderer, base.context, fingerprint(model))
+    return Teacher(name, policy, tokenizer, Renderer(tokenizer), base.context, fingerprint(model))
 
 
-def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTeacher | LocalTeacher, str]:
+def open_answerer(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTeacher | LocalTeacher, str]:
     """Who is asked in a collection, and what its rows call the model: at a URL the name there, else a name that changes
     with the weights. Raises InputError for a URL without a model, ModelError."""
     if is_url(name):
         refuse_secret_url(name)
         if not model:
             raise InputError("a URL needs the name of a model there", where="--model", fix="as in: --model NAME")
-        return RemoteTeacher(Remote(name, model, key_name())), model
+        return RemoteTeacher(ChatClient(name, model, key_name())), model
     if model:
         raise InputError("--model names a model at a URL", where="--model", value=model, fix="leave it out")
 
@@ -89,11 +84,9 @@ def answering(name: str, model: str | None, runs: Path | str) -> tuple[RemoteTea
     return inner, f"{name} {teacher.identity[:16]}"
 
 
-def teacher_of(recipe: Recipe, run: Run, path: str) -> Teacher:
+def teacher_of_run(name: str, recipe: Recipe, run: Run, path: str) -> Teacher:
     """The teacher of a run, which must stay the one that it began with. Raises ModelError, RunFolderError."""
-    assert isinstance(recipe.method, Distil)
-    dtype = getattr(torch, recipe.dtype)
-    teacher = open_teacher(recipe.method.teacher, run.folder.parent, dtype, recipe.trust_remote_code, path)
+    teacher = open_teacher(name, run.folder.parent, getattr(torch, recipe.dtype), recipe.trust_remote_code, path)
     refuse_changed_teacher(run, teacher)
     return teacher
 

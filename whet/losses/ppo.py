@@ -90,7 +90,7 @@ def ppo_loss(
     return LossOut(total, {"loss": (total.item(), weight)} | {name: (one, tokens) for name, one in seen.items()})
 
 
-def steered(kl_weight: float, kl: float, target: float, answers: int) -> float:
+def adapt_kl_weight(kl_weight: float, kl: float, target: float, answers: int) -> float:
     """The next rollout's KL weight: larger where the mean KL of an answer was above the target, smaller below (Ziegler
     et al. 2019, arXiv 1909.08593, section 2.2)."""
     error = min(max(kl / target - 1, -STEER), STEER)

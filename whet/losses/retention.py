@@ -14,7 +14,7 @@ def replay_loss(logprobs_N: Tensor, weight_N: Tensor, share: float) -> LossOut:
     return LossOut(share * total, {"replay_loss": (total.item(), float(weight_N.sum()))})
 
 
-def anchor_loss(divergence_N: Tensor, weight_N: Tensor, kl: float, share: float) -> LossOut:
+def kl_penalty(divergence_N: Tensor, weight_N: Tensor, kl: float, share: float) -> LossOut:
     """`share` times `kl` times the weighted sum of KL(base || model), nats, over N tokens.
 
     On the base's own words this is the mean of `replay_loss` over all that the base might have said, less its entropy:
@@ -25,6 +25,6 @@ def anchor_loss(divergence_N: Tensor, weight_N: Tensor, kl: float, share: float)
     return LossOut(share * kl * total, {"kl_to_base": (total.item(), float(weight_N.sum()))})
 
 
-def both(one: LossOut, other: LossOut) -> LossOut:
+def add_losses(one: LossOut, other: LossOut) -> LossOut:
     """The sum of two losses with other metrics."""
     return LossOut(one.total + other.total, one.metrics | other.metrics)

@@ -23,21 +23,23 @@ from whet.evaluation.studies.failures import Asked
 from whet.evaluation.studies.validation_answers import ask_validation, compare_validation
 from whet.evaluation.transcript import FILE as TRANSCRIPT
 from whet.model.base import Base, load_base
-from whet.model.folder import save_model
 from whet.model.policy import Policy
 from whet.model.precision import device
+from whet.model.saved_model import save_model
 from whet.observer import Observer
 from whet.planning.tune_time import Writing
 from whet.recipe.methods.base import MethodKeys
 from whet.recipe.rules import Choice
 from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
+from whet.rewards.combine import Rewards
+from whet.store.run import Run
+from whet.training.data_facts import refuse_unlearnable
 from whet.training.learner import BatchSource, Learner
-from whet.training.learners.next_token import NextToken
-from whet.training.material import refuse_unlearnable
-from whet.training.method import Setup
-from whet.training.self_check import Reading, token_reading
+from whet.training.learners.next_token import NextTokenLearner
+from whet.training.self_check import CheckedLoss, next_token_loss
 from whet.training.session import Session
+from whet.training.training_method import Setup
 from whet.types import Batch
 
 Keys = TypeVar("Keys", bound=MethodKeys)
@@ -61,9 +63,7 @@ class Method(Generic[Keys]):
         """Nothing of the recipe needs the method's own look."""
 
     def gather(self, recipe: Recipe, renderer: Renderer, cache: Path, observer: Observer) -> Source:
-        return prepare(
-            recipe, renderer.tokenizer, renderer, cache, progress=lambda done, total: observer.step(done, total, {})
-        )
+        return prepare(recipe, renderer.tokenizer, renderer, cache, observer=observer)
 
     def settle(self, recipe: Recipe, source: Source) -> tuple[Recipe, list[Choice]]:
         refuse_unlearnable(recipe, source)
@@ -72,8 +72,8 @@ class Method(Generic[Keys]):
     def load_base(self, recipe: Recipe, dtype: torch.dtype) -> Base:
         return load_base(recipe.base, dtype, recipe.trust_remote_code, recipe.quantise, device())
 
-    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> Reading:
-        return token_reading(policy)
+    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> CheckedLoss:
+        return next_token_loss(policy)
 
     def longest(self, recipe: Recipe, source: Source) -> int:
         return prepared_of(source).longest + (self.keys.answer_tokens or 0)
@@ -88,7 +88,7 @@ class Method(Generic[Keys]):
         return in_order(prepared_of(source).validation, recipe.micro_batch_tokens, self.keys.rows.per_tree)
 
     def learner(self, setup: Setup) -> Learner:
-        return NextToken(setup.policy, setup.loader)
+        return NextTokenLearner(setup.policy, setup.loader)
 
     def save(self, setup: Setup) -> None:
         save_model(setup.run, setup.base, setup.policy, setup.renderer, setup.recipe)
@@ -132,11 +132,16 @@ class Method(Generic[Keys]):
 
     def measure_task(self, contest: Contest) -> Measured:
         """Base, tuned and the other opponents on the test rows, and what is measured on their answers."""
-        measured, lines = self.measure_words(contest)
-        oppose_words(measured, lines, contest, self.unaskable(contest.recipe))
+        rewards = self.rewards_of_run(contest.run)
+        measured, lines = self.measure_words(contest, rewards)
+        oppose_words(measured, lines, contest, self.unaskable(contest.recipe), rewards)
         return measure_answers(contest, measured, lines, self.judged(contest.recipe))
 
-    def measure_words(self, contest: Contest) -> Measured:
+    def rewards_of_run(self, run: Run) -> Rewards | None:
+        """What scores the answers of a run; None for a method that is measured by the recipe's metric alone."""
+        return None
+
+    def measure_words(self, contest: Contest, rewards: Rewards | None) -> Measured:
         """Base and tuned on the test rows."""
         return measure_rows(contest)
 

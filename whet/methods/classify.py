@@ -18,11 +18,11 @@ from whet.model.heads.linear import Scorer
 from whet.observer import Observer
 from whet.recipe.rules import Choice
 from whet.recipe.schema import Classify, Recipe
-from whet.training.classifier_folder import Released, golden_texts, threshold_facts
+from whet.training.classifier_folder import HeadFacts, golden_texts, threshold_facts
 from whet.training.learner import Learner
-from whet.training.learners.classify import Classification, class_weights, outputs_of, targets_of
-from whet.training.method import Setup
+from whet.training.learners.classify import ClassifyLearner, class_weights, outputs_of, targets_of
 from whet.training.session import Session
+from whet.training.training_method import Setup
 
 
 class ClassifyMethod(HeadMethod[Classify]):
@@ -44,9 +44,9 @@ class ClassifyMethod(HeadMethod[Classify]):
         prepared = prepared_of(setup.source)
         outputs = outputs_of(self.keys, prepared)
         weight_K = class_weights(self.keys, outputs, targets_of(prepared, "train"))
-        return Classification(Scorer(setup.policy), setup.loader, outputs, weight_K, prepared.targets)
+        return ClassifyLearner(Scorer(setup.policy), setup.loader, outputs, weight_K, prepared.targets)
 
-    def released(self, setup: Setup, scorer: Scorer) -> Released:
+    def released(self, setup: Setup, scorer: Scorer) -> HeadFacts:
         prepared = prepared_of(setup.source)
         outputs = outputs_of(self.keys, prepared)
         facts: dict[str, Any] = {
@@ -54,7 +54,7 @@ class ClassifyMethod(HeadMethod[Classify]):
         }  # fmt: skip
         facts |= threshold_facts(scorer, self.keys, outputs, prepared)
         texts = golden_texts(setup.base.tokenizer)
-        return Released(texts, outputs.config(), setup.renderer.chat_template, facts)
+        return HeadFacts(texts, outputs.config(), setup.renderer.chat_template, facts)
 
     # ---- how it is measured
 

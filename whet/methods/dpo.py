@@ -7,8 +7,8 @@ from whet.methods.base import Method
 from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_of
 from whet.recipe.schema import Dpo
 from whet.training.learner import Learner
-from whet.training.learners.preference import Preference, first_reading, references
-from whet.training.method import Setup
+from whet.training.learners.preference import DpoLearner, first_epoch_batches, references
+from whet.training.training_method import Setup
 
 
 class DpoMethod(Method[Dpo]):
@@ -17,12 +17,12 @@ class DpoMethod(Method[Dpo]):
     def learner(self, setup: Setup) -> Learner:
         loader = loader_of(setup)
         if not needs_reference(self.keys):
-            return Preference(setup.policy, loader, self.keys, None)
+            return DpoLearner(setup.policy, loader, self.keys, None)
         assert setup.recipe.steps
         setup.observer.phase(READING_REFERENCES)
         folder, key = folder_and_key(setup)
-        batches = first_reading(loader, self.validation(setup.recipe, setup.source), setup.recipe.steps)
-        return Preference(setup.policy, loader, self.keys, references(folder, key, setup.policy, batches))
+        batches = first_epoch_batches(loader, self.validation(setup.recipe, setup.source), setup.recipe.steps)
+        return DpoLearner(setup.policy, loader, self.keys, references(folder, key, setup.policy, batches))
 
     # ---- how it is measured
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from whet.methods.rewarded import RewardedMethod
 from whet.recipe.schema import Grpo
-from whet.training.learners.grpo import GroupRelative
+from whet.training.learners.grpo import GrpoLearner
 
 
 class GrpoMethod(RewardedMethod[Grpo]):
     # ---- how it trains
 
-    learns = GroupRelative
+    learns = GrpoLearner
 
 
 METHOD = GrpoMethod

@@ -8,8 +8,8 @@ from whet.methods.base import Method
 from whet.methods.preference import READING_REFERENCES, folder_and_key, loader_of
 from whet.recipe.schema import Kto
 from whet.training.learner import Learner
-from whet.training.learners.kto import Marked, everything_read, references
-from whet.training.method import Setup
+from whet.training.learners.kto import KtoLearner, reference_batches, references
+from whet.training.training_method import Setup
 
 
 class KtoMethod(Method[Kto]):
@@ -20,9 +20,9 @@ class KtoMethod(Method[Kto]):
         assert setup.recipe.steps
         setup.observer.phase(READING_REFERENCES)
         folder, key = folder_and_key(setup)
-        batches = everything_read(loader, list(self.validation(setup.recipe, setup.source)), setup.recipe.steps)
+        batches = reference_batches(loader, list(self.validation(setup.recipe, setup.source)), setup.recipe.steps)
         marks = marks_by_row(prepared_of(setup.source).segments)
-        return Marked(setup.policy, loader, self.keys, marks, references(folder, key, setup.policy, batches))
+        return KtoLearner(setup.policy, loader, self.keys, marks, references(folder, key, setup.policy, batches))
 
     # ---- how it is measured
 

@@ -14,7 +14,7 @@ from whet.recipe.methods.rollouts import OwnAnswers
 from whet.recipe.schema import Recipe
 from whet.rewards.combine import Rewards
 from whet.training.learners.rollout import Sampler
-from whet.training.method import Setup
+from whet.training.training_method import Setup
 from whet.types import Batch
 
 Keys = TypeVar("Keys", bound=OwnAnswers)

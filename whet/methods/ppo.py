@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from whet.methods.rewarded import RewardedMethod
 from whet.recipe.schema import Ppo
-from whet.training.learners.ppo import Proximal
+from whet.training.learners.ppo import PpoLearner
 
 
 class PpoMethod(RewardedMethod[Ppo]):
     # ---- how it trains
 
-    learns = Proximal
+    learns = PpoLearner
 
 
 METHOD = PpoMethod

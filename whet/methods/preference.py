@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.data.batches.loader import Loader
-from whet.training.method import Setup
 from whet.training.reference_logprobs import key_of
+from whet.training.training_method import Setup
 
 READING_REFERENCES = "reading what the base says of the answers"
 FOLDER = "reference"

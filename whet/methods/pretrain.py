@@ -22,19 +22,12 @@ from whet.recipe.schema import Pretrain, Recipe
 from whet.training.learner import BatchSource
 from whet.types import Batch
 
-DOCUMENTS = 500
-"""Read between two words about it."""
-
 
 class PretrainMethod(Method[Pretrain]):
     # ---- how it trains
 
     def gather(self, recipe: Recipe, renderer: Renderer, cache: Path, observer: Observer) -> Source:
-        def document_done(done: int, total: int) -> None:
-            if done % DOCUMENTS == 0 or done == total:
-                observer.step(done, total, {})
-
-        return prepare_corpus(recipe, renderer.tokenizer, renderer, cache, progress=document_done)
+        return prepare_corpus(recipe, renderer.tokenizer, renderer, cache, observer=observer)
 
     def load_base(self, recipe: Recipe, dtype: torch.dtype) -> Base:
         if not self.keys.from_scratch:

@@ -8,10 +8,10 @@ from whet.evaluation.methods.reward import Finish, measure_rewards
 from whet.methods.head import HeadMethod
 from whet.model.heads.linear import Scorer
 from whet.recipe.schema import Reward
-from whet.training.classifier_folder import Released, ending_at_stop, golden_conversations
+from whet.training.classifier_folder import HeadFacts, end_at_stop, golden_conversations
 from whet.training.learner import Learner
-from whet.training.learners.reward import RewardModelling
-from whet.training.method import Setup
+from whet.training.learners.reward import RewardLearner
+from whet.training.training_method import Setup
 
 CONFIG = {"problem_type": "regression", "id2label": {0: "reward"}, "label2id": {"reward": 0}}
 
@@ -20,10 +20,10 @@ class RewardMethod(HeadMethod[Reward]):
     # ---- how it trains
 
     def learner(self, setup: Setup) -> Learner:
-        return RewardModelling(Scorer(setup.policy), setup.loader, self.keys, prepared_of(setup.source).targets)
+        return RewardLearner(Scorer(setup.policy), setup.loader, self.keys, prepared_of(setup.source).targets)
 
-    def released(self, setup: Setup, scorer: Scorer) -> Released:
-        return Released(golden_conversations(setup.renderer), dict(CONFIG), ending_at_stop(setup.renderer))
+    def released(self, setup: Setup, scorer: Scorer) -> HeadFacts:
+        return HeadFacts(golden_conversations(setup.renderer), dict(CONFIG), end_at_stop(setup.renderer))
 
     # ---- how it is measured
 

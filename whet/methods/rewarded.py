@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from whet.data.prepare import Prepared, prepared_of
-from whet.evaluation.beside_task import measure_answers
 from whet.evaluation.contest import Contest, Measured, open_contest
 from whet.evaluation.methods.rewarded import measure_rewarded
-from whet.evaluation.opponents.of_run import oppose_words
 from whet.evaluation.opponents.opposed import unaskable_for
 from whet.evaluation.studies.failures import Asked
 from whet.evaluation.studies.validation_answers import ask_validation
@@ -19,11 +17,11 @@ from whet.planning.tune_time import Writing
 from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import OpponentName, Recipe
 from whet.recipe.sections.rewards import AnyReward
-from whet.rewards.combine import build_rewards
-from whet.store.run import JUDGED
-from whet.training.learners.on_policy import OnPolicy
-from whet.training.method import Setup
+from whet.rewards.combine import Rewards, build_rewards
+from whet.store.run import JUDGED, Run
+from whet.training.learners.on_policy import OnPolicyLearner
 from whet.training.session import Session
+from whet.training.training_method import Setup
 
 Keys = TypeVar("Keys", bound=Rollouts)
 
@@ -31,7 +29,7 @@ Keys = TypeVar("Keys", bound=Rollouts)
 class RewardedMethod(OwnAnswersMethod[Keys]):
     # ---- how it trains
 
-    learns: type[OnPolicy[Any]]
+    learns: type[OnPolicyLearner[Any]]
     """What makes a rollout into batches with advantages."""
 
     @property
@@ -41,8 +39,8 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
     def check_early(self, recipe: Recipe) -> None:
         build_rewards(self.keys.rewards)
 
-    def learner(self, setup: Setup) -> OnPolicy[Any]:
-        sampler = self.sampler(setup, build_rewards(self.keys.rewards, setup.run.folder / JUDGED))
+    def learner(self, setup: Setup) -> OnPolicyLearner[Any]:
+        sampler = self.sampler(setup, self.rewards_of_run(setup.run))
         keys, held_out = self.keys, prepared_of(setup.source).validation
         return self.learns(
             setup.policy, sampler, prompts_of(setup), keys, keys.samples, keys.updates, held_out, setup.observer
@@ -62,11 +60,12 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
     def written_in_a_validation(self, row: float, rows: int) -> Writing:
         return Writing(rows, row, self.keys.max_new_tokens / 2, self.keys.max_new_tokens)
 
-    def measure_task(self, contest: Contest) -> Measured:
-        rewards = build_rewards(self.keys.rewards, contest.run.folder / JUDGED)
-        measured, lines = measure_rewarded(contest, rewards)
-        oppose_words(measured, lines, contest, self.unaskable(contest.recipe), rewards)
-        return measure_answers(contest, measured, lines, self.judged(contest.recipe))
+    def rewards_of_run(self, run: Run) -> Rewards:
+        return build_rewards(self.keys.rewards, run.folder / JUDGED)
+
+    def measure_words(self, contest: Contest, rewards: Rewards | None) -> Measured:
+        assert rewards is not None
+        return measure_rewarded(contest, rewards)
 
     def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:
         if recipe.evaluate.metric == "auto":
@@ -75,4 +74,4 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
 
     def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
         contest = open_contest(session, observer)
-        return ask_validation(contest, build_rewards(self.keys.rewards, contest.run.folder / JUDGED))
+        return ask_validation(contest, self.rewards_of_run(contest.run))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from whet.methods.rewarded import RewardedMethod
 from whet.recipe.schema import Rloo
-from whet.training.learners.rloo import LeaveOneOut
+from whet.training.learners.rloo import RlooLearner
 
 
 class RlooMethod(RewardedMethod[Rloo]):
     # ---- how it trains
 
-    learns = LeaveOneOut
+    learns = RlooLearner
 
 
 METHOD = RlooMethod

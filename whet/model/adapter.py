@@ -168,7 +168,7 @@ def without_adapter(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def stirred(model: Any, size: float = 0.02) -> Iterator[None]:
+def perturbed(model: Any, size: float = 0.02) -> Iterator[None]:
     """Within this block every adapter's B, and a head, holds small random numbers instead of its own.
 
     A fresh B is zero: whatever multiplies it, the adapter's whole part and A's gradient, could be wrong unnoticed. So

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from whet.errors import ModelError, nearest
-from whet.model.experts import expert_tensors, experts_of, told_experts
+from whet.model.experts import expert_notes, expert_tensors, experts_of
 from whet.model.lora import is_lora
 from whet.model.quantised.nf4 import is_quantised
 from whet.recipe.schema import Lora
@@ -127,9 +127,9 @@ def ties(model: Any, saved: list[str]) -> bool:
     }
 
 
-def told_adapter(model: Any, adapter: object) -> list[str]:
+def adapter_notes(model: Any, adapter: object) -> list[str]:
     """What the adapter means for a run on this base, in sentences for whoever watches."""
-    if told := told_experts(model, adapter):
+    if told := expert_notes(model, adapter):
         found = [told]
     else:
         found = []

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from whet.data.batches.forest import build_batch
 from whet.errors import ModelError
-from whet.model.adapter import causal_lm, stirred, trunk_of
+from whet.model.adapter import causal_lm, perturbed, trunk_of
 from whet.model.attention.forest import FOREST
 from whet.model.experts import expert_tensors
 from whet.model.float32_copy import in_float32, is_low, why_not_widened
@@ -35,13 +35,24 @@ SHAPE = ((7, None), (4, None), (3, 0), (5, 0), (4, 2))
 
 def forest_refusal(model: Any) -> str | None:
     """Why this architecture takes the plain path, or None when the forest carries it."""
-    return _known_refusal(model) or _trial(model)
+    return _known_refusal(model) or _try_shape(model)
 
 
 def install_forest(model: Any) -> None:
     """Point the model's attention at the forest (which is plain SDPA while no forest is active), if it carries it."""
-    if forest_refusal(model) is None:
-        _set_attention(model, FOREST)
+    install_paths(model, kernels=False)
+
+
+def install_paths(model: Any, kernels: bool) -> bool:
+    """Prepare a loaded model for the fast paths that are proved right for it: the forest, and with `kernels` the fused
+    layers, too. False where it must be read row by row."""
+    if forest_refusal(model) is not None:
+        return False
+
+    _set_attention(model, FOREST)
+    if kernels:
+        fuse(model)
+    return True
 
 
 def fuse(model: Any) -> str | None:
@@ -56,7 +67,7 @@ def fuse(model: Any) -> str | None:
     trunk, batch = trunk_of(inner), _trial_batch(inner)
     fused.uninstall(trunk)
 
-    with evaluating(inner), torch.no_grad(), stirred(model):
+    with evaluating(inner), torch.no_grad(), perturbed(model):
         own = Policy(model).hidden(batch)
         if not fused.install(trunk):
             if getattr(getattr(model, "active_peft_config", None), "use_dora", False):
@@ -188,7 +199,7 @@ def _known_refusal(model: Any) -> str | None:
     return None
 
 
-def _trial(model: Any) -> str | None:
+def _try_shape(model: Any) -> str | None:
     """In the model's dtype; where that speaks against a mixture of experts in 16 bits, in 32, which do not round tokens
     to other experts."""
     found, distance = _tried(model)

@@ -92,7 +92,7 @@ def locate(name: str) -> str:
     return str(unpacked(file) if file else folder_of(name) or name)
 
 
-def told_base(name: str) -> list[str]:
+def base_notes(name: str) -> list[str]:
     """What it means that a base is a GGUF file, which is unpacked for this; nothing of others."""
     file = gguf_base(name)
     return [cost(file)] if file else []

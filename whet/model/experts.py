@@ -121,7 +121,7 @@ def expert_rank(model: Any, adapter: Lora) -> int:
     return max(1, adapter.rank // used)
 
 
-def told_experts(model: Any, adapter: object) -> str | None:
+def expert_notes(model: Any, adapter: object) -> str | None:
     """What becomes of the experts of `model`, in a sentence; None where it has none, or all its weights are trained."""
     tensors = expert_tensors(model)
     if not tensors or not isinstance(adapter, Lora):

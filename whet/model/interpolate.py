@@ -25,11 +25,11 @@ def interpolated(model: Any, base_model: Any | None, scale: float) -> Iterator[N
     `base_model` holds the base's weights where `model` has no adapter. Raises ValueError without either, and ModelError
     for weights that the base does not have: they would stay where they are while all others move.
     """
-    moved = _moved(model, base_model)
+    moved = _lerp_tensors(model, base_model)
     kept = {name: own.detach().clone() for name, (own, _) in moved.items()}
 
     try:
-        move(model, base_model, scale)
+        set_scale(model, base_model, scale)
         yield
     finally:
         with torch.no_grad():
@@ -38,9 +38,9 @@ def interpolated(model: Any, base_model: Any | None, scale: float) -> Iterator[N
 
 
 @torch.no_grad()
-def move(model: Any, base_model: Any | None, scale: float) -> None:
+def set_scale(model: Any, base_model: Any | None, scale: float) -> None:
     """Brings `model` to `scale` of the way for good. Raises as `interpolated` does."""
-    for own, start in _moved(model, base_model).values():
+    for own, start in _lerp_tensors(model, base_model).values():
         own.copy_(mixed(start, own, scale))
 
 
@@ -58,7 +58,7 @@ def refuse_no_line(config: Mapping[str, Any]) -> None:
         raise ModelError(no_line(option), where="adapter", value=option, fix=fix)
 
 
-def _moved(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor | None]]:
+def _lerp_tensors(model: Any, base_model: Any | None) -> dict[str, tuple[Tensor, Tensor | None]]:
     """What is mixed, and where it starts: of an adapter its B, because B A is the whole difference."""
     if is_adapted(model):
         refuse_no_line(vars(model.active_peft_config))

@@ -11,15 +11,15 @@ import torch
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
-from whet.model.architecture_proof import forest_refusal, fuse, install_forest
+from whet.model.architecture_proof import fuse, install_paths
 from whet.model.base import Base, load_base, random_base
-from whet.model.folder import prove_template, prove_weights, read_facts
 from whet.model.precision import device
+from whet.model.saved_model import prove_template, prove_weights, read_facts
 from whet.store.run import Run
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenedModel:
     """`model` answers as the tuned one. `base_model` is None where the adapter can be switched off instead."""
 
     base: Base
@@ -47,7 +47,7 @@ def checked_path(run: Run) -> str:
 
 def open_trained(
     run: Run, *, renderer: Renderer | None, trust_remote_code: bool, path: str | None = None, kernels: bool = True
-) -> Opened:
+) -> OpenedModel:
     """The model of a run beside its base, once both are proved (prove_trained).
 
     `path` is how it is read at best; where it is left out, as the self-check of the run says. Without `kernels` nothing
@@ -61,7 +61,7 @@ def open_trained(
     return opened
 
 
-def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> Opened:
+def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> OpenedModel:
     """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
 
     With `kernels` the fused layers read both, where they are proved to.
@@ -76,25 +76,19 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
         base = load_base(facts["base"], dtype, trust_remote_code, facts.get("quantise"), device())
 
     refuse_other_weights(base, facts, folder)
-    use_forest = forest_refusal(base.model) is None
-    if use_forest:
-        install_forest(base.model)
-
     if facts["adapter"] == "lora":
+        use_forest = install_paths(base.model, kernels=False)
         model = load_adapter(base.model, folder)
         if use_forest and kernels:
-            fuse(model)
-        return Opened(base, model, None, use_forest, facts)
+            fuse(model)  # after the adapter, which the fused layers read as a part of them
+        return OpenedModel(base, model, None, use_forest, facts)
 
+    use_forest = install_paths(base.model, kernels)
     tuned = load_base(str(folder), dtype, trust_remote_code, where=device()).model
     if use_forest:
-        install_forest(tuned)
+        install_paths(tuned, kernels)
 
-    if use_forest and kernels:
-        fuse(base.model)
-        fuse(tuned)
-
-    return Opened(base, tuned, base.model, use_forest, facts)
+    return OpenedModel(base, tuned, base.model, use_forest, facts)
 
 
 def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:

@@ -76,8 +76,8 @@ class Policy:
         """Hidden states of the supervised positions, shape (N, D), on the model's device."""
         beat(f"reading {count(len(batch.ids_T), 'token')}")
         if self.use_forest:
-            return self._forest_hidden(placed(fold(batch), self.device))
-        return self._plain_hidden(placed(batch, self.device))
+            return self._forest_hidden(to_device(fold(batch), self.device))
+        return self._plain_hidden(to_device(batch, self.device))
 
     def logprobs(self, batch: Batch) -> Tensor:
         """log p of each supervised token given its path, float32, shape (N,), where the batch's weights lie."""
@@ -130,7 +130,7 @@ def evaluating(model: Any) -> AbstractContextManager[None]:
     return training(model, False)
 
 
-def placed(batch: Batch, device: torch.device) -> Batch:
+def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch with what a forward pass reads on `device`."""
     if batch.ids_T.device == device:
         return batch
@@ -150,7 +150,7 @@ def reference_logprobs(model: Any, batch: Batch) -> Tensor:
     chunk at a time, made again in the backward pass: two long rows of a large vocabulary would take gigabytes. That
     trunk and output layer give the model's own logits was proved when it was loaded (whet/model/architecture_proof.py).
     """
-    there = placed(batch, next(model.parameters()).device)
+    there = to_device(batch, next(model.parameters()).device)
     rows, slot_T = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     source_N = slot_T[there.source_N]

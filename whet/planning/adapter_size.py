@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from whet.planning.model_shape import Linear, Shape
+from whet.planning.model_shape import Linear, ModelShape
 from whet.planning.module_names import HEAD, map_path, table_path, trained_whole
 
 
@@ -24,7 +24,7 @@ class Options:
 Targets = Literal["all-linear"] | list[str]
 
 
-def adapter_numbers(shape: Shape, rank: int, targets: Targets, options: Options, experts: bool = True) -> int:
+def adapter_numbers(shape: ModelShape, rank: int, targets: Targets, options: Options, experts: bool = True) -> int:
     """Rank * (inputs + outputs) a map (Hu et al. 2021, section 4.1); DoRA adds a length for each output (Liu et al.
     2024, section 4.1); modules that are trained whole count whole. Raises ModelError for unknown names."""
     total = saved_numbers(shape, options.saved)
@@ -35,7 +35,7 @@ def adapter_numbers(shape: Shape, rank: int, targets: Targets, options: Options,
     return total
 
 
-def rank_of(shape: Shape, linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
+def rank_of(shape: ModelShape, linear: Linear, layer: int, rank: int, ranks: Sequence[tuple[str, int]]) -> int:
     """The rank of one map of one layer; the first pattern that fits counts, as in PEFT."""
     path = map_path(shape, _number(shape, linear), layer)
     if linear.of_experts:
@@ -46,7 +46,7 @@ def rank_of(shape: Shape, linear: Linear, layer: int, rank: int, ranks: Sequence
 
 
 def largest_ranks(
-    shape: Shape, rank: int, targets: Targets, options: Options, experts: bool = True
+    shape: ModelShape, rank: int, targets: Targets, options: Options, experts: bool = True
 ) -> list[tuple[Linear, int]]:
     """The adapted maps of a layer, each with its largest rank in any layer."""
     return [
@@ -56,27 +56,27 @@ def largest_ranks(
     ]
 
 
-def adapted_layers(shape: Shape, linear: Linear, options: Options) -> list[int]:
+def adapted_layers(shape: ModelShape, linear: Linear, options: Options) -> list[int]:
     """The layers in which a map gets an adapter: those in which it is not trained whole."""
     whole = trained_whole(shape, options.saved)
     number = _number(shape, linear)
     return [layer for layer in range(shape.layers) if map_path(shape, number, layer) not in whole]
 
 
-def _number(shape: Shape, linear: Linear) -> int:
+def _number(shape: ModelShape, linear: Linear) -> int:
     return next(number for number, one in enumerate(shape.linears) if one is linear)
 
 
-def saved_numbers(shape: Shape, saved: Sequence[str]) -> int:
+def saved_numbers(shape: ModelShape, saved: Sequence[str]) -> int:
     """Numbers of the modules that are trained whole. Raises ModelError for a name that is not known here."""
     return sum(trained_whole(shape, tuple(saved)).values())
 
 
-def trains_head(shape: Shape, saved: Sequence[str]) -> bool:
+def trains_head(shape: ModelShape, saved: Sequence[str]) -> bool:
     """Whether the output layer gets a gradient: named itself, or as the embedding that it is."""
     return (table_path(shape) if shape.tied else HEAD) in trained_whole(shape, tuple(saved))
 
 
-def trains_inside(shape: Shape, saved: Sequence[str]) -> bool:
+def trains_inside(shape: ModelShape, saved: Sequence[str]) -> bool:
     """Whether a module inside of a layer is trained whole."""
     return any(part.isdigit() for path in trained_whole(shape, tuple(saved)) for part in path.split("."))

@@ -28,7 +28,7 @@ from whet.planning.memory import (
     trained_numbers,
     weight_bytes,
 )  # fmt: skip
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 
 CHECKED_ROWS, CHECKED_LOGITS = 8, 16 * 1024 * 1024
 """Most rows of the self-check, and most logits of theirs; two rows are read in any case (train/selfcheck.py)."""
@@ -69,7 +69,7 @@ class Around:
     """Bytes of a number in the base's files: mapped into memory while they are widened, when the heap has grown."""
 
 
-def peak(shape: Shape, setting: Setting, around: Around | None = None) -> Memory:
+def peak(shape: ModelShape, setting: Setting, around: Around | None = None) -> Memory:
     """The largest moment of a whole tune, or of its steps alone. Raises ModelError as `predict` does."""
     moments = [predict(shape, setting)]
     if around is not None:
@@ -84,7 +84,7 @@ def peak(shape: Shape, setting: Setting, around: Around | None = None) -> Memory
     return _opened(largest, shape, setting, around)
 
 
-def _opened(moment: Memory, shape: Shape, setting: Setting, around: Around) -> Memory:
+def _opened(moment: Memory, shape: ModelShape, setting: Setting, around: Around) -> Memory:
     """The evaluation reads weights from files, which are mapped into memory beside a heap that never shrinks
     (model/memory.py): the base's for as long as it is widened, the tuned model's, which is saved as it was trained,
     for good."""
@@ -96,7 +96,7 @@ def _opened(moment: Memory, shape: Shape, setting: Setting, around: Around) -> M
     return moment
 
 
-def checked(shape: Shape, setting: Setting, around: Around) -> Memory:
+def checked(shape: ModelShape, setting: Setting, around: Around) -> Memory:
     """Forwards and backwards over `checked_tokens` through the architecture's own layers; the gradients of the plain
     path wait for those of the fast one."""
     tokens = checked_tokens(shape, around)
@@ -107,13 +107,13 @@ def checked(shape: Shape, setting: Setting, around: Around) -> Memory:
     return _moment(shape, setting, "the self-check", gradients, kept, logits)
 
 
-def checked_tokens(shape: Shape, around: Around) -> int:
+def checked_tokens(shape: ModelShape, around: Around) -> int:
     """The shortest rows of the first micro-batch that have few enough logits."""
     fitting = int(CHECKED_LOGITS / shape.vocabulary / around.row)
     return round(around.repeated * around.row * max(1, min(around.rows, max(2, min(CHECKED_ROWS, fitting)))))
 
 
-def checked_logits(shape: Shape, setting: Setting, around: Around) -> int:
+def checked_logits(shape: ModelShape, setting: Setting, around: Around) -> int:
     """Logits of all tokens in the working dtype; of supervised ones chosen, widened, and their log-softmax. Where they
     are more than the self-check holds, those of a chunk, with their log-softmax and its gradient."""
     tokens, number = checked_tokens(shape, around), setting.bytes_a_number
@@ -124,7 +124,7 @@ def checked_logits(shape: Shape, setting: Setting, around: Around) -> int:
     return round(shape.vocabulary * tokens * (number + around.supervised * (number + widened + FLOAT)))
 
 
-def writing(shape: Shape, setting: Setting, around: Around) -> Memory:
+def writing(shape: ModelShape, setting: Setting, around: Around) -> Memory:
     """Reading prompts into the cache beside joined weights; logits of every answer with their log-softmax."""
     slots, _ = slots_of(around)
     read = replace(setting, tokens=min(ENTERING_TOKENS, around.answers * around.prompt), longest=around.prompt)
@@ -140,13 +140,13 @@ def slots_of(around: Around) -> tuple[int, int]:
     return (slots if slots <= ROW_GRAIN else -(-slots // ROW_GRAIN) * ROW_GRAIN), capacity
 
 
-def cache_bytes(shape: Shape, setting: Setting, around: Around) -> int:
+def cache_bytes(shape: ModelShape, setting: Setting, around: Around) -> int:
     """Keys and values of every slot, in every layer."""
     slots, capacity = slots_of(around)
     return shape.layers * slots * capacity * 2 * shape.key_heads * shape.head_size * setting.bytes_a_number
 
 
-def copied_bytes(shape: Shape, setting: Setting, around: Around) -> int:
+def copied_bytes(shape: ModelShape, setting: Setting, around: Around) -> int:
     """Layers that read the same input are joined in a copy: queries, keys and values, and gate and up. On processors
     all are laid out anew, and the output layer; a device without such a layout takes less than this."""
     if not is_fused(shape, setting) or setting.quantised or around.answer < COPY_STEPS:
@@ -154,7 +154,7 @@ def copied_bytes(shape: Shape, setting: Setting, around: Around) -> int:
     return setting.bytes_a_number * (shape.layers * sum(one.weights for one in shape.linears) + shape.table)
 
 
-def reading(shape: Shape, setting: Setting, around: Around) -> Memory:
+def reading(shape: ModelShape, setting: Setting, around: Around) -> Memory:
     """Of a pass over text: buffers of one layer, hidden states of both sides, chunks of logits of a divergence."""
     row = max(around.row, 128)
     read = replace(setting, tokens=around.read, longest=min(row, around.read))
@@ -164,13 +164,13 @@ def reading(shape: Shape, setting: Setting, around: Around) -> Memory:
     return _moment(shape, setting, "reading", 0, forward_bytes(shape, read) + states, logits)
 
 
-def forward_bytes(shape: Shape, setting: Setting) -> int:
+def forward_bytes(shape: ModelShape, setting: Setting) -> int:
     """Working buffers of one layer when no gradient is made: about half of those of a backward pass."""
     return layer_bytes(shape, replace(setting, recompute=False)) // 2
 
 
 def _moment(
-    shape: Shape, setting: Setting, name: str, gradients: int, activations: int, logits: int, generation: int = 0
+    shape: ModelShape, setting: Setting, name: str, gradients: int, activations: int, logits: int, generation: int = 0
 ) -> Memory:
     weights = weight_bytes(shape, setting)
     if not setting.rank and setting.device != "cpu" and name != "the self-check":

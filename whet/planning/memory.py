@@ -22,7 +22,7 @@ from whet.planning.adapter_size import (
     trains_head,
     trains_inside,
 )
-from whet.planning.model_shape import EXPERTS_USED, Linear, Shape
+from whet.planning.model_shape import EXPERTS_USED, Linear, ModelShape
 
 BFLOAT, FLOAT = 2, 4
 """Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
@@ -105,7 +105,7 @@ class Memory:
         return causes | {"total": self.total}
 
 
-def predict(shape: Shape, setting: Setting) -> Memory:
+def predict(shape: ModelShape, setting: Setting) -> Memory:
     """Peak memory of training this shape. Raises ModelError where the adapter's targets are unknown."""
     trained, number = trained_numbers(shape, setting), setting.bytes_a_number
     weights = weight_bytes(shape, setting)
@@ -154,18 +154,18 @@ def kernel_bytes(setting: Setting) -> int:
     return 0
 
 
-def trained_numbers(shape: Shape, setting: Setting) -> int:
+def trained_numbers(shape: ModelShape, setting: Setting) -> int:
     if not setting.rank:
         return shape.parameters
     return adapter_numbers(shape, setting.rank, setting.targets, setting.options, experts=not setting.quantised)
 
 
-def _adapted(shape: Shape, setting: Setting) -> list[Linear]:
+def _adapted(shape: ModelShape, setting: Setting) -> list[Linear]:
     """Over a 4-bit base experts get no adapter (model/experts.py)."""
     return shape.adapted(setting.targets, experts=not setting.quantised)
 
 
-def _made_anew(shape: Shape, setting: Setting) -> list[int]:
+def _made_anew(shape: ModelShape, setting: Setting) -> list[int]:
     """Numbers of each tensor of experts in a layer, which PEFT adapts by making weight + scale B A anew in each pass;
     the product with it keeps it for the backward pass."""
     if setting.rank:
@@ -173,7 +173,7 @@ def _made_anew(shape: Shape, setting: Setting) -> list[int]:
     return []
 
 
-def weight_bytes(shape: Shape, setting: Setting) -> int:
+def weight_bytes(shape: ModelShape, setting: Setting) -> int:
     """The base: in the working dtype, or its linear layers in NF4 and the rest in the working dtype."""
     if not setting.quantised:
         return shape.parameters * setting.bytes_a_number
@@ -181,7 +181,7 @@ def weight_bytes(shape: Shape, setting: Setting) -> int:
     return round(shape.quantised * NF4_BITS / 8) + rest * setting.bytes_a_number
 
 
-def _part(shape: Shape, setting: Setting) -> int:
+def _part(shape: ModelShape, setting: Setting) -> int:
     """Numbers whose gradients are widened for the update; without originals nothing is (a few MB at a time)."""
     if setting.lean:
         return 0
@@ -192,7 +192,7 @@ def _part(shape: Shape, setting: Setting) -> int:
     return min(trained_numbers(shape, setting), largest)
 
 
-def moment_bytes(shape: Shape, setting: Setting) -> int:
+def moment_bytes(shape: ModelShape, setting: Setting) -> int:
     """AdamW keeps two moments; Muon keeps one, for matrices inside of layers only (train/optim.py)."""
     trained = trained_numbers(shape, setting)
     if setting.optimizer == "adamw":
@@ -207,7 +207,7 @@ def moment_bytes(shape: Shape, setting: Setting) -> int:
     return FLOAT * matrices + 2 * FLOAT * (trained - matrices)
 
 
-def kept_bytes(shape: Shape, setting: Setting) -> int:
+def kept_bytes(shape: ModelShape, setting: Setting) -> int:
     """What all layers keep from the forward pass for the backward pass."""
     tokens = rounded(setting.tokens)
     ranks = _ranks(shape, setting)
@@ -225,19 +225,19 @@ def kept_bytes(shape: Shape, setting: Setting) -> int:
     return shape.layers * numbers * setting.bytes_a_number
 
 
-def is_fused(shape: Shape, setting: Setting) -> bool:
+def is_fused(shape: ModelShape, setting: Setting) -> bool:
     """The kernels take no layer with a module that is trained whole (model/fit.py)."""
     options = setting.options
     apart = options.dora or trains_inside(shape, options.saved)
     return shape.family in FUSED and setting.device == "cpu" and not apart
 
 
-def _fused_halves(shape: Shape, ranks: dict[str, int]) -> int:
+def _fused_halves(shape: ModelShape, ranks: dict[str, int]) -> int:
     """Always kept, a token: the input of each half, and what the adapters of its last map read."""
     return 2 * shape.hidden + ranks.get("o_proj", 0) + ranks.get("down_proj", 0)
 
 
-def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
+def _fused_insides(shape: ModelShape, ranks: dict[str, int]) -> int:
     """Queries, keys, values and outputs of attention (twice where normed), gate and up, what adapters read."""
     keys = shape.key_heads * shape.head_size
     if shape.head_norms:
@@ -248,7 +248,7 @@ def _fused_insides(shape: Shape, ranks: dict[str, int]) -> int:
     return 2 * shape.attended + 2 * keys + normed + 2 * shape.width + inner
 
 
-def plain_insides(shape: Shape, setting: Setting) -> int:
+def plain_insides(shape: ModelShape, setting: Setting) -> int:
     """Numbers that transformers' own layers keep under autograd, a token and layer: two norms (input and its float32
     copy, output), queries and repeated keys and values, the output of attention, and four stages of the MLP. DoRA
     keeps the output of each map and of its adapter, too, for the gradient of the lengths."""
@@ -261,14 +261,14 @@ def plain_insides(shape: Shape, setting: Setting) -> int:
     return lengths + 6 * shape.hidden + 4 * shape.attended + 4 * shape.width + sum(ranks.values())
 
 
-def _ranks(shape: Shape, setting: Setting) -> dict[str, int]:
+def _ranks(shape: ModelShape, setting: Setting) -> dict[str, int]:
     if not setting.rank:
         return {}
     ranks = largest_ranks(shape, setting.rank, setting.targets, setting.options, experts=not setting.quantised)
     return {linear.name: rank * min(linear.copies, EXPERTS_USED) for linear, rank in ranks}
 
 
-def _scores(shape: Shape, setting: Setting) -> int:
+def _scores(shape: ModelShape, setting: Setting) -> int:
     """Attention scores of one layer: for long rows in blocks of queries, each against the keys up to its end."""
     length = round_up(setting.longest, LENGTH_GRAIN)
     rows = -(-setting.tokens // setting.longest)
@@ -277,18 +277,18 @@ def _scores(shape: Shape, setting: Setting) -> int:
     return rows * shape.heads * pairs
 
 
-def _whole_scores(shape: Shape, setting: Setting) -> int:
+def _whole_scores(shape: ModelShape, setting: Setting) -> int:
     length = round_up(setting.longest, LENGTH_GRAIN)
     return -(-setting.tokens // setting.longest) * shape.heads * length**2
 
 
-def _kept_probabilities(shape: Shape, setting: Setting) -> int:
+def _kept_probabilities(shape: ModelShape, setting: Setting) -> int:
     if _whole_scores(shape, setting) <= KEPT:
         return _scores(shape, setting)
     return 0
 
 
-def _plain_probabilities(shape: Shape, setting: Setting) -> int:
+def _plain_probabilities(shape: ModelShape, setting: Setting) -> int:
     """Kept where the plain formula is faster than SDPA, which keeps none (model/attend.py)."""
     plain = setting.device == "cpu" and setting.bytes_a_number == 2 and _whole_scores(shape, setting) <= PLAIN_SCORES
     if plain:
@@ -296,7 +296,7 @@ def _plain_probabilities(shape: Shape, setting: Setting) -> int:
     return 0
 
 
-def layer_bytes(shape: Shape, setting: Setting) -> int:
+def layer_bytes(shape: ModelShape, setting: Setting) -> int:
     """Working buffers of the backward pass of one layer."""
     if is_fused(shape, setting):
         numbers = _fused_working(shape, setting)
@@ -310,7 +310,7 @@ def layer_bytes(shape: Shape, setting: Setting) -> int:
     return numbers * setting.bytes_a_number
 
 
-def _fused_working(shape: Shape, setting: Setting) -> int:
+def _fused_working(shape: ModelShape, setting: Setting) -> int:
     """The larger of the two halves. MLP: its gradient and those of gate and up. Attention: gradients of outputs,
     queries, keys and values, before and after turning back; of each block of scores, and of its probabilities, which
     live on until those of the next block are there. Both: norm, its gradient, and two products inside of the norm's.
@@ -330,7 +330,7 @@ def _fused_working(shape: Shape, setting: Setting) -> int:
     return max(mlp * tokens, attention * tokens + scores)
 
 
-def _plain_working(shape: Shape, setting: Setting) -> int:
+def _plain_working(shape: ModelShape, setting: Setting) -> int:
     """Gradients of the MLP's stages, and of the largest weight that was made anew; with `recompute`, what the layer
     keeps as well."""
     tokens, anew = rounded(setting.tokens), _made_anew(shape, setting)
@@ -341,14 +341,14 @@ def _plain_working(shape: Shape, setting: Setting) -> int:
     return working
 
 
-def tail_bytes(shape: Shape, setting: Setting) -> int:
+def tail_bytes(shape: ModelShape, setting: Setting) -> int:
     """After the last layer: the last norm in float32, hidden states of supervised tokens and their gradient."""
     tokens, number = rounded(setting.tokens), setting.bytes_a_number
     normed = 0 if setting.rank else number
     return tokens * shape.hidden * (FLOAT + normed + 2 * number)
 
 
-def logit_bytes(shape: Shape, setting: Setting) -> int:
+def logit_bytes(shape: ModelShape, setting: Setting) -> int:
     """The buffers of one chunk: in the working dtype and in float32, which are one where these are the same.
 
     A trained output layer adds the gradient of the chunk, in the working dtype.

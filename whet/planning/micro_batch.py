@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from whet.planning.memory import Setting, predict
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 from whet.planning.settings import SMALL_MICRO, fits
 
 MOST = 32_768
@@ -18,7 +18,7 @@ SHARE = {"cpu": 0.5, "cuda": 0.7}
 """Of all memory. A processor's is that of other programs, too; on a GPU the plan is computed and was never measured."""
 
 
-def largest_micro(shape: Shape, setting: Setting, memory: int) -> int:
+def largest_micro(shape: ModelShape, setting: Setting, memory: int) -> int:
     """The largest power of two, from SMALL_MICRO to MOST tokens, of which the plan says that it fits into `memory`
     bytes of the device; a row that is longer is read in any case."""
     tokens, room = SMALL_MICRO, round(memory * SHARE[setting.device])

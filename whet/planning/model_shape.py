@@ -49,7 +49,7 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelShape:
     """Sizes of a decoder; counts are numbers, not bytes."""
 
     family: str
@@ -127,7 +127,7 @@ def _used(linear: Linear) -> int:
     return min(linear.copies, EXPERTS_USED)
 
 
-def read_shape(config: Config, where: str = "config.json") -> Shape:
+def read_shape(config: Config, where: str = "config.json") -> ModelShape:
     """The shape that a config (`config.json` as a dictionary) describes.
 
     Raises ModelError for a family that is not known here, or a config that lacks a size.
@@ -156,7 +156,7 @@ def _gated(
     head_norms: Literal["no", "head", "whole"] = "no",
     tied: bool = False,
     fused: bool = False,
-) -> Shape:
+) -> ModelShape:
     """Pre-norm decoders with RMSNorm and a gated MLP: Llama and what follows it.
 
     `norms` counts the norms of the hidden size in a layer; `head_norms` says whether queries and keys are normed by
@@ -175,7 +175,7 @@ def _gated(
         mlp = tuple(Linear(f"{name}_proj", hidden, width, mlp_bias) for name in ("gate", "up"))
 
     of_heads = {"no": 0, "head": 2 * size, "whole": queries + keys}[head_norms]
-    return Shape(
+    return ModelShape(
         family=str(config["model_type"]),
         vocabulary=int(config["vocab_size"]),
         hidden=hidden,
@@ -198,22 +198,22 @@ def _gated(
     )
 
 
-def _llama(config: Config) -> Shape:
+def _llama(config: Config) -> ModelShape:
     bias = bool(config.get("attention_bias"))
     return _gated(config, bias=bias, output_bias=bias, mlp_bias=bool(config.get("mlp_bias")))
 
 
-def _qwen3(config: Config) -> Shape:
+def _qwen3(config: Config) -> ModelShape:
     bias = bool(config.get("attention_bias"))
     return _gated(config, bias=bias, output_bias=bias, head_norms="head")
 
 
-def _gemma(config: Config, norms: int, head_norms: Literal["no", "head"] = "no") -> Shape:
+def _gemma(config: Config, norms: int, head_norms: Literal["no", "head"] = "no") -> ModelShape:
     bias = bool(config.get("attention_bias"))
     return _gated(config, bias=bias, output_bias=bias, norms=norms, head_norms=head_norms, tied=True)
 
 
-def _mixtral(config: Config) -> Shape:
+def _mixtral(config: Config) -> ModelShape:
     """The MLP is a router and experts, which transformers holds as two tensors that are no linear modules."""
     plain = _gated(config)
     hidden, experts, width = plain.hidden, int(config["num_local_experts"]), plain.width
@@ -222,19 +222,19 @@ def _mixtral(config: Config) -> Shape:
         Linear("gate_up_proj", hidden, 2 * width, copies=experts, module=False),
         Linear("down_proj", width, hidden, copies=experts, module=False),
     )
-    values = {name: getattr(plain, name) for name in Shape.__slots__}
+    values = {name: getattr(plain, name) for name in ModelShape.__slots__}
 
-    return Shape(**values | {"linears": plain.linears[:4] + mlp, "width": EXPERTS_USED * width})
+    return ModelShape(**values | {"linears": plain.linears[:4] + mlp, "width": EXPERTS_USED * width})
 
 
-def _gpt2(config: Config) -> Shape:
+def _gpt2(config: Config) -> ModelShape:
     """Learned positions, LayerNorm with bias, a plain MLP of four times the width (Radford et al. 2019)."""
     hidden, heads = int(config["n_embd"]), int(config["n_head"])
     width, context = int(config.get("n_inner") or 4 * hidden), int(config["n_positions"])
     maps = (("c_attn", hidden, 3 * hidden), ("c_proj", hidden, hidden), ("c_fc", hidden, width))
     linears = tuple(Linear(name, inputs, outputs, True) for name, inputs, outputs in maps)
 
-    return Shape(
+    return ModelShape(
         family=str(config["model_type"]),
         vocabulary=int(config["vocab_size"]),
         hidden=hidden,
@@ -251,11 +251,11 @@ def _gpt2(config: Config) -> Shape:
     )
 
 
-def _gpt_neox(config: Config) -> Shape:
+def _gpt_neox(config: Config) -> ModelShape:
     """Rotary positions, LayerNorm with bias, a plain MLP (Black et al. 2022)."""
     hidden, heads, width = (int(config[k]) for k in ("hidden_size", "num_attention_heads", "intermediate_size"))
     bias = bool(config.get("attention_bias", True))
-    return Shape(
+    return ModelShape(
         family=str(config["model_type"]),
         vocabulary=int(config["vocab_size"]),
         hidden=hidden,
@@ -277,7 +277,7 @@ def _gpt_neox(config: Config) -> Shape:
     )
 
 
-FAMILIES: dict[str, Callable[[Config], Shape]] = {
+FAMILIES: dict[str, Callable[[Config], ModelShape]] = {
     "llama": _llama,
     "mistral": _gated,
     "qwen2": lambda config: _gated(config, bias=True),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from whet.errors import ModelError, nearest
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 
 OUTPUT_MAPS = ("o_proj", "dense", "c_proj")
 """The last map of attention; those after it are of the MLP."""
@@ -25,7 +25,7 @@ NORMS = {
 """Of a layer, without those of heads; in all other families FIRST and SECOND."""
 
 
-def map_path(shape: Shape, number: int, layer: int) -> str:
+def map_path(shape: ModelShape, number: int, layer: int) -> str:
     """The module that holds the linear map of this number (in Shape.linears); all experts of a layer are one module."""
     trunk, layers, attention = PLACES.get(shape.family, USUAL)
     last = next(n for n, linear in enumerate(shape.linears) if linear.name in OUTPUT_MAPS)
@@ -39,12 +39,12 @@ def map_path(shape: Shape, number: int, layer: int) -> str:
     return f"{trunk}.{layers}.{layer}.{attention if number <= last else 'mlp'}.{name}"
 
 
-def table_path(shape: Shape) -> str:
+def table_path(shape: ModelShape) -> str:
     return f"{PLACES.get(shape.family, USUAL)[0]}.{TABLES.get(shape.family, 'embed_tokens')}"
 
 
 @lru_cache(maxsize=4)
-def numbers_of(shape: Shape) -> dict[str, int]:
+def numbers_of(shape: ModelShape) -> dict[str, int]:
     """Numbers of every module that holds weights itself, by its full name; a table that is two modules stands once."""
     found: dict[str, int] = {}
     trunk, layers, attention = PLACES.get(shape.family, USUAL)
@@ -74,7 +74,7 @@ def numbers_of(shape: Shape) -> dict[str, int]:
     return found | {HEAD: shape.table}
 
 
-def _head_norms(shape: Shape) -> dict[str, int]:
+def _head_norms(shape: ModelShape) -> dict[str, int]:
     if not shape.head_norms:
         return {}
     if shape.family == "olmo2":  # over all heads at once
@@ -83,7 +83,7 @@ def _head_norms(shape: Shape) -> dict[str, int]:
 
 
 @lru_cache(maxsize=32)
-def trained_whole(shape: Shape, saved: tuple[str, ...]) -> dict[str, int]:
+def trained_whole(shape: ModelShape, saved: tuple[str, ...]) -> dict[str, int]:
     """Those of them that `modules_to_save` means: named themselves, or inside of what is, by the end of its name, as
     whet/model/adapter_options.py reads it. Raises ModelError for a name that nothing has."""
     every = numbers_of(shape)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from whet.planning.model_shape import Shape, read_shape
+from whet.planning.model_shape import ModelShape, read_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Public:
     source: str
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> ModelShape:
         return read_shape(self.config, self.name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.planning.beside_steps import Around, peak
 from whet.planning.memory import Memory, Setting
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 
 MARGIN = 1.1
 """A plan fits when a tenth more would fit as well: predictions are within a tenth of what is measured."""
@@ -34,7 +34,7 @@ def fits(memory: Memory, available: int) -> bool:
     return memory.total * MARGIN <= available
 
 
-def suggest(shape: Shape, asked: Setting, available: int, around: Around | None = None) -> Suggestion | None:
+def suggest(shape: ModelShape, asked: Setting, available: int, around: Around | None = None) -> Suggestion | None:
     """The first setting that fits into `available` bytes, or None where nothing does."""
     for setting in ladder(asked):
         memory = peak(shape, setting, around)
@@ -44,7 +44,7 @@ def suggest(shape: Shape, asked: Setting, available: int, around: Around | None 
     return None
 
 
-def smallest(shape: Shape, asked: Setting, around: Around | None = None) -> Memory:
+def smallest(shape: ModelShape, asked: Setting, around: Around | None = None) -> Memory:
     """The least that any of the settings takes."""
     return min((peak(shape, setting, around) for setting in ladder(asked)), key=lambda memory: memory.total)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from whet.planning.machine import Calibration, Dtype
 from whet.planning.memory import FLOAT, QUERIES, Setting, trained_numbers
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 
 HIDDEN_PASSES, HEAD_PASSES, WIDTH_PASSES, SCORE_PASSES, LOGIT_PASSES = 38, 16, 19, 9, 12
 """Reads and writes of a number outside of products, forwards and backwards, counted in model/fused and logprob.py:
@@ -22,7 +22,7 @@ UPDATE_PASSES = 12
 
 
 def step_seconds(
-    shape: Shape, setting: Setting, tokens: float, calibration: Calibration, supervised: float = 1.0
+    shape: ModelShape, setting: Setting, tokens: float, calibration: Calibration, supervised: float = 1.0
 ) -> float:
     """Seconds of an optimiser step over so many tokens in rows of `setting.longest`, a share of them supervised."""
     dtype = _dtype(setting)
@@ -33,7 +33,7 @@ def step_seconds(
 
 
 def read_seconds(
-    shape: Shape, setting: Setting, tokens: float, calibration: Calibration, supervised: float = 1.0
+    shape: ModelShape, setting: Setting, tokens: float, calibration: Calibration, supervised: float = 1.0
 ) -> float:
     """Seconds of a forward pass alone over so many tokens, in rows of `setting.longest`."""
     dtype = _dtype(setting)
@@ -61,7 +61,7 @@ def excess(calibration: Calibration, dtype: Dtype, hidden: int) -> float:
     return between_sizes(calibration.training.get(dtype, {0: 1.0}), hidden)
 
 
-def operations(shape: Shape, setting: Setting, supervised: float = 1.0) -> float:
+def operations(shape: ModelShape, setting: Setting, supervised: float = 1.0) -> float:
     """Operations of matrix products a token, forwards and backwards."""
     layers = shape.passed - shape.table
     passes = 2 + (0 if setting.rank else 1) + (1 if setting.recompute else 0)
@@ -77,7 +77,7 @@ def operations(shape: Shape, setting: Setting, supervised: float = 1.0) -> float
     return 2 * (passes * layers + adapter + supervised * head * shape.table + attention * pairs)
 
 
-def elementwise_bytes(shape: Shape, setting: Setting, supervised: float = 1.0) -> float:
+def elementwise_bytes(shape: ModelShape, setting: Setting, supervised: float = 1.0) -> float:
     """Bytes a token that operations between the matrix products read and write."""
     layer = HIDDEN_PASSES * shape.hidden + HEAD_PASSES * shape.attended + WIDTH_PASSES * shape.width
     scores = SCORE_PASSES * shape.heads * _keys(setting)

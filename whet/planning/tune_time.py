@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from whet.planning.beside_steps import Around, checked_tokens, slots_of
 from whet.planning.machine import Calibration, Dtype
 from whet.planning.memory import FLOAT, Setting, trained_numbers, weight_bytes
-from whet.planning.model_shape import Shape
+from whet.planning.model_shape import ModelShape
 from whet.planning.time import rate, read_seconds, step_seconds
 
 SPREAD = 1.3
@@ -101,7 +101,7 @@ class Time:
 class Pace:
     """A shape on a machine, and how much slower or faster it was seen to be than planned."""
 
-    shape: Shape
+    shape: ModelShape
     setting: Setting
     calibration: Calibration
     seen: float = 1.0

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from whet.errors import RunError
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.recipe.schema import Judge
 from whet.store.checksums import read_summed, write_summed
 from whet.types import Message, Row
@@ -40,7 +40,7 @@ class JudgeReward:
 
     def __init__(self, settings: Judge, cache: Path | None = None) -> None:
         self.question, self.cache = settings.question, cache
-        self.remote = Remote(settings.url, settings.model, settings.key, settings.seconds, settings.retries)
+        self.remote = ChatClient(settings.url, settings.model, settings.key, settings.seconds, settings.retries)
         self.known = _read(cache)
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> list[float]:

@@ -9,7 +9,7 @@ from whet.store import identity
 from whet.store.run import Run
 
 SHARE = re.compile(r"(.+)-(0\.\d+)")
-"""A run of a learning curve: the run of all rows, and the share of them (whet/verbs/studies.py)."""
+"""A run of a learning curve: the run of all rows, and the share of them (whet/verbs/studies/curve.py)."""
 
 
 def stem_of(run: Run) -> str | None:

@@ -8,7 +8,7 @@ from whet.store.run import Run
 from whet.store.unchanged import ACCEPTED, accepted_changes
 
 
-def told_accepted(run: Run) -> list[str]:
+def accepted_notes(run: Run) -> list[str]:
     """Of each named file that was changed on purpose, a sentence for people."""
     return [
         f"{one['file']} was changed on purpose (--accept-changed): "

@@ -32,7 +32,7 @@ RANDOM = "random/"
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingState:
     """Where a run stands; all of it goes into the checkpoint."""
 
     step: int = 0
@@ -55,7 +55,7 @@ class Progress:
     """Those of the processor that the run began on; None of a checkpoint that does not say."""
 
 
-def save_last(run: Run, progress: Progress, optimizer: MasterOptimizer, path: str) -> None:
+def save_last(run: Run, progress: TrainingState, optimizer: MasterOptimizer, path: str) -> None:
     """Weights, optimiser state, random state, progress and the best weights so far, in one atomic folder. The one
     before becomes `older`. `path` is the way through the model that the run takes."""
     tensors = {name: tensor.contiguous() for name, tensor in optimizer.state().items()}
@@ -94,10 +94,10 @@ def path_of(run: Run) -> str | None:
     return str(read_json_file(folder / BESIDE, "path")["path"])
 
 
-def resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> Progress:
+def resume(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> TrainingState:
     """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
     threads = torch.get_num_threads()
-    progress = load_last(run, optimizer) or Progress(threads=threads)
+    progress = load_last(run, optimizer) or TrainingState(threads=threads)
     if progress.step > steps:
         what = f"the checkpoint is of step {progress.step}, but the run has only {count(steps, 'step')}"
         raise RunFolderError(what, where=str(run.checkpoint("last")), fix="remove the run folder to start again")
@@ -113,7 +113,7 @@ def resumed(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer
     return progress
 
 
-def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
+def load_last(run: Run, optimizer: MasterOptimizer) -> TrainingState | None:
     """Restore in place, the best weights too; None when there is no checkpoint. Raises RunFolderError for a damaged
     one."""
     folder = newest(run)
@@ -138,10 +138,10 @@ def load_last(run: Run, optimizer: MasterOptimizer) -> Progress | None:
     return progress
 
 
-def _progress(folder: Path) -> Progress:
+def _progress(folder: Path) -> TrainingState:
     facts = json.loads((folder / "progress.json").read_text())
     facts["validations"] = [tuple(entry) for entry in facts["validations"]]
-    progress = Progress(**facts)
+    progress = TrainingState(**facts)
     if not isinstance(progress.step, int) or progress.step < 0:
         raise ValueError(f"progress.json names step {progress.step!r}")
     return progress

@@ -16,10 +16,10 @@ from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.data.render.renderer import Renderer
 from whet.model.base import Base
-from whet.model.folder import GOLDEN, write_facts
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.model.heads.sequence_classifier import READ_TOKENS, save_classifier, score_rows
 from whet.model.policy import evaluating
+from whet.model.saved_model import GOLDEN, write_facts
 from whet.recipe.schema import Classify, Recipe
 from whet.store.atomic import new_folder
 from whet.store.run import Run
@@ -33,7 +33,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class HeadFacts:
     """What a model with a head says of itself beside its weights."""
 
     golden_rows: list[list[int]]
@@ -45,7 +45,9 @@ class Released:
     """For whet.json: what the scores mean."""
 
 
-def save_headed(run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe: Recipe, released: Released) -> None:
+def save_head_model(
+    run: Run, base: Base, scorer: Scorer, renderer: Renderer, recipe: Recipe, released: HeadFacts
+) -> None:
     """run/model: trunk with the adapter merged, head, labels, tokenizer and whet.json, in one atomic folder."""
     dtype = str(next(scorer.policy.model.parameters()).dtype)
     golden = released.golden_rows
@@ -75,7 +77,7 @@ def scored_ids(renderer: Renderer, messages: list[dict[str, Any]]) -> list[int]:
     return rendered.ids[: last + 1]
 
 
-def ending_at_stop(renderer: Renderer) -> str | dict[str, str]:
+def end_at_stop(renderer: Renderer) -> str | dict[str, str]:
     """The chat template, made to end an answered conversation with its stop token and nothing after it.
 
     Many templates write a line break there, which plain transformers would score instead of the answer's end.

@@ -13,7 +13,7 @@ from whet.model.policy import Policy, evaluating
 from whet.observer import Observer
 from whet.pulse import saying
 from whet.store.run import Run
-from whet.training.checkpoint import Progress, load_best, save_best, save_last
+from whet.training.checkpoint import TrainingState, load_best, save_best, save_last
 from whet.training.loss_rise import rise
 from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.training.optimizers.rate_hold import Hold, standard_error, still_falling, still_rising
@@ -69,7 +69,7 @@ class Validator:
     loss: Callable[[Batch], LossOut]
     batches: Callable[[], Iterable[Batch]]
     run: Run
-    progress: Progress
+    progress: TrainingState
     observer: Observer
     every: int
     total: int
@@ -273,7 +273,7 @@ class Checkpointer:
 
     optimizer: MasterOptimizer
     run: Run
-    progress: Progress
+    progress: TrainingState
     every: int
     total: int
     path: str

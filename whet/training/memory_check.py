@@ -17,11 +17,11 @@ from whet.model.accelerator import random_states, restore_random
 from whet.model.policy import Policy
 from whet.recipe.schema import Optimizer
 from whet.training.optimizers.master_weights import state_bytes
-from whet.training.self_check import token_reading
+from whet.training.self_check import next_token_loss
 from whet.types import Batch
 
 
-def rehearse(
+def run_largest_step(
     policy: Policy,
     largest: Batch,
     validation: Batch | None,
@@ -30,7 +30,7 @@ def rehearse(
 ) -> None:
     """Raises OutOfMemoryError, with what to change, where the machine cannot hold the worst step. `read` gives the
     number that the method makes of a batch (`Reading.fast`); that of tokens, unless given."""
-    read = read or token_reading(policy).fast
+    read = read or next_token_loss(policy).fast
     trained = list(policy.trainable().values())
     states = random_states(policy.device)
 

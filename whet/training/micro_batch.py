@@ -13,7 +13,7 @@ from whet.planning.adapter_size import Options
 from whet.planning.machine import Dtype
 from whet.planning.memory import BFLOAT, FLOAT, Setting
 from whet.planning.micro_batch import largest_micro
-from whet.planning.model_shape import Shape, read_shape
+from whet.planning.model_shape import ModelShape, read_shape
 from whet.recipe.rules import LARGE_RANK
 from whet.recipe.schema import Lora, Recipe
 
@@ -22,7 +22,7 @@ WIDE = 2048
 
 
 def planned_micro(
-    recipe: Recipe, shape: Shape, longest: int, dtype: Dtype, device: Literal["cpu", "cuda"], memory: int
+    recipe: Recipe, shape: ModelShape, longest: int, dtype: Dtype, device: Literal["cpu", "cuda"], memory: int
 ) -> int | None:
     """Tokens of the largest micro-batch that fits into `memory` bytes of a device, where the longest row has `longest`
     tokens; None where the constant of the rules stays."""

@@ -22,7 +22,7 @@ BATCHING = {"batch_tokens", "micro_batch_tokens", "seed", "steps", "dtype", "qua
 """Keys of the recipe that change which rows are read together, or how."""
 
 
-def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def cached_tensors(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """The tensors in `folder` where they were made with this key, else those that `read` gives, stored there."""
     recover_folder(folder)
     stored = _stored(folder / FILE, key)
@@ -36,7 +36,7 @@ def remembered(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]) ->
 
 
 @contextmanager
-def speaking_for_the_base(policy: Policy) -> Iterator[None]:
+def as_reference(policy: Policy) -> Iterator[None]:
     """Within this block the policy is its base, without dropout and without gradients. Without an adapter its own
     weights are the base's, so then it must not have been trained yet."""
     if is_adapted(policy.model):

@@ -10,9 +10,9 @@ import torch
 
 from whet.errors import RunFolderError
 from whet.model.base import load_base
-from whet.model.folder import read_facts, sums_of_weights
-from whet.model.interpolate import move, refuse_no_line
+from whet.model.interpolate import refuse_no_line, set_scale
 from whet.model.open import refuse_other_weights
+from whet.model.saved_model import read_facts, sums_of_weights
 from whet.store.atomic import new_folder, write_json
 from whet.store.checksums import seal
 from whet.store.reading import read_json_file
@@ -60,7 +60,7 @@ def _mix(folder: Path, temporary: Path, facts: dict[str, Any], scale: float, tru
     base = load_base(facts["base"], dtype, trust_remote_code)
     refuse_other_weights(base, facts, folder)
     tuned = load_base(str(folder), dtype, trust_remote_code).model
-    move(tuned, base.model, scale)
+    set_scale(tuned, base.model, scale)
     tuned.save_pretrained(temporary, safe_serialization=True)
 
 

@@ -20,7 +20,7 @@ from whet.data.batches.forest import build_batch, segments_of, select_trees, tre
 from whet.errors import ModelError, ProofError
 from whet.losses.next_token import sft_loss
 from whet.model.accelerator import wait_for
-from whet.model.adapter import causal_lm, stirred
+from whet.model.adapter import causal_lm, perturbed
 from whet.model.architecture_proof import forest_refusal, fuse, unfuse
 from whet.model.attention.flex import flex_runs_on
 from whet.model.experts import expert_tensors
@@ -65,20 +65,20 @@ def sample_of(batch: Batch, vocabulary: int) -> Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CheckedLoss:
     """One number that says how a method reads a batch, differentiable: as the policy reads it, and plainly."""
 
     fast: Callable[[Batch], Tensor]
     plain: Callable[[Batch], Tensor]
 
 
-def token_reading(policy: Policy) -> Reading:
+def next_token_loss(policy: Policy) -> CheckedLoss:
     """The loss of the supervised tokens."""
 
     def plain(batch: Batch) -> Tensor:
         return sft_loss(reference_logprobs(causal_lm(policy.model), batch), batch.weight_N).total / batch.weight
 
-    return Reading(lambda batch: sft_loss(policy.logprobs(batch), batch.weight_N).total / batch.weight, plain)
+    return CheckedLoss(lambda batch: sft_loss(policy.logprobs(batch), batch.weight_N).total / batch.weight, plain)
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ def self_check(
     policy: Policy,
     batch: Batch,
     wanted: str,
-    reading: Reading | None = None,
+    reading: CheckedLoss | None = None,
     whole: Batch | None = None,
     kept: str | None = None,
 ) -> SelfCheck:
@@ -117,7 +117,7 @@ def self_check(
     Where two paths are right and neither is always faster (GPUs), both are timed on `whole`, a batch of the run.
     Leaves no gradients behind. Sets `policy.use_forest` and `policy.flat`, and installs or removes the fused layers.
     """
-    reading = reading or token_reading(policy)
+    reading = reading or next_token_loss(policy)
     refusal = forest_refusal(causal_lm(policy.model))
     if refusal and kept not in (None, "plain"):
         raise _not_kept(kept, refusal)
@@ -125,7 +125,7 @@ def self_check(
         policy.use_forest = False
         return SelfCheck("plain", refusal or ("asked for in the recipe" if wanted == "plain" else KEPT))
 
-    with evaluating(policy.model), stirred(policy.model):  # dropout would make the two passes differ
+    with evaluating(policy.model), perturbed(policy.model):  # dropout would make the two passes differ
         plain = _plainly(policy, batch, reading)
         check = _first_that_agrees(policy, batch, wanted, reading, plain, whole or batch, kept)
 
@@ -140,7 +140,7 @@ def _first_that_agrees(
     policy: Policy,
     batch: Batch,
     wanted: str,
-    reading: Reading,
+    reading: CheckedLoss,
     plain: Plain,
     whole: Batch,
     kept: str | None,
@@ -210,7 +210,7 @@ class Plain:
     why_not: str = ""
 
 
-def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
+def _plainly(policy: Policy, batch: Batch, reading: CheckedLoss) -> Plain:
     loss, gradient = _loss_and_gradient(policy, batch, reading.plain)
     if not is_low(policy.model):
         return Plain(loss, gradient, (loss, gradient), batch)
@@ -225,7 +225,7 @@ def _plainly(policy: Policy, batch: Batch, reading: Reading) -> Plain:
 
 
 def _layers_agree(
-    policy: Policy, reading: Reading, plain: Plain, gradient: list[Tensor], loss: float
+    policy: Policy, reading: CheckedLoss, plain: Plain, gradient: list[Tensor], loss: float
 ) -> tuple[bool, float | None, str]:
     """Whether every layer agrees in float32, the largest difference of one, and both in words. `gradient` and `loss`
     are those of the fast path in the run's dtype."""
@@ -287,7 +287,7 @@ def _set_up(policy: Policy, path: str) -> None:
         unfuse(policy.model)
 
 
-def _faster(policy: Policy, reading: Reading, check: SelfCheck, whole: Batch) -> SelfCheck:
+def _faster(policy: Policy, reading: CheckedLoss, check: SelfCheck, whole: Batch) -> SelfCheck:
     """The path of `check` (flex), or the same packed rows through SDPA where that takes less time."""
     flex = _seconds(policy, reading, whole)
     _set_up(policy, "forest")
@@ -298,7 +298,7 @@ def _faster(policy: Policy, reading: Reading, check: SelfCheck, whole: Batch) ->
     return replace(check, path=path, reason=f"{check.reason}; {timed}")
 
 
-def _seconds(policy: Policy, reading: Reading, batch: Batch) -> float:
+def _seconds(policy: Policy, reading: CheckedLoss, batch: Batch) -> float:
     """The second of two passes: the first compiles."""
     _loss_and_gradient(policy, batch, reading.fast)
     wait_for(policy.device)

@@ -18,9 +18,9 @@ from whet.errors import NonFiniteError, RecipeError
 from whet.generation.chat_client import secret_of
 from whet.model.accelerator import TF32_SAID, products_in_tf32, refuse_no_tf32
 from whet.model.adapter import add_adapter, causal_lm
-from whet.model.adapter_options import told_adapter
+from whet.model.adapter_options import adapter_notes
 from whet.model.architecture_proof import install_forest
-from whet.model.base import Base, context_of, load_config, load_tokenizer, told_base
+from whet.model.base import Base, base_notes, context_of, load_config, load_tokenizer
 from whet.model.memory import keep_few_kernels, keep_freed_memory
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
@@ -37,21 +37,21 @@ from whet.rewards.user_function import load_metric
 from whet.store.environment import environment
 from whet.store.run import Run
 from whet.store.unchanged import accepted_changes, refuse_other_rows
-from whet.training.changed_files import refuse_changed_base, told_accepted
-from whet.training.checkpoint import Progress, load_best, path_of, resumed
+from whet.training.changed_files import accepted_notes, refuse_changed_base
+from whet.training.checkpoint import TrainingState, load_best, path_of, resume
+from whet.training.data_facts import data_facts
 from whet.training.hooks import Checkpointer, Validator, mean_loss
 from whet.training.learner import Learner
 from whet.training.loop import train_loop
-from whet.training.material import facts_of
-from whet.training.memory_check import rehearse
-from whet.training.method import Find, Setup, Trains
+from whet.training.memory_check import run_largest_step
 from whet.training.micro_batch import micro_here
 from whet.training.optimizers.master_weights import MasterOptimizer
 from whet.training.optimizers.rate_hold import hold_of
-from whet.training.retention.learner import keeping
+from whet.training.retention.learner import with_retention
 from whet.training.retention.replay import open_replay
-from whet.training.self_check import Reading, SelfCheck, sample_of, self_check
+from whet.training.self_check import CheckedLoss, SelfCheck, sample_of, self_check
 from whet.training.step_log import StepLog
+from whet.training.training_method import FindMethod, Setup, TrainingMethod
 from whet.types import Batch
 
 
@@ -61,14 +61,14 @@ class Session:
 
     recipe: Recipe
     run: Run
-    find: Find
+    find: FindMethod
     base: Base | None
     """Loaded when it is needed: an evaluation opens the trained model instead."""
     renderer: Renderer
     source: Source
 
     @property
-    def method(self) -> Trains:
+    def method(self) -> TrainingMethod:
         """By the recipe as it is now: the rows may have settled which it is, and the rules its keys."""
         return self.find(self.recipe)
 
@@ -76,7 +76,7 @@ class Session:
 @dataclass(slots=True)
 class Trained:
     policy: Policy
-    progress: Progress
+    progress: TrainingState
     check: SelfCheck
     seconds: float
     tokens_per_second: float
@@ -84,7 +84,11 @@ class Trained:
 
 
 def open_session(
-    recipe: Recipe, run: Run, find: Find, observer: Observer, refuse: Callable[[Recipe, Source], object] | None = None
+    recipe: Recipe,
+    run: Run,
+    find: FindMethod,
+    observer: Observer,
+    refuse: Callable[[Recipe, Source], object] | None = None,
 ) -> Session:
     """Data, base and resolved recipe; writes recipe, choices, ledger and environment into the run. `find` gives the
     method of a recipe; `refuse` may still speak against the data before the base is loaded.
@@ -103,17 +107,17 @@ def open_session(
 
     if gguf_base(recipe.base):
         observer.phase("unpacking the GGUF file")
-    told = told_base(recipe.base)
+    told = base_notes(recipe.base)
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
     renderer = Renderer(tokenizer, clock=_clock(run))
-    source = method.gather(with_context(recipe, config), renderer, run.folder.parent / "cache", observer)
+    source = method.gather(with_length_limits(recipe, config), renderer, run.folder.parent / "cache", observer)
     refuse_other_rows(run, source.ledger.rows_jsonl())
     run.write_json("ledger.json", source.ledger.summary() | accepted_changes(run))
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
 
-    for note in [*told, *walls(recipe, method), *source.notes, *told_accepted(run)]:
+    for note in [*told, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
         observer.note(note)
     recipe, choices = method.settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
@@ -127,7 +131,7 @@ def open_session(
     return session
 
 
-def refuse_unready(recipe: Recipe, method: Trains) -> None:
+def refuse_unready(recipe: Recipe, method: TrainingMethod) -> None:
     """Before the data is read: what is wrong with rewards, a metric of the user's own, or the key of a judge, and what
     this machine cannot do. Raises RecipeError, InputError."""
     refuse_no_tf32(recipe.tf32, device())
@@ -141,7 +145,7 @@ def refuse_unready(recipe: Recipe, method: Trains) -> None:
         secret_of(recipe.evaluate.judge.key)
 
 
-def walls(recipe: Recipe, method: Trains) -> list[str]:
+def sandbox_notes(recipe: Recipe, method: TrainingMethod) -> list[str]:
     """Where the recipe runs code that a model wrote: what shuts it in on this machine. Raises InputError where nothing
     does."""
     rewards = [*method.rewards, *(recipe.evaluate.wins or ())]
@@ -185,12 +189,12 @@ def _facts(session: Session, base: Base, dtype: torch.dtype) -> DataFacts:
     micro = None
     if recipe.micro_batch_tokens is None:
         config = base.model.config
-        settled = with_context(recipe, config)
+        settled = with_length_limits(recipe, config)
         micro = micro_here(recipe, config, session.find(settled).longest(settled, source), dtype, device())
-    return facts_of(recipe, source, base.hidden_size, parameters, base.context, micro)
+    return data_facts(recipe, source, base.hidden_size, parameters, base.context, micro)
 
 
-def with_context(recipe: Recipe, config: Any) -> Recipe:
+def with_length_limits(recipe: Recipe, config: Any) -> Recipe:
     """The recipe with the lengths that the base allows filled in: the data cannot be cut without them."""
     recipe = recipe.model_copy(deep=True)
     context = context_of(config)
@@ -238,7 +242,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     replay = open_replay(recipe, run, base, session.renderer, sealed, observer)
     observer.phase("adding what is trained")
 
-    for note in told_adapter(base.model, recipe.adapter):
+    for note in adapter_notes(base.model, recipe.adapter):
         observer.note(note)
     model = add_adapter(base.model, recipe.adapter, recipe.seed)
     model.train()
@@ -249,10 +253,10 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     observer.phase("proving the fast path")
     loader = method.loader(recipe, source)
     first = loader.step(0)[0]
-    check = _proved_path(session, policy, first, reading, observer)
+    check = _choose_path(session, policy, first, reading, observer)
     observer.phase("trying the largest step")
     longest = next(iter(method.validation(recipe, source)), None)
-    rehearse(policy, loader.largest(), longest, recipe.optimizer, reading.fast)
+    run_largest_step(policy, loader.largest(), longest, recipe.optimizer, reading.fast)
 
     observer.phase("preparing the method")
     setup = Setup(recipe, run, source, session.renderer, base, policy, loader, check.path, observer)
@@ -260,7 +264,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     optimizer = MasterOptimizer(
         policy.trainable(), recipe.optimizer, recipe.learning_rate, recipe.steps, recipe.schedule
     )
-    progress = resumed(run, optimizer, recipe.steps, observer)
+    progress = resume(run, optimizer, recipe.steps, observer)
     learner.state, optimizer.turned = progress.state, progress.turned
     validator = _validator(session, policy, learner, progress, optimizer, observer)
 
@@ -274,7 +278,7 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
 
     if not progress.stopped:
         with products_in_tf32(recipe.tf32):
-            kept = keeping(learner, policy, replay, recipe.keep)
+            kept = with_retention(learner, policy, replay, recipe.keep)
             progress.step = train_loop(kept, optimizer, recipe.steps, log, [validator, saver], progress.step)
 
     observer.phase("saving the best weights")
@@ -291,7 +295,7 @@ def _validator(
     session: Session,
     policy: Policy,
     learner: Learner,
-    progress: Progress,
+    progress: TrainingState,
     optimizer: MasterOptimizer,
     observer: Observer,
 ) -> Validator:
@@ -315,7 +319,7 @@ def _validator(
     )
 
 
-def _proved_path(session: Session, policy: Policy, first: Batch, reading: Reading, observer: Observer) -> SelfCheck:
+def _choose_path(session: Session, policy: Policy, first: Batch, reading: CheckedLoss, observer: Observer) -> SelfCheck:
     """The fastest way through the model that is proved right on rows of the first batch, set up as the recipe asks; of
     a run that is resumed, the way it took before. Raises ProofError where that cannot be taken."""
     recipe = session.recipe

@@ -12,9 +12,9 @@ from whet.data.render.renderer import Renderer
 from whet.errors import InputError
 from whet.generation.engine import Sampling, stream
 from whet.model.base import load_base, load_config, saved_tokenizer
-from whet.model.folder import read_facts
 from whet.model.open import open_trained
 from whet.model.precision import choose_dtype, device
+from whet.model.saved_model import read_facts
 from whet.recipe.bases import is_base, refuse_missing_base
 from whet.recipe.keywords import in_python
 from whet.store import model_registry

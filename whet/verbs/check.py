@@ -18,7 +18,7 @@ from whet.evaluation.goal import provable
 from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
 from whet.evaluation.studies.curve_runs import drawn_curve
 from whet.methods import method_of
-from whet.model.base import load_config, told_base
+from whet.model.base import base_notes, load_config
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python, worded
 from whet.recipe.schema import Recipe
@@ -26,9 +26,9 @@ from whet.reports.result import CheckResult
 from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store.run import DEFAULT_ROOT
-from whet.training.session import walls, with_context
-from whet.verbs.findings import found_in, repaired
-from whet.verbs.inputs import CACHE, Input, gathered, recipe_of
+from whet.training.session import sandbox_notes, with_length_limits
+from whet.verbs.inputs import CACHE, Input, read_data, recipe_of
+from whet.verbs.steps.findings import run_checks, write_repaired
 
 
 @in_python
@@ -66,8 +66,8 @@ def check(
     if fix is not None:
         refuse_target(Path(fix))
     refuse_before_data(recipe, method_of(recipe), run_root)
-    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
-    source = gathered(recipe, run_root, observer)
+    recipe = with_length_limits(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    source = read_data(recipe, run_root, observer)
     ledger = source.ledger.summary()
 
     if isinstance(source, Prepared):
@@ -81,22 +81,22 @@ def check(
     else:
         sizes = (1,) * ledger["held_out"]["test"]
 
-    findings = found_in(recipe, source, checks, observer, tuple(against))
+    findings = run_checks(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
         "kind": kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refused_by(recipe.model_copy(update={"drop_budget": asked.drop_budget}), source, run_root),
-        "against": held_of_benchmarks(checks),
+        "refused": refusal_of(recipe.model_copy(update={"drop_budget": asked.drop_budget}), source, run_root),
+        "against": benchmark_hits(checks),
         "ledger": ledger,
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
-        "notes": told_base(recipe.base) + walls(recipe, method_of(recipe)) + source.notes,
+        "notes": base_notes(recipe.base) + sandbox_notes(recipe, method_of(recipe)) + source.notes,
         "curve": drawn_curve(recipe, Path(run_root)),
     }
 
     if fix is not None:
-        result["fixed"] = asdict(repaired(recipe, source, checks, Path(fix), observer))
+        result["fixed"] = asdict(write_repaired(recipe, source, checks, Path(fix), observer))
     observer.done()
     return CheckResult(result)
 
@@ -108,7 +108,7 @@ def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
     return {"goal": provable(recipe.goal, prepared.test_rows)}
 
 
-def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
+def benchmark_hits(checks: Iterable[Check]) -> list[dict[str, Any]]:
     """Of each benchmark that the data was compared with: its name, its rows, and how many rows to be learned hold."""
     sources = [source for check in checks if isinstance(check, Contamination) for source in check.sources]
     return [
@@ -118,7 +118,7 @@ def held_of_benchmarks(checks: Iterable[Check]) -> list[dict[str, Any]]:
     ]
 
 
-def refused_by(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:
+def refusal_of(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:
     """`what`, `where` and `fix` of the error with which a tune would stop for this data; None where it would not."""
     try:
         source.ledger.enforce_budget(recipe.drop_budget)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.read.in_memory import holds_rows, written
-from whet.generation.collection.collector import Pace, read_prompts, refuse_unreadable_name, requests_of
+from whet.generation.collection.collector import RateLimit, read_prompts, refuse_unreadable_name, requests_of
 from whet.generation.collection.collector import collect as collect_answers
-from whet.generation.collection.rows_file import Asking
-from whet.generation.collection.spending import Budget
+from whet.generation.collection.rows_file import CollectSettings
+from whet.generation.collection.spending import SpendingLimit
 from whet.generation.engine import Sampling
-from whet.generation.teacher import answering
+from whet.generation.teacher import open_answerer
 from whet.observer import Observer, Silent
 from whet.recipe.keywords import in_python
 from whet.reports.result import Result
@@ -39,8 +39,12 @@ def collect(
 ) -> Result:
     """A teacher's answers to the prompts of a file, or of rows, as rows in `out`. The same call again goes on where it
     stopped."""
-    observer, out, budget = observer or Silent(), Path(out), Budget(budget_tokens, budget_usd, price_in, price_out)
-    sampling, pace = Sampling(max_tokens, temperature), Pace(per_minute)
+    observer, out, budget = (
+        observer or Silent(),
+        Path(out),
+        SpendingLimit(budget_tokens, budget_usd, price_in, price_out),
+    )
+    sampling, pace = Sampling(max_tokens, temperature), RateLimit(per_minute)
     refuse_unreadable_name(out)
     observer.phase("reading the prompts")
 
@@ -48,11 +52,11 @@ def collect(
         prompts = written(prompts, run_root, "prompts")
     read = read_prompts(str(prompts), system)
     observer.phase("opening the teacher")
-    asked, name = answering(teacher, model, run_root)
-    asking = Asking(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
+    asked, name = open_answerer(teacher, model, run_root)
+    asking = CollectSettings(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
     wanted = requests_of(read, asking)
     observer.phase("collecting answers", len(wanted))
-    result = collect_answers(wanted, asked, asking, out, budget, pace, lambda n, of: observer.step(n, of, {}))
+    result = collect_answers(wanted, asked, asking, out, budget, pace, observer)
     observer.done()
 
     return Result(result)

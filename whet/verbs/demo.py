@@ -47,12 +47,12 @@ def demo(
     """
     from whet.verbs.tune import tune  # torch takes its time, and the command line shows the rows before
 
-    path, _ = made(rows, seed, folder)
+    path, _ = write_demo_rows(rows, seed, folder)
     keys: dict[str, Any] = {key: value for key, _, value in (line.partition("=") for line in KEEP)}
     return tune(path, run_root if out is None else out, observer=observer, **keys | overrides)
 
 
-def made(rows: int, seed: int, folder: Path | str) -> tuple[Path, list[dict[str, Any]]]:
+def write_demo_rows(rows: int, seed: int, folder: Path | str) -> tuple[Path, list[dict[str, Any]]]:
     """The file of rows, and the rows. Raises InputError for too few."""
     if rows < FEWEST:
         what = "these are too few rows to learn from and to measure on"

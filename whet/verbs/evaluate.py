@@ -7,7 +7,7 @@ from pathlib import Path
 from whet.evaluation.preflight.refusals import refuse_unmeasurable
 from whet.evaluation.record import recorded
 from whet.methods import method_of
-from whet.model.folder import read_facts
+from whet.model.saved_model import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
 from whet.reports.report import write_report
@@ -16,7 +16,7 @@ from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.store.unchanged import refuse_changed_data, refuse_changed_files
 from whet.training.session import open_session
-from whet.verbs.stages import effort_so_far, evaluated, reregister, scaled
+from whet.verbs.steps.stages import evaluate_run, reregister, rescale_if_asked, training_cost
 
 AGAIN = "--anew measures it again"
 
@@ -51,9 +51,9 @@ def evaluate(
 
         session = open_session(found.recipe, found, method_of, observer)
         if not (found.folder / "evaluation.json").exists():
-            scaled(session, observer)  # a run that was killed after its training may not have been yet
+            rescale_if_asked(session, observer)  # a run that was killed after its training may not have been yet
 
-        result = evaluated(session, effort_so_far(found), observer)
+        result = evaluate_run(session, training_cost(found), observer)
         found.set_status("done")
         observer.done()
 

@@ -20,7 +20,7 @@ from whet.recipe.text_keys import is_text
 from whet.recipe.trust import named_by_user
 from whet.recipe.yaml_text import parse
 from whet.store.run import DEFAULT_ROOT
-from whet.training.session import with_context
+from whet.training.session import with_length_limits
 
 CACHE = "cache"
 """Beside the runs."""
@@ -53,11 +53,11 @@ def recipe_of(data: Input, overrides: dict[str, Any], run_root: Path | str = DEF
     return load_recipe(source, given)  # overrides are checked, too
 
 
-def gathered(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
+def read_data(recipe: Recipe, run_root: Path | str, observer: Observer) -> Source:
     """The data as the recipe's base sees it, without its weights."""
     refuse_missing_base(recipe.base)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
-    recipe = with_context(recipe, load_config(recipe.base, recipe.trust_remote_code))
+    recipe = with_length_limits(recipe, load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("reading the data")
     return method_of(recipe).gather(recipe, Renderer(tokenizer), Path(run_root) / CACHE, observer)
 

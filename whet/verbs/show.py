@@ -12,7 +12,7 @@ from whet.observer import Silent
 from whet.recipe.keywords import in_python
 from whet.reports.result import ShowResult
 from whet.store.run import DEFAULT_ROOT
-from whet.verbs.inputs import Input, gathered, recipe_of
+from whet.verbs.inputs import Input, read_data, recipe_of
 
 
 @in_python
@@ -30,7 +30,7 @@ def show(
     if refused := recipe.method.why_not("show", recipe):
         raise InputError(refused.what, fix=refused.fix)
 
-    source = prepared_of(gathered(recipe, run_root, Silent()))
+    source = prepared_of(read_data(recipe, run_root, Silent()))
     tokenizer = source.renderer.tokenizer
     shown = []
     for answer, segment in first_rows(source.segments, rows):

@@ -10,8 +10,8 @@ from whet.recipe.keywords import in_python
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT
 from whet.verbs.inputs import Input
-from whet.verbs.main_job import opened, started
-from whet.verbs.stages import head, state_power, trained
+from whet.verbs.steps.main_job import create_run, open_run
+from whet.verbs.steps.stages import report_power, run_header, train_once
 
 
 @in_python
@@ -25,12 +25,12 @@ def train(
     **overrides: Any,
 ) -> RunResult:
     """Train only. The same call again resumes; `accept_changed` and `out` as for tune."""
-    run, observer = started(data, run_root if out is None else out, name, observer, overrides, accept_changed)
+    run, observer = create_run(data, run_root if out is None else out, name, observer, overrides, accept_changed)
     with run.working(), watched_by(observer):
-        session = opened(run, observer, verdict=False)
-        state_power(session, observer)
-        effort = trained(session, observer)
+        session = open_run(run, observer, verdict=False)
+        report_power(session, observer)
+        effort = train_once(session, observer)
         run.set_status("done")
         observer.done()
 
-    return RunResult(head(session) | effort, run.folder)
+    return RunResult(run_header(session) | effort, run.folder)

@@ -10,9 +10,9 @@ from whet.recipe.conflicts.keep import refuse_no_nearer
 from whet.recipe.keywords import in_python
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT
-from whet.verbs import main_job
 from whet.verbs.inputs import Input, recipe_of
-from whet.verbs.studies import until_kept as nearer_until_kept
+from whet.verbs.steps import main_job
+from whet.verbs.studies.until_kept import until_kept as nearer_until_kept
 
 
 @in_python
@@ -38,8 +38,8 @@ def tune(
     """
     run_root = run_root if out is None else out
     if not until_kept:
-        return main_job.tune(data, run_root, name, observer, accept_changed, **overrides)
+        return main_job.tune_once(data, run_root, name, observer, accept_changed, **overrides)
 
     recipe = recipe_of(data, overrides, run_root)
     refuse_no_nearer(recipe, "--until-kept")  # not after the training
-    return nearer_until_kept(main_job.tune(recipe, run_root, name, observer, accept_changed), run_root, observer)
+    return nearer_until_kept(main_job.tune_once(recipe, run_root, name, observer, accept_changed), run_root, observer)

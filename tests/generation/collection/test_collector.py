@@ -16,11 +16,11 @@ from whet.data.read.source import read_source
 from whet.data.rows.convert import to_row
 from whet.data.rows.format_detector import detect
 from whet.errors import DataError, InputError, RunError
-from whet.generation.chat_client import Remote
-from whet.generation.collection.collector import WRONG_IN_A_ROW, Pace, collect, read_prompts, requests_of
-from whet.generation.collection.rows_file import Asking, Collected, Reply, Request, request_of
+from whet.generation.chat_client import ChatClient
+from whet.generation.collection.collector import WRONG_IN_A_ROW, RateLimit, collect, read_prompts, requests_of
+from whet.generation.collection.rows_file import CollectSettings, Reply, Request, RowsFile, request_of
 from whet.generation.collection.sources import RemoteTeacher
-from whet.generation.collection.spending import Budget, Usage, worst_case
+from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
 from whet.recipe.schema import Recipe
 
 SECRET = "sk-very-secret-123"
@@ -115,8 +115,8 @@ def test_limits_are_waited_for(server: Server, prompts: Path, tmp_path: Path, mo
     waits: list[float] = []
     server.headers = {"Retry-After": "7"}
     server.reply = lambda number: (429, {}) if number % 2 == 0 else (200, answered("ok"))
-    asking = Asking(server.url, "m")
-    teacher = RemoteTeacher(Remote(server.url, "m", sleep=waits.append))
+    asking = CollectSettings(server.url, "m")
+    teacher = RemoteTeacher(ChatClient(server.url, "m", sleep=waits.append))
     found = collect(requests_of(read_prompts(str(prompts), None), asking), teacher, asking, tmp_path / "a.jsonl")
     assert found["rows"] == 6 and waits == [7.0] * 6
 
@@ -197,19 +197,19 @@ class Counting:
 
     together = 4
 
-    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
         return [Reply(f"{request.sample}", True, Usage(3, 2)) for request in requests]
 
 
 def test_samples_and_equal_prompts(tmp_path: Path) -> None:
     prompt = [{"role": "user", "content": "Hi"}]
-    asking = Asking("t", "m", samples=3, temperature=1.0)
+    asking = CollectSettings("t", "m", samples=3, temperature=1.0)
     wanted = requests_of([prompt, prompt], asking)
     assert len(wanted) == 3, "the same prompt twice is asked once"
     found = collect(wanted, Counting(), asking, tmp_path / "a.jsonl")
     assert found["rows"] == 3
     assert [row["messages"][1]["content"] for row in lines(tmp_path / "a.jsonl")] == ["0", "1", "2"]
-    more = Asking("t", "m", samples=5, temperature=1.0)
+    more = CollectSettings("t", "m", samples=5, temperature=1.0)
     assert collect(requests_of([prompt], more), Counting(), more, tmp_path / "a.jsonl")["new"] == 2
 
 
@@ -221,7 +221,7 @@ def test_requests_are_spaced_evenly() -> None:
         waits.append(seconds)
         clock[0] += seconds
 
-    pace = Pace(30, sleep, lambda: clock[0])
+    pace = RateLimit(30, sleep, lambda: clock[0])
     for _ in range(3):
         pace.wait()
         clock[0] += 0.5
@@ -241,24 +241,27 @@ def test_a_file_of_other_settings_is_refused(
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    lost = {"messages": [], "provenance": {**Asking("t", "m").shared, "request": "1", "usage": {"tokens": 3}}}
+    lost = {"messages": [], "provenance": {**CollectSettings("t", "m").shared, "request": "1", "usage": {"tokens": 3}}}
     for text in ('{"prompt": "a", "completion": "b"}\n', "no json\n", json.dumps(lost) + "\n"):
         (tmp_path / "a.jsonl").write_text(text)
         with pytest.raises(DataError):
-            Collected(tmp_path / "a.jsonl", Asking("t", "m"))
+            RowsFile(tmp_path / "a.jsonl", CollectSettings("t", "m"))
         assert (tmp_path / "a.jsonl").read_text() == text
 
 
 def test_a_request_is_known_by_all_that_changes_its_answer() -> None:
     prompt = [{"role": "user", "content": "Hi"}]
-    base = Asking("t", "m")
+    base = CollectSettings("t", "m")
     keys = {
         request_of(prompt, base, 0).key,
         request_of(prompt, base, 1).key,
         request_of([{"role": "user", "content": "Ho"}], base, 0).key,
-        *(request_of(prompt, other, 0).key for other in (Asking("u", "m"), Asking("t", "n"), Asking("t", "m", "s"))),
+        *(
+            request_of(prompt, other, 0).key
+            for other in (CollectSettings("u", "m"), CollectSettings("t", "n"), CollectSettings("t", "m", "s"))
+        ),
     }
-    assert len(keys) == 6 and request_of(prompt, Asking("t", "m", samples=9), 0).key in keys
+    assert len(keys) == 6 and request_of(prompt, CollectSettings("t", "m", samples=9), 0).key in keys
 
 
 @pytest.mark.parametrize(
@@ -311,4 +314,4 @@ def test_the_bundled_base_is_a_teacher(prompts: Path, tmp_path: Path) -> None:
 
 def test_a_sum_of_estimates_is_an_estimate() -> None:
     assert (Usage(1, 2) + Usage(3, 4, True)) == Usage(4, 6, True)
-    assert Budget(tokens=3).holds(Usage(1, 2)) and not Budget(tokens=3).holds(Usage(2, 2))
+    assert SpendingLimit(tokens=3).holds(Usage(1, 2)) and not SpendingLimit(tokens=3).holds(Usage(2, 2))

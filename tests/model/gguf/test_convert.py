@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from tests import gguf_files
 from whet.errors import DiskFullError, ModelError, RunFolderError
-from whet.model.base import load_base, locate, told_base
+from whet.model.base import base_notes, load_base, locate
 from whet.model.gguf import convert
 from whet.store.home import cache_home
 
@@ -166,10 +166,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: py
 def test_what_quantisation_costs_is_said(tmp_path: Path) -> None:
     gguf_files.write(tmp_path / "tiny.gguf", kind="Q4_1")
     gguf_files.write(tmp_path / "half.gguf", kind="F16")
-    [told] = told_base(str(tmp_path / "tiny.gguf"))
+    [told] = base_notes(str(tmp_path / "tiny.gguf"))
     assert "Q4_1" in told and "bfloat16" in told and "error of its quantisation stays" in told
-    assert "error of its quantisation" not in told_base(str(tmp_path / "half.gguf"))[0]
-    assert told_base("nano") == []
+    assert "error of its quantisation" not in base_notes(str(tmp_path / "half.gguf"))[0]
+    assert base_notes("nano") == []
 
 
 def test_a_folder_with_one_file_and_one_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests import gguf_files, stories260k
 from whet.errors import ModelError
-from whet.model.base import locate, told_base
+from whet.model.base import base_notes, locate
 from whet.model.gguf import proof, tokenizer
 from whet.model.gguf.header import read_header
 
@@ -66,7 +66,7 @@ def test_the_rule_that_llama_cpp_falls_back_on_is_its_own_and_is_told(tmp_path: 
     gguf_files.write(tmp_path / "tiny.gguf", pre="default")
     split = opened(tmp_path / "tiny.gguf").backend_tokenizer.pre_tokenizer.pre_tokenize_str("it's 1234567 (a)=b")
     assert "_".join(piece.replace("Ġ", " ") for piece, _ in split) == "it_'_s_ _123_456_7_ _(_a_)=_b"
-    assert "llama.cpp's own rule" in told_base(str(tmp_path / "tiny.gguf"))[0]
+    assert "llama.cpp's own rule" in base_notes(str(tmp_path / "tiny.gguf"))[0]
     gguf_files.write(tmp_path / "tiny.gguf", edit=lambda writer: writer.kv_data[0].pop("tokenizer.ggml.pre"))
     with pytest.raises(ModelError, match="not named in it"):
         locate(str(tmp_path / "tiny.gguf"))
@@ -215,7 +215,7 @@ def test_sentencepiece_by_scores(tmp_path: Path, data_dir: Path) -> None:
         assert found(text)["input_ids"] == own(text)["input_ids"], text
         assert found.decode(found(text)["input_ids"], skip_special_tokens=True) == text
     assert found("a")["input_ids"][0] == found.bos_token_id == 1
-    assert "a space before the text behind each mark" in told_base(str(tmp_path / "stories.gguf"))[0]
+    assert "a space before the text behind each mark" in base_notes(str(tmp_path / "stories.gguf"))[0]
 
 
 def test_sentencepiece_puts_a_space_before_each_stretch_of_text(tmp_path: Path, data_dir: Path) -> None:

@@ -12,10 +12,10 @@ from transformers import AutoModelForSequenceClassification
 from tests.tiny_models import CONFIGS, grove, segments_of, tiny, tiny_tokenizer
 from whet.data.batches.forest import build_batch
 from whet.errors import ModelError, ProofError, RunFolderError
-from whet.model.adapter import add_adapter, causal_lm, stirred
+from whet.model.adapter import add_adapter, causal_lm, perturbed
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest
 from whet.model.heads import sequence_classifier as classifier
-from whet.model.heads.linear import Scorer, add_head, ends_of, freeze_words, leaves_of, reference_scores
+from whet.model.heads.linear import Scorer, add_head, freeze_output_layer, last_tokens, leaves_of, reference_scores
 from whet.model.heads.sequence_classifier import (
     open_reward_model,
     open_scorer,
@@ -53,19 +53,19 @@ def pairs() -> Batch:
 def test_a_leaf_ends_at_its_last_supervised_token() -> None:
     batch = pairs()
     assert leaves_of(batch) == [1, 2, 4, 5]
-    assert ends_of(batch).tolist() == [7, 13, 18, 20]
+    assert last_tokens(batch).tolist() == [7, 13, 18, 20]
 
 
 def test_an_answer_of_one_token_ends_at_it_though_its_prompt_lies_elsewhere() -> None:
     segments = segments_of((4, None), (3, 0), (1, 0))
-    assert ends_of(build_batch(segments)).tolist() == [6, 7]
+    assert last_tokens(build_batch(segments)).tolist() == [6, 7]
 
 
 def test_a_text_without_supervised_tokens_ends_at_its_last_one() -> None:
     segments = segments_of((5, None), (1, None))
     for segment in segments:
         segment.weights = [0.0] * len(segment.ids)
-    assert ends_of(build_batch(segments)).tolist() == [4, 5]
+    assert last_tokens(build_batch(segments)).tolist() == [4, 5]
 
 
 @pytest.mark.parametrize("adapter", [Lora(rank=4, alpha=8.0), Full()], ids=["lora", "full"])
@@ -114,7 +114,7 @@ def test_a_fresh_head_gives_zero_and_learns_at_once() -> None:
     assert torch.equal(scores, torch.zeros(4, 1))
     scores.sum().backward()
     assert scorer.head.weight.grad is not None and float(scorer.head.weight.grad.norm()) > 0
-    with stirred(model):
+    with perturbed(model):
         assert float(scorer.head.weight.norm()) > 0
     assert float(scorer.head.weight.norm()) == 0
 
@@ -124,7 +124,7 @@ def test_the_words_of_a_model_with_a_head_are_not_trained() -> None:
         model = add_adapter(tiny(name), Full(), seed=0)
         add_head(model, 1)
         assert tied or "lm_head.weight" in Policy(model).trainable()
-        freeze_words(model)
+        freeze_output_layer(model)
         trained = Policy(model).trainable()
         assert "lm_head.weight" not in trained and "score.weight" in trained
         assert "model.embed_tokens.weight" in trained

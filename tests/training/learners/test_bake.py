@@ -14,21 +14,21 @@ from whet.data.batches.system_prefix import SystemPrefix
 from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
 from whet.training.hooks import mean_loss
-from whet.training.learners.bake import Baking
+from whet.training.learners.bake import BakeLearner
 from whet.types import Segment
 
 FRONT = SystemPrefix([1], [1, 5, 6, 7, 8])
 
 
-def method(front: SystemPrefix = FRONT, use_forest: bool = True, moved: bool = True) -> Baking:
-    return Baking(Policy(adapted(moved), use_forest), Loader(segments_in(front), 40, 20, 0), front)
+def method(front: SystemPrefix = FRONT, use_forest: bool = True, moved: bool = True) -> BakeLearner:
+    return BakeLearner(Policy(adapted(moved), use_forest), Loader(segments_in(front), 40, 20, 0), front)
 
 
 def full_logits(model: object, ids: list[int]) -> Tensor:
     return causal_lm(model)(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1)
 
 
-def expected(baking: Baking, rows: list[Segment]) -> Tensor:
+def expected(baking: BakeLearner, rows: list[Segment]) -> Tensor:
     """sum over answer tokens of weight * KL(base with the prompt || tuned without), row by row, from full logits."""
     model, front, total = baking.policy.model, baking.front, torch.zeros(())
     for row in rows:

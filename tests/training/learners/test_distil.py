@@ -30,7 +30,7 @@ from whet.model.logits.logprob import Head
 from whet.model.policy import Policy
 from whet.recipe.schema import Distil, Lora
 from whet.rewards.combine import Rewards
-from whet.training.learners.distil import Distilling
+from whet.training.learners.distil import DistilLearner
 from whet.training.learners.rollout import Sampler
 from whet.types import Batch, Row, Segment
 
@@ -52,7 +52,7 @@ def teacher_of(seed: int) -> Teacher:
     return Teacher(f"seed {seed}", Policy(model), tokenizer, None, 64, str(seed))  # type: ignore[arg-type]
 
 
-def method(teacher_seed: int = 7, samples: int = 2) -> Distilling:
+def method(teacher_seed: int = 7, samples: int = 2) -> DistilLearner:
     model = add_adapter(tiny("Llama"), Lora(rank=4, alpha=8.0), seed=0)
     install_forest(model)
     policy = Policy(model)
@@ -60,10 +60,10 @@ def method(teacher_seed: int = 7, samples: int = 2) -> Distilling:
     rows = {row: Row(row, str(row), [{"role": "user", "content": "x"}]) for row in range(6)}
     sampler = Sampler(policy, load_tokenizer("nano"), frozenset({STOP}), 64, Rewards([]), rows, ANSWER, seed=3)
     loader = PromptLoader(prompts(), 3, ANSWER, 40, seed=3)
-    return Distilling(policy, teacher_of(teacher_seed), sampler, loader, settings, prompts(4))
+    return DistilLearner(policy, teacher_of(teacher_seed), sampler, loader, settings, prompts(4))
 
 
-def by_hand(distilling: Distilling, batch: Batch) -> Tensor:
+def by_hand(distilling: DistilLearner, batch: Batch) -> Tensor:
     """KL(student || teacher) at each token of each path, from full logits of both models, one path at a time."""
     segments, found = segments_in(batch), []
     for segment in segments:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tests.tiny_models import segments_of, tiny
 from whet.data.batches.loader import Loader, in_order
 from whet.methods import method_of
-from whet.methods.head import head_reading
+from whet.methods.head import head_loss
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.heads import linear as head
@@ -26,8 +26,8 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Classify, Lora, Reward
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
-from whet.training.learners.classify import Classification, Outputs, class_weights
-from whet.training.learners.reward import RewardModelling, pair_scores
+from whet.training.learners.classify import ClassifyLearner, Outputs, class_weights
+from whet.training.learners.reward import RewardLearner, pair_scores
 from whet.training.self_check import self_check
 from whet.training.session import open_session, train
 from whet.types import Segment
@@ -56,12 +56,12 @@ def scorer(outputs: int = 1) -> Scorer:
     return Scorer(Policy(model))
 
 
-def reward(margins: dict[int, Any] | None = None, stir: bool = False) -> RewardModelling:
+def reward(margins: dict[int, Any] | None = None, stir: bool = False) -> RewardLearner:
     made = scorer()
     if stir:
         with torch.no_grad():
             made.head.weight.normal_(0, 1, generator=torch.Generator().manual_seed(1))
-    return RewardModelling(made, Loader(pairs(), 90, 40, 0, per_tree=True), Reward(), margins or {})
+    return RewardLearner(made, Loader(pairs(), 90, 40, 0, per_tree=True), Reward(), margins or {})
 
 
 def test_the_first_loss_is_ln_2_and_its_gradient_is_not_zero() -> None:
@@ -127,21 +127,21 @@ def test_each_row_is_classified_as_its_own_label() -> None:
     best = made.scores(batch).argmax(-1).tolist()
     names = ("a", "b", "c")
     targets: dict[int, Any] = {batch.rows[n]: [names[k]] for n, k in enumerate(best)}
-    method = Classification(made, Loader(segments, 50, 50, 0, per_tree=True), Outputs("single", names), None, targets)
+    method = ClassifyLearner(made, Loader(segments, 50, 50, 0, per_tree=True), Outputs("single", names), None, targets)
     assert method.loss(batch).metrics["accuracy"] == (4.0, 4.0)
 
 
 def test_the_self_check_reads_the_head_and_finds_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
     [batch] = in_order(pairs(), 10_000, per_tree=True)
     policy = scorer().policy
-    check = self_check(policy, batch, "auto", head_reading(policy))
+    check = self_check(policy, batch, "auto", head_loss(policy))
     assert check.path == "fused" and check.passed and check.loss_plain
     assert float(Scorer(policy).head.weight.detach().norm()) == 0.0, "the head is as it was"
-    right = head.ends_of
+    right = head.last_tokens
     for wrong in (lambda batch: right(batch) - 1, lambda batch: right(batch).flip(0)):
-        monkeypatch.setattr(head, "ends_of", wrong)
+        monkeypatch.setattr(head, "last_tokens", wrong)
         policy = scorer().policy
-        check = self_check(policy, batch, "auto", head_reading(policy))
+        check = self_check(policy, batch, "auto", head_loss(policy))
         assert not check.passed and check.path == "plain"
 
 

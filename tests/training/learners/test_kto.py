@@ -23,12 +23,12 @@ from whet.recipe.schema import Full, Kto, Lora
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
 from whet.training.learners.kto import (
-    Marked,
-    everything_read,
+    KtoLearner,
+    mismatched_pairs_of_step,
     places_of,
     read_references,
+    reference_batches,
     references,
-    strangers_of_step,
 )
 from whet.training.session import open_session, train
 from whet.types import Segment
@@ -53,16 +53,16 @@ def answers(count: int = ANSWERS, seed: int = 0) -> list[Segment]:
     return segments
 
 
-def method(adapter: Lora | Full, batch: int = 60, micro: int = 30, steps: int = 9) -> Marked:
+def method(adapter: Lora | Full, batch: int = 60, micro: int = 30, steps: int = 9) -> KtoLearner:
     model = add_adapter(tiny("Llama"), adapter, seed=0)
     install_forest(model)
     policy, segments = Policy(model), answers()
     source = Loader(segments, batch, micro, 0, per_tree=True)
-    read = read_references(policy, everything_read(source, list(in_order(answers(), micro, True)), steps))
-    return Marked(policy, source, SETTINGS, marks_by_row(segments), read)
+    read = read_references(policy, reference_batches(source, list(in_order(answers(), micro, True)), steps))
+    return KtoLearner(policy, source, SETTINGS, marks_by_row(segments), read)
 
 
-def moved(kto: Marked) -> Marked:
+def moved(kto: KtoLearner) -> KtoLearner:
     random = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in kto.policy.trainable().values():
@@ -92,7 +92,7 @@ def test_every_prompt_of_a_step_meets_the_answer_of_another_row_of_the_step() ->
     source = method(Full()).source
     for step in range(source.steps_per_epoch):
         own = [place for batch in source.step(step) for place in places_of(batch)]
-        mixed = [place for batch in strangers_of_step(source, step) for place in places_of(batch)]
+        mixed = [place for batch in mismatched_pairs_of_step(source, step) for place in places_of(batch)]
         assert all(prompt == answer for prompt, answer in own) and all(prompt != answer for prompt, answer in mixed)
         assert [prompt for prompt, _ in mixed] == [prompt for prompt, _ in own]
         assert [answer for _, answer in mixed] == [own[-1][1], *(answer for _, answer in own[:-1])]
@@ -101,7 +101,7 @@ def test_every_prompt_of_a_step_meets_the_answer_of_another_row_of_the_step() ->
 def test_a_mismatched_pair_is_the_prompts_tokens_and_the_other_answers() -> None:
     segments = answers()
     source = Loader(segments, 60, 30, 0, per_tree=True)
-    batches = list(strangers_of_step(source, 0))
+    batches = list(mismatched_pairs_of_step(source, 0))
     assert batches and all(places_of(batch) for batch in batches)
     for batch in batches:
         ids, places = batch.ids_T.tolist(), places_of(batch)
@@ -114,7 +114,7 @@ def test_a_row_that_has_a_step_for_itself_meets_an_answer_of_another_step() -> N
     source = Loader(answers(), 1, 30, 0, per_tree=True)
     assert source.steps_per_epoch == ANSWERS
     for step in range(2 * ANSWERS):
-        mixed = [place for batch in strangers_of_step(source, step) for place in places_of(batch)]
+        mixed = [place for batch in mismatched_pairs_of_step(source, step) for place in places_of(batch)]
         [[own]] = [places_of(batch) for batch in source.step(step)]
         assert own[0] in [prompt for prompt, _ in mixed] and all(prompt != answer for prompt, answer in mixed)
 
@@ -146,7 +146,7 @@ def test_references_come_back_from_the_folder_as_they_were_read(tmp_path: Path) 
     kto = method(Full())
 
     def read(key: str) -> dict[tuple[int, int], float]:
-        return references(tmp_path / "reference", key, kto.policy, everything_read(kto.source, [], 9))
+        return references(tmp_path / "reference", key, kto.policy, reference_batches(kto.source, [], 9))
 
     first = read("a")
     moved(kto)

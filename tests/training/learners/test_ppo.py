@@ -18,14 +18,14 @@ from whet.model.policy import Policy
 from whet.recipe.schema import Full, Lora, Ppo
 from whet.recipe.sections.rewards import Exact
 from whet.rewards.combine import Component, Rewards
-from whet.training.learners.ppo import Proximal, places
+from whet.training.learners.ppo import PpoLearner, places
 from whet.training.learners.rollout import RolloutBatch, Sampler
 from whet.types import Row
 
 SAMPLES = 2
 
 
-def method(budget: int = 60, moved: bool = False, adapter: Lora | Full | None = None, **keys: Any) -> Proximal:
+def method(budget: int = 60, moved: bool = False, adapter: Lora | Full | None = None, **keys: Any) -> PpoLearner:
     settings = Ppo(rewards=[Exact()], prompts=PROMPTS, samples=SAMPLES, max_new_tokens=NEW, **keys)
     model = add_adapter(tiny("Llama"), adapter or Lora(rank=4, alpha=8.0), seed=0)
     install_forest(model)
@@ -33,7 +33,7 @@ def method(budget: int = 60, moved: bool = False, adapter: Lora | Full | None = 
     rows = {n: Row(n, f"a:{n}", [{"role": "user", "content": "q"}]) for n in range(PROMPTS)}
     sampler = Sampler(policy, tiny_tokenizer(), STOP, 64, Rewards([Component("even", 1.0, even)]), rows, NEW, 0)
     loader = PromptLoader(prompts(), PROMPTS, NEW, budget, 0)
-    made = Proximal(policy, sampler, loader, settings, SAMPLES, settings.updates, prompts()[:3], Notes())
+    made = PpoLearner(policy, sampler, loader, settings, SAMPLES, settings.updates, prompts()[:3], Notes())
     if moved:
         random = torch.Generator().manual_seed(1)
         with torch.no_grad():
@@ -43,7 +43,7 @@ def method(budget: int = 60, moved: bool = False, adapter: Lora | Full | None = 
     return made
 
 
-def learned(made: Proximal, step: int = 0) -> list[RolloutBatch]:
+def learned(made: PpoLearner, step: int = 0) -> list[RolloutBatch]:
     found = made.batches(step)
     assert found, "the loops over them look at something"
     return found  # type: ignore[return-value]

@@ -25,7 +25,7 @@ from whet.recipe.load import load_recipe
 from whet.recipe.schema import Dpo, Full, Lora
 from whet.store.run import Run
 from whet.training.hooks import mean_loss
-from whet.training.learners.preference import Preference, first_reading, read_references, references
+from whet.training.learners.preference import DpoLearner, first_epoch_batches, read_references, references
 from whet.training.self_check import sample_of
 from whet.training.session import open_session, train
 from whet.types import Segment
@@ -48,12 +48,12 @@ def pairs(count: int = PAIRS, seed: int = 0) -> list[Segment]:
     return segments
 
 
-def method(adapter: Lora | Full, settings: Dpo, **sizes: int) -> Preference:
+def method(adapter: Lora | Full, settings: Dpo, **sizes: int) -> DpoLearner:
     model = add_adapter(tiny("Llama"), adapter, seed=0)
     install_forest(model)
     policy = Policy(model)
     source = Loader(pairs(), sizes.get("batch", 90), sizes.get("micro", 40), 0, per_tree=True)
-    return Preference(policy, source, settings, read_references(policy, first_reading(source, [], 1000)))
+    return DpoLearner(policy, source, settings, read_references(policy, first_epoch_batches(source, [], 1000)))
 
 
 AT_THE_BASE = {
@@ -129,7 +129,7 @@ def test_the_base_is_read_through_a_moved_adapter_too() -> None:
     with torch.no_grad():
         for parameter in preference.policy.trainable().values():
             parameter.add_(0.1)
-    after = read_references(preference.policy, first_reading(preference.source, [], 1000))
+    after = read_references(preference.policy, first_epoch_batches(preference.source, [], 1000))
     assert torch.equal(before, after.logprobs_2R)
 
 
@@ -137,7 +137,7 @@ def test_references_are_read_once_and_again_where_the_key_or_the_file_changed(tm
     preference = method(Full(), Dpo(beta=0.1))
 
     def read(key: str) -> torch.Tensor:
-        batches = first_reading(preference.source, [], 1000)
+        batches = first_epoch_batches(preference.source, [], 1000)
         return references(tmp_path / "reference", key, preference.policy, batches).logprobs_2R
 
     first = read("a")

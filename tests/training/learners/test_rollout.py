@@ -19,10 +19,10 @@ from whet.model.policy import Policy
 from whet.recipe.schema import Grpo, Lora, Rloo
 from whet.recipe.sections.rewards import Exact
 from whet.rewards.combine import Component, Rewards
-from whet.training.learners.grpo import GroupRelative
-from whet.training.learners.on_policy import OnPolicy, before_update
-from whet.training.learners.rloo import LeaveOneOut
-from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, ids_of, plant
+from whet.training.learners.grpo import GrpoLearner
+from whet.training.learners.on_policy import OnPolicyLearner, old_logprobs
+from whet.training.learners.rloo import RlooLearner
+from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, build_batches, ids_of
 from whet.types import Row, Segment
 
 PROMPTS, SAMPLES, NEW = 6, 4, 7
@@ -66,7 +66,7 @@ def prompts() -> list[Segment]:
 
 def method(
     settings: Grpo | Rloo, score: Any = even, budget: int = 60, seed: int = 0, moved: bool = False
-) -> OnPolicy[Any]:
+) -> OnPolicyLearner[Any]:
     model = add_adapter(tiny("Llama"), Lora(rank=4, alpha=8.0), seed=0)
     install_forest(model)
     policy = Policy(model)
@@ -79,7 +79,7 @@ def method(
     rewards = Rewards([Component("even", 1.0, score)])
     sampler = Sampler(policy, tiny_tokenizer(), STOP, 64, rewards, rows, NEW, seed)
     loader = PromptLoader(prompts(), settings.prompts, NEW, budget, seed)
-    kind: Any = GroupRelative if isinstance(settings, Grpo) else LeaveOneOut
+    kind: Any = GrpoLearner if isinstance(settings, Grpo) else RlooLearner
     return kind(policy, sampler, loader, settings, SAMPLES, settings.updates, prompts()[:3], Notes())
 
 
@@ -91,20 +91,20 @@ def rloo(**keys: Any) -> Rloo:
     return Rloo(**{"rewards": [Exact()], "prompts": PROMPTS, "samples": SAMPLES, "max_new_tokens": NEW, **keys})
 
 
-def learned(made: OnPolicy[Any], step: int = 0) -> list[RolloutBatch]:
+def learned(made: OnPolicyLearner[Any], step: int = 0) -> list[RolloutBatch]:
     found = made.batches(step)
     assert found and all(isinstance(batch, RolloutBatch) for batch in found)
     return found  # type: ignore[return-value]
 
 
-def draw(made: OnPolicy[Any], number: int = 0) -> Rollout:
+def draw(made: OnPolicyLearner[Any], number: int = 0) -> Rollout:
     return made.sampler.draw(made.loader.prompts(number), SAMPLES, number)
 
 
 @pytest.mark.parametrize("budget", [16, 40, 1000])
 def test_every_answer_stands_once_behind_its_own_prompt(budget: int) -> None:
     rollout = draw(method(grpo()))
-    batches = plant(rollout, range(PROMPTS * SAMPLES), budget)
+    batches = build_batches(rollout, range(PROMPTS * SAMPLES), budget)
     seen: list[int] = []
     for batch in batches:
         segments = [Segment([0], [0.0], 0, parent) for parent in batch.parents]
@@ -125,7 +125,7 @@ def test_every_answer_stands_once_behind_its_own_prompt(budget: int) -> None:
 
 def test_what_the_sampler_says_of_a_token_is_what_the_policy_says() -> None:
     made = method(grpo(), moved=True)
-    batches = plant(draw(made), range(PROMPTS * SAMPLES), 40)
+    batches = build_batches(draw(made), range(PROMPTS * SAMPLES), 40)
     assert len(batches) > 1
     for batch in batches:
         torch.testing.assert_close(made.policy.logprobs(batch).detach(), batch.sampled_N, rtol=1e-4, atol=1e-4)
@@ -136,7 +136,7 @@ def test_a_rollout_depends_on_seed_and_number_alone() -> None:
     draw(made, 7)
     torch.rand(5)
 
-    def written(one: OnPolicy[Any], number: int) -> list[list[int]]:
+    def written(one: OnPolicyLearner[Any], number: int) -> list[list[int]]:
         return [answer.ids for answer in one.sampler.draw(prompts(), SAMPLES, number).answers]
 
     assert written(made, 2) == written(again, 2)
@@ -189,7 +189,7 @@ def test_the_distance_from_the_base_is_taken_from_the_reward() -> None:
     torch.testing.assert_close(batch.advantage_A, expected.flatten(), rtol=1e-4, atol=1e-4)
 
 
-def gradient(made: OnPolicy[Any], batches: list[RolloutBatch]) -> torch.Tensor:
+def gradient(made: OnPolicyLearner[Any], batches: list[RolloutBatch]) -> torch.Tensor:
     weight = sum(batch.weight for batch in batches)
     for batch in batches:
         (made.loss(batch).total / weight).backward()
@@ -224,7 +224,7 @@ def test_groups_that_say_nothing_are_skipped_counted_and_leave_the_step_as_it_wa
     tokens = sum(len(ids_of(answer)) for answer in draw(made).answers)
     assert sum(batch.weight for batch in batches) == pytest.approx(tokens), "the mean is over all answers, as TRL's"
     skipped = gradient(made, batches)
-    whole = plant(draw(made), range(PROMPTS * SAMPLES), 60)
+    whole = build_batches(draw(made), range(PROMPTS * SAMPLES), 60)
     for batch in whole:
         batch.advantage_A, batch.weight = batches[0].advantage_A, tokens / len(whole)
     torch.testing.assert_close(gradient(made, whole), skipped, rtol=1e-3, atol=1e-6)
@@ -259,11 +259,11 @@ def test_answers_that_are_long_can_be_punished() -> None:
 
 def test_old_probabilities_come_from_the_sampler_only_where_they_are_the_policys() -> None:
     made = method(grpo(), moved=True)
-    batches = plant(draw(made), range(PROMPTS * SAMPLES), 40)
-    trusted = before_update(made.policy, batches)
+    batches = build_batches(draw(made), range(PROMPTS * SAMPLES), 40)
+    trusted = old_logprobs(made.policy, batches)
     assert all(own is batch.sampled_N for own, batch in zip(trusted, batches, strict=True))
     batches[0].sampled_N = batches[0].sampled_N - 0.01
-    for own, batch in zip(before_update(made.policy, batches), batches, strict=True):
+    for own, batch in zip(old_logprobs(made.policy, batches), batches, strict=True):
         assert own is not batch.sampled_N
         assert torch.equal(own, made.policy.logprobs(batch).detach())
 
@@ -325,7 +325,7 @@ def test_prompts_are_dealt_out_evenly_and_each_once_an_epoch() -> None:
 def test_the_largest_batch_is_as_large_as_any_can_be() -> None:
     made = method(grpo(), budget=40)
     largest = made.loader.largest()
-    longest = max(len(batch.ids_T) for number in range(5) for batch in plant(draw(made, number), range(24), 40))
+    longest = max(len(batch.ids_T) for number in range(5) for batch in build_batches(draw(made, number), range(24), 40))
     assert longest <= max(len(largest.ids_T), 40)
     assert len(largest.ids_T) >= max(len(p.ids) for p in prompts()) + NEW
     assert replace(largest).target_N.numel() % NEW == 0

@@ -12,7 +12,7 @@ from whet.observer import Observer, Silent
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Optimizer, Schedule
 from whet.store.run import Run
-from whet.training.checkpoint import Progress, resumed
+from whet.training.checkpoint import TrainingState, resume
 from whet.training.hooks import Checkpointer, Validator
 from whet.training.learners.next_token import sure_answers
 from whet.training.loop import train_loop
@@ -66,12 +66,12 @@ class Killed(Exception):
 
 def go_on(
     run: Run, dies_after: int | None, best_at: float = 0.6, observer: Observer | None = None
-) -> tuple[Tensor, Progress, list[float]]:
+) -> tuple[Tensor, TrainingState, list[float]]:
     """Train from the last checkpoint, as a session does; raises Killed after so many steps of the run."""
     pulled = Pulled(best_at)
     schedule = Schedule(kind="hold", shortest=SHORTEST, warmup=0.0)
     optimizer = MasterOptimizer(pulled.trainable(), Optimizer(), 0.1, LONGEST, schedule)
-    progress = resumed(run, optimizer, LONGEST, observer or Silent())
+    progress = resume(run, optimizer, LONGEST, observer or Silent())
     optimizer.turned = progress.turned
     validator = Validator(
         pulled, pulled.loss, lambda: [batch_of(HELD_OUT)], run, progress, Silent(), EVERY, LONGEST, 3, True,  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ from whet.data.batches.loader import Loader
 from whet.model.adapter import causal_lm, without_adapter
 from whet.model.policy import Policy
 from whet.training.learner import Learner
-from whet.training.learners.next_token import NextToken
-from whet.training.retention.learner import Keeping, Replay, Replayed
+from whet.training.learners.next_token import NextTokenLearner
+from whet.training.retention.learner import Replay, ReplayedBatch, RetentionLearner
 from whet.types import Batch, Segment
 
 TASK = [Segment([n, n + 1, n + 2, n + 3], [0.0, 0.0, 1.0, 0.5], n) for n in range(1, 9)]
@@ -25,10 +25,12 @@ def policy(moved: bool = True) -> Policy:
     return Policy(adapted(moved))
 
 
-def keeping(policy: Policy, kl: float, ratio: float | None, own_words: bool = False, micro: int = 64) -> Keeping:
-    task: Learner = NextToken(policy, Loader(TASK, 16, micro, 0))
+def keeping(
+    policy: Policy, kl: float, ratio: float | None, own_words: bool = False, micro: int = 64
+) -> RetentionLearner:
+    task: Learner = NextTokenLearner(policy, Loader(TASK, 16, micro, 0))
     replay = None if ratio is None else Replay(GENERAL, ratio, 16, micro, 0)
-    return Keeping(task, policy, replay, kl, own_words)
+    return RetentionLearner(task, policy, replay, kl, own_words)
 
 
 def logits(model: Any, ids: list[int]) -> Tensor:
@@ -39,7 +41,7 @@ def expected(policy: Policy, batches: list[Batch], kl: float, ratio: float | Non
     """The mean loss of a step, row by row through the model's own forward: (1 - ratio) task + ratio replay."""
     sums = {False: [torch.zeros(()), torch.zeros(()), 0.0], True: [torch.zeros(()), torch.zeros(()), 0.0]}
     for batch in batches:
-        pool = {tuple(one.ids): one for one in (GENERAL if isinstance(batch, Replayed) else TASK)}
+        pool = {tuple(one.ids): one for one in (GENERAL if isinstance(batch, ReplayedBatch) else TASK)}
         for start, length in zip(batch.starts, batch.lengths, strict=True):
             segment = pool[tuple(batch.ids_T[start : start + length].tolist())]
             weight = torch.tensor(segment.weights[1:])
@@ -48,7 +50,7 @@ def expected(policy: Policy, batches: list[Batch], kl: float, ratio: float | Non
             own = logits(policy.model, segment.ids)
             nll = -own.gather(1, torch.tensor(segment.ids[1:])[:, None]).squeeze(1)
             apart = torch.nn.functional.kl_div(own, base, reduction="none", log_target=True).sum(-1)
-            found = sums[isinstance(batch, Replayed)]
+            found = sums[isinstance(batch, ReplayedBatch)]
             found[0], found[1] = found[0] + (nll * weight).sum(), found[1] + (apart * weight).sum()
             found[2] += float(weight.sum())
     (nll, apart, weight), general = sums[False], sums[True]
@@ -81,7 +83,7 @@ def test_replay_makes_up_its_ratio_of_every_steps_weight() -> None:
     method = keeping(policy(), 0.0, 0.25)
     for step in range(7):
         batches = method.batches(step)
-        general = sum(batch.weight for batch in batches if isinstance(batch, Replayed))
+        general = sum(batch.weight for batch in batches if isinstance(batch, ReplayedBatch))
         assert general / sum(batch.weight for batch in batches) == pytest.approx(0.25)
 
 
@@ -108,7 +110,7 @@ def test_the_micro_batch_changes_nothing() -> None:
 
 def test_a_model_that_has_not_moved_pays_nothing_for_it() -> None:
     method = keeping(policy(moved=False), 1.0, 0.3, own_words=True)
-    general = [batch for batch in method.batches(0) if isinstance(batch, Replayed)]
+    general = [batch for batch in method.batches(0) if isinstance(batch, ReplayedBatch)]
     assert general and all(abs(method.loss(batch).total.item()) < 1e-5 for batch in general)
 
 

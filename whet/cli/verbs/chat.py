@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.completions import talkers
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs, Trust
 from whet.cli.verbs.collect import read_system
 from whet.errors import InputError, without_hidden
@@ -58,7 +58,7 @@ def chat(
     from whet.cli.requested_recipe import refuse_missing_model
 
     refuse_missing_model(model, runs)
-    with kept():
+    with without_garbage_collection():
         from whet import api
         from whet.generation.engine import Sampling
 

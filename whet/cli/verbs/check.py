@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs, Set
 from whet.cli.recipe_flags import with_flags
 from whet.errors import InputError, count
@@ -84,7 +84,7 @@ def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[st
     from whet.cli.requested_recipe import asked_recipe
 
     recipe = asked_recipe(data, overrides)
-    with kept():
+    with without_garbage_collection():
         from whet import api
 
     watch = observer()
@@ -115,7 +115,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
     for benchmark in result["against"]:
         if not benchmark["held"]:
-            screen.say(compared(benchmark))
+            screen.say(format_benchmark(benchmark))
 
     if "test-power" not in {finding["code"] for finding in result["findings"]}:
         screen.say(f"{result['power']['sentence']}.")
@@ -124,7 +124,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
     screen.say(more_rows(result["curve"]))
     if "fixed" in result:
-        for line in repaired(result["fixed"]):
+        for line in format_repair(result["fixed"]):
             screen.say(line)
 
 
@@ -142,7 +142,7 @@ def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:
     return f"{finding['fix'].replace('whet check DATA --fix OUT.jsonl', '--fix')} (done in {fixed['out']})"
 
 
-def compared(benchmark: dict[str, Any]) -> str:
+def format_benchmark(benchmark: dict[str, Any]) -> str:
     """Of a benchmark of which nothing was found."""
     rows = count(benchmark["rows"], "row")
     return f"Compared with {rows} of {benchmark['name']}: none of their texts stands in a row to be learned."
@@ -155,7 +155,7 @@ def more_rows(curve: dict[str, Any] | None) -> str:
     return f"{curve['sentence']} (whet curve, run {curve['run']})"
 
 
-def repaired(facts: dict[str, Any]) -> list[str]:
+def format_repair(facts: dict[str, Any]) -> list[str]:
     """What --fix did, in lines."""
     lines = [f"{facts['out']}: {facts['rows_out']:,} of {facts['rows_in']:,} rows; every change is in {facts['diff']}"]
     lines += [f"  mended    {code}: {count(rows, 'row')}" for code, rows in facts["mended"].items()]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
 from whet.errors import InputError, count
 
@@ -45,7 +45,7 @@ def collect(
 
         refuse_missing_model(teacher, runs)
 
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.completions import run_names
-from whet.cli.importing import STARTING, kept
+from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set, Trust
 from whet.cli.recipe_flags import with_flags
 from whet.errors import count
@@ -57,7 +57,7 @@ def compare(
     watch.phase(STARTING)
 
     try:
-        with kept():
+        with without_garbage_collection():
             from whet import api
 
         result = api.compare(recipe, run=run, run_root=runs, name=name, observer=watch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, DataOrRecipe, Json, Name, OutRuns, Set
 from whet.cli.recipe_flags import with_flags
 
@@ -20,7 +20,7 @@ def curve(data: DataOrRecipe, set_: Set = None, name: Name = None, runs: OutRuns
     from whet.cli.requested_recipe import asked_recipe
 
     recipe = asked_recipe(data, set_)
-    with kept():
+    with without_garbage_collection():
         from whet import api
 
     screen, watch = Screen(json_), observer()

@@ -29,9 +29,9 @@ def demo(
     from whet.cli.render import Screen
     from whet.cli.verbs import tune
     from whet.recipe.load import load_recipe
-    from whet.verbs.demo import KEEP, made
+    from whet.verbs.demo import KEEP, write_demo_rows
 
-    path, lines = made(rows, seed, folder)
+    path, lines = write_demo_rows(rows, seed, folder)
     screen = Screen(json_)
     screen.say("A support desk wants its messages as strict JSON. One row of the data:", style="bold")
     screen.say(f"\n  {lines[0]['prompt']}\n  -> {lines[0]['completion']}\n")

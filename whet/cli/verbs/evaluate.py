@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.importing import STARTING, kept
+from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, AcceptChanged, Gate, Json, RunName, Runs, Trust
 
 
@@ -37,7 +37,7 @@ def evaluate(
     watch.phase(STARTING)
 
     try:
-        with kept():
+        with without_garbage_collection():
             from whet import api
 
         result = api.evaluate(found, observer=watch, accept_changed=accept_changed, anew=anew)

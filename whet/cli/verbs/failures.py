@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, RunName, Runs, Trust
 
 
@@ -14,7 +14,7 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
 
     Example: whet failures tickets-1a2b3c4d
     """
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, RunName, Runs, Trust
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def frontier(
 
     Example: whet frontier tickets-1a2b3c4d
     """
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

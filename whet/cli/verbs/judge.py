@@ -61,7 +61,7 @@ def judge(
 
 def judged(screen: Screen, sitting: Judging) -> Iterator[tuple[Question, Choice]]:
     """Shows the pairs one by one, and gives each with what was chosen, until all are done or somebody quits."""
-    keys = pressed()
+    keys = key_presses()
     for number, question in enumerate(sitting, start=1):
         show(screen, question, number, len(sitting))
         while (key := next(keys, "q")) not in KEYS:
@@ -88,7 +88,7 @@ def show(screen: Screen, question: Question, number: int, total: int) -> None:
     screen.show(Columns(panels, width=(screen.console.width - 1) // 2, padding=(0, 1)) if wide else Columns(panels))
 
 
-def pressed() -> Iterator[str]:
+def key_presses() -> Iterator[str]:
     """Keys as they are pressed; where there is no terminal, the first character of each line."""
     if not sys.stdin.isatty():
         for line in sys.stdin:

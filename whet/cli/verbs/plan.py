@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import DataOrRecipe, Json, Set, Trust
 from whet.cli.recipe_flags import with_flags
 from whet.errors import count
@@ -62,7 +62,7 @@ def plan(
     else:
         recipe = asked_recipe(data, set_, planned=True)
 
-    with kept():
+    with without_garbage_collection():
         from whet import api
 
     watch = observer()

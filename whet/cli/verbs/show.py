@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import DataOrRecipe, Json, Set
 from whet.cli.recipe_flags import with_flags
 
@@ -26,7 +26,7 @@ def show(
     from whet.cli.requested_recipe import asked_recipe
 
     recipe = asked_recipe(data, set_)
-    with kept():
+    with without_garbage_collection():
         from whet import api
 
     screen = render.Screen(json_)
@@ -44,7 +44,7 @@ def show(
 
         screen.say(f"\n{row['where']}{answer}  {learned}", style="cyan")
         colour = screen.console.is_terminal and not screen.console.no_color
-        screen.show(render.pieces(row["pieces"])) if colour else screen.say(render.marked(row["pieces"]))
+        screen.show(render.pieces(row["pieces"])) if colour else screen.say(render.format_parts(row["pieces"]))
 
     colour = screen.console.is_terminal and not screen.console.no_color
     screen.say("\ngreen: learned   dim: read only" if colour else "\n«...»: learned   the rest: read only", style="dim")

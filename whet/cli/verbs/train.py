@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whet.cli.importing import STARTING, kept
+from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Json, Name, OutRuns, Set
 from whet.cli.recipe_flags import with_flags
 
@@ -31,7 +31,7 @@ def train(
     watch.phase(STARTING)
 
     try:
-        with kept():
+        with without_garbage_collection():
             from whet import api
 
         result = api.train(recipe, run_root=runs, name=name, observer=watch, accept_changed=accept_changed)

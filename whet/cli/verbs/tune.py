@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from whet.cli.importing import STARTING, kept
+from whet.cli.importing import STARTING, without_garbage_collection
 from whet.cli.options import RUNS, AcceptChanged, DataOrRecipe, Gate, Json, Name, OutRuns, Set
 from whet.cli.recipe_flags import with_flags
 
@@ -59,7 +59,7 @@ def run_tune(
     watch.phase(STARTING)
 
     try:
-        with kept():
+        with without_garbage_collection():
             from whet import api
 
         result = api.tune(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ from whet.data.rows.row_format import RowFormat
 from whet.data.source import Source
 from whet.data.split.parts import size_of
 from whet.errors import DataError, count
+from whet.observer import Observer, Silent
 from whet.recipe.schema import Kind, Recipe
 from whet.types import Row
 
@@ -44,7 +45,8 @@ LEAST_TOKENS = 8
 CUT_SHARE = 0.1
 """Held out at the end of the text where the recipe asks for a number of rows."""
 
-Progress = Callable[[int, int], None]
+SHOWN_EVERY = 500
+"""Documents that are read between two steps of the observer."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ def prepare_corpus(
     renderer: Renderer | None = None,
     cache: Path = Path(".whet-cache"),
     *,
-    progress: Progress | None = None,
+    observer: Observer | None = None,
 ) -> Corpus:
     """Tokens of all documents, from the cache when data, tokenizer, template, recipe and code are unchanged.
 
@@ -142,7 +144,7 @@ def prepare_corpus(
     for part in parts:
         path = folder / f"{part}.bin"
         if not blocks.is_whole(path):
-            blocks.write_tokens(reader.documents(fates, part, progress), tokenizer, path)
+            blocks.write_tokens(reader.documents(fates, part, observer or Silent()), tokenizer, path)
             blocks.seal_tokens(path)
         tokens[part] = blocks.open_tokens(path, len(tokenizer))
 
@@ -188,7 +190,7 @@ class _Reader:
             self.offset = len(ledger)
         return digests
 
-    def documents(self, fates: dict[int, Fate | None], part: Fate, progress: Progress | None) -> Iterator[Document]:
+    def documents(self, fates: dict[int, Fate | None], part: Fate, observer: Observer) -> Iterator[Document]:
         """The documents of one part, in the order of the files."""
         total = sum(1 for fate in fates.values() if fate == part)
         done = 0
@@ -198,8 +200,8 @@ class _Reader:
                     yield document
                     done += 1
 
-                    if progress:
-                        progress(done, total)
+                    if done % SHOWN_EVERY == 0 or done == total:
+                        observer.step(done, total, {})
 
     def _data(self, own_test: bool) -> str | list[str]:
         if own_test:

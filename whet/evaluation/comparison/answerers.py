@@ -13,7 +13,7 @@ from whet.evaluation.heldout import ask
 from whet.evaluation.models import Side
 from whet.evaluation.prompts import Fitted
 from whet.evaluation.transcript import Told, Transcript, key_of
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.generation.collection.spending import worst_case
 from whet.model.base import Base
 from whet.recipe.sections.compare import RemoteModel
@@ -52,7 +52,7 @@ class ModelAtUrl:
 
     def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
         asked = self.settings
-        remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
+        remote = ChatClient(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
         who = f"{remote.url} {remote.model}"
         keys = [key_of(who, messages, tokens) for messages in prompts.messages]
         wanted = {key: asked for key, asked in zip(keys, prompts.messages, strict=True) if key not in transcript}
@@ -73,7 +73,7 @@ class ModelAtUrl:
         return [transcript[key] for key in keys]
 
 
-def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
+def answered(remote: ChatClient, messages: Sequence[Message], tokens: int) -> Told:
     began = time.perf_counter()
     said = remote.reply(messages, tokens)
     seconds = time.perf_counter() - began

@@ -22,7 +22,7 @@ from whet.evaluation.contest import HeldOut, Measured
 from whet.evaluation.heldout import Progress
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
@@ -95,7 +95,7 @@ def judge_pairs(
     """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie.
     Two answers that are the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and
     RunError for a judge that gives no verdict."""
-    remote = Remote(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
+    remote = ChatClient(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
     questions = [question for n, line in enumerate(lines) for question in questions_of(n, line, wanted)]
     known = read_transcript(transcript)
     missing = {question.key: question for question in questions if question.key not in known}
@@ -145,7 +145,7 @@ def questions_of(number: int, line: dict[str, Any], wanted: PairJudge) -> list[Q
     return made
 
 
-def ask_judge(remote: Remote, text: str) -> tuple[str, str]:
+def ask_judge(remote: ChatClient, text: str) -> tuple[str, str]:
     """(A, B or TIE; the judge's own words)."""
     said = ""
     for number in range(TRIES):

@@ -12,7 +12,7 @@ import torch
 from whet.evaluation.contest import HeldOut, Measured
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.models import Side
-from whet.model.architecture_proof import forest_refusal, fuse, install_forest
+from whet.model.architecture_proof import install_paths
 from whet.model.base import load_base
 from whet.model.heads.linear import Scorer
 from whet.model.heads.sequence_classifier import open_scorer
@@ -44,15 +44,9 @@ class HeadContest(HeldOut):
         facts, trust = self.facts, self.recipe.trust_remote_code
         base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust, where=device())
         refuse_other_weights(base, facts, self.run.model)
-        model = base.model
+        use_forest = install_paths(base.model, self.kernels)
 
-        use_forest = forest_refusal(model) is None
-        if use_forest:
-            install_forest(model)
-            if self.kernels:
-                fuse(model)
-
-        return Side("base", Policy(model, use_forest))
+        return Side("base", Policy(base.model, use_forest))
 
 
 def open_heads(session: Session, observer: Observer) -> HeadContest:

@@ -19,7 +19,7 @@ from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
 from whet.generation.throughput import ANSWERS, seconds_of_a_step
 from whet.model.accelerator import all_memory, computes_bfloat16, free_memory, is_processor
-from whet.model.base import load_config, load_tokenizer, told_base
+from whet.model.base import base_notes, load_config, load_tokenizer
 from whet.model.machine_speed import calibrate
 from whet.model.precision import device
 from whet.observer import Observer
@@ -35,16 +35,16 @@ from whet.planning.machine import (
     write_calibration,
 )  # fmt: skip
 from whet.planning.memory import Setting, trained_numbers
-from whet.planning.model_shape import Shape, read_shape
+from whet.planning.model_shape import ModelShape, read_shape
 from whet.planning.public_models import find_public
 from whet.planning.settings import fits, smallest, suggest
 from whet.planning.time import rate
 from whet.planning.tune_time import MEASURED_SPREAD, SPREAD, Pace, Time, Work, seen_so_far, tune_seconds
 from whet.recipe.rules import fill_defaults
 from whet.recipe.schema import Recipe
-from whet.training.material import facts_of
+from whet.training.data_facts import data_facts
 from whet.training.micro_batch import planned_micro, setting_of
-from whet.training.session import with_context
+from whet.training.session import with_length_limits
 
 FASTER = 0.8
 """bfloat16 is taken where it needs less than this share of float32's time (model/precision.py)."""
@@ -96,7 +96,7 @@ def forecast(
     if find_public(recipe.base):
         notes = []
     else:
-        notes = told_base(recipe.base)
+        notes = base_notes(recipe.base)
 
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
@@ -105,7 +105,7 @@ def forecast(
     dtype = _dtype(recipe, shape, target, calibration)
     longest = find(recipe).longest(recipe, source)
     micro = _micro(recipe, shape, longest, target, dtype)
-    facts = facts_of(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
+    facts = data_facts(recipe, source, shape.hidden, shape.parameters, shape.context, micro)
     recipe, _ = fill_defaults(recipe, facts)
     setting = _setting(recipe, source, longest, target, calibration, dtype)
     work = work_of(recipe, find(recipe), source, tokenizer)
@@ -196,7 +196,7 @@ def measured(observer: Observer, anew: bool = False) -> Calibration:
     return known
 
 
-def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[Shape, Any]:
+def _shape_of(recipe: Recipe, notes: list[str]) -> tuple[ModelShape, Any]:
     """The base's shape, and a config that says how long its rows may be."""
     public = find_public(recipe.base)
     if public is not None:
@@ -222,11 +222,11 @@ def _source(
             "smaller, so that they come out longer than they are"
         )
 
-    recipe = with_context(recipe, config)
+    recipe = with_length_limits(recipe, config)
     return recipe, find(recipe).gather(recipe, Renderer(tokenizer), cache, observer), tokenizer
 
 
-def _micro(recipe: Recipe, shape: Shape, longest: int, target: Target, dtype: Dtype) -> int | None:
+def _micro(recipe: Recipe, shape: ModelShape, longest: int, target: Target, dtype: Dtype) -> int | None:
     """As a tune chooses it there."""
     if recipe.micro_batch_tokens is not None:
         return None
@@ -255,7 +255,7 @@ def _setting(
     )
 
 
-def _dtype(recipe: Recipe, shape: Shape, target: Target, calibration: Calibration) -> Dtype:
+def _dtype(recipe: Recipe, shape: ModelShape, target: Target, calibration: Calibration) -> Dtype:
     if recipe.dtype != "auto":
         return recipe.dtype
     if target.device == "cuda":

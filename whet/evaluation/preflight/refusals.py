@@ -18,7 +18,7 @@ from whet.evaluation.preflight.scorable_rows import refuse_unscorable
 from whet.evaluation.studies.frontier import general_prompts, task_rows
 from whet.generation.self_generated import read_asked
 from whet.model.base import load_config, locate
-from whet.model.sketch import refuse_unfit_base
+from whet.model.base_check import refuse_unfit_base
 from whet.recipe.bases import refuse_missing_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.methods.base import MARKED

@@ -22,7 +22,16 @@ from whet.evaluation.heldout import limit_of
 from whet.evaluation.method import Measures
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.models import READ_TOKENS
-from whet.generation.self_generated import CHAT, DRAWS, SHIPPED_PROMPTS, TEXT, pool, prompts_file, read_asked, rehearsed
+from whet.generation.self_generated import (
+    CHAT,
+    DRAWS,
+    SHIPPED_PROMPTS,
+    TEXT,
+    for_replay,
+    pool,
+    prompts_file,
+    read_asked,
+)
 from whet.model.base import locate
 from whet.planning.beside_steps import Around
 from whet.planning.tune_time import EXAMPLES, PHRASINGS, VALIDATED, Work, Writing
@@ -191,7 +200,7 @@ def kept(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     wrong."""
     path = prompts_file(recipe.keep.prompts, locate(recipe.base))
     next(read_source(str(path)))
-    learned = rehearsed(read_asked(path, source.renderer, tokenizer))
+    learned = for_replay(read_asked(path, source.renderer, tokenizer))
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
     answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
     prompt = fmean(len(one.ids) for one in asked)

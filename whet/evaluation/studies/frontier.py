@@ -21,7 +21,7 @@ from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns, judged_turns
 from whet.evaluation.studies.unit_scores import refuse_other_scale, refuse_outside_unit
-from whet.generation.self_generated import Asked, fitting, held_back, prompts_file, read_asked
+from whet.generation.self_generated import GeneralPrompt, fitting, held_back, prompts_file, read_asked
 from whet.model.interpolate import interpolated
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of, mean_interval
@@ -94,7 +94,7 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
     return rows, name, reason
 
 
-def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base_folder: str) -> list[Asked]:
+def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base_folder: str) -> list[GeneralPrompt]:
     """Prompts that are neither learned nor asked again after the choice. Raises DataError, RecipeError."""
     path = prompts_file(recipe.keep.prompts, base_folder)
     sealed = {squeezed(words) for words in measured_prompts(recipe, prepared, base_folder)}
@@ -117,7 +117,7 @@ class _Reader:
     prompts: list[list[int]]
     tokens: int
     metric: str
-    asked: list[Asked]
+    asked: list[GeneralPrompt]
 
     def points(self) -> list[Point]:
         opened, observer, seed = self.contest.opened, self.contest.observer, self.contest.recipe.seed

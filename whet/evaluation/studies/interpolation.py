@@ -23,7 +23,7 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import judged_turns
 from whet.evaluation.models import text_nll
 from whet.evaluation.studies.frontier import general_prompts, same
-from whet.generation.self_generated import Asked, fitting
+from whet.generation.self_generated import GeneralPrompt, fitting
 from whet.model.interpolate import interpolated
 from whet.recipe.schema import Recipe
 from whet.types import Row
@@ -95,7 +95,7 @@ def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
     return ([], "") if name == "nll" else (rows, name)
 
 
-def _general(contest: Contest) -> list[Asked]:
+def _general(contest: Contest) -> list[GeneralPrompt]:
     """Held-back prompts with answers, where the base has skills with a budget."""
     source, loaded = contest.source, contest.loaded
     if not isinstance(source, Prepared) or not skills.load_suite(loaded.path):
@@ -117,7 +117,7 @@ class _Reader:
         base, tuned = self.contest.loaded, self.contest.tuned
         return text_nll(tuned, choosing_texts(), lambda text: base.tokenizer(text)["input_ids"], base.context)
 
-    def right(self, asked: Sequence[Asked]) -> float | None:
+    def right(self, asked: Sequence[GeneralPrompt]) -> float | None:
         """The share of these prompts that is answered as their file says."""
         if not asked:
             return None

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from whet.data.rows.convert import every_row
 from whet.errors import DataError, InputError, RunError
-from whet.generation.chat_client import WrongAnswer
-from whet.generation.collection.rows_file import Asking, Collected, Reply, Request, request_of
-from whet.generation.collection.spending import Budget, Usage, worst_case
+from whet.generation.chat_client import BadResponse
+from whet.generation.collection.rows_file import CollectSettings, Reply, Request, RowsFile, request_of
+from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
+from whet.observer import Observer, Silent
 from whet.recipe.schema import Distil, Recipe
 from whet.store.lock import Lock
 from whet.types import Message
@@ -20,22 +21,20 @@ from whet.types import Message
 WRONG_IN_A_ROW = 5
 """Answers of a wrong form after which the server is not asked again."""
 MINUTE = 60.0
-BOUNDLESS = Budget()
-
-Progress = Callable[[int, int], None]
+BOUNDLESS = SpendingLimit()
 
 
-class Teacher(Protocol):
+class AnswerSource(Protocol):
     together: int
     """Requests that are best asked at once."""
 
-    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
         """One reply a request. Raises WrongAnswer for a reply of another form, InputError, RunError."""
         ...
 
 
 @dataclass(slots=True)
-class Pace:
+class RateLimit:
     """At most `per_minute` calls of `wait` a minute, evenly spaced; None: no bound."""
 
     per_minute: float | None = None
@@ -80,7 +79,7 @@ def read_prompts(data: str, system: str | None) -> list[list[Message]]:
     return prompts
 
 
-def requests_of(prompts: Sequence[list[Message]], asking: Asking) -> list[Request]:
+def requests_of(prompts: Sequence[list[Message]], asking: CollectSettings) -> list[Request]:
     """`samples` for each prompt; the same prompt twice is asked once."""
     wanted = (request_of(prompt, asking, n) for prompt in prompts for n in range(asking.samples))
     return list({request.key: request for request in wanted}.values())
@@ -88,20 +87,20 @@ def requests_of(prompts: Sequence[list[Message]], asking: Asking) -> list[Reques
 
 def collect(
     requests: Sequence[Request],
-    teacher: Teacher,
-    asking: Asking,
+    teacher: AnswerSource,
+    asking: CollectSettings,
     out: Path,
-    budget: Budget = BOUNDLESS,
-    pace: Pace | None = None,
-    progress: Progress = lambda done, total: None,
+    budget: SpendingLimit = BOUNDLESS,
+    pace: RateLimit | None = None,
+    observer: Observer | None = None,
 ) -> dict[str, Any]:
     """Ask for what `out` does not hold yet, and append it. Ends early where the next request might exceed the budget.
 
     Raises DataError for a file of other settings, RunError where the teacher stays away; what was written stays.
     """
-    pace = pace or Pace()
+    pace, observer = pace or RateLimit(), observer or Silent()
     with Lock(out.with_name(f".{out.name}.lock"), f"the file {out.name!r}"):
-        held = Collected(out, asking)
+        held = RowsFile(out, asking)
         before = held.rows
         waiting = [request for request in requests if request.key not in held.keys]
 
@@ -117,7 +116,7 @@ def collect(
 
             try:
                 replies = teacher.ask(group, asking)
-            except WrongAnswer as error:
+            except BadResponse as error:
                 wrong, in_a_row = wrong + len(group), in_a_row + 1
                 for request in group:
                     lost += worst_case(request.asked, asking.max_tokens)  # it may have been paid for
@@ -130,7 +129,7 @@ def collect(
             in_a_row = 0
             for request, reply in zip(group, replies, strict=True):
                 held.add(request, reply)
-            progress(len(requests) - len(waiting), len(requests))
+            observer.step(len(requests) - len(waiting), len(requests), {})
 
         return {
             "out": str(out),
@@ -146,7 +145,9 @@ def collect(
         }
 
 
-def _affordable(group: Sequence[Request], asking: Asking, spent: Usage, budget: Budget) -> list[Request]:
+def _affordable(
+    group: Sequence[Request], asking: CollectSettings, spent: Usage, budget: SpendingLimit
+) -> list[Request]:
     """The first requests of a group whose worst cases still fit."""
     chosen: list[Request] = []
     for request in group:

@@ -25,7 +25,7 @@ from whet.types import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class CollectSettings:
     """How all requests of a file are made."""
 
     teacher: str
@@ -61,7 +61,7 @@ class Reply:
     usage: Usage
 
 
-def request_of(prompt: list[Message], asking: Asking, sample: int) -> Request:
+def request_of(prompt: list[Message], asking: CollectSettings, sample: int) -> Request:
     if asking.system:
         system = [{"role": "system", "content": asking.system}]
     else:
@@ -71,10 +71,10 @@ def request_of(prompt: list[Message], asking: Asking, sample: int) -> Request:
     return Request(prompt, asked, sample, hashlib.sha256(parts.encode()).hexdigest()[:32])
 
 
-class Collected:
+class RowsFile:
     """What a file holds already, and how to add to it."""
 
-    def __init__(self, path: Path, asking: Asking) -> None:
+    def __init__(self, path: Path, asking: CollectSettings) -> None:
         """Raises DataError for a file of something else, or of other settings."""
         self.path, self.asking = path, asking
         self.left_out = path.with_name(path.name + ".left-out.jsonl")

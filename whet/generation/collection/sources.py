@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError, InputError
-from whet.generation.chat_client import Remote
-from whet.generation.collection.rows_file import Asking, Reply, Request
+from whet.generation.chat_client import ChatClient
+from whet.generation.collection.rows_file import CollectSettings, Reply, Request
 from whet.generation.collection.spending import Usage, worst_case
 from whet.generation.engine import Sampling, generate
 
@@ -42,13 +42,13 @@ def refuse_secret_url(url: str, where: str = "--teacher") -> None:
 class RemoteTeacher:
     """One request at a time."""
 
-    remote: Remote
+    remote: ChatClient
     together: int = 1
 
-    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
         return [self._one(request, asking) for request in requests]
 
-    def _one(self, request: Request, asking: Asking) -> Reply:
+    def _one(self, request: Request, asking: CollectSettings) -> Reply:
         said = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
         if said.tokens:
             usage = Usage(*said.tokens)
@@ -67,7 +67,7 @@ class LocalTeacher:
     context: int
     together: int = LOCAL_TOGETHER
 
-    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
         """Raises DataError for a prompt that the model cannot be given."""
         prompts = [self._ids(request) for request in requests]
         seed = int(requests[0].key[:8], 16)

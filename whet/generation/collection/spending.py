@@ -38,7 +38,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class SpendingLimit:
     """`tokens` in all; `usd` at `price_in` and `price_out` dollars a million tokens. None: no bound."""
 
     tokens: int | None = None

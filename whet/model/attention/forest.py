@@ -42,7 +42,7 @@ nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ForestLayout:
     """Where each tree's tokens lie on T, and which pairs may attend."""
 
     trees: int
@@ -98,16 +98,16 @@ class Layout:
         return ((distance_LL >= 0) & (distance_LL < window))[None, None]
 
 
-_active: ContextVar[Layout | None] = ContextVar("forest", default=None)
+_active: ContextVar[ForestLayout | None] = ContextVar("forest", default=None)
 
 
-def active_forest() -> Layout | None:
+def active_forest() -> ForestLayout | None:
     """The forest that the present forward pass runs over."""
     return _active.get()
 
 
 @contextmanager
-def forest(layout: Layout) -> Iterator[None]:
+def forest(layout: ForestLayout) -> Iterator[None]:
     """Within this block attention runs over the given forest."""
     token = _active.set(layout)
     try:
@@ -125,11 +125,11 @@ def rounded(tokens: int) -> int:
     return round_up(tokens, SMALL_GRAIN if tokens <= SMALL else TOKEN_GRAIN)
 
 
-def layout_of(batch: Batch, flat: bool = False) -> Layout:
+def layout_of(batch: Batch, flat: bool = False) -> ForestLayout:
     """Group the batch's segments into trees and work out who may see whom."""
     device = batch.ids_T.device
     if flat:
-        return Layout(1, batch.ids_T.shape[0], None, None, None, batch.positions_T[None], batch, flat=True)
+        return ForestLayout(1, batch.ids_T.shape[0], None, None, None, batch.positions_T[None], batch, flat=True)
 
     members = trees_of(batch.parents)
     lengths = [sum(batch.lengths[s] for s in group) for group in members]
@@ -137,7 +137,7 @@ def layout_of(batch: Batch, flat: bool = False) -> Layout:
 
     single = all(len(group) == 1 for group in members)
     if single and min(lengths) == longest:
-        return Layout(trees, longest, None, None, None, batch.positions_T.view(trees, longest), batch)
+        return ForestLayout(trees, longest, None, None, None, batch.positions_T.view(trees, longest), batch)
 
     longest = round_up(longest, LENGTH_GRAIN)
     gather = torch.zeros(trees, longest, dtype=torch.long)
@@ -161,7 +161,7 @@ def layout_of(batch: Batch, flat: bool = False) -> Layout:
     else:
         family_RLL = family(batch.parents, segment_RL, positions_RL)
 
-    return Layout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
+    return ForestLayout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
 
 
 def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:
@@ -256,7 +256,7 @@ def _capped(
     return weights @ value
 
 
-def _to_trees(x_1HTK: Tensor, layout: Layout) -> Tensor:
+def _to_trees(x_1HTK: Tensor, layout: ForestLayout) -> Tensor:
     heads, _, size = x_1HTK.shape[1:]
     if layout.gather_RL is None:
         return x_1HTK[0].view(heads, layout.trees, layout.longest, size).transpose(0, 1)
@@ -269,7 +269,7 @@ def _refuse_foreign(
     query: Tensor,
     key: Tensor,
     attention_mask: Tensor | BlockMask | None,
-    layout: Layout,
+    layout: ForestLayout,
     kwargs: dict[str, Any],
 ) -> None:
     """Raise ModelError for whatever would change the attention without the forest knowing."""

@@ -16,20 +16,20 @@ from torch.autograd.function import once_differentiable
 
 from whet.model.attention.forest import active_forest
 from whet.model.fused import linear as products
-from whet.model.fused.linear import Gradients, Product, read_product
+from whet.model.fused.linear import AdaptedLinear, Gradients, read_product
 from whet.model.lora import is_lora
 from whet.model.quantised.nf4 import is_quantised
 
 
-def adapted_linear(x: Tensor, product: Product) -> Tensor:
+def adapted_linear(x: Tensor, product: AdaptedLinear) -> Tensor:
     """y (..., O) for x (..., D), in one dtype with the adapter. Differentiable once in x and in what is trainable."""
-    y_TO = _AdaptedLinear.apply(x, product, *product.parameters())
+    y_TO = _AdaptedLinearFunction.apply(x, product, *product.parameters())
     return y_TO.view(*x.shape[:-1], y_TO.shape[-1])  # out here, so that a model may change it in place (Gemma 3n does)
 
 
-class _AdaptedLinear(torch.autograd.Function):
+class _AdaptedLinearFunction(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, product: Product, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, product: AdaptedLinear, *parameters: Tensor) -> Tensor:
         x_TD = x.reshape(-1, x.shape[-1])
         (y_TO,), ctx.h_TR = products.apply(x_TD, [product])
         ctx.save_for_backward(x_TD)

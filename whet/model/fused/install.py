@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from whet.model.attention.forest import Layout, active_forest, forest
+from whet.model.attention.forest import ForestLayout, active_forest, forest
 from whet.model.fused.attention import Attention
 from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, attention_half, mlp_half
-from whet.model.fused.linear import Product, read_product
+from whet.model.fused.linear import AdaptedLinear, read_product
 from whet.model.fused.pointwise import ACTIVATIONS, Rotary
 from whet.model.fused.spans import spans_of
 
@@ -86,7 +86,7 @@ def read_layer(module: nn.Module) -> FusedLayer | None:
 
     norms = [_read_norm(first), _read_norm(second)]
     head_norms = [_read_norm(getattr(attention, name)) if name in parts else None for name in ("q_norm", "k_norm")]
-    found: list[Product | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
+    found: list[AdaptedLinear | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
     found += [read_product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj")]
     activation = _read_activation(mlp.act_fn, attention)
     size, scale = getattr(attention, "head_dim", None), getattr(attention, "scaling", None)
@@ -167,7 +167,7 @@ def _read_activation(module: nn.Module, attention: Any) -> str | None:
     return name if name in ACTIVATIONS else None
 
 
-def _rotary(layout: Layout, position_embeddings: tuple[Tensor, Tensor], heads: int, size: int) -> Rotary:
+def _rotary(layout: ForestLayout, position_embeddings: tuple[Tensor, Tensor], heads: int, size: int) -> Rotary:
     """transformers repeats each angle for both halves, (1, T, 2 * half). All layers of a kind share one table."""
     cos, sin = position_embeddings
     key = (id(cos), heads, size)
@@ -177,7 +177,7 @@ def _rotary(layout: Layout, position_embeddings: tuple[Tensor, Tensor], heads: i
     return layout.rotary[key][1]
 
 
-def _window_of(layout: Layout, mask: Tensor | None) -> int | None:
+def _window_of(layout: ForestLayout, mask: Tensor | None) -> int | None:
     """The sliding window that transformers asked for when it took this mask; UNKNOWN for a mask of somebody else."""
     for window, known in layout.masks.items():
         if known is mask:

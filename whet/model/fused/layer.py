@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 from whet.model.fused import attention, pointwise
 from whet.model.fused import linear as products
 from whet.model.fused.attention import Attention
-from whet.model.fused.linear import Gradients, Product
+from whet.model.fused.linear import AdaptedLinear, Gradients
 from whet.model.fused.pointwise import Rotary
 from whet.model.fused.spans import Span
 
@@ -53,16 +53,16 @@ class Norm:
 @dataclass(frozen=True, slots=True)
 class AttentionHalf:
     norm: Norm
-    query: Product
-    key: Product
-    value: Product
-    output: Product
+    query: AdaptedLinear
+    key: AdaptedLinear
+    value: AdaptedLinear
+    output: AdaptedLinear
     query_norm: Norm | None
     key_norm: Norm | None
     size: int
 
     @property
-    def reads(self) -> list[Product]:
+    def reads(self) -> list[AdaptedLinear]:
         return [self.query, self.key, self.value]
 
     def parameters(self) -> list[Tensor]:
@@ -73,9 +73,9 @@ class AttentionHalf:
 @dataclass(frozen=True, slots=True)
 class MlpHalf:
     norm: Norm
-    gate: Product
-    up: Product
-    down: Product
+    gate: AdaptedLinear
+    up: AdaptedLinear
+    down: AdaptedLinear
     activation: str
 
     def parameters(self) -> list[Tensor]:

@@ -24,7 +24,7 @@ Gradients = dict[int, Tensor]
 """Gradients by the id of the parameter they belong to."""
 
 
-class Product:
+class AdaptedLinear:
     """One linear layer: its weight wherever it lies, and its adapter if one is injected."""
 
     __slots__ = ("down", "layer", "scale", "up", "wrapper")
@@ -70,10 +70,10 @@ class Product:
         return found
 
 
-def read_product(module: Any) -> Product | None:
+def read_product(module: Any) -> AdaptedLinear | None:
     """The layer as a Product, or None where it computes something else (dropout, DoRA, merged, other classes)."""
     if _is_linear(module):
-        return Product(module)
+        return AdaptedLinear(module)
     if not is_lora(module) or not _is_linear(module.base_layer):
         return None
 
@@ -86,7 +86,7 @@ def read_product(module: Any) -> Product | None:
 
     has_bias = module.lora_A[name].bias is not None or module.lora_B[name].bias is not None
     if plain and not has_bias:
-        return Product(module.base_layer, module)
+        return AdaptedLinear(module.base_layer, module)
     return None
 
 
@@ -96,7 +96,7 @@ def _is_linear(module: Any) -> bool:
 
 
 def apply(
-    x_TD: Tensor, products: Sequence[Product], residual_TO: Tensor | None = None
+    x_TD: Tensor, products: Sequence[AdaptedLinear], residual_TO: Tensor | None = None
 ) -> tuple[list[Tensor], Tensor | None]:
     """Outputs of layers that share an input, and h (T, R) for the backward pass. A residual is added to the first."""
     adapted = [product for product in products if product.adapted]
@@ -129,7 +129,7 @@ def apply(
 
 def backward(
     x_TD: Tensor,
-    products: Sequence[Product],
+    products: Sequence[AdaptedLinear],
     grads: Sequence[Tensor],
     h_TR: Tensor | None,
     sink: Gradients,
@@ -174,14 +174,14 @@ def backward(
     return dx_TD
 
 
-def _downs(adapted: Sequence[Product]) -> Tensor:
+def _downs(adapted: Sequence[AdaptedLinear]) -> Tensor:
     downs: list[Tensor] = [product.down for product in adapted if product.down is not None]
     if len(downs) == 1:
         return downs[0]
     return torch.cat(downs)
 
 
-def _split_downs(gradient_RD: Tensor, adapted: Sequence[Product], sink: Gradients) -> None:
+def _split_downs(gradient_RD: Tensor, adapted: Sequence[AdaptedLinear], sink: Gradients) -> None:
     at = 0
     for product in adapted:
         assert product.down is not None

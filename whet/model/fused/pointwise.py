@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from whet.model.logits.logprob import wide
+from whet.model.logits.logprob import accumulation_dtype
 
 
 def rms_norm(x_TD: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:
@@ -24,7 +24,7 @@ def rms_norm_backward(
     g_TD: Tensor, x_TD: Tensor, weight_D: Tensor, epsilon: float, wants_weight: bool
 ) -> tuple[Tensor, Tensor | None]:
     """dL/dx = r (g w) - x r^3 mean_d(g w x), and dL/dw = sum_t g x r. Row sums and r are kept wide. Spends `g_TD`."""
-    size, dtype = x_TD.shape[-1], wide(x_TD.dtype)
+    size, dtype = x_TD.shape[-1], accumulation_dtype(x_TD.dtype)
     square_T1 = torch.linalg.vector_norm(x_TD, dim=-1, keepdim=True, dtype=dtype).square_()
     r_T1 = square_T1.div_(size).add_(epsilon).rsqrt_()
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whet.data.batches.forest import trees_of
-from whet.model.attention.forest import LENGTH_GRAIN, Layout, family, round_up
+from whet.model.attention.forest import LENGTH_GRAIN, ForestLayout, family, round_up
 from whet.types import Batch
 
 ROUND = 24_576
@@ -71,7 +71,7 @@ class Span:
         return bias_nLL.repeat_interleave(group, dim=1)
 
 
-def spans_of(layout: Layout, tokens: int, heads: int) -> list[Span]:
+def spans_of(layout: ForestLayout, tokens: int, heads: int) -> list[Span]:
     """The spans of a forest; `tokens` is T with its padding. The cut is made once a batch."""
     if heads not in layout.spans:
         layout.spans[heads] = _spans(layout, tokens, heads)
@@ -95,7 +95,7 @@ def cut(lengths: Sequence[int], heads: int) -> list[tuple[int, int]]:
     return [*runs, (first, len(lengths))]
 
 
-def _spans(layout: Layout, tokens: int, heads: int) -> list[Span]:
+def _spans(layout: ForestLayout, tokens: int, heads: int) -> list[Span]:
     batch = layout.batch
     members = trees_of(batch.parents)
     if [segment for group in members for segment in group] != list(range(len(batch.parents))):

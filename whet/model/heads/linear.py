@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from whet.model.adapter import HEAD, causal_lm, trunk_of
 from whet.model.attention.padded import pad_rows, plain_rows
-from whet.model.logits.logprob import wide
-from whet.model.policy import Policy, placed
+from whet.model.logits.logprob import accumulation_dtype
+from whet.model.policy import Policy, to_device
 from whet.types import Batch
 
 
@@ -35,7 +35,7 @@ def add_head(model: Any, outputs: int) -> nn.Linear:
     return head
 
 
-def freeze_words(model: Any) -> None:
+def freeze_output_layer(model: Any) -> None:
     """Stop training the output layer of a model that only gives scores; one that is the embedding, too, goes on."""
     inner = causal_lm(model)
     words = inner.get_output_embeddings().weight
@@ -49,7 +49,7 @@ def leaves_of(batch: Batch) -> list[int]:
     return [number for number in range(len(batch.parents)) if number not in parents]
 
 
-def ends_of(batch: Batch) -> Tensor:
+def last_tokens(batch: Batch) -> Tensor:
     """Where each leaf is scored, as an index into T, shape (L,): its last supervised token, else its last token."""
     end_S = [start + length - 1 for start, length in zip(batch.starts, batch.lengths, strict=True)]
     for source, segment in zip(batch.source_N.tolist(), batch.segment_N.tolist(), strict=True):
@@ -57,9 +57,9 @@ def ends_of(batch: Batch) -> Tensor:
     return torch.tensor([end_S[leaf] for leaf in leaves_of(batch)], dtype=torch.long)
 
 
-def at_ends(batch: Batch) -> Batch:
+def select_last_tokens(batch: Batch) -> Batch:
     """The same forest, to be read at the end of each leaf."""
-    end_L = ends_of(batch)
+    end_L = last_tokens(batch)
     return replace(
         batch,
         source_N=end_L,
@@ -81,7 +81,7 @@ class Scorer:
 
     def scores(self, batch: Batch) -> Tensor:
         """The head at the end of each leaf, in the order of `leaves_of`, shape (L, K)."""
-        return self._read(at_ends(batch))
+        return self._read(select_last_tokens(batch))
 
     def values(self, batch: Batch) -> Tensor:
         """The head at each supervised token's place of prediction, shape (N, K): what a value model expects of the
@@ -94,14 +94,14 @@ class Scorer:
 
 def apply_head(hidden_ND: Tensor, head: nn.Linear) -> Tensor:
     """hidden @ weight.T in at least float32, shape (N, K)."""
-    dtype = wide(hidden_ND.dtype)
+    dtype = accumulation_dtype(hidden_ND.dtype)
     return nn.functional.linear(hidden_ND.to(dtype), head.weight.to(dtype))
 
 
 def reference_scores(model: Any, batch: Batch) -> Tensor:
     """The independent reference: transformers' own trunk over one padded row a path, shape (L, K), scored one token
     after the last that predicts something of the leaf, or else at the row's end."""
-    there = placed(batch, next(model.parameters()).device)
+    there = to_device(batch, next(model.parameters()).device)
     rows, _ = plain_rows(there)
     ids_RL, mask_RL = pad_rows(rows, there.ids_T)
     hidden_RLD = trunk_of(model)(input_ids=ids_RL, attention_mask=mask_RL, use_cache=False).last_hidden_state

@@ -18,7 +18,7 @@ from torch import Tensor
 from whet.data.batches.loader import in_order
 from whet.errors import ModelError, ProofError, RunFolderError
 from whet.model.adapter import HEAD, causal_lm, merge_adapter
-from whet.model.architecture_proof import forest_refusal, fuse, install_forest, unfuse
+from whet.model.architecture_proof import install_paths, unfuse
 from whet.model.base import UNREADABLE, saved_tokenizer, straight_to
 from whet.model.heads.linear import Scorer
 from whet.model.policy import Policy, evaluating
@@ -117,12 +117,7 @@ def open_scorer(folder: Path, use_kernels: bool = True) -> tuple[Scorer, Any, di
     facts = _facts(folder)
     scorer = Scorer(Policy(_load(folder, getattr(torch, facts["dtype"]))))
 
-    scorer.policy.use_forest = forest_refusal(scorer.policy.model) is None
-    if scorer.policy.use_forest:
-        install_forest(scorer.policy.model)
-        if use_kernels:
-            fuse(scorer.policy.model)
-
+    scorer.policy.use_forest = install_paths(scorer.policy.model, use_kernels)
     _prove_scores(scorer, facts["head"], folder)
     return scorer, saved_tokenizer(folder), facts
 

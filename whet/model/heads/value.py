@@ -17,7 +17,7 @@ from whet.types import Batch
 
 
 @dataclass(slots=True)
-class Critic:
+class ValueHead:
     """`frozen` reads the base's hidden states, which stay as they are; `shared` those of the policy."""
 
     policy: Policy
@@ -40,7 +40,7 @@ class Critic:
             yield
 
 
-def add_critic(policy: Policy) -> None:
+def add_value_head(policy: Policy) -> None:
     """Hang a value head of zeros on the model. Its words go on being trained as before."""
     trained = {name: p.requires_grad for name, p in policy.model.named_parameters()}
     add_head(policy.model, 1)
@@ -48,6 +48,6 @@ def add_critic(policy: Policy) -> None:
         parameter.requires_grad_(trained.get(name, True))
 
 
-def remove_critic(policy: Policy) -> None:
+def remove_value_head(policy: Policy) -> None:
     """What is saved writes words, and has no use for a value."""
     delattr(causal_lm(policy.model), HEAD)

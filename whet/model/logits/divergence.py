@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from whet.model.logits.logprob import Head, HeadGradients, chunks, wide
+from whet.model.logits.logprob import Head, HeadGradients, accumulation_dtype, chunks
 
 Direction = Literal["forward", "reverse"]
 
@@ -73,7 +73,7 @@ class _TokenDivergence(torch.autograd.Function):
         head = Head(weight_VD, bias_V, scale, softcap)
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
-        found_N = hidden_ND.new_empty(len(hidden_ND), dtype=wide(hidden_ND.dtype))
+        found_N = hidden_ND.new_empty(len(hidden_ND), dtype=accumulation_dtype(hidden_ND.dtype))
 
         if gradient_now:
             jacobian_ND = torch.empty_like(hidden_ND)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from whet.model.logits.logprob import Head, chunks, wide
+from whet.model.logits.logprob import Head, accumulation_dtype, chunks
 
 
 def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
@@ -23,7 +23,9 @@ def token_entropy(hidden_ND: Tensor, head: Head) -> Tensor:
 
 
 def _entropy(hidden_CD: Tensor, head: Head) -> Tensor:
-    logits_CV = functional.linear(hidden_CD, head.weight_VD, head.bias_V).to(wide(hidden_CD.dtype)) * head.scale
+    logits_CV = (
+        functional.linear(hidden_CD, head.weight_VD, head.bias_V).to(accumulation_dtype(hidden_CD.dtype)) * head.scale
+    )
     if head.softcap:  # not in place, as Head.logits has it: the backward pass needs what was there
         logits_CV = head.softcap * (logits_CV / head.softcap).tanh()
     logprob_CV = logits_CV.log_softmax(-1)

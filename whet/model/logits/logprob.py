@@ -34,7 +34,9 @@ class Head:
 
     def logits(self, hidden_ND: Tensor) -> Tensor:
         """Logits in at least float32, shape (N, V). Call it on a chunk."""
-        logits_NV = torch.nn.functional.linear(hidden_ND, self.weight_VD, self.bias_V).to(wide(hidden_ND.dtype))
+        logits_NV = torch.nn.functional.linear(hidden_ND, self.weight_VD, self.bias_V).to(
+            accumulation_dtype(hidden_ND.dtype)
+        )
         if self.scale != 1.0:
             logits_NV = logits_NV.mul_(self.scale)
         if self.softcap:
@@ -47,7 +49,7 @@ class Head:
         return max(1, elements // self.weight_VD.shape[0] // ROW_GRAIN) * ROW_GRAIN
 
 
-def wide(dtype: torch.dtype) -> torch.dtype:
+def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
     """What logits of this dtype are summed in: float32, or float64 for float64."""
     return torch.promote_types(dtype, torch.float32)
 
@@ -78,10 +80,10 @@ class _Chunk:
         shape = (min(rows, head.chunk), head.weight_VD.shape[0])
         self.head = head
         self.raw = head.weight_VD.new_empty(shape, dtype=dtype)
-        if wide(dtype) == dtype:
+        if accumulation_dtype(dtype) == dtype:
             self.wide = self.raw
         else:
-            self.wide = head.weight_VD.new_empty(shape, dtype=wide(dtype))
+            self.wide = head.weight_VD.new_empty(shape, dtype=accumulation_dtype(dtype))
         self.cap_slope: Tensor | None = None
 
     def read(self, hidden_CD: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +152,7 @@ class _TokenLogprobs(torch.autograd.Function):
         head = Head(weight_VD, bias_V, scale, softcap)
         trainable_head = weight_VD.requires_grad or (bias_V is not None and bias_V.requires_grad)
         gradient_now = hidden_ND.requires_grad and not trainable_head
-        logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=wide(hidden_ND.dtype))
+        logprobs_N = hidden_ND.new_empty(hidden_ND.shape[0], dtype=accumulation_dtype(hidden_ND.dtype))
 
         if gradient_now:
             jacobian_ND = torch.empty_like(hidden_ND)
@@ -205,13 +207,13 @@ class HeadGradients:
             self.for_hidden = None
 
         if wants[1]:
-            self.for_weight = torch.zeros_like(weight_VD, dtype=wide(weight_VD.dtype))
+            self.for_weight = torch.zeros_like(weight_VD, dtype=accumulation_dtype(weight_VD.dtype))
         else:
             self.for_weight = None
 
         self.for_bias = None
         if wants[2] and bias_V is not None:
-            self.for_bias = torch.zeros_like(bias_V, dtype=wide(bias_V.dtype))
+            self.for_bias = torch.zeros_like(bias_V, dtype=accumulation_dtype(bias_V.dtype))
 
     def add(self, rows: slice, slope_CV: Tensor) -> None:
         """One chunk; its slope is in the dtype of the weight."""

@@ -14,12 +14,12 @@ from whet.losses.divergence import divergence_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
 from whet.training.learner import BaseLearner, BatchSource
-from whet.training.reference_logprobs import speaking_for_the_base
+from whet.training.reference_logprobs import as_reference
 from whet.types import Batch, LossOut
 
 
 @dataclass(slots=True)
-class Baking(BaseLearner):
+class BakeLearner(BaseLearner):
     """The teacher is the policy's own base, the adapter off, with the prompt in front."""
 
     policy: Policy
@@ -41,5 +41,5 @@ class Baking(BaseLearner):
 
     def _prompted(self, batch: Batch) -> Tensor:
         """What the base with the prompt has in mind before each answer token, shape (N, D)."""
-        with speaking_for_the_base(self.policy):
+        with as_reference(self.policy):
             return self.policy.hidden(prompted_batch(batch, self.front))

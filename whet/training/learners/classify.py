@@ -114,7 +114,7 @@ def encoded(outputs: Outputs, targets: list[Target]) -> Tensor:
 
 
 @dataclass(slots=True)
-class Classification(BaseLearner):
+class ClassifyLearner(BaseLearner):
     """classify: one output a class, or one number."""
 
     scorer: Scorer

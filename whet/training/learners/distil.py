@@ -19,12 +19,12 @@ from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
 from whet.recipe.schema import Distil
 from whet.training.learner import BaseLearner
-from whet.training.learners.rollout import Rollout, Sampler, plant
+from whet.training.learners.rollout import Rollout, Sampler, build_batches
 from whet.types import Batch, LossOut, Segment
 
 
 @dataclass(slots=True)
-class Distilling(BaseLearner):
+class DistilLearner(BaseLearner):
     """Fresh answers at every step."""
 
     policy: Policy
@@ -62,4 +62,4 @@ class Distilling(BaseLearner):
         return found_N.to(batch.weight_N.device)
 
     def _planted(self, rollout: Rollout) -> list[Batch]:
-        return list(plant(rollout, range(len(rollout.answers)), self.loader.micro_batch_tokens))
+        return list(build_batches(rollout, range(len(rollout.answers)), self.loader.micro_batch_tokens))

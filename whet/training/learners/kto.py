@@ -22,15 +22,15 @@ from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
 from whet.model.policy import Policy, evaluating
 from whet.recipe.schema import Kto
 from whet.training.learner import BaseLearner
-from whet.training.learners.preference import first_reading
-from whet.training.reference_logprobs import remembered, speaking_for_the_base
+from whet.training.learners.preference import first_epoch_batches
+from whet.training.reference_logprobs import as_reference, cached_tensors
 from whet.types import Batch, LossOut, Segment
 
-Place = tuple[int, int]
+PairKey = tuple[int, int]
 
 
 @dataclass(slots=True)
-class Marked(BaseLearner):
+class KtoLearner(BaseLearner):
     """The policy against what the base said before the training, of answers with a mark."""
 
     policy: Policy
@@ -38,20 +38,20 @@ class Marked(BaseLearner):
     settings: Kto
     desirable: dict[int, bool]
     """Whether the answer of an input row is good."""
-    references: dict[Place, float]
+    references: dict[PairKey, float]
     """The base's log-probability of each answer, in nats."""
     point: float = 0.0
     """The reference point of the step, or of the validation, whose batches were handed out last."""
 
     def batches(self, step: int) -> list[Batch]:
         batches = self.source.step(step)
-        self.point = self._estimate(strangers_of_step(self.source, step))
+        self.point = self._estimate(mismatched_pairs_of_step(self.source, step))
         return batches
 
     def validation(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches, with a reference point of their own."""
         batches = list(batches)
-        self.point = self._estimate(strangers(batches, self.source.micro_batch_tokens))
+        self.point = self._estimate(mismatched_pairs(batches, self.source.micro_batch_tokens))
         yield from batches
 
     def loss(self, batch: Batch) -> LossOut:
@@ -72,7 +72,7 @@ class Marked(BaseLearner):
         return torch.tensor([self.references[place] for place in places_of(batch)], dtype=torch.float32)
 
 
-def places_of(batch: Batch) -> list[Place]:
+def places_of(batch: Batch) -> list[PairKey]:
     """The prompt's and the answer's input row of each answer of a batch."""
     found = []
     for number in answer_of(batch).tolist():
@@ -82,22 +82,22 @@ def places_of(batch: Batch) -> list[Place]:
     return found
 
 
-def strangers_of_step(source: Loader, step: int) -> list[Batch]:
+def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
     """The mismatched pairs of a step. A row that has a step for itself meets the answer of a neighbouring step."""
     batches = source.step(step)
     alone = sum(len(answer_of(batch)) for batch in batches) == 1
     if not alone or source.steps_per_epoch == 1:
-        return strangers(batches, source.micro_batch_tokens)
+        return mismatched_pairs(batches, source.micro_batch_tokens)
 
     if (step + 1) % source.steps_per_epoch:
         neighbour = step + 1
     else:
         neighbour = step - 1
 
-    return strangers([*batches, source.step(neighbour)[0]], source.micro_batch_tokens)
+    return mismatched_pairs([*batches, source.step(neighbour)[0]], source.micro_batch_tokens)
 
 
-def strangers(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
+def mismatched_pairs(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
     """Every prompt with the answer before it, the first one with the last (as in TRL); none of a single pair, which has
     no stranger."""
     trees = []
@@ -131,15 +131,15 @@ def _batch(pairs: Sequence[tuple[Segment, Segment]]) -> Batch:
     return build_batch(laid)
 
 
-def everything_read(source: Loader, validation: Sequence[Batch], steps: int) -> Iterator[Batch]:
+def reference_batches(source: Loader, validation: Sequence[Batch], steps: int) -> Iterator[Batch]:
     """Every batch that the run will want references of: the answers once, their mismatched pairs in every step."""
-    yield from first_reading(source, validation, steps)
+    yield from first_epoch_batches(source, validation, steps)
     for step in range(steps):
-        yield from strangers_of_step(source, step)
-    yield from strangers(validation, source.micro_batch_tokens)
+        yield from mismatched_pairs_of_step(source, step)
+    yield from mismatched_pairs(validation, source.micro_batch_tokens)
 
 
-def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch]) -> dict[Place, float]:
+def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch]) -> dict[PairKey, float]:
     """The base's log-probabilities of the answers in `batches`: those in `folder` where they were made with this key,
     else read from the base and stored there. The policy must not have been trained yet."""
 
@@ -148,16 +148,16 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
         places = torch.tensor(list(found), dtype=torch.long).reshape(-1, 2)
         return {"places": places, "logprobs": torch.tensor(list(found.values()), dtype=torch.float32)}
 
-    kept = remembered(folder, key, read)
+    kept = cached_tensors(folder, key, read)
     places = ((prompt, answer) for prompt, answer in kept["places"].tolist())
     return dict(zip(places, kept["logprobs"].tolist(), strict=True))
 
 
-def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[Place, float]:
+def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[PairKey, float]:
     """What the base says of the answers in `batches`, as it was read first: rounding depends on what is read together,
     and the first steps are to begin at exactly 0."""
-    found: dict[Place, float] = {}
-    with speaking_for_the_base(policy):
+    found: dict[PairKey, float] = {}
+    with as_reference(policy):
         for batch in batches:
             sums = answer_sum(policy.logprobs(batch), batch).tolist()
             for place, value in zip(places_of(batch), sums, strict=True):

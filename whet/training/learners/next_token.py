@@ -15,7 +15,7 @@ from whet.types import Batch, LossOut
 
 
 @dataclass(slots=True)
-class NextToken(BaseLearner):
+class NextTokenLearner(BaseLearner):
     """sft and pretrain: the same loss; which tokens are supervised is the data's business."""
 
     policy: Policy

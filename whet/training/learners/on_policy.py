@@ -18,9 +18,9 @@ from whet.recipe.methods.rollouts import Rollouts
 from whet.recipe.schema import Grpo, Ppo, Rloo
 from whet.rewards.reward_check import reward_warnings
 from whet.training.learner import BaseLearner, Learner
-from whet.training.learners.next_token import NextToken
-from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, plant
-from whet.training.reference_logprobs import speaking_for_the_base
+from whet.training.learners.next_token import NextTokenLearner
+from whet.training.learners.rollout import Rollout, RolloutBatch, Sampler, build_batches
+from whet.training.reference_logprobs import as_reference
 from whet.types import Batch, Segment
 
 Settings = TypeVar("Settings", bound=Rollouts)
@@ -31,7 +31,7 @@ FAR = 0.01
 
 
 @dataclass
-class OnPolicy(BaseLearner, Generic[Settings]):
+class OnPolicyLearner(BaseLearner, Generic[Settings]):
     """A method of the loop. A rollout serves `updates` steps; the run is resumed only where one begins."""
 
     policy: Policy
@@ -76,7 +76,7 @@ class OnPolicy(BaseLearner, Generic[Settings]):
 
     def last_check(self) -> Learner:
         """The loss of the rows' own tokens: what is read last is a batch of rows, not of written answers."""
-        return NextToken(self.policy, self.loader)
+        return NextTokenLearner(self.policy, self.loader)
 
     def _report(self, rollout: Rollout) -> None:
         """Say what is odd about the rewards before anything is learned from them."""
@@ -102,10 +102,10 @@ class OnPolicy(BaseLearner, Generic[Settings]):
         """Of each sampled token under the weights as they are, with gradient. The first update's own are the old ones:
         so the first ratio is exactly 1, whatever the sampler's rounding."""
         policy_N = self.policy.logprobs(batch)
-        self.settle_old(batch, policy_N)
+        self.remember_old_logprobs(batch, policy_N)
         return policy_N
 
-    def settle_old(self, batch: RolloutBatch, policy_N: Tensor) -> None:
+    def remember_old_logprobs(self, batch: RolloutBatch, policy_N: Tensor) -> None:
         """Keep the first update's log-probabilities as the old ones, and note how far the sampler was from them."""
         if batch.old_N is None:
             batch.old_N = policy_N.detach()
@@ -113,14 +113,14 @@ class OnPolicy(BaseLearner, Generic[Settings]):
             batch.facts["sampler_kl"] = (apart, float(len(policy_N)))
 
 
-def shaped(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
+def with_overlong_penalty(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """Rewards (P, G) with the penalty for overlong answers where the recipe asks for it."""
     if settings.overlong != "penalise":
         return rollout.reward_PG
     return rollout.reward_PG + overlong_penalty(rollout.tokens_A, settings.max_new_tokens).view(-1, rollout.samples)
 
 
-def kept(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
+def learned_mask(rollout: Rollout, settings: Grpo | Rloo | Ppo) -> Tensor:
     """1 for each answer (A,) that is learned from, 0 for one that was cut off where the recipe leaves such out."""
     masks = settings.overlong == "mask"
     return torch.tensor([float(answer.finished or not masks) for answer in rollout.answers])
@@ -137,13 +137,13 @@ def answers_to_learn(reward_PG: Tensor, kept_A: Tensor, settings: Grpo | Rloo | 
 
 def read_base(policy: Policy, batches: Sequence[RolloutBatch]) -> None:
     """Fill in what the base says of the answers: the same model with its adapter off."""
-    with speaking_for_the_base(policy):
+    with as_reference(policy):
         for batch in batches:
             batch.reference_N = policy.logprobs(batch)
 
 
 @torch.no_grad()
-def before_update(policy: Policy, batches: Sequence[RolloutBatch]) -> list[Tensor]:
+def old_logprobs(policy: Policy, batches: Sequence[RolloutBatch]) -> list[Tensor]:
     """The policy's log-probabilities of each batch before it learns from them: the sampler's where those of the first
     batch are the policy's own to within SAME, else read by the policy."""
     with evaluating(policy.model):
@@ -153,9 +153,9 @@ def before_update(policy: Policy, batches: Sequence[RolloutBatch]) -> list[Tenso
         return [first_N, *(policy.logprobs(batch) for batch in batches[1:])]
 
 
-def learned_batches(rollout: Rollout, chosen: Sequence[int], budget: int, weight: float) -> list[RolloutBatch]:
+def rollout_batches(rollout: Rollout, chosen: Sequence[int], budget: int, weight: float) -> list[RolloutBatch]:
     """The chosen answers as batches that share the step's weight."""
-    found = plant(rollout, chosen, budget)
+    found = build_batches(rollout, chosen, budget)
     for batch in found:
         batch.weight = weight / len(found)
     return found

@@ -10,41 +10,48 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from whet.losses.ppo import gae, ppo_loss, steered, token_rewards, whitened
-from whet.model.heads.value import Critic, add_critic, remove_critic
+from whet.losses.ppo import adapt_kl_weight, gae, ppo_loss, token_rewards, whitened
+from whet.model.heads.value import ValueHead, add_value_head, remove_value_head
 from whet.model.logits.entropy import token_entropy
 from whet.model.logits.logprob import token_logprobs
 from whet.model.policy import evaluating
 from whet.recipe.schema import Ppo
-from whet.training.learners.on_policy import OnPolicy, before_update, kept, learned_batches, read_base, shaped
+from whet.training.learners.on_policy import (
+    OnPolicyLearner,
+    learned_mask,
+    old_logprobs,
+    read_base,
+    rollout_batches,
+    with_overlong_penalty,
+)
 from whet.training.learners.rollout import Rollout, RolloutBatch
 from whet.types import Batch, LossOut
 
 
 @dataclass
-class Proximal(OnPolicy[Ppo]):
+class PpoLearner(OnPolicyLearner[Ppo]):
     settings: Ppo
-    critic: Critic = field(init=False)
+    critic: ValueHead = field(init=False)
 
     def __post_init__(self) -> None:
-        add_critic(self.policy)
-        self.critic = Critic(self.policy, self.settings.critic)
+        add_value_head(self.policy)
+        self.critic = ValueHead(self.policy, self.settings.critic)
 
     def finish(self) -> None:
-        remove_critic(self.policy)
+        remove_value_head(self.policy)
 
     @property
     def kl_weight(self) -> float:
         return self.state.get("kl_weight", self.settings.kl)
 
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:
-        kept_A = kept(rollout, self.settings)
+        kept_A = learned_mask(rollout, self.settings)
         chosen = kept_A.nonzero().flatten().tolist() or [0]
         tokens = float((rollout.tokens_A[chosen]).sum())
-        batches = learned_batches(rollout, chosen, self.loader.micro_batch_tokens, tokens)
+        batches = rollout_batches(rollout, chosen, self.loader.micro_batch_tokens, tokens)
         read_base(self.policy, batches)
         kl_AT, value_AT, mask_AT = self._laid_out(rollout, batches)
-        score_A = shaped(rollout, self.settings).flatten()
+        score_A = with_overlong_penalty(rollout, self.settings).flatten()
         last_A = (mask_AT.sum(1) - 1).clamp_min(0)
         reward_AT = token_rewards(score_A, kl_AT, last_A, self.kl_weight)
         advantage_AT = gae(reward_AT, value_AT, mask_AT, self.settings.discount, self.settings.trace)
@@ -66,7 +73,7 @@ class Proximal(OnPolicy[Ppo]):
         """KL and value of each token, and which there are, as (A, T)."""
         shape = (len(rollout.answers), int(rollout.tokens_A.max()))
         kl_AT, value_AT, mask_AT = torch.zeros(shape), torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
-        for batch, own_N in zip(batches, before_update(self.policy, batches), strict=True):
+        for batch, own_N in zip(batches, old_logprobs(self.policy, batches), strict=True):
             with evaluating(self.policy.model):
                 value_N = self.critic.values(self.policy.hidden(batch), batch)
             assert batch.reference_N is not None
@@ -81,14 +88,14 @@ class Proximal(OnPolicy[Ppo]):
         batches[0].facts |= {"kl": (total, float(mask_AT.sum())), "kl_answer": (total, float(answers))}
         batches[0].facts["kl_weight"] = (self.kl_weight, 1.0)
         if self.settings.kl_target is not None:
-            self.state["kl_weight"] = steered(self.kl_weight, total / answers, self.settings.kl_target, answers)
+            self.state["kl_weight"] = adapt_kl_weight(self.kl_weight, total / answers, self.settings.kl_target, answers)
 
     def loss(self, batch: Batch) -> LossOut:
         assert isinstance(batch, RolloutBatch)
         hidden_ND = self.policy.hidden(batch)
         target_N = batch.target_N.to(self.policy.device)
         policy_N = token_logprobs(hidden_ND, self.policy.head, target_N).to(batch.weight_N.device)
-        self.settle_old(batch, policy_N)
+        self.remember_old_logprobs(batch, policy_N)
         value_N = self.critic.values(hidden_ND, batch)
         entropy_N = None
 

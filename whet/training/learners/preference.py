@@ -17,7 +17,7 @@ from whet.losses.preference import answer_sums, answers_of, preference_loss
 from whet.model.policy import Policy
 from whet.recipe.schema import Dpo
 from whet.training.learner import BaseLearner
-from whet.training.reference_logprobs import remembered, speaking_for_the_base
+from whet.training.reference_logprobs import as_reference, cached_tensors
 from whet.types import Batch, LossOut
 
 
@@ -35,7 +35,7 @@ class References:
 
 
 @dataclass(slots=True)
-class Preference(BaseLearner):
+class DpoLearner(BaseLearner):
     """The policy against the other answer, and against what the base said before the training."""
 
     policy: Policy
@@ -62,7 +62,7 @@ def rows_of(batch: Batch) -> list[int]:
     return [batch.rows[number] for number in answers_of(batch)[0].tolist()]
 
 
-def first_reading(source: Loader, validation: Iterable[Batch], steps: int) -> Iterator[Batch]:
+def first_epoch_batches(source: Loader, validation: Iterable[Batch], steps: int) -> Iterator[Batch]:
     """Every row of the run once, in the very batches of the first epoch and of each validation: rounding depends on
     what is read together, and so the margins of the first step are exactly 0."""
     for step in range(min(steps, source.steps_per_epoch)):
@@ -80,7 +80,7 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
         found = read_references(policy, batches)
         return {"rows": torch.tensor(list(found.place), dtype=torch.long), "logprobs": found.logprobs_2R}
 
-    kept = remembered(folder, key, read)
+    kept = cached_tensors(folder, key, read)
     return References(kept["logprobs"], {row: place for place, row in enumerate(kept["rows"].tolist())})
 
 
@@ -88,7 +88,7 @@ def read_references(policy: Policy, batches: Iterable[Batch]) -> References:
     """What the base says of the answers in `batches`."""
     rows: list[int] = []
     sums: list[Tensor] = []
-    with speaking_for_the_base(policy):
+    with as_reference(policy):
         for batch in batches:
             sums.append(answer_sums(policy.logprobs(batch), batch))
             rows += rows_of(batch)

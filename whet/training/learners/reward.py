@@ -17,7 +17,7 @@ from whet.types import Batch, LossOut
 
 
 @dataclass(slots=True)
-class RewardModelling(BaseLearner):
+class RewardLearner(BaseLearner):
     """reward: `margins` holds what the data says of some rows, by row."""
 
     scorer: Scorer

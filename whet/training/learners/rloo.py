@@ -8,25 +8,29 @@ from torch import Tensor
 from whet.losses.policy_gradient import leave_one_out, rloo_loss
 from whet.recipe.schema import Rloo
 from whet.training.learners.on_policy import (
-    OnPolicy,
+    OnPolicyLearner,
     answers_to_learn,
-    before_update,
-    kept,
-    learned_batches,
+    learned_mask,
+    old_logprobs,
     read_base,
-    shaped,
+    rollout_batches,
+    with_overlong_penalty,
 )
 from whet.training.learners.rollout import Rollout, RolloutBatch
 from whet.types import Batch, LossOut
 
 
-class LeaveOneOut(OnPolicy[Rloo]):
+class RlooLearner(OnPolicyLearner[Rloo]):
     settings: Rloo
 
     def learn_from(self, rollout: Rollout) -> list[RolloutBatch]:
-        settings, reward_PG, kept_A = self.settings, shaped(rollout, self.settings), kept(rollout, self.settings)
+        settings, reward_PG, kept_A = (
+            self.settings,
+            with_overlong_penalty(rollout, self.settings),
+            learned_mask(rollout, self.settings),
+        )
         chosen, weight = answers_to_learn(reward_PG, kept_A, settings), float(len(rollout.answers))
-        batches = learned_batches(rollout, chosen, self.loader.micro_batch_tokens, weight)
+        batches = rollout_batches(rollout, chosen, self.loader.micro_batch_tokens, weight)
 
         if settings.kl > 0:
             kl_A = self._distance(batches, len(rollout.answers))
@@ -42,7 +46,7 @@ class LeaveOneOut(OnPolicy[Rloo]):
         """log p(answer) - log p_base(answer) of each answer, in nats: an estimate of the KL to the base."""
         kl_A = torch.zeros(answers)
         read_base(self.policy, batches)
-        for batch, own_N in zip(batches, before_update(self.policy, batches), strict=True):
+        for batch, own_N in zip(batches, old_logprobs(self.policy, batches), strict=True):
             assert batch.reference_N is not None
             kl_A.index_add_(0, batch.answer_N, own_N - batch.reference_N)
         return kl_A

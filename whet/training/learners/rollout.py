@@ -164,7 +164,7 @@ def logprobs_of(answer: Answer) -> list[float]:
     return [*answer.logprobs, answer.stop_logprob]
 
 
-def plant(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutBatch]:
+def build_batches(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutBatch]:
     """Micro-batches of about `budget` tokens that hold the chosen answers; every sampled token has weight 1.
 
     A prompt stands once in front of its answers, or several times where they do not all fit.

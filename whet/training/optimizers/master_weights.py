@@ -80,11 +80,11 @@ class MasterOptimizer:
                 group["lr"] = rate
 
         scale = min(1.0, self.settings.clip / (norm + 1e-6))  # as torch.nn.utils.clip_grad_norm_
-        gradients = self._taken()
+        gradients = self._take_gradients()
         for names in self.parts:
             self._update({name: gradients.pop(name) for name in names if name in gradients}, scale)
 
-        self._publish()
+        self._write_working_copy()
         return norm, rate
 
     def _norm(self) -> float:
@@ -95,7 +95,7 @@ class MasterOptimizer:
             return float(torch.linalg.vector_norm(torch.stack(norms)))
         return 0.0
 
-    def _taken(self) -> dict[str, Tensor]:
+    def _take_gradients(self) -> dict[str, Tensor]:
         """The gradients by name, taken from the weights: a weight that is its own original would be stepped with every
         part."""
         found: dict[str, Tensor] = {}
@@ -117,7 +117,7 @@ class MasterOptimizer:
             self.masters[name].grad = None
 
     @torch.no_grad()
-    def _publish(self) -> None:
+    def _write_working_copy(self) -> None:
         for name, parameter in self.working.items():
             if self.masters[name] is not parameter:
                 parameter.copy_(self.masters[name])
@@ -153,7 +153,7 @@ class MasterOptimizer:
                 if found:
                     optimizer.state[master] = found
 
-        self._publish()
+        self._write_working_copy()
 
     def _name_of(self, wanted: Tensor) -> str:
         return next(name for name, master in self.masters.items() if master is wanted)

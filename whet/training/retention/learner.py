@@ -17,19 +17,19 @@ import torch
 from torch import Tensor
 
 from whet.data.batches.loader import Loader
-from whet.losses.retention import anchor_loss, both, replay_loss
+from whet.losses.retention import add_losses, kl_penalty, replay_loss
 from whet.model.logits.divergence import token_divergence
 from whet.model.logits.logprob import token_logprobs
 from whet.model.policy import Policy
 from whet.recipe.schema import Keep
 from whet.recipe.sections.keep import BASE
 from whet.training.learner import BaseLearner, Learner
-from whet.training.reference_logprobs import speaking_for_the_base
+from whet.training.reference_logprobs import as_reference
 from whet.types import Batch, LossOut, Segment
 
 
 @dataclass(slots=True)
-class Replayed(Batch):
+class ReplayedBatch(Batch):
     """A batch of general rows. `share` is what each unit of its weight counts in the step."""
 
     share: float = 1.0
@@ -50,31 +50,31 @@ class Replay:
         self.odds, self.every = ratio / (1 - ratio), every
         self.loader = Loader(segments, max(1, round(batch_tokens * self.odds)), micro_batch_tokens, seed)
 
-    def step(self, step: int, weight: float) -> list[Replayed]:
+    def step(self, step: int, weight: float) -> list[ReplayedBatch]:
         """For a step whose own batches weigh `weight` together."""
         turn, rest = divmod(step + 1, self.every)
         if rest:
             return []
         batches = self.loader.step(turn - 1)
         share = self.odds * weight / sum(batch.weight for batch in batches)
-        return [replayed(batch, share) for batch in batches]
+        return [replayed_batch(batch, share) for batch in batches]
 
 
-def replayed(batch: Batch, share: float) -> Replayed:
+def replayed_batch(batch: Batch, share: float) -> ReplayedBatch:
     values: dict[str, Any] = {field.name: getattr(batch, field.name) for field in fields(batch)}
     values |= {"weight": batch.weight * share, "share": share}
-    return Replayed(**values)
+    return ReplayedBatch(**values)
 
 
 @dataclass(slots=True)
-class Keeping(BaseLearner):
+class RetentionLearner(BaseLearner):
     """A learner around the method's own."""
 
     method: Learner
     policy: Policy
     replay: Replay | None
     kl: float
-    own_words: bool = False
+    replays_base: bool = False
     """The replay is what the base itself said: then a KL to the base takes the place of learning these words."""
 
     def batches(self, step: int) -> list[Batch]:
@@ -84,38 +84,38 @@ class Keeping(BaseLearner):
         return [*own, *self.replay.step(step, sum(batch.weight for batch in own))]
 
     def loss(self, batch: Batch) -> LossOut:
-        if not isinstance(batch, Replayed):
+        if not isinstance(batch, ReplayedBatch):
             own = self.method.loss(batch)
             if self.replay or not self.kl:
                 return own
-            return both(own, self._anchor(batch, self.policy.hidden(batch), 1.0))
+            return add_losses(own, self._kl_term(batch, self.policy.hidden(batch), 1.0))
 
         hidden_ND = self.policy.hidden(batch)
-        if self.kl and self.own_words:
-            return self._anchor(batch, hidden_ND, batch.share)
+        if self.kl and self.replays_base:
+            return self._kl_term(batch, hidden_ND, batch.share)
 
         target_N = batch.target_N.to(self.policy.device)
         logprobs_N = token_logprobs(hidden_ND, self.policy.head, target_N).to(batch.weight_N.device)
         told = replay_loss(logprobs_N, batch.weight_N, batch.share)
 
         if self.kl:
-            return both(told, self._anchor(batch, hidden_ND, batch.share))
+            return add_losses(told, self._kl_term(batch, hidden_ND, batch.share))
         return told
 
-    def _anchor(self, batch: Batch, hidden_ND: Tensor, share: float) -> LossOut:
-        return anchor_loss(self._divergence(batch, hidden_ND), batch.weight_N, self.kl, share)
+    def _kl_term(self, batch: Batch, hidden_ND: Tensor, share: float) -> LossOut:
+        return kl_penalty(self._divergence(batch, hidden_ND), batch.weight_N, self.kl, share)
 
     def _divergence(self, batch: Batch, hidden_ND: Tensor) -> Tensor:
         """KL(base || policy) at each supervised token, in nats, shape (N,)."""
-        with speaking_for_the_base(self.policy), torch.no_grad():
+        with as_reference(self.policy), torch.no_grad():
             base_ND = self.policy.hidden(batch)
         head = self.policy.head
         return token_divergence(hidden_ND, head, base_ND, head, "forward").to(batch.weight_N.device)
 
 
-def keeping(learner: Learner, policy: Policy, replay: Replay | None, keep: Keep) -> Learner:
+def with_retention(learner: Learner, policy: Policy, replay: Replay | None, keep: Keep) -> Learner:
     """The learner with what holds it to its base, where the recipe asks for it. A KL meant for the replay is not taken
     on the answers instead."""
     if replay is None and (not keep.kl or keep.replays):
         return learner
-    return Keeping(learner, policy, replay, keep.kl or 0.0, keep.replay == BASE)
+    return RetentionLearner(learner, policy, replay, keep.kl or 0.0, keep.replay == BASE)

@@ -40,7 +40,7 @@ def open_replay(
     observer.phase("reading what is to be kept")
 
     if keep.replay == BASE:
-        segments, facts = _own(recipe, base, renderer, sealed, cache, observer)
+        segments, facts = _self_generated(recipe, base, renderer, sealed, cache, observer)
     else:
         segments, facts = _from_file(recipe, keep.replay, base, renderer, sealed, cache)
 
@@ -82,16 +82,14 @@ def needed(recipe: Recipe) -> int:
     return round(steps / (keep.every or 1) * recipe.batch_tokens * keep.ratio / (1 - keep.ratio))
 
 
-def _own(
+def _self_generated(
     recipe: Recipe, base: Base, renderer: Renderer, sealed: set[str], cache: Path, observer: Observer
 ) -> tuple[Sequence[Segment], dict[str, Any]]:
     path = prompts_file(recipe.keep.prompts, base.path)
     if not learns_answers(path, base.tokenizer):
         observer.note("this base has no chat template, so of Whet's general prompts only beginnings of texts are used")
 
-    samples = own_samples(
-        base, renderer, path, cache, lambda done, total: observer.step(done, total, {}), needed(recipe)
-    )
+    samples = own_samples(base, renderer, path, cache, observer, needed(recipe))
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
 
@@ -117,7 +115,7 @@ def _from_file(
     prepared = prepare(general, base.tokenizer, renderer, cache)
     ledger = prepared.ledger.summary()
     bad = {row.index for row in read_rows(general, prepared, ("trained",)) if prompt_words(row) in sealed}
-    kept = _without(prepared, bad)
+    kept = _excluding(prepared, bad)
     dropped = Counter(ledger["dropped"]) + Counter({MEASURED: len(bad)})
     return kept, {"source": source, "rows_in": ledger["rows_in"], "dropped": dict(dropped)}
 
@@ -129,7 +127,7 @@ def general_recipe(recipe: Recipe, source: str) -> Recipe:
     return recipe.model_copy(update={"data": source, "method": Sft(), **task})
 
 
-def _without(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:
+def _excluding(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:
     """Lazy as long as nothing must be left out."""
     if bad:
         return [one for one in prepared.train if one.row not in bad]

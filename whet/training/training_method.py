@@ -19,7 +19,7 @@ from whet.recipe.schema import Recipe
 from whet.recipe.sections.rewards import AnyReward
 from whet.store.run import Run
 from whet.training.learner import BatchSource, Learner
-from whet.training.self_check import Reading
+from whet.training.self_check import CheckedLoss
 from whet.types import Batch
 
 
@@ -40,7 +40,7 @@ class Setup:
     observer: Observer
 
 
-class Trains(Protocol):
+class TrainingMethod(Protocol):
     """The training half of a method. Its members stand in the order in which a run asks for them."""
 
     by_accuracy: bool
@@ -68,7 +68,7 @@ class Trains(Protocol):
         """The base, on this machine's device. Raises ModelError."""
         ...
 
-    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> Reading:
+    def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> CheckedLoss:
         """Hang on what the method trains beside the adapter; gives how the self-check reads a batch."""
         ...
 
@@ -95,5 +95,5 @@ class Trains(Protocol):
         ...
 
 
-Find = Callable[[Recipe], Trains]
+FindMethod = Callable[[Recipe], TrainingMethod]
 """Gives the method of a recipe: `whet.methods.method_of`, handed down because the methods are a room below."""

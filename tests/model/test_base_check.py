@@ -11,9 +11,9 @@ import torch
 
 from tests.model.quantised_bases import saved
 from whet.errors import ModelError
-from whet.model import sketch
+from whet.model import base_check
 from whet.model.base import load_base
-from whet.model.sketch import refuse_unfit_base
+from whet.model.base_check import refuse_unfit_base
 from whet.recipe.schema import Recipe
 
 
@@ -57,7 +57,7 @@ def test_the_package_must_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def absent() -> None:
         raise ModelError("a 4-bit base needs the package bitsandbytes")
 
-    monkeypatch.setattr(sketch, "bitsandbytes", absent)
+    monkeypatch.setattr(base_check, "bitsandbytes", absent)
     assert "needs the package bitsandbytes" in refusal(saved(tmp_path / "base"), quantise="nf4")
 
 
@@ -78,7 +78,7 @@ def test_of_a_base_on_the_hub_the_config_is_tried(tmp_path: Path, monkeypatch: p
     folder = saved(tmp_path / "base")
     (folder / "model.safetensors").unlink()
     assert "no weights" in refusal(folder)
-    monkeypatch.setattr(sketch, "folder_of", lambda name: None)
+    monkeypatch.setattr(base_check, "folder_of", lambda name: None)
     refuse_unfit_base(asked(folder))
     assert "no module of the base matches" in refusal(folder, adapter={"kind": "lora", "targets": ["nope"]})
     config = json.loads((folder / "config.json").read_text())

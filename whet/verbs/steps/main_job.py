@@ -17,14 +17,14 @@ from whet.observer import Observer, Silent, watched_by
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import Session, open_session
-from whet.verbs.findings import state_findings
 from whet.verbs.inputs import CACHE, Input, recipe_of
-from whet.verbs.stages import evaluated, register, state_power, trained
+from whet.verbs.steps.findings import report_findings
+from whet.verbs.steps.stages import evaluate_run, register, report_power, train_once
 
 RESULT_KEYS = ("run", "ledger", "base", "tuned", "verdict", "report")
 
 
-def tune(
+def tune_once(
     data: Input,
     run_root: Path | str = DEFAULT_ROOT,
     name: str | None = None,
@@ -34,14 +34,14 @@ def tune(
 ) -> RunResult:
     """The whole job, once. The same call again resumes, or returns the finished result; with `accept_changed` also
     where a file that the recipe names, such as a reward, has changed since."""
-    run, observer = started(data, run_root, name, observer, overrides, accept_changed)
-    result, fresh = finished(run, observer)
+    run, observer = create_run(data, run_root, name, observer, overrides, accept_changed)
+    result, fresh = finish_run(run, observer)
     if fresh:
         register(run, result, Path(run_root), observer)
     return RunResult(result, run.folder)
 
 
-def started(
+def create_run(
     data: Input,
     root: Path | str,
     name: str | None,
@@ -53,25 +53,25 @@ def started(
     return Run.create(Path(root), recipe_of(data, overrides, root), name, accept_changed), observer or Silent()
 
 
-def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
+def finish_run(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
     with run.working(), watched_by(observer):
         if run.status == "done" and (run.folder / "evaluation.json").exists():
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
 
-        session = opened(run, observer, verdict=True)
-        state_findings(session, observer)
-        state_power(session, observer)
-        effort = trained(session, observer)
-        result = evaluated(session, effort, observer)
+        session = open_run(run, observer, verdict=True)
+        report_findings(session, observer)
+        report_power(session, observer)
+        effort = train_once(session, observer)
+        result = evaluate_run(session, effort, observer)
         run.set_status("done")
         observer.done()
 
     return result, True
 
 
-def opened(run: Run, observer: Observer, verdict: bool) -> Session:
+def open_run(run: Run, observer: Observer, verdict: bool) -> Session:
     """The session of a run that is to be trained and, with `verdict`, evaluated; refused before anything is trained."""
     if (run.model / "whet.json").exists():
         if verdict:

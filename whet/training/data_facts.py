@@ -10,7 +10,7 @@ from whet.recipe.schema import Recipe
 from whet.training.both_marks import refuse_one_mark_learned
 
 
-def facts_of(
+def data_facts(
     recipe: Recipe, source: Source, hidden_size: int, parameters: int, context: int, micro: int | None = None
 ) -> DataFacts:
     """What the rules look at: these rows, and a base of this shape; `micro` is what the memory plan says."""

@@ -22,9 +22,9 @@ from whet.evaluation.studies.interpolation import choose_nearer
 from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
 from whet.model.base import locate
-from whet.model.folder import read_facts
 from whet.model.open import open_trained
 from whet.model.precision import device
+from whet.model.saved_model import read_facts
 from whet.observer import Observer
 from whet.recipe.conflicts.keep import no_nearer
 from whet.recipe.schema import Recipe
@@ -41,10 +41,10 @@ from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
 from whet.training.session import Session, train
-from whet.verbs.findings import leaks_in
+from whet.verbs.steps.findings import leaks_of_run
 
 
-def state_power(session: Session, observer: Observer) -> None:
+def report_power(session: Session, observer: Observer) -> None:
     """Before anything is trained: what the test rows will be able to show."""
     if session.source.plain_text:
         return  # held-out text counts in blocks, of which there are many or the run was refused
@@ -55,17 +55,17 @@ def state_power(session: Session, observer: Observer) -> None:
             observer.note(line)
 
 
-def trained(session: Session, observer: Observer) -> dict[str, Any]:
+def train_once(session: Session, observer: Observer) -> dict[str, Any]:
     """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
     if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
-        scaled(session, observer)
+        rescale_if_asked(session, observer)
         write_card(session.run)
-        return effort_so_far(session.run)
+        return training_cost(session.run)
 
     sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
     forget_peak(device())
-    done = train(session, observer, [*sealed, *choosing_prompts(session)])
+    done = train(session, observer, [*sealed, *prompts_that_choose_a_scale(session)])
     stopped = {
         "reason": done.progress.stopped,
         "step": done.progress.step,
@@ -89,13 +89,13 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     session.base = None
     del done
     gc.collect()
-    scaled(session, observer)
+    rescale_if_asked(session, observer)
     write_card(session.run)
 
     return effort
 
 
-def choosing_prompts(session: Session) -> list[str]:
+def prompts_that_choose_a_scale(session: Session) -> list[str]:
     """Before anything is trained: the general prompts that a scale will be chosen on, which must not be learned; and
     whether it can be chosen at all. Raises DataError, RecipeError."""
     recipe = session.recipe
@@ -106,13 +106,13 @@ def choosing_prompts(session: Session) -> list[str]:
     return [one.words for one in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
 
 
-def scaled(session: Session, observer: Observer) -> None:
+def rescale_if_asked(session: Session, observer: Observer) -> None:
     """Bring the saved model nearer to its base, where the recipe asks for it; `auto` chooses on validation rows."""
     run, scale = session.run, session.recipe.keep.scale
     if scale == "auto":
         if "scale" in read_facts(run.model):
             return
-        found = frontier_of(session, observer)
+        found = write_frontier(session, observer)
         scale = found["scale"]
         observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {found['why']}")
 
@@ -120,7 +120,7 @@ def scaled(session: Session, observer: Observer) -> None:
         rescale(run.model, scale, session.recipe.trust_remote_code)
 
 
-def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
+def write_frontier(session: Session, observer: Observer) -> dict[str, Any]:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
     run, recipe, source = session.run, session.recipe, session.source
     if source.plain_text:
@@ -137,7 +137,7 @@ def frontier_of(session: Session, observer: Observer) -> dict[str, Any]:
     return found
 
 
-def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, Any]:
+def choose_nearer_point(session: Session, below: float, observer: Observer) -> dict[str, Any]:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
     observer.phase("choosing a point nearer to the base")
     found = choose_nearer(open_contest(session, observer), below)
@@ -145,11 +145,11 @@ def nearer_of(session: Session, below: float, observer: Observer) -> dict[str, A
     return found
 
 
-def effort_so_far(run: Run) -> dict[str, Any]:
+def training_cost(run: Run) -> dict[str, Any]:
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
-def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
+def evaluate_run(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
     run, recipe, source = session.run, session.recipe, session.source
     began, of = time.perf_counter(), made_of(run)
     forget_peak(device())
@@ -159,14 +159,14 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
 
     if isinstance(source, Prepared):
-        word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
+        word, leaks = measured["verdict"]["word"], leaks_of_run(session, observer)
         labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
         measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
         measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
 
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = head(session) | measured | effort | own | as_its_base(recipe, effort)
+    result = run_header(session) | measured | effort | own | as_its_base(recipe, effort)
 
     if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = of
@@ -187,7 +187,7 @@ def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
     return {}
 
 
-def head(session: Session) -> dict[str, Any]:
+def run_header(session: Session) -> dict[str, Any]:
     ledger = session.source.ledger.summary() | accepted_changes(session.run)
     if session.recipe.keep.replays:
         ledger["replay"] = session.run.read_json(REPLAY_LEDGER)

@@ -1,0 +1,1 @@
+"""The steps that the verbs are put together from: findings, stages of a tune, the main job."""
