@@ -14,7 +14,7 @@ import pytest
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError
-from whet.evaluation.forgetting.measures import choosing_texts, general_texts
+from whet.evaluation.forgetting.measure_kinds import choosing_texts, general_texts
 from whet.generation import self_generated as module
 from whet.generation.self_generated import SHIPPED_PROMPTS, Asked, held_back, pool, prompts_file, read_asked, rehearsed
 from whet.model.base import NANO, load_tokenizer

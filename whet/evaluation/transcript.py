@@ -80,7 +80,7 @@ Write = Callable[[list[list[int]], Callable[[int], None]], list[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class AnswerMemory:
     """What one set of weights answered. `identity` names everything that its greedy answers depend on but the prompt
     and the longest answer."""
 

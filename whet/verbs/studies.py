@@ -7,21 +7,21 @@ from typing import Any, Literal
 
 from whet.data.prepare import prepared_of, read_rows
 from whet.errors import InputError
-from whet.evaluation.comparison.compared import (
+from whet.evaluation.comparison.comparison import (
     FOLDER,
-    compared,
+    compare_arms,
     needs_training,
     refuse_other_recipe,
     refuse_too_late,
     refuse_uncomparable,
 )
-from whet.evaluation.metrics.turns import answers_of
+from whet.evaluation.metrics.turns import turns_of_row
 from whet.evaluation.studies.curve_runs import (
     measure_curve,
-    of_share,
+    recipe_for_share,
     refuse_no_curve,
     refuse_other_scores,
-    share_verdicts,
+    reuse_judgements,
 )
 from whet.evaluation.studies.failures import failures_of
 from whet.evaluation.studies.learning_curve import SHARES
@@ -80,10 +80,10 @@ def curve(
         if share == 1:
             part = whole
         else:
-            part = Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
+            part = Run.create(Path(run_root), recipe_for_share(recipe, share), f"{whole.name}-{share:g}")
 
         if part is not whole:
-            share_verdicts(whole, part)
+            reuse_judgements(whole, part)
         result, fresh = finished(part, observer)
         runs.append((part, result))
 
@@ -125,7 +125,7 @@ def _failed_on_validation(session: Session, observer: Observer) -> dict[str, Any
     name, asked = method_of(recipe).validation_answers(session, observer)
     trained = []
     for row in read_rows(recipe, prepared, ("trained",)):
-        for turn in answers_of(row):
+        for turn in turns_of_row(row):
             trained.append(turn)
     found = failures_of(asked, trained)
     result = {"run": run.name, "metric": name} | found | {"list": str(run.folder / "collect.md")}
@@ -167,7 +167,7 @@ def compare(
     finished_before = (found.folder / "evaluation.json").exists()
     with found.looked_into() if finished_before else found.at_work(), watched_by(observer):
         session = open_session(found.recipe, found, method_of, observer)
-        result = compared(session, recipe.compare, observer)
+        result = compare_arms(session, recipe.compare, observer)
         write_compare_report(found.folder / FOLDER)
 
         if not finished_before:

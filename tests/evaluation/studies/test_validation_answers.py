@@ -45,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, prepared: Prepared) -
         prompts.extend(given)
         return [Answer([1], "M1", [0.0], True, 1) for _ in given]
 
-    monkeypatch.setattr(contests, "ask", ask)
+    monkeypatch.setattr(contests, "generate_answers", ask)
     monkeypatch.setattr(contests, "longest_answer", lambda *_: 8)
     ask_validation(replace(made_up_contest(recipe, [], None), source=prepared))
     return [prepared.renderer.tokenizer.decode(ids) for ids in prompts]

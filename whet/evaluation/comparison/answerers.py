@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from whet.data.render.renderer import Renderer
-from whet.evaluation.heldout import ask
-from whet.evaluation.models import Side
-from whet.evaluation.prompts import Fitted
+from whet.evaluation.heldout import generate_answers
+from whet.evaluation.models import EvaluatedModel
+from whet.evaluation.prompts import FittedPrompts
 from whet.evaluation.transcript import Told, Transcript, key_of
 from whet.generation.chat_client import Remote
 from whet.generation.collection.spending import worst_case
@@ -23,34 +23,40 @@ Counted = Callable[[int], None]
 """Told how many answers there are."""
 
 
-class Contestant(Protocol):
+class Answerer(Protocol):
     """Answers all prompts, in their order."""
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]: ...
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Told]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class LocalAnswerer:
     """`side` has a memory. Seconds are those of a batch, shared by its answers."""
 
-    side: Side
-    origin: Base
+    side: EvaluatedModel
+    loaded: Base
     renderer: Renderer
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Told]:
         assert self.side.memory is not None
-        ask(self.side, self.origin, prompts.tokens, self.renderer, tokens, done)
+        generate_answers(self.side, self.loaded, prompts.tokens, self.renderer, tokens, done)
         found = [transcript[key_of(self.side.memory.identity, ids, tokens)] for ids in prompts.tokens]
         return [replace(told, text=told.text.strip()) for told in found]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAtUrl:
+class RemoteAnswerer:
     """Seconds are those of a request, from sending it to its answer."""
 
     settings: RemoteModel
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Told]:
         asked = self.settings
         remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
         who = f"{remote.url} {remote.model}"
@@ -60,7 +66,7 @@ class ModelAtUrl:
         done(number)
 
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            waiting = {pool.submit(answered, remote, messages, tokens): key for key, messages in wanted.items()}
+            waiting = {pool.submit(ask_remote, remote, messages, tokens): key for key, messages in wanted.items()}
             try:
                 for future in as_completed(waiting):
                     transcript.add(arm, [(waiting[future], future.result())])
@@ -73,7 +79,7 @@ class ModelAtUrl:
         return [transcript[key] for key in keys]
 
 
-def answered(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
+def ask_remote(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
     began = time.perf_counter()
     said = remote.reply(messages, tokens)
     seconds = time.perf_counter() - began
