@@ -15,7 +15,7 @@ from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import effort
 from whet.rewards.combine import Component, Rewards, Scores
 from whet.text.wording import told_effort
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 ROWS = [Row(n, f"a:{n}", [{"role": "user", "content": "q"}]) for n in range(60)]
 
@@ -31,7 +31,7 @@ class Given(Rewards):
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, tampered: int) -> dict[str, Any]:
-    monkeypatch.setattr(contests, "generate_answers", lambda side, *_: [Answer([1], side.name, True) for _ in ROWS])
+    monkeypatch.setattr(contests, "generate_answers", lambda side, *_: [Completion(side.name, True, [1]) for _ in ROWS])
     monkeypatch.setattr(Given, "tampered", tampered)
     rewards = Given([Component("tests", 1.0, lambda prompts, answers, rows: [])])
     renderer = SimpleNamespace(prompt_ids=lambda *_: [1])

@@ -18,10 +18,9 @@ from whet.evaluation.comparison.comparison import side_by_side
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import asked_turns
 from whet.evaluation.prompts import FittedPrompts
-from whet.evaluation.transcript import Told
 from whet.recipe.sections.compare import Compare, RemoteModel
 from whet.reports.comparison import write_compare_report
-from whet.types import Row
+from whet.types import Completion, Row
 
 REMOTE = RemoteModel(model="big-model", url="http://localhost:1/v1", price_in=2.0, price_out=8.0)
 SETTINGS = Compare(documents="handbook", system="Answer in one word.", remote=[REMOTE], price_per_hour=1.2)
@@ -53,7 +52,9 @@ def asked(arm: Arm, rows: list[Row], skill: float, tokens: int = 60) -> ArmAnswe
     for row in rows:
         right = rng.random() < skill
         text = row.reference if right else rng.choice([word for word in WORDS if word != row.reference])
-        told.append(Told(text, tokens, 3, 0.0004 * tokens, rng.random() < 0.98))
+        told.append(
+            Completion(text, rng.random() < 0.98, prompt_tokens=tokens, answer_tokens=3, seconds=0.0004 * tokens)
+        )
     noun = {"few-shot": "examples", "few-shot-nearest": "examples", "retrieval": "passages"}.get(arm.framing, "")
     offered, reduced = (4 if noun else 0), (7 if arm.name == "few-shot-nearest" else 0)
     parts = [[Passage("a#1", f"This is about {row.reference}.", "a")] if noun == "passages" else [] for row in rows]

@@ -20,7 +20,7 @@ from whet.evaluation.sampling_noise import repeat_each, row_means
 from whet.evaluation.verdict import compare, format_p
 from whet.text.normalise import final_answer
 from whet.text.numbers import told_change, told_change_range, told_score
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 CUT_SAID = 0.05
 """From this share of answers cut by the token limit on, the verdict says so."""
@@ -92,7 +92,7 @@ def by_row(scores: Sequence[RowScore], turns: Turns, samples: int = 1) -> list[R
 
 def measure_content(
     name: str,
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     turns: Turns,
     samples: int,
     seed: int,
@@ -126,7 +126,7 @@ def measure_content(
 
 
 def turn_lines(
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     scores: dict[str, list[RowScore]],
     found: dict[str, list[RowScore]] | None,
     turns: Turns,

@@ -21,7 +21,7 @@ from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of
 from whet.store.run import Run
 from whet.training.session import Session
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 Measured = tuple[dict[str, Any], list[dict[str, Any]]]
 """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
@@ -97,7 +97,7 @@ class Contest(HeldOut):
         tokens: int,
         done: Callable[[int], None] = lambda number: None,
         drawing: Drawing = GREEDY,
-    ) -> list[Answer]:
+    ) -> list[Completion]:
         """What one side answers, in the order of the prompts."""
         return generate_answers(model, self.loaded, prompts, self.renderer, tokens, done, drawing)
 
@@ -109,7 +109,7 @@ class Contest(HeldOut):
         drawing: Drawing = GREEDY,
         before: int = 0,
         total: int | None = None,
-    ) -> dict[str, list[Answer]]:
+    ) -> dict[str, list[Completion]]:
         """What each of the sides answers. Of `total` answers, `before` were written already, as the observer counts."""
         each = len(prompts) * drawing.samples
         if total is None:
@@ -131,7 +131,7 @@ class Contest(HeldOut):
         drawing: Drawing = GREEDY,
         before: int = 0,
         total: int | None = None,
-    ) -> dict[str, list[Answer]]:
+    ) -> dict[str, list[Completion]]:
         return self.answers_of(self.models, prompts, tokens, drawing, before, total)
 
     def _count(self, before: int, total: int, done: int) -> None:

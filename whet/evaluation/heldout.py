@@ -21,7 +21,7 @@ from whet.recipe.schema import Evaluate, Recipe
 from whet.stats.paired import cluster_sizes, clusters_of
 from whet.stats.power import promised_gain
 from whet.stats.rows_needed import effective_rows
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 Progress = Callable[[int, int], None]
 LONGEST_ANSWER = 512
@@ -49,11 +49,11 @@ def generate_answers(
     tokens: int,
     done: Callable[[int], None],
     drawing: Drawing = GREEDY,
-) -> list[Answer]:
+) -> list[Completion]:
     """`drawing.samples` answers of one side to each prompt, in the order of the prompts; greedy ones from its memory,
     where it has one and knows them."""
 
-    def write(asked: Sequence[list[int]], done: Callable[[int], None]) -> list[Answer]:
+    def write(asked: Sequence[list[int]], done: Callable[[int], None]) -> list[Completion]:
         with model.active(), saying(model.name):
             return generate(
                 causal_lm(model.policy.model),
@@ -68,7 +68,7 @@ def generate_answers(
 
     if model.memory is None or drawing.temperature or drawing.samples > 1:
         return write(prompts, done)
-    return [told.answer() for told in model.memory.recall(model.name, prompts, tokens, write, done)]
+    return model.memory.recall(model.name, prompts, tokens, write, done)
 
 
 def answer_tokens(rows: Sequence[Row], loaded: Base) -> int:

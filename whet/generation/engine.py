@@ -16,7 +16,7 @@ from whet.generation.sampling import Chooser, Sampling
 from whet.model.policy import evaluating
 from whet.model.quantised.nf4 import quantised_linears
 from whet.pulse import beat
-from whet.types import Answer
+from whet.types import Completion
 
 MOST_SLOTS = 128
 """Answers written at once at most: beyond it, a processor gains nothing."""
@@ -39,7 +39,7 @@ def generate(
     progress: Callable[[int], None] | None = None,
     samples: int = 1,
     adapters: Sequence[bool] | None = None,
-) -> list[Answer]:
+) -> list[Completion]:
     """`samples` answers a prompt, in the order of the prompts. A batch holds at most `batch_tokens` tokens.
 
     `adapters` says for each prompt whether the model's adapter reads and answers it, or its base does.
@@ -56,7 +56,7 @@ def generate(
     record = Record(tokenizer, given, stop_ids, sampling, context)
     chooser = Chooser(sampling, range(len(given)))
 
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Completion] = {}
     with evaluating(model):
         for writer, switch in _writers(model, record, chooser, on, batch_tokens):
             with switch():

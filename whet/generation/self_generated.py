@@ -24,7 +24,7 @@ from whet.generation.engine import Sampling, generate
 from whet.model.base import Base
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import write_text
-from whet.types import Answer, Segment
+from whet.types import Completion, Segment
 
 OWN_PROMPTS = "general.jsonl"
 """What a base may bring in its folder."""
@@ -178,7 +178,7 @@ def own_samples(
     return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
 
 
-def with_stop(answer: Answer) -> list[int]:
+def with_stop(answer: Completion) -> list[int]:
     """The tokens of an answer, and the stop token if the model itself ended it."""
     return answer.ids + ([] if answer.stop_id is None else [answer.stop_id])
 
@@ -187,8 +187,10 @@ def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
     return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
 
 
-def _answers(base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]) -> list[Answer]:
-    found: list[Answer] = []
+def _answers(
+    base: Base, renderer: Renderer, asked: list[Asked], progress: Callable[[int, int], None]
+) -> list[Completion]:
+    found: list[Completion] = []
     total = sum(DRAWS if one.text else 1 for one in asked)
     for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
         prompts = [one.ids for one in asked if one.text == text]

@@ -11,8 +11,9 @@ from tests.chat_server import Server, said, serving
 from whet.errors import InputError
 from whet.evaluation.comparison.answerers import RemoteAnswerer
 from whet.evaluation.prompts import FittedPrompts
-from whet.evaluation.transcript import Told, Transcript, key_of
+from whet.evaluation.transcript import Transcript, key_of
 from whet.recipe.sections.compare import RemoteModel
+from whet.types import Completion
 
 server = pytest.fixture(serving)
 
@@ -95,5 +96,5 @@ def test_lines_of_another_form_are_asked_for_again(tmp_path: Path) -> None:
     path.write_text(json.dumps({"key": "k", "text": "old"}) + "\n", "utf-8")
     transcript = Transcript(path)
     assert "k" not in transcript
-    transcript.add("a", [("k", Told("new", 1, 1, 0.5, True))])
+    transcript.add("a", {"k": Completion("new", True, prompt_tokens=1, answer_tokens=1, seconds=0.5)})
     assert Transcript(path)["k"].text == "new"

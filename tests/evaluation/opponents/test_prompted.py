@@ -19,7 +19,7 @@ from whet.evaluation.opponents.setting import Setting, room
 from whet.evaluation.opponents.training_answers import TrainingAnswers, count_answers
 from whet.evaluation.prompts import Prompted
 from whet.evaluation.transcript import AnswerMemory, Transcript
-from whet.types import Answer, Message, Row
+from whet.types import Completion, Message, Row
 
 
 def rows_of(*answers: str) -> list[Row]:
@@ -107,7 +107,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: Any, system: 
                    score_with("accuracy", None), 64, quiet)  # type: ignore[arg-type]  # fmt: skip
     made.__dict__ |= {"seen": count_answers(rows, "accuracy", 0), "choosing": rows}
     texts = lambda prompts: ["".join(map(chr, ids)) for ids in prompts.tokens]  # noqa: E731
-    made.ask = lambda what, prompts: [Answer([1], says(text), True) for text in texts(prompts)]  # type: ignore[method-assign]
+    made.ask = lambda what, prompts: [Completion(says(text), True, [1]) for text in texts(prompts)]  # type: ignore[method-assign]
     return made
 
 

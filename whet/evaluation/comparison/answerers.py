@@ -12,12 +12,12 @@ from whet.data.render.renderer import Renderer
 from whet.evaluation.heldout import generate_answers
 from whet.evaluation.models import EvaluatedModel
 from whet.evaluation.prompts import FittedPrompts
-from whet.evaluation.transcript import Told, Transcript, key_of
+from whet.evaluation.transcript import Transcript, key_of
 from whet.generation.chat_client import Remote
 from whet.generation.collection.spending import worst_case
 from whet.model.base import Base
 from whet.recipe.sections.compare import RemoteModel
-from whet.types import Message
+from whet.types import Completion, Message
 
 Counted = Callable[[int], None]
 """Told how many answers there are."""
@@ -28,7 +28,7 @@ class Answerer(Protocol):
 
     def __call__(
         self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
-    ) -> list[Told]: ...
+    ) -> list[Completion]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class LocalAnswerer:
 
     def __call__(
         self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
-    ) -> list[Told]:
+    ) -> list[Completion]:
         assert self.side.memory is not None
         generate_answers(self.side, self.loaded, prompts.tokens, self.renderer, tokens, done)
         found = [transcript[key_of(self.side.memory.identity, ids, tokens)] for ids in prompts.tokens]
-        return [replace(told, text=told.text.strip()) for told in found]
+        return [replace(answer, text=answer.text.strip()) for answer in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RemoteAnswerer:
 
     def __call__(
         self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
-    ) -> list[Told]:
+    ) -> list[Completion]:
         asked = self.settings
         remote = Remote(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
         who = f"{remote.url} {remote.model}"
@@ -69,7 +69,7 @@ class RemoteAnswerer:
             waiting = {pool.submit(ask_remote, remote, messages, tokens): key for key, messages in wanted.items()}
             try:
                 for future in as_completed(waiting):
-                    transcript.add(arm, [(waiting[future], future.result())])
+                    transcript.add(arm, {waiting[future]: future.result()})
                     number += 1
                     done(number)
             except BaseException:
@@ -79,10 +79,12 @@ class RemoteAnswerer:
         return [transcript[key] for key in keys]
 
 
-def ask_remote(remote: Remote, messages: Sequence[Message], tokens: int) -> Told:
+def ask_remote(remote: Remote, messages: Sequence[Message], tokens: int) -> Completion:
     began = time.perf_counter()
-    said = remote.reply(messages, tokens)
+    completion = remote.reply(messages, tokens)
     seconds = time.perf_counter() - began
-    guess = worst_case(messages, tokens)
-    read, written = said.tokens or (guess.prompt_tokens, guess.answer_tokens)
-    return Told(said.text.strip(), read, written, seconds, said.finished, estimated=said.tokens is None)
+
+    if completion.estimated:
+        most = worst_case(messages, tokens)
+        completion = replace(completion, prompt_tokens=most.prompt_tokens, answer_tokens=most.answer_tokens)
+    return replace(completion, text=completion.text.strip(), seconds=seconds)

@@ -14,14 +14,13 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.prompts import FittedPrompts, question_of
 from whet.evaluation.retrieval.grounding import grounding, passages_hold_answer
-from whet.evaluation.transcript import Told
 from whet.evaluation.verdict import decide
 from whet.generation.collection.spending import MILLION
 from whet.recipe.sections.compare import Compare, RemoteModel
 from whet.stats.multiple_tests import holm
 from whet.stats.paired import clusters_of, paired_difference
 from whet.stats.rows_needed import rows_needed
-from whet.types import Difference, Row
+from whet.types import Completion, Difference, Row
 
 HOUR = 3600
 Differences = dict[tuple[str, str], Difference]
@@ -34,7 +33,7 @@ class ArmAnswers:
 
     arm: Arm
     prompts: FittedPrompts
-    answers: list[Told]
+    answers: list[Completion]
     scores: list[metric.RowScore]
 
     @property

@@ -45,7 +45,7 @@ from whet.evaluation.retrieval.retriever_quality import (
     measure_retriever,
     passages_with_answer,
 )
-from whet.evaluation.transcript import FILE, Told
+from whet.evaluation.transcript import FILE
 from whet.generation.chat_client import secret_of
 from whet.generation.collection.sources import refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, install_forest
@@ -59,7 +59,7 @@ from whet.store.identity import data_hash, differing, identity
 from whet.store.reading import optional_json
 from whet.store.run import Run
 from whet.training.session import Session, load
-from whet.types import Row
+from whet.types import Completion, Row
 
 FOLDER = "compare"
 """Inside the run's folder: compare.json, rows.json, side_by_side.jsonl, report.html."""
@@ -275,7 +275,7 @@ class Comparison:
         """The constant answer, which reads nothing and takes no time."""
         setting = self.setting
         chosen = choose(setting.seen, setting.compared, setting.score, own=setting.own)
-        told = [Told(chosen.answer, 0, 0, 0.0, True)] * len(rows)
+        told = [Completion(chosen.answer, True)] * len(rows)
         nothing: list[list[int]] = [[] for _ in rows]
         prompts = FittedPrompts("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
         scores = setting.score([chosen.answer] * len(rows), rows)
@@ -284,7 +284,7 @@ class Comparison:
     def _told(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
         """The base with a prompt, in the way that validation rows chose."""
         given = self._way.prompted.give(self._way.way, rows)
-        return ArmAnswers(arm, given.prompts, given.told, self.setting.score(given.texts, rows))
+        return ArmAnswers(arm, given.prompts, given.answers, self.setting.score(given.texts, rows))
 
     def prompt_text(self, asked: ArmAnswers) -> str:
         """What this arm was given for the first row, word for word; nothing where it reads nothing."""

@@ -17,7 +17,7 @@ from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
 from whet.evaluation.sampling_noise import repeat_each, row_means
 from whet.recipe.schema import Evaluate
 from whet.stats.paired import clusters_of
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 OF_ROWS = ("score", "low", "high", "rows")
 
@@ -60,7 +60,7 @@ def measure_rows(contest: Contest) -> Measured:
 def written_facts(
     name: str,
     reason: str,
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     rows: Sequence[Row],
     turns: Turns,
     wanted: Evaluate,

@@ -23,7 +23,7 @@ from whet.model.logits.logprob import kl_sum
 from whet.stats.paired import clusters_of
 from whet.text.numbers import told_change, told_change_range, told_score, unit
 from whet.training.learners.rollout import ids_of
-from whet.types import Answer, Row, Segment
+from whet.types import Completion, Row, Segment
 
 GIVEN, TAUGHT = "the rows' own answers", "the teacher's greedy answers"
 
@@ -95,7 +95,7 @@ def with_taught_references(rows: Sequence[Row], taught: Sequence[str]) -> tuple[
 
 @torch.no_grad()
 def divergence(
-    model: EvaluatedModel, teacher: Teacher, prompts: Sequence[list[int]], answers: Sequence[Answer]
+    model: EvaluatedModel, teacher: Teacher, prompts: Sequence[list[int]], answers: Sequence[Completion]
 ) -> float:
     """Mean KL(side || teacher) in nats over the tokens of the side's own answers."""
     segments: list[Segment] = []

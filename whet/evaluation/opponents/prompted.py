@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean as mean
 from typing import Literal
 
@@ -22,9 +22,9 @@ from whet.evaluation.opponents.opponent import Opponent
 from whet.evaluation.opponents.phrasing import Phrasing, labels_of, phrasings
 from whet.evaluation.opponents.setting import Setting
 from whet.evaluation.prompts import FittedPrompts
-from whet.evaluation.transcript import Told, key_of
+from whet.evaluation.transcript import key_of
 from whet.store.run import Run
-from whet.types import Row
+from whet.types import Completion, Row
 
 LABEL = "the base with a prompt"
 TOLD = 160
@@ -51,16 +51,16 @@ class PromptedAnswers:
     """Answers to some rows."""
 
     prompts: FittedPrompts
-    told: list[Told]
+    answers: list[Completion]
 
     @property
     def texts(self) -> list[str]:
-        return [one.text for one in self.told]
+        return [answer.text for answer in self.answers]
 
     @property
     def cut(self) -> int:
         """Answers that the limit of tokens cut off."""
-        return sum(not one.finished for one in self.told)
+        return sum(not answer.finished for answer in self.answers)
 
 
 class PromptedOpponent:
@@ -149,7 +149,7 @@ class PromptedOpponent:
 
         return max(ways, key=lambda way: way.score)
 
-    def _named(self, prompts: FittedPrompts, by: By) -> list[Told]:
+    def _named(self, prompts: FittedPrompts, by: By) -> list[Completion]:
         """The likeliest label of each prompt, by a sum or by a mean; kept with the answers, so that it is read once."""
         memory = self.setting.base.memory
         assert memory is not None
@@ -170,12 +170,11 @@ class PromptedOpponent:
 
             both: dict[By, np.ndarray] = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
             for way, score_RK in both.items():
-                named = [
-                    Told(self.labels[k], len(ids), len(self.names[k]), seconds, True)
-                    for ids, k in zip(asked, score_RK.argmax(-1).tolist(), strict=True)
-                ]
-                known = [keys(way)[place] for place in missing]
-                memory.transcript.add(f"base, {way}", list(zip(known, named, strict=True)))
+                all_keys, named = keys(way), {}
+                for place, ids, k in zip(missing, asked, score_RK.argmax(-1).tolist(), strict=True):
+                    read = {"prompt_tokens": len(ids), "answer_tokens": len(self.names[k])}
+                    named[all_keys[place]] = Completion(self.labels[k], True, seconds=seconds, **read)
+                memory.transcript.add(f"base, {way}", named)
 
         return [memory.transcript[key] for key in keys(by)]
 
@@ -184,13 +183,8 @@ class PromptedOpponent:
         prompts = self.setting.fitted(way.phrasing.framing, rows)
         if way.by != "writing":
             return PromptedAnswers(prompts, self._named(prompts, way.by))
-        told = []
-        for one in self.setting.ask(LABEL, prompts):
-            told.append(
-                Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
-            )
-
-        return PromptedAnswers(prompts, told)
+        answers = self.setting.ask(LABEL, prompts)
+        return PromptedAnswers(prompts, [replace(answer, text=answer.text.strip()) for answer in answers])
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
         """On test rows, without those whose prompt would not fit. Raises DataError where none does."""

@@ -16,7 +16,7 @@ from whet.evaluation.prompts import FittedPrompts, PromptStyle, fit_to_context
 from whet.model.base import Base
 from whet.observer import Observer
 from whet.recipe.schema import OpponentName, Recipe
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 CHOOSING = 60
 """Validation rows that choose among phrasings."""
@@ -89,7 +89,7 @@ class Setting:
             if len(renderer.prompt_ids(framing.messages(row, []), row.tools)) <= most
         ]
 
-    def ask(self, what: str, prompts: FittedPrompts) -> list[Answer]:
+    def ask(self, what: str, prompts: FittedPrompts) -> list[Completion]:
         """Greedy answers of the base."""
         total = len(prompts.tokens)
         self.observer.phase(f"asking {what}", total)

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from whet.data.rows.convert import every_row
 from whet.errors import DataError, InputError, RunError
 from whet.generation.chat_client import WrongAnswer
-from whet.generation.collection.rows_file import Asking, Collected, Reply, Request, request_of
+from whet.generation.collection.rows_file import Asking, Collected, Request, request_of
 from whet.generation.collection.spending import Budget, Usage, worst_case
 from whet.recipe.schema import Distil, Recipe
 from whet.store.lock import Lock
-from whet.types import Message
+from whet.types import Completion, Message
 
 WRONG_IN_A_ROW = 5
 """Answers of a wrong form after which the server is not asked again."""
@@ -29,7 +29,7 @@ class Teacher(Protocol):
     together: int
     """Requests that are best asked at once."""
 
-    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: Asking) -> list[Completion]:
         """One reply a request. Raises WrongAnswer for a reply of another form, InputError, RunError."""
         ...
 
