@@ -22,7 +22,7 @@ from nano.world import documents, skills, stream_seed
 from whet.data.render.encoding import Document
 from whet.data.render.renderer import Renderer
 from whet.evaluation.forgetting.skills import TOKENS, grade
-from whet.evaluation.models import Side, text_nll
+from whet.evaluation.models import EvaluatedModel, text_nll
 from whet.generation.engine import Sampling, generate
 from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, load_base
@@ -70,7 +70,7 @@ def predict(base: Base, texts: list[str]) -> dict[str, float]:
     def encode(text: str) -> list[int]:
         return base.tokenizer(text)["input_ids"]
 
-    found = text_nll(Side("nano", Policy(base.model)), texts, encode, base.context)
+    found = text_nll(EvaluatedModel("nano", Policy(base.model)), texts, encode, base.context)
     total, tokens = sum(nats for nats, _ in found), sum(count for _, count in found)
     size = sum(len(text.encode()) for text in texts)
     return {"perplexity": math.exp(total / tokens), "nll_per_byte": total / size, "bytes": size}

@@ -54,14 +54,14 @@ INSIDE = {
         "unit_tests judge reward_model combine reward_check"
     ),
     "training": (
-        "loss_rise layerwise micro_batch both_marks changed_files optimizers checkpoint learner loop self_check hooks "
-        "step_log memory_check reference_logprobs thresholds training_method learners "
+        "loss_rise layerwise micro_batch missing_mark changed_files optimizers checkpoint learner loop self_check "
+        "hooks step_log memory_check reference_logprobs thresholds training_method learners "
         "retention data_facts classifier_folder rescale session"
     ),
     "evaluation": (
         "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
-        "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies method "
-        "preflight comparison"
+        "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies "
+        "measuring_method preflight comparison"
     ),
     "methods": (
         "base own_answers rewarded preference head sft pretrain dpo kto reward classify grpo rloo ppo distil bake auto"

@@ -169,18 +169,23 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class Answer:
-    """One generated answer."""
+class Completion:
+    """One written answer, of a model here or behind a URL."""
 
-    ids: list[int]
     text: str
+    """As it was written; it ends before a stop string."""
     finished: bool
-    """True when a stop token or a stop string ended it, False when the token limit did. `text` ends before a stop
-    string, `ids` with the token that completed it."""
+    """True if a stop token or a stop string ended it, False if the token limit did."""
+    ids: list[int] = field(default_factory=list)
+    """Its tokens, with the one that completed a stop string, without the stop token; empty if a server wrote it."""
     logprobs: list[float] = field(default_factory=list)
-    """One for each of `ids`, before temperature and top_p. That of the stop token is `stop_logprob`."""
+    """One for each of `ids`, in nats, before temperature and top_p. That of the stop token is `stop_logprob`."""
     prompt_tokens: int = 0
+    answer_tokens: int = 0
+    """Tokens that were written, the stop token too."""
     seconds: float = 0.0
     stop_id: int | None = None
-    """The stop token that ended it; it is not part of `ids`. None where a stop string or the limit did."""
+    """The stop token that ended it; None if a stop string or the limit did."""
     stop_logprob: float | None = None
+    estimated: bool = False
+    """True if nobody counted the tokens."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import whet
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.recipe.schema import Recipe
 from whet.store.run import Run
 
@@ -95,8 +95,8 @@ class FakeApi(ModuleType):
             "verdict": {**RESULT["verdict"], "word": self.word},
             "forgetting": forgetting,
         }
-        facts["verdict"]["sentence"] += ship.in_verdict(facts)
-        return facts | {"ship": ship.decide(facts)}
+        facts["verdict"]["sentence"] += decision.cost_sentence(facts)
+        return facts | {"ship": decision.decide(facts)}
 
     def train(
         self, recipe: Recipe, run_root: Path, name: str | None, observer: Any, accept_changed: bool = False

@@ -9,7 +9,7 @@ import torch
 
 from tests.tiny_models import segments_of, tiny
 from whet.evaluation import models as sides
-from whet.evaluation.models import kl_by_prompt, sides_of, text_nll
+from whet.evaluation.models import base_and_tuned, kl_by_prompt, text_nll
 from whet.model.adapter import add_adapter, causal_lm
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
@@ -36,7 +36,7 @@ def test_likelihoods_do_not_depend_on_the_batch(model: Any, use_forest: bool, mo
     results = []
     for tokens in READ:
         monkeypatch.setattr(sides, "READ_TOKENS", tokens)
-        results.append([side.segments_nll(segments) for side in sides_of(model, use_forest)])
+        results.append([side.segments_nll(segments) for side in base_and_tuned(model, use_forest)])
     for base, tuned in results:
         assert set(base) == set(range(len(SHAPE))) == set(tuned)
         for row, (loss, weight) in base.items():
@@ -48,7 +48,7 @@ def test_likelihoods_do_not_depend_on_the_batch(model: Any, use_forest: bool, mo
 
 def test_kl_does_not_depend_on_the_batch_and_is_torchs(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = [segment.ids for segment in segments_of(*SHAPE)]
-    base, tuned = sides_of(model, True)
+    base, tuned = base_and_tuned(model, True)
     found = []
     for tokens in READ:
         monkeypatch.setattr(sides, "READ_TOKENS", tokens)
@@ -68,7 +68,7 @@ def test_kl_does_not_depend_on_the_batch_and_is_torchs(model: Any, monkeypatch: 
 
 def test_a_text_longer_than_the_context_is_read_to_its_end(model: Any) -> None:
     """Windows overlap by one token, so that every token but the first is predicted exactly once."""
-    base, _ = sides_of(model, True)
+    base, _ = base_and_tuned(model, True)
     texts = ["3 4 5 6 7 8 9 10 11 12 13 14 15", "7", "", "9 8"]
 
     def encode(text: str) -> list[int]:

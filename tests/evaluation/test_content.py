@@ -8,10 +8,10 @@ import pytest
 
 from whet.evaluation.content import state_content
 from whet.evaluation.methods.answers import written_facts
-from whet.evaluation.metrics.turns import turns_of
+from whet.evaluation.metrics.turns import asked_turns
 from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
 from whet.recipe.schema import Evaluate
-from whet.types import Answer, Row, Segment
+from whet.types import Completion, Row, Segment
 
 BOTH = ("refund", "delivery")
 
@@ -27,10 +27,10 @@ def rows(count: int) -> list[Row]:
 def facts_of(base: list[str], tuned: list[str], name: str = "accuracy", cut: int = 0) -> dict[str, Any]:
     given = rows(len(base))
     written = {
-        "base": [Answer([1], text, n >= cut) for n, text in enumerate(base)],
-        "tuned": [Answer([1], text, True) for text in tuned],
+        "base": [Completion(text, n >= cut, [1]) for n, text in enumerate(base)],
+        "tuned": [Completion(text, True, [1]) for text in tuned],
     }
-    facts, lines = written_facts(name, "asked", written, given, turns_of(given, 0), Evaluate(), 0)
+    facts, lines = written_facts(name, "asked", written, given, asked_turns(given, 0), Evaluate(), 0)
     assert len(lines) == len(given)
     return facts | {"lines": lines}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.evaluation.heldout import paired_facts
 from whet.evaluation.metrics.scoring import RowScore
 from whet.reports.sections.first.decision import gain
@@ -38,7 +38,7 @@ def test_only_a_gain_that_broke_nothing_is_used(
     facts: dict[str, Any] = {"verdict": {"word": word} if word else None}
     facts |= {"forgetting": forgetting} if forgetting else {}
     facts |= {"caution": caution} if caution else {}
-    found = ship.decide(facts)
+    found = decision.decide(facts)
     assert found["answer"] == answer
     assert found["sentence"].lower().startswith(f"{answer}: ") and found["sentence"].count(".") == 1
 
@@ -46,18 +46,18 @@ def test_only_a_gain_that_broke_nothing_is_used(
 @pytest.mark.parametrize("word", ["undecided", "no-difference", "worse"])
 def test_a_model_that_is_its_base_is_told_so_and_not_used(word: str) -> None:
     """Its test rows "cannot tell" either, but more of them would not help."""
-    found = ship.decide({"verdict": {"word": word}, "forgetting": UNCLEAR, "is_base": True})
+    found = decision.decide({"verdict": {"word": word}, "forgetting": UNCLEAR, "is_base": True})
     assert found["answer"] == "no" and "this model is its base" in found["sentence"]
 
 
 def test_what_broke_is_named_in_the_answer_and_in_the_verdict() -> None:
     facts = {"verdict": {"word": "better"}, "forgetting": LOST}
-    assert "the base's own skills" in ship.decide(facts)["sentence"]
-    assert ship.in_verdict(facts) == " But it is over budget elsewhere: the base's own skills."
-    assert ship.in_verdict({"verdict": {"word": "better"}}) == ""
+    assert "the base's own skills" in decision.decide(facts)["sentence"]
+    assert decision.cost_sentence(facts) == " But it is over budget elsewhere: the base's own skills."
+    assert decision.cost_sentence({"verdict": {"word": "better"}}) == ""
     assert (
         "all that was measured elsewhere is within budget"
-        in ship.decide({"verdict": {"word": "better"}, "forgetting": KEPT})["sentence"]
+        in decision.decide({"verdict": {"word": "better"}, "forgetting": KEPT})["sentence"]
     )
 
 
@@ -90,10 +90,10 @@ def verdict(word: str, strongest: str, *others: dict[str, Any]) -> dict[str, Any
 
 def test_as_good_as_examples_for_half_of_the_tokens_is_used_and_says_so() -> None:
     facts = {"verdict": verdict("no-difference", "examples", one("examples", "no-difference", 900.0))}
-    found = ship.decide(facts | {"forgetting": KEPT})
+    found = decision.decide(facts | {"forgetting": KEPT})
     said = "as good as the base with three examples, with 60 prompt tokens in the place of 900"
     assert found["answer"] == "yes" and said in found["sentence"]
-    assert ship.decide(facts | {"forgetting": LOST})["answer"] == "no"
+    assert decision.decide(facts | {"forgetting": LOST})["answer"] == "no"
 
 
 @pytest.mark.parametrize(
@@ -105,15 +105,15 @@ def test_as_good_as_examples_for_half_of_the_tokens_is_used_and_says_so() -> Non
     ],
 )
 def test_as_good_as_what_costs_about_the_same_is_not_used(others: list[dict[str, Any]]) -> None:
-    found = ship.decide({"verdict": verdict("no-difference", "examples", *others), "forgetting": KEPT})
+    found = decision.decide({"verdict": verdict("no-difference", "examples", *others), "forgetting": KEPT})
     assert found["answer"] == "no" and "three examples, which needs no training" in found["sentence"]
 
 
 def test_the_opponent_that_was_not_beaten_is_named() -> None:
     facts = {"verdict": verdict("undecided", "examples", one("examples", "undecided", 900.0))}
-    assert "whether it is better than the base with three examples" in ship.decide(facts)["sentence"]
+    assert "whether it is better than the base with three examples" in decision.decide(facts)["sentence"]
     facts = {"verdict": verdict("worse", "examples", one("examples", "worse", 900.0))}
-    assert ship.decide(facts)["sentence"] == "No: it is worse than the base with three examples."
+    assert decision.decide(facts)["sentence"] == "No: it is worse than the base with three examples."
 
 
 ADVISED: dict[str, Any] = {"word": "better", "arm": "tuned", "meanwhile": None, "do": "fine-tune", "rows_needed": None,
@@ -123,12 +123,12 @@ ADVISED: dict[str, Any] = {"word": "better", "arm": "tuned", "meanwhile": None, 
 def test_a_comparison_never_advises_what_the_run_itself_does_not() -> None:
     no = {"answer": "no", "sentence": "No: it is no better than x.", "broken": []}
     against = [one("base", "better", 60.0, 0.5), one("prompted", "no-difference", 90.0, 0.0)]
-    found = ship.settle(ADVISED, no, against)
+    found = decision.settle(ADVISED, no, against)
     assert found["headline"] == "Do not use this tuned model; use the base with a prompt"
     assert found["sentence"].endswith("86%: do not use this tuned model; use the base with a prompt.")
-    later = ship.settle(ADVISED, no | {"answer": "not yet"}, against)
+    later = decision.settle(ADVISED, no | {"answer": "not yet"}, against)
     assert later["headline"] == "Do not use this tuned model yet"
-    broken = ship.settle(ADVISED, no | {"broken": ["General text"]}, against[:1])
+    broken = decision.settle(ADVISED, no | {"broken": ["General text"]}, against[:1])
     assert broken["headline"] == "Do not use this tuned model" and "fine-tune" not in broken["sentence"]
 
 
@@ -136,8 +136,10 @@ def test_an_arm_that_the_run_proved_its_model_better_than_is_not_advised() -> No
     cheaper = ADVISED | {"arm": "few-shot-nearest", "do": "put the nearest rows into the prompt",
                          "sentence": "Few-shot takes less: put the nearest rows into the prompt."}  # fmt: skip
     yes = {"answer": "yes", "sentence": "Yes: it is better.", "broken": []}
-    found = ship.settle(cheaper, yes, [one("examples", "better", 900.0, 0.01)])
+    found = decision.settle(cheaper, yes, [one("examples", "better", 900.0, 0.01)])
     assert found["arm"] == "tuned" and found["headline"] == "Fine-tune" and found["sentence"].endswith("fine-tune.")
-    kept = ship.settle(cheaper | {"arm": "retrieval"}, yes, [one("examples", "better", 900.0, 0.01)])
+    kept = decision.settle(cheaper | {"arm": "retrieval"}, yes, [one("examples", "better", 900.0, 0.01)])
     assert kept["arm"] == "retrieval" and kept["headline"] == "Put the nearest rows into the prompt"
-    assert ship.settle(ADVISED, yes, [])["headline"] == ship.settle(ADVISED, None, [])["headline"] == "Fine-tune"
+    assert (
+        decision.settle(ADVISED, yes, [])["headline"] == decision.settle(ADVISED, None, [])["headline"] == "Fine-tune"
+    )

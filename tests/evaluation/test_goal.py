@@ -8,8 +8,8 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from whet.errors import DataError, InputError, RecipeError
-from whet.evaluation import decision as ship
-from whet.evaluation.goal import measure_goal, provable, refuse_unreachable, told_provable
+from whet.evaluation import decision
+from whet.evaluation.goal import format_provable, measure_goal, provable, refuse_unreachable
 from whet.recipe.load import load_recipe
 from whet.recipe.sections.goal import Goal
 from whet.stats.paired import mean_interval
@@ -45,7 +45,7 @@ def test_a_rare_class_that_is_lost_misses_the_goal_whatever_the_whole_score() ->
     assert found["word"] == "missed" and "rows of Spam that were found: 0.0%" in found["sentence"]
     assert [part["word"] for part in found["parts"]] == ["reached", "missed"]
     facts = {"verdict": {"word": "better", "goal": found}, "forgetting": {"word": "kept"}}
-    assert ship.decide(facts)["answer"] == "no" and "misses the goal" in ship.decide(facts)["sentence"]
+    assert decision.decide(facts)["answer"] == "no" and "misses the goal" in decision.decide(facts)["sentence"]
 
 
 def test_time_and_tokens_are_bounded_from_above() -> None:
@@ -65,7 +65,7 @@ def test_what_the_rows_can_show_is_told_before() -> None:
     (many,) = provable(Goal(at_least=0.9), rows(["a"] * 200))
     assert many["least"] == 189 / 200 and proportion_confint(188, 200, method="wilson")[0] < 0.9
     assert proportion_confint(189, 200, method="wilson")[0] >= 0.9
-    assert "cannot be shown on 4 test rows" in told_provable([whole, spam])[1]
+    assert "cannot be shown on 4 test rows" in format_provable([whole, spam])[1]
 
 
 def test_a_class_that_no_row_has_is_refused_before_the_training() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.evaluation.made_up_contest import made_up_contest
 from whet.evaluation import contest
-from whet.evaluation.forgetting import measure as cost
-from whet.evaluation.forgetting.measures import kl_measure
+from whet.evaluation.forgetting import measure_forgetting as cost
+from whet.evaluation.forgetting.measure_kinds import kl_measure
 from whet.evaluation.forgetting.suites import read_suite
 from whet.evaluation.judges import people
 from whet.evaluation.metrics.scoring import RowScore, aggregate
@@ -82,7 +82,7 @@ def test_a_suite_that_has_the_column(tmp_path: Path, monkeypatch: pytest.MonkeyP
         right = [row.reference for row in suite.rows]
         return [Says(text if side.name == "base" or hit else "?") for text, hit in zip(right, RIGHT, strict=True)]
 
-    monkeypatch.setattr(contest, "ask", answers)
+    monkeypatch.setattr(contest, "generate_answers", answers)
     monkeypatch.setattr(cost, "answer_tokens", lambda rows, origin: 4)
     renderer = cast(Any, type("Renderer", (), {"prompt_ids": staticmethod(lambda prompt, tools: [])}))
     recipe = Recipe(data="x", columns=Columns(group="talk"))
@@ -100,7 +100,7 @@ def test_people_who_judged_turns_of_conversations(tmp_path: Path) -> None:
             for n, talk in enumerate(TALKS)
         ]
         (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in answers))
-        sitting = people.sit_down(folder, "ann")
+        sitting = people.start_session(folder, "ann")
         for pair in sitting.waiting:
             won = "tuned" if RIGHT[pair.row] else "base"
             sitting.keep(pair, "left" if pair.left == won else "right")

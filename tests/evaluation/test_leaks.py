@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from whet import api
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.evaluation.leaks import without_leaks
 from whet.store.run import Run
 
@@ -36,7 +36,7 @@ def test_a_gain_that_rests_on_known_rows_is_not_put_in_use(known: range, word: s
     assert found.get("leaks", {}).get("verdict", {}).get("word") == word and ("caution" in found) == caution
     if known:
         assert found["leaks"]["sentence"].startswith(f"{len(known)} test rows may be known from the training (contam")
-    decided = ship.decide({"verdict": {"word": "better"}} | found)
+    decided = decision.decide({"verdict": {"word": "better"}} | found)
     assert (decided["answer"] == "yes") != caution
 
 

@@ -9,7 +9,15 @@ from whet.data.render.renderer import Renderer
 from whet.data.retrieval.documents import Passage
 from whet.data.retrieval.retrievers import BM25
 from whet.errors import DataError, InputError
-from whet.evaluation.prompts import Examples, Passages, Plain, fit, fixed, nearest, usable_examples
+from whet.evaluation.prompts import (
+    FewShot,
+    WithPassages,
+    ZeroShot,
+    fit_to_context,
+    nearest_examples,
+    same_examples,
+    usable_examples,
+)
 from whet.types import Row
 
 
@@ -31,7 +39,7 @@ ASKED = row(9, "Is a green pear ripe?", "no")
 
 
 def test_examples_are_turns_and_the_nearest_stands_last() -> None:
-    framing = Examples(nearest(POOL, 2))
+    framing = FewShot(nearest_examples(POOL, 2))
     messages = framing.messages(ASKED, framing.parts([ASKED])[0])
     assert [message["role"] for message in messages] == ["user", "assistant"] * 2 + ["user"]
     assert messages[2]["content"] == "Is pear a fruit?" and messages[-1]["content"] == "Is a green pear ripe?"
@@ -39,27 +47,27 @@ def test_examples_are_turns_and_the_nearest_stands_last() -> None:
 
 def test_the_answer_of_the_row_itself_is_never_in_its_prompt() -> None:
     secret = row(5, "What is the word?", "xylophone")
-    for framing in (Plain(), Plain("Be short."), Examples(fixed(POOL, 2, 0))):
+    for framing in (ZeroShot(), ZeroShot("Be short."), FewShot(same_examples(POOL, 2, 0))):
         assert "xylophone" not in str(framing.messages(secret, framing.parts([secret])[0]))
 
 
 def test_fixed_examples_cover_labels_before_they_repeat_one_and_grow_without_changing() -> None:
     pool = [row(n, f"text {n}", label, label) for n, label in enumerate("aaaaaabbc")]
-    chosen = fixed(pool, 3, seed=0)([ASKED])[0]
+    chosen = same_examples(pool, 3, seed=0)([ASKED])[0]
     assert {one.label for one in chosen} == {"a", "b", "c"}
-    assert fixed(pool, 5, seed=0)([ASKED])[0][:3] == chosen
+    assert same_examples(pool, 5, seed=0)([ASKED])[0][:3] == chosen
 
 
 def test_an_instruction_takes_the_place_of_the_rows_own() -> None:
     own = row(0, "Hello?", "yes", system="Be long.")
-    assert [m["content"] for m in Plain("Be short.").messages(own, [])] == ["Be short.", "Hello?"]
-    assert [m["content"] for m in Plain().messages(own, [])] == ["Be long.", "Hello?"]
-    kept = Examples(fixed(POOL, 1, 0)).messages(own, POOL[:1])
+    assert [m["content"] for m in ZeroShot("Be short.").messages(own, [])] == ["Be short.", "Hello?"]
+    assert [m["content"] for m in ZeroShot().messages(own, [])] == ["Be long.", "Hello?"]
+    kept = FewShot(same_examples(POOL, 1, 0)).messages(own, POOL[:1])
     assert [m["role"] for m in kept] == ["system", "user", "assistant", "user"]
 
 
 def test_passages_go_into_the_template_as_they_are() -> None:
-    found = Passages(
+    found = WithPassages(
         BM25([Passage("a#1", "Green {question} pears ripen late.", "a")]), 1, "Read: {passages}\nThen: {question}"
     )
     messages = found.messages(ASKED, found.parts([ASKED])[0])
@@ -68,19 +76,19 @@ def test_passages_go_into_the_template_as_they_are() -> None:
 
 
 def test_what_does_not_fit_is_left_out_from_the_least_worthy_on_and_counted(renderer: Renderer) -> None:
-    framing = Examples(nearest(POOL, 3))
-    whole = fit(framing, [ASKED], renderer, 1000)
+    framing = FewShot(nearest_examples(POOL, 3))
+    whole = fit_to_context(framing, [ASKED], renderer, 1000)
     assert (whole.offered, whole.kept, whole.reduced, whole.bare) == (3, 3, 0, 0)
-    tight = fit(framing, [ASKED], renderer, len(whole.tokens[0]) - 1)
+    tight = fit_to_context(framing, [ASKED], renderer, len(whole.tokens[0]) - 1)
     assert (tight.kept, tight.reduced, tight.bare) == (2, 1, 0) and len(tight.tokens[0]) < len(whole.tokens[0])
     assert tight.messages[0][-3]["content"] == "Is pear a fruit?"  # the nearest is still there
-    bare = fit(framing, [ASKED], renderer, len(renderer.prompt_ids(ASKED.prompt)))
+    bare = fit_to_context(framing, [ASKED], renderer, len(renderer.prompt_ids(ASKED.prompt)))
     assert (bare.kept, bare.reduced, bare.bare) == (0, 1, 1)
 
 
 def test_a_prompt_that_cannot_fit_is_refused_with_its_row(renderer: Renderer) -> None:
     with pytest.raises(InputError, match="rows:10.*there is room for 5"):
-        fit(Plain(), [ASKED], renderer, 5)
+        fit_to_context(ZeroShot(), [ASKED], renderer, 5)
 
 
 def test_rows_without_answers_are_no_examples() -> None:

@@ -12,7 +12,7 @@ import pytest
 from whet import api
 from whet.errors import InputError, RecipeError
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.sampling_noise import repeated, row_means, sampling_noise, summary, variances
+from whet.evaluation.sampling_noise import repeat_each, row_means, sampling_noise, summary, variance_components
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Evaluate
 from whet.types import Row
@@ -23,7 +23,7 @@ def test_the_parts_are_those_of_a_one_way_analysis_of_variance() -> None:
     change = random.normal(0, 1, (30, 1)) + random.normal(0, 0.5, (30, 4))
     within = ((change - change.mean(1, keepdims=True)) ** 2).sum() / (30 * 3)
     between = 4 * ((change.mean(1) - change.mean()) ** 2).sum() / 29
-    rows, drawn = variances(change, None)
+    rows, drawn = variance_components(change, None)
     assert drawn == pytest.approx(within / 120)
     assert rows == pytest.approx((between - within) / 4 / 30)
 
@@ -33,7 +33,7 @@ def test_the_parts_add_up_to_the_variance_that_repeated_evaluations_have() -> No
     found, means = [], []
     for _ in range(3000):
         change = random.normal(0.1, 0.3, (20, 1)) + random.normal(0, 0.6, (20, 3))
-        found.append(variances(change, None))
+        found.append(variance_components(change, None))
         means.append(change.mean())
     assert np.mean([drawn for _, drawn in found]) == pytest.approx(0.36 / 60, rel=0.03)
     assert np.mean([rows + drawn for rows, drawn in found]) == pytest.approx(np.var(means), rel=0.06)
@@ -43,7 +43,7 @@ def test_rows_of_one_conversation_count_once() -> None:
     random = np.random.default_rng(2)
     clusters = [row // 5 for row in range(60)]
     change = random.normal(0, 1, 12)[clusters][:, None] + random.normal(0, 0.1, (60, 2))
-    assert variances(change, clusters)[0] > 3 * variances(change, None)[0]
+    assert variance_components(change, clusters)[0] > 3 * variance_components(change, None)[0]
 
 
 def test_answers_of_one_row_are_no_new_rows() -> None:
@@ -52,7 +52,7 @@ def test_answers_of_one_row_are_no_new_rows() -> None:
     found = summary("accuracy", scores, rows, samples=4)
     assert found["rows"] == 10 and found["score"] == 0.5 and found["labels"]["yes"]["rows"] == 40
     assert [score.value for score in row_means(scores, 4)] == [0.5] * 10
-    assert repeated("ab", 2) == ["a", "a", "b", "b"]
+    assert repeat_each("ab", 2) == ["a", "a", "b", "b"]
 
 
 def test_one_answer_a_row_cannot_tell_its_own_luck() -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from tests.evaluation.made_up_contest import made_up_contest
 from whet.evaluation import contest as contests
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.evaluation.methods.rewarded import measure_rewarded
 from whet.recipe.schema import Recipe
 from whet.reports.sections.first.decision import effort
 from whet.rewards.combine import Component, Rewards, Scores
 from whet.text.wording import format_effort
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 ROWS = [Row(n, f"a:{n}", [{"role": "user", "content": "q"}]) for n in range(60)]
 
@@ -31,7 +31,7 @@ class Given(Rewards):
 
 
 def measured(monkeypatch: pytest.MonkeyPatch, tampered: int) -> dict[str, Any]:
-    monkeypatch.setattr(contests, "ask", lambda side, *_: [Answer([1], side.name, True) for _ in ROWS])
+    monkeypatch.setattr(contests, "generate_answers", lambda side, *_: [Completion(side.name, True, [1]) for _ in ROWS])
     monkeypatch.setattr(Given, "tampered", tampered)
     rewards = Given([Component("tests", 1.0, lambda prompts, answers, rows: [])])
     renderer = SimpleNamespace(prompt_ids=lambda *_: [1])
@@ -42,10 +42,10 @@ def measured(monkeypatch: pytest.MonkeyPatch, tampered: int) -> dict[str, Any]:
 
 def test_a_tuned_model_that_tampers_is_not_put_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     honest, forged = measured(monkeypatch, 0), measured(monkeypatch, 3)
-    assert "tampered" not in honest["tuned"] and ship.decide(honest)["answer"] == "yes"
+    assert "tampered" not in honest["tuned"] and decision.decide(honest)["answer"] == "yes"
     assert forged["tuned"]["tampered"] == 3 and "tampered" not in forged["base"]
     assert "3 of its answers tampered with the tests" in forged["verdict"]["sentence"]
-    assert ship.decide(forged)["answer"] == "not yet"
+    assert decision.decide(forged)["answer"] == "not yet"
 
 
 def test_what_was_counted_in_training_is_told_in_the_terminal_and_the_report() -> None:

@@ -25,7 +25,7 @@ from whet.model.fused.layer import Norm
 from whet.model.fused.linear import AdaptedLinear
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
-from whet.types import Answer, Segment
+from whet.types import Completion, Segment
 
 KNOWN = {"Llama": {}, "Qwen2": {}, "Qwen3": {}, "Mistral": {"sliding_window": None}}
 
@@ -41,13 +41,13 @@ def model_of(name: str, adapted: bool = False) -> Any:
     return causal_lm(model)
 
 
-def write(model: Any, given: list[list[int]], **changes: Any) -> list[Answer]:
+def write(model: Any, given: list[list[int]], **changes: Any) -> list[Completion]:
     settings = {name: changes.pop(name) for name in tuple(changes) if name in Sampling.__dataclass_fields__}
     stop = changes.pop("stop", NO_STOP)
     return generate(model, TOKENIZER, given, stop, Sampling(**{"max_new_tokens": NEW} | settings), **changes)
 
 
-def ids_of(answers: list[Answer]) -> list[list[int]]:
+def ids_of(answers: list[Completion]) -> list[list[int]]:
     return [answer.ids for answer in answers]
 
 

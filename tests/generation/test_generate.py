@@ -16,7 +16,7 @@ from whet.model.adapter import add_adapter, causal_lm, without_adapter
 from whet.model.architecture_proof import install_forest
 from whet.model.policy import Policy
 from whet.recipe.schema import Lora
-from whet.types import Answer, Segment
+from whet.types import Completion, Segment
 
 NAMES = ["Llama", "Mistral", "Gemma2", "Gemma3", "GPT2", "Mixtral"]
 """Mistral and the Gemmas have a window of 6 tokens, which prompts and answers outgrow."""
@@ -39,7 +39,7 @@ def model_of(name: str) -> Any:
 
 def write(
     model: Any, given: list[list[int]], stop: frozenset[int] = NO_STOP, batch: int = 16_384, **sampling: Any
-) -> list[Answer]:
+) -> list[Completion]:
     return generate(model, TOKENIZER, given, stop, Sampling(**{"max_new_tokens": NEW} | sampling), batch)
 
 

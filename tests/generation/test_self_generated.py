@@ -14,7 +14,7 @@ import pytest
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError
-from whet.evaluation.forgetting.measures import choosing_texts, general_texts
+from whet.evaluation.forgetting.measure_kinds import choosing_texts, general_texts
 from whet.generation import self_generated as module
 from whet.generation.self_generated import (
     SHIPPED_PROMPTS,
@@ -28,7 +28,7 @@ from whet.generation.self_generated import (
 from whet.model.base import NANO, load_tokenizer
 from whet.observer import Silent
 from whet.training.retention.replay import refused
-from whet.types import Answer
+from whet.types import Completion
 
 LONGEST_SHARED = 7
 """Words in a row that two texts may have in common by chance."""
@@ -92,8 +92,8 @@ def test_the_users_file_wins_then_the_bases_own_then_ours(tmp_path: Path) -> Non
 def test_a_base_without_a_chat_template_keeps_beginnings_of_texts_alone(
     renderer: Renderer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def written(*given: Any) -> list[Answer]:
-        return [Answer([1], "x", True) for one in given[2] for _ in range(module.DRAWS if one.text else 1)]
+    def written(*given: Any) -> list[Completion]:
+        return [Completion("x", True, [1]) for one in given[2] for _ in range(module.DRAWS if one.text else 1)]
 
     monkeypatch.setattr(module, "_answers", written)
     monkeypatch.setattr(module, "_key", lambda *_: "k" * 64)

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.retrieval.documents import Passage
-from whet.evaluation.comparison.arm_results import Asked, facts_of
+from whet.evaluation.comparison.arm_results import ArmAnswers, arm_results
 from whet.evaluation.comparison.arms import Arm, arms_of
-from whet.evaluation.comparison.compared import side_by_side
+from whet.evaluation.comparison.comparison import side_by_side
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import turns_of
-from whet.evaluation.prompts import Fitted
-from whet.evaluation.transcript import Told
+from whet.evaluation.metrics.turns import asked_turns
+from whet.evaluation.prompts import FittedPrompts
 from whet.recipe.sections.compare import Compare, RemoteModel
 from whet.reports.comparison import write_compare_report
-from whet.types import Row
+from whet.types import Completion, Row
 
 REMOTE = RemoteModel(model="big-model", url="http://localhost:1/v1", price_in=2.0, price_out=8.0)
 SETTINGS = Compare(documents="handbook", system="Answer in one word.", remote=[REMOTE], price_per_hour=1.2)
@@ -46,20 +45,22 @@ def rows_of(count: int, seed: int = 0) -> list[Row]:
     ]
 
 
-def asked(arm: Arm, rows: list[Row], skill: float, tokens: int = 60) -> Asked:
+def asked(arm: Arm, rows: list[Row], skill: float, tokens: int = 60) -> ArmAnswers:
     """Answers that are right with the probability `skill`."""
     rng = random.Random(arm.name)
     told = []
     for row in rows:
         right = rng.random() < skill
         text = row.reference if right else rng.choice([word for word in WORDS if word != row.reference])
-        told.append(Told(text, tokens, 3, 0.0004 * tokens, rng.random() < 0.98))
+        told.append(
+            Completion(text, rng.random() < 0.98, prompt_tokens=tokens, answer_tokens=3, seconds=0.0004 * tokens)
+        )
     noun = {"few-shot": "examples", "few-shot-nearest": "examples", "retrieval": "passages"}.get(arm.framing, "")
     offered, reduced = (4 if noun else 0), (7 if arm.name == "few-shot-nearest" else 0)
     parts = [[Passage("a#1", f"This is about {row.reference}.", "a")] if noun == "passages" else [] for row in rows]
     messages, ids = [row.prompt for row in rows], [[0] * tokens] * len(rows)
-    prompts = Fitted(noun, messages, ids, parts, offered, reduced, 0, offered - 0.1)
-    return Asked(
+    prompts = FittedPrompts(noun, messages, ids, parts, offered, reduced, 0, offered - 0.1)
+    return ArmAnswers(
         arm, prompts, told, [metric.score("accuracy", one.text, row) for one, row in zip(told, rows, strict=True)]
     )
 
@@ -72,7 +73,7 @@ def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str
         "run": "tickets-1a2b3c4d",
         "model": "nano",
         "metric": {"name": "accuracy", "reason": "the rows have labels, 5 different ones"},
-        **facts_of(all_asked, turns_of(rows, 0), settings, "accuracy", 1024, 0),
+        **arm_results(all_asked, asked_turns(rows, 0), settings, "accuracy", 1024, 0),
         "ship": {"answer": "yes", "sentence": "Yes: it is better at its task."},
         "margin": settings.margin,
         "decoding": {"temperature": 0.0, "max_new_tokens": 12},
@@ -83,7 +84,7 @@ def comparison(count: int = 300, settings: Compare = SETTINGS) -> tuple[dict[str
                    "checkpoint": {"part": "validation", "best_step": 120}, "file": "compare/rows.json"},
         "prompts": {one.arm.name: f"<|user|>{one.arm.label}<|end|>" for one in all_asked},
     }  # fmt: skip
-    return facts, side_by_side(all_asked, turns_of(rows, 0))
+    return facts, side_by_side(all_asked, asked_turns(rows, 0))
 
 
 def write(folder: Path, count: int = 300, settings: Compare = SETTINGS) -> Path:

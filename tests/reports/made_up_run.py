@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.reports import made_up_opponents as opponents
-from whet.evaluation import content
-from whet.evaluation import decision as ship
-from whet.evaluation.forgetting import measures as forgetting
-from whet.evaluation.forgetting.budget import together
+from whet.evaluation import content, decision
+from whet.evaluation.forgetting import measure_kinds as forgetting
+from whet.evaluation.forgetting.budget import summarise
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.verdict import compare
 from whet.stats.paired import paired_difference
@@ -136,7 +135,7 @@ def write_run(
             "best_validation_loss": 0.24,
         },
     }
-    evaluation["ship"] = ship.decide(evaluation)
+    evaluation["ship"] = decision.decide(evaluation)
     write_json(folder / "evaluation.json", evaluation)
     asked = opponents.lines(said, name, tickets)
     write_lines(
@@ -225,7 +224,7 @@ def made_up_forgetting() -> dict[str, Any]:
         forgetting.kl_measure("task", [(0.4 * n, n) for n in range(9, 40)] + [(9.0, 20)], None),
         forgetting.score_measure("skills", "The base's own skills", (0.775, 0.6875), difference, None, parts=parts),
     ]
-    return together(measures)
+    return summarise(measures)
 
 
 def made_up_metrics(rng: random.Random, steps: int) -> list[dict[str, Any]]:

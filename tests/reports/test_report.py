@@ -374,16 +374,18 @@ def test_a_card_names_file_and_line_and_shows_what_opponents_said() -> None:
 
 
 def test_marks_show_where_an_answer_departs_from_the_reference() -> None:
-    pieces = samples.marked('{"kind": "refund"}', '{"kind": "defect"}')
+    pieces = samples.diff_pieces('{"kind": "refund"}', '{"kind": "defect"}')
     assert [text for text, differs in pieces if differs] == ["refund"]
     assert "".join(text for text, _ in pieces) == '{"kind": "refund"}'
-    assert samples.marked("", "x") == [] and samples.marked("nothing alike", "{}") == [("nothing alike", False)]
+    assert samples.diff_pieces("", "x") == [] and samples.diff_pieces("nothing alike", "{}") == [
+        ("nothing alike", False)
+    ]
 
 
 def test_hidden_characters_become_visible_and_the_middle_of_a_long_text_is_left_out() -> None:
-    assert samples.shown("a\u202eb\x00") == "a\u27e8U+202E\u27e9b\u27e8U+0000\u27e9"
-    assert samples.shown("tab\tline\r\nend") == "tab\tline\nend"
-    text = samples.shown("x" * 5000)
+    assert samples.display_text("a\u202eb\x00") == "a\u27e8U+202E\u27e9b\u27e8U+0000\u27e9"
+    assert samples.display_text("tab\tline\r\nend") == "tab\tline\nend"
+    text = samples.display_text("x" * 5000)
     assert len(text) < 1300 and "3,800 more characters" in text
 
 
@@ -411,7 +413,7 @@ def test_axis_ticks_are_round_numbers(low: float, high: float, labels: list[str]
 def test_thinning_keeps_the_spikes() -> None:
     points = [(float(i), 1.0) for i in range(10_000)]
     points[4321] = (4321.0, 99.0)
-    kept = chart.thin(points)
+    kept = chart.downsample(points)
     assert len(kept) <= 1.1 * chart.MOST_POINTS and (4321.0, 99.0) in kept
     assert [x for x, _ in kept] == sorted(x for x, _ in kept)
 

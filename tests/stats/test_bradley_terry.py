@@ -15,7 +15,7 @@ from statsmodels.discrete.discrete_model import Logit
 from statsmodels.stats.inter_rater import cohens_kappa as theirs
 
 from whet.errors import DataError
-from whet.evaluation.judges.language_model import judge_pairs, position, questions_of
+from whet.evaluation.judges.language_model import judge_pairs, position_bias, questions_of
 from whet.evaluation.judges.model_families import family_of, same_family
 from whet.evaluation.judges.win_rate import win_rate
 from whet.recipe.sections.judges import PairJudge
@@ -146,7 +146,7 @@ def test_eight_turns_of_one_conversation_are_one_vote(rate: Any) -> None:
 def test_a_judge_of_conversations_knows_fewer_things(tmp_path: Path) -> None:
     letters = [["A", "A"]] * 12 + [["A", "B"]] * 12
     talks = [f"talk {n // 6}" for n in range(24)]
-    one, other = position(letters), position(letters, talks)
+    one, other = position_bias(letters), position_bias(letters, talks)
     assert one["p"] < 0.05 < other["p"] and one["consistent"] == other["consistent"] == 12
     assert other["high"] - other["low"] > one["high"] - one["low"]
     lines: list[dict[str, Any]] = [

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import special
 
-from whet.evaluation.metrics.preference_accuracy import ReadPair, against, at_equal_length, moved
+from whet.evaluation.metrics.preference_accuracy import PairLogprobs, at_equal_length, reward_gains, reward_margins
 from whet.stats.length_control import length_controlled
 
 
@@ -47,11 +47,11 @@ def test_without_a_solution_there_is_no_figure(won: list[float], longer: list[fl
 
 
 def test_margins_and_their_intervals_are_those_of_the_gains() -> None:
-    base = {n: ReadPair(-10, -10, 5 + n % 3, 5) for n in range(40)}
-    tuned = {n: ReadPair(-10 + (2 if n % 4 else -2), -10, 5 + n % 3, 5) for n in range(40)}
-    found = moved(base, tuned, 0, None)
+    base = {n: PairLogprobs(-10, -10, 5 + n % 3, 5) for n in range(40)}
+    tuned = {n: PairLogprobs(-10 + (2 if n % 4 else -2), -10, 5 + n % 3, 5) for n in range(40)}
+    found = reward_margins(base, tuned, 0, None)
     low, high = found["reward_accuracy_interval"]
-    assert low < against(base, tuned)["reward_accuracy"] == 0.75 < high
+    assert low < reward_gains(base, tuned)["reward_accuracy"] == 0.75 < high
     low, high = found["reward_margin_interval"]
     assert low < found["reward_margin"] == 1.0 < high
     equal = at_equal_length(tuned)

@@ -13,7 +13,7 @@ from whet import api
 from whet.cli.main import run as command
 from whet.demo_data.support_desk import generate
 from whet.errors import InputError, RunError, RunFolderError
-from whet.evaluation.comparison.untouched_rows import prove_apart
+from whet.evaluation.comparison.untouched_rows import prove_disjoint
 from whet.store.reading import read_lines
 
 server = pytest.fixture(serving)
@@ -107,7 +107,7 @@ def test_a_row_in_two_parts_stops_the_proof(tmp_path: Path, data: str, monkeypat
     parts = {"trained": [1], "validation": [2], "test": [2]}
     monkeypatch.setattr(honest_rows, "rows_by_part", lambda ledger: parts)
     with pytest.raises(RunError, match="in the test and in what was learned"):
-        prove_apart(None)  # type: ignore[arg-type]
+        prove_disjoint(None)  # type: ignore[arg-type]
 
 
 def test_the_command_prints_one_object_and_its_gate_stays_shut_without_a_tuned_model(

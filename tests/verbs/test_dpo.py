@@ -11,7 +11,12 @@ import pytest
 import whet
 from whet import api
 from whet.errors import RecipeError
-from whet.evaluation.metrics.preference_accuracy import ReadPair, against, beware, prefers
+from whet.evaluation.metrics.preference_accuracy import (
+    PairLogprobs,
+    degeneration_warning,
+    preference_score,
+    reward_gains,
+)
 from whet.observer import Silent
 from whet.recipe.load import load_recipe
 from whet.store import model_registry
@@ -92,16 +97,21 @@ def test_another_metric_is_refused_before_the_training(pairs: Path, tmp_path: Pa
 
 
 def test_the_likelier_answer_is_likelier_token_for_token() -> None:
-    assert prefers(ReadPair(-10.0, -6.0, 10, 5)).value == 1.0, "longer, less likely as a whole, likelier a token"
-    assert prefers(ReadPair(-10.0, -6.0, 10, 10)).value == 0.0
-    assert prefers(ReadPair(-3.0, -6.0, 1, 2)).value == 0.5
+    assert preference_score(PairLogprobs(-10.0, -6.0, 10, 5)).value == 1.0, (
+        "longer, less likely as a whole, likelier a token"
+    )
+    assert preference_score(PairLogprobs(-10.0, -6.0, 10, 10)).value == 0.0
+    assert preference_score(PairLogprobs(-3.0, -6.0, 1, 2)).value == 0.5
 
 
 def test_a_verdict_says_when_the_chosen_answers_were_lost_too() -> None:
-    base = {1: ReadPair(-10, -10, 10, 10), 2: ReadPair(-5, -5, 5, 5)}
-    lost = {1: ReadPair(-20, -90, 10, 10), 2: ReadPair(-9, -90, 5, 5)}
-    assert beware(base, base) == "" and beware(base, {1: ReadPair(-13, -90, 10, 10), 2: base[2]}) == ""
-    assert "less likely too, by 0.9 nats a token" in beware(base, lost)
+    base = {1: PairLogprobs(-10, -10, 10, 10), 2: PairLogprobs(-5, -5, 5, 5)}
+    lost = {1: PairLogprobs(-20, -90, 10, 10), 2: PairLogprobs(-9, -90, 5, 5)}
+    assert (
+        degeneration_warning(base, base) == ""
+        and degeneration_warning(base, {1: PairLogprobs(-13, -90, 10, 10), 2: base[2]}) == ""
+    )
+    assert "less likely too, by 0.9 nats a token" in degeneration_warning(base, lost)
 
 
 @pytest.mark.parametrize("caution", ["", "the model may write neither"])
@@ -116,6 +126,6 @@ def test_a_model_with_a_warning_is_not_put_in_use(tmp_path: Path, caution: str) 
 
 
 def test_what_dpo_trains_is_how_far_the_answers_moved_apart() -> None:
-    base = {1: ReadPair(-10, -5, 5, 5), 2: ReadPair(-4, -4, 2, 2)}
-    tuned = {1: ReadPair(-9, -6, 5, 5), 2: ReadPair(-6, -5, 2, 2)}
-    assert against(base, tuned) == {"reward_accuracy": 0.5, "chosen_gain": -0.5, "rejected_gain": -1.0}
+    base = {1: PairLogprobs(-10, -5, 5, 5), 2: PairLogprobs(-4, -4, 2, 2)}
+    tuned = {1: PairLogprobs(-9, -6, 5, 5), 2: PairLogprobs(-6, -5, 2, 2)}
+    assert reward_gains(base, tuned) == {"reward_accuracy": 0.5, "chosen_gain": -0.5, "rejected_gain": -1.0}

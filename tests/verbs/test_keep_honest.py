@@ -117,12 +117,14 @@ def test_a_prompt_without_room_for_an_answer_moves_no_other_one_from_the_choice_
     from whet.generation import self_generated as module
     from whet.model.base import load_base
     from whet.observer import Silent
-    from whet.types import Answer
+    from whet.types import Completion
 
     base = load_base("nano", torch.float32)
     renderer = Renderer(base.tokenizer)
     path = Path(write(tmp_path / "g.jsonl", [{"prompt": "far " * base.context}, *GENERAL, GENERAL[4]]))
-    monkeypatch.setattr(module, "_answers", lambda base, renderer, asked, done: [Answer([1], "x", True)] * len(asked))
+    monkeypatch.setattr(
+        module, "_answers", lambda base, renderer, asked, done: [Completion("x", True, [1])] * len(asked)
+    )
     samples = module.own_samples(base, renderer, path, tmp_path, Silent())
     learned = {asked.words for asked, _ in samples}
     held = {asked.words for asked in module.held_back(module.read_asked(path, renderer, base.tokenizer))}

@@ -124,7 +124,7 @@ def test_people_judge_without_knowing_whose_an_answer_is() -> None:
     assert found.wins == 3 and found.choices["decided"] == 3 and found.people == ["anna"]
     with pytest.raises(InputError, match="this is no choice"):
         sitting.keep(next(iter(sitting)), "lft")  # pyright: ignore[reportArgumentType]
-    assert not (run.folder / people.EVEN).exists(), "nothing of it is kept"
+    assert not (run.folder / people.NO_PREFERENCE).exists(), "nothing of it is kept"
     with pytest.raises(InputError) as nobody:
         whet.judge("manners", who=" ")
     assert str(nobody.value).startswith("keyword who: ") and "who='anna'" in nobody.value.fix

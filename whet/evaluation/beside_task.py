@@ -7,11 +7,11 @@ from typing import Any
 
 from whet.data.prepare import Prepared
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.decision import in_verdict
-from whet.evaluation.forgetting.measure import KL_ROWS, measure_forgetting
+from whet.evaluation.decision import cost_sentence
+from whet.evaluation.forgetting.measure_forgetting import KL_ROWS, measure_forgetting
 from whet.evaluation.goal import answers_timed, judge_goal
 from whet.evaluation.judges.language_model import measure_judge
-from whet.evaluation.judges.win_rate import measure_wins, with_answers
+from whet.evaluation.judges.win_rate import answers_where_missing, measure_wins
 from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.rewards.combine import build_rewards
 from whet.stats.paired import clusters_of
@@ -25,7 +25,7 @@ def measure_answers(contest: Contest, measured: dict[str, Any], lines: Lines, ju
     reached. `judged` names the models whose words a judge compares."""
     run, recipe, rows = contest.run, contest.recipe, contest.rows
     if recipe.evaluate.wins or recipe.evaluate.judge:
-        lines = with_answers(lines, contest)
+        lines = answers_where_missing(lines, contest)
 
     if recipe.evaluate.wins:
         winning = build_rewards(recipe.evaluate.wins, run.folder / JUDGED)
@@ -60,4 +60,4 @@ def measure_cost(contest: Contest, measured: dict[str, Any]) -> None:
     contest.observer.phase("measuring what was forgotten")
     cache = contest.run.folder.parent / "cache"
     measured["forgetting"] = measure_forgetting(contest, prompts, clusters, cache)
-    measured["verdict"]["sentence"] += in_verdict(measured)
+    measured["verdict"]["sentence"] += cost_sentence(measured)

@@ -16,11 +16,11 @@ from whet.evaluation.extraction.result import same_result
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.metrics.turns import Turns
-from whet.evaluation.sampling_noise import repeated, row_means
-from whet.evaluation.verdict import compare, p_text
+from whet.evaluation.sampling_noise import repeat_each, row_means
+from whet.evaluation.verdict import compare, format_p
 from whet.text.normalise import final_answer
 from whet.text.numbers import format_change, format_change_range, format_score
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 CUT_SAID = 0.05
 """From this share of answers cut by the token limit on, the verdict says so."""
@@ -92,7 +92,7 @@ def by_row(scores: Sequence[RowScore], turns: Turns, samples: int = 1) -> list[R
 
 def measure_content(
     name: str,
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     turns: Turns,
     samples: int,
     seed: int,
@@ -104,7 +104,7 @@ def measure_content(
         nothing = {"in_form": None, "extracted": None}
         return Content({"content": None, "form": None}, {side: nothing | {"cut": cut[side]} for side in cut}, None)
 
-    known, asked = known_answers(name, turns.rows), repeated(turns.rows, samples)
+    known, asked = known_answers(name, turns.rows), repeat_each(turns.rows, samples)
     found = {side: content_scores(name, [a.text for a in written[side]], asked, known) for side in written}
 
     def of_rows(scores: Sequence[RowScore]) -> list[RowScore]:
@@ -126,7 +126,7 @@ def measure_content(
 
 
 def turn_lines(
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     scores: dict[str, list[RowScore]],
     found: dict[str, list[RowScore]] | None,
     turns: Turns,
@@ -183,7 +183,7 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     gain, reach = format_change(content["difference"], None), format_change_range(low, high, None)
     taken = (
         f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
-        f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
+        f"{right[1]} ({gain} points, {reach}, {format_p(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
         "the tuned model's were in form"
     )
 

@@ -11,9 +11,9 @@ from whet.data.prepare import Prepared, prepared_of
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.errors import DataError
-from whet.evaluation.heldout import GREEDY, Drawing, ask, longest_answer, paired_facts
+from whet.evaluation.heldout import GREEDY, Drawing, generate_answers, longest_answer, paired_facts
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.models import Side, sides_of
+from whet.evaluation.models import EvaluatedModel, base_and_tuned
 from whet.model.base import Base
 from whet.model.open import OpenedModel, open_trained
 from whet.observer import Observer
@@ -21,7 +21,7 @@ from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of
 from whet.store.run import Run
 from whet.training.session import Session
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 Measured = tuple[dict[str, Any], list[dict[str, Any]]]
 """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
@@ -74,11 +74,11 @@ class Contest(HeldOut):
     """Held-out rows, and two language models that are read and asked in exactly the same way."""
 
     opened: OpenedModel
-    base: Side
-    tuned: Side
+    base: EvaluatedModel
+    tuned: EvaluatedModel
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def models(self) -> tuple[EvaluatedModel, EvaluatedModel]:
         return self.base, self.tuned
 
     @property
@@ -92,24 +92,24 @@ class Contest(HeldOut):
 
     def answers(
         self,
-        side: Side,
+        model: EvaluatedModel,
         prompts: Sequence[list[int]],
         tokens: int,
         done: Callable[[int], None] = lambda number: None,
         drawing: Drawing = GREEDY,
-    ) -> list[Answer]:
+    ) -> list[Completion]:
         """What one side answers, in the order of the prompts."""
-        return ask(side, self.loaded, prompts, self.renderer, tokens, done, drawing)
+        return generate_answers(model, self.loaded, prompts, self.renderer, tokens, done, drawing)
 
     def answers_of(
         self,
-        sides: Sequence[Side],
+        sides: Sequence[EvaluatedModel],
         prompts: Sequence[list[int]],
         tokens: int,
         drawing: Drawing = GREEDY,
         before: int = 0,
         total: int | None = None,
-    ) -> dict[str, list[Answer]]:
+    ) -> dict[str, list[Completion]]:
         """What each of the sides answers. Of `total` answers, `before` were written already, as the observer counts."""
         each = len(prompts) * drawing.samples
         if total is None:
@@ -131,8 +131,8 @@ class Contest(HeldOut):
         drawing: Drawing = GREEDY,
         before: int = 0,
         total: int | None = None,
-    ) -> dict[str, list[Answer]]:
-        return self.answers_of(self.sides, prompts, tokens, drawing, before, total)
+    ) -> dict[str, list[Completion]]:
+        return self.answers_of(self.models, prompts, tokens, drawing, before, total)
 
     def _count(self, before: int, total: int, done: int) -> None:
         self.observer.step(before + done, total, {})
@@ -148,5 +148,5 @@ def open_contest(session: Session, observer: Observer) -> Contest:
 
 def contest_between(session: Session, opened: OpenedModel, observer: Observer) -> Contest:
     """The contest of a run whose models are open."""
-    base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
+    base, tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)
     return Contest(session.recipe, session.run, session.source, observer, opened, base, tuned)

@@ -44,7 +44,7 @@ def decide(evaluation: dict[str, Any]) -> dict[str, Any]:
     else:
         good = as_good_for_less(verdict)
 
-    answer, why = "yes", f"{good}, {kept(forgetting)}"
+    answer, why = "yes", f"{good}, {within_budget(forgetting)}"
     if evaluation.get("is_base"):
         answer, why = "no", IS_BASE
     elif good is None:
@@ -154,7 +154,7 @@ def _open(sentence: str, do: str) -> str:
     return sentence.removesuffix(f": {do}.").removesuffix(".")
 
 
-def kept(forgetting: dict[str, Any]) -> str:
+def within_budget(forgetting: dict[str, Any]) -> str:
     if forgetting.get("word") == "kept":
         return "and all that was measured elsewhere is within budget"
     return "and what it cost elsewhere was not measured"
@@ -164,7 +164,7 @@ def listed(names: list[str]) -> str:
     return ", ".join(name[:1].lower() + name[1:] for name in names)
 
 
-def in_verdict(evaluation: dict[str, Any]) -> str:
+def cost_sentence(evaluation: dict[str, Any]) -> str:
     """What the sentence of a verdict says of what was forgotten; nothing where that was not judged."""
     forgetting = evaluation.get("forgetting") or {}
     word, joint = forgetting.get("word"), "But" if evaluation["verdict"]["word"] == "better" else "And"

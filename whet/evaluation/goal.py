@@ -243,7 +243,7 @@ def _provable(name: str, wanted: float, rows: int) -> dict[str, Any]:
     }
 
 
-def told_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
+def format_provable(parts: Iterable[dict[str, Any]]) -> list[str]:
     """A sentence for each part, for people."""
     lines = []
     for part in parts:

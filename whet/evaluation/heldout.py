@@ -10,7 +10,7 @@ from typing import Any
 from whet.data.render.renderer import Renderer
 from whet.errors import NonFiniteError
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.models import Side
+from whet.evaluation.models import EvaluatedModel
 from whet.evaluation.sampling_noise import row_means, sampling_noise, summary
 from whet.evaluation.verdict import compare
 from whet.generation.engine import Sampling, generate
@@ -21,7 +21,7 @@ from whet.recipe.schema import Evaluate, Recipe
 from whet.stats.paired import cluster_sizes, clusters_of
 from whet.stats.power import promised_gain
 from whet.stats.rows_needed import effective_rows
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 Progress = Callable[[int, int], None]
 LONGEST_ANSWER = 512
@@ -41,44 +41,44 @@ class Drawing:
 GREEDY = Drawing()
 
 
-def ask(
-    side: Side,
-    origin: Base,
+def generate_answers(
+    model: EvaluatedModel,
+    loaded: Base,
     prompts: Sequence[list[int]],
     renderer: Renderer,
     tokens: int,
     done: Callable[[int], None],
     drawing: Drawing = GREEDY,
-) -> list[Answer]:
+) -> list[Completion]:
     """`drawing.samples` answers of one side to each prompt, in the order of the prompts; greedy ones from its memory,
     where it has one and knows them."""
 
-    def write(asked: Sequence[list[int]], done: Callable[[int], None]) -> list[Answer]:
-        with side.acting(), saying(side.name):
+    def write(asked: Sequence[list[int]], done: Callable[[int], None]) -> list[Completion]:
+        with model.active(), saying(model.name):
             return generate(
-                causal_lm(side.policy.model),
-                origin.tokenizer,
+                causal_lm(model.policy.model),
+                loaded.tokenizer,
                 asked,
                 renderer.stop_ids,
                 Sampling(tokens, drawing.temperature, seed=drawing.seed),
-                context=origin.context,
+                context=loaded.context,
                 progress=done,
                 samples=drawing.samples,
             )
 
-    if side.memory is None or drawing.temperature or drawing.samples > 1:
+    if model.memory is None or drawing.temperature or drawing.samples > 1:
         return write(prompts, done)
-    return [told.answer() for told in side.memory.recall(side.name, prompts, tokens, write, done)]
+    return model.memory.recall(model.name, prompts, tokens, write, done)
 
 
-def answer_tokens(rows: Sequence[Row], origin: Base) -> int:
+def answer_tokens(rows: Sequence[Row], loaded: Base) -> int:
     """Longest answer that is asked for, from the references of the rows."""
-    return limit_of(max(len(ids) for ids in origin.tokenizer([row.reference for row in rows])["input_ids"]))
+    return limit_of(max(len(ids) for ids in loaded.tokenizer([row.reference for row in rows])["input_ids"]))
 
 
-def longest_answer(recipe: Recipe, rows: Sequence[Row], origin: Base) -> int:
+def longest_answer(recipe: Recipe, rows: Sequence[Row], loaded: Base) -> int:
     """Tokens that an answer may have: what the recipe says, or the method, or the references of the rows."""
-    return recipe.evaluate.max_new_tokens or recipe.method.answer_tokens or answer_tokens(rows, origin)
+    return recipe.evaluate.max_new_tokens or recipe.method.answer_tokens or answer_tokens(rows, loaded)
 
 
 def limit_of(longest: int) -> int:
@@ -135,7 +135,7 @@ def sampled_facts(
     return facts | {"sampling": sampling_noise(scores, wanted, clusters_of(rows), facts["difference"]["scale"])}
 
 
-def answer_lines(
+def lines_of_answers(
     rows: Sequence[Row], scores: dict[str, list[metric.RowScore]], texts: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     return [

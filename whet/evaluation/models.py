@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from whet.data.batches.loader import in_order
-from whet.evaluation.transcript import Memory, Transcript
+from whet.evaluation.transcript import AnswerMemory, Transcript
 from whet.model.base import Base
 from whet.model.logits.divergence import token_divergence
 from whet.model.policy import Policy
@@ -23,20 +23,20 @@ READ_TOKENS = 4096
 
 
 @dataclass(slots=True)
-class Side:
-    """`acting()` is entered around every use: it switches the adapter off where one model plays both sides."""
+class EvaluatedModel:
+    """`active()` is entered around every use: it switches the adapter off where one model plays both sides."""
 
     name: str
     policy: Policy
-    acting: Callable[[], AbstractContextManager[object]] = nullcontext
-    memory: Memory | None = None
+    active: Callable[[], AbstractContextManager[object]] = nullcontext
+    memory: AnswerMemory | None = None
     """Where its greedy answers are kept, so that nothing is asked twice."""
 
     @torch.no_grad()
     def nll(self, batches: Iterable[Batch]) -> dict[int, tuple[float, float]]:
         """Weighted NLL in nats and weight of each row, by the row's index."""
         totals: dict[int, list[float]] = {}
-        with self.acting(), saying(self.name):
+        with self.active(), saying(self.name):
             for batch in batches:
                 loss_N = (-self.policy.logprobs(batch) * batch.weight_N).tolist()
                 weights = batch.weight_N.tolist()
@@ -51,32 +51,41 @@ class Side:
         return self.nll(in_order(segments, READ_TOKENS))
 
 
-def sides_of(model: object, use_forest: bool, base_model: object | None = None) -> tuple[Side, Side]:
+def base_and_tuned(
+    model: object, use_forest: bool, base_model: object | None = None
+) -> tuple[EvaluatedModel, EvaluatedModel]:
     """(base, tuned). With an adapter one model plays both; otherwise `base_model` is the base."""
-    tuned = Side("tuned", Policy(model, use_forest))
+    tuned = EvaluatedModel("tuned", Policy(model, use_forest))
     if base_model is None:
-        return Side("base", Policy(model, use_forest), model.disable_adapter), tuned  # type: ignore[attr-defined]
-    return Side("base", Policy(base_model, use_forest)), tuned
+        return EvaluatedModel("base", Policy(model, use_forest), model.disable_adapter), tuned  # type: ignore[attr-defined]
+    return EvaluatedModel("base", Policy(base_model, use_forest)), tuned
 
 
 def remember(
-    base: Side, tuned: Side | None, origin: Base, stops: frozenset[int], path: Path, facts: dict[str, Any]
+    base: EvaluatedModel,
+    tuned: EvaluatedModel | None,
+    loaded: Base,
+    stops: frozenset[int],
+    path: Path,
+    facts: dict[str, Any],
 ) -> Transcript:
     """Lets both sides keep their answers in `path`. `facts` are those of the saved model."""
     transcript = Transcript(path)
     dtype = next(base.policy.model.parameters()).dtype
-    who = f"{origin.fingerprint} {dtype} stops {sorted(stops)} sees {origin.context}"
-    base.memory = Memory(who, transcript)
+    who = f"{loaded.fingerprint} {dtype} stops {sorted(stops)} sees {loaded.context}"
+    base.memory = AnswerMemory(who, transcript)
 
     if tuned is not None:
         who += f" {sorted(facts['weights_sha256'].items())}"
         who += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
-        tuned.memory = Memory(who, transcript)
+        tuned.memory = AnswerMemory(who, transcript)
 
     return transcript
 
 
-def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], context: int) -> list[tuple[float, int]]:
+def text_nll(
+    model: EvaluatedModel, texts: list[str], encode: Callable[[str], list[int]], context: int
+) -> list[tuple[float, int]]:
     """Sum of NLL in nats and number of predicted tokens of each text; long texts are read in windows."""
     segments = []
     for number, text in enumerate(texts):
@@ -86,19 +95,19 @@ def text_nll(side: Side, texts: list[str], encode: Callable[[str], list[int]], c
             if len(piece) > 1:
                 segments.append(Segment(piece, [0.0] + [1.0] * (len(piece) - 1), number))
 
-    found = side.segments_nll(segments)
+    found = model.segments_nll(segments)
     return [(found[n][0], int(found[n][1])) if n in found else (0.0, 0) for n in range(len(texts))]
 
 
 @torch.no_grad()
-def kl_by_prompt(base: Side, tuned: Side, prompts: Sequence[list[int]]) -> list[tuple[float, int]]:
+def kl_by_prompt(base: EvaluatedModel, tuned: EvaluatedModel, prompts: Sequence[list[int]]) -> list[tuple[float, int]]:
     """(sum of KL(base || tuned) in nats, number of tokens) of each prompt that has more than one token."""
     totals: dict[int, list[float]] = {}
     segments = [Segment(ids, [0.0] + [1.0] * (len(ids) - 1), row) for row, ids in enumerate(prompts) if len(ids) > 1]
     for batch in in_order(segments, READ_TOKENS) if segments else []:
-        with base.acting():
+        with base.active():
             base_ND, base_head = base.policy.hidden(batch), base.policy.head
-        with tuned.acting():
+        with tuned.active():
             tuned_ND, tuned_head = tuned.policy.hidden(batch), tuned.policy.head
 
         found_N = token_divergence(tuned_ND, tuned_head, base_ND, base_head, "forward").tolist()

@@ -20,7 +20,7 @@ from whet.errors import DataError, InputError
 from whet.types import Message, Row
 
 
-class Framing(Protocol):
+class PromptStyle(Protocol):
     """A way of making prompts."""
 
     @property
@@ -38,7 +38,7 @@ class Framing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class ZeroShot:
     """The row's own prompt, with an instruction in front where one is given."""
 
     system: str | None = None
@@ -48,11 +48,11 @@ class Plain:
         return [[] for _ in rows]
 
     def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
-        return instructed(self.system, row.prompt)
+        return with_instruction(self.system, row.prompt)
 
 
 @dataclass(frozen=True, slots=True)
-class Instructed:
+class Prompted:
     """The row's own prompt with `system` after its own instruction, and its last question put into `template`, which
     has {question} in it."""
 
@@ -82,7 +82,7 @@ class Instructed:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class FewShot:
     """Training rows as earlier turns. `choose` gives each row its examples; the best stands nearest to the question."""
 
     choose: Callable[[Sequence[Row]], list[list[Row]]]
@@ -97,13 +97,13 @@ class Examples:
         asked = [message for message in row.prompt if message["role"] not in ("system", "developer")]
         turns = []
         for example in reversed(parts):
-            for turn in turns_of(example):
+            for turn in example_turns(example):
                 turns.append(turn)
-        return instructed(self.system, [*own, *turns, *asked])
+        return with_instruction(self.system, [*own, *turns, *asked])
 
 
 @dataclass(frozen=True, slots=True)
-class Passages:
+class WithPassages:
     """Passages found for the last question, put into it by a template with {passages} and {question}."""
 
     retriever: Retriever
@@ -118,11 +118,11 @@ class Passages:
 
     def messages(self, row: Row, parts: Sequence[Passage]) -> list[Message]:
         texts = [passage.text for passage in parts]
-        return instructed(self.system, with_passages(row.prompt, texts, self.template))
+        return with_instruction(self.system, with_passages(row.prompt, texts, self.template))
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedPrompts:
     """The prompts of all rows, and what had to be left out of them."""
 
     noun: str
@@ -140,7 +140,7 @@ class Fitted:
     """Mean number of parts."""
 
 
-def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) -> Fitted:
+def fit_to_context(framing: PromptStyle, rows: Sequence[Row], renderer: Renderer, room: int) -> FittedPrompts:
     """Prompts of at most `room` tokens. Raises InputError where a prompt without any part is longer still."""
     messages, tokens, used, offered = [], [], [], []
     for row, parts in zip(rows, framing.parts(rows), strict=True):
@@ -165,10 +165,10 @@ def fit(framing: Framing, rows: Sequence[Row], renderer: Renderer, room: int) ->
     counts = [len(kept) for kept in used]
     fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
     bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
-    return Fitted(framing.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
+    return FittedPrompts(framing.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
 
 
-def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
+def same_examples(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
     """The same examples for every row, drawn by the seed; with labels, of as many different ones as there is room for.
 
     The first examples of a larger `count` are those of a smaller one."""
@@ -185,7 +185,7 @@ def fixed(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]
     return lambda rows: [chosen for _ in rows]
 
 
-def nearest(pool: Sequence[Row], count: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
+def nearest_examples(pool: Sequence[Row], count: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
     """For each row the training rows whose question is most like its own (BM25)."""
     searched = BM25([Passage(str(number), question_of(row), row.where) for number, row in enumerate(pool)])
 
@@ -206,7 +206,7 @@ def usable_examples(rows: Sequence[Row], part: str = "training") -> list[Row]:
     return found
 
 
-def turns_of(row: Row) -> list[Message]:
+def example_turns(row: Row) -> list[Message]:
     """A row as turns of a conversation, without instructions and without keys of Whet's own."""
     turns = [message for message in row.messages if message["role"] not in ("system", "developer")]
     return [{"role": turn["role"], "content": turn.get("content")} for turn in turns]
@@ -220,7 +220,7 @@ def question_of(row: Row) -> str:
     return str(asked[-1].get("content") or "")
 
 
-def instructed(system: str | None, messages: list[Message]) -> list[Message]:
+def with_instruction(system: str | None, messages: list[Message]) -> list[Message]:
     """With the user's instruction, which takes the place of the row's own."""
     if system is None:
         return messages

@@ -27,7 +27,7 @@ SMALL_SHARE = 0.1
 """Sampling noise below this share of the variance is not worth more answers."""
 
 
-def repeated(items: Sequence[Item], samples: int) -> list[Item]:
+def repeat_each(items: Sequence[Item], samples: int) -> list[Item]:
     """Each item K times in a row, as the engine orders its answers."""
     return [item for item in items for _ in range(samples)]
 
@@ -47,7 +47,7 @@ def summary(name: str, scores: Sequence[metric.RowScore], rows: Sequence[Row], s
     means = metric.aggregate(name, row_means(scores, samples), rows)
     if samples == 1:
         return means
-    return metric.aggregate(name, scores, repeated(rows, samples)) | {
+    return metric.aggregate(name, scores, repeat_each(rows, samples)) | {
         key: means[key] for key in ("score", "low", "high", "rows")
     }
 
@@ -76,14 +76,14 @@ def sampling_noise(
     values = {}
     for side, found in scores.items():
         values[side] = np.array([score.value for score in found]).reshape(-1, samples)
-    rows, drawn = variances(values["tuned"] - values["base"], clusters)
+    rows, drawn = variance_components(values["tuned"] - values["base"], clusters)
     share = drawn / (rows + drawn) if drawn else 0.0
     facts |= {"error": math.sqrt(rows + drawn), "row_error": math.sqrt(rows), "sampling_share": share}
 
     return facts | {"statement": state(facts, scale)}
 
 
-def variances(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple[float, float]:
+def variance_components(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple[float, float]:
     """(from the rows, from the draws): the two parts of the variance of the mean difference.
 
     The whole is that of the rows' means, by clusters where there are any; the draws' part is the mean variance within

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from whet.store.atomic import append_line, plain, sha256_text
 from whet.store.checksums import with_sum
 from whet.store.reading import iter_lines
-from whet.types import Answer
+from whet.types import Completion
 
 FILE = "asked.jsonl"
 """In the run's folder."""
@@ -25,23 +26,8 @@ CHUNK = 256
 """Answers of a local model that are kept together: twice as many as the engine writes at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One answer. `finished` is False where the token limit cut it off; `estimated` where nobody counted the tokens."""
-
-    text: str
-    prompt_tokens: int
-    answer_tokens: int
-    seconds: float
-    finished: bool
-    estimated: bool = False
-    ids: list[int] = field(default_factory=list)
-    """Tokens of the text; none where a server wrote it."""
-    stop_id: int | None = None
-
-    def answer(self) -> Answer:
-        """As the engine gave it, without log-probabilities."""
-        return Answer(self.ids, self.text, self.finished, [], self.prompt_tokens, self.seconds, self.stop_id)
+LINE_KEYS = ("text", "prompt_tokens", "answer_tokens", "seconds", "finished", "estimated", "ids", "stop_id")
+"""What a line keeps of a completion; log-probabilities are not kept."""
 
 
 class Transcript:
@@ -50,37 +36,43 @@ class Transcript:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._known = {
-            line["key"]: Told(**{name: line[name] for name in Told.__slots__})
-            for line in iter_lines(path)
-            if all(name in line for name in ("key", *Told.__slots__))
-        }
+        self._known: dict[str, Completion] = {}
+
+        for line in iter_lines(path):
+            if line.keys() >= {"key", *LINE_KEYS}:
+                self._known[line["key"]] = Completion(**{name: line[name] for name in LINE_KEYS})
 
     def __contains__(self, key: str) -> bool:
         return key in self._known
 
-    def __getitem__(self, key: str) -> Told:
+    def __getitem__(self, key: str) -> Completion:
         return self._known[key]
 
-    def add(self, arm: str, found: Sequence[tuple[str, Told]]) -> None:
-        """Keeps answers, all of them or none that counts."""
-        lines = [json.dumps(with_sum(plain({"arm": arm, "key": key, **asdict(told)}))) for key, told in found]
+    def add(self, arm: str, completions: Mapping[str, Completion]) -> None:
+        """Keeps answers by their keys: all of them, or none that counts."""
+        lines = [json.dumps(with_sum(plain(to_line(arm, key, answer)))) for key, answer in completions.items()]
         with self._lock:
             append_line(self.path, "\n".join(lines))
-            self._known |= dict(found)
+            self._known |= completions
 
 
-def key_of(who: str, asked: Any, tokens: int) -> str:
-    """`who` names the weights or the model at its URL, `asked` is the prompt, `tokens` the longest answer."""
-    return sha256_text(json.dumps([who, asked, tokens], sort_keys=True))
+def to_line(arm: str, key: str, completion: Completion) -> dict[str, Any]:
+    """A line of the file."""
+    kept = {name: getattr(completion, name) for name in LINE_KEYS}
+    return {"arm": arm, "key": key, **kept}
 
 
-Write = Callable[[list[list[int]], Callable[[int], None]], list[Answer]]
-"""Writes greedy answers to prompts, and tells how many there are."""
+def key_of(who: str, prompt: Any, tokens: int) -> str:
+    """`who` names the weights or the model at its URL, `tokens` is the length of the longest answer."""
+    return sha256_text(json.dumps([who, prompt, tokens], sort_keys=True))
+
+
+Write = Callable[[list[list[int]], Callable[[int], None]], list[Completion]]
+"""Writes greedy answers to prompts, and says how many are there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class AnswerMemory:
     """What one set of weights answered. `identity` names everything that its greedy answers depend on but the prompt
     and the longest answer."""
 
@@ -89,32 +81,47 @@ class Memory:
 
     def recall(
         self, arm: str, prompts: Sequence[list[int]], tokens: int, write: Write, done: Callable[[int], None]
-    ) -> list[Told]:
-        """All answers, in the order of the prompts; those missing are written and kept. Seconds are those of a batch,
-        shared by its answers."""
+    ) -> list[Completion]:
+        """All answers, in the order of the prompts; missing ones are written and kept. Their seconds are those of a
+        batch, shared by its answers; they have no log-probabilities."""
         keys = [key_of(self.identity, ids, tokens) for ids in prompts]
-        wanted = {key: ids for key, ids in zip(keys, prompts, strict=True) if key not in self.transcript}
-        missing = list(wanted.items())
+        missing: dict[str, list[int]] = {}
+        for key, ids in zip(keys, prompts, strict=True):
+            if key not in self.transcript:
+                missing[key] = ids
+
         known = len(keys) - len(missing)
         done(known)
+        waiting = list(missing)
 
-        for start in range(0, len(missing), CHUNK):
-            chunk = missing[start : start + CHUNK]
-            began = time.perf_counter()
-            found = write([ids for _, ids in chunk], lambda number, before=known + start: done(before + number))
-            seconds = (time.perf_counter() - began) / len(chunk)
-            told = [
-                Told(
-                    answer.text,
-                    len(ids),
-                    len(answer.ids) + answer.finished,
-                    seconds,
-                    answer.finished,
-                    ids=list(answer.ids),
-                    stop_id=answer.stop_id,
-                )
-                for (_, ids), answer in zip(chunk, found, strict=True)
-            ]
-            self.transcript.add(arm, [(key, one) for (key, _), one in zip(chunk, told, strict=True)])
+        for start in range(0, len(waiting), CHUNK):
+            chunk = waiting[start : start + CHUNK]
+            self.transcript.add(arm, self._written(chunk, missing, write, partial(_count_on, done, known + start)))
 
         return [self.transcript[key] for key in keys]
+
+    def _written(
+        self, chunk: Sequence[str], prompts: Mapping[str, list[int]], write: Write, done: Callable[[int], None]
+    ) -> dict[str, Completion]:
+        """Answers to the prompts under these keys."""
+        began = time.perf_counter()
+        answers = write([prompts[key] for key in chunk], done)
+        seconds = (time.perf_counter() - began) / len(chunk)
+
+        completions = {}
+        for key, answer in zip(chunk, answers, strict=True):
+            completions[key] = Completion(
+                answer.text,
+                answer.finished,
+                list(answer.ids),
+                prompt_tokens=len(prompts[key]),
+                answer_tokens=len(answer.ids) + answer.finished,
+                seconds=seconds,
+                stop_id=answer.stop_id,
+            )
+
+        return completions
+
+
+def _count_on(done: Callable[[int], None], before: int, number: int) -> None:
+    done(before + number)

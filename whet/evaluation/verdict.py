@@ -83,7 +83,7 @@ def decide(
     if needed is None:
         needed = None
     else:
-        needed = two_digits(needed)
+        needed = round_up_two_digits(needed)
 
     return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
 
@@ -125,7 +125,7 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
     return f"Undecided, {why}: {numbers}.{end}"
 
 
-def two_digits(number: int) -> int:
+def round_up_two_digits(number: int) -> int:
     """Rounded up to two digits, because a forecast of rows is not better than that."""
     unit = 10 ** max(0, len(str(number)) - 2)
     return -(-number // unit) * unit
@@ -140,11 +140,11 @@ def describe(difference: Difference, over: str = "") -> str:
 
     return (
         f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
-        f"{p_text(difference.p)}, {difference.test}) on {rows_told(difference)}"
+        f"{format_p(difference.p)}, {difference.test}) on {format_rows(difference)}"
     )
 
 
-def rows_told(difference: Difference) -> str:
+def format_rows(difference: Difference) -> str:
     """`200 test rows`, with the clusters that they are where rows belong together: `200 test rows (41 clusters)`."""
     rows = count(difference.rows, "test row")
     if difference.clusters is None:
@@ -152,7 +152,7 @@ def rows_told(difference: Difference) -> str:
     return f"{rows} ({count(difference.clusters, 'cluster')})"
 
 
-def p_text(p: float) -> str:
+def format_p(p: float) -> str:
     if p < 0.0001:
         return "p < 0.0001"
     if p < 0.995:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from whet.generation.sampling import Sampling
-from whet.types import Answer
+from whet.types import Completion
 
 TAIL_TOKENS = 4
 """Tokens that one character may take (byte fallback): how far back a stop string is looked for at each token."""
@@ -63,15 +63,16 @@ class AnswersInProgress:
             held = max([held, *(n for n in range(1, len(stop)) if text.endswith(stop[:n]))])
         return text[: len(text) - held]
 
-    def answer(self, answer: int, seconds: float) -> Answer:
+    def answer(self, answer: int, seconds: float) -> Completion:
         """The finished answer."""
         kept, logprobs, stopped = self.kept(answer), self.logprobs[answer], self.stopped[answer]
-        return Answer(
-            kept,
+        return Completion(
             self.text(answer),
             stopped or self.found_string[answer],
+            kept,
             logprobs[: len(kept)],
             len(self.prompts[answer]),
+            len(kept) + stopped,
             seconds,
             stop_id=self.ids[answer][-1] if stopped else None,
             stop_logprob=logprobs[-1] if stopped else None,

@@ -17,7 +17,7 @@ from typing import Any
 
 from whet.errors import InputError, RunError, shorten
 from whet.recipe.trust import refuse_foreign_server
-from whet.types import Message
+from whet.types import Completion, Message
 
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504}
 """Answers of a server after which the same request may succeed."""
@@ -41,16 +41,6 @@ class BadResponse(RunError):
     """The server answered, and not in the form that was asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """`finished` is False where the token limit cut the text off; `tokens` are those of the prompt and of the answer,
-    where the server counted them."""
-
-    text: str
-    finished: bool
-    tokens: tuple[int, int] | None
-
-
 @dataclass(slots=True)
 class ChatClient:
     """`url` reaches as far as /v1. `key` is the name of the environment variable with the API key."""
@@ -66,9 +56,12 @@ class ChatClient:
         """The answer's text. Raises as `reply` does."""
         return self.reply(messages, max_tokens, temperature).text
 
-    def reply(self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0) -> Said:
-        """The answer with what the server says of it. Raises InputError for a key that is not set or a refused
-        request, RunError where the server stays away, WrongAnswer where it answers in another form."""
+    def reply(self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0) -> Completion:
+        """The answer with what the server says of it; if it did not count the tokens, 0 of them and `estimated`.
+
+        Raises InputError for a key that is not set or a refused request, RunError where the server stays away,
+        WrongAnswer where it answers in another form.
+        """
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         found = self._sent(json.dumps(body).encode())
 
@@ -81,7 +74,11 @@ class ChatClient:
 
         if not isinstance(content, str):
             raise BadResponse("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
-        return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
+
+        counted = _counted(found.get("usage"))
+        read, written = counted or (0, 0)
+        finished = choice.get("finish_reason") != "length"
+        return Completion(content, finished, prompt_tokens=read, answer_tokens=written, estimated=counted is None)
 
     def _sent(self, body: bytes) -> Any:
         for attempt in range(self.retries + 1):

@@ -17,7 +17,7 @@ from whet.model.policy import evaluating
 from whet.model.quantised.nf4 import quantised_linears
 from whet.observer import Count
 from whet.pulse import beat
-from whet.types import Answer
+from whet.types import Completion
 
 MOST_SLOTS = 128
 """Answers written at once at most: beyond it, a processor gains nothing."""
@@ -40,7 +40,7 @@ def generate(
     progress: Count | None = None,
     samples: int = 1,
     adapters: Sequence[bool] | None = None,
-) -> list[Answer]:
+) -> list[Completion]:
     """`samples` answers a prompt, in the order of the prompts. A batch holds at most `batch_tokens` tokens.
 
     `adapters` says for each prompt whether the model's adapter reads and answers it, or its base does.
@@ -57,7 +57,7 @@ def generate(
     record = AnswersInProgress(tokenizer, given, stop_ids, sampling, context)
     chooser = TokenSampler(sampling, range(len(given)))
 
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Completion] = {}
     with evaluating(model):
         for writer, switch in _writers(model, record, chooser, on, batch_tokens):
             with switch():

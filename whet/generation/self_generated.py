@@ -25,7 +25,7 @@ from whet.model.base import Base
 from whet.observer import Observer, counted
 from whet.recipe.schema import Distil, Recipe
 from whet.store.atomic import write_text
-from whet.types import Answer, Segment
+from whet.types import Completion, Segment
 
 OWN_PROMPTS = "general.jsonl"
 """What a base may bring in its folder."""
@@ -179,7 +179,7 @@ def own_samples(
     return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
 
 
-def with_stop(answer: Answer) -> list[int]:
+def with_stop(answer: Completion) -> list[int]:
     """The tokens of an answer, and the stop token if the model itself ended it."""
     return answer.ids + ([] if answer.stop_id is None else [answer.stop_id])
 
@@ -188,8 +188,8 @@ def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
     return Segment(prompt + answer, [0.0] * len(prompt) + [1.0] * len(answer), row)
 
 
-def _answers(base: Base, renderer: Renderer, asked: list[GeneralPrompt], observer: Observer) -> list[Answer]:
-    found: list[Answer] = []
+def _answers(base: Base, renderer: Renderer, asked: list[GeneralPrompt], observer: Observer) -> list[Completion]:
+    found: list[Completion] = []
     total = sum(DRAWS if one.text else 1 for one in asked)
     for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
         prompts = [one.ids for one in asked if one.text == text]

@@ -19,7 +19,7 @@ from whet.evaluation.goal import metric_of_run
 from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.models import remember
 from whet.evaluation.opponents.of_run import oppose_words
-from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.failures import ScoredAnswer
 from whet.evaluation.studies.validation_answers import ask_validation, compare_validation
 from whet.evaluation.transcript import FILE as TRANSCRIPT
 from whet.model.base import Base, load_base
@@ -125,7 +125,7 @@ class Method(Generic[Keys]):
         contest = open_contest(session, observer)
         observer.phase("evaluating base and tuned")
         path, facts = session.run.folder / TRANSCRIPT, contest.opened.facts
-        remember(*contest.sides, contest.loaded, contest.renderer.stop_ids, path, facts)
+        remember(*contest.models, contest.loaded, contest.renderer.stop_ids, path, facts)
         measured, lines = self.measure_task(contest)
         measure_cost(contest, measured)
         return measured, lines
@@ -151,7 +151,7 @@ class Method(Generic[Keys]):
     def judged(self, recipe: Recipe) -> list[str]:
         return [recipe.base]
 
-    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[ScoredAnswer]]:
         contest = open_contest(session, observer)
         if contest.prepared.shape.paired:
             return compare_validation(contest)

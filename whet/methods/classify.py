@@ -11,7 +11,7 @@ from whet.evaluation.methods.classify import measure_classes
 from whet.evaluation.methods.headed import HeadContest, open_heads
 from whet.evaluation.methods.regression import METRIC
 from whet.evaluation.methods.reward import Finish
-from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.failures import ScoredAnswer
 from whet.evaluation.studies.validation_answers import classify_validation
 from whet.methods.head import HeadMethod
 from whet.model.heads.linear import Scorer
@@ -67,7 +67,7 @@ class ClassifyMethod(HeadMethod[Classify]):
     def measure_head(self, contest: HeadContest, scorer: Scorer) -> Finish:
         return measure_classes(scorer, contest.facts["head"], contest)
 
-    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[ScoredAnswer]]:
         return classify_validation(open_heads(session, observer))
 
 

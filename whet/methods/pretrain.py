@@ -12,7 +12,7 @@ from whet.data.pretrain.corpus import corpus_of, prepare_corpus, refuse_hardly_a
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.methods.blocks import measure_blocks
+from whet.evaluation.methods.text_blocks import measure_blocks
 from whet.evaluation.opponents.of_run import oppose_text
 from whet.methods.base import Method
 from whet.model.base import Base, random_base

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from whet.data.prepare import Prepared, prepared_of
 from whet.evaluation.contest import Contest, Measured, open_contest
 from whet.evaluation.methods.rewarded import measure_rewarded
-from whet.evaluation.opponents.opposed import unaskable_for
-from whet.evaluation.studies.failures import Asked
+from whet.evaluation.opponents.opposition import unaskable_for
+from whet.evaluation.studies.failures import ScoredAnswer
 from whet.evaluation.studies.validation_answers import ask_validation
 from whet.methods.own_answers import OwnAnswersMethod, prompts_of
 from whet.observer import Observer
@@ -72,6 +72,6 @@ class RewardedMethod(OwnAnswersMethod[Keys]):
             return unaskable_for(self.keys.rewards)
         return {}
 
-    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[ScoredAnswer]]:
         contest = open_contest(session, observer)
         return ask_validation(contest, self.rewards_of_run(contest.run))

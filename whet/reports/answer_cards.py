@@ -50,7 +50,7 @@ class Said:
 
 
 @dataclass(slots=True)
-class Card:
+class AnswerCard:
     row: str
     kind: str
     prompt: str
@@ -72,7 +72,7 @@ class Pile:
     rows: int
     share: float
     """Percent of all test rows."""
-    cards: list[Card]
+    cards: list[AnswerCard]
     open: bool
 
 
@@ -99,10 +99,10 @@ def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pi
         piles[kind_of(answer["base_score"], answer["tuned_score"], whole)].append(answer)
 
     queues = {kind: spread(pile, MOST_CARDS) for kind, pile in piles.items()}
-    chosen: dict[str, list[Card]] = {kind: [] for kind in KINDS}
+    chosen: dict[str, list[AnswerCard]] = {kind: [] for kind in KINDS}
 
     room = BUDGET
-    for kind, answer in take_turns(queues):
+    for kind, answer in round_robin(queues):
         card = card_of(answer, kind, labels)
         room -= card.characters
 
@@ -125,15 +125,15 @@ def spread(pile: list[Any], most: int) -> list[Any]:
     return [pile[index * len(pile) // most] for index in range(most)]
 
 
-def take_turns(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
+def round_robin(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
         for kind, queue in queues.items():
             if turn < len(queue):
                 yield kind, queue[turn]
 
 
-def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
-    reference = shown(answer.get("reference"))
+def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> AnswerCard:
+    reference = display_text(answer.get("reference"))
     said = []
     for side in ("base", "tuned"):
         said.append(
@@ -141,17 +141,22 @@ def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> Card:
                 side.capitalize(),
                 f"{side}-side",
                 answer[f"{side}_score"],
-                marked(shown(answer.get(side)), reference),
+                diff_pieces(display_text(answer.get(side)), reference),
                 split_note(answer, side),
             )
         )
     said += [
-        Said(visible(labels.get(name, name)), "other-side", found["score"], marked(shown(found.get("text")), reference))
+        Said(
+            visible(labels.get(name, name)),
+            "other-side",
+            found["score"],
+            diff_pieces(display_text(found.get("text")), reference),
+        )
         for name, found in (answer.get("opponents") or {}).items()
         if name != "base"  # it is there
     ]
 
-    return Card(place_of(answer), kind, shown(prompt_text(answer.get("prompt"))), reference, said)
+    return AnswerCard(place_of(answer), kind, display_text(prompt_text(answer.get("prompt"))), reference, said)
 
 
 def place_of(answer: dict[str, Any]) -> str:
@@ -159,12 +164,12 @@ def place_of(answer: dict[str, Any]) -> str:
     where = answer.get("where")
     if not where:
         row = answer.get("row")
-        return f"row {row + 1 if isinstance(row, int) else shown(row)}"  # counted from 1, as lines are
+        return f"row {row + 1 if isinstance(row, int) else display_text(row)}"  # counted from 1, as lines are
 
     turn = answer.get("turn")
     if turn is None:
-        return shown(where)
-    return f"{shown(where)}, turn {shown(turn)}"
+        return display_text(where)
+    return f"{display_text(where)}, turn {display_text(turn)}"
 
 
 def split_note(answer: dict[str, Any], side: str) -> str:
@@ -174,7 +179,7 @@ def split_note(answer: dict[str, Any], side: str) -> str:
     content = answer.get(f"{side}_content")
     if content is None:
         return "not in form; nothing could be taken out"
-    return f"not in form; it says: {shown(content)}"
+    return f"not in form; it says: {display_text(content)}"
 
 
 def visible(value: Any) -> str:
@@ -182,7 +187,7 @@ def visible(value: Any) -> str:
     return without_hidden(plain(value).replace("\r\n", "\n"))
 
 
-def shown(value: Any) -> str:
+def display_text(value: Any) -> str:
     """Text as it can be looked at: hidden characters visible, the middle of a long one left out."""
     text = visible(value)
     if len(text) <= MOST_CHARACTERS:
@@ -191,7 +196,7 @@ def shown(value: Any) -> str:
     return f"{text[:half]} \u2026 {len(text) - 2 * half:,} more characters \u2026 {text[-half:]}"
 
 
-def marked(text: str, reference: str) -> Pieces:
+def diff_pieces(text: str, reference: str) -> Pieces:
     """The text in pieces; those that the reference does not have at that place are marked. Long texts, and texts
     that share little with the reference, stay unmarked, because marks everywhere say nothing."""
     given, wanted = PIECE.findall(text), PIECE.findall(reference)

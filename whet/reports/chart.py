@@ -68,22 +68,25 @@ def chart(
         return None
 
     xs, ys = [x for line in lines for x, _ in line.points], heights(lines, log)
-    x_low, x_high = widen(min(xs), max(xs), 0.0)
+    x_low, x_high = pad_range(min(xs), max(xs), 0.0)
 
-    y_low, y_high = widen(min(ys), max(ys), 0.06)
+    y_low, y_high = pad_range(min(ys), max(ys), 0.06)
     for line in lines:
-        scaled = [(rescale(x, x_low, x_high), BOX - rescale(height(y, log), y_low, y_high)) for x, y in line.points]
+        scaled = [(to_box(x, x_low, x_high), BOX - to_box(height(y, log), y_low, y_high)) for x, y in line.points]
         if line.style == "validation" or len(scaled) == 1:
             line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
-        line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in thin(scaled))
+        line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in downsample(scaled))
 
     return Chart(
         title,
         lines,
         axis(x_low, x_high, 8 if wide else 4),
         log_axis(y_low, y_high) if log else axis(y_low, y_high, 5 if wide else 3),
-        [Tick(rescale(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high],
-        "; ".join(f"{line.name} from {brief(line.points[0][1])} to {brief(line.points[-1][1])}" for line in lines),
+        [Tick(to_box(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high],
+        "; ".join(
+            f"{line.name} from {short_number(line.points[0][1])} to {short_number(line.points[-1][1])}"
+            for line in lines
+        ),
         wide,
     )
 
@@ -132,7 +135,7 @@ def smooth(points: Sequence[Point], window: int) -> list[Point]:
     return result
 
 
-def thin(points: list[Point]) -> list[Point]:
+def downsample(points: list[Point]) -> list[Point]:
     """At most about MOST_POINTS points: the lowest and the highest of every stretch, so that spikes survive."""
     if len(points) <= MOST_POINTS:
         return points
@@ -148,11 +151,11 @@ def thin(points: list[Point]) -> list[Point]:
 
 
 def span(low: float, estimate: float, high: float, axis_low: float, axis_high: float) -> Span:
-    left, centre, right = (rescale(v, axis_low, axis_high) / 10 for v in (low, estimate, high))
+    left, centre, right = (to_box(v, axis_low, axis_high) / 10 for v in (low, estimate, high))
     return Span(left, right - left, centre)
 
 
-def widen(low: float, high: float, share: float) -> tuple[float, float]:
+def pad_range(low: float, high: float, share: float) -> tuple[float, float]:
     """The range with some air; a range without width gets some."""
     if high <= low:
         reach = abs(low) * 0.5 or 0.5
@@ -161,16 +164,16 @@ def widen(low: float, high: float, share: float) -> tuple[float, float]:
     return low - air, high + air
 
 
-def around(sides: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def padded_range(sides: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """A range that holds the scores of all sides with their intervals, for scores outside 0..1."""
     ends = []
     for side in sides:
         for key in ("low", "score", "high"):
             ends.append(number(side.get(key), side["score"]))
-    return widen(min(ends), max(ends), 0.1)
+    return pad_range(min(ends), max(ends), 0.1)
 
 
-def rescale(value: float, low: float, high: float) -> float:
+def to_box(value: float, low: float, high: float) -> float:
     return BOX * (value - low) / (high - low)
 
 
@@ -186,7 +189,7 @@ def axis(low: float, high: float, count: int, sign: bool = False) -> list[Tick]:
 
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = [index * step for index in range(first, last + 1)]
-    return [Tick(rescale(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
+    return [Tick(to_box(v, low, high) / 10, tick_label(v, decimals, sign)) for v in numbers]
 
 
 def log_axis(low: float, high: float) -> list[Tick]:
@@ -200,7 +203,7 @@ def log_axis(low: float, high: float) -> list[Tick]:
         numbers = [value for value in numbers if low <= math.log10(value) <= high]
         if len(numbers) <= 6:
             break
-    return [Tick(rescale(math.log10(value), low, high) / 10, f"{value:g}") for value in numbers]
+    return [Tick(to_box(math.log10(value), low, high) / 10, f"{value:g}") for value in numbers]
 
 
 def tick_label(value: float, decimals: int, sign: bool) -> str:
@@ -217,7 +220,7 @@ def tick_label(value: float, decimals: int, sign: bool) -> str:
     return text
 
 
-def brief(value: float) -> str:
+def short_number(value: float) -> str:
     """Three significant digits, with thousands separated."""
     if value == 0:
         return "0"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import HIDDEN, count
-from whet.evaluation import decision as ship
-from whet.evaluation.comparison.advice import dollars, told_margin
+from whet.evaluation import decision
+from whet.evaluation.comparison.advice import dollars, format_margin
 from whet.reports import answer_cards as samples
 from whet.reports import chart
-from whet.reports.page import guarded, templates_of_a_page
+from whet.reports.page import naming_damaged_file, templates_of_a_page
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.store.atomic import write_text
 from whet.store.reading import read_json_file, read_lines
@@ -30,8 +30,10 @@ def write_compare_report(folder: Path) -> Path:
     """Writes report.html from compare.json and side_by_side.jsonl. Raises RunFolderError for a damaged file."""
     facts = read_json_file(folder / "compare.json", "arms", "differences", "verdict", "metric")
     rows = read_lines(folder / "side_by_side.jsonl")
-    values = guarded("compare.json", folder, page, facts, rows)
-    text = guarded("compare.json", folder, templates_of_a_page().get_template("compare.html.j2").render, values)
+    values = naming_damaged_file("compare.json", folder, page, facts, rows)
+    text = naming_damaged_file(
+        "compare.json", folder, templates_of_a_page().get_template("compare.html.j2").render, values
+    )
     path = folder / "report.html"
     write_text(path, HIDDEN.sub("\ufffd", text))
     return path
@@ -43,7 +45,7 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
     if scale is None:
         ends = (0.0, 1.0)
     else:
-        ends = chart.around(arms)
+        ends = chart.padded_range(arms)
 
     chosen = verdict["arm"] or verdict["meanwhile"]
     labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
@@ -60,7 +62,7 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
         "against": against(facts, labels),
         "context": Sheet(["arm", "longest context"], [[Cell(arm["label"]), figure(context_of(arm))] for arm in arms]),
         "proof": proof(facts),
-        "prompts": [(labels[name], samples.shown(text)) for name, text in facts.get("prompts", {}).items()],
+        "prompts": [(labels[name], samples.display_text(text)) for name, text in facts.get("prompts", {}).items()],
         "cards": [card(row, labels) for row in errors_first(rows, chosen)],
         "rows": len(rows),
         "sections": sections(bool(notes(facts)), bool(rows)),
@@ -87,7 +89,7 @@ def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dic
 
 def headline(verdict: dict[str, Any]) -> str:
     """What to do, in as few words as there are."""
-    return verdict.get("headline") or ship.headline(verdict)
+    return verdict.get("headline") or decision.headline(verdict)
 
 
 def caution(facts: dict[str, Any]) -> str | None:
@@ -209,7 +211,7 @@ def told_repeats(rows: int) -> str:
 def proof(facts: dict[str, Any]) -> list[str]:
     """How the numbers were made, and that nothing was chosen on the rows that judge."""
     honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
-    margin = told_margin(facts["margin"], facts["scale"])
+    margin = format_margin(facts["margin"], facts["scale"])
     said = [
         f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer"
         + (f", the base with something in its prompt {decoding['room']:,}." if decoding.get("room") else "."),
@@ -261,13 +263,17 @@ def grounded(arm: dict[str, Any]) -> str:
 
 def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     """A test row with what each arm said."""
-    reference = samples.shown(row["reference"])
+    reference = samples.display_text(row["reference"])
     return {
         "row": samples.place_of(row),
-        "prompt": samples.shown(prompt_text(row["prompt"])),
+        "prompt": samples.display_text(prompt_text(row["prompt"])),
         "reference": reference,
         "answers": [
-            (labels[name], chart.brief(found["score"]), samples.marked(samples.shown(found["text"]), reference))
+            (
+                labels[name],
+                chart.short_number(found["score"]),
+                samples.diff_pieces(samples.display_text(found["text"]), reference),
+            )
             for name, found in row["answers"].items()
         ],
     }

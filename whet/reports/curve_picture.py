@@ -7,7 +7,7 @@ from math import log
 from typing import Any
 
 from whet.errors import count
-from whet.reports.chart import axis, widen
+from whet.reports.chart import axis, pad_range
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 24, 56, 56
 STEPS = 60
@@ -20,7 +20,7 @@ def svg(facts: dict[str, Any]) -> str:
     shown = [*points, *([ahead] if ahead else [])]
     first, last, end = points[0]["rows"], points[-1]["rows"], shown[-1]["rows"]
     bounds = [value for point in shown for value in (point["low"], point["high"])]
-    low, high = widen(min(bounds), max(bounds), 0.06)
+    low, high = pad_range(min(bounds), max(bounds), 0.06)
     low, high = max(0.0, low), min(1.0, high)
 
     def x(rows: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
 from whet.errors import RunFolderError
-from whet.reports.chart import brief
+from whet.reports.chart import short_number
 from whet.reports.hints import Hints
 from whet.reports.section import OF_ANOTHER_KIND, DamagedFile
 
@@ -25,12 +25,12 @@ def templates_of_a_page() -> Environment:
     )
     hints = Hints()
     environment.globals["hints_used"] = hints.used
-    environment.filters |= {"brief": brief, "places": lambda value: f"{value:.2f}", **hints.filters()}
+    environment.filters |= {"brief": short_number, "places": lambda value: f"{value:.2f}", **hints.filters()}
 
     return environment
 
 
-def guarded(name: str, folder: Path, make: Callable[..., Any], *values: Any) -> Any:
+def naming_damaged_file(name: str, folder: Path, make: Callable[..., Any], *values: Any) -> Any:
     """What `make` gives. A file whose values are not of the documented kind is damaged, and named."""
     try:
         return make(*values)

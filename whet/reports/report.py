@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from whet.errors import HIDDEN, RunFolderError
-from whet.reports.page import guarded, templates_of_a_page
+from whet.reports.page import naming_damaged_file, templates_of_a_page
 from whet.reports.run_files import RunFiles
 from whet.reports.section import Section
 from whet.reports.section_list import on_page, templates
@@ -45,7 +45,7 @@ def page(files: RunFiles) -> str:
     if not evaluation and not files["metrics.jsonl"]:
         raise RunFolderError("there is nothing to report yet", where=str(folder), fix="train or evaluate the run first")
 
-    facts = guarded("run.json", folder, head_facts, evaluation, files["run.json"])
+    facts = naming_damaged_file("run.json", folder, head_facts, evaluation, files["run.json"])
     name = evaluation.get("run") or folder.name
     environment = templates_of_a_page()
     above = [section for section in on_page() if not section.title]
@@ -63,7 +63,7 @@ def page(files: RunFiles) -> str:
         "sections": [(section.key, section.title) for section in rest],
     }
 
-    return guarded("evaluation.json", folder, environment.get_template("report.html.j2").render, values)
+    return naming_damaged_file("evaluation.json", folder, environment.get_template("report.html.j2").render, values)
 
 
 def draw_all(sections: list[Section], files: RunFiles, environment: Environment, run: str) -> dict[Section, Markup]:
@@ -75,11 +75,11 @@ def draw_all(sections: list[Section], files: RunFiles, environment: Environment,
 def draw(section: Section, files: RunFiles, environment: Environment, run: str) -> Markup:
     """The HTML of a section, without newlines at its end; empty where the run's files do not fill it."""
     first, *_ = section.reads
-    view = guarded(first, files.folder, section.view, *files.all(section.reads))
+    view = naming_damaged_file(first, files.folder, section.view, *files.all(section.reads))
     if not view:
         return Markup("")
     template = environment.get_template(templates()[section])
-    html = guarded(first, files.folder, template.render, {"view": view, "run": run})
+    html = naming_damaged_file(first, files.folder, template.render, {"view": view, "run": run})
     return Markup(html.rstrip("\n"))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whet.errors import InputError, WhetError, count, nearest, without_hidden
-from whet.evaluation.decision import in_verdict
+from whet.evaluation.decision import cost_sentence
 from whet.reports import frontier_chart
 from whet.reports.curve_picture import svg as curve_svg
 from whet.reports.picture import Picture, draw, safe
@@ -118,7 +118,7 @@ class RunResult(Result):
         if not self.get("verdict"):
             return []
         scale = self["difference"].get("scale")
-        found = [("verdict", self["verdict"]["sentence"].replace(in_verdict(self), ""))]
+        found = [("verdict", self["verdict"]["sentence"].replace(cost_sentence(self), ""))]
 
         if self["tuned"].get("score") is not None:
             scores = ", ".join(f"{side} {format_score(self[side]['score'], scale)}" for side in ("base", "tuned"))

@@ -7,7 +7,7 @@ from whet.data.source import Source
 from whet.errors import RecipeError
 from whet.recipe.rules import DataFacts
 from whet.recipe.schema import Recipe
-from whet.training.both_marks import refuse_one_mark_learned
+from whet.training.missing_mark import refuse_one_mark_learned
 
 
 def data_facts(

@@ -16,7 +16,7 @@ from whet.doctor.repair import refuse_target
 from whet.errors import InputError
 from whet.evaluation.goal import provable
 from whet.evaluation.preflight.refusals import refuse_before_data, refuse_before_training
-from whet.evaluation.studies.curve_runs import drawn_curve
+from whet.evaluation.studies.curve_runs import last_curve
 from whet.methods import method_of
 from whet.model.base import base_notes, load_config
 from whet.observer import Observer, Silent
@@ -92,7 +92,7 @@ def check(
         "power": power_facts(sizes) | goal_facts(recipe, prepared),
         "apart": prepared.apart if prepared else [],
         "notes": base_notes(recipe.base) + sandbox_notes(recipe, method_of(recipe)) + source.notes,
-        "curve": drawn_curve(recipe, Path(run_root)),
+        "curve": last_curve(recipe, Path(run_root)),
     }
 
     if fix is not None:

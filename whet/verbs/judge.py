@@ -29,7 +29,7 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
     found = model_registry.find_run(run, run_root)
 
-    return Judging(people.sit_down(found.folder, name))
+    return Judging(people.start_session(found.folder, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Question:
 class Judging:
     """One person before one run: go through it, and `keep` what was chosen of each question."""
 
-    def __init__(self, sitting: people.Sitting) -> None:
+    def __init__(self, sitting: people.JudgingSession) -> None:
         self._sitting = sitting
         self.who = sitting.who
 

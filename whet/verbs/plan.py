@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import InputError
-from whet.evaluation.preflight.forecast import forecast, target_of
+from whet.evaluation.preflight.plan import forecast, target_of
 from whet.evaluation.preflight.refusals import refuse_before_data
 from whet.methods import method_of
 from whet.observer import Observer, Silent

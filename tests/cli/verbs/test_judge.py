@@ -61,7 +61,7 @@ def test_choices_may_be_piped_and_the_result_is_one_object(run: Path) -> None:
     assert found["choices"] == {"decided": 3, "tie": 1, "bad": 1, "skip": 1} and found["people"] == ["anna"]
     assert found["wins"] + found["losses"] == 3 and found["ties"] == 2 + 1, "one row has the same answer twice"
     assert "'x' is none of the keys" in done.stderr
-    assert len(kept(run)) == 3 and len(kept(run, people.EVEN)) == 3
+    assert len(kept(run)) == 3 and len(kept(run, people.NO_PREFERENCE)) == 3
 
 
 def test_a_judgement_says_who_when_what_and_in_which_order(run: Path) -> None:
@@ -101,7 +101,7 @@ def test_what_is_left_and_what_the_rows_must_not_be_used_for_is_said(run: Path) 
 
 
 def test_the_sides_are_shuffled_and_stay_where_they_were(run: Path) -> None:
-    first, again, other = (people.sit_down(run, who).waiting for who in ("anna", "anna", "bert"))
+    first, again, other = (people.start_session(run, who).waiting for who in ("anna", "anna", "bert"))
     assert first == again and {pair.left for pair in first} == {"base", "tuned"}
     assert [pair.row for pair in first] != sorted(pair.row for pair in first)
     assert [pair.row for pair in first] != [pair.row for pair in other]
@@ -141,7 +141,7 @@ def test_single_keys_at_a_terminal(run: Path) -> None:
     code, screen = in_terminal(run, [b"l", b"\x1b[C", b"t", b"q"])
     assert code == 0, screen
     assert [line["provenance"]["choice"] for line in kept(run)] == ["left", "right"]
-    assert [line["provenance"]["choice"] for line in kept(run, people.EVEN)] == ["tie"]
+    assert [line["provenance"]["choice"] for line in kept(run, people.NO_PREFERENCE)] == ["tie"]
     assert "3 of 11: tie" in screen and "Win rate of the tuned model" in screen
 
 
@@ -168,7 +168,7 @@ def test_judgements_on_older_answers_do_not_count_and_are_asked_again(run: Path)
     piped(run, "l\n" * ROWS, "--who", "anna")
     path = run / "answers.jsonl"
     path.write_text(path.read_text("utf-8").replace("here are", "take these"))
-    assert people.result(run)["rate"] is None and len(people.sit_down(run, "anna").waiting) == ROWS - 1
+    assert people.result(run)["rate"] is None and len(people.start_session(run, "anna").waiting) == ROWS - 1
 
 
 def test_agreement_with_a_model_that_judged_the_same_rows(run: Path) -> None:
@@ -186,28 +186,28 @@ def test_agreement_with_a_model_that_judged_the_same_rows(run: Path) -> None:
 def test_a_run_without_answers_says_what_to_do(run: Path) -> None:
     (run / "answers.jsonl").unlink()
     with pytest.raises(RunFolderError, match="no answers"):
-        people.sit_down(run, "anna")
+        people.start_session(run, "anna")
     done = piped(run, "", "--json")
     assert done.returncode == 2 and json.loads(done.stdout)["error"]["exit_code"] == 2
 
 
 @pytest.mark.parametrize("about", [{"choice": "left"}, {"choice": "left", "who": "anna"}])
 def test_a_judgement_that_does_not_say_who_and_of_which_row_is_refused(run: Path, about: dict[str, Any]) -> None:
-    (run / people.EVEN).write_text(json.dumps({"base": "a", "tuned": "b", "provenance": about}) + "\n")
+    (run / people.NO_PREFERENCE).write_text(json.dumps({"base": "a", "tuned": "b", "provenance": about}) + "\n")
     with pytest.raises(RunFolderError, match="judgements-even.jsonl:1: this line is no judgement"):
-        people.sit_down(run, "anna")
+        people.start_session(run, "anna")
 
 
 def test_an_answer_without_its_parts_is_refused(run: Path) -> None:
     (run / "answers.jsonl").write_text('{"base": "a", "tuned": "b"}\n')
     with pytest.raises(RunFolderError, match="answers.jsonl:1: this line is no answer"):
-        people.sit_down(run, "anna")
+        people.start_session(run, "anna")
 
 
 def test_a_file_that_holds_something_else_is_refused(run: Path) -> None:
     (run / people.PREFERENCES).write_text('{"chosen": "a", "rejected": "b"}\n')
     with pytest.raises(RunFolderError, match="judgements.jsonl:1"):
-        people.sit_down(run, "anna")
+        people.start_session(run, "anna")
 
 
 @pytest.mark.parametrize(("method", "steps"), [("auto", 2), ("reward", 2)])
@@ -218,7 +218,7 @@ def test_the_file_feeds_into_dpo_and_reward_models(run: Path, tmp_path: Path, me
         line |= {"row": n, "base": f"No {n}.", "tuned": f"Of course, {n} {n % 7}."}
         line["prompt"] = [{"role": "user", "content": f"May I have {n}?"}]
     (run / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in more))
-    sitting = people.sit_down(run, "anna")
+    sitting = people.start_session(run, "anna")
     for pair in sitting.waiting:
         sitting.keep(pair, "left" if pair.left == "tuned" else "right")
     keys = {"steps": steps, "evaluate.forgetting": "false", "split.near_duplicates": "false", "split.test": 8}

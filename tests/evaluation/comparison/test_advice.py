@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from whet.evaluation.comparison.advice import Advice, Candidate, Gap, recommend, stands, widened_low
+from whet.evaluation.comparison.advice import Advice, Candidate, PairedGap, bonferroni_low, recommend, standing_of
 from whet.stats.paired import paired_difference
 
 PLAIN = Candidate("zero-shot", "the base as it is", "use the base", 0.1, 0.07, 0.13, 60, 80, None, False, 0)
@@ -16,12 +16,12 @@ LOOKED_UP = Candidate("retrieval", "retrieval", "use retrieval", 0.7, 0.66, 0.74
 TUNED = Candidate("tuned", "the tuned model", "fine-tune", 0.93, 0.91, 0.95, 60, 80, None, True, 5)
 BOTH = Candidate("tuned-retrieval", "both", "do both", 0.94, 0.92, 0.96, 400, 420, None, True, 6)
 
-WORSE = Gap(-0.22, -0.27, -0.17, 0.0001)
-SAME = Gap(0.0, -0.01, 0.01, 1.0)
-UNKNOWN = Gap(-0.01, -0.06, 0.04, 0.7)
+WORSE = PairedGap(-0.22, -0.27, -0.17, 0.0001)
+SAME = PairedGap(0.0, -0.01, 0.01, 1.0)
+UNKNOWN = PairedGap(-0.01, -0.06, 0.04, 0.7)
 
 
-def advise(*pairs: tuple[Candidate, Gap | None], margin: float = 0.02) -> Advice:
+def advise(*pairs: tuple[Candidate, PairedGap | None], margin: float = 0.02) -> Advice:
     gaps = {arm.name: gap for arm, gap in pairs if gap}
     return recommend([arm for arm, _ in pairs], gaps, margin, 200, lambda name: 1234)
 
@@ -96,27 +96,29 @@ def test_nothing_is_advised_where_nothing_is_ever_right() -> None:
 
 def test_scores_outside_0_to_1_are_told_as_they_are_and_the_margin_is_a_share_of_their_range() -> None:
     few, tuned = replace(FEW, score=-3.0, low=-4.0, high=-2.0), replace(TUNED, score=7.0, low=6.0, high=8.0, tokens=470)
-    gaps = {"few-shot": Gap(-10.0, -12.0, -8.0, 0.0001)}
+    gaps = {"few-shot": PairedGap(-10.0, -12.0, -8.0, 0.0001)}
     advice = recommend([few, tuned], gaps, 0.02, 200, scale=20.0)
     assert advice.arm == "tuned"
     assert "reaches -3 (-4 to -2) at 900 prompt tokens; the tuned model 7 (6 to 8)" in advice.sentence
-    close = {"few-shot": Gap(-0.1, -0.3, 0.1, 0.5)}
+    close = {"few-shot": PairedGap(-0.1, -0.3, 0.1, 0.5)}
     advice = recommend([few, tuned], close, 0.02, 200, scale=20.0)
     assert advice.arm == "few-shot" and "not more than 0.4 below" in advice.sentence
 
 
 def test_p_alone_never_makes_an_arm_good_enough() -> None:
-    assert stands(Gap(-0.03, -0.08, 0.02, 0.4), 0.02, 1) == "open"
-    assert stands(Gap(-0.03, -0.05, -0.015, 0.01), 0.02, 1) == "ruled out"
-    assert stands(Gap(-0.01, -0.018, -0.002, 0.01), 0.02, 1) == "good enough"  # worse, and not by more than the margin
+    assert standing_of(PairedGap(-0.03, -0.08, 0.02, 0.4), 0.02, 1) == "open"
+    assert standing_of(PairedGap(-0.03, -0.05, -0.015, 0.01), 0.02, 1) == "ruled out"
+    assert (
+        standing_of(PairedGap(-0.01, -0.018, -0.002, 0.01), 0.02, 1) == "good enough"
+    )  # worse, and not by more than the margin
 
 
 def test_intervals_are_widened_for_the_number_of_arms_as_bonferroni_says() -> None:
-    gap = Gap(0.0, -1.959964, 1.959964, 1.0)
-    assert widened_low(gap, 1) == pytest.approx(-1.959964, abs=1e-5)
-    assert widened_low(gap, 5) == pytest.approx(-2.575829, abs=1e-5)  # the normal quantile at 1 - 0.05 / 2 / 5
-    near = Gap(0.0, -0.018, 0.018, 1.0)
-    assert stands(near, 0.02, 1) == "good enough" and stands(near, 0.02, 5) == "open"
+    gap = PairedGap(0.0, -1.959964, 1.959964, 1.0)
+    assert bonferroni_low(gap, 1) == pytest.approx(-1.959964, abs=1e-5)
+    assert bonferroni_low(gap, 5) == pytest.approx(-2.575829, abs=1e-5)  # the normal quantile at 1 - 0.05 / 2 / 5
+    near = PairedGap(0.0, -0.018, 0.018, 1.0)
+    assert standing_of(near, 0.02, 1) == "good enough" and standing_of(near, 0.02, 5) == "open"
 
 
 @pytest.mark.slow
@@ -130,6 +132,6 @@ def test_arms_that_are_worse_by_the_margin_are_rarely_called_good_enough() -> No
             flips = random.random(rows)
             arm = np.where(best == 1, flips >= 0.1125, flips < 0.2).astype(float)  # 0.8 * 0.1125 - 0.2 * 0.2 = 0.05
             gap = paired_difference(best, arm)
-            found |= stands(Gap(gap.estimate, gap.low, gap.high, gap.p), margin, 4) == "good enough"
+            found |= standing_of(PairedGap(gap.estimate, gap.low, gap.high, gap.p), margin, 4) == "good enough"
         wrong += found
     assert wrong / tries <= 0.05 + 2 * (0.05 * 0.95 / tries) ** 0.5

@@ -9,17 +9,18 @@ import pytest
 
 from tests.chat_server import Server, said, serving
 from whet.errors import InputError
-from whet.evaluation.comparison.answerers import ModelAtUrl
-from whet.evaluation.prompts import Fitted
-from whet.evaluation.transcript import Told, Transcript, key_of
+from whet.evaluation.comparison.answerers import RemoteAnswerer
+from whet.evaluation.prompts import FittedPrompts
+from whet.evaluation.transcript import Transcript, key_of
 from whet.recipe.sections.compare import RemoteModel
+from whet.types import Completion
 
 server = pytest.fixture(serving)
 
 
-def prompts(*questions: str) -> Fitted:
+def prompts(*questions: str) -> FittedPrompts:
     messages = [[{"role": "user", "content": text}] for text in questions]
-    return Fitted("", messages, [[]] * len(questions), [], 0, 0, 0, 0.0)
+    return FittedPrompts("", messages, [[]] * len(questions), [], 0, 0, 0, 0.0)
 
 
 def settings(server: Server, **more: object) -> RemoteModel:
@@ -41,7 +42,7 @@ def test_answers_come_in_the_order_of_the_prompts_with_the_servers_counts(server
     by_question(server)
     transcript, counted = Transcript(tmp_path / "answers.jsonl"), []
     asked = prompts(*"abcdefgh")
-    told = ModelAtUrl(settings(server))("big", asked, 9, transcript, counted.append)
+    told = RemoteAnswerer(settings(server))("big", asked, 9, transcript, counted.append)
     assert [one.text for one in told] == list("ABCDEFGH") and counted[-1] == 8
     assert {(one.prompt_tokens, one.answer_tokens, one.estimated) for one in told} == {(11, 2, False)}
     assert all(body["max_tokens"] == 9 and body["temperature"] == 0 for _, _, body in server.asked)
@@ -50,7 +51,7 @@ def test_answers_come_in_the_order_of_the_prompts_with_the_servers_counts(server
 def test_a_killed_comparison_asks_only_for_what_is_missing(server: Server, tmp_path: Path) -> None:
     by_question(server)
     path = tmp_path / "answers.jsonl"
-    ask = ModelAtUrl(settings(server))
+    ask = RemoteAnswerer(settings(server))
     ask("big", prompts("a", "b"), 9, Transcript(path), lambda number: None)
     with path.open("ab") as file:
         file.write(b'{"arm": "big", "key": "torn')
@@ -63,12 +64,16 @@ def test_what_was_answered_before_an_error_is_kept(server: Server, tmp_path: Pat
     server.reply = lambda number: (200, said("yes")) if number < 2 else (400, {"error": "no"})
     path = tmp_path / "answers.jsonl"
     with pytest.raises(InputError, match="400"):
-        ModelAtUrl(settings(server, concurrency=1))("big", prompts(*"abcd"), 9, Transcript(path), lambda number: None)
+        RemoteAnswerer(settings(server, concurrency=1))(
+            "big", prompts(*"abcd"), 9, Transcript(path), lambda number: None
+        )
     assert len(path.read_text("utf-8").splitlines()) == 2
 
 
 def test_tokens_that_nobody_counted_are_an_upper_bound_and_say_so(server: Server, tmp_path: Path) -> None:
-    (told,) = ModelAtUrl(settings(server))("big", prompts("abc"), 9, Transcript(tmp_path / "a"), lambda number: None)
+    (told,) = RemoteAnswerer(settings(server))(
+        "big", prompts("abc"), 9, Transcript(tmp_path / "a"), lambda number: None
+    )
     assert told.estimated and told.prompt_tokens >= 3 and told.answer_tokens == 9
 
 
@@ -79,7 +84,9 @@ def test_the_key_of_an_answer_changes_with_all_it_depends_on() -> None:
 
 def test_the_api_key_is_in_no_file(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "secret-123")
-    ModelAtUrl(settings(server, key="MY_KEY"))("big", prompts("a"), 9, Transcript(tmp_path / "a"), lambda number: None)
+    RemoteAnswerer(settings(server, key="MY_KEY"))(
+        "big", prompts("a"), 9, Transcript(tmp_path / "a"), lambda number: None
+    )
     assert server.asked[0][1]["Authorization"] == "Bearer secret-123"
     assert "secret" not in (tmp_path / "a").read_text("utf-8")
 
@@ -89,5 +96,5 @@ def test_lines_of_another_form_are_asked_for_again(tmp_path: Path) -> None:
     path.write_text(json.dumps({"key": "k", "text": "old"}) + "\n", "utf-8")
     transcript = Transcript(path)
     assert "k" not in transcript
-    transcript.add("a", [("k", Told("new", 1, 1, 0.5, True))])
+    transcript.add("a", {"k": Completion("new", True, prompt_tokens=1, answer_tokens=1, seconds=0.5)})
     assert Transcript(path)["k"].text == "new"

@@ -8,9 +8,9 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from tests.reports.made_up_comparison import SETTINGS, SKILL, TOKENS, asked, comparison, rows_of
-from whet.evaluation.comparison.arm_results import all_pairs, between, facts_of
+from whet.evaluation.comparison.arm_results import all_pairs, arm_results, between
 from whet.evaluation.comparison.arms import KNOWN, arms_of
-from whet.evaluation.metrics.turns import turns_of
+from whet.evaluation.metrics.turns import asked_turns
 from whet.recipe.sections.compare import Compare
 from whet.stats.paired import paired_difference
 from whet.types import Row
@@ -72,8 +72,8 @@ def test_scores_outside_0_to_1_keep_their_scale() -> None:
     for one in given:
         for score in one.scores:
             score.value = 10 * score.value - 5
-    turns = turns_of(rows, 0)
-    facts = facts_of(given, turns, Compare(), "accuracy", 1024, 0)
+    turns = asked_turns(rows, 0)
+    facts = arm_results(given, turns, Compare(), "accuracy", 1024, 0)
     assert facts["scale"] == 10 and facts["verdict"]["arm"] == "tuned" and "%" not in facts["verdict"]["sentence"]
-    small = facts_of(given, turns, Compare(margin=0.99), "accuracy", 1024, 0)  # 9.9 of 10: anything is good enough
+    small = arm_results(given, turns, Compare(margin=0.99), "accuracy", 1024, 0)  # 9.9 of 10: anything is good enough
     assert small["standing"]["few-shot"] == "good enough"

@@ -25,12 +25,12 @@ from whet.evaluation.forgetting import (
     lm_eval_tasks as harness_tasks,
 )
 from whet.evaluation.forgetting import (
-    measure as cost,
+    measure_forgetting as cost,
 )
 from whet.evaluation.forgetting import (
-    measures as forgetting,
+    measure_kinds as forgetting,
 )
-from whet.evaluation.models import Side
+from whet.evaluation.models import EvaluatedModel
 from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, load_base
 from whet.model.policy import Policy
@@ -53,13 +53,13 @@ metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
 
 
 @pytest.fixture(scope="module")
-def nano() -> tuple[Side, Base, Renderer]:
+def nano() -> tuple[EvaluatedModel, Base, Renderer]:
     base = load_base("nano", torch.float32)
     install_forest(base.model)
-    return Side("base", Policy(base.model)), base, Renderer(base.tokenizer)
+    return EvaluatedModel("base", Policy(base.model)), base, Renderer(base.tokenizer)
 
 
-def test_a_continuation_is_as_likely_as_transformers_says(nano: tuple[Side, Base, Renderer]) -> None:
+def test_a_continuation_is_as_likely_as_transformers_says(nano: tuple[EvaluatedModel, Base, Renderer]) -> None:
     side, base, _ = nano
     pairs = [("The king was", " old and very"), ("In the morning", " the"), ("", "Once upon a"), ("It was ", "late")]
     found = harness.likelihoods(side, [harness.pair_ids(base, *pair) for pair in pairs])
@@ -73,14 +73,14 @@ def test_a_continuation_is_as_likely_as_transformers_says(nano: tuple[Side, Base
         assert base.tokenizer.decode(rest).strip() == continuation.strip()
 
 
-def test_what_the_model_would_write_is_greedy(nano: tuple[Side, Base, Renderer]) -> None:
+def test_what_the_model_would_write_is_greedy(nano: tuple[EvaluatedModel, Base, Renderer]) -> None:
     side, base, renderer = nano
-    text = harness.written(side, base, renderer, "In the morning", {"until": ["\n"], "max_gen_toks": 3})
+    text = harness.generate_until(side, base, renderer, "In the morning", {"until": ["\n"], "max_gen_toks": 3})
     ((_, greedy),) = harness.likelihoods(side, [harness.pair_ids(base, "In the morning", text)])
     assert text and greedy
 
 
-def test_a_context_that_is_too_long_loses_its_beginning(nano: tuple[Side, Base, Renderer]) -> None:
+def test_a_context_that_is_too_long_loses_its_beginning(nano: tuple[EvaluatedModel, Base, Renderer]) -> None:
     _, base, _ = nano
     context, rest = harness.pair_ids(base, "word " * 3000, "end")
     assert len(context) + len(rest) == base.context and base.tokenizer.decode(rest).strip() == "end"
@@ -146,9 +146,9 @@ def samples(filter_: str = "none", **metrics: list[Any]) -> list[dict[str, Any]]
 
 def test_documents_are_paired_by_their_id_under_the_first_metric_that_each_of_them_has() -> None:
     found = harness_tasks.scores_of("t", samples(bleu=[("a", "b")] * 3, acc=[0, 1, 0]), {"bleu": True, "acc": True})
-    assert found == harness_tasks.Scores("acc", True, {"0": 0.0, "1": 1.0, "2": 0.0})
+    assert found == harness_tasks.TaskScores("acc", True, {"0": 0.0, "1": 1.0, "2": 0.0})
     read = ({"0": 0.0, "1": 1.0}, {"1": 0.5, "0": 0.25})
-    base, tuned = ({"t": harness_tasks.Scores("acc", True, one)} for one in read)
+    base, tuned = ({"t": harness_tasks.TaskScores("acc", True, one)} for one in read)
     (one,) = harness_tasks.paired(base, tuned)
     assert (one.task, one.base, one.tuned) == ("t", [0.0, 1.0], [0.25, 0.5])
     with pytest.raises(InputError, match="no single documents"):
@@ -216,7 +216,7 @@ def test_without_the_package_there_is_one_clear_message(monkeypatch: pytest.Monk
 
 
 def test_its_runner_asks_our_model(
-    nano: tuple[Side, Base, Renderer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nano: tuple[EvaluatedModel, Base, Renderer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))

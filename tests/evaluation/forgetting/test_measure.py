@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from whet.evaluation.forgetting.measure import remembered
+from whet.evaluation.forgetting.measure_forgetting import read_cached
 from whet.model.base import Base
 
 TEXTS = ["One.", "Two and three."]
@@ -31,7 +31,7 @@ def test_it_is_read_once_and_again_for_other_weights_or_texts(tmp_path: Path) ->
             calls.append(one)
             return [(nats, 3)] * len(texts)
 
-        return remembered(tmp_path, one, texts, read)
+        return read_cached(tmp_path, one, texts, read)
 
     assert asked(base("a")) == asked(base("a"), nats=9.0) == [(1.5, 3)] * 2 and len(calls) == 1
     assert asked(base("b"), nats=2.0) == [(2.0, 3)] * 2
@@ -40,6 +40,6 @@ def test_it_is_read_once_and_again_for_other_weights_or_texts(tmp_path: Path) ->
 
 
 def test_without_a_cache_it_is_read_and_what_is_no_number_is_not_kept(tmp_path: Path) -> None:
-    assert remembered(None, base("a"), TEXTS, lambda: [(1.0, 2)] * 2) == [(1.0, 2)] * 2
-    broken = remembered(tmp_path, base("a"), TEXTS, lambda: [(math.nan, 2)] * 2)
+    assert read_cached(None, base("a"), TEXTS, lambda: [(1.0, 2)] * 2) == [(1.0, 2)] * 2
+    broken = read_cached(tmp_path, base("a"), TEXTS, lambda: [(math.nan, 2)] * 2)
     assert math.isnan(broken[0][0]) and not list(tmp_path.iterdir())

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from whet.errors import DataError, NonFiniteError
-from whet.evaluation.forgetting import measures as forgetting
-from whet.evaluation.forgetting.budget import HELD_COST, Measure, judge, score_budget, together
+from whet.evaluation.forgetting import measure_kinds as forgetting
+from whet.evaluation.forgetting.budget import HELD_COST, Measure, judge, score_budget, summarise
 from whet.stats.paired import paired_difference
 
 
@@ -121,9 +121,9 @@ def test_a_distance_is_a_mean_over_tokens_and_its_interval_holds_it() -> None:
 def test_one_broken_measure_breaks_the_whole_and_is_named() -> None:
     kept, unclear = a_measure(0, 0.01, 0.02), a_measure(0, 0.03, 0.02, "The suite 'b'")
     lost = a_measure(0.1, 0.2, 0.02, "The suite 'c'")
-    assert together([kept])["word"] == "kept"
-    assert together([kept, unclear])["unclear"] == ["The suite 'b'"]
-    whole = together([kept, unclear, lost])
+    assert summarise([kept])["word"] == "kept"
+    assert summarise([kept, unclear])["unclear"] == ["The suite 'b'"]
+    whole = summarise([kept, unclear, lost])
     assert (whole["word"], whole["broken"]) == ("lost", ["The suite 'c'"])
     assert all(measure["statement"] in whole["statement"] for measure in whole["measures"])
 

@@ -12,7 +12,7 @@ import pytest
 from tests.chat_server import Server, said, serving
 from whet import api
 from whet.errors import InputError, RecipeError, RunError
-from whet.evaluation.judges.language_model import judge_pairs, outcome, position
+from whet.evaluation.judges.language_model import combine_orders, judge_pairs, position_bias
 from whet.recipe.load import load_recipe
 from whet.recipe.sections.judges import PairJudge
 
@@ -63,11 +63,13 @@ def test_a_judge_that_always_takes_the_first_says_nothing_but_ties(server: Serve
 
 
 def test_outcomes_of_all_nine_pairs_of_verdicts() -> None:
-    table = {first + second: outcome([first, second]) for first in ("A", "B", "TIE") for second in ("A", "B", "TIE")}
+    table = {
+        first + second: combine_orders([first, second]) for first in ("A", "B", "TIE") for second in ("A", "B", "TIE")
+    }
     assert table == {"AB": "base", "BA": "tuned", "TIETIE": "tie"} | dict.fromkeys(
         ("AA", "BB", "ATIE", "BTIE", "TIEA", "TIEB"), "tie"
     )
-    assert position([["A", "B"], ["TIE", "TIE"], ["B", "A"], ["A", "TIE"]])["consistent"] == 3
+    assert position_bias([["A", "B"], ["TIE", "TIE"], ["B", "A"], ["A", "TIE"]])["consistent"] == 3
 
 
 def test_the_same_words_are_a_tie_that_nobody_is_asked_about(server: Server, tmp_path: Path) -> None:

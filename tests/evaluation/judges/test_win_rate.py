@@ -16,7 +16,7 @@ from whet import api
 from whet.errors import InputError
 from whet.evaluation import contest as contests
 from whet.evaluation import heldout
-from whet.evaluation.judges.win_rate import measure_wins, win_rate, with_answers
+from whet.evaluation.judges.win_rate import answers_where_missing, measure_wins, win_rate
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Evaluate, Recipe
 from whet.rewards.combine import Component, Rewards
@@ -104,9 +104,9 @@ def test_where_probabilities_were_compared_the_answers_are_greedy(monkeypatch: p
     def ask(side: Any, *rest: Any) -> list[Any]:
         return [SimpleNamespace(text=f" {side.name} {n} ") for n in range(2)]
 
-    monkeypatch.setattr(contests, "ask", ask)
+    monkeypatch.setattr(contests, "generate_answers", ask)
     renderer = SimpleNamespace(prompt_ids=lambda prompt, tools: [])
     lines: list[dict[str, Any]] = [{"row": 4, "base": "", "tuned": ""}, {"row": 7, "base": "", "tuned": ""}]
     recipe = Recipe(data="d", evaluate=Evaluate(max_new_tokens=4))
-    found = with_answers(lines, made_up_contest(recipe, rows, renderer))
+    found = answers_where_missing(lines, made_up_contest(recipe, rows, renderer))
     assert [line["tuned"] for line in found] == ["tuned 0", "tuned 1"] and found[1]["base"] == "base 1"

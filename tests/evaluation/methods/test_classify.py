@@ -9,9 +9,9 @@ import torch
 from whet.data.render.renderer import Renderer
 from whet.evaluation.methods import label_likelihood as likelihoods
 from whet.evaluation.methods.classify import name_classes, score_names, table
-from whet.evaluation.methods.label_likelihood import answer_ids, likeliest
-from whet.evaluation.methods.regression import errors
-from whet.evaluation.models import Side
+from whet.evaluation.methods.label_likelihood import answer_ids, most_likely_labels
+from whet.evaluation.methods.regression import regression_errors
+from whet.evaluation.models import EvaluatedModel
 from whet.model.architecture_proof import install_forest
 from whet.model.base import load_base
 from whet.model.policy import Policy
@@ -46,7 +46,7 @@ def test_macro_f1_counts_every_class_of_the_test_rows_the_unknown_too() -> None:
 
 
 def test_errors_of_numbers_are_their_definitions() -> None:
-    found = errors(np.array([1.0, 3.0]), np.array([0.0, 4.0]))
+    found = regression_errors(np.array([1.0, 3.0]), np.array([0.0, 4.0]))
     assert found == {"mae": 1.0, "rmse": 1.0, "r_squared": pytest.approx(1 - 2 / 8)}
 
 
@@ -56,7 +56,7 @@ def test_the_likeliest_name_is_the_one_of_the_highest_mean_log_probability(monke
     renderer, names = Renderer(base.tokenizer), ("the old town hall of the river towns", "xq", "z")
     texts = ("It eats grass.", "Built 1900.")
     rows = [Row(n, "t", [{"role": "user", "content": text}]) for n, text in enumerate(texts)]
-    side = Side("base", Policy(base.model))
+    side = EvaluatedModel("base", Policy(base.model))
     found, by_sum = [], []
     for row in rows:
         prompt = renderer.prompt_ids(
@@ -72,7 +72,7 @@ def test_the_likeliest_name_is_the_one_of_the_highest_mean_log_probability(monke
             sums.append(np.sum(each))
         found.append(names[int(np.argmax(means))])
         by_sum.append(names[int(np.argmax(sums))])
-    assert likeliest(side, renderer, rows, names, base.context) == found != by_sum
+    assert most_likely_labels(side, renderer, rows, names, base.context) == found != by_sum
     monkeypatch.setattr(likelihoods, "READ_TOKENS", 10)
-    assert likeliest(side, renderer, rows, names, base.context) == found
+    assert most_likely_labels(side, renderer, rows, names, base.context) == found
     assert answer_ids(renderer, "horse")[-1] in renderer.stop_ids

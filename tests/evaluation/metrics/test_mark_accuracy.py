@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from whet.errors import DataError
-from whet.evaluation.metrics.mark_accuracy import apart, moved_rightly
+from whet.evaluation.metrics.mark_accuracy import moved_as_marked, separation
 from whet.evaluation.verdict import compare
 from whet.types import Row
 
@@ -16,7 +16,7 @@ def rows(marks: list[bool]) -> list[Row]:
 
 
 def values(gains: list[float], marks: list[bool]) -> tuple[list[float], list[float]]:
-    found = moved_rightly(gains, rows(marks))
+    found = moved_as_marked(gains, rows(marks))
     return [score.value for score in found["base"]], [score.value for score in found["tuned"]]
 
 
@@ -42,7 +42,7 @@ def test_chance_is_called_better_no_more_often_than_it_should_be() -> None:
 
 
 def test_what_is_told_beside_the_verdict() -> None:
-    facts = apart([2.0, -1.0, -3.0, -0.5], rows([True, True, False, False]))
+    facts = separation([2.0, -1.0, -3.0, -0.5], rows([True, True, False, False]))
     assert facts == {"good_up": 0.5, "bad_down": 1.0, "good_gain": 0.5, "bad_gain": -1.75, "separation": 0.75}
 
 

@@ -19,7 +19,7 @@ from whet.data.rows.convert import detect, to_row
 from whet.errors import InputError
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.tool_calls import Call, calls_in, calls_of
-from whet.evaluation.metrics.turns import answers_of
+from whet.evaluation.metrics.turns import turns_of_row
 from whet.evaluation.preflight.scorable_rows import refuse_unscorable
 from whet.methods import method_of
 from whet.model.base import load_tokenizer
@@ -212,7 +212,7 @@ def test_a_reference_in_words_scores_1_against_itself_whatever_it_looks_like(wor
 def test_rows_of_which_most_call_tools_choose_the_metric_and_each_call_is_a_turn() -> None:
     result = {"role": "tool", "tool_call_id": "c0", "content": "Rain."}
     row = row_of(conversation([WEATHER], result, {"role": "assistant", "content": "It rains."}))
-    turns = answers_of(row)
+    turns = turns_of_row(row)
     assert [turn.reference for turn in turns] == [WRITTEN, "It rains."]
     name, why = metric.choose([row])
     assert name == "tool-call" and "1 of 2 answers call tools" in why and "word for word" in why

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from whet.evaluation.opponents.budget import FEWEST, affordable, sample, written
+from whet.evaluation.opponents.budget import FEWEST, affordable, sample, writing_cost
 
 
 def test_all_rows_where_they_fit_else_as_many_as_do_and_never_too_few() -> None:
@@ -25,4 +25,4 @@ def test_a_sample_is_seeded_whole_clusters_in_the_order_of_the_rows() -> None:
 
 
 def test_writing_costs_more_than_reading() -> None:
-    assert written([[1, 2], [3]], 10) == pytest.approx(3 + 4.0 * 20)
+    assert writing_cost([[1, 2], [3]], 10) == pytest.approx(3 + 4.0 * 20)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from whet.evaluation.opponents.joint_verdict import against_facts, strongest, verdict_of
 from whet.evaluation.opponents.opponent import Held, Opponent, hold
-from whet.evaluation.opponents.opposed import base_of, judge
+from whet.evaluation.opponents.opposition import base_opponent, judge_opponents
 from whet.evaluation.verdict import compare
 
 NAMES = ("base", "constant", "prompted", "examples")
@@ -119,7 +119,7 @@ def test_a_warning_behind_the_old_sentence_stays_behind_the_new_one() -> None:
     _, before = compare(base, tuned)
     old = {"word": before.word, "sentence": before.sentence + " But beware.", "more": 1}
     measured: dict[str, Any] = {"verdict": old}
-    judge(measured, tuned, None, [opponent("base", base), opponent("constant", shares(100, 50))], 0)
+    judge_opponents(measured, tuned, None, [opponent("base", base), opponent("constant", shares(100, 50))], 0)
     assert measured["verdict"]["sentence"].endswith(" But beware.") and measured["verdict"]["more"] == 1
     assert [one["name"] for one in measured["verdict"]["against"]] == ["base", "constant"]
     assert set(measured["verdict"]["against"][0]) >= {
@@ -130,4 +130,4 @@ def test_a_warning_behind_the_old_sentence_stays_behind_the_new_one() -> None:
 
 def test_the_base_keeps_its_lines() -> None:
     lines = [{"base": "a", "base_score": 0.5}, {"base": "b", "base_score": 1.0}]
-    assert base_of(lines, 12.0).scores == [0.5, 1.0]
+    assert base_opponent(lines, 12.0).scores == [0.5, 1.0]

@@ -14,12 +14,12 @@ from whet.errors import DataError
 from whet.evaluation.opponents import prompted as module
 from whet.evaluation.opponents.of_run import score_with
 from whet.evaluation.opponents.phrasing import labels_of, phrasings
-from whet.evaluation.opponents.prompted import Prompted
-from whet.evaluation.opponents.seen import Seen, look
+from whet.evaluation.opponents.prompted import PromptedOpponent
 from whet.evaluation.opponents.setting import Setting, room
-from whet.evaluation.prompts import Instructed
-from whet.evaluation.transcript import Memory, Transcript
-from whet.types import Answer, Message, Row
+from whet.evaluation.opponents.training_answers import TrainingAnswers, count_answers
+from whet.evaluation.prompts import Prompted
+from whet.evaluation.transcript import AnswerMemory, Transcript
+from whet.types import Completion, Message, Row
 
 
 def rows_of(*answers: str) -> list[Row]:
@@ -30,7 +30,7 @@ def rows_of(*answers: str) -> list[Row]:
 
 
 def told(compared: str, *answers: str) -> list[str]:
-    return [one.words for one in phrasings(look(rows_of(*answers), compared, 0), compared)]
+    return [one.words for one in phrasings(count_answers(rows_of(*answers), compared, 0), compared)]
 
 
 def test_labels_are_named_in_each_phrasing() -> None:
@@ -52,14 +52,14 @@ def test_the_line_of_the_result_and_short_answers_are_told() -> None:
 
 def test_too_many_labels_are_not_named() -> None:
     answers = [f"label {n}" for n in range(200)]
-    seen = look(rows_of(*answers), "accuracy", 0)
+    seen = count_answers(rows_of(*answers), "accuracy", 0)
     assert labels_of(seen, "accuracy") == [] and len(phrasings(seen, "accuracy")) == 2
-    assert labels_of(look(rows_of("a", "b"), "rouge-l", 0), "rouge-l") == []
+    assert labels_of(count_answers(rows_of("a", "b"), "rouge-l", 0), "rouge-l") == []
 
 
 def test_an_instruction_stands_after_the_rows_own() -> None:
     row = Row(0, "r", [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "{question} ok"}])
-    found = Instructed("Say yes.", "Q: {question}!").messages(row, [])
+    found = Prompted("Say yes.", "Q: {question}!").messages(row, [])
     assert [m["content"] for m in found] == ["Be kind.\n\nSay yes.", "Q: {question} ok!"]
     assert row.messages[1]["content"] == "{question} ok"
 
@@ -73,7 +73,7 @@ def test_rows_whose_prompt_would_not_fit_are_left_out_and_said(tmp_path: Path, m
     made = setting(tmp_path, monkeypatch, lambda text: "ham")
     made.rows[1] = Row(1, "long", [{"role": "user", "content": "x" * 5000}, {"role": "assistant", "content": "spam"}])
     monkeypatch.setattr(module, "read_answers", lambda side, asked, names, done: np.zeros((len(asked), len(names))))
-    ready = Prompted(made, 1e9, 5)
+    ready = PromptedOpponent(made, 1e9, 5)
     one = ready.opponent(ready.choose(), [0, 1, 2, 3])
     assert one.places == [0, 2, 3] and "1 row whose prompt would not fit left out" in one.detail
     with pytest.raises(DataError, match="no room"):
@@ -99,15 +99,15 @@ class Stub:
 
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: Any, system: bool = True) -> Setting:
     rows = rows_of(*["ham", "spam"] * 10)
-    base = SimpleNamespace(memory=Memory("base", Transcript(tmp_path / "asked.jsonl")))
+    base = SimpleNamespace(memory=AnswerMemory("base", Transcript(tmp_path / "asked.jsonl")))
     quiet = SimpleNamespace(phase=lambda *_: None, step=lambda *_: None)
     ledger = SimpleNamespace(summary=lambda: {"held_out": {"validation": 20}})
     prepared = SimpleNamespace(renderer=Stub(system), ledger=ledger)
     made = Setting(None, prepared, base, SimpleNamespace(context=4000), rows, "accuracy",  # type: ignore[arg-type]
                    score_with("accuracy", None), 64, quiet)  # type: ignore[arg-type]  # fmt: skip
-    made.__dict__ |= {"seen": look(rows, "accuracy", 0), "choosing": rows}
+    made.__dict__ |= {"seen": count_answers(rows, "accuracy", 0), "choosing": rows}
     texts = lambda prompts: ["".join(map(chr, ids)) for ids in prompts.tokens]  # noqa: E731
-    made.ask = lambda what, prompts: [Answer([1], says(text), True) for text in texts(prompts)]  # type: ignore[method-assign]
+    made.ask = lambda what, prompts: [Completion(says(text), True, [1]) for text in texts(prompts)]  # type: ignore[method-assign]
     return made
 
 
@@ -120,7 +120,7 @@ def test_validation_rows_choose_the_phrasing_that_works(tmp_path: Path, monkeypa
         return ("ham", "spam")[number(text) % 2] if text.startswith("Text:") else "I think it is fine"
 
     monkeypatch.setattr(module, "read_answers", lambda side, asked, names, done: np.zeros((len(asked), len(names))))
-    made = Prompted(setting(tmp_path, monkeypatch, says), 1e9, 5)
+    made = PromptedOpponent(setting(tmp_path, monkeypatch, says), 1e9, 5)
     way = made.choose()
     assert way.by == "writing" and way.score == 1.0 and str(way.phrasing.template).startswith("Text:")
     assert made.opponent(way, [0, 1, 2]).scores == [1.0, 1.0, 1.0]
@@ -132,7 +132,7 @@ def test_likelihood_is_taken_where_the_base_rambles(tmp_path: Path, monkeypatch:
         return np.array([[-9.0, -10.0] if one == 0 else [-9.0, -9.5] for one in right])
 
     monkeypatch.setattr(module, "read_answers", read)
-    made = Prompted(setting(tmp_path, monkeypatch, lambda text: "I think it is spam, but"), 1e9, 5)
+    made = PromptedOpponent(setting(tmp_path, monkeypatch, lambda text: "I think it is spam, but"), 1e9, 5)
     way = made.choose()
     assert way.by in ("likelihood", "likelihood a token") and way.score == 0.5
     first = (tmp_path / "asked.jsonl").read_bytes()
@@ -141,17 +141,17 @@ def test_likelihood_is_taken_where_the_base_rambles(tmp_path: Path, monkeypatch:
 
 
 def test_a_template_without_system_prompts_gets_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Prompted(setting(tmp_path, monkeypatch, lambda text: "ham", system=False), 1e9, 5)
+    made = PromptedOpponent(setting(tmp_path, monkeypatch, lambda text: "ham", system=False), 1e9, 5)
     assert len(made.found) == 2 and all(phrasing.system is None for phrasing, _ in made.found)
 
 
 def test_choosing_keeps_within_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Prompted(setting(tmp_path, monkeypatch, lambda text: "ham"), 1.0, 5)
+    made = PromptedOpponent(setting(tmp_path, monkeypatch, lambda text: "ham"), 1.0, 5)
     assert len(made.rows) == module.FEWEST_CHOOSING == len(made.found[0][1].tokens)
 
 
 def test_without_answers_nothing_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = setting(tmp_path, monkeypatch, lambda text: "ham")
-    made.__dict__["seen"] = Seen()
+    made.__dict__["seen"] = TrainingAnswers()
     with pytest.raises(DataError, match="no training row has an answer"):
-        Prompted(made, 1e9, 5)
+        PromptedOpponent(made, 1e9, 5)

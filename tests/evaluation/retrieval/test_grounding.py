@@ -10,7 +10,14 @@ import pytest
 
 from tests.chat_server import Server, said, serving
 from whet.errors import DataError
-from whet.evaluation.retrieval.grounding import grounding, holds_answer, is_refusal, judged, overlap, unsupported
+from whet.evaluation.retrieval.grounding import (
+    grounding,
+    is_refusal,
+    judge_support,
+    overlap,
+    passages_hold_answer,
+    unsupported,
+)
 from whet.recipe.schema import SupportJudge
 from whet.types import Row
 
@@ -83,14 +90,14 @@ def test_refusals_are_short_and_whole_words() -> None:
 
 
 def test_an_answer_is_held_where_it_stands_as_whole_words() -> None:
-    assert holds_answer(["Nine", "9", "", "closes at 19."], [[TEXT]] * 4) == [True, False, None, True]
+    assert passages_hold_answer(["Nine", "9", "", "closes at 19."], [[TEXT]] * 4) == [True, False, None, True]
 
 
 def test_a_judge_reads_the_passages_and_is_asked_about_support(server: Server) -> None:
     server.reply = lambda number: (200, said("10" if "\nat nine\n" in _text(server, number) else "0"))
     settings = SupportJudge(url=server.url, model="judge")
     prompts = [[{"role": "user", "content": f"{TEXT}\n\nWhen?"}]] * 2
-    found = judged(settings, prompts, ["at nine", "at ten"], [Row(0, "a"), Row(1, "b")], None)
+    found = judge_support(settings, prompts, ["at nine", "at ten"], [Row(0, "a"), Row(1, "b")], None)
     assert found and found["mean"] == 0.5 and found["rows"] == 2
     assert TEXT in _text(server, 0) and "unsupported" in _text(server, 0)
 

@@ -6,7 +6,7 @@ from whet.data.retrieval.documents import Passage
 from whet.data.retrieval.raft import RowWithPassages
 from whet.evaluation.retrieval.measure import measure_retrieved
 from whet.recipe.sections.retrieval import Retrieval
-from whet.reports.sections.further.beside import third_view
+from whet.reports.sections.further.beside import reference_view
 from whet.types import Row
 
 TEXT = "The harbour opens at nine."
@@ -28,12 +28,12 @@ def test_found_counts_rows_that_have_a_passage_and_refusals_where_it_is_missing(
     assert facts["tuned"]["refusal_where_present"]["mean"] == 0 and facts["base"]["refused"] == 0
     for words in ("found the row's passage for 50.0%", "tuned model refuses 100.0%", "passages hold the answer"):
         assert words in facts["statement"]
-    view = third_view({"retrieval": facts})
+    view = reference_view({"retrieval": facts})
     assert view and [tile[1] for tile in view["tiles"]] == ["50.0%", "50.0%", "100.0%", "0.0%"]
 
 
 def test_what_no_row_can_tell_is_said_so() -> None:
     facts = measure_retrieved([shown(None, False)], {"base": [""], "tuned": [""]}, Retrieval(documents="a"), None)
     assert facts["found"] is None and facts["statement"] == ""
-    view = third_view({"retrieval": facts})
+    view = reference_view({"retrieval": facts})
     assert view and all(tile[1] == "-" for tile in view["tiles"])

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from whet.evaluation.studies.failures import Asked, Kind, failing, failures_of
+from whet.evaluation.studies.failures import FailureCluster, ScoredAnswer, failures_of, is_failure
 from whet.reports.collection_list import collection_list
 from whet.types import Row
 
@@ -27,14 +27,14 @@ def rows(random: Random, words: Sequence[str], answer: str, count: int, begin: i
 
 
 @pytest.fixture
-def made() -> tuple[list[Asked], list[Row]]:
+def made() -> tuple[list[ScoredAnswer], list[Row]]:
     """Fruit is learned well; of tools there are two rows; boats are learned with another answer."""
     random = Random(0)
     trained = rows(random, FRUIT, "food", 60, 0) + rows(random, TOOLS, "work", 2, 100)
     trained += rows(random, BOATS, "sport", 60, 200)
-    asked = [Asked(one, "food", 1.0) for one in rows(random, FRUIT, "food", 30, 1000)]
-    asked += [Asked(one, "food", 0.0) for one in rows(random, TOOLS, "work", 14, 2000)]
-    asked += [Asked(one, "sport", 0.0) for one in rows(random, BOATS, "travel", 9, 3000)]
+    asked = [ScoredAnswer(one, "food", 1.0) for one in rows(random, FRUIT, "food", 30, 1000)]
+    asked += [ScoredAnswer(one, "food", 0.0) for one in rows(random, TOOLS, "work", 14, 2000)]
+    asked += [ScoredAnswer(one, "sport", 0.0) for one in rows(random, BOATS, "travel", 9, 3000)]
     random.shuffle(asked)
     return asked, trained
 
@@ -52,7 +52,7 @@ def kinds(facts: dict) -> dict[str, dict]:
     return found
 
 
-def test_missing_and_contradicted_rows_are_told_apart(made: tuple[list[Asked], list[Row]]) -> None:
+def test_missing_and_contradicted_rows_are_told_apart(made: tuple[list[ScoredAnswer], list[Row]]) -> None:
     facts = failures_of(*made)
     found = kinds(facts)
     assert (facts["validation_rows"], facts["failures"]) == (53, 23)
@@ -62,25 +62,27 @@ def test_missing_and_contradicted_rows_are_told_apart(made: tuple[list[Asked], l
     assert set(found["boats"]["collect"]) == {0}
 
 
-def test_enough_rows_like_them_means_that_more_do_not_help(made: tuple[list[Asked], list[Row]]) -> None:
+def test_enough_rows_like_them_means_that_more_do_not_help(made: tuple[list[ScoredAnswer], list[Row]]) -> None:
     asked, trained = made
     trained = trained + rows(Random(5), TOOLS, "work", 80, 5000)
     assert kinds(failures_of(asked, trained))["tools"]["causes"] == {"present"}
 
 
-def test_a_nearly_equal_prompt_with_another_answer_is_a_contradiction(made: tuple[list[Asked], list[Row]]) -> None:
+def test_a_nearly_equal_prompt_with_another_answer_is_a_contradiction(
+    made: tuple[list[ScoredAnswer], list[Row]],
+) -> None:
     _, trained = made
     trained = [*trained[:60], *(row(9000 + n, f"story number {n * n} of {n}", f"text {n} {n * 7}") for n in range(60))]
-    asked = [Asked(row(8000, "story number 49 of 7", "another text"), "text 7 49", 0.0)]
+    asked = [ScoredAnswer(row(8000, "story number 49 of 7", "another text"), "text 7 49", 0.0)]
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "contradicted" and kind["rows"][0]["nearest"][0]["where"] == "rows.jsonl:9008"
     assert kind["rows"][0]["nearest"][0]["likeness"] == pytest.approx(1)
-    asked = [Asked(row(8000, "story number 49 of 7 with a green dragon", "another text"), "text 7 49", 0.0)]
+    asked = [ScoredAnswer(row(8000, "story number 49 of 7 with a green dragon", "another text"), "text 7 49", 0.0)]
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "missing", "near is not equal: another text may be right"
 
 
-def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[Asked], list[Row]]) -> None:
+def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[ScoredAnswer], list[Row]]) -> None:
     asked, trained = made
     facts = failures_of(asked, trained)
     assert facts == failures_of(asked, trained)
@@ -106,14 +108,14 @@ def test_nothing_depends_on_chance_and_no_failure_is_lost(made: tuple[list[Asked
 def test_scores_with_parts_of_a_point_fail_by_their_distribution(
     scores: list[float], failed: list[int], rule: str
 ) -> None:
-    found, said = failing(np.array(scores, float))
+    found, said = is_failure(np.array(scores, float))
     assert np.flatnonzero(found).tolist() == failed and said == rule
 
 
 def test_rows_to_classify_are_compared_by_their_classes() -> None:
     texts = [f"the number {n} of a thing" for n in range(40)]
     trained = [Row(n, f"x:{n}", [{"role": "user", "content": text}], target=["a"]) for n, text in enumerate(texts)]
-    asked = [Asked(Row(99, "x:99", [{"role": "user", "content": texts[3]}], target=["b"]), "a", 0.0)]
+    asked = [ScoredAnswer(Row(99, "x:99", [{"role": "user", "content": texts[3]}], target=["b"]), "a", 0.0)]
     [kind] = failures_of(asked, trained)["kinds"]
     assert kind["cause"] == "contradicted" and kind["rows"][0]["reference"] == "b"
     assert kind["rows"][0]["nearest"][0]["answer"] == "a"
@@ -133,12 +135,12 @@ def test_rows_to_classify_are_compared_by_their_classes() -> None:
     ],
 )  # fmt: skip
 def test_a_kind_is_said_in_one_sentence(failures: int, alike: int, cause: str, collect: int, said: str) -> None:
-    kind = Kind(["orders", "products"], failures, alike, cause, collect, [])  # type: ignore[arg-type]
+    kind = FailureCluster(["orders", "products"], failures, alike, cause, collect, [])  # type: ignore[arg-type]
     assert kind.sentence == said
 
 
-def test_the_list_is_markdown_that_rows_cannot_break(made: tuple[list[Asked], list[Row]]) -> None:
-    asked = [Asked(row(1, "a `tick`\n# and a heading", "x" * 500), "[link](http://x)", 0.0)]
+def test_the_list_is_markdown_that_rows_cannot_break(made: tuple[list[ScoredAnswer], list[Row]]) -> None:
+    asked = [ScoredAnswer(row(1, "a `tick`\n# and a heading", "x" * 500), "[link](http://x)", 0.0)]
     page = collection_list(failures_of(asked, made[1]) | {"metric": "accuracy"})
     assert page.startswith("# What to collect\n\n1 of 1 validation row fails (accuracy: below 0.5).")
     assert "\n# and" not in page and "'tick'" in page and "`[link](http://x)`" in page

@@ -13,14 +13,14 @@ from whet.cli.render import Screen
 from whet.cli.verbs.frontier import show
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.studies import frontier
-from whet.evaluation.studies.frontier import Point, Score, choose
+from whet.evaluation.studies.frontier import Estimate, Point, choose
 from whet.recipe.schema import Recipe
 from whet.reports.frontier_chart import draw
 from whet.types import Row
 
 
 def point(scale: float, task: float, general: float) -> Point:
-    return Point(scale, Score(task, task - 0.05, task + 0.05), Score(general, general - 0.05, general + 0.05))
+    return Point(scale, Estimate(task, task - 0.05, task + 0.05), Estimate(general, general - 0.05, general + 0.05))
 
 
 def curve(*pairs: tuple[float, float]) -> list[Point]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.evaluation.made_up_contest import made_up_contest
-from whet.evaluation.forgetting.measures import choosing_texts
+from whet.evaluation.forgetting.measure_kinds import choosing_texts
 from whet.evaluation.studies import interpolation as nearer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe

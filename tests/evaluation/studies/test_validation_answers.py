@@ -19,7 +19,7 @@ from whet.evaluation.studies.validation_answers import ask_validation, refuse_wi
 from whet.model.base import NANO, load_tokenizer
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
-from whet.types import Answer
+from whet.types import Completion
 
 TOWNS = [f"town{n}" for n in range(40)]
 
@@ -41,11 +41,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, recipe: Recipe, prepared: Prepared) -
     """The prompts that a model of constant words is given."""
     prompts: list[list[int]] = []
 
-    def ask(side: Any, loaded: Any, given: list[list[int]], *_: Any) -> list[Answer]:
+    def ask(side: Any, loaded: Any, given: list[list[int]], *_: Any) -> list[Completion]:
         prompts.extend(given)
-        return [Answer([1], "M1", [0.0], True, 1) for _ in given]
+        return [Completion("M1", True, [1]) for _ in given]
 
-    monkeypatch.setattr(contests, "ask", ask)
+    monkeypatch.setattr(contests, "generate_answers", ask)
     monkeypatch.setattr(contests, "longest_answer", lambda *_: 8)
     ask_validation(replace(made_up_contest(recipe, [], None), source=prepared))
     return [prepared.renderer.tokenizer.decode(ids) for ids in prompts]

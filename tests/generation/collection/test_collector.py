@@ -18,10 +18,11 @@ from whet.data.rows.format_detector import detect
 from whet.errors import DataError, InputError, RunError
 from whet.generation.chat_client import ChatClient
 from whet.generation.collection.collector import WRONG_IN_A_ROW, RateLimit, collect, read_prompts, requests_of
-from whet.generation.collection.rows_file import CollectSettings, Reply, Request, RowsFile, request_of
+from whet.generation.collection.rows_file import CollectSettings, Request, RowsFile, request_of
 from whet.generation.collection.sources import RemoteTeacher
 from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
 from whet.recipe.schema import Recipe
+from whet.types import Completion
 
 SECRET = "sk-very-secret-123"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 4}
@@ -197,8 +198,8 @@ class Counting:
 
     together = 4
 
-    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
-        return [Reply(f"{request.sample}", True, Usage(3, 2)) for request in requests]
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Completion]:
+        return [Completion(f"{request.sample}", True, prompt_tokens=3, answer_tokens=2) for request in requests]
 
 
 def test_samples_and_equal_prompts(tmp_path: Path) -> None:

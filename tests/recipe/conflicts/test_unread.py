@@ -9,7 +9,7 @@ import pytest
 
 from whet.errors import RecipeError
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.studies.curve_runs import of_share
+from whet.evaluation.studies.curve_runs import recipe_for_share
 from whet.model.base import NANO
 from whet.recipe.load import dump_recipe, load_recipe
 
@@ -81,7 +81,7 @@ def test_suites_that_are_kept_out_of_a_replay_have_an_effect_unmeasured(keep: di
 @pytest.mark.parametrize("keep", [{}, {"replay": "base"}, {"scale": "auto"}])
 def test_the_shares_of_a_learning_curve_can_be_read_again(keep: dict[str, Any], tmp_path: Path) -> None:
     budgets = {"suites": ["s"], "lm_eval": ["t"], "lm_eval_limit": 3, "text": 0.1, "kl": 1.0, "score": 0.1}
-    part = of_share(load_recipe({"data": "d", "forgetting": budgets, "keep": keep}), 0.25)
+    part = recipe_for_share(load_recipe({"data": "d", "forgetting": budgets, "keep": keep}), 0.25)
     (tmp_path / "r.yaml").write_text(dump_recipe(part))
     found = load_recipe(tmp_path / "r.yaml")
     assert found == part and found.forgetting.suites == (["s"] if keep else [])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.reports.made_up_run import write_json, write_run
 from whet.evaluation.goal import measure_goal
-from whet.evaluation.metrics.preference_accuracy import ReadPair, against, at_equal_length, moved
+from whet.evaluation.metrics.preference_accuracy import PairLogprobs, at_equal_length, reward_gains, reward_margins
 from whet.recipe.sections.goal import Goal
 from whet.reports.report import write_report
 from whet.reports.sections.evidence.goal import goal_view
@@ -21,12 +21,12 @@ from whet.types import Row
 
 def measured() -> dict[str, Any]:
     """40 pairs of 10 to 19 tokens; of three in four the chosen answer gains 2 nats, of the others it loses 1."""
-    base = {row: ReadPair(-30.0, -30.0, 10 + row % 10, 12) for row in range(40)}
-    tuned = {row: ReadPair(-28.0 if row % 4 else -31.0, -30.0, 10 + row % 10, 12) for row in range(40)}
+    base = {row: PairLogprobs(-30.0, -30.0, 10 + row % 10, 12) for row in range(40)}
+    tuned = {row: PairLogprobs(-28.0 if row % 4 else -31.0, -30.0, 10 + row % 10, 12) for row in range(40)}
     sides = [{"score": 0.5, "low": 0.35, "high": 0.65}, {"score": 0.7, "low": 0.55, "high": 0.82}]
     for side, pairs in zip(sides, (base, tuned), strict=True):
         side["length_controlled"] = at_equal_length(pairs)
-    return {"base": sides[0], "tuned": sides[1] | against(base, tuned) | moved(base, tuned, 0, None)}
+    return {"base": sides[0], "tuned": sides[1] | reward_gains(base, tuned) | reward_margins(base, tuned, 0, None)}
 
 
 def asked_for() -> dict[str, Any]:

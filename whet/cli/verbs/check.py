@@ -96,7 +96,7 @@ def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[st
 
 def show(screen: Screen, result: dict[str, Any]) -> None:
     from whet.cli import render
-    from whet.evaluation.goal import told_provable
+    from whet.evaluation.goal import format_provable
 
     screen.say(count(result["rows"], f"{result['kind']} row"), style="bold")
     screen.show(render.ledger(result["ledger"]))
@@ -119,7 +119,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 
     if "test-power" not in {finding["code"] for finding in result["findings"]}:
         screen.say(f"{result['power']['sentence']}.")
-    for line in [*told_provable(result["power"].get("goal", [])), *result["notes"]]:
+    for line in [*format_provable(result["power"].get("goal", [])), *result["notes"]]:
         screen.say(line)
 
     screen.say(more_rows(result["curve"]))

@@ -23,7 +23,7 @@ from scipy.special import ndtri
 
 from whet.errors import count
 from whet.evaluation.decision import TRAINING_PAYS
-from whet.evaluation.verdict import two_digits
+from whet.evaluation.verdict import round_up_two_digits
 from whet.stats.power import ALPHA
 from whet.text.numbers import format_change, plain_number, points, unit
 from whet.text.wording import capitalise
@@ -52,7 +52,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class PairedGap:
     """An arm minus the best on the same rows: 95% interval, p after Holm's correction."""
 
     estimate: float
@@ -75,7 +75,7 @@ class Advice:
 
 def recommend(
     arms: Sequence[Candidate],
-    gaps: Mapping[str, Gap],
+    gaps: Mapping[str, PairedGap],
     margin: float,
     rows: int,
     needed: Callable[[str], int | None] = lambda name: None,
@@ -90,7 +90,7 @@ def recommend(
         return Advice(None, None, nothing_works(rows))
 
     tried = max(1, len(arms) - 1)
-    standing = {arm.name: "best" if arm is top else stands(gaps[arm.name], reach, tried) for arm in arms}
+    standing = {arm.name: "best" if arm is top else standing_of(gaps[arm.name], reach, tried) for arm in arms}
     winner = cheapest([arm for arm in arms if standing[arm.name] in ("best", "good enough")])
 
     hopeful = cheapest([arm for arm in arms if standing[arm.name] != "ruled out"])
@@ -99,7 +99,7 @@ def recommend(
         if rows_needed is None:
             rows_needed = None
         else:
-            rows_needed = two_digits(rows_needed)
+            rows_needed = round_up_two_digits(rows_needed)
 
         sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin, scale)
         return Advice(None, winner.name, sentence, rows_needed, standing)
@@ -113,16 +113,16 @@ def best_of(arms: Sequence[Candidate]) -> Candidate:
     return cheapest([arm for arm in arms if arm.score == highest])
 
 
-def stands(gap: Gap, margin: float, tried: int) -> str:
+def standing_of(gap: PairedGap, margin: float, tried: int) -> str:
     """Rule 2 for one arm of `tried` that are held against the best."""
-    if widened_low(gap, tried) > -margin:
+    if bonferroni_low(gap, tried) > -margin:
         return "good enough"
     if gap.p < ALPHA and gap.estimate < 0:
         return "ruled out"
     return "open"
 
 
-def widened_low(gap: Gap, tried: int) -> float:
+def bonferroni_low(gap: PairedGap, tried: int) -> float:
     """The lower end of an interval that `tried` such intervals keep together in 95% of cases: its reach, multiplied by
     the ratio of the normal quantiles (Bonferroni)."""
     wider = float(ndtri(1 - ALPHA / 2 / tried) / ndtri(1 - ALPHA / 2))
@@ -163,24 +163,24 @@ def sentence_of(
     """`few-shot reaches 71% (67 to 75) at 900 prompt tokens; tuned 93% (91 to 95) at 60: fine-tune.`"""
     others = [arm for arm in arms if arm is not winner]
     if not others:
-        return f"{capitalise(said(winner, scale))}: {winner.do}. Nothing was compared with it."
+        return f"{capitalise(describe_arm(winner, scale))}: {winner.do}. Nothing was compared with it."
     if winner is not top:
         return (
-            f"{capitalise(said(winner, scale))} is not more than {told_margin(margin, scale)} below the best, "
-            f"{said(top, scale, verb='')}, "
+            f"{capitalise(describe_arm(winner, scale))} is not more than {format_margin(margin, scale)} below the best, "
+            f"{describe_arm(top, scale, verb='')}, "
             f"and takes less: {winner.do}."
         )
 
     other_kind = [arm for arm in others if arm.trained != winner.trained]
     rival = best_of(other_kind or others)
-    return f"{capitalise(said(rival, scale))}; {said(winner, scale, verb='')}: {winner.do}."
+    return f"{capitalise(describe_arm(rival, scale))}; {describe_arm(winner, scale, verb='')}: {winner.do}."
 
 
 def cannot_tell(
     hopeful: Candidate,
     top: Candidate,
     winner: Candidate,
-    gap: Gap,
+    gap: PairedGap,
     rows: int,
     needed: int | None,
     margin: float,
@@ -195,13 +195,13 @@ def cannot_tell(
         more = ""
 
     return (
-        f"{count(rows, 'test row')} cannot tell whether {said(hopeful, scale, verb='with')} is within "
-        f"{told_margin(margin, scale)} of the best, {said(top, scale, verb='')} ({numbers}).{more} "
+        f"{count(rows, 'test row')} cannot tell whether {describe_arm(hopeful, scale, verb='with')} is within "
+        f"{format_margin(margin, scale)} of the best, {describe_arm(top, scale, verb='')} ({numbers}).{more} "
         f"Until then: {winner.do}."
     )
 
 
-def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
+def describe_arm(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     """`few-shot reaches 71% (67 to 75) at 900 prompt tokens`, with its cost where it is known."""
     if scale is None:
         score = f"{100 * arm.score:.0f}% ({100 * arm.low:.0f} to {100 * arm.high:.0f})"
@@ -218,7 +218,7 @@ def said(arm: Candidate, scale: float | None, verb: str = "reaches") -> str:
     return " ".join(filter(None, [arm.label, verb, f"{score} at {arm.prompt_tokens:,.0f} prompt tokens{cost}"]))
 
 
-def told_margin(margin: float, scale: float | None) -> str:
+def format_margin(margin: float, scale: float | None) -> str:
     if scale is None:
         return points(margin)
     return plain_number(margin * scale)

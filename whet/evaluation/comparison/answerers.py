@@ -9,48 +9,54 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from whet.data.render.renderer import Renderer
-from whet.evaluation.heldout import ask
-from whet.evaluation.models import Side
-from whet.evaluation.prompts import Fitted
-from whet.evaluation.transcript import Told, Transcript, key_of
+from whet.evaluation.heldout import generate_answers
+from whet.evaluation.models import EvaluatedModel
+from whet.evaluation.prompts import FittedPrompts
+from whet.evaluation.transcript import Transcript, key_of
 from whet.generation.chat_client import ChatClient
 from whet.generation.collection.spending import worst_case
 from whet.model.base import Base
 from whet.recipe.sections.compare import RemoteModel
-from whet.types import Message
+from whet.types import Completion, Message
 
 Counted = Callable[[int], None]
 """Told how many answers there are."""
 
 
-class Contestant(Protocol):
+class Answerer(Protocol):
     """Answers all prompts, in their order."""
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]: ...
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Completion]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class LocalAnswerer:
     """`side` has a memory. Seconds are those of a batch, shared by its answers."""
 
-    side: Side
-    origin: Base
+    side: EvaluatedModel
+    loaded: Base
     renderer: Renderer
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Completion]:
         assert self.side.memory is not None
-        ask(self.side, self.origin, prompts.tokens, self.renderer, tokens, done)
+        generate_answers(self.side, self.loaded, prompts.tokens, self.renderer, tokens, done)
         found = [transcript[key_of(self.side.memory.identity, ids, tokens)] for ids in prompts.tokens]
-        return [replace(told, text=told.text.strip()) for told in found]
+        return [replace(answer, text=answer.text.strip()) for answer in found]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelAtUrl:
+class RemoteAnswerer:
     """Seconds are those of a request, from sending it to its answer."""
 
     settings: RemoteModel
 
-    def __call__(self, arm: str, prompts: Fitted, tokens: int, transcript: Transcript, done: Counted) -> list[Told]:
+    def __call__(
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+    ) -> list[Completion]:
         asked = self.settings
         remote = ChatClient(asked.url, asked.model, asked.key, asked.seconds, asked.retries)
         who = f"{remote.url} {remote.model}"
@@ -60,10 +66,10 @@ class ModelAtUrl:
         done(number)
 
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            waiting = {pool.submit(answered, remote, messages, tokens): key for key, messages in wanted.items()}
+            waiting = {pool.submit(ask_remote, remote, messages, tokens): key for key, messages in wanted.items()}
             try:
                 for future in as_completed(waiting):
-                    transcript.add(arm, [(waiting[future], future.result())])
+                    transcript.add(arm, {waiting[future]: future.result()})
                     number += 1
                     done(number)
             except BaseException:
@@ -73,10 +79,12 @@ class ModelAtUrl:
         return [transcript[key] for key in keys]
 
 
-def answered(remote: ChatClient, messages: Sequence[Message], tokens: int) -> Told:
+def ask_remote(remote: ChatClient, messages: Sequence[Message], tokens: int) -> Completion:
     began = time.perf_counter()
-    said = remote.reply(messages, tokens)
+    completion = remote.reply(messages, tokens)
     seconds = time.perf_counter() - began
-    guess = worst_case(messages, tokens)
-    read, written = said.tokens or (guess.prompt_tokens, guess.answer_tokens)
-    return Told(said.text.strip(), read, written, seconds, said.finished, estimated=said.tokens is None)
+
+    if completion.estimated:
+        most = worst_case(messages, tokens)
+        completion = replace(completion, prompt_tokens=most.prompt_tokens, answer_tokens=most.answer_tokens)
+    return replace(completion, text=completion.text.strip(), seconds=seconds)

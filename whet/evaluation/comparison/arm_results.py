@@ -8,20 +8,19 @@ from itertools import combinations
 from statistics import fmean as mean
 from typing import Any
 
-from whet.evaluation.comparison.advice import Advice, Candidate, Gap, best_of, recommend
+from whet.evaluation.comparison.advice import Advice, Candidate, PairedGap, best_of, recommend
 from whet.evaluation.comparison.arms import Arm
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns
-from whet.evaluation.prompts import Fitted, question_of
-from whet.evaluation.retrieval.grounding import grounding, holds_answer
-from whet.evaluation.transcript import Told
+from whet.evaluation.prompts import FittedPrompts, question_of
+from whet.evaluation.retrieval.grounding import grounding, passages_hold_answer
 from whet.evaluation.verdict import decide
 from whet.generation.collection.spending import MILLION
 from whet.recipe.sections.compare import Compare, RemoteModel
 from whet.stats.multiple_tests import holm
 from whet.stats.paired import clusters_of, paired_difference
 from whet.stats.rows_needed import rows_needed
-from whet.types import Difference, Row
+from whet.types import Completion, Difference, Row
 
 HOUR = 3600
 Differences = dict[tuple[str, str], Difference]
@@ -29,12 +28,12 @@ Differences = dict[tuple[str, str], Difference]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ArmAnswers:
     """An arm with its prompts and answers, one for each turn that is asked, and the scores of the rows."""
 
     arm: Arm
-    prompts: Fitted
-    answers: list[Told]
+    prompts: FittedPrompts
+    answers: list[Completion]
     scores: list[metric.RowScore]
 
     @property
@@ -42,8 +41,8 @@ class Asked:
         return [score.value for score in self.scores]
 
 
-def facts_of(
-    asked: Sequence[Asked], turns: Turns, settings: Compare, name: str, context: int, seed: int
+def arm_results(
+    asked: Sequence[ArmAnswers], turns: Turns, settings: Compare, name: str, context: int, seed: int
 ) -> dict[str, Any]:
     """The keys `arms`, `differences`, `verdict` and `standing` of a comparison."""
     rows = turns.whole
@@ -63,7 +62,7 @@ def facts_of(
     }
 
 
-def scale_of(asked: Sequence[Asked]) -> float | None:
+def scale_of(asked: Sequence[ArmAnswers]) -> float | None:
     """None where all scores lie within 0..1, else their range over all arms."""
     values = [value for one in asked for value in one.values]
     if 0 <= min(values) and max(values) <= 1:
@@ -71,7 +70,7 @@ def scale_of(asked: Sequence[Asked]) -> float | None:
     return max(values) - min(values)
 
 
-def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
+def arm_facts(asked: ArmAnswers, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
     """One arm in numbers; tokens and seconds an answer, cost in dollars a thousand of them (None without prices)."""
     arm, answers, prompts = asked.arm, asked.answers, asked.prompts
     summary = metric.aggregate(name, asked.scores, turns.whole)
@@ -100,13 +99,13 @@ def arm_facts(asked: Asked, turns: Turns, settings: Compare, name: str, context:
     }
 
 
-def grounding_of(asked: Asked, rows: Sequence[Row]) -> dict[str, Any]:
+def grounding_of(asked: ArmAnswers, rows: Sequence[Row]) -> dict[str, Any]:
     """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
     passages = []
     for parts in asked.prompts.parts:
         passages.append([passage.text for passage in parts])
     answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
-    holds = holds_answer([row.reference for row in rows], passages)
+    holds = passages_hold_answer([row.reference for row in rows], passages)
     return grounding(answers, passages, questions, holds, clusters=clusters_of(rows))
 
 
@@ -125,7 +124,7 @@ def server_cost(remote: RemoteModel, prompt: float, answer: float) -> float | No
     return 1000 * (prompt * remote.price_in + answer * remote.price_out) / MILLION
 
 
-def all_pairs(asked: Sequence[Asked], rows: Sequence[Row], seed: int) -> Differences:
+def all_pairs(asked: Sequence[ArmAnswers], rows: Sequence[Row], seed: int) -> Differences:
     """Every arm against every other on the same rows; all of them are one family, so that the best may be picked after
     looking."""
     clusters = clusters_of(rows)
@@ -152,7 +151,7 @@ def candidate(arm: Arm, facts: dict[str, Any]) -> Candidate:
 
 
 def advise(
-    asked: Sequence[Asked],
+    asked: Sequence[ArmAnswers],
     candidates: Sequence[Candidate],
     differences: Differences,
     rows: Sequence[Row],
@@ -165,7 +164,7 @@ def advise(
     gaps = {}
     for name in values.keys() - {top}:
         found = between(differences, name, top)
-        gaps[name] = Gap(found.estimate, found.low, found.high, found.p)
+        gaps[name] = PairedGap(found.estimate, found.low, found.high, found.p)
 
     clusters = clusters_of(rows)
 

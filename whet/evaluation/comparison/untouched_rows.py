@@ -18,7 +18,7 @@ def rows_by_part(ledger: Ledger) -> dict[str, list[int]]:
     return {part: np.flatnonzero(fate_R == FATES.index(part)).tolist() for part in parts}
 
 
-def prove_apart(ledger: Ledger) -> dict[str, Any]:
+def prove_disjoint(ledger: Ledger) -> dict[str, Any]:
     """Counts of each part, and of rows and contents that the test shares with what was trained or chosen on. Raises
     ProofError for a row in two parts."""
     parts = rows_by_part(ledger)

@@ -86,9 +86,9 @@ def text_budget(asked: float | None) -> tuple[float, str]:
 
 def state(measure: Measure) -> str:
     """The measure in one sentence, with its interval and its budget."""
-    unit, fell = measure.unit, falls(measure.unit, measure.details)
-    span = told_range(measure.low, measure.high, unit, fell)
-    changed = f"{SUBJECTS[unit]} {told(measure.loss, unit, fell)}{UNITS[unit]} (95% interval {span})"
+    unit, fell = measure.unit, higher_is_better(measure.unit, measure.details)
+    span = format_range(measure.low, measure.high, unit, fell)
+    changed = f"{SUBJECTS[unit]} {format_loss(measure.loss, unit, fell)}{UNITS[unit]} (95% interval {span})"
 
     if measure.budget is None:
         if unit == "score":
@@ -97,27 +97,27 @@ def state(measure: Measure) -> str:
             why = "no budget was set"
         return f"{measure.what}: {changed}; {why}."
 
-    budget = f"the budget is {told(measure.budget, unit, fell)}{UNITS[unit]}, {measure.reason}"
+    budget = f"the budget is {format_loss(measure.budget, unit, fell)}{UNITS[unit]}, {measure.reason}"
     return f"{measure.what}: {WORDS[measure.word]}; {changed}; {budget}."
 
 
-def falls(unit: str, details: dict[str, Any]) -> bool:
+def higher_is_better(unit: str, details: dict[str, Any]) -> bool:
     """Whether a loss is a fall of what was measured, as of a score of which more is better."""
     return unit in ("points", "score") and details.get("higher_is_better", True)
 
 
-def told(loss: float, unit: str, fell: bool) -> str:
+def format_loss(loss: float, unit: str, fell: bool) -> str:
     """A loss as the change that people read: where a score fell, with a minus. Without the unit of points and nats."""
-    return shown(-loss if fell else loss, unit, sign=True)
+    return format_value(-loss if fell else loss, unit, sign=True)
 
 
-def told_range(low: float, high: float, unit: str, fell: bool) -> str:
+def format_range(low: float, high: float, unit: str, fell: bool) -> str:
     """The interval of a loss, as a range of changes from the lower to the higher."""
     ends = (high, low) if fell else (low, high)
-    return " to ".join(told(end, unit, fell) for end in ends)
+    return " to ".join(format_loss(end, unit, fell) for end in ends)
 
 
-def shown(value: float, unit: str, sign: bool = False) -> str:
+def format_value(value: float, unit: str, sign: bool = False) -> str:
     """A value in its unit, short."""
     if unit == "nats":
         return f"{value:.3f}"
@@ -137,7 +137,7 @@ def shown(value: float, unit: str, sign: bool = False) -> str:
     return f"{text}%" if unit == "percent" else text
 
 
-def together(measures: list[Measure]) -> dict[str, Any]:
+def summarise(measures: list[Measure]) -> dict[str, Any]:
     """The key `forgetting` of evaluation.json."""
     broken = [measure.what for measure in measures if measure.word == "lost"]
     unclear = [measure.what for measure in measures if measure.word == "unclear"]

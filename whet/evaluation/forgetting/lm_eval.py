@@ -13,8 +13,8 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.render.renderer import Renderer
-from whet.evaluation.forgetting.lm_eval_tasks import Scores, harness, metrics_of, name_of, open_tasks, scores_of
-from whet.evaluation.models import READ_TOKENS, Side, text_nll
+from whet.evaluation.forgetting.lm_eval_tasks import TaskScores, harness, metrics_of, name_of, open_tasks, scores_of
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel, text_nll
 from whet.generation.engine import Sampling, generate
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
@@ -26,12 +26,12 @@ LONGEST = 256
 
 
 def run_tasks(
-    side: Side, origin: Base, renderer: Renderer, tasks: Sequence[str], limit: int | None
-) -> dict[str, Scores]:
+    model: EvaluatedModel, loaded: Base, renderer: Renderer, tasks: Sequence[str], limit: int | None
+) -> dict[str, TaskScores]:
     """Each task's scores by document, under its name. Raises InputError as open_tasks and scores_of do."""
     opened = open_tasks(tasks)
     found = harness().simple_evaluate(
-        model=lm_of(side, origin, renderer), tasks=opened, limit=limit, bootstrap_iters=0, log_samples=True,
+        model=lm_of(model, loaded, renderer), tasks=opened, limit=limit, bootstrap_iters=0, log_samples=True,
         verbosity="ERROR",
     )  # fmt: skip
     names = [name_of(task) for task in tasks]
@@ -42,55 +42,55 @@ def run_tasks(
     }
 
 
-def lm_of(side: Side, origin: Base, renderer: Renderer) -> Any:
+def lm_of(model: EvaluatedModel, loaded: Base, renderer: Renderer) -> Any:
     """One side as the harness's LM."""
 
     class Whetted(harness().api.model.LM):
         def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-            pairs = [pair_ids(origin, *request.args) for request in requests]
-            return likelihoods(side, pairs)
+            pairs = [pair_ids(loaded, *request.args) for request in requests]
+            return likelihoods(model, pairs)
 
         def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
             texts = [request.args[0] for request in requests]
-            return [-nats for nats, _ in text_nll(side, texts, lambda text: _ids(origin, text), origin.context)]
+            return [-nats for nats, _ in text_nll(model, texts, lambda text: _ids(loaded, text), loaded.context)]
 
         def generate_until(self, requests: Sequence[Any]) -> list[str]:
-            return [written(side, origin, renderer, *request.args) for request in requests]
+            return [generate_until(model, loaded, renderer, *request.args) for request in requests]
 
     return Whetted()
 
 
-def _ids(origin: Base, text: str) -> list[int]:
+def _ids(loaded: Base, text: str) -> list[int]:
     """A text in tokens; an empty one is what every text begins with."""
-    ids = origin.tokenizer(text)["input_ids"]
-    start = origin.tokenizer.bos_token_id
-    return ids or [origin.tokenizer.eos_token_id if start is None else start]
+    ids = loaded.tokenizer(text)["input_ids"]
+    start = loaded.tokenizer.bos_token_id
+    return ids or [loaded.tokenizer.eos_token_id if start is None else start]
 
 
-def pair_ids(origin: Base, context: str, continuation: str) -> tuple[list[int], list[int]]:
+def pair_ids(loaded: Base, context: str, continuation: str) -> tuple[list[int], list[int]]:
     """(context, continuation) in tokens, cut so that both are read as one text; the context loses its beginning where
     both do not fit. A space at the end of the context belongs to the continuation (lm-eval's own rule)."""
     bare = context.rstrip()
-    whole = _ids(origin, context + continuation)
+    whole = _ids(loaded, context + continuation)
 
-    start = len(_ids(origin, bare))
+    start = len(_ids(loaded, bare))
     if not bare or start >= len(whole):
-        start, whole = 1, _ids(origin, "")[:1] + origin.tokenizer(continuation)["input_ids"]
-    cut = max(0, len(whole) - origin.context)
+        start, whole = 1, _ids(loaded, "")[:1] + loaded.tokenizer(continuation)["input_ids"]
+    cut = max(0, len(whole) - loaded.context)
 
     return whole[cut:start], whole[max(start, cut) :]
 
 
 @torch.no_grad()
-def likelihoods(side: Side, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+def likelihoods(model: EvaluatedModel, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
     """(log p of the continuation in nats, whether greedy decoding would write it) of each pair."""
     segments = []
     for row, (context, rest) in enumerate(pairs):
         segments.append(Segment([*context, *rest], [0.0] * len(context) + [1.0] * len(rest), row))
     totals, greedy = [0.0] * len(pairs), [True] * len(pairs)
-    with side.acting():
+    with model.active():
         for batch in in_order(segments, READ_TOKENS):
-            hidden_ND, head = side.policy.hidden(batch), side.policy.head
+            hidden_ND, head = model.policy.hidden(batch), model.policy.head
             target_N = batch.target_N.to(hidden_ND.device)
             first_N = torch.cat([head.logits(hidden_ND[rows]).argmax(-1) for rows in chunks(len(hidden_ND), head)])
 
@@ -105,17 +105,19 @@ def likelihoods(side: Side, pairs: Sequence[tuple[list[int], list[int]]]) -> lis
     return list(zip(totals, greedy, strict=True))
 
 
-def written(side: Side, origin: Base, renderer: Renderer, context: str, wanted: dict[str, Any]) -> str:
+def generate_until(
+    model: EvaluatedModel, loaded: Base, renderer: Renderer, context: str, wanted: dict[str, Any]
+) -> str:
     """A greedy answer up to the first of the stop strings that the task names."""
     until = wanted.get("until") or []
     stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
     sampling = Sampling(max_new_tokens=int(wanted.get("max_gen_toks", LONGEST)), stop_strings=stops)
 
-    prompt = _ids(origin, context)[-(origin.context - 1) :]
-    with side.acting():
+    prompt = _ids(loaded, context)[-(loaded.context - 1) :]
+    with model.active():
         (answer,) = generate(
-            causal_lm(side.policy.model), origin.tokenizer, [prompt], renderer.stop_ids, sampling,
-            context=origin.context,
+            causal_lm(model.policy.model), loaded.tokenizer, [prompt], renderer.stop_ids, sampling,
+            context=loaded.context,
         )  # fmt: skip
 
     return answer.text

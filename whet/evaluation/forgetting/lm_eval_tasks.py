@@ -21,7 +21,7 @@ UNPAIRED = "this task scores no single documents, so base and tuned cannot be pa
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class TaskScores:
     """The score of each document under its id."""
 
     metric: str
@@ -119,7 +119,7 @@ def metrics_of(task: Any) -> dict[str, bool]:
     }
 
 
-def scores_of(task: str, samples: Sequence[dict[str, Any]], metrics: dict[str, bool]) -> Scores:
+def scores_of(task: str, samples: Sequence[dict[str, Any]], metrics: dict[str, bool]) -> TaskScores:
     """The first of `metrics` that every document has. Where a task reads answers in several ways (filters), the first.
 
     Raises InputError for a task without such a metric.
@@ -127,12 +127,12 @@ def scores_of(task: str, samples: Sequence[dict[str, Any]], metrics: dict[str, b
     read = [sample for sample in samples if sample.get("filter") == samples[0].get("filter")]
     for name, higher in metrics.items():
         if read and all(isinstance(sample.get(name), int | float | np.number | np.bool_) for sample in read):
-            return Scores(name, higher, {str(sample["doc_id"]): float(sample[name]) for sample in read})
+            return TaskScores(name, higher, {str(sample["doc_id"]): float(sample[name]) for sample in read})
 
     raise InputError(UNPAIRED, where=WHERE, value=task, fix="leave this task out")
 
 
-def paired(base: dict[str, Scores], tuned: dict[str, Scores]) -> Iterator[PairedTask]:
+def paired(base: dict[str, TaskScores], tuned: dict[str, TaskScores]) -> Iterator[PairedTask]:
     for task, before in base.items():
         after = tuned[task].by_document
         values, others = list(before.by_document.values()), [after[document] for document in before.by_document]

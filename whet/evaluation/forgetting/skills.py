@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whet.types import Answer
+from whet.types import Completion
 
 SUITE = "skills.jsonl"
 TOKENS = 80
@@ -24,7 +24,7 @@ def load_suite(base_folder: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
-def hits(items: list[dict[str, Any]], answers: list[Answer]) -> list[float]:
+def hits(items: list[dict[str, Any]], answers: list[Completion]) -> list[float]:
     """1.0 for each item that was answered exactly."""
     return [
         float(" ".join(answer.text.split()) == " ".join(item["answer"].split()))
@@ -32,7 +32,7 @@ def hits(items: list[dict[str, Any]], answers: list[Answer]) -> list[float]:
     ]
 
 
-def grade(items: list[dict[str, Any]], answers: list[Answer]) -> dict[str, dict[str, float]]:
+def grade(items: list[dict[str, Any]], answers: list[Completion]) -> dict[str, dict[str, float]]:
     """{skill: {"score": share right, "rows": n}}."""
     right: dict[str, list[float]] = {}
     for item, hit in zip(items, hits(items, answers), strict=True):

@@ -15,7 +15,7 @@ from whet.data.read.source import read_source
 from whet.data.rows.convert import every_row
 from whet.errors import DataError
 from whet.evaluation.forgetting import skills
-from whet.evaluation.forgetting.measures import choosing_texts, general_texts
+from whet.evaluation.forgetting.measure_kinds import choosing_texts, general_texts
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Columns, Recipe, Sft
 from whet.types import Row

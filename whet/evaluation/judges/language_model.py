@@ -38,7 +38,7 @@ from whet.text.dates import now
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 AGREED = (["A", "B"], ["TIE", "TIE"])
 """Letters of both orders, sorted, that name the same answer."""
-WORTH = {"tuned": 1.0, "tie": 0.5, "base": 0.0}
+OUTCOME_VALUE = {"tuned": 1.0, "tie": 0.5, "base": 0.0}
 TRANSCRIPT = "pairs.jsonl"
 AT_ONCE = 8
 """Requests on their way at the same time."""
@@ -118,16 +118,16 @@ def judge_pairs(
     for question in questions:
         letters.setdefault(question.line, []).append(known[question.key])
 
-    picks = [outcome(letters[n]) if n in letters else "tie" for n in range(len(lines))]
+    picks = [combine_orders(letters[n]) if n in letters else "tie" for n in range(len(lines))]
     clusters = clusters_of_lines(lines)
-    facts = fit_win_rate([WORTH[pick] for pick in picks], clusters=clusters)
+    facts = fit_win_rate([OUTCOME_VALUE[pick] for pick in picks], clusters=clusters)
 
     if clusters is None:
         differing = None
     else:
         differing = [clusters[n] for n in letters]
 
-    return summary(facts, position(list(letters.values()), differing), wanted, contestants), picks
+    return summary(facts, position_bias(list(letters.values()), differing), wanted, contestants), picks
 
 
 def questions_of(number: int, line: dict[str, Any], wanted: PairJudge) -> list[Question]:
@@ -179,7 +179,7 @@ def read_transcript(path: Path) -> dict[str, str]:
     return {line["key"]: line["verdict"] for line in read_lines(path)}
 
 
-def outcome(letters: Sequence[str]) -> str:
+def combine_orders(letters: Sequence[str]) -> str:
     """base, tuned or tie, by both orders together: `letters` in the order of ORDERS."""
     first, second = (
         "tie" if letter == "TIE" else order["AB".index(letter)] for letter, order in zip(letters, ORDERS, strict=True)
@@ -203,7 +203,7 @@ def summary(
     return facts | {"statement": statement}
 
 
-def position(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> dict[str, Any]:
+def position_bias(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> dict[str, Any]:
     """How often both orders agree (with Wilson's interval), and whether the rest leans to the first or second place;
     over clusters where pairs share one."""
     pairs = len(letters)

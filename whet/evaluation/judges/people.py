@@ -26,7 +26,7 @@ from whet.text.conversation import plain, prompt_text
 from whet.text.dates import now
 
 Choice = Literal["left", "right", "tie", "bad", "skip"]
-PREFERENCES, EVEN = "judgements.jsonl", "judgements-even.jsonl"
+PREFERENCES, NO_PREFERENCE = "judgements.jsonl", "judgements-even.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Pair:
 
 
 @dataclass(slots=True)
-class Sitting:
+class JudgingSession:
     """One person before one run: `waiting` are the pairs that this person has not judged."""
 
     folder: Path
@@ -88,17 +88,17 @@ class Sitting:
             path = self.folder / PREFERENCES
             row["provenance"] = provenance | {"won": won}
         else:
-            path = self.folder / EVEN
+            path = self.folder / NO_PREFERENCE
             row = {"prompt": pair.prompt, "base": pair.base, "tuned": pair.tuned, "provenance": provenance}
 
         append_line(path, json.dumps(row, ensure_ascii=False).encode("utf-8", "replace").decode())
         sync_file(path)
 
 
-def sit_down(folder: Path, who: str) -> Sitting:
+def start_session(folder: Path, who: str) -> JudgingSession:
     """Raises RunFolderError where the run has no two answers to show."""
-    answers = answers_of(folder)
-    judged = {(line["provenance"]["row"], texts_of(line)) for line in judgements(folder) if by(line) == who}
+    answers = answers_of_run(folder)
+    judged = {(line["provenance"]["row"], texts_of(line)) for line in judgements(folder) if judge_of(line) == who}
 
     waiting = []
     for answer in answers:
@@ -112,10 +112,10 @@ def sit_down(folder: Path, who: str) -> Sitting:
 
     waiting.sort(key=lambda pair: draw(folder.name, who, pair.row, "order"))
     same = sum(answer["base"].strip() == answer["tuned"].strip() for answer in answers)
-    return Sitting(folder, who, model_of(folder), waiting, same)
+    return JudgingSession(folder, who, model_of(folder), waiting, same)
 
 
-def answers_of(folder: Path) -> list[dict[str, Any]]:
+def answers_of_run(folder: Path) -> list[dict[str, Any]]:
     answers = read_lines(folder / "answers.jsonl")
     if not answers and (folder / "evaluation.json").exists():
         what = "this run learned text, and text has no answers to compare"
@@ -151,7 +151,7 @@ def draw(*parts: object) -> int:
 def judgements(folder: Path) -> list[dict[str, Any]]:
     """Every judgement so far, of all people. Raises RunFolderError for a line that is none."""
     found = []
-    for name in (PREFERENCES, EVEN):
+    for name in (PREFERENCES, NO_PREFERENCE):
         for number, line in enumerate(read_lines(folder / name), start=1):
             about = line.get("provenance")
             if not isinstance(about, dict) or not about.keys() >= {"row", "who", "choice"}:
@@ -163,7 +163,7 @@ def judgements(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def by(line: dict[str, Any]) -> str:
+def judge_of(line: dict[str, Any]) -> str:
     return str(line["provenance"]["who"])
 
 
@@ -176,7 +176,7 @@ def result(folder: Path) -> dict[str, Any]:
     """What all people together say of the answers that the run has now: Bradley-Terry win rate, counts of choices, and
     agreement with the model that judged, where one did. Skipped pairs count for nothing; rows where both wrote the same
     are ties, once."""
-    answers = {answer["row"]: answer for answer in answers_of(folder)}
+    answers = {answer["row"]: answer for answer in answers_of_run(folder)}
     current = [line for line in judgements(folder) if is_current(line, answers)]
 
     outcomes, rows, choices = [], [], dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
@@ -185,10 +185,10 @@ def result(folder: Path) -> dict[str, Any]:
         choices["decided" if choice in ("left", "right") else choice] += 1
 
         if choice != "skip":
-            outcomes.append(worth(line))
+            outcomes.append(outcome_value(line))
             rows.append(line["provenance"]["row"])
 
-    people = sorted({by(line) for line in current})
+    people = sorted({judge_of(line) for line in current})
     same = [answer["row"] for answer in answers.values() if answer["base"].strip() == answer["tuned"].strip()]
     judged = bool(outcomes)
     rows += same * judged
@@ -205,7 +205,7 @@ def result(folder: Path) -> dict[str, Any]:
         are = "is a row" if len(same) == 1 else "are rows"
         statement += f" {len(same)} of the ties {are} where both wrote the same."
 
-    agreed = with_model(answers, current)
+    agreed = agreement_with_model(answers, current)
     if agreed["rows"]:
         statement += " " + format_agreement(agreed, "the model that judged")
 
@@ -216,7 +216,7 @@ def result(folder: Path) -> dict[str, Any]:
 def agreement(folder: Path, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """As with_model, for the lines of answers.jsonl that are about to be written."""
     answers = {line["row"]: line for line in lines}
-    return with_model(answers, [line for line in judgements(folder) if is_current(line, answers)])
+    return agreement_with_model(answers, [line for line in judgements(folder) if is_current(line, answers)])
 
 
 def is_current(line: dict[str, Any], answers: dict[int, dict[str, Any]]) -> bool:
@@ -224,7 +224,7 @@ def is_current(line: dict[str, Any], answers: dict[int, dict[str, Any]]) -> bool
     return answer is not None and texts_of(line) == {answer["base"].strip(), answer["tuned"].strip()}
 
 
-def worth(line: dict[str, Any]) -> float:
+def outcome_value(line: dict[str, Any]) -> float:
     """1 where the tuned answer won, 0 where the base's did, 0.5 for ties and both bad."""
     won = line["provenance"].get("won")
     if won is None:
@@ -238,11 +238,11 @@ def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:
     for line in lines:
         if line["provenance"]["choice"] != "skip":
             row = line["provenance"]["row"]
-            lean[row] = lean.get(row, 0.0) + worth(line) - 0.5
+            lean[row] = lean.get(row, 0.0) + outcome_value(line) - 0.5
     return {row: "tuned" if value > 0 else "base" if value < 0 else "tie" for row, value in lean.items()}
 
 
-def with_model(answers: dict[int, dict[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def agreement_with_model(answers: dict[int, dict[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Cohen's kappa between people and the language model of evaluate.judge, on the rows that both judged."""
     people = labels_by_row(current)
     both = [row for row in people if answers[row].get("judged")]

@@ -34,7 +34,7 @@ def measure_wins(lines: Sequence[dict[str, Any]], rows: Sequence[Row], rewards: 
     return win_rate(scores["base"], scores["tuned"], rewards.main, seed, clusters_of(asked))
 
 
-def with_answers(lines: list[dict[str, Any]], contest: Contest) -> list[dict[str, Any]]:
+def answers_where_missing(lines: list[dict[str, Any]], contest: Contest) -> list[dict[str, Any]]:
     """The lines as they are where answers were written for the score, so that both are of the same words; else, where
     probabilities were compared, with greedy answers."""
     if any(line[side] and not line.get("shown") for line in lines for side in SIDES):

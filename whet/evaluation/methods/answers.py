@@ -7,17 +7,17 @@ from typing import Any
 
 from whet.evaluation.content import by_row, measure_content, state_content, turn_lines
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.heldout import Drawing, answer_lines, nll_of, paired_facts, sampled_facts
-from whet.evaluation.methods.marks import measure_marks
+from whet.evaluation.heldout import Drawing, lines_of_answers, nll_of, paired_facts, sampled_facts
+from whet.evaluation.methods.marked_answers import measure_marks
 from whet.evaluation.methods.pairs import measure_pairs
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.per_class import tell_lost
-from whet.evaluation.metrics.turns import Turns, told, turns_of
+from whet.evaluation.metrics.turns import Turns, asked_turns, turn_facts
 from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
-from whet.evaluation.sampling_noise import repeated, row_means
+from whet.evaluation.sampling_noise import repeat_each, row_means
 from whet.recipe.schema import Evaluate
 from whet.stats.paired import clusters_of
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 OF_ROWS = ("score", "low", "high", "rows")
 
@@ -30,14 +30,14 @@ def measure_rows(contest: Contest) -> Measured:
     if prepared.shape.kind == "unpaired":
         return measure_marks(contest)
 
-    turns = turns_of(rows, seed)
+    turns = asked_turns(rows, seed)
     name, reason = (wanted.metric, "asked for in the recipe") if wanted.metric != "auto" else metric.choose(rows)
 
-    nll = {side.name: side.segments_nll(prepared.test) for side in contest.sides}
+    nll = {model.name: model.segments_nll(prepared.test) for model in contest.models}
     if name == "nll":
         scores = {side: [metric.likelihood(*nll_of(found, row)) for row in rows] for side, found in nll.items()}
         facts = contest.difference(name, reason, scores)
-        lines = answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
+        lines = lines_of_answers(rows, scores, {side: [""] * len(rows) for side in nll})
     else:
         tokens = contest.answer_limit(turns.rows)
         drawing = Drawing(wanted.samples, wanted.temperature, seed)
@@ -60,14 +60,14 @@ def measure_rows(contest: Contest) -> Measured:
 def written_facts(
     name: str,
     reason: str,
-    written: dict[str, list[Answer]],
+    written: dict[str, list[Completion]],
     rows: Sequence[Row],
     turns: Turns,
     wanted: Evaluate,
     seed: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Verdict and lines of what both sides wrote: by the metric, and by content and form."""
-    asked, samples = repeated(turns.rows, wanted.samples), wanted.samples
+    asked, samples = repeat_each(turns.rows, wanted.samples), wanted.samples
     by_turn = {
         side: [metric.score(name, answer.text.strip(), row) for answer, row in zip(answers, asked, strict=True)]
         for side, answers in written.items()
@@ -81,12 +81,12 @@ def written_facts(
         facts = paired_facts(name, reason, scores, rows, seed)
 
     if turns.many:
-        facts["turns"] = told(turns, seed)
+        facts["turns"] = turn_facts(turns, seed)
         for side, found in by_turn.items():
             facts[side] = metric.aggregate(name, found, asked) | {key: facts[side][key] for key in OF_ROWS}
 
     texts = {side: [answers[place * samples].text for place in turns.last] for side, answers in written.items()}
-    lines = answer_lines(rows, scores, texts)
+    lines = lines_of_answers(rows, scores, texts)
 
     if name == "accuracy":
         named = {side: [[score.details["given"]] for score in found[::samples]] for side, found in by_turn.items()}

@@ -14,8 +14,8 @@ from whet.evaluation.content import by_row
 from whet.evaluation.contest import Contest, Measured
 from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import turns_of
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.metrics.turns import asked_turns
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.evaluation.verdict import compare
 from whet.model.logits.logprob import kl_sum
 from whet.text.numbers import format_change, format_change_range, format_score, unit
@@ -30,7 +30,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
     rows, renderer, seed = contest.rows, contest.renderer, contest.recipe.seed
     facts, lines = measure_rows(contest)
     name, front = facts["metric"]["name"], system_prefix(renderer, prompt)
-    turns = turns_of(rows, seed)
+    turns = asked_turns(rows, seed)
     bare = contest.prompts(turns.rows)
     prompted = [renderer.prompt_ids(with_system(prompt, row.prompt), row.tools) for row in turns.rows]
 
@@ -56,7 +56,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
         "prompted": metric.aggregate(name, scores, rows),
         "kept": asdict(kept),
         "request_tokens": {"with": long, "without": short, "saved": long - short},
-        "divergence": {side.name: divergence(contest, side, front) for side in contest.sides},
+        "divergence": {model.name: divergence(contest, model, front) for model in contest.models},
     }
     facts["bake"]["statement"] = state(facts)
 
@@ -64,14 +64,14 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
 
 
 @torch.no_grad()
-def divergence(contest: Contest, side: Side, front: SystemPrefix) -> float:
+def divergence(contest: Contest, model: EvaluatedModel, front: SystemPrefix) -> float:
     """Mean KL(base with the prompt || side without it) in nats over the answer tokens."""
     base, total, count = contest.base, 0.0, 0
     for batch in in_order(contest.prepared.test, READ_TOKENS):
-        with base.acting():
+        with base.active():
             teacher_ND, teacher = base.policy.hidden(prompted_batch(batch, front)), base.policy.head
-        with side.acting():
-            student_ND, student = side.policy.hidden(batch), side.policy.head
+        with model.active():
+            student_ND, student = model.policy.hidden(batch), model.policy.head
         total += kl_sum(teacher_ND, teacher, student_ND, student)
         count += len(batch.target_N)
 

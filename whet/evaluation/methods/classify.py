@@ -15,13 +15,13 @@ from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.errors import ProofError
 from whet.evaluation.contest import HeldOut, Measured
-from whet.evaluation.heldout import answer_lines
-from whet.evaluation.methods.label_likelihood import MOST_ASKED, likeliest
+from whet.evaluation.heldout import lines_of_answers
+from whet.evaluation.methods.label_likelihood import MOST_ASKED, most_likely_labels
 from whet.evaluation.methods.regression import measure_numbers
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.metrics.per_class import class_facts, confusion, tell_lost
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.models import Side
+from whet.evaluation.models import EvaluatedModel
 from whet.model.adapter import causal_lm
 from whet.model.base import context_of
 from whet.model.heads.linear import Scorer
@@ -51,7 +51,7 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
     named = name_classes(outputs, probability_RK, head.get("thresholds"))
     tuned = score_names(outputs.task, wanted, named)
 
-    def finish(base: Side) -> Measured:
+    def finish(base: EvaluatedModel) -> Measured:
         rows = prepared.test_rows
         against, base_named, kind, reason, both = _base(base, outputs, prepared, wanted)
 
@@ -71,7 +71,7 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
         if "thresholds" in head:
             facts["thresholds"] = threshold_table(head, outputs, prepared, probability_RK, wanted)
         texts = {"base": [", ".join(one) for one in base_named], "tuned": [", ".join(one) for one in named]}
-        return facts, answer_lines(rows, scores, texts)
+        return facts, lines_of_answers(rows, scores, texts)
 
     return finish
 
@@ -124,7 +124,7 @@ def table(wanted: Names, named: Names) -> dict[str, Any]:
 
 
 def _base(
-    base: Side, outputs: Outputs, prepared: Prepared, wanted: Names
+    base: EvaluatedModel, outputs: Outputs, prepared: Prepared, wanted: Names
 ) -> tuple[list[RowScore], Names, str, str, dict[str, tuple[Names, list[RowScore]]]]:
     """(scores, names, kind, reason) of the better of the two that need no training, and what each of the two named."""
     rows, common = prepared.test_rows, most_common(outputs, prepared)
@@ -139,7 +139,7 @@ def _base(
         return scores, named, kind, f"{reason}; too many classes to ask the base in words", both
 
     context = context_of(causal_lm(base.policy.model).config.get_text_config())
-    asked = [[one] for one in likeliest(base, prepared.renderer, rows, outputs.names, context)]
+    asked = [[one] for one in most_likely_labels(base, prepared.renderer, rows, outputs.names, context)]
     found = score_names(outputs.task, wanted, asked)
     both["likelihood"] = (asked, found)
 

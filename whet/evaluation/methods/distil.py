@@ -12,10 +12,10 @@ from whet.data.batches.loader import in_order
 from whet.errors import DataError
 from whet.evaluation.content import by_row
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.heldout import answer_lines
+from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import last_turns, told, turns_of
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.metrics.turns import asked_turns, last_turns, turn_facts
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.evaluation.verdict import compare
 from whet.generation.teacher import Teacher
 from whet.model.logits.divergence import same_vocabulary
@@ -23,7 +23,7 @@ from whet.model.logits.logprob import kl_sum
 from whet.stats.paired import clusters_of
 from whet.text.numbers import format_change, format_change_range, format_score, unit
 from whet.training.learners.rollout import ids_of
-from whet.types import Answer, Row, Segment
+from whet.types import Completion, Row, Segment
 
 GIVEN, TAUGHT = "the rows' own answers", "the teacher's greedy answers"
 
@@ -38,16 +38,16 @@ def measure_distilled(contest: Contest, teacher: Teacher) -> Measured:
     wanted, seed = contest.recipe.evaluate, contest.recipe.seed
     whole = all(row.reference.strip() for row in contest.rows)
     if whole:
-        turns = turns_of(contest.rows, seed)
+        turns = asked_turns(contest.rows, seed)
     else:
         turns = last_turns(contest.rows)
 
     prompts, tokens = contest.prompts(turns.rows), contest.answer_limit(turns.rows)
-    found = contest.answers_of([*contest.sides, Side("teacher", teacher.policy)], prompts, tokens)
+    found = contest.answers_of([*contest.models, EvaluatedModel("teacher", teacher.policy)], prompts, tokens)
     texts = {side: [answer.text for answer in answers] for side, answers in found.items()}
 
     if not whole:
-        answered, kept = referred(contest.rows, texts["teacher"])
+        answered, kept = with_taught_references(contest.rows, texts["teacher"])
         turns = last_turns(answered)
         texts = {side: [given[place] for place in kept] for side, given in texts.items()}
 
@@ -65,21 +65,21 @@ def measure_distilled(contest: Contest, teacher: Teacher) -> Measured:
         "teacher": metric.aggregate(name, scores["teacher"], rows) | {"name": teacher.name},
         "gap": asdict(gap),
         "references": GIVEN if whole else TAUGHT,
-        "divergence": {side.name: divergence(side, teacher, prompts, found[side.name]) for side in contest.sides},
+        "divergence": {model.name: divergence(model, teacher, prompts, found[model.name]) for model in contest.models},
     }
     facts["distil"]["statement"] = state(facts)
 
     if turns.many:
-        facts["turns"] = told(turns, seed)
+        facts["turns"] = turn_facts(turns, seed)
     texts = {side: [given[place] for place in turns.last] for side, given in texts.items()}
 
-    lines = answer_lines(rows, scores, texts)
+    lines = lines_of_answers(rows, scores, texts)
     for line, text in zip(lines, texts["teacher"], strict=True):
         line["teacher"] = text
     return facts, lines
 
 
-def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], list[int]]:
+def with_taught_references(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], list[int]]:
     """(rows with the teacher's answers as references, their places). A row that the teacher left empty cannot be
     compared. Raises DataError where that is all of them."""
     kept = [place for place, text in enumerate(taught) if text.strip()]
@@ -94,7 +94,9 @@ def referred(rows: Sequence[Row], taught: Sequence[str]) -> tuple[list[Row], lis
 
 
 @torch.no_grad()
-def divergence(side: Side, teacher: Teacher, prompts: Sequence[list[int]], answers: Sequence[Answer]) -> float:
+def divergence(
+    model: EvaluatedModel, teacher: Teacher, prompts: Sequence[list[int]], answers: Sequence[Completion]
+) -> float:
     """Mean KL(side || teacher) in nats over the tokens of the side's own answers."""
     segments: list[Segment] = []
     for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
@@ -104,8 +106,8 @@ def divergence(side: Side, teacher: Teacher, prompts: Sequence[list[int]], answe
 
     total, count = 0.0, 0
     for batch in in_order(segments, READ_TOKENS):
-        with side.acting():
-            student_ND, student = side.policy.hidden(batch), side.policy.head
+        with model.active():
+            student_ND, student = model.policy.hidden(batch), model.policy.head
         student, taught = same_vocabulary(student, teacher.policy.head)
         total += kl_sum(student_ND, student, teacher.policy.hidden(batch), taught)
         count += len(batch.target_N)

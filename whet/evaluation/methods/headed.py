@@ -11,7 +11,7 @@ import torch
 
 from whet.evaluation.contest import HeldOut, Measured
 from whet.evaluation.methods.reward import Finish
-from whet.evaluation.models import Side
+from whet.evaluation.models import EvaluatedModel
 from whet.model.architecture_proof import install_paths
 from whet.model.base import load_base
 from whet.model.heads.linear import Scorer
@@ -37,7 +37,7 @@ class HeadContest(HeldOut):
         beat("opening the tuned model")
         return open_scorer(self.run.model, self.kernels)[0]
 
-    def base(self) -> Side:
+    def base(self) -> EvaluatedModel:
         """The base that the model was trained on, as a language model. Raises ModelError where it is another one by
         now."""
         beat("opening the base")
@@ -46,7 +46,7 @@ class HeadContest(HeldOut):
         refuse_other_weights(base, facts, self.run.model)
         use_forest = install_paths(base.model, self.kernels)
 
-        return Side("base", Policy(base.model, use_forest))
+        return EvaluatedModel("base", Policy(base.model, use_forest))
 
 
 def open_heads(session: Session, observer: Observer) -> HeadContest:

@@ -13,7 +13,7 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.render.renderer import Renderer
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.types import Row, Segment
 
 ASK = "{text}\n\nWhich of these fits: {names}?"
@@ -23,18 +23,20 @@ LONGEST = 2048
 """Tokens of a question; one that gets longer with the names in it is asked without them."""
 
 
-def likeliest(side: Side, renderer: Renderer, rows: Sequence[Row], names: Sequence[str], context: int) -> list[str]:
+def most_likely_labels(
+    model: EvaluatedModel, renderer: Renderer, rows: Sequence[Row], names: Sequence[str], context: int
+) -> list[str]:
     """The likeliest name for each row."""
     answers = [answer_ids(renderer, name) for name in names]
     limit = min(context, LONGEST) - max(map(len, answers))
     questions = [_question(renderer, str(row.prompt[-1]["content"]), names, limit) for row in rows]
-    mean_RK = read_answers(side, questions, answers) / np.array([len(answer) for answer in answers])
+    mean_RK = read_answers(model, questions, answers) / np.array([len(answer) for answer in answers])
     return [str(names[best]) for best in mean_RK.argmax(-1)]
 
 
 @torch.no_grad()
 def read_answers(
-    side: Side,
+    model: EvaluatedModel,
     questions: Sequence[list[int]],
     answers: Sequence[list[int]],
     done: Callable[[int], None] = lambda number: None,
@@ -47,9 +49,9 @@ def read_answers(
         segments += [Segment(answer, [1.0] * len(answer), number, root) for answer in answers]
 
     sum_RK, read = np.zeros((len(questions), len(answers))), 0
-    with side.acting():
+    with model.active():
         for batch in in_order(segments, READ_TOKENS, per_tree=True):
-            sum_S = torch.zeros(len(batch.parents)).index_add(0, batch.segment_N, side.policy.logprobs(batch))
+            sum_S = torch.zeros(len(batch.parents)).index_add(0, batch.segment_N, model.policy.logprobs(batch))
             rows = batch.rows[:: 1 + len(answers)]
             sum_RK[rows] = sum_S.view(-1, 1 + len(answers))[:, 1:].numpy()
             done(read := read + len(rows))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from whet.evaluation.contest import HeldOut, Measured
-from whet.evaluation.heldout import answer_lines
+from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.models import Side
+from whet.evaluation.models import EvaluatedModel
 from whet.training.learners.classify import targets_of
 
 METRIC = "closeness"
@@ -27,20 +27,22 @@ def measure_numbers(number_R: np.ndarray, held_out: HeldOut) -> Finish:
     def scores(found_R: np.ndarray) -> list[RowScore]:
         return [RowScore(value) for value in np.maximum(0.0, 1 - np.abs(found_R - wanted_R) / span).tolist()]
 
-    def finish(base: Side) -> Measured:
+    def finish(base: EvaluatedModel) -> Measured:
         sides = {"base": np.full(len(rows), median), "tuned": number_R}
         reason = f"1 - error / {span:g}, the range of the training numbers; the base: their median {median:g}, always"
         found = {side: scores(numbers) for side, numbers in sides.items()}
         facts = held_out.difference(METRIC, reason, found)
         facts["base"]["kind"] = "median"
         for side, numbers in sides.items():
-            facts[side] |= errors(numbers, wanted_R)
-        return facts, answer_lines(rows, found, {side: [f"{n:g}" for n in numbers] for side, numbers in sides.items()})
+            facts[side] |= regression_errors(numbers, wanted_R)
+        return facts, lines_of_answers(
+            rows, found, {side: [f"{n:g}" for n in numbers] for side, numbers in sides.items()}
+        )
 
     return finish
 
 
-def errors(number_R: np.ndarray, wanted_R: np.ndarray) -> dict[str, float]:
+def regression_errors(number_R: np.ndarray, wanted_R: np.ndarray) -> dict[str, float]:
     """Mean absolute error, root of the mean squared error, and the share of the variance that is explained."""
     off_R = number_R - wanted_R
     spread = float(((wanted_R - wanted_R.mean()) ** 2).sum())

@@ -14,16 +14,16 @@ import torch
 from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared
 from whet.evaluation.contest import HeldOut, Measured
-from whet.evaluation.heldout import answer_lines
-from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
+from whet.evaluation.heldout import lines_of_answers
+from whet.evaluation.metrics.preference_accuracy import preference_score, read_pairs
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.model.heads.linear import Scorer
 from whet.stats.calibration import calibration
 from whet.training.learners.preference import rows_of
 from whet.training.learners.reward import pair_scores
 
-Finish = Callable[[Side], Measured]
+Finish = Callable[[EvaluatedModel], Measured]
 """Given the base, the numbers and the lines."""
 METRIC = "preference-accuracy"
 COIN = 0.5
@@ -47,9 +47,9 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
     margin_R = reward_R2[:, 0] - reward_R2[:, 1]
     tuned = [RowScore(_right(margin), {"margin": margin}) for margin in margin_R.tolist()]
 
-    def finish(base: Side) -> Measured:
+    def finish(base: EvaluatedModel) -> Measured:
         found = read_pairs(base, held_out.prepared.test)
-        likelihood = [prefers(found[row.index]) for row in rows]
+        likelihood = [preference_score(found[row.index]) for row in rows]
         share = float(np.mean([score.value for score in likelihood]))
         name, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
         against = likelihood
@@ -64,7 +64,9 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
         facts["calibration"] = calibration(_sigmoid(np.abs(margin_R)), [score.value for score in tuned])
         texts = [f"chosen {one:+.3f}, rejected {other:+.3f}" for one, other in reward_R2.tolist()]
 
-        return facts, answer_lines(rows, {"base": against, "tuned": tuned}, {"base": [""] * len(rows), "tuned": texts})
+        return facts, lines_of_answers(
+            rows, {"base": against, "tuned": tuned}, {"base": [""] * len(rows), "tuned": texts}
+        )
 
     return finish
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean as mean
 
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.heldout import answer_lines
+from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics import scoring as metric
 from whet.rewards.combine import Rewards
 
@@ -46,4 +46,4 @@ def measure_rewarded(contest: Contest, rewards: Rewards) -> Measured:
         facts["verdict"]["sentence"] += f" Beware: {facts['caution']}."
 
     texts = {side: [answer.text for answer in answers] for side, answers in written.items()}
-    return facts, answer_lines(rows, scores, texts)
+    return facts, lines_of_answers(rows, scores, texts)

@@ -20,7 +20,7 @@ MARK_REASON = (
 )
 
 
-def moved_rightly(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, list[RowScore]]:
+def moved_as_marked(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, list[RowScore]]:
     """Scores of both sides, row by row, from the change of each answer's log-probability in nats. A row's score is 0.5
     plus or minus half of its weight, which is above 1 for the rarer mark. Raises DataError where a mark is missing."""
     good, bad = _of(gains, rows, True), _of(gains, rows, False)
@@ -40,7 +40,7 @@ def moved_rightly(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, list
     return {"base": [RowScore(0.5)] * len(rows), "tuned": tuned}
 
 
-def apart(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, Any]:
+def separation(gains: Sequence[float], rows: Sequence[Row]) -> dict[str, Any]:
     """`good_up`, `bad_down`: shares of the rows that moved the right way; `good_gain`, `bad_gain`: mean change in nats;
     `separation`: how often a good answer gained more than a bad one, over all pairs of them (the area under the ROC
     curve; 0.5 is chance)."""

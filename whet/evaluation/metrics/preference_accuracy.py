@@ -14,7 +14,7 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.evaluation.metrics.scoring import RowScore
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.losses.preference import answer_sums, answers_of
 from whet.stats.length_control import length_controlled
 from whet.stats.paired import mean_interval
@@ -28,7 +28,7 @@ MUCH_LOST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPair:
+class PairLogprobs:
     """Log-probabilities in nats, summed over the tokens of each answer."""
 
     chosen: float
@@ -43,22 +43,22 @@ class ReadPair:
 
 
 @torch.no_grad()
-def read_pairs(side: Side, segments: Sequence[Segment]) -> dict[int, ReadPair]:
+def read_pairs(model: EvaluatedModel, segments: Sequence[Segment]) -> dict[int, PairLogprobs]:
     """What a side says of each pair, by input row."""
     found = {}
-    with side.acting():
+    with model.active():
         for batch in in_order(segments, READ_TOKENS):
-            sums_2P = answer_sums(side.policy.logprobs(batch), batch)
+            sums_2P = answer_sums(model.policy.logprobs(batch), batch)
             tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
 
             rows = [batch.rows[number] for number in answers_of(batch)[0].tolist()]
             for row, *values in zip(rows, *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
-                found[row] = ReadPair(*values)
+                found[row] = PairLogprobs(*values)
 
     return found
 
 
-def prefers(pair: ReadPair) -> RowScore:
+def preference_score(pair: PairLogprobs) -> RowScore:
     """1 where the chosen answer is the likelier one, 0 where the other is, 0.5 where neither."""
     if pair.margin == 0:
         value = 0.5
@@ -67,7 +67,7 @@ def prefers(pair: ReadPair) -> RowScore:
     return RowScore(value, {"margin": pair.margin})
 
 
-def beware(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> str:
+def degeneration_warning(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> str:
     """A sentence for the verdict where the chosen answers lost too, and much: the model then prefers them to the
     rejected ones, and writes neither (Pal et al. 2024, arXiv 2402.13228, describe it)."""
     tokens = sum(pair.chosen_tokens for pair in base.values())
@@ -80,7 +80,7 @@ def beware(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> str:
     )
 
 
-def against(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> dict[str, Any]:
+def reward_gains(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> dict[str, Any]:
     """`reward_accuracy`: share of the pairs whose chosen answer gained more probability than the rejected one, which is
     what dpo trains; `chosen_gain`, `rejected_gain`: mean change of an answer's log-probability, in nats."""
     gains = [(tuned[row].chosen - base[row].chosen, tuned[row].rejected - base[row].rejected) for row in base]
@@ -91,8 +91,8 @@ def against(base: dict[int, ReadPair], tuned: dict[int, ReadPair]) -> dict[str, 
     }
 
 
-def moved(
-    base: dict[int, ReadPair], tuned: dict[int, ReadPair], seed: int, clusters: Sequence[object] | None
+def reward_margins(
+    base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs], seed: int, clusters: Sequence[object] | None
 ) -> dict[str, Any]:
     """Intervals for what `against` says: `reward_accuracy_interval`; `reward_margin`, the mean of chosen gain minus
     rejected gain in nats, with `reward_margin_interval`. Pairs in the order of `base`, as `clusters` names them."""
@@ -104,7 +104,7 @@ def moved(
     }
 
 
-def at_equal_length(pairs: dict[int, ReadPair]) -> dict[str, Any] | None:
+def at_equal_length(pairs: dict[int, PairLogprobs]) -> dict[str, Any] | None:
     """How often a side finds the chosen answer likelier, length set aside (whet/stats/length_control.py)."""
-    won = [prefers(pair).value for pair in pairs.values()]
+    won = [preference_score(pair).value for pair in pairs.values()]
     return length_controlled(won, [pair.chosen_tokens - pair.rejected_tokens for pair in pairs.values()])

@@ -28,7 +28,7 @@ from whet.errors import DataError, InputError, NonFiniteError, nearest
 from whet.evaluation.metrics.per_class import class_facts, confusion
 from whet.evaluation.metrics.rouge import rouge_l
 from whet.evaluation.metrics.tool_calls import calls_of, compare_calls, summarise_calls
-from whet.evaluation.metrics.turns import answers_of
+from whet.evaluation.metrics.turns import turns_of_row
 from whet.evaluation.metrics.user_function import own_metric
 from whet.recipe.external import is_function
 from whet.rewards.json_match import compare_json, parse_object, summarise_json
@@ -58,10 +58,10 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
         else:
             share = f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
-    if calling := sum(bool(calls_of(turn)) for row in rows for turn in answers_of(row)):
-        return _for_calls(calling, sum(len(answers_of(row)) for row in rows))
+    if calling := sum(bool(calls_of(turn)) for row in rows for turn in turns_of_row(row)):
+        return _for_calls(calling, sum(len(turns_of_row(row)) for row in rows))
 
-    references = [turn.reference for row in rows for turn in answers_of(row)]
+    references = [turn.reference for row in rows for turn in turns_of_row(row)]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
 

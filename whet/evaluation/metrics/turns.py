@@ -66,7 +66,7 @@ class Turns:
         return [round(mean, DIGITS) for mean in means]
 
 
-def answers_of(row: Row) -> list[Row]:
+def turns_of_row(row: Row) -> list[Row]:
     """One row for each assistant turn that says something and is learned, in order, and always for the last turn."""
     places = [number for number, message in enumerate(row.messages) if message.get("role") == "assistant"]
     earlier = [n for n in places[:-1] if _says_something(row, n) and _learned(row, n)]
@@ -75,14 +75,14 @@ def answers_of(row: Row) -> list[Row]:
     return [*(replace(row, messages=row.messages[: number + 1]) for number in earlier), row]
 
 
-def turns_of(rows: Sequence[Row], seed: int) -> Turns:
+def asked_turns(rows: Sequence[Row], seed: int) -> Turns:
     """The turns of all rows that are asked, in the order of the rows and of their turns."""
     most = max(FEWEST_TURNS, min(MOST_TURNS, MOST_ASKED // max(1, len(rows))))
     found = Turns([], [], [], [], 0, most)
 
     total = 0
     for place, row in enumerate(rows):
-        turns = answers_of(row)
+        turns = turns_of_row(row)
         total += len(turns)
         drawn = random.Random(f"{seed} {row.index}").sample(turns[:-1], min(most, len(turns)) - 1)
 
@@ -107,10 +107,10 @@ def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
     """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
     if recipe.method.by_last_answer:
         return last_turns(rows)
-    return turns_of(rows, recipe.seed)
+    return asked_turns(rows, recipe.seed)
 
 
-def told(turns: Turns, seed: int) -> dict[str, Any]:
+def turn_facts(turns: Turns, seed: int) -> dict[str, Any]:
     """The key `turns` of evaluation.json."""
     rows, asked = len(set(turns.owner)), len(turns.rows)
     said = f"{count(rows, 'test row')} with {turns.all_turns:,} assistant turns, each given the true turns before it"

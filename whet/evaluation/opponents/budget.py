@@ -19,13 +19,13 @@ FEWEST = 50
 """Test rows that are asked at least, where there are so many: fewer can prove nothing."""
 
 
-def reading(prompts: Sequence[Sequence[int]]) -> float:
+def reading_cost(prompts: Sequence[Sequence[int]]) -> float:
     return float(sum(map(len, prompts)))
 
 
-def written(prompts: Sequence[Sequence[int]], tokens: float) -> float:
+def writing_cost(prompts: Sequence[Sequence[int]], tokens: float) -> float:
     """Cost of `tokens` written after each prompt."""
-    return reading(prompts) + WRITE * tokens * len(prompts)
+    return reading_cost(prompts) + WRITE * tokens * len(prompts)
 
 
 def affordable(allowed: float, fixed: float, per_row: float, rows: int) -> int:

@@ -14,7 +14,7 @@ from statistics import fmean as mean
 import numpy as np
 
 from whet.evaluation.opponents.opponent import Opponent, Score
-from whet.evaluation.opponents.seen import Seen
+from whet.evaluation.opponents.training_answers import TrainingAnswers
 from whet.types import Row
 
 COUNTED = {"accuracy", "exact-match", "final-answer"}
@@ -38,7 +38,7 @@ class Constant:
     """How it was found, in words."""
 
 
-def choose(seen: Seen, compared: str, score: Score, own: bool = False) -> Constant:
+def choose(seen: TrainingAnswers, compared: str, score: Score, own: bool = False) -> Constant:
     """The best constant for a metric. `own` says that the score is another than that of `compared`, a reward or a
     function: then counting does not decide, and short answers that no training row has are tried, too."""
     if compared in COUNTED and seen.rows and not own:
@@ -63,7 +63,7 @@ def choose(seen: Seen, compared: str, score: Score, own: bool = False) -> Consta
     return Constant(answer, how)
 
 
-def most_frequent_values(seen: Seen) -> str:
+def most_frequent_values(seen: TrainingAnswers) -> str:
     """A JSON object of the most frequent value of each key that most of the objects have."""
     chosen = {}
     for name, values in seen.keys.items():

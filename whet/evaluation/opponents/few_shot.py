@@ -9,11 +9,11 @@ from statistics import fmean as mean
 from whet.data.prepare import read_rows
 from whet.data.refused import RowRefused
 from whet.errors import DataError, count
-from whet.evaluation.opponents.budget import written
+from whet.evaluation.opponents.budget import writing_cost
 from whet.evaluation.opponents.constant import spread
 from whet.evaluation.opponents.opponent import Opponent
 from whet.evaluation.opponents.setting import Setting
-from whet.evaluation.prompts import Examples, nearest, usable_examples
+from whet.evaluation.prompts import FewShot, nearest_examples, usable_examples
 from whet.types import Row
 
 SHOWN = 3
@@ -24,7 +24,7 @@ TRIED = 20
 """Test rows whose prompts are made to know what all would cost."""
 
 
-class WithExamples:
+class FewShotOpponent:
     """Raises DataError without training rows that can stand as examples, and where none fits.
 
     `expected` is how many tokens the base is expected to write."""
@@ -32,7 +32,7 @@ class WithExamples:
     def __init__(self, setting: Setting, expected: float) -> None:
         self.setting = setting
         setting.observer.phase("looking for the nearest training rows")
-        self.framing = Examples(nearest(usable_examples(list(pool(setting))), SHOWN))
+        self.framing = FewShot(nearest_examples(usable_examples(list(pool(setting))), SHOWN))
         some = spread(setting.rows, TRIED)
 
         try:
@@ -48,7 +48,7 @@ class WithExamples:
         if tried is None or not tried.kept:
             raise DataError("not one example fits into the context beside the question and its answer")
 
-        self.row_cost = written(tried.tokens, expected) / len(tried.tokens)
+        self.row_cost = writing_cost(tried.tokens, expected) / len(tried.tokens)
 
     def opponent(self, places: Sequence[int]) -> Opponent:
         """On test rows, without those where not even the question fits. Raises DataError where none does."""

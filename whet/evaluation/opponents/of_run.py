@@ -15,15 +15,23 @@ from whet.data.pretrain.corpus import Corpus
 from whet.evaluation.contest import Contest, HeldOut
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import turns_of
-from whet.evaluation.models import READ_TOKENS, Side
+from whet.evaluation.metrics.turns import asked_turns
+from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.evaluation.opponents.budget import LEARN
+from whet.evaluation.opponents.constant_rules import COUNTED_TOKENS, mark_rule, pair_rule, token_counts, unigram
 from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
 from whet.evaluation.opponents.opponent import Absent, Opponent, Score
-from whet.evaluation.opponents.opposed import Found, Lines, base_of, judge, of_lines, wanted, written_opponents
+from whet.evaluation.opponents.opposition import (
+    Found,
+    Lines,
+    base_opponent,
+    judge_lines,
+    judge_opponents,
+    wanted_names,
+    written_opponents,
+)
 from whet.evaluation.opponents.prompted import LABEL as PROMPTED
 from whet.evaluation.opponents.setting import Setting, room
-from whet.evaluation.opponents.unread import COUNTED_TOKENS, mark_rule, pair_rule, token_counts, unigram
 from whet.model.adapter import causal_lm
 from whet.model.base import Base
 from whet.observer import Observer
@@ -55,16 +63,20 @@ def oppose_words(
             rule = mark_rule
 
         trained = read_rows(recipe, prepared, ("trained",))
-        found = [base_of(lines, None), rule(trained, prepared.test_rows), *unasked(recipe.evaluate, NO_ANSWERS)]
+        found = [
+            base_opponent(lines, None),
+            rule(trained, prepared.test_rows),
+            *absent_prompts(recipe.evaluate, NO_ANSWERS),
+        ]
     elif measured["metric"]["name"] == "nll":
         vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
         order = [line["row"] for line in lines]
         guess = unigram(token_counts(prepared.train, vocabulary), in_order(prepared.test, READ_TOKENS), order)
-        found = [base_of(lines, None), guess, *unasked(recipe.evaluate, LIKELIHOODS)]
+        found = [base_opponent(lines, None), guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)]
     else:
-        rows = referred(prepared.test_rows, lines)
+        rows = rows_as_scored(prepared.test_rows, lines)
         if "turns" in measured:
-            turns = turns_of(rows, recipe.seed)
+            turns = asked_turns(rows, recipe.seed)
         else:
             turns = None
 
@@ -72,9 +84,9 @@ def oppose_words(
         name = measured["metric"]["name"]
         setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
         setting.unaskable = unaskable
-        found = written_opponents(setting, lines, learned(contest.run), contest.run, turns)
+        found = written_opponents(setting, lines, training_cost(contest.run), contest.run, turns)
 
-    of_lines(measured, lines, found, recipe.seed)
+    judge_lines(measured, lines, found, recipe.seed)
 
 
 def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contest: Contest, context: int) -> None:
@@ -86,7 +98,9 @@ def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contes
     count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
     guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
     start = Opponent("base", "the base as it is", places, values["base"])
-    judge(measured, values["tuned"], None, [start, guess, *unasked(recipe.evaluate, LIKELIHOODS)], recipe.seed)
+    judge_opponents(
+        measured, values["tuned"], None, [start, guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)], recipe.seed
+    )
 
 
 def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> None:
@@ -94,7 +108,7 @@ def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> No
     recipe, prepared = held_out.recipe, held_out.prepared
     kind = measured["base"]["kind"]
     both = measured.pop("without_training", None)
-    start = base_of(lines, None, "the base without a head")
+    start = base_opponent(lines, None, "the base without a head")
 
     if both is None and prepared.shape.paired:
         constant: Opponent = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
@@ -113,21 +127,21 @@ def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> No
         constant = Opponent("constant", label, places, values, texts, None, detail)
 
     found: Found = [constant, start] if kind in ("majority", "median") else [start, constant]
-    if both is not None and "likelihood" in both and "prompted" in wanted(recipe.evaluate):
+    if both is not None and "likelihood" in both and "prompted" in wanted_names(recipe.evaluate):
         named, scores = both["likelihood"]
         texts = [", ".join(one) for one in named]
         label, detail = "the base asked in words", "the class whose name the base finds likeliest after the question"
         found.append(Opponent("prompted", label, start.places, [s.value for s in scores], texts, None, detail))
-        found += unasked(recipe.evaluate, HEADS)[1:]
+        found += absent_prompts(recipe.evaluate, HEADS)[1:]
     else:
-        found += unasked(recipe.evaluate, HEADS)
+        found += absent_prompts(recipe.evaluate, HEADS)
 
-    of_lines(measured, lines, found, recipe.seed)
+    judge_lines(measured, lines, found, recipe.seed)
 
 
-def unasked(settings: Evaluate, reason: str) -> list[Absent]:
+def absent_prompts(settings: Evaluate, reason: str) -> list[Absent]:
     """The two that are asked in words, where they are wanted and cannot be."""
-    names = wanted(settings)
+    names = wanted_names(settings)
     both = (Absent("prompted", PROMPTED, reason), Absent("examples", EXAMPLES, reason))
     return [one for one in both if one.name in names]
 
@@ -135,8 +149,8 @@ def unasked(settings: Evaluate, reason: str) -> list[Absent]:
 def setting_of(
     name: str,
     rows: Sequence[Row],
-    base: Side,
-    origin: Base,
+    base: EvaluatedModel,
+    loaded: Base,
     recipe: Recipe,
     prepared: Prepared,
     rewards: Rewards | None,
@@ -155,10 +169,10 @@ def setting_of(
 
     limit = recipe.evaluate.max_new_tokens or recipe.method.answer_tokens
     longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
-    most = room(limit, answer_tokens(rows, origin), origin.context - longest)
+    most = room(limit, answer_tokens(rows, loaded), loaded.context - longest)
     score = score_with(name, rewards)
 
-    return Setting(recipe, prepared, base, origin, list(rows), compared, score, most, observer, own)
+    return Setting(recipe, prepared, base, loaded, list(rows), compared, score, most, observer, own)
 
 
 def score_with(name: str, rewards: Rewards | None) -> Score:
@@ -173,7 +187,7 @@ def score_with(name: str, rewards: Rewards | None) -> Score:
     return rewarded if name == "reward" else scored
 
 
-def referred(rows: Sequence[Row], lines: Lines) -> list[Row]:
+def rows_as_scored(rows: Sequence[Row], lines: Lines) -> list[Row]:
     """The test rows of the lines, with the references that these were scored by: a teacher's answers, perhaps."""
     by_index = {row.index: row for row in rows}
     found = [by_index[line["row"]] for line in lines]
@@ -185,6 +199,6 @@ def referred(rows: Sequence[Row], lines: Lines) -> list[Row]:
     ]
 
 
-def learned(run: Run) -> float:
+def training_cost(run: Run) -> float:
     """What the training cost, in tokens that are read once."""
     return LEARN * sum(float(line["tokens"]) for line in run.metrics() if "tokens" in line)

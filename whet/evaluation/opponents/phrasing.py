@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from whet.evaluation.opponents.constant import most_frequent_values
-from whet.evaluation.opponents.seen import Seen
-from whet.evaluation.prompts import Instructed
+from whet.evaluation.opponents.training_answers import TrainingAnswers
+from whet.evaluation.prompts import Prompted
 
 MOST_LABELS = 120
 """Labels that are named and read; beyond them a prompt is longer than most rows, and examples are given instead."""
@@ -35,15 +35,15 @@ class Phrasing:
     template: str | None = None
 
     @property
-    def framing(self) -> Instructed:
-        return Instructed(self.system, self.template)
+    def framing(self) -> Prompted:
+        return Prompted(self.system, self.template)
 
     @property
     def words(self) -> str:
         return " ".join((self.system or self.template or "").split())
 
 
-def labels_of(seen: Seen, compared: str) -> list[str]:
+def labels_of(seen: TrainingAnswers, compared: str) -> list[str]:
     """The labels, the most frequent first; none where the answers are not labels or there are too many."""
     if compared != "accuracy" or not 1 < len(seen.answers) <= MOST_LABELS:
         return []
@@ -53,7 +53,7 @@ def labels_of(seen: Seen, compared: str) -> list[str]:
     return []
 
 
-def phrasings(seen: Seen, compared: str) -> list[Phrasing]:
+def phrasings(seen: TrainingAnswers, compared: str) -> list[Phrasing]:
     """For the form of answers that `compared`, a metric, stands for. None where no training row has an answer."""
     if not seen.rows:
         return []
@@ -65,11 +65,11 @@ def phrasings(seen: Seen, compared: str) -> list[Phrasing]:
             Phrasing(template=f"Text: {{question}}\n\nPossible labels: {named}\nLabel:"),
         ]
 
-    said = told(seen, compared)
+    said = instruction(seen, compared)
     return [Phrasing(system=said), Phrasing(template=f"{{question}}\n\n{said}")]
 
 
-def told(seen: Seen, compared: str) -> str:
+def instruction(seen: TrainingAnswers, compared: str) -> str:
     if compared == "json" and seen.keys:
         return json_shape(seen)
     if compared == "final-answer":
@@ -84,7 +84,7 @@ def told(seen: Seen, compared: str) -> str:
     return f"Answer in about {max(5, round(long, -1)):.0f} words, directly and without a preface."
 
 
-def json_shape(seen: Seen) -> str:
+def json_shape(seen: TrainingAnswers) -> str:
     """The keys with their values where these are few, and an example of the form."""
     keys = []
     for name, values in seen.keys.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean as mean
 from typing import Literal
 
@@ -17,14 +17,14 @@ import numpy as np
 from whet.data.refused import RowRefused
 from whet.errors import DataError, count
 from whet.evaluation.methods.label_likelihood import answer_ids, read_answers
-from whet.evaluation.opponents.budget import reading, written
+from whet.evaluation.opponents.budget import reading_cost, writing_cost
 from whet.evaluation.opponents.opponent import Opponent
 from whet.evaluation.opponents.phrasing import Phrasing, labels_of, phrasings
 from whet.evaluation.opponents.setting import Setting
-from whet.evaluation.prompts import Fitted
-from whet.evaluation.transcript import Told, key_of
+from whet.evaluation.prompts import FittedPrompts
+from whet.evaluation.transcript import key_of
 from whet.store.run import Run
-from whet.types import Row
+from whet.types import Completion, Row
 
 LABEL = "the base with a prompt"
 TOLD = 160
@@ -47,23 +47,23 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PromptedAnswers:
     """Answers to some rows."""
 
-    prompts: Fitted
-    told: list[Told]
+    prompts: FittedPrompts
+    answers: list[Completion]
 
     @property
     def texts(self) -> list[str]:
-        return [one.text for one in self.told]
+        return [answer.text for answer in self.answers]
 
     @property
     def cut(self) -> int:
         """Answers that the limit of tokens cut off."""
-        return sum(not one.finished for one in self.told)
+        return sum(not answer.finished for answer in self.answers)
 
 
-class Prompted:
+class PromptedOpponent:
     """Raises DataError where there is nothing that could be told, or no phrasing that can be asked."""
 
     def __init__(self, setting: Setting, most: float, expected: float) -> None:
@@ -81,7 +81,7 @@ class Prompted:
             self.rows = self.rows[:kept]
             self.found = [(phrasing, self._cut(prompts, kept)) for phrasing, prompts in self.found]
 
-    def _askable(self, offered: Sequence[Phrasing]) -> list[tuple[Phrasing, Fitted]]:
+    def _askable(self, offered: Sequence[Phrasing]) -> list[tuple[Phrasing, FittedPrompts]]:
         """Phrasings that the template can say, with the prompts of the rows that choose: those that fit in each."""
         why, setting, kept = "no training row has an answer that says what is wanted", self.setting, []
         places = set(range(len(setting.choosing)))
@@ -110,26 +110,26 @@ class Prompted:
         return phrasing.words in " ".join(text.split())
 
     @staticmethod
-    def _cut(prompts: Fitted, kept: int) -> Fitted:
+    def _cut(prompts: FittedPrompts, kept: int) -> FittedPrompts:
         short = [values[:kept] for values in (prompts.messages, prompts.tokens, prompts.parts)]
-        return Fitted(prompts.noun, *short, prompts.offered, prompts.reduced, prompts.bare, prompts.kept)  # type: ignore[arg-type]
+        return FittedPrompts(prompts.noun, *short, prompts.offered, prompts.reduced, prompts.bare, prompts.kept)  # type: ignore[arg-type]
 
     @property
     def choosing_cost(self) -> float:
         """In tokens that are read once."""
         return sum(
-            written(prompts.tokens, self.expected) + self._naming_cost(prompts.tokens) for _, prompts in self.found
+            writing_cost(prompts.tokens, self.expected) + self._naming_cost(prompts.tokens) for _, prompts in self.found
         )
 
     @property
     def row_cost(self) -> float:
         """Of one test row, at most."""
-        per_row = [written(p.tokens, self.expected) + self._naming_cost(p.tokens) for _, p in self.found]
+        per_row = [writing_cost(p.tokens, self.expected) + self._naming_cost(p.tokens) for _, p in self.found]
         return max(per_row) / len(self.rows)
 
     def _naming_cost(self, prompts: Sequence[list[int]]) -> float:
         if self.names:
-            return reading(prompts) + len(prompts) * reading(self.names)
+            return reading_cost(prompts) + len(prompts) * reading_cost(self.names)
         return 0.0
 
     def choose(self) -> Way:
@@ -149,7 +149,7 @@ class Prompted:
 
         return max(ways, key=lambda way: way.score)
 
-    def _named(self, prompts: Fitted, by: By) -> list[Told]:
+    def _named(self, prompts: FittedPrompts, by: By) -> list[Completion]:
         """The likeliest label of each prompt, by a sum or by a mean; kept with the answers, so that it is read once."""
         memory = self.setting.base.memory
         assert memory is not None
@@ -170,27 +170,21 @@ class Prompted:
 
             both: dict[By, np.ndarray] = {"likelihood": sum_RK, "likelihood a token": sum_RK / size_K}
             for way, score_RK in both.items():
-                named = [
-                    Told(self.labels[k], len(ids), len(self.names[k]), seconds, True)
-                    for ids, k in zip(asked, score_RK.argmax(-1).tolist(), strict=True)
-                ]
-                known = [keys(way)[place] for place in missing]
-                memory.transcript.add(f"base, {way}", list(zip(known, named, strict=True)))
+                all_keys, named = keys(way), {}
+                for place, ids, k in zip(missing, asked, score_RK.argmax(-1).tolist(), strict=True):
+                    read = {"prompt_tokens": len(ids), "answer_tokens": len(self.names[k])}
+                    named[all_keys[place]] = Completion(self.labels[k], True, seconds=seconds, **read)
+                memory.transcript.add(f"base, {way}", named)
 
         return [memory.transcript[key] for key in keys(by)]
 
-    def give(self, way: Way, rows: Sequence[Row]) -> Given:
+    def give(self, way: Way, rows: Sequence[Row]) -> PromptedAnswers:
         """Answers to rows in a chosen way. Raises InputError where a prompt does not fit."""
         prompts = self.setting.fitted(way.phrasing.framing, rows)
         if way.by != "writing":
-            return Given(prompts, self._named(prompts, way.by))
-        told = []
-        for one in self.setting.ask(LABEL, prompts):
-            told.append(
-                Told(one.text.strip(), one.prompt_tokens, len(one.ids) + one.finished, one.seconds, one.finished)
-            )
-
-        return Given(prompts, told)
+            return PromptedAnswers(prompts, self._named(prompts, way.by))
+        answers = self.setting.ask(LABEL, prompts)
+        return PromptedAnswers(prompts, [replace(answer, text=answer.text.strip()) for answer in answers])
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
         """On test rows, without those whose prompt would not fit. Raises DataError where none does."""
@@ -206,12 +200,12 @@ class Prompted:
 
         return Opponent("prompted", LABEL, [places[n] for n in fitting], scores, given.texts, tokens, detail)
 
-    def detail(self, way: Way, given: Given, too_long: int) -> str:
+    def detail(self, way: Way, given: PromptedAnswers, too_long: int) -> str:
         tried = len(self.found) * (1 + len(LIKELY) * bool(self.labels))
         words = way.phrasing.words
         parts = [
             f"the best of {tried} ways on {count(len(self.rows), self.setting.part + ' row')}"
-            f" ({how(way.by)}): {words if len(words) <= TOLD else words[: TOLD - 3] + '...'}"
+            f" ({format_way(way.by)}): {words if len(words) <= TOLD else words[: TOLD - 3] + '...'}"
         ]
 
         if given.cut:
@@ -223,20 +217,20 @@ class Prompted:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    prompted: Prompted
+    prompted: PromptedOpponent
     way: Way
 
 
 def way_of(run: Run, setting: Setting) -> Ready:
     """As the evaluation of the run chose it, or chosen now. Raises DataError where nothing can be told."""
-    prompted = Prompted(setting, float("inf"), setting.tokens)
+    prompted = PromptedOpponent(setting, float("inf"), setting.tokens)
     if not (run.folder / CHOSEN).exists():
         return Ready(prompted, prompted.choose())
     stored = run.read_json(CHOSEN, "phrasing", "by", "score")
     return Ready(prompted, Way(Phrasing(**stored["phrasing"]), stored["by"], stored["score"]))
 
 
-def how(by: By) -> str:
+def format_way(by: By) -> str:
     if by == "writing":
         return "it writes its answer"
     return f"the likeliest label, by {by}"

@@ -8,15 +8,15 @@ from functools import cached_property
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.retrieval.raft import with_found_passages
-from whet.evaluation.heldout import ask
-from whet.evaluation.models import Side
+from whet.evaluation.heldout import generate_answers
+from whet.evaluation.models import EvaluatedModel
 from whet.evaluation.opponents.opponent import Score
-from whet.evaluation.opponents.seen import Seen, look
-from whet.evaluation.prompts import Fitted, Framing, fit
+from whet.evaluation.opponents.training_answers import TrainingAnswers, count_answers
+from whet.evaluation.prompts import FittedPrompts, PromptStyle, fit_to_context
 from whet.model.base import Base
 from whet.observer import Observer
 from whet.recipe.schema import OpponentName, Recipe
-from whet.types import Answer, Row
+from whet.types import Completion, Row
 
 CHOOSING = 60
 """Validation rows that choose among phrasings."""
@@ -28,8 +28,8 @@ class Setting:
 
     recipe: Recipe
     prepared: Prepared
-    base: Side
-    origin: Base
+    base: EvaluatedModel
+    loaded: Base
     rows: list[Row]
     """The test rows as the verdict compares them."""
     compared: str
@@ -43,7 +43,7 @@ class Setting:
     """Opponents that the method does not go with, and why."""
 
     @cached_property
-    def seen(self) -> Seen:
+    def seen(self) -> TrainingAnswers:
         """The answers of the training rows."""
         self.observer.phase("looking for the best constant answer")
         total = self.prepared.ledger.summary()["trained"]
@@ -53,7 +53,7 @@ class Setting:
                 self.observer.step(number, total, {})
 
         trained = read_rows(self.recipe, self.prepared, ("trained",))
-        return look(trained, self.compared, self.recipe.seed, told, self.own)
+        return count_answers(trained, self.compared, self.recipe.seed, told, self.own)
 
     @cached_property
     def choosing(self) -> list[Row]:
@@ -75,27 +75,27 @@ class Setting:
             return "validation"
         return "training"
 
-    def fitted(self, framing: Framing, rows: Sequence[Row]) -> Fitted:
+    def fitted(self, framing: PromptStyle, rows: Sequence[Row]) -> FittedPrompts:
         """Raises InputError where a prompt does not fit, RowRefused where the template cannot say it."""
-        return fit(framing, rows, self.prepared.renderer, self.origin.context - self.tokens)
+        return fit_to_context(framing, rows, self.prepared.renderer, self.loaded.context - self.tokens)
 
-    def fits(self, framing: Framing, rows: Sequence[Row]) -> list[int]:
+    def fits(self, framing: PromptStyle, rows: Sequence[Row]) -> list[int]:
         """Places of the rows whose prompt fits beside an answer, when all is left out of it that can be. Raises
         RowRefused where the template cannot say it."""
-        most, renderer = self.origin.context - self.tokens, self.prepared.renderer
+        most, renderer = self.loaded.context - self.tokens, self.prepared.renderer
         return [
             place
             for place, row in enumerate(rows)
             if len(renderer.prompt_ids(framing.messages(row, []), row.tools)) <= most
         ]
 
-    def ask(self, what: str, prompts: Fitted) -> list[Answer]:
+    def ask(self, what: str, prompts: FittedPrompts) -> list[Completion]:
         """Greedy answers of the base."""
         total = len(prompts.tokens)
         self.observer.phase(f"asking {what}", total)
-        return ask(
+        return generate_answers(
             self.base,
-            self.origin,
+            self.loaded,
             prompts.tokens,
             self.prepared.renderer,
             self.tokens,

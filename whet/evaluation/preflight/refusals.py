@@ -13,7 +13,7 @@ from whet.errors import DataError, ModelError
 from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
 from whet.evaluation.forgetting.suites import read_suite
 from whet.evaluation.goal import refuse_unreachable
-from whet.evaluation.method import FindMeasures, Measures
+from whet.evaluation.measuring_method import FindMeasures, Measures
 from whet.evaluation.preflight.scorable_rows import refuse_unscorable
 from whet.evaluation.studies.frontier import general_prompts, task_rows
 from whet.generation.self_generated import read_asked
@@ -24,7 +24,7 @@ from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.methods.base import MARKED
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import BASE
-from whet.training.both_marks import refuse_one_mark_tested
+from whet.training.missing_mark import refuse_one_mark_tested
 from whet.training.retention.replay import general_recipe
 from whet.training.session import refuse_unready
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from whet.data.prepare import Prepared, read_rows
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError, InputError, RunError
-from whet.evaluation.method import Measures
+from whet.evaluation.measuring_method import Measures
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.tool_calls import calls_of, compare_calls
-from whet.evaluation.metrics.turns import turns_of
+from whet.evaluation.metrics.turns import asked_turns
 from whet.recipe.external import is_function
 from whet.recipe.schema import AnyReward, Exact, JsonObject, Recipe, UnitTests
 from whet.rewards.combine import build_rewards
@@ -24,7 +24,7 @@ TRIED = 20
 def refuse_unscorable(recipe: Recipe, method: Measures, prepared: Prepared) -> None:
     """Raises DataError or InputError, naming the row."""
     wanted = recipe.evaluate
-    rows = turns_of(prepared.test_rows, recipe.seed).rows
+    rows = asked_turns(prepared.test_rows, recipe.seed).rows
 
     if wanted.metric in metric.OF_WORDS:
         _refuse_calls("evaluate.metric", str(wanted.metric), rows)

@@ -16,10 +16,10 @@ from whet.data.pretrain.corpus import corpus_of
 from whet.data.read.source import read_source
 from whet.data.source import Source
 from whet.evaluation.forgetting import skills
-from whet.evaluation.forgetting.measure import KL_ROWS
-from whet.evaluation.forgetting.measures import general_texts
+from whet.evaluation.forgetting.measure_forgetting import KL_ROWS
+from whet.evaluation.forgetting.measure_kinds import general_texts
 from whet.evaluation.heldout import limit_of
-from whet.evaluation.method import Measures
+from whet.evaluation.measuring_method import Measures
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.models import READ_TOKENS
 from whet.generation.self_generated import (
@@ -73,7 +73,7 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
         parts |= _forgotten(recipe, tokenizer)
 
     if recipe.keep.replay == BASE:
-        parts["kept"] = kept(recipe, source, tokenizer)
+        parts["kept"] = own_samples(recipe, source, tokenizer)
     rollout, held_out = method.written_in_a_step(row), source.validation if isinstance(source, Prepared) else []
     return Work(
         steps=steps,
@@ -195,7 +195,7 @@ def _forgotten(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
     return found
 
 
-def kept(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
+def own_samples(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     """The base's own samples. Raises RecipeError for a base without prompts, DataError for a file of them that is
     wrong."""
     path = prompts_file(recipe.keep.prompts, locate(recipe.base))

@@ -107,7 +107,7 @@ def grounding(
     }
     rates = {}
     for name, of in found.items():
-        rates[name] = rate([of.get(n) for n in range(len(answers))], clusters)
+        rates[name] = share_with_interval([of.get(n) for n in range(len(answers))], clusters)
 
     return {"rows": len(answers), "refused": sum(refused), **rates}
 
@@ -135,7 +135,7 @@ def is_refusal(answer: str, refusals: Sequence[str] = REFUSALS) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(normalise(phrase))}(?!\w)", text) for phrase in refusals)
 
 
-def holds_answer(references: Sequence[str], passages: Sequence[Sequence[str]]) -> list[bool | None]:
+def passages_hold_answer(references: Sequence[str], passages: Sequence[Sequence[str]]) -> list[bool | None]:
     """Whether each row's reference stands in its passages as a run of whole words; None for a reference without
     words. A free answer hardly ever stands in a passage word for word: then this says little."""
     found: list[bool | None] = []
@@ -145,7 +145,7 @@ def holds_answer(references: Sequence[str], passages: Sequence[Sequence[str]]) -
     return found
 
 
-def judged(
+def judge_support(
     settings: SupportJudge,
     prompts: Sequence[list[Message]],
     answers: Sequence[str],
@@ -164,7 +164,7 @@ def judged(
         retries=settings.retries,
     )
 
-    return rate(JudgeReward(asked, cache)(prompts, answers, rows), clusters)
+    return share_with_interval(JudgeReward(asked, cache)(prompts, answers, rows), clusters)
 
 
 def _runs(text: str, size: int) -> list[tuple[str, ...]]:
@@ -172,7 +172,9 @@ def _runs(text: str, size: int) -> list[tuple[str, ...]]:
     return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
 
 
-def rate(values: Sequence[float | None], clusters: Sequence[object] | None = None) -> dict[str, Any] | None:
+def share_with_interval(
+    values: Sequence[float | None], clusters: Sequence[object] | None = None
+) -> dict[str, Any] | None:
     """A mean with its 95% interval and the number of its rows; None without any. A row that says nothing is None."""
     told = [n for n, value in enumerate(values) if value is not None]
     found = [value for value in values if value is not None]

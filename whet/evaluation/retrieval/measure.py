@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.retrieval.raft import RowWithPassages
-from whet.evaluation.retrieval.grounding import REFUSALS, grounding, judged, rate
+from whet.evaluation.retrieval.grounding import REFUSALS, grounding, judge_support, share_with_interval
 from whet.recipe.sections.retrieval import Retrieval
 from whet.stats.paired import clusters_of
 
@@ -31,13 +31,17 @@ def measure_retrieved(
     clusters = clusters_of([row.row for row in shown])
     found = [float(bool(row.oracle)) if row.answerable else None for row in shown]
 
-    facts: dict[str, Any] = {"passages": settings.passages, "rows": len(shown), "found": rate(found, clusters)}
+    facts: dict[str, Any] = {
+        "passages": settings.passages,
+        "rows": len(shown),
+        "found": share_with_interval(found, clusters),
+    }
     for side, given in answers.items():
         facts[side] = grounding(given, texts, questions, holds, refusals, clusters)
         if settings.judge is not None:
             prompts = [row.row.prompt for row in shown]
             rows = [row.row for row in shown]
-            facts[side]["judged"] = judged(settings.judge, prompts, given, rows, cache, clusters)
+            facts[side]["judged"] = judge_support(settings.judge, prompts, given, rows, cache, clusters)
 
     return facts | {"statement": _statement(facts)}
 

@@ -43,7 +43,7 @@ def refuse_other_scores(run: Run, metric: str) -> None:
             raise InputError(what, where=f"run {run.name}", value=line["tuned_score"], fix=fix)
 
 
-def of_share(recipe: Recipe, share: float) -> Recipe:
+def recipe_for_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe for a share of the training rows; what it forgets is measured for all of them only."""
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
@@ -62,7 +62,7 @@ def of_share(recipe: Recipe, share: float) -> Recipe:
     return part
 
 
-def share_verdicts(whole: Run, part: Run) -> None:
+def reuse_judgements(whole: Run, part: Run) -> None:
     """What a judge said of answers in the run of all rows is not asked again for a share: the base answers alike in
     each, and verdicts are kept under the very words that were judged."""
     said = whole.folder / JUDGED
@@ -99,7 +99,7 @@ def measure_curve(
     return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
 
 
-def drawn_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
+def last_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
     """The facts of the newest curve.json of the same data, base and kind of method among the runs of `root`, with the
     key `run`; None where none was drawn. Raises RunFolderError for one that is damaged."""
     newest = sorted(root.glob("*/curve.json"), key=lambda path: path.stat().st_mtime, reverse=True)

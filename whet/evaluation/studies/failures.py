@@ -52,7 +52,7 @@ Cause = Literal["contradicted", "missing", "present"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScoredAnswer:
     """A validation row up to an answer, and what the tuned model said there."""
 
     row: Row
@@ -61,7 +61,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FailureCluster:
     """One kind of failure."""
 
     words: list[str]
@@ -89,10 +89,10 @@ class Kind:
         return f"{few}; {alike}, {what[self.cause]}"
 
 
-def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any]:
+def failures_of(asked: Sequence[ScoredAnswer], trained: Sequence[Row]) -> dict[str, Any]:
     """The facts of failures.json, from all validation rows and (at most MOST_TRAINED of) the training rows."""
     trained = trained[:MOST_TRAINED]
-    failed, rule = failing(np.array([one.score for one in asked], float))
+    failed, rule = is_failure(np.array([one.score for one in asked], float))
     rows = len({one.row.index for one in asked})
     facts = {"validation_rows": rows, "answers": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
 
@@ -116,13 +116,13 @@ def failures_of(asked: Sequence[Asked], trained: Sequence[Row]) -> dict[str, Any
     labels = len({normalise(expected(row)) for row in trained}) <= FEW_LABELS * len(trained)
     found = []
     for topic in range(int(number_V.max()) + 1):
-        found.append(_kind(topic, asked, texts, number_V, likeness_VT, trained, usual, labels))
+        found.append(_cluster(topic, asked, texts, number_V, likeness_VT, trained, usual, labels))
     facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in found]
 
     return facts
 
 
-def failing(score_V: np.ndarray) -> tuple[np.ndarray, str]:
+def is_failure(score_V: np.ndarray) -> tuple[np.ndarray, str]:
     """Marks the failures, and says by which rule."""
     if np.isin(score_V, (0.0, FAILED, 1.0)).all():
         return score_V < FAILED, f"below {FAILED:g}"
@@ -137,16 +137,16 @@ def expected(row: Row) -> str:
     return row.reference
 
 
-def _kind(
+def _cluster(
     topic: int,
-    asked: Sequence[Asked],
+    asked: Sequence[ScoredAnswer],
     texts: Sequence[str],
     number_V: np.ndarray,
     likeness_VT: sparse.csr_matrix,
     trained: Sequence[Row],
     usual: int,
     labels: bool,
-) -> Kind:
+) -> FailureCluster:
     members = np.flatnonzero(number_V == topic)
     nearest = {int(member): _nearest(likeness_VT, int(member)) for member in members}
     alike = {trained[place].index for found in nearest.values() for place, likeness in found if likeness >= LIKE}
@@ -160,7 +160,7 @@ def _kind(
         collect = 0
 
     rows = [_line(asked[member], found[:SHOWN], trained) for member, found in nearest.items()]
-    return Kind(distinctive_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
+    return FailureCluster(distinctive_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)
 
 
 def _nearest(likeness_VT: sparse.csr_matrix, row: int) -> list[tuple[int, float]]:
@@ -179,7 +179,7 @@ def _contradicted(row: Row, nearest: list[tuple[int, float]], trained: Sequence[
     return labels and 2 * votes[right] < sum(votes.values())
 
 
-def _line(one: Asked, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> dict[str, Any]:
+def _line(one: ScoredAnswer, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> dict[str, Any]:
     return {
         "row": one.row.index,
         "where": one.row.where,

@@ -34,7 +34,7 @@ NO_SHARES = "they cannot be weighed against a share of general prompts"
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class Estimate:
     score: float
     low: float
     high: float
@@ -45,8 +45,8 @@ class Point:
     """What the model is worth at `scale` of the way from base to tuned."""
 
     scale: float
-    task: Score
-    general: Score
+    task: Estimate
+    general: Estimate
 
 
 def measure_frontier(contest: Contest) -> dict[str, Any]:
@@ -159,8 +159,8 @@ def squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def summary(values: Sequence[float], seed: int, clusters: Sequence[object] | None = None) -> Score:
-    return Score(sum(values) / len(values), *mean_interval(values, seed, clusters))
+def summary(values: Sequence[float], seed: int, clusters: Sequence[object] | None = None) -> Estimate:
+    return Estimate(sum(values) / len(values), *mean_interval(values, seed, clusters))
 
 
 def choose(points: Sequence[Point], budget: float) -> tuple[Point, str]:

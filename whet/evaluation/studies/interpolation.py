@@ -18,7 +18,7 @@ from whet.data.source import Source
 from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget, text_budget
-from whet.evaluation.forgetting.measures import choosing_texts, text_measure
+from whet.evaluation.forgetting.measure_kinds import choosing_texts, text_measure
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import judged_turns
 from whet.evaluation.models import text_nll

@@ -12,9 +12,9 @@ from whet.evaluation.contest import Contest
 from whet.evaluation.methods.classify import name_classes, score_names
 from whet.evaluation.methods.headed import HeadContest
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
+from whet.evaluation.metrics.preference_accuracy import preference_score, read_pairs
 from whet.evaluation.metrics.turns import judged_turns
-from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.failures import ScoredAnswer
 from whet.recipe.schema import Recipe
 from whet.rewards.combine import Rewards
 from whet.training.classifier_folder import probabilities, score_segments
@@ -28,7 +28,7 @@ def refuse_without_answers(recipe: Recipe) -> None:
         raise InputError(why.what, value=why.value, fix=why.fix)
 
 
-def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[str, list[Asked]]:
+def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[str, list[ScoredAnswer]]:
     """(metric, one for each answer of each validation row, as the verdict asks). The answers are greedy; with
     `rewards` the first of them scores, unless the recipe asks for a metric. Raises InputError where the metric is nll,
     DataError without validation rows."""
@@ -58,25 +58,25 @@ def ask_validation(contest: Contest, rewards: Rewards | None = None) -> tuple[st
     else:
         scores = [metric.score(name, text, row).value for text, row in zip(texts, rows, strict=True)]
 
-    return name, [Asked(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
+    return name, [ScoredAnswer(row, text, value) for row, text, value in zip(rows, texts, scores, strict=True)]
 
 
-def compare_validation(contest: Contest) -> tuple[str, list[Asked]]:
+def compare_validation(contest: Contest) -> tuple[str, list[ScoredAnswer]]:
     """As `ask_validation`, of preference pairs: the answer is the one that the model finds likelier token for token."""
     rows = _rows(contest.recipe, contest.prepared)
     read = read_pairs(contest.tuned, contest.prepared.validation)
 
     asked = []
     for row in rows:
-        score = prefers(read[row.index]).value
+        score = preference_score(read[row.index]).value
         assert row.rejected is not None
         other = Row(row.index, row.where, row.rejected).reference
-        asked.append(Asked(row, other if score < 1 else row.reference, score))
+        asked.append(ScoredAnswer(row, other if score < 1 else row.reference, score))
 
     return "preference-accuracy", asked
 
 
-def classify_validation(contest: HeadContest) -> tuple[str, list[Asked]]:
+def classify_validation(contest: HeadContest) -> tuple[str, list[ScoredAnswer]]:
     """As `ask_validation`, of a classifier: the answer is what it names."""
     rows, segments, head = _rows(contest.recipe, contest.prepared), contest.prepared.validation, contest.facts["head"]
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
@@ -85,7 +85,9 @@ def classify_validation(contest: HeadContest) -> tuple[str, list[Asked]]:
     named = name_classes(outputs, probabilities(score_RK, outputs.task), head.get("thresholds"))
     wanted = [list(row.target) if isinstance(row.target, list) else [] for row in rows]
     scores = score_names(outputs.task, wanted, named)
-    asked = [Asked(row, ", ".join(one), score.value) for row, one, score in zip(rows, named, scores, strict=True)]
+    asked = [
+        ScoredAnswer(row, ", ".join(one), score.value) for row, one, score in zip(rows, named, scores, strict=True)
+    ]
 
     return "accuracy" if outputs.task == "single" else "label-f1", asked
 

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from whet.data.rows.convert import every_row
 from whet.errors import DataError, InputError, RunError
 from whet.generation.chat_client import BadResponse
-from whet.generation.collection.rows_file import CollectSettings, Reply, Request, RowsFile, request_of
+from whet.generation.collection.rows_file import CollectSettings, Request, RowsFile, request_of
 from whet.generation.collection.spending import SpendingLimit, Usage, worst_case
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Distil, Recipe
 from whet.store.lock import Lock
-from whet.types import Message
+from whet.types import Completion, Message
 
 WRONG_IN_A_ROW = 5
 """Answers of a wrong form after which the server is not asked again."""
@@ -28,7 +28,7 @@ class AnswerSource(Protocol):
     together: int
     """Requests that are best asked at once."""
 
-    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Completion]:
         """One reply a request. Raises WrongAnswer for a reply of another form, InputError, RunError."""
         ...
 

@@ -21,7 +21,7 @@ from whet.generation.collection.spending import Usage
 from whet.store.atomic import append_line, sync_file
 from whet.store.reading import iter_lines
 from whet.text.dates import now
-from whet.types import Message
+from whet.types import Completion, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,6 @@ class Request:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A teacher's answer. `finished` is False where the token limit cut it off."""
-
-    text: str
-    finished: bool
-    usage: Usage
-
-
 def request_of(prompt: list[Message], asking: CollectSettings, sample: int) -> Request:
     if asking.system:
         system = [{"role": "system", "content": asking.system}]
@@ -87,18 +78,19 @@ class RowsFile:
                 self._take(line.get("provenance"), f"{file}:{number}")
                 self.rows += file == path
 
-    def add(self, request: Request, reply: Reply) -> bool:
-        """True where the answer is of use and became a row."""
+    def add(self, request: Request, completion: Completion) -> bool:
+        """True if the answer is of use and became a row."""
+        usage = Usage(completion.prompt_tokens, completion.answer_tokens, completion.estimated)
         provenance = {
             **self.asking.shared,
             "sample": request.sample,
             "when": now(),
-            "usage": asdict(reply.usage),
+            "usage": asdict(usage),
             "request": request.key,
         }
-        if not reply.text.strip():
+        if not completion.text.strip():
             reason = "empty"
-        elif reply.finished:
+        elif completion.finished:
             reason = ""
         else:
             reason = "cut off"
@@ -106,12 +98,12 @@ class RowsFile:
         if reason:
             self._append(self.left_out, {"reason": reason, "provenance": provenance})
         else:
-            answer = {"role": "assistant", "content": reply.text.strip()}
+            answer = {"role": "assistant", "content": completion.text.strip()}
             self._append(self.path, {"messages": [*request.messages, answer], "provenance": provenance})
             self.rows += 1
 
         self.keys.add(request.key)
-        self.usage += reply.usage
+        self.usage += usage
         return not reason
 
     def _append(self, path: Path, row: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +12,10 @@ from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.errors import DataError, InputError
 from whet.generation.chat_client import ChatClient
-from whet.generation.collection.rows_file import CollectSettings, Reply, Request
-from whet.generation.collection.spending import Usage, worst_case
+from whet.generation.collection.rows_file import CollectSettings, Request
+from whet.generation.collection.spending import worst_case
 from whet.generation.engine import Sampling, generate
+from whet.types import Completion
 
 KEYS = ("WHET_API_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the API key, the first that is set."""
@@ -45,16 +46,15 @@ class RemoteTeacher:
     remote: ChatClient
     together: int = 1
 
-    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Completion]:
         return [self._one(request, asking) for request in requests]
 
-    def _one(self, request: Request, asking: CollectSettings) -> Reply:
-        said = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
-        if said.tokens:
-            usage = Usage(*said.tokens)
-        else:
-            usage = worst_case(request.asked, asking.max_tokens)
-        return Reply(said.text, said.finished, usage)
+    def _one(self, request: Request, asking: CollectSettings) -> Completion:
+        completion = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
+        if completion.estimated:
+            most = worst_case(request.asked, asking.max_tokens)
+            return replace(completion, prompt_tokens=most.prompt_tokens, answer_tokens=most.answer_tokens)
+        return completion
 
 
 @dataclass(slots=True)
@@ -67,18 +67,13 @@ class LocalTeacher:
     context: int
     together: int = LOCAL_TOGETHER
 
-    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Completion]:
         """Raises DataError for a prompt that the model cannot be given."""
         prompts = [self._ids(request) for request in requests]
         seed = int(requests[0].key[:8], 16)
         sampling = Sampling(asking.max_tokens, asking.temperature, seed=seed)
         stop_ids = self.renderer.stop_ids
-        answers = generate(self.model, self.tokenizer, prompts, stop_ids, sampling, context=self.context)
-
-        return [
-            Reply(answer.text, answer.finished, Usage(len(ids), len(answer.ids) + (answer.stop_id is not None)))
-            for ids, answer in zip(prompts, answers, strict=True)
-        ]
+        return generate(self.model, self.tokenizer, prompts, stop_ids, sampling, context=self.context)
 
     def _ids(self, request: Request) -> list[int]:
         try:

@@ -23,7 +23,7 @@ from whet.model.adapter import causal_lm
 from whet.model.policy import Policy
 from whet.pulse import beat, saying
 from whet.rewards.combine import Rewards, Scores
-from whet.types import Answer, Batch, Row, Segment
+from whet.types import Batch, Completion, Row, Segment
 
 TAMPERED = "tampered"
 """In a step's log: how many answers tampered with their tests; absent where none did."""
@@ -34,7 +34,7 @@ class Rollout:
     """What was written to some prompts, G answers each, in the order of the prompts, and what it is worth."""
 
     prompts: list[Segment]
-    answers: list[Answer]
+    answers: list[Completion]
     scores: Scores
     samples: int
     seconds: float
@@ -150,14 +150,14 @@ def stream_of(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"rollout {seed} {number}".encode()).digest()[:5])
 
 
-def ids_of(answer: Answer) -> list[int]:
+def ids_of(answer: Completion) -> list[int]:
     """All that was sampled: the answer and its stop token."""
     if answer.stop_id is None:
         return answer.ids
     return [*answer.ids, answer.stop_id]
 
 
-def logprobs_of(answer: Answer) -> list[float]:
+def logprobs_of(answer: Completion) -> list[float]:
     """What the sampler said of `ids_of`."""
     if answer.stop_logprob is None:
         return answer.logprobs

@@ -11,10 +11,10 @@ import torch
 
 from whet.data.prepare import Prepared, prepared_of
 from whet.errors import DataError, count
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.evaluation.contest import contest_between, open_contest
 from whet.evaluation.forgetting.suites import measured_prompts
-from whet.evaluation.goal import provable, told_provable
+from whet.evaluation.goal import format_provable, provable
 from whet.evaluation.leaks import without_leaks
 from whet.evaluation.record import MADE_OF, made_of
 from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
@@ -51,7 +51,7 @@ def report_power(session: Session, observer: Observer) -> None:
     recipe, source = session.recipe, prepared_of(session.source)
     observer.note(power_facts(cluster_sizes(source.test_rows))["sentence"])
     if recipe.goal:
-        for line in told_provable(provable(recipe.goal, source.test_rows)):
+        for line in format_provable(provable(recipe.goal, source.test_rows)):
             observer.note(line)
 
 
@@ -170,7 +170,7 @@ def evaluate_run(session: Session, effort: dict[str, Any], observer: Observer) -
 
     if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = of
-    result["ship"] = ship.decide(result)
+    result["ship"] = decision.decide(result)
     result["report"] = str(run.folder / "report.html")
     run.write_json("evaluation.json", result)
     write_report(run)
@@ -209,11 +209,11 @@ def run_header(session: Session) -> dict[str, Any]:
 
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
-    """Every finished tune becomes a version of a named model; it is put in use only when it should be (ship.decide)."""
+    """Every finished tune becomes a version of a named model; it is put in use only if `decide` says yes."""
     name = model_registry.name_for(run, root)
     version = model_registry.register(name, run, model_registry.facts_of(result), root)
 
-    decided = ship.decide(result)
+    decided = decision.decide(result)
     if decided["answer"] == "yes":
         model_registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
@@ -224,7 +224,7 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
 def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
     it should not be; with `only_new` only where the list said otherwise before."""
-    decided = ship.decide(result)
+    decided = decision.decide(result)
     for name, version, new in model_registry.measured_again(run, result):
         if only_new and not new:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from whet.evaluation.forgetting.budget import SUBJECTS, UNITS, WORDS, falls, told, told_range
+from whet.evaluation.forgetting.budget import SUBJECTS, UNITS, WORDS, format_loss, format_range, higher_is_better
 from whet.reports.lines import Grid, Phrase, Spoken
 from whet.reports.section import Section
 from whet.reports.sections.evidence.fields import part_rows, part_scores
@@ -49,14 +49,14 @@ def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
 def measure_row(measure: dict[str, Any]) -> dict[str, str]:
     """One measure as words and figures."""
     unit, budget = measure["unit"], measure["budget"]
-    fell = falls(unit, measure.get("details") or {})
+    fell = higher_is_better(unit, measure.get("details") or {})
     return {
         "what": measure["what"],
         "word": measure["word"].replace(" ", "-"),
         "label": WORDS[measure["word"]],
-        "loss": f"{SUBJECTS[unit]} {told(measure['loss'], unit, fell)}{UNITS[unit]}",
-        "range": told_range(measure["low"], measure["high"], unit, fell),
-        "budget": "none" if budget is None else f"{told(budget, unit, fell)}{UNITS[unit]}",
+        "loss": f"{SUBJECTS[unit]} {format_loss(measure['loss'], unit, fell)}{UNITS[unit]}",
+        "range": format_range(measure["low"], measure["high"], unit, fell),
+        "budget": "none" if budget is None else f"{format_loss(budget, unit, fell)}{UNITS[unit]}",
         "reason": measure["reason"],
         "base": _side(measure, "base"),
         "tuned": _side(measure, "tuned"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.reports import chart
 from whet.reports.lines import Frame, Phrase, Spoken, score
 from whet.reports.section import Section
@@ -36,13 +36,13 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     metric = evaluation.get("metric") or {}
     band, factor = EQUIVALENCE * (scale or 1.0), 100 if scale is None else 1
     reach = (min(low, -1.6 * band), max(high, 1.6 * band))
-    start, end = chart.widen(factor * reach[0], factor * reach[1], 0.08)
+    start, end = chart.pad_range(factor * reach[0], factor * reach[1], 0.08)
     sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
 
     if scale is None:
         score_range = (0.0, 1.0)
     else:
-        score_range = chart.around(list(sides.values()))
+        score_range = chart.padded_range(list(sides.values()))
 
     return {
         "word": held["word"],
@@ -73,7 +73,7 @@ def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple
     }
 
 
-def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
+def key_numbers(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(label, value, note) of the key numbers that the first screen does not tell."""
     found: list[tuple[str, str, str]] = []
     difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
@@ -94,8 +94,8 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
 
     base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
     if tuned is not None:
-        note = "nats per token of the reference" + (f"; base {chart.brief(base)}" if base is not None else "")
-        found.append(("Reference loss", chart.brief(tuned), note))
+        note = "nats per token of the reference" + (f"; base {chart.short_number(base)}" if base is not None else "")
+        found.append(("Reference loss", chart.short_number(tuned), note))
 
     if stopped.get("step") is not None:
         if stopped.get("best_step") is not None:
@@ -118,7 +118,7 @@ def tiles(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str,
 
 def difference_view(evaluation: dict[str, Any], ledger: dict[str, Any]) -> dict[str, Any] | None:
     """The verdict with the key numbers below it; its sentence stands with the opponents where there are some."""
-    figures = tiles(evaluation, ledger or evaluation.get("ledger", {}))
+    figures = key_numbers(evaluation, ledger or evaluation.get("ledger", {}))
     found = verdict_view(evaluation)
     if found is None:
         return None
@@ -137,7 +137,7 @@ def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
 
     word = found.get("word", "undecided")
     base, tuned, difference = (facts.get(key) or {} for key in ("base", "tuned", "difference"))
-    text = [Phrase(found.get("sentence", "").replace(ship.in_verdict(facts), ""))]
+    text = [Phrase(found.get("sentence", "").replace(decision.cost_sentence(facts), ""))]
 
     if tuned.get("score") is not None:
         name, scale = format_metric_name((facts.get("metric") or {}).get("name", "score")), difference.get("scale")

@@ -68,7 +68,7 @@ def score_range(entries: list[dict[str, Any]], tuned: dict[str, Any], scale: flo
         for value in (*entry["interval"], entry["score"]):
             ends.append(value)
     ends += [tuned.get(key, tuned["score"]) for key in ("low", "score", "high")]
-    return chart.widen(min(ends), max(ends), 0.1)
+    return chart.pad_range(min(ends), max(ends), 0.1)
 
 
 def tuned_row(tuned: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> list[Cell]:

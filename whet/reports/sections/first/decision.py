@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from whet.errors import count
-from whet.evaluation import decision as ship
+from whet.evaluation import decision
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
 from whet.reports.sections.evidence.classes import lost_lines
@@ -27,7 +27,7 @@ def ship_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     if not evaluation.get("verdict") or not evaluation.get("difference"):
         return None
 
-    decided = ship.decide(evaluation)
+    decided = decision.decide(evaluation)
     answer = decided["answer"]
     return {
         "answer": answer.replace(" ", "-"),

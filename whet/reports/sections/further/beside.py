@@ -19,7 +19,7 @@ SHARES = (
 """Of an evaluation with passages: keys of each side, and what they are called."""
 
 
-def third_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def reference_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     """Title, statement and (label, value, note) tiles; None for other methods."""
     if bake := evaluation.get("bake"):
         tokens = bake["request_tokens"]
@@ -77,7 +77,7 @@ def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str,
 
 
 def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:
-    return label, chart.brief(sides["tuned"]), f"KL in nats a token; base {chart.brief(sides['base'])}"
+    return label, chart.short_number(sides["tuned"]), f"KL in nats a token; base {chart.short_number(sides['base'])}"
 
 
 def third_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
@@ -90,7 +90,7 @@ SECTION = Section(
     key="third",
     title="Beside base and tuned",
     after="judge",
-    view=third_view,
+    view=reference_view,
     line=third_lines,
     line_after="goal",
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from whet.evaluation.opponents.opponent import Opponent
-from whet.evaluation.opponents.opposed import judge, sampled, unaskable, wanted
+from whet.evaluation.opponents.opposition import judge_opponents, note_sample, unaskable_in, wanted_names
 from whet.methods import method_of
 from whet.recipe.schema import Evaluate, Recipe
 
@@ -26,19 +26,19 @@ from whet.recipe.schema import Evaluate, Recipe
 def test_what_is_not_asked_has_a_reason(keys: dict[str, Any], names: set[str]) -> None:
     recipe = Recipe.model_validate({"data": "x.jsonl", **keys})
     setting: Any = SimpleNamespace(recipe=recipe, unaskable=method_of(recipe).unaskable(recipe))
-    found = unaskable(setting)
+    found = unaskable_in(setting)
     assert set(found) == names and all(found.values())
 
 
 def test_base_and_constant_are_always_there() -> None:
-    assert wanted(Evaluate(against=["examples"])) == ["base", "constant", "examples"]
-    assert wanted(Evaluate()) == ["base", "constant", "prompted", "examples"]
+    assert wanted_names(Evaluate(against=["examples"])) == ["base", "constant", "examples"]
+    assert wanted_names(Evaluate()) == ["base", "constant", "prompted", "examples"]
 
 
 def test_a_sample_says_so() -> None:
     one = Opponent("examples", "x", [0, 1], [0.0, 1.0], detail="the nearest")
-    assert sampled(one, 2, 2).detail == "the nearest"
-    assert sampled(one, 2, 9).detail.startswith("asked 2 of 9 test rows, drawn by the seed")
+    assert note_sample(one, 2, 2).detail == "the nearest"
+    assert note_sample(one, 2, 9).detail.startswith("asked 2 of 9 test rows, drawn by the seed")
 
 
 @pytest.mark.parametrize(("prompted", "word", "kept"), [(0.0, "undecided", True), (1.0, "worse", False)])
@@ -51,7 +51,7 @@ def test_where_a_metric_cannot_tell_two_models_apart_that_is_still_said(prompted
         Opponent("constant", "always answering x", places, scores),
         Opponent("prompted", "the base with a prompt", places, [prompted] * 40),
     ]
-    judge(measured, scores, None, found, 0)
+    judge_opponents(measured, scores, None, found, 0)
     verdict = measured["verdict"]
     assert verdict["word"] == word and (verdict["sentence"] == said) == kept and said in verdict["sentence"]
     assert verdict["rows_needed"] is None

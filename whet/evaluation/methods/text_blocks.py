@@ -21,7 +21,7 @@ def measure_blocks(contest: Contest, context: int) -> tuple[dict[str, Any], dict
 
     if len(corpus.test) < 2:
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
-    found = {side.name: side.nll(read_through(corpus.test, context, READ_TOKENS)) for side in contest.sides}
+    found = {model.name: model.nll(read_through(corpus.test, context, READ_TOKENS)) for model in contest.models}
     rows = [Row(index, f"block {index}") for index in sorted(found["base"])]
     scores = {side: [metric.likelihood(*nll_of(nll, row)) for row in rows] for side, nll in found.items()}
     reason = "text has no answers, so the probability of held-out blocks is compared"

@@ -9,7 +9,7 @@ from typing import Protocol
 from whet.data.prepare import Prepared
 from whet.data.source import Source
 from whet.evaluation.contest import Measured
-from whet.evaluation.studies.failures import Asked
+from whet.evaluation.studies.failures import ScoredAnswer
 from whet.observer import Observer
 from whet.planning.tune_time import Writing
 from whet.recipe.schema import OpponentName, Recipe
@@ -67,7 +67,7 @@ class Measures(TrainingMethod, Protocol):
         """Models whose words a judge would compare, so that it should be none of their family."""
         ...
 
-    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[Asked]]:
+    def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[ScoredAnswer]]:
         """(metric, the tuned model's answers to the validation rows with their scores), for a search for failures."""
         ...
 

@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.mark_accuracy import moved_rightly
+from whet.evaluation.metrics.mark_accuracy import moved_as_marked
 from whet.evaluation.opponents.opponent import Opponent
 from whet.types import Batch, Row, Segment
 
@@ -61,7 +61,7 @@ def mark_rule(trained: Iterable[Row], rows: Sequence[Row]) -> Opponent:
 
     def score(rule: str, among: Sequence[tuple[int, Row]]) -> list[float]:
         moved = [MARK_RULES[rule](length, middle) for length, _ in among]
-        return [one.value for one in moved_rightly(moved, [row for _, row in among])["tuned"]]
+        return [one.value for one in moved_as_marked(moved, [row for _, row in among])["tuned"]]
 
     both = len({row.desirable for _, row in seen}) == 2
     shares = {rule: mean(score(rule, seen)) if both else 0.5 for rule in MARK_RULES}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from whet.evaluation.contest import Contest, Measured
-from whet.evaluation.heldout import answer_lines
-from whet.evaluation.metrics.mark_accuracy import MARK_REASON, apart, moved_rightly
+from whet.evaluation.heldout import lines_of_answers
+from whet.evaluation.metrics.mark_accuracy import MARK_REASON, moved_as_marked, separation
 
 
 def measure_marks(contest: Contest) -> Measured:
     """For marked answers: how often each moved the right way between base and tuned. Nothing is generated."""
     rows = contest.rows
-    nll = {side.name: side.segments_nll(contest.prepared.test) for side in contest.sides}
+    nll = {model.name: model.segments_nll(contest.prepared.test) for model in contest.models}
     gains = [nll["base"][row.index][0] - nll["tuned"][row.index][0] for row in rows]
-    scores = moved_rightly(gains, rows)
+    scores = moved_as_marked(gains, rows)
     facts = contest.difference("mark-accuracy", MARK_REASON, scores)
-    facts["tuned"] |= apart(gains, rows)
-    return facts, answer_lines(rows, scores, {side: [""] * len(rows) for side in nll})
+    facts["tuned"] |= separation(gains, rows)
+    return facts, lines_of_answers(rows, scores, {side: [""] * len(rows) for side in nll})

@@ -13,10 +13,10 @@ from whet.evaluation.opponents.budget import SHARE, WRITE, affordable, sample
 from whet.evaluation.opponents.by_turns import by_row, places_of
 from whet.evaluation.opponents.constant import choose, constant
 from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
-from whet.evaluation.opponents.few_shot import WithExamples
+from whet.evaluation.opponents.few_shot import FewShotOpponent
 from whet.evaluation.opponents.joint_verdict import against_facts, strongest, verdict_of
 from whet.evaluation.opponents.opponent import Absent, Opponent, hold
-from whet.evaluation.opponents.prompted import CHOSEN, Prompted
+from whet.evaluation.opponents.prompted import CHOSEN, PromptedOpponent
 from whet.evaluation.opponents.prompted import LABEL as PROMPTED
 from whet.evaluation.opponents.setting import Setting
 from whet.evaluation.verdict import compare
@@ -37,7 +37,7 @@ Lines = list[dict[str, Any]]
 Found = list[Opponent | Absent]
 
 
-def judge(
+def judge_opponents(
     measured: dict[str, Any], tuned: Sequence[float], clusters: Sequence[object] | None, found: Found, seed: int
 ) -> None:
     """Puts the verdict over all opponents, of which the first is the base, into `measured`, in place of that over the
@@ -58,10 +58,10 @@ def judge(
     verdict |= against_facts(held, [one for one in found if isinstance(one, Absent)])
 
 
-def of_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) -> None:
+def judge_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) -> None:
     """As `judge`, and writes what the others answered into the lines of answers.jsonl."""
     tuned, clusters = [line["tuned_score"] for line in lines], clusters_of_lines(lines)
-    judge(measured, tuned, clusters, found, seed)
+    judge_opponents(measured, tuned, clusters, found, seed)
 
     for one in found:
         if isinstance(one, Absent) or one.name == "base":
@@ -72,13 +72,13 @@ def of_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) ->
             lines[place].setdefault("opponents", {})[one.name] = answer
 
 
-def base_of(lines: Lines, prompt_tokens: float | None, label: str = BASE) -> Opponent:
+def base_opponent(lines: Lines, prompt_tokens: float | None, label: str = BASE) -> Opponent:
     """What was measured already."""
     texts, scores = ([line[key] for line in lines] for key in ("base", "base_score"))
     return Opponent("base", label, list(range(len(lines))), scores, texts, prompt_tokens)
 
 
-def wanted(settings: Evaluate) -> list[OpponentName]:
+def wanted_names(settings: Evaluate) -> list[OpponentName]:
     """Base and constant are always there."""
     if settings.against == "auto":
         return list(LABELS)
@@ -98,11 +98,11 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
         return by_row(one, turns)
 
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
-    always = constant_of(setting)
-    found: Found = [base_of(lines, mean(map(len, prompts)))]
+    always = constant_opponent(setting)
+    found: Found = [base_opponent(lines, mean(map(len, prompts)))]
     found.append(always if isinstance(always, Absent) else of_rows(always))
-    names = wanted(setting.recipe.evaluate)
-    refused = unaskable(setting)
+    names = wanted_names(setting.recipe.evaluate)
+    refused = unaskable_in(setting)
     found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
     names = [name for name in names if name not in refused]
     expected = expected_tokens(setting, lines)
@@ -113,18 +113,18 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
     else:
         allowed = float("inf")
 
-    prompted: Prompted | None = None
-    examples: WithExamples | None = None
+    prompted: PromptedOpponent | None = None
+    examples: FewShotOpponent | None = None
 
     if "prompted" in names:
         try:
-            prompted = Prompted(setting, allowed / 2, expected)
+            prompted = PromptedOpponent(setting, allowed / 2, expected)
         except DataError as refusal:
             found.append(Absent("prompted", PROMPTED, refusal.what))
 
     if "examples" in names:
         try:
-            examples = WithExamples(setting, expected)
+            examples = FewShotOpponent(setting, expected)
         except DataError as refusal:
             found.append(Absent("examples", EXAMPLES, refusal.what))
 
@@ -146,23 +146,23 @@ def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, 
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
         told = prompted
-        found.append(answered("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
+        found.append(ask_opponent("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
 
     if examples:
         shown = examples
-        found.append(answered("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
+        found.append(ask_opponent("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
     return found
 
 
-def answered(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
+def ask_opponent(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
     """What it answers, or why it cannot."""
     try:
-        return sampled(ask(), asked, rows)
+        return note_sample(ask(), asked, rows)
     except DataError as refusal:
         return Absent(name, LABELS[name], refusal.what)
 
 
-def sampled(one: Opponent, asked: int, rows: int) -> Opponent:
+def note_sample(one: Opponent, asked: int, rows: int) -> Opponent:
     """With its detail saying so where not all test rows were to be asked."""
     if asked == rows:
         return one
@@ -175,14 +175,14 @@ def expected_tokens(setting: Setting, lines: Lines) -> float:
     """Mean tokens that the base is expected to write: what it wrote as it is, and the whole room where it seems to have
     been cut, which is where several answers are as long as the longest."""
     lengths = []
-    for ids in setting.origin.tokenizer([line["base"] for line in lines])["input_ids"]:
+    for ids in setting.loaded.tokenizer([line["base"] for line in lines])["input_ids"]:
         lengths.append(len(ids))
     longest = max(lengths)
     cut = longest > 0 and lengths.count(longest) > 1
     return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
 
 
-def unaskable(setting: Setting) -> dict[OpponentName, str]:
+def unaskable_in(setting: Setting) -> dict[OpponentName, str]:
     """Opponents that cannot or should not be asked, whatever the rows are, and why."""
     found = dict(setting.unaskable)
     if setting.recipe.retrieval is not None:
@@ -204,8 +204,8 @@ def unaskable_for(rewards: Sequence[AnyReward]) -> dict[OpponentName, str]:
     return found
 
 
-def constant_of(setting: Setting) -> Opponent | Absent:
-    if why := unaskable(setting).get("constant"):
+def constant_opponent(setting: Setting) -> Opponent | Absent:
+    if why := unaskable_in(setting).get("constant"):
         return Absent("constant", CONSTANT, why)
     seen = setting.seen
     if not seen.rows and not setting.own:

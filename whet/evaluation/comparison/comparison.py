@@ -14,38 +14,38 @@ from whet.data.prepare import Prepared, prepared_of, read_rows
 from whet.data.retrieval.documents import Passage, read_documents
 from whet.data.retrieval.retrievers import BM25, Dense, Retriever
 from whet.errors import DataError, InputError, RunFolderError
-from whet.evaluation import decision as ship
-from whet.evaluation.comparison.answerers import Contestant, LocalModel, ModelAtUrl
-from whet.evaluation.comparison.arm_results import Asked, facts_of
+from whet.evaluation import decision
+from whet.evaluation.comparison.answerers import Answerer, LocalAnswerer, RemoteAnswerer
+from whet.evaluation.comparison.arm_results import ArmAnswers, arm_results
 from whet.evaluation.comparison.arms import KNOWN, Arm, arms_of
-from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_apart, rows_by_part
+from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_disjoint, rows_by_part
 from whet.evaluation.content import by_row
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns, judged_turns
-from whet.evaluation.metrics.turns import told as told_turns
-from whet.evaluation.models import Side, remember, sides_of
+from whet.evaluation.metrics.turns import turn_facts as told_turns
+from whet.evaluation.models import EvaluatedModel, base_and_tuned, remember
 from whet.evaluation.opponents.constant import choose
 from whet.evaluation.opponents.constant import label as constant_label
 from whet.evaluation.opponents.of_run import setting_of
 from whet.evaluation.opponents.prompted import way_of
 from whet.evaluation.prompts import (
-    Examples,
-    Fitted,
-    Framing,
-    Passages,
-    Plain,
-    fit,
-    fixed,
-    nearest,
+    FewShot,
+    FittedPrompts,
+    PromptStyle,
+    WithPassages,
+    ZeroShot,
+    fit_to_context,
+    nearest_examples,
     question_of,
+    same_examples,
     usable_examples,
 )
 from whet.evaluation.retrieval.retriever_quality import (
     measure_retriever,
     passages_with_answer,
 )
-from whet.evaluation.transcript import FILE, Told
+from whet.evaluation.transcript import FILE
 from whet.generation.chat_client import secret_of
 from whet.generation.collection.sources import refuse_secret_url
 from whet.model.architecture_proof import forest_refusal, install_forest
@@ -60,7 +60,7 @@ from whet.store.reading import optional_json
 from whet.store.run import Run
 from whet.store.unchanged import refuse_changed_data
 from whet.training.session import Session, load
-from whet.types import Row
+from whet.types import Completion, Row
 
 FOLDER = "compare"
 """Inside the run's folder: compare.json, rows.json, side_by_side.jsonl, report.html."""
@@ -125,14 +125,14 @@ def needs_training(recipe: Recipe) -> bool:
     return any(arm.trained for arm in arms_of(recipe.compare))
 
 
-def compared(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
+def compare_arms(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
     """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
     run, recipe, source = session.run, session.recipe, session.source
     assert isinstance(source, Prepared)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
     name, reason = metric_of(recipe.evaluate, source)
     folder.mkdir(exist_ok=True)
-    apart = prove_apart(source.ledger)
+    apart = prove_disjoint(source.ledger)
     run.write_json(f"{FOLDER}/rows.json", rows_by_part(source.ledger))
     arms = arms_of(settings)
     comparison = Comparison(session, turns, settings, name, observer)
@@ -140,8 +140,10 @@ def compared(session: Session, settings: Compare, observer: Observer) -> dict[st
     arms = [arm for arm in arms if comparison.can_be_asked(arm)]
     shots = comparison.choose_shots(arms)
     asked = [comparison.ask(arm, turns, shots["chosen"]) for arm in arms]
-    facts, own = facts_of(asked, turns, settings, name, comparison.context, recipe.seed), own_verdict(run)
-    facts["verdict"] = ship.settle(facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or [])
+    facts, own = arm_results(asked, turns, settings, name, comparison.context, recipe.seed), own_verdict(run)
+    facts["verdict"] = decision.settle(
+        facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or []
+    )
     result = {
         "run": run.name,
         "model": recipe.base,
@@ -209,28 +211,28 @@ class Comparison:
         if trained:
             self.observer.phase("opening base and tuned model")
             opened = open_trained(session.run, renderer=renderer, trust_remote_code=recipe.trust_remote_code)
-            base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
-            origin, facts = opened.base, opened.facts
-            tuned_side: Side | None = tuned
+            base, tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)
+            loaded, facts = opened.base, opened.facts
+            tuned_side: EvaluatedModel | None = tuned
         else:
-            origin = session.base or load(session, getattr(torch, recipe.dtype), self.observer)
-            use_forest = forest_refusal(origin.model) is None
+            loaded = session.base or load(session, getattr(torch, recipe.dtype), self.observer)
+            use_forest = forest_refusal(loaded.model) is None
             if use_forest:
-                install_forest(origin.model)
-            base, tuned_side, facts = Side("base", Policy(origin.model, use_forest)), None, {}
+                install_forest(loaded.model)
+            base, tuned_side, facts = EvaluatedModel("base", Policy(loaded.model, use_forest)), None, {}
 
-        self.transcript = remember(base, tuned_side, origin, renderer.stop_ids, session.run.folder / FILE, facts)
-        self.base = LocalModel(base, origin, renderer)
+        self.transcript = remember(base, tuned_side, loaded, renderer.stop_ids, session.run.folder / FILE, facts)
+        self.base = LocalAnswerer(base, loaded, renderer)
 
         if tuned_side is None:
             self.tuned = None
         else:
-            self.tuned = LocalModel(tuned_side, origin, renderer)
+            self.tuned = LocalAnswerer(tuned_side, loaded, renderer)
 
-        self.context = origin.context
-        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.turns.rows, origin)
+        self.context = loaded.context
+        self.tokens = recipe.evaluate.max_new_tokens or answer_tokens(self.turns.rows, loaded)
         rows = self.turns.rows
-        self.setting = setting_of(self.metric, rows, base, origin, recipe, self.source, None, self.observer)
+        self.setting = setting_of(self.metric, rows, base, loaded, recipe, self.source, None, self.observer)
 
     def can_be_asked(self, arm: Arm) -> bool:
         """Says why not. Raises InputError for an arm that the recipe names."""
@@ -251,41 +253,41 @@ class Comparison:
 
         return True
 
-    def ask(self, arm: Arm, turns: Turns, shots: int) -> Asked:
+    def ask(self, arm: Arm, turns: Turns, shots: int) -> ArmAnswers:
         """One arm on some rows: prompts that fit, answers, and the rows' scores."""
         found = self._ask(arm, turns.rows, shots)
         return replace(found, scores=by_row(found.scores, turns))
 
-    def _ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> Asked:
+    def _ask(self, arm: Arm, rows: Sequence[Row], shots: int) -> ArmAnswers:
         if arm.framing == "constant":
             return self._always(arm, rows)
         if arm.framing == "prompted":
             return self._told(arm, rows)
         self.observer.phase(f"asking {arm.label}", len(rows))
-        prompts = fit(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
+        prompts = fit_to_context(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
         told = self._who(arm)(
             arm.name, prompts, self._limit(arm), self.transcript, lambda n: self.observer.step(n, len(rows), {})
         )
         scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
 
-        return Asked(arm, prompts, told, scores)
+        return ArmAnswers(arm, prompts, told, scores)
 
-    def _always(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+    def _always(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
         """The constant answer, which reads nothing and takes no time."""
         setting = self.setting
         chosen = choose(setting.seen, setting.compared, setting.score, own=setting.own)
-        told = [Told(chosen.answer, 0, 0, 0.0, True)] * len(rows)
+        told = [Completion(chosen.answer, True)] * len(rows)
         nothing: list[list[int]] = [[] for _ in rows]
-        prompts = Fitted("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
+        prompts = FittedPrompts("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
         scores = setting.score([chosen.answer] * len(rows), rows)
-        return Asked(replace(arm, label=constant_label(chosen.answer)), prompts, told, scores)
+        return ArmAnswers(replace(arm, label=constant_label(chosen.answer)), prompts, told, scores)
 
-    def _told(self, arm: Arm, rows: Sequence[Row]) -> Asked:
+    def _told(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
         """The base with a prompt, in the way that validation rows chose."""
         given = self._way.prompted.give(self._way.way, rows)
-        return Asked(arm, given.prompts, given.told, self.setting.score(given.texts, rows))
+        return ArmAnswers(arm, given.prompts, given.answers, self.setting.score(given.texts, rows))
 
-    def prompt_text(self, asked: Asked) -> str:
+    def prompt_text(self, asked: ArmAnswers) -> str:
         """What this arm was given for the first row, word for word; nothing where it reads nothing."""
         if asked.arm.framing == "constant":
             return ""
@@ -320,9 +322,9 @@ class Comparison:
 
         return facts | {"recall": {depth: one.mean for depth, one in found.recall.items()}, "mrr": found.mrr.mean}
 
-    def _who(self, arm: Arm) -> Contestant:
+    def _who(self, arm: Arm) -> Answerer:
         if arm.remote is not None:
-            return ModelAtUrl(arm.remote)
+            return RemoteAnswerer(arm.remote)
         if not arm.trained:
             return self.base
         assert self.tuned is not None
@@ -340,7 +342,7 @@ class Comparison:
             return self.tokens
         return self.setting.tokens
 
-    def _framing(self, arm: Arm, shots: int) -> Framing:
+    def _framing(self, arm: Arm, shots: int) -> PromptStyle:
         settings = self.settings
         if arm.trained or arm.framing == "zero-shot":
             system = None
@@ -349,13 +351,13 @@ class Comparison:
 
         match arm.framing:
             case "few-shot":
-                return Examples(fixed(self._examples(), shots, self.session.recipe.seed), system)
+                return FewShot(same_examples(self._examples(), shots, self.session.recipe.seed), system)
             case "few-shot-nearest":
-                return Examples(nearest(self._examples(), shots), system)
+                return FewShot(nearest_examples(self._examples(), shots), system)
             case "retrieval":
-                return Passages(self._found(), settings.passages, settings.template, system)
+                return WithPassages(self._found(), settings.passages, settings.template, system)
 
-        return Plain(system)
+        return ZeroShot(system)
 
     def _examples(self) -> list[Row]:
         if self._pool is None:
@@ -372,7 +374,7 @@ class Comparison:
         return self._retriever
 
 
-def side_by_side(asked: Sequence[Asked], turns: Turns) -> list[dict[str, Any]]:
+def side_by_side(asked: Sequence[ArmAnswers], turns: Turns) -> list[dict[str, Any]]:
     """A line a row: prompt and reference of its last turn, and of each arm the answer to that and the row's score."""
     return [
         {

@@ -22,7 +22,7 @@ SAMPLE = 400
 
 
 @dataclass(slots=True)
-class Seen:
+class TrainingAnswers:
     """Counts over all training rows, and a sample of them."""
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -40,16 +40,16 @@ class Seen:
         return [self.spelled[key] for key, _ in self.answers.most_common(number)]
 
 
-def look(
+def count_answers(
     rows: Iterable[Row],
     compared: str,
     seed: int,
     told: Callable[[int], None] = lambda number: None,
     every: bool = False,
-) -> Seen:
+) -> TrainingAnswers:
     """`compared` is the metric. The sample is a reservoir (Vitter 1985, algorithm R), in the order of the rows; with
     `every` rows without an answer are in it too, for scores that need none."""
-    seen, rng = Seen(), random.Random(seed)
+    seen, rng = TrainingAnswers(), random.Random(seed)
     places: list[int] = []
 
     fit = 0
@@ -72,7 +72,7 @@ def look(
     return seen
 
 
-def _count(seen: Seen, row: Row, compared: str) -> None:
+def _count(seen: TrainingAnswers, row: Row, compared: str) -> None:
     if compared == "accuracy":
         written = row.label or row.reference
     else:

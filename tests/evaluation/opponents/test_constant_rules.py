@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from whet.data.batches.forest import build_batch
-from whet.evaluation.opponents.unread import mark_rule, pair_rule, token_counts, unigram
+from whet.evaluation.opponents.constant_rules import mark_rule, pair_rule, token_counts, unigram
 from whet.types import Row, Segment
 
 

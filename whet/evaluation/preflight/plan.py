@@ -14,7 +14,7 @@ from typing import Any, Literal
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.errors import InputError, ModelError
-from whet.evaluation.method import FindMeasures
+from whet.evaluation.measuring_method import FindMeasures
 from whet.evaluation.preflight.refusals import refuse_before_training
 from whet.evaluation.preflight.tally import around_of, work_of
 from whet.generation.throughput import ANSWERS, seconds_of_a_step
@@ -101,7 +101,7 @@ def forecast(
     shape, config = _shape_of(recipe, notes)
     recipe, source, tokenizer = _source(recipe, find, config, cache, notes, observer)
     recipe = refuse_before_training(recipe, source, find, cache, base=find_public(recipe.base) is None)
-    calibration = measured(observer, measure_anew)
+    calibration = calibration_here(observer, measure_anew)
     dtype = _dtype(recipe, shape, target, calibration)
     longest = find(recipe).longest(recipe, source)
     micro = _micro(recipe, shape, longest, target, dtype)
@@ -186,7 +186,7 @@ def _stored(config: Any) -> int:
     return 2
 
 
-def measured(observer: Observer, anew: bool = False) -> Calibration:
+def calibration_here(observer: Observer, anew: bool = False) -> Calibration:
     """The calibration of this machine: read, or measured now and written down."""
     known = None if anew else read_calibration()
     if known is None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from whet.evaluation.contest import Contest
 from whet.evaluation.forgetting import lm_eval as harness
-from whet.evaluation.forgetting import measures as forgetting
+from whet.evaluation.forgetting import measure_kinds as forgetting
 from whet.evaluation.forgetting import skills
-from whet.evaluation.forgetting.budget import Measure, together
+from whet.evaluation.forgetting.budget import Measure, summarise
 from whet.evaluation.forgetting.lm_eval_tasks import paired
 from whet.evaluation.forgetting.suites import Suite, read_suite
 from whet.evaluation.heldout import GREEDY, answer_tokens
@@ -54,7 +54,7 @@ def measure_forgetting(
         done += 2 * len(suite.rows)
 
     measures += _harness(contest)
-    return together(measures)
+    return summarise(measures)
 
 
 def _read(
@@ -69,7 +69,7 @@ def _read(
         return tokenizer(text)["input_ids"]
 
     yield forgetting.text_measure(
-        lambda texts: remembered(cache, loaded, texts, lambda: text_nll(base, texts, encode, loaded.context)),
+        lambda texts: read_cached(cache, loaded, texts, lambda: text_nll(base, texts, encode, loaded.context)),
         lambda texts: text_nll(tuned, texts, encode, loaded.context),
         texts,
         budgets.text,
@@ -83,7 +83,7 @@ def _read(
         yield forgetting.kl_measure("general", read, None, seed)
 
 
-def remembered(
+def read_cached(
     cache: Path | None, base: Base, texts: list[str], read: Callable[[], list[tuple[float, int]]]
 ) -> list[tuple[float, int]]:
     """What `read` gives, or what it gave when this base last read these texts with weights of this kind."""
@@ -128,9 +128,9 @@ def _harness(contest: Contest) -> Iterator[Measure]:
         return
 
     found = {}
-    for side in contest.sides:
-        found[side.name] = harness.run_tasks(
-            side, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit
+    for model in contest.models:
+        found[model.name] = harness.run_tasks(
+            model, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit
         )
     for one in paired(found["base"], found["tuned"]):
         scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
