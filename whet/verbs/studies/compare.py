@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import prepared_of
-from whet.evaluation.comparison.compared import (
+from whet.evaluation.comparison.comparison import (
     FOLDER,
-    compared,
+    compare_arms,
     needs_training,
     refuse_other_recipe,
     refuse_too_late,
@@ -19,7 +19,7 @@ from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.reports.comparison import write_compare_report
 from whet.reports.result import CompareResult
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import open_session
 from whet.verbs.inputs import Input, read_data, recipe_of
@@ -51,13 +51,13 @@ def compare(
         if needs_training(recipe) and not _is_evaluated(run):
             tune_once(recipe, run_root, name, observer)
     else:
-        run = registry.find_run(run, run_root)
+        run = model_registry.find_run(run, run_root)
         refuse_other_recipe(recipe, run)
 
     finished_before = _is_evaluated(run)
-    with run.looked_into() if finished_before else run.at_work(), watched_by(observer):
+    with run.reading() if finished_before else run.working(), watched_by(observer):
         session = open_session(run.recipe, run, method_of, observer)
-        result = compared(session, recipe.compare, observer)
+        result = compare_arms(session, recipe.compare, observer)
         write_compare_report(run.folder / FOLDER)
 
         if not finished_before:

@@ -8,10 +8,10 @@ from typing import Any
 from whet.data.prepare import prepared_of
 from whet.evaluation.studies.curve_runs import (
     measure_curve,
-    of_share,
+    recipe_for_share,
     refuse_no_curve,
     refuse_other_scores,
-    share_verdicts,
+    reuse_judgements,
 )
 from whet.evaluation.studies.learning_curve import SHARES
 from whet.evaluation.studies.unit_scores import refuse_other_scale
@@ -56,8 +56,8 @@ def curve(
         if share == 1:
             run = whole
         else:
-            run = Run.create(Path(run_root), of_share(recipe, share), f"{whole.name}-{share:g}")
-            share_verdicts(whole, run)
+            run = Run.create(Path(run_root), recipe_for_share(recipe, share), f"{whole.name}-{share:g}")
+            reuse_judgements(whole, run)
 
         result, fresh = finish_run(run, observer)
         runs.append((run, result))

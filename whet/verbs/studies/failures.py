@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.data.prepare import prepared_of, read_rows
-from whet.evaluation.metrics.turns import answers_of
+from whet.evaluation.metrics.turns import turns_of_row
 from whet.evaluation.studies.failures import failures_of
 from whet.evaluation.studies.validation_answers import refuse_without_answers
 from whet.methods import method_of
@@ -15,9 +15,10 @@ from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.reports.collection_list import collection_list
 from whet.reports.result import Result
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import write_text
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.unchanged import refuse_changed_data
 from whet.training.session import Session, open_session
 
 
@@ -27,13 +28,13 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
 
     The test rows are not looked at. Raises InputError for runs that learn no answers.
     """
-    run = registry.find_run(run, run_root)
+    run = model_registry.find_run(run, run_root)
     observer = observer or Silent()
     refuse_without_answers(run.recipe)
     read_facts(run.model)
-    run.refuse_changed_data()
+    refuse_changed_data(run)
 
-    with run.looked_into(), watched_by(observer):
+    with run.reading(), watched_by(observer):
         session = open_session(run.recipe, run, method_of, observer)
         result = _measure_failures(session, observer)
 
@@ -49,7 +50,7 @@ def _measure_failures(session: Session, observer: Observer) -> dict[str, Any]:
 
     learned_turns = []
     for row in read_rows(recipe, prepared, ("trained",)):
-        learned_turns += answers_of(row)
+        learned_turns += turns_of_row(row)
 
     list_path = run.folder / "collect.md"
     result = {"run": run.name, "metric": metric} | failures_of(answers, learned_turns) | {"list": str(list_path)}

@@ -10,7 +10,7 @@ from whet.model.saved_model import read_facts
 from whet.observer import Observer, Silent
 from whet.recipe.conflicts.keep import no_nearer
 from whet.reports.result import RunResult
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import Run
 from whet.training.session import open_session
 from whet.verbs.steps.stages import choose_nearer_point
@@ -27,7 +27,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
     `tries` of the result names each run with its scale and its answer, the first one included.
     """
     observer = observer or Silent()
-    trained_run = registry.find_run(str(result["run"]), run_root)
+    trained_run = model_registry.find_run(str(result["run"]), run_root)
     scale = 1.0
     tries = [_try_facts(result, scale)]
 
@@ -36,7 +36,7 @@ def until_kept(result: RunResult, run_root: Path | str, observer: Observer | Non
             observer.note(f"no second try: {why}")
             break
 
-        with trained_run.looked_into():
+        with trained_run.reading():
             session = open_session(trained_run.recipe, trained_run, method_of, observer)
             point = choose_nearer_point(session, scale, observer)
 
