@@ -165,9 +165,9 @@ def sentence_of(
     if not others:
         return f"{capitalise(describe_arm(winner, scale))}: {winner.do}. Nothing was compared with it."
     if winner is not top:
+        below = f"is not more than {format_margin(margin, scale)} below the best"
         return (
-            f"{capitalise(describe_arm(winner, scale))} is not more than {format_margin(margin, scale)} below the best, "
-            f"{describe_arm(top, scale, verb='')}, "
+            f"{capitalise(describe_arm(winner, scale))} {below}, {describe_arm(top, scale, verb='')}, "
             f"and takes less: {winner.do}."
         )
 

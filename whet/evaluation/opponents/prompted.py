@@ -172,8 +172,13 @@ class PromptedOpponent:
             for way, score_RK in both.items():
                 all_keys, named = keys(way), {}
                 for place, ids, k in zip(missing, asked, score_RK.argmax(-1).tolist(), strict=True):
-                    read = {"prompt_tokens": len(ids), "answer_tokens": len(self.names[k])}
-                    named[all_keys[place]] = Completion(self.labels[k], True, seconds=seconds, **read)
+                    named[all_keys[place]] = Completion(
+                        self.labels[k],
+                        finished=True,
+                        prompt_tokens=len(ids),
+                        answer_tokens=len(self.names[k]),
+                        seconds=seconds,
+                    )
                 memory.transcript.add(f"base, {way}", named)
 
         return [memory.transcript[key] for key in keys(by)]
