@@ -17,9 +17,9 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.sampling_noise import repeated, row_means
-from whet.evaluation.verdict import compare, p_text
+from whet.evaluation.verdict import compare
 from whet.text.normalise import final_answer
-from whet.text.numbers import format_change, format_change_range, format_score
+from whet.text.numbers import format_change, format_change_range, format_p, format_score
 from whet.types import Answer, Row
 
 CUT_SAID = 0.05
@@ -183,7 +183,7 @@ def state_content(facts: dict[str, Any], tokens: int) -> str:
     gain, reach = format_change(content["difference"], None), format_change_range(low, high, None)
     taken = (
         f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
-        f"{right[1]} ({gain} points, {reach}, {p_text(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
+        f"{right[1]} ({gain} points, {reach}, {format_p(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
         "the tuned model's were in form"
     )
 

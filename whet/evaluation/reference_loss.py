@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from whet.evaluation.verdict import compare, p_text
-from whet.text.numbers import plain_number
+from whet.evaluation.verdict import compare
+from whet.text.numbers import format_p, plain_number
 from whet.types import Row, Segment
 
 UNIT = "nats per byte of the reference"
@@ -55,7 +55,7 @@ def measure_loss(
 def state_loss(loss: dict[str, Any]) -> str:
     """`0.91 to 0.72 nats per byte of the reference (-0.19, -0.21 to -0.17, p < 0.0001)`."""
     low, high = loss["difference_interval"]
-    change = f"{loss['difference']:+.2g}, {low:+.2g} to {high:+.2g}, {p_text(loss['p'])}"
+    change = f"{loss['difference']:+.2g}, {low:+.2g} to {high:+.2g}, {format_p(loss['p'])}"
     return f"{plain_number(loss['base'])} to {plain_number(loss['tuned'])} {loss['unit']} ({change})"
 
 

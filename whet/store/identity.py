@@ -14,6 +14,7 @@ from whet.recipe.file_formats import sheet_of
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import BASE, NOTHING
 from whet.store.atomic import sha256_file, sha256_text
+from whet.text.dotted import dotted
 
 ASIDE: Any = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
 """Keys that say nothing about which run is meant, or whose files count by their bytes."""
@@ -70,7 +71,7 @@ def _asked(recipe: Recipe) -> dict[str, Any]:
 def differing(asked: Recipe, of_run: Recipe, most: int = 5) -> str:
     """The keys in which two recipes differ that say which run is meant, first those that `asked` sets itself:
     `seed is 1 here and 0 in the run`."""
-    here, there, default = (flat(_asked(recipe)) for recipe in (asked, of_run, Recipe(data="-")))
+    here, there, default = (dotted(_asked(recipe)) for recipe in (asked, of_run, Recipe(data="-")))
     keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
     keys.sort(key=lambda key: here.get(key) == default.get(key))
     told = [f"{key} is {_told(here.get(key))} here and {_told(there.get(key))} in the run" for key in keys]
@@ -87,16 +88,6 @@ def _told(value: object) -> str:
     if value is None:
         return "left out"
     return shorten(value, 40)
-
-
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Values under dotted keys."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= flat(inner, f"{prefix}.{key}".lstrip("."))
-    return found
 
 
 def data_hash(recipe: Recipe) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
+from whet.text.normalise import one_line
+
 MOST_LABELS = 50_000
 """Of more different labels nobody asks whether two are the same: they are texts."""
 PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2212", "''\"\"------", "\u0307")
@@ -19,7 +21,7 @@ def folded(label: str) -> str:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).translate(PLAIN)
     if not plain.isascii():
         plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
-    return " ".join(plain.split())
+    return one_line(plain)
 
 
 def groups(rows_of: Mapping[str, int]) -> list[list[str]]:

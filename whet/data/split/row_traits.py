@@ -14,8 +14,9 @@ import numpy as np
 
 from whet.data.column import Column
 from whet.data.split.skeletons import frame_of, slot_keys
-from whet.data.split.words import WORD, word_hash
+from whet.data.split.words import word_hash
 from whet.data.spool import Spool
+from whet.text.words import WORDS_AND_SIGNS
 from whet.types import Row
 
 HASHES, BANDS = 96, 32
@@ -222,7 +223,7 @@ def _words_of_parts(row: Row) -> tuple[list[str], list[str], list[str]]:
 
     prompt = _joined(found[: max(0, before)])
     if row.text is not None:
-        return WORD.findall(row.text.casefold()), prompt, []
+        return WORDS_AND_SIGNS.findall(row.text.casefold()), prompt, []
 
     said = [([] if message["role"] == "system" else words) for message, words in zip(messages, found, strict=True)]
     answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
@@ -240,9 +241,9 @@ def _joined(parts: Iterable[list[str]]) -> list[str]:
 
 def _message_words(message: dict) -> list[str]:
     content = message.get("content")
-    words = WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
+    words = WORDS_AND_SIGNS.findall((content if isinstance(content, str) else repr(content)).casefold())
     for call in message.get("tool_calls") or []:
-        words += WORD.findall(repr(call.get("function")).casefold())
+        words += WORDS_AND_SIGNS.findall(repr(call.get("function")).casefold())
     return words
 
 

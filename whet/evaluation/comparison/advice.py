@@ -23,9 +23,8 @@ from scipy.special import ndtri
 
 from whet.errors import count
 from whet.evaluation.decision import TRAINING_PAYS
-from whet.evaluation.verdict import two_digits
 from whet.stats.power import ALPHA
-from whet.text.numbers import format_change, plain_number, points, unit
+from whet.text.numbers import format_change, plain_number, points, round_up_two_digits, unit
 from whet.text.wording import capitalise
 
 SAME_COST = 1.1
@@ -99,7 +98,7 @@ def recommend(
         if rows_needed is None:
             rows_needed = None
         else:
-            rows_needed = two_digits(rows_needed)
+            rows_needed = round_up_two_digits(rows_needed)
 
         sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin, scale)
         return Advice(None, winner.name, sentence, rows_needed, standing)
