@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from whet.recipe.file_key import FileKey
 from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.sections.adapters import Full
@@ -25,7 +26,9 @@ class Bake(MethodKeys):
     no_failures: ClassVar[str] = "it learns to answer as it does under the prompt, and a row more would teach the same"
 
     kind: Literal["bake"] = "bake"
-    prompt: Name = Field(description="The system prompt to bake in, or a .txt or .md file beside the recipe.")
+    prompt: Annotated[Name, FileKey("prompt", confined=True, inlined=True, everywhere=True)] = Field(
+        description="The system prompt to bake in, or a .txt or .md file beside the recipe."
+    )
 
     def conflicts(self, recipe: Recipe) -> list[Conflict]:
         return [
