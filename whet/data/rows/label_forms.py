@@ -30,8 +30,12 @@ def groups(rows_of: Mapping[str, int]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for label in rows_of:
         found.setdefault(folded(label), []).append(label)
+
+    def rows(forms: list[str]) -> int:
+        return sum(rows_of[form] for form in forms)
+
     several = [sorted(forms, key=lambda form: (-rows_of[form], form)) for forms in found.values() if len(forms) > 1]
-    return sorted(several, key=lambda forms: (-sum(rows_of[form] for form in forms), forms[0]))
+    return sorted(several, key=lambda forms: (-rows(forms), forms[0]))
 
 
 def joined(rows_of: Mapping[str, int]) -> dict[str, str]:
@@ -45,11 +49,12 @@ def told(rows_of: Mapping[str, int], together: bool) -> list[str]:
     if not found:
         return []
 
-    named = "; ".join(" and ".join(f"{form!r} ({rows_of[form]:,})" for form in forms) for forms in found[:NAMED])
+    examples = []
+    for forms in found[:NAMED]:
+        examples.append(" and ".join(f"{form!r} ({rows_of[form]:,})" for form in forms))
+    named, more = "; ".join(examples), ""
     if len(found) > NAMED:
         more = f"; and {len(found) - NAMED} more such labels"
-    else:
-        more = ""
 
     if together:
         what = "Labels that differ in case or Unicode form only are one class, named by its commonest form"
