@@ -93,7 +93,7 @@ DISTIL = {"data": "x.jsonl", "method": {"kind": "distil", "teacher": "nano"}}
 @pytest.mark.parametrize(
     ("recipe", "override", "fault"),
     [
-        (BAKE, "adapter=full", "leaves no base to read"),
+        (BAKE, "adapter=full", "trains them away"),
         (BAKE, "system=Hello.", "without a system prompt"),
         (DISTIL, "batch_tokens=512", "counted in prompts"),
         (DISTIL, "evaluate.metric=nll", "not probabilities"),

@@ -36,7 +36,7 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
     wrong: list[Conflict] = [
         (
             keep.prompts is not None and keep.replay not in (BASE, None) and keep.scale != "auto",
-            "nothing asks these general prompts",
+            "keep.prompts is not used with these settings",
             f"keep.prompts: {keep.prompts}",
             "set keep.replay: base or keep.scale: auto, or leave keep.prompts out",
         ),
@@ -53,7 +53,7 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
         *recipe.method.refuses(recipe, "kl", kl > 0 and not keep.replays, f"keep.kl: {keep.kl}"),
         (
             kl > 0 and isinstance(recipe.adapter, Full),
-            "kl holds the model to its base, and adapter: full leaves no base to read",
+            "a KL to the base needs the base's weights, and adapter: full trains them away",
             f"keep.kl: {keep.kl}",
             "use adapter: lora, or keep.replay: base without kl",
         ),

@@ -34,13 +34,13 @@ class Bake(MethodKeys):
         return [
             (
                 isinstance(recipe.adapter, Full),
-                "bake learns from its own base, and adapter: full leaves no base to read",
+                "bake learns from its base's weights, and adapter: full trains them away",
                 "adapter: full",
                 "use adapter: lora",
             ),
             (
                 recipe.system is not None,
-                "the rows of bake stand without a system prompt, and `system` would give them one",
+                "bake reads its rows without a system prompt, and `system` would give them one",
                 f"system: {recipe.system}",
                 "leave system out; method.prompt is the prompt that is baked in",
             ),
