@@ -32,8 +32,8 @@ LATER = "distributed release monitoring server launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
-        "strict external rounding yaml_text secret_keys bases dialects file_formats other_tools sections methods "
-        "schema text_keys trust keywords explain files conflicts keep_rule rules load"
+        "strict file_key external rounding yaml_text secret_keys bases dialects file_formats other_tools sections "
+        "methods schema text_keys trust keywords explain files conflicts keep_rule rules load"
     ),
     "data": (
         "refused column spool ledger read rows render source cache_key split held_out_clusters batches pretrain "

@@ -17,7 +17,7 @@ from whet.reports import answer_cards as samples
 from whet.reports import chart, report
 from whet.reports.report import write_report
 from whet.reports.sections.making import training as training_view
-from whet.text import wording
+from whet.text import numbers
 from whet.text.conversation import prompt_text
 
 HOSTILE = [
@@ -459,7 +459,7 @@ def test_a_flat_curve_and_a_single_point_can_be_drawn() -> None:
     ("seconds", "text"), [(3.21, "3.2 s"), (47.3, "47 s"), (60, "1 min 00 s"), (3661, "1 h 01 min"), (59.97, "60 s")]
 )
 def test_durations_read_like_a_watch(seconds: float, text: str) -> None:
-    assert wording.duration(seconds) == text
+    assert numbers.format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(

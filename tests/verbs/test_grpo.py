@@ -147,7 +147,7 @@ def test_prompts_without_answers_are_enough_for_a_reward_that_needs_none(tmp_pat
         ({"batch_tokens": 512}, "counted in prompts"),
         ({"adapter": "full", "method.kl": 0.1}, "leaves no base"),
         ({"method.updates": 2, "checkpoint_every": 3}, "a multiple of 2"),
-        ({"too_long": "truncate"}, "asks for something else"),
+        ({"too_long": "truncate"}, "would change what it asks"),
         ({"evaluate.metric": "nll"}, "not probabilities"),
         ({"method.rewards": "[]"}, "a list with something in it"),
         ({"method.rewards": "{kind: function, function: 'no.py:f'}"}, "no such file"),

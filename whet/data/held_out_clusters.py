@@ -30,12 +30,17 @@ def drawn_together(rows: Sequence[Row], cluster_T: np.ndarray, near_duplicates: 
     """Of each test row a number, which rows of one cluster share: as the split found them (`cluster_T`), by the passage
     that a column names, and by near-duplicates where the split did not look for them."""
     union = Union(len(rows))
-    first_T = np.unique(cluster_T, return_index=True, return_inverse=True)
-    union.join_all(first_T[1][first_T[2]])
-    common = Counter(row.passage for row in rows)
-    keys = [row.passage if row.passage and common[row.passage] <= HALF * len(rows) else "" for row in rows]
-    digests = [hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest() for key in keys]
-    union.join_equal(np.array([digest if key else b"" for key, digest in zip(keys, digests, strict=True)], "S16"))
+    _, first_C, cluster_T = np.unique(cluster_T, return_index=True, return_inverse=True)
+    union.join_all(first_C[cluster_T])
+
+    rows_of = Counter(row.passage for row in rows)
+    digests = []
+    for row in rows:
+        digest = b""
+        if row.passage and rows_of[row.passage] <= HALF * len(rows):
+            digest = hashlib.blake2b(row.passage.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digests.append(digest)
+    union.join_equal(np.array(digests, "S16"))
 
     if not near_duplicates and rows:
         union.join_all(clusters(Traits.of(rows), own_test=True))
@@ -64,29 +69,36 @@ def found_together(rows: Sequence[Row]) -> None:
 
 def on_both_sides(apart: Sequence[Apart], indices: np.ndarray, ledger: Ledger) -> list[dict[str, Any]]:
     """What the split could not hold out together, as facts; the most rows first. `indices`: row of each position."""
-    found = [
-        {"kind": one.kind, "rows": one.rows, "where": ledger.entry(int(indices[one.first])).where} for one in apart
-    ]
-    return sorted(found, key=lambda one: (-one["rows"], one["where"]))
+    facts = []
+    for group in apart:
+        where = ledger.entry(int(indices[group.first])).where
+        facts.append({"kind": group.kind, "rows": group.rows, "where": where})
+    return sorted(facts, key=lambda group: (-group["rows"], group["where"]))
 
 
-def told(apart: Sequence[dict[str, Any]]) -> list[str]:
+def notes_on_both_sides(apart: Sequence[dict[str, Any]]) -> list[str]:
     """The same in sentences for people."""
-    said = []
-    for kind, what in (("prompt", "the same prompt"), ("frame", "one frame, filled in with other names or numbers")):
-        found = [one for one in apart if one["kind"] == kind]
-        if found:
-            rows, places = sum(one["rows"] for one in found), ", ".join(one["where"] for one in found[:NAMED])
-            if len(found) == 1:
-                each = "have"
-            else:
-                each = f"are {len(found)} sets that each have"
+    prompts = [group for group in apart if group["kind"] == "prompt"]
+    frames = [group for group in apart if group["kind"] == "frame"]
 
-            more = ", ..." if len(found) > NAMED else ""
-            said.append(
-                f"{count(rows, 'row')} {each} {what} (as {places}{more}): too many to be held out together, so "
-                "they stand on both sides of the split, and the verdict says nothing about other "
-                f"{'prompts' if kind == 'prompt' else 'templates'}."
-            )
+    notes = []
+    if prompts:
+        notes.append(_note(prompts, "the same prompt", "prompts"))
+    if frames:
+        notes.append(_note(frames, "one frame, filled in with other names or numbers", "templates"))
+    return notes
 
-    return said
+
+def _note(groups: Sequence[dict[str, Any]], what: str, others: str) -> str:
+    rows = sum(group["rows"] for group in groups)
+    places = ", ".join(group["where"] for group in groups[:NAMED])
+    if len(groups) > NAMED:
+        places += ", ..."
+
+    each = "have"
+    if len(groups) > 1:
+        each = f"are {len(groups)} sets that each have"
+    return (
+        f"{count(rows, 'row')} {each} {what} (as {places}): too many to be held out together, so they are on both "
+        f"sides of the split, and the verdict says nothing about other {others}."
+    )

@@ -104,16 +104,14 @@ class Ledger:
         """Raises ProofError when the row has a fate already, or was never opened. `hash`: 16 hex digits, or none."""
         columns = self._columns
         if not 0 <= row < len(self) or columns["fate"][row] != OPEN:
-            raise ProofError(f"row {row} cannot become {fate}", value=self.entry(row) if row < len(self) else None)
+            entry = self.entry(row) if row < len(self) else None
+            raise ProofError(f"row {row} cannot become {fate}", value=entry)
+
         columns["fate"][row] = FATES.index(fate)
         columns["reason"][row] = self._reasons.number(reason)
         columns["tokens"][row], columns["supervised"][row] = tokens, supervised
 
-        if hash:
-            columns["hash"][row] = int(hash, 16)
-        else:
-            columns["hash"][row] = 0
-
+        columns["hash"][row] = int(hash or "0", 16)
         if message:
             self._messages[row] = message
 
@@ -143,18 +141,31 @@ class Ledger:
 
     def entry(self, row: int) -> Entry:
         """What is known about a row that was read."""
-        fate, reason, prefix, number, tokens, supervised, digest, cut = (c[row] for c in self._columns.values())
+        number, reason = self._columns["fate"][row], self._columns["reason"][row]
+        fate = None if number == OPEN else FATES[number]
+        tokens, supervised = self._columns["tokens"][row], self._columns["supervised"][row]
+
+        bits = self._columns["hash"][row]
+        digest = f"{bits:016x}" if bits else ""
+        message = self._messages.get(row, "")
         return Entry(
             row,
-            self._prefixes.names[prefix] + (str(number) if number >= 0 else ""),
-            None if fate == OPEN else FATES[fate],
+            self._place(row),
+            fate,
             self._reasons.names[reason],
-            self._messages.get(row, ""),
+            message,
             tokens,
             supervised,
-            f"{digest:016x}" if digest else "",
-            cut,
+            digest,
+            self._columns["cut"][row],
         )
+
+    def _place(self, row: int) -> str:
+        """The name of the file, and the line in it."""
+        prefix, number = self._columns["prefix"][row], self._columns["number"][row]
+        if number < 0:
+            return self._prefixes.names[prefix]
+        return f"{self._prefixes.names[prefix]}{number}"
 
     def summary(self) -> dict[str, Any]:
         """Counts of rows; tokens and supervised tokens are those of the trained rows, tokens that were cut those of
@@ -163,7 +174,11 @@ class Ledger:
         count = {fate: int((fates == number).sum()) for number, fate in enumerate(FATES)}
         trained = fates == FATES.index("trained")
         cut = self._column("cut")[fates != FATES.index("dropped")]
-        tokens, supervised = (int(self._column(name)[trained].sum(dtype=np.int64)) for name in ("tokens", "supervised"))
+
+        tokens, supervised = self._tokens, self._tokens
+        if self._tokens is None:
+            tokens = int(self._column("tokens")[trained].sum(dtype=np.int64))
+            supervised = int(self._column("supervised")[trained].sum(dtype=np.int64))
 
         return {
             "rows_in": len(self),
@@ -171,8 +186,8 @@ class Ledger:
             "held_out": {"validation": count["validation"], "test": count["test"]},
             "dropped": dict(self.dropped().most_common()),
             "truncated": {"rows": int((cut > 0).sum()), "tokens": int(cut.sum(dtype=np.int64))},
-            "supervised_tokens": supervised if self._tokens is None else self._tokens,
-            "tokens": tokens if self._tokens is None else self._tokens,
+            "supervised_tokens": supervised,
+            "tokens": tokens,
         }
 
     def dropped(self) -> Counter[str]:
@@ -194,7 +209,7 @@ class Ledger:
         if len(counted) <= share * len(self):
             return
 
-        lines, fix = self._told(counted)
+        lines, fix = self._commonest(counted)
         dropped = len(counted) / len(self)
         if dropped < 1:
             go_on = f"; or, to go on without them, set drop_budget: {_next_share(dropped)}"
@@ -210,28 +225,25 @@ class Ledger:
     def refuse_rest(self, what: str, where: str, fix: str = "") -> NoReturn:
         """Raises DataError: too little is left. Where rows were dropped, it says why, each reason with an example."""
         dropped = self._dropped_rows()
-        lines, mend = self._told(dropped)
         if dropped:
-            told = f"; {len(dropped)} of {len(self)} rows were dropped:{lines}"
-        else:
-            told = ""
-        raise DataError(what + told, where=where, fix=(mend if dropped else "") or fix)
+            lines, correction = self._commonest(dropped)
+            what += f"; {len(dropped)} of {len(self)} rows were dropped:{lines}"
+            fix = correction or fix
+        raise DataError(what, where=where, fix=fix)
 
-    def _told(self, rows: list[int]) -> tuple[str, str]:
+    def _commonest(self, rows: list[int]) -> tuple[str, str]:
         """Why these rows were dropped, a line for each of the commonest reasons with its first row; and the fix."""
-        reasons = Counter(self._columns["reason"][row] for row in rows).most_common(MOST_REASONS)
-        examples = [
-            (count, self.entry(next(row for row in rows if self._columns["reason"][row] == reason)))
-            for reason, count in reasons
-        ]
-        lines = [f"\n  {count} x {entry.reason}, for example {_first(entry)}" for count, entry in examples]
+        reasons = self._columns["reason"]
+        first: dict[int, int] = {}
+        for row in rows:
+            first.setdefault(reasons[row], row)
 
-        if examples:
-            fix = examples[0][1].message.partition("\n  fix: ")[2]
-        else:
-            fix = ""
-
-        return "".join(lines), fix or "correct or remove these rows"
+        lines, fixes = "", []
+        for reason, count in Counter(reasons[row] for row in rows).most_common(MOST_REASONS):
+            entry = self.entry(first[reason])
+            lines += f"\n  {count} x {entry.reason}, for example {_first(entry)}"
+            fixes.append(entry.message.partition("\n  fix: ")[2])
+        return lines, fixes[0] or "correct or remove these rows"
 
     def rows_jsonl(self) -> Iterator[dict[str, Any]]:
         """One plain dict a row, in the order of the input."""

@@ -10,15 +10,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 
-from whet.data import row_cache as rowcache
-from whet.data import workers
+from whet.data import row_cache, workers
 from whet.data.batches.segment_files import SegmentFile, Segments, marks_by_row
 from whet.data.chunk_rows import Preparer, chunks_of
-from whet.data.held_out_clusters import HALF, drawn_together, name_clusters, on_both_sides, told
+from whet.data.held_out_clusters import HALF, drawn_together, name_clusters, notes_on_both_sides, on_both_sides
 from whet.data.ledger import FATES, Fate, Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.reread import reread_rows
@@ -43,9 +42,27 @@ Target = float | list[str]
 CLUSTER = "test.cluster"
 MANY_ROWS = 4000
 """Fewer rows are rendered sooner than workers are started."""
-UNKNOWN = "{} without a passage that is named or holds the answer word for word: learned with what the retriever finds"
+UNKNOWN = "{}: no passage is named or contains the answer, so the retriever's passages are used."
 LEAKED = "(nearly) the same as a row of the test file, or of one group or conversation with it"
 NO_THINKING = "No row holds reasoning, so the base's thinking is switched off in its chat template."
+
+
+class RowFacts(TypedDict):
+    """facts.json of the cached rows, beside their columns (whet/data/row_cache.py)."""
+
+    shapes: list[dict[str, Any]]
+    """The form of the rows, and that of the test file's where there is one."""
+    rows: int
+    """In `data`: where the numbers of the test file's rows begin."""
+    quiet: bool
+    """The base's thinking is switched off."""
+    remarks: list[str]
+    unknown: int
+    """Rows of which it is not known which passage holds the answer."""
+    label_forms: list[str]
+    apart: list[dict[str, Any]]
+    """As in Prepared."""
+    ledger: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -116,35 +133,35 @@ def prepare(
     Raises DataError: nothing usable, too many dropped rows, too few rows to hold out.
     """
     renderer = renderer or Renderer(tokenizer)
-    work = _Work(recipe, renderer, recipe.max_tokens or context, observer or Silent(), processes)
+    work = _Preparation(recipe, renderer, recipe.max_tokens or context, observer or Silent(), processes)
 
     if cache is None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             work.fill(Path(folder))
-            return work.with_test_passages(_opened(Path(folder), recipe, renderer))
+            return work.with_test_passages(_open(Path(folder), recipe, renderer))
 
-    folder = rowcache.folder_of(cache, recipe, renderer, work.limit)
+    folder = row_cache.folder_of(cache, recipe, renderer, work.limit)
     recover_folder(folder)
     damage = []
 
     if folder.exists():
         try:
-            return work.with_test_passages(_opened(folder, recipe, renderer))
-        except rowcache.CacheDamaged as error:
+            return work.with_test_passages(_open(folder, recipe, renderer))
+        except row_cache.CacheDamaged as error:
             damage.append(f"The cached rows in {folder} are damaged ({error}), so they are made anew.")
 
     with new_folder(folder) as temporary:
         work.fill(temporary)
-        if rowcache.folder_of(cache, recipe, renderer, work.limit) != folder:
+        if row_cache.folder_of(cache, recipe, renderer, work.limit) != folder:
             raise DataError("the data changed while it was read", where=str(recipe.data), fix="run it again")
 
-    rowcache.evict(cache, folder)
-    prepared = work.with_test_passages(_opened(folder, recipe, renderer))
+    row_cache.evict(cache, folder)
+    prepared = work.with_test_passages(_open(folder, recipe, renderer))
     prepared.notes += damage
     return prepared
 
 
-class _Work:
+class _Preparation:
     """Fills a folder with the prepared rows of a recipe."""
 
     def __init__(
@@ -169,7 +186,8 @@ class _Work:
         quiet = self.renderer.without_thinking()
         control = self.renderer.control_tokens
         looks = [survey(recipe.data, recipe, quiet is not None, control)]
-        looks += [survey(recipe.test, recipe, False, control)] if recipe.test else []
+        if recipe.test:
+            looks.append(survey(recipe.test, recipe, False, control))
         _refuse_other_form(looks, recipe)
 
         looks, forms = with_labels_joined(looks, recipe)
@@ -183,11 +201,34 @@ class _Work:
         if not usable[0]:
             rows.ledger.refuse_rest("no row can be used", str(recipe.data), "bring other data")
 
+        parts = self._split(rows, usable[0])
+        rows.drop(parts.left_out, "left-out", "not in the share of rows that split.train_share asks for")
+        rows.ledger.enforce_budget(recipe.drop_budget)
+        rows.close(parts)
+
+        shapes = [look.shape for look in looks]
+        remarks = [remark for look in looks for remark in look.remarks]
+        test_rows = list(reread_rows(recipe, shapes, rows.ledger, looks[0].rows, ("test",)))
+        facts: RowFacts = {
+            "shapes": list(map(asdict, shapes)),
+            "rows": looks[0].rows,
+            "quiet": quiet is not None,
+            "remarks": remarks,
+            "unknown": rows.unknown,
+            "label_forms": forms,
+            "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
+            "ledger": rows.ledger.words(),
+        }
+        together = drawn_together(test_rows, parts.cluster, recipe.split.near_duplicates)
+        row_cache.seal(folder, rows.columns() | {CLUSTER: together}, test_rows, facts)
+
+    def _split(self, rows: SpooledRows, usable: int) -> Parts:
+        """Parts of the usable rows, of which `usable` are no test file's. Raises DataError."""
+        recipe = self.recipe
         try:
             if recipe.test:
-                parts = self._own_parts(rows, usable[0])
-            else:
-                parts = split(rows.traits, recipe.split, recipe.seed)
+                return self._own_parts(rows, usable)
+            return split(rows.traits, recipe.split, recipe.seed)
         except DataError as error:
             if error.where or not rows.ledger.dropped():
                 where = error.where or str(recipe.data)
@@ -195,41 +236,20 @@ class _Work:
 
             rows.ledger.refuse_rest(error.what, str(recipe.data), error.fix)
 
-        rows.drop(parts.left_out, "left-out", "not in the share of rows that split.train_share asks for")
-        rows.ledger.enforce_budget(recipe.drop_budget)
-        rows.close(parts)
-        shapes = [look.shape for look in looks]
-        test_rows = list(reread_rows(recipe, shapes, rows.ledger, looks[0].rows, ("test",)))
-        facts = {
-            "shapes": [asdict(shape) for shape in shapes],
-            "rows": looks[0].rows,
-            "quiet": quiet is not None,
-            "remarks": [words for look in looks for words in look.remarks],
-            "unknown": rows.unknown,
-            "label_forms": forms,
-            "apart": on_both_sides(parts.apart, rows.indices(), rows.ledger),
-            "ledger": rows.ledger.words(),
-        }
-        together = drawn_together(test_rows, parts.cluster, recipe.split.near_duplicates)
-        rowcache.seal(folder, rows.columns() | {CLUSTER: together}, test_rows, facts)
-
     def _read(self, rows: SpooledRows, look: Survey, renderer: Renderer, looks: list[Survey]) -> int:
         """Renders one source into `rows`; gives the number of its usable rows."""
-        own, before = look is not looks[0], len(rows.traits)
-        if own:
-            data = self.recipe.test or ""
+        before, total = len(rows.traits), sum(each.rows for each in looks)
+        if look is looks[0]:
+            chunks = chunks_of(self.recipe.data, look.shape, 0)
         else:
-            data = self.recipe.data
+            chunks = chunks_of(self.recipe.test or "", look.shape, looks[0].rows)
 
         prepare_chunk = Preparer(self.recipe, look.shape, renderer, self.limit, self.lookup)
-        if self.processes is None:
-            processes = workers.cores()
-        else:
-            processes = self.processes
+        processes = 1
+        if look.rows >= MANY_ROWS:
+            processes = workers.cores() if self.processes is None else self.processes
 
-        total = sum(each.rows for each in looks)
-        chunks = chunks_of(data, look.shape, looks[0].rows if own else 0)
-        for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes if look.rows >= MANY_ROWS else 1):
+        for chunk, outcome in workers.in_order(prepare_chunk, chunks, processes):
             for index, where, _ in chunk:
                 rows.ledger.open(index, where)
             for index, reason, message in outcome.refused:
@@ -275,13 +295,12 @@ def read_rows(recipe: Recipe, prepared: Prepared, fates: tuple[Fate, ...]) -> It
     return reread_rows(recipe, [prepared.shape], prepared.ledger, 0, fates)
 
 
-def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
-    """What `_Work.fill` wrote. Raises rowcache.Damaged, or DataError for more dropped rows than the recipe allows."""
-    columns, test_rows, facts = rowcache.unseal(folder)
-    ledger = Ledger.restored(
-        {name.removeprefix("ledger."): column for name, column in columns.items() if name.startswith("ledger.")},
-        facts["ledger"],
-    )
+def _open(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
+    """What `_Preparation` wrote. Raises CacheDamaged, or DataError for more dropped rows than the recipe allows."""
+    columns, test_rows, stored = row_cache.unseal(folder)
+    facts = cast(RowFacts, stored)
+    of_rows = {name.removeprefix("ledger."): column for name, column in columns.items() if name.startswith("ledger.")}
+    ledger = Ledger.restored(of_rows, facts["ledger"])
     ledger.enforce_budget(recipe.drop_budget)
 
     shapes = [_shape(stored) for stored in facts["shapes"]]
@@ -290,16 +309,13 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
 
     file = SegmentFile(folder, columns)
     fate_S = ledger.columns()["fate"][file.row_S]
-    train, validation, test = (
-        Segments(file, np.flatnonzero(fate_S == FATES.index(fate)).astype(np.int32))
-        for fate in ("trained", "validation", "test")
-    )
 
+    def part(fate: Fate) -> Segments:
+        return Segments(file, np.flatnonzero(fate_S == FATES.index(fate)).astype(np.int32))
+
+    quiet = None
     if facts["quiet"]:
         quiet = renderer.without_thinking()
-    else:
-        quiet = None
-
     if test_rows is None:
         test_rows = list(reread_rows(recipe, shapes, ledger, facts["rows"], ("test",)))
     name_clusters(test_rows, columns[CLUSTER])
@@ -307,9 +323,9 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
 
     return Prepared(
         segments=Segments(file, np.arange(len(file.row_S), dtype=np.int32)),
-        train=train,
-        validation=validation,
-        test=test,
+        train=part("trained"),
+        validation=part("validation"),
+        test=part("test"),
         test_rows=test_rows,
         ledger=ledger,
         shape=shapes[0],
@@ -318,25 +334,24 @@ def _opened(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
         supervised_tokens=summary["supervised_tokens"],
         longest=int(file.length_S[fate_S != FATES.index("dropped")].max()),
         targets=_targets(recipe, shapes, ledger, facts["rows"]),
-        notes=[
-            *facts["remarks"],
-            *[NO_THINKING] * bool(quiet),
-            *[UNKNOWN.format(count(facts["unknown"], "row"))] * bool(facts["unknown"]),
-            *_told_cut(summary["truncated"]),
-            *told(facts["apart"]),
-            *shapes[0].notes,
-            *facts["label_forms"],
-        ],
+        notes=_notes(facts, shapes[0], quiet is not None, summary["truncated"]),
         apart=facts["apart"],
     )
 
 
-def _told_cut(cut: dict[str, int]) -> list[str]:
-    """What `too_long: truncate` cost, in a sentence."""
-    if not cut["rows"]:
-        return []
-    rows, tokens = count(cut["rows"], "row"), count(cut["tokens"], "token")
-    return [f"too_long: truncate cut {rows} short: {tokens} at their ends are left out, and a cut answer has no stop."]
+def _notes(facts: RowFacts, form: RowFormat, quiet: bool, cut: dict[str, int]) -> list[str]:
+    """What was decided about the data, in sentences. `cut`: rows and tokens that `too_long: truncate` cost."""
+    notes = [*facts["remarks"]]
+    if quiet:
+        notes.append(NO_THINKING)
+    if facts["unknown"]:
+        notes.append(UNKNOWN.format(count(facts["unknown"], "row")))
+
+    if cut["rows"]:
+        rows, tokens = count(cut["rows"], "row"), count(cut["tokens"], "token")
+        what = f"{tokens} at their ends are left out, and a cut answer has no stop"
+        notes.append(f"too_long: truncate cut {rows} short: {what}.")
+    return [*notes, *notes_on_both_sides(facts["apart"]), *form.notes, *facts["label_forms"]]
 
 
 def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
@@ -354,8 +369,8 @@ def _refuse_other_form(looks: list[Survey], recipe: Recipe) -> None:
 def _targets(recipe: Recipe, shapes: list[RowFormat], ledger: Ledger, rows: int) -> dict[int, Target]:
     if recipe.method.target is None and not recipe.method.rows.margin:
         return {}
-    found = reread_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
-    return {row.index: row.target for row in found if row.target is not None}
+    usable = reread_rows(recipe, shapes, ledger, rows, ("trained", "validation", "test"))
+    return {row.index: row.target for row in usable if row.target is not None}
 
 
 def _shape(stored: dict[str, Any]) -> RowFormat:

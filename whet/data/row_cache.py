@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def folder_of(cache: Path, recipe: Recipe, renderer: Renderer, limit: int | None
     return cache / f"rows-{digest[:24]}"
 
 
-def seal(folder: Path, columns: dict[str, np.ndarray], test_rows: list[Row], facts: dict[str, Any]) -> None:
+def seal(folder: Path, columns: dict[str, np.ndarray], test_rows: list[Row], facts: Mapping[str, Any]) -> None:
     """Complete a folder that holds the segments. Test rows that JSON cannot hold (dates from a Parquet file) are left
     out, and then read from the data each time."""
     np.savez(folder / COLUMNS, **columns)  # pyright: ignore[reportArgumentType]
@@ -73,12 +74,12 @@ def seal(folder: Path, columns: dict[str, np.ndarray], test_rows: list[Row], fac
     if lines is not None:
         write_text(folder / TEST_ROWS, lines)
     files = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
-    write_json(folder / FACTS, facts | {"files": files})
+    write_json(folder / FACTS, {**facts, "files": files})
     write_text(folder / SEAL, sha256_file(folder / FACTS))
 
 
 def unseal(folder: Path) -> tuple[dict[str, np.ndarray], list[Row] | None, dict[str, Any]]:
-    """(columns, test rows, facts) as they were sealed. Raises Damaged."""
+    """(columns, test rows, facts) as they were sealed. Raises CacheDamaged."""
     try:
         if (folder / SEAL).read_text() != sha256_file(folder / FACTS):
             raise CacheDamaged(f"{FACTS} has changed")

@@ -17,9 +17,9 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.sampling_noise import repeat_each, row_means
-from whet.evaluation.verdict import compare, format_p
+from whet.evaluation.verdict import compare
 from whet.text.normalise import final_answer
-from whet.text.numbers import format_change, format_change_range, format_score
+from whet.text.numbers import format_change, format_change_range, format_p, format_score
 from whet.types import Completion, Row
 
 CUT_SAID = 0.05

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from whet.evaluation.verdict import compare, format_p
-from whet.text.numbers import plain_number
+from whet.evaluation.verdict import compare
+from whet.text.numbers import format_p, plain_number
 from whet.types import Row, Segment
 
 UNIT = "nats per byte of the reference"

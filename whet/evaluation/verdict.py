@@ -19,7 +19,7 @@ from whet.errors import DataError, count
 from whet.stats.paired import paired_difference
 from whet.stats.power import ALPHA
 from whet.stats.rows_needed import rows_needed
-from whet.text.numbers import format_change, format_reach, plain_number, unit
+from whet.text.numbers import format_change, format_p, format_reach, plain_number, round_up_two_digits, unit
 from whet.text.numbers import points as points
 from whet.text.numbers import signed as signed
 from whet.types import Difference, Verdict
@@ -125,12 +125,6 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
     return f"Undecided, {why}: {numbers}.{end}"
 
 
-def round_up_two_digits(number: int) -> int:
-    """Rounded up to two digits, because a forecast of rows is not better than that."""
-    unit = 10 ** max(0, len(str(number)) - 2)
-    return -(-number // unit) * unit
-
-
 def describe(difference: Difference, over: str = "") -> str:
     """`+12.4 points over the base (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
     over = f" over {over}" if over else ""
@@ -150,11 +144,3 @@ def format_rows(difference: Difference) -> str:
     if difference.clusters is None:
         return rows
     return f"{rows} ({count(difference.clusters, 'cluster')})"
-
-
-def format_p(p: float) -> str:
-    if p < 0.0001:
-        return "p < 0.0001"
-    if p < 0.995:
-        return f"p = {p:.2g}"
-    return "p = 1"

@@ -16,6 +16,7 @@ from whet.model.experts import targets_of
 from whet.model.fused.adapted import install_adapted
 from whet.model.quantised.nf4 import quantised_linears
 from whet.recipe.schema import Full, Lora
+from whet.text.normalise import one_line
 
 HEAD = "score"
 """What transformers calls the head of its sequence classifiers, and so its name in checkpoints and in a release."""
@@ -104,7 +105,7 @@ def load_adapter(model: Any, folder: Path) -> Any:
         with _without_false_alarm():
             loaded = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
     except (RuntimeError, ValueError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error))[:200]
         raise _misfit(folder, f"the adapter does not fit this base: {reason}") from error
 
     placed = set(get_peft_model_state_dict(loaded))

@@ -22,6 +22,7 @@ from whet.model.experts import expert_tensors
 from whet.model.float32_copy import in_float32, is_low, why_not_widened
 from whet.model.fused import install as fused
 from whet.model.policy import Policy, evaluating, training
+from whet.text.normalise import one_line
 from whet.types import Batch, Segment
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
@@ -179,7 +180,7 @@ def _beside_a_longer_row(model: Any, ids_1T: Tensor) -> Tensor:
 
 def _line(error: Exception) -> str:
     """The first sentence of what a library says."""
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     first = text.split(". ")[0][:200]
     if isinstance(error, LookupError) or not first:
         return f"{type(error).__name__} {first}"

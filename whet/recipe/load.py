@@ -14,17 +14,15 @@ from pydantic import ValidationError
 from whet.errors import RecipeError, nearest
 from whet.recipe.conflicts.evaluate import refuse_evaluation_contradictions
 from whet.recipe.conflicts.goal import refuse_goal_contradictions, with_goal_metric
-from whet.recipe.conflicts.keep import kept_beside, refuse_keep_contradictions
+from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.conflicts.unread import refuse_unread_keys
 from whet.recipe.explain import explain
 from whet.recipe.file_formats import other_format, sheet_of
-from whet.recipe.files.compare import comparison_beside
-from whet.recipe.files.rewards import rewards_beside
-from whet.recipe.files.teachers import teacher_beside
+from whet.recipe.files import resolve_files, resolve_files_named_here
 from whet.recipe.schema import Full, Recipe
 from whet.recipe.secret_keys import refuse_keys
 from whet.recipe.sections.adapters import refuse_adapter_contradictions
-from whet.recipe.sections.retrieval import documents_beside, refuse_retrieval_contradictions
+from whet.recipe.sections.retrieval import refuse_retrieval_contradictions
 from whet.recipe.strict import refuse_first
 from whet.recipe.text_keys import as_written, is_text
 from whet.recipe.trust import found_in_run, named_by_user
@@ -74,11 +72,7 @@ def load_recipe(
         where = str(path)
 
         if path.suffix.lower() in RECIPE_SUFFIXES:
-            values = documents_beside(beside(values, folder or path.parent), folder or path.parent)
-            values = rewards_beside(values, folder or path.parent, folder is None, where)
-            values = teacher_beside(values, folder or path.parent, folder is None, where)
-            values = comparison_beside(values, folder or path.parent, folder is None, where)
-            values = kept_beside(values, folder or path.parent, folder is None, where)
+            values = resolve_files(values, folder or path.parent, confined=folder is None, where=where)
 
     for override in overrides:
         if isinstance(override, Keyword):
@@ -87,9 +81,7 @@ def load_recipe(
             text, said = (override, "") if isinstance(override, str) else override
             apply_override(values, text, places, said)
 
-    values = teacher_beside(values, Path(), confined=False, where="method.prompt")
-    values = comparison_beside(values, Path(), confined=False, where="compare.system")
-    recipe = check(values, where, places)
+    recipe = check(resolve_files_named_here(values), where, places)
     found_in_run(recipe) if folder is not None else named_by_user(recipe)
 
     return recipe
@@ -255,30 +247,6 @@ def from_recipe_file(path: Path) -> tuple[dict[str, Any], Places]:
         )
 
     return values, places
-
-
-def beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Relative paths that exist beside the recipe, made to work from the current folder."""
-
-    def find(name: object) -> object:
-        if isinstance(name, list):
-            return [find(item) for item in name]
-        if not isinstance(name, str) or not name or Path(name).is_absolute():
-            return name
-        if not sheet_of(folder / name)[0].exists():
-            return name
-        if (folder / name).resolve() == Path(name).resolve():
-            return name
-        return str(folder / name)
-
-    def is_path(key: str, value: object) -> bool:
-        return key in ("data", "test") or is_base_here(key, value, folder)
-
-    return {key: find(value) if is_path(key, value) else value for key, value in values.items()}
-
-
-def is_base_here(key: str, value: object, folder: Path) -> bool:
-    return key == "base" and isinstance(value, str) and (folder / value).exists() and value != "nano"
 
 
 def apply_override(values: dict[str, Any], override: str, places: Places, said: str = "") -> None:

@@ -10,10 +10,6 @@ def power_of_two(value: float) -> int:
     return 1 << max(4, math.floor(math.log2(max(1.0, value))))
 
 
-def two_digits(value: float) -> float:
-    return float(f"{value:.1e}")
-
-
 def told_epochs(passes: float) -> str:
     if passes == 1:
         return "1 epoch"

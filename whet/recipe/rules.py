@@ -12,8 +12,9 @@ from typing import Any, Literal
 from whet.errors import count
 from whet.recipe.keep_rule import keeping
 from whet.recipe.methods.usual import LEAST_STEPS, Choice, DataFacts, Work
-from whet.recipe.rounding import power_of_two, told_epochs, two_digits
+from whet.recipe.rounding import power_of_two, told_epochs
 from whet.recipe.schema import Lora, Recipe
+from whet.text.numbers import round_two_digits
 
 LORA_OVER_FULL = 10.0
 """A LoRA wants about ten times the rate of full fine-tuning (LoRA Without Regret; tinker-cookbook)."""
@@ -125,7 +126,7 @@ def longest_epochs(recipe: Recipe, facts: DataFacts, times: float) -> tuple[floa
     passes, reason = recipe.method.epochs(facts)
     if times <= 1:
         return passes, reason
-    most = two_digits(passes * times)
+    most = round_two_digits(passes * times)
     return most, f"At most, while validation improves; at least {passes:g}. {reason}"
 
 
@@ -163,9 +164,9 @@ def steps(passes: float, work: Work, asked_epochs: bool) -> tuple[int, str]:
 def learning_rate(recipe: Recipe, facts: DataFacts) -> tuple[float, str]:
     if facts.from_scratch:
         rate = max(SCRATCH_LEAST, SCRATCH_BASE - SCRATCH_SLOPE * math.log(facts.parameters))
-        return two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."
+        return round_two_digits(rate), f"From scratch with {facts.parameters:,} parameters (Kaplan et al. 2020, D.6)."
     rate, source = recipe.method.rate(facts.hidden_size)
     if isinstance(recipe.adapter, Lora):
         source += f", times {LORA_OVER_FULL:g} for a LoRA (LoRA Without Regret)"
         rate *= LORA_OVER_FULL
-    return two_digits(rate), f"{source}."
+    return round_two_digits(rate), f"{source}."

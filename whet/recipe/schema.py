@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from whet.recipe.dialects import Dialect
 from whet.recipe.external import FunctionPlace
+from whet.recipe.file_key import FileKey
 from whet.recipe.methods import AnyMethod, Auto
 from whet.recipe.methods import Bake as Bake
 from whet.recipe.methods import Classify as Classify
@@ -131,7 +132,7 @@ OpponentName = Literal["base", "constant", "prompted", "examples"]
 class Evaluate(Strict):
     """What is measured, on which rows, how often."""
 
-    metric: (
+    metric: Annotated[
         Literal[
             "auto",
             "exact-match",
@@ -145,8 +146,9 @@ class Evaluate(Strict):
             "preference-accuracy",
             "mark-accuracy",
         ]
-        | FunctionPlace
-    ) = Field(default="auto", description="A function of yours: `file.py:name`, beside the recipe.")
+        | FunctionPlace,
+        FileKey("code", counts=True, confined=True),
+    ] = Field(default="auto", description="A function of yours: `file.py:name`, beside the recipe.")
     every: int | None = Field(default=None, ge=1, description="Steps between validations; default: ten in a run.")
     patience: int = Field(default=3, ge=1, description="Validations without improvement before stopping early.")
     early_stop: bool = Field(default=True, description="Stop when the validation loss keeps rising.")
@@ -172,11 +174,15 @@ class Evaluate(Strict):
 class Recipe(Strict):
     """A whole run. `data` is the only required key."""
 
-    data: Name | Annotated[list[Name], Field(min_length=1)] = Field(
+    data: Annotated[Name | Annotated[list[Name], Field(min_length=1)], FileKey("data", counts=True)] = Field(
         description="File, list of files, folder, or the name of a set on the Hub."
     )
-    test: Name | None = Field(default=None, description="Your own test file; the data is then split in two only.")
-    base: Name = Field(default="nano", description="'nano' (bundled), a folder, a GGUF file, or a Hub name.")
+    test: Annotated[Name | None, FileKey("data", counts=True)] = Field(
+        default=None, description="Your own test file; the data is then split in two only."
+    )
+    base: Annotated[Name, FileKey("base", words=frozenset({"nano"}))] = Field(
+        default="nano", description="'nano' (bundled), a folder, a GGUF file, or a Hub name."
+    )
     method: Method = Field(default_factory=Auto, description="How the model learns; auto: by the form of the rows.")
     adapter: Adapter = Field(default_factory=Lora, description="Which weights are trained.")
     quantise: Annotated[Quantise | None, BeforeValidator(lambda value: None if value == "none" else value)] = Field(

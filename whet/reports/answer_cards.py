@@ -7,13 +7,13 @@ surrogates and the marks that reverse the direction of text become visible symbo
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from whet.errors import without_hidden
 from whet.text.conversation import plain, prompt_text
+from whet.text.words import WORDS_SIGNS_AND_SPACES
 
 KINDS = {
     "lost": "Lost",
@@ -30,7 +30,6 @@ MOST_CHARACTERS = 1_200
 BUDGET = 90_000
 """Characters of answers in the whole report; marking up differences about doubles them."""
 MOST_WORDS = 250
-PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 
 Pieces = list[tuple[str, bool]]
 """Text in pieces, each with whether it differs from the reference."""
@@ -199,7 +198,7 @@ def display_text(value: Any) -> str:
 def diff_pieces(text: str, reference: str) -> Pieces:
     """The text in pieces; those that the reference does not have at that place are marked. Long texts, and texts
     that share little with the reference, stay unmarked, because marks everywhere say nothing."""
-    given, wanted = PIECE.findall(text), PIECE.findall(reference)
+    given, wanted = WORDS_SIGNS_AND_SPACES.findall(text), WORDS_SIGNS_AND_SPACES.findall(reference)
     if not text:
         return []
     if not given or not wanted or max(len(given), len(wanted)) > MOST_WORDS:

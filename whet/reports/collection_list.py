@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whet.errors import count, shorten
+from whet.text.normalise import one_line
 
 SHOWN = 3
 
@@ -46,4 +47,4 @@ def _near(near: dict[str, Any]) -> str:
 
 def _code(text: str) -> str:
     """One line that Markdown leaves as it is."""
-    return "`" + shorten(" ".join(text.split()))[1:-1].replace("`", "'") + "`"
+    return "`" + shorten(one_line(text))[1:-1].replace("`", "'") + "`"

@@ -16,8 +16,8 @@ from whet.reports.sheet import Cell, Sheet, figure
 from whet.store.atomic import write_text
 from whet.store.reading import read_json_file, read_lines
 from whet.text.conversation import prompt_text
-from whet.text.numbers import format_change, format_change_range, format_range, format_score, unit
-from whet.text.wording import capitalise, number, percent, probability
+from whet.text.numbers import format_change, format_change_range, format_p, format_range, format_score, unit
+from whet.text.wording import capitalise, number, percent
 
 MOST_ROWS = 12
 """Test rows that are shown with the answers of all arms."""
@@ -196,7 +196,7 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
             Cell(f"{labels[pair['arm']]} \u2013 {labels[pair['other']]}"),
             figure(format_change(pair["estimate"], scale) + unit(scale)),
             figure(format_change_range(pair["low"], pair["high"], scale)),
-            figure(probability(pair["p"])),
+            figure(format_p(pair["p"], prefix=False)),
         ]
         for pair in ordered
     ]

@@ -25,7 +25,8 @@ from whet.reports.sheet import Sheet
 from whet.store.atomic import write_text
 from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run
-from whet.text.wording import capitalise, duration, flatten
+from whet.text.numbers import format_duration
+from whet.text.wording import capitalise, flatten
 
 CARD = "README.md"
 SETTINGS = (
@@ -183,7 +184,7 @@ def took(facts: dict[str, Any], run: Run) -> Iterator[str]:
     rows = [("training", effort(facts) or "not recorded")]
 
     if facts.get("evaluation_seconds") is not None:
-        rows.append(("measuring", duration(facts["evaluation_seconds"])))
+        rows.append(("measuring", format_duration(facts["evaluation_seconds"])))
     devices = ", ".join(map(str, machine.get("devices") or []))
     rows.append(("machine", devices or f"{machine.get('cpu')}, {machine.get('cores_usable')} cores"))
     names = [f"{name} {packages[name]}" for name in ("torch", "transformers", "peft") if packages.get(name)]

@@ -64,28 +64,40 @@ class Rewards:
 
     def __call__(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> Scores:
         """Raises what a component raises (whet/rewards/protocol.py)."""
-        given = {one.name: one.score(prompts, answers, rows) for one in self.components}
-        parts = {name: settled(values, rows) for name, values in given.items()}
-        weights = {one.name: one.weight for one in self.components}
+        parts: dict[str, list[float]] = {}
+        silent: dict[str, int] = {}
+        tampered = 0
+
+        for component in self.components:
+            values = component.score(prompts, answers, rows)
+            parts[component.name] = settled(values, rows)
+            if missing := sum(value is None for value in values):
+                silent[component.name] = missing
+
+        for component in self.components:
+            if isinstance(component.score, UnitTestReward):
+                tampered += component.score.tampered
+
         total = []
         for n in range(len(answers)):
-            total.append(sum(weights[name] * part[n] for name, part in parts.items()))
-        silent = {name: sum(value is None for value in values) for name, values in given.items()}
-        tampered = sum(one.score.tampered for one in self.components if isinstance(one.score, UnitTestReward))
-        return Scores(total, parts, {name: number for name, number in silent.items() if number}, tampered)
+            total.append(sum(component.weight * parts[component.name][n] for component in self.components))
+        return Scores(total, parts, silent, tampered)
 
 
 def settled(values: Sequence[float | None], rows: Sequence[Row]) -> list[float]:
     """Numbers in the place of None: the mean of what was given to the same row, 0 where nothing was."""
-    spoken: dict[int, list[float]] = {}
+    of_row: dict[int, list[float]] = {}
     for value, row in zip(values, rows, strict=True):
         if value is not None:
-            spoken.setdefault(row.index, []).append(value)
+            of_row.setdefault(row.index, []).append(value)
 
-    return [
-        value if value is not None else sum(spoken.get(row.index, ())) / max(1, len(spoken.get(row.index, ())))
-        for value, row in zip(values, rows, strict=True)
-    ]
+    numbers = []
+    for value, row in zip(values, rows, strict=True):
+        if value is None:
+            same = of_row.get(row.index, [])
+            value = sum(same) / max(1, len(same))
+        numbers.append(value)
+    return numbers
 
 
 def build_rewards(wanted: Sequence[AnyReward], cache: Path | None = None) -> Rewards:
@@ -94,9 +106,12 @@ def build_rewards(wanted: Sequence[AnyReward], cache: Path | None = None) -> Rew
     components: list[Component] = []
     for settings in wanted:
         name = settings.kind
-        same = sum(other.name.partition("-")[0] == name for other in components)
-        name += f"-{same + 1}" if same else ""
-        components.append(_component(settings, name, None if cache is None else cache / f"{name}.json"))
+        same = sum(component.name.partition("-")[0] == name for component in components)
+        if same:
+            name += f"-{same + 1}"
+
+        place = None if cache is None else cache / f"{name}.json"
+        components.append(_component(settings, name, place))
 
     return Rewards(components)
 

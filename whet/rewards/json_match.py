@@ -40,8 +40,8 @@ def compare_json(reference: dict[str, Any], answer: str) -> tuple[float, dict[st
     hits = sum(path in given_leaves and same(value, given_leaves[path]) for path, value in wanted_leaves.items())
     total = len(wanted_leaves) + len(given_leaves)
     fields = {key: key in given and same(value, given[key]) for key, value in reference.items()}
-    details = {"valid": True, "field_f1": 2 * hits / total if total else 1.0, "fields": fields, "given": list(given)}
-
+    field_f1 = 2 * hits / total if total else 1.0
+    details = {"valid": True, "field_f1": field_f1, "fields": fields, "given": list(given)}
     return float(same(reference, given)), details
 
 
@@ -72,17 +72,17 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple
 
 def summarise_json(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """validity, mean field_f1, and F1 of each top-level field over the rows (a field not given is a miss)."""
-    names = sorted({name for d in details for name in d["fields"]})
+    names: set[str] = set()
+    for row in details:
+        names |= row["fields"].keys()
+
     fields = {}
-    for name in names:
-        hits = sum(d["fields"].get(name, False) for d in details)
-        wanted = sum(name in d["fields"] for d in details)
-        given = sum(name in d["given"] for d in details)
+    for name in sorted(names):
+        hits = sum(row["fields"].get(name, False) for row in details)
+        wanted = sum(name in row["fields"] for row in details)
+        given = sum(name in row["given"] for row in details)
         fields[name] = 2 * hits / (wanted + given)
 
-    rows = len(details)
-    return {
-        "validity": sum(d["valid"] for d in details) / rows,
-        "field_f1": sum(d["field_f1"] for d in details) / rows,
-        "fields": fields,
-    }
+    validity = sum(row["valid"] for row in details) / len(details)
+    field_f1 = sum(row["field_f1"] for row in details) / len(details)
+    return {"validity": validity, "field_f1": field_f1, "fields": fields}

@@ -49,7 +49,7 @@ class FunctionReward:
             fix = "mend the function, and give the same command with --accept-changed: the run goes on where it stopped"
             raise RunError(what, where=where, fix=fix) from error
 
-        return self._checked(found, rows)
+        return self._check(found, rows)
 
     def _first_that_fails(self, prompts: Sequence[list[Message]], answers: Sequence[str], rows: Sequence[Row]) -> str:
         """The row that the function cannot score alone; the first of all where each is scored alone."""
@@ -64,26 +64,24 @@ class FunctionReward:
 
         return f"{rows[0].where} and {len(rows) - 1} more at once"
 
-    def _checked(self, found: Any, rows: Sequence[Row]) -> list[float | None]:
+    def _check(self, values: Any, rows: Sequence[Row]) -> list[float | None]:
         """As many finite numbers, or None, as there are rows. Raises RunError."""
         fix = "return a list with one finite number for each answer, or None to abstain"
-        # arrays of numpy, tensors, columns of pandas
-        if hasattr(found, "tolist"):
-            found = found.tolist()
-        else:
-            found = found
+        if hasattr(values, "tolist"):  # arrays of numpy, tensors, columns of pandas
+            values = values.tolist()
 
-        if not isinstance(found, list | tuple) or len(found) != len(rows):
-            if isinstance(found, list | tuple):
-                got = f"{len(found)} of them"
-            else:
-                got = found
-            raise RunError(f"{self.place} must return {len(rows)} numbers", value=got, fix=fix)
+        what = f"{self.place} must return {len(rows)} numbers"
+        if not isinstance(values, list | tuple):
+            raise RunError(what, value=values, fix=fix)
+        if len(values) != len(rows):
+            raise RunError(what, value=f"{len(values)} of them", fix=fix)
 
-        return [
-            None if value is None else number(value, self.place, row.where, fix)
-            for value, row in zip(found, rows, strict=True)
-        ]
+        numbers: list[float | None] = []
+        for value, row in zip(values, rows, strict=True):
+            if value is not None:
+                value = number(value, self.place, row.where, fix)
+            numbers.append(value)
+        return numbers
 
 
 def number(value: Any, place: str, where: str, fix: str) -> float:
@@ -97,7 +95,9 @@ def number(value: Any, place: str, where: str, fix: str) -> float:
     except (OverflowError, ValueError, RuntimeError, TypeError):  # larger than any float; an array of several numbers
         pass
 
-    raise RunError(f"{place} returned no number", where=where, value="None" if value is None else value, fix=fix)
+    if value is None:
+        value = "None"
+    raise RunError(f"{place} returned no number", where=where, value=value, fix=fix)
 
 
 def load_metric(place: str) -> Callable[..., Any]:

@@ -31,7 +31,8 @@ def cohens_kappa(
         return {"kappa": None, "low": None, "high": None, "agreement": None, "rows": 0}
 
     labels = sorted({*first, *second})
-    one_N, other_N = (np.array([labels.index(label) for label in given]) for given in (first, second))
+    one_N = np.array([labels.index(label) for label in first])
+    other_N = np.array([labels.index(label) for label in second])
     share = np.zeros((len(labels), len(labels)))
     np.add.at(share, (one_N, other_N), 1 / rows)
     row, column = share.sum(1), share.sum(0)

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import DataError, RunFolderError, count, shorten
-from whet.recipe.external import is_function
 from whet.recipe.file_formats import sheet_of
+from whet.recipe.files import NamedFile, files_of
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import BASE, NOTHING
 from whet.store.atomic import sha256_file, sha256_text
+from whet.text.dotted import dotted
 
 ASIDE: Any = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
 """Keys that say nothing about which run is meant, or whose files count by their bytes."""
+COUNTED = (
+    "data",
+    "test",
+    "retrieval.documents",
+    "keep.replay",
+    "keep.prompts",
+    "forgetting.suites",
+    "evaluate.metric",
+)
+"""Keys whose files count by their bytes (FileKey.counts), in the order of the hash, on which the names of runs hang."""
 
 
 def data_digest(data: str | list[str]) -> str:
@@ -56,21 +67,25 @@ def identity(recipe: Recipe) -> tuple[str, str]:
 
 def _asked(recipe: Recipe) -> dict[str, Any]:
     """The keys that say which run is meant."""
-    asked = recipe.model_dump(mode="json", exclude=ASIDE)
-    for key in ("replay", "prompts"):
-        if asked["keep"][key] not in (None, BASE, NOTHING):
-            asked["keep"][key] = "a file"
+    values = recipe.model_dump(mode="json", exclude=ASIDE)
+    for dotted_key, file in counted_files(recipe).items():
+        group, _, key = dotted_key.partition(".")
+        if key in values.get(group, {}):
+            values[group][key] = file.without_places
+    return values
 
-    asked["forgetting"]["suites"] = ["a file" for _ in recipe.forgetting.suites]
-    if is_function(recipe.evaluate.metric):
-        asked["evaluate"]["metric"] = "a file:" + recipe.evaluate.metric.rpartition(":")[2]
-    return asked
+
+def counted_files(recipe: Recipe) -> dict[str, NamedFile]:
+    """The keys whose files count by their bytes, in the order of the hash. A group that the recipe has not is left
+    out."""
+    files = {file.dotted: file for file in files_of(recipe) if file.key.counts}
+    return {key: files[key] for key in COUNTED if key in files}
 
 
 def differing(asked: Recipe, of_run: Recipe, most: int = 5) -> str:
     """The keys in which two recipes differ that say which run is meant, first those that `asked` sets itself:
     `seed is 1 here and 0 in the run`."""
-    here, there, default = (flat(_asked(recipe)) for recipe in (asked, of_run, Recipe(data="-")))
+    here, there, default = (dotted(_asked(recipe)) for recipe in (asked, of_run, Recipe(data="-")))
     keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
     keys.sort(key=lambda key: here.get(key) == default.get(key))
     told = [f"{key} is {_told(here.get(key))} here and {_told(there.get(key))} in the run" for key in keys]
@@ -89,35 +104,18 @@ def _told(value: object) -> str:
     return shorten(value, 40)
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Values under dotted keys."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, inner in value.items():
-        found |= flat(inner, f"{prefix}.{key}".lstrip("."))
-    return found
-
-
 def data_hash(recipe: Recipe) -> str:
     """sha256 over the data of a recipe, its test file, its documents, what it replays, its suites, and the file of a
-    metric of one's own."""
-    if recipe.retrieval:
-        documents = recipe.retrieval.documents
-    else:
-        documents = None
-
-    if is_function(recipe.evaluate.metric):
-        own = recipe.evaluate.metric.rpartition(":")[0]
-    else:
-        own = None
-
-    named = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, own)
-    beside = [name for name in named if name and name not in (BASE, NOTHING)]
+    metric of one's own. Documents in a folder called `base` or `none` never counted; to count them would rename runs.
+    """
     data = data_digest(recipe.data)
+    digests = []
+    for file in counted_files(recipe).values():
+        if file.dotted != "data":
+            digests += [data_digest(name) for name in file.names if name not in (BASE, NOTHING)]
 
-    if beside:
-        return sha256_text("".join([data, *map(data_digest, beside)]))
+    if digests:
+        return sha256_text("".join([data, *digests]))
     return data
 
 

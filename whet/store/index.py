@@ -116,8 +116,14 @@ def put(connection: sqlite3.Connection, row: RunSummary, now: str) -> None:
 
 def stamp(folder: Path) -> str:
     """Changes whenever one of the watched files does."""
-    found = [(folder / name).stat() if (folder / name).exists() else None for name in WATCHED]
-    return json.dumps([[s.st_mtime_ns, s.st_size] if s else None for s in found])
+    stamps: list[list[int] | None] = []
+    for name in WATCHED:
+        if (folder / name).exists():
+            facts = (folder / name).stat()
+            stamps.append([facts.st_mtime_ns, facts.st_size])
+        else:
+            stamps.append(None)
+    return json.dumps(stamps)
 
 
 def summarise(folder: Path) -> RunSummary:

@@ -28,9 +28,8 @@ FEW_SECONDS = 2
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Within this block nobody takes this file or folder, which must exist, for left over."""
-    if fcntl is None:
-        handle = None
-    else:
+    handle = None
+    if fcntl is not None:
         handle = os.open(path, os.O_RDONLY)
 
     try:
@@ -45,8 +44,8 @@ def held(path: Path) -> Iterator[None]:
 
 def leftovers(folder: Path, deep: bool = False) -> list[Path]:
     """What was left in this folder, with `deep` also in those below it."""
-    found = [path for path in folder.glob("**/.*.tmp" if deep else ".*.tmp") if NAME.fullmatch(path.name)]
-    return [path for path in found if _is_dead(path)]
+    pattern = "**/.*.tmp" if deep else ".*.tmp"
+    return [path for path in folder.glob(pattern) if NAME.fullmatch(path.name) and _is_dead(path)]
 
 
 def _is_dead(path: Path) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from whet.recipe.external import is_function
+from whet.recipe.file_key import FileKey
+from whet.recipe.files import NamedFile, files_of
 from whet.recipe.schema import Recipe
-from whet.recipe.sections.rewards import AnyReward, Function, JsonObject, LearnedReward
 from whet.recipe.trust import TASK_SUFFIXES, is_task_file
 from whet.store.atomic import sha256_file, sha256_text
 
@@ -27,38 +27,45 @@ TASK_FILES = re.compile(
 def named_files(recipe: Recipe) -> dict[str, str]:
     """The key that names a file, and sha256 over the content of that file and of those that it reads from its own
     folder; `gone` where there is no such file."""
-    found = dict(_of_rewards("method.rewards", getattr(recipe.method, "rewards", None) or []))
-    found |= _of_rewards("evaluate.wins", recipe.evaluate.wins or [])
+    digests: dict[str, str] = {}
+    for file in sorted(files_of(recipe), key=_place):
+        for name in file.names:
+            files = _read_with(file.key, Path(name))
+            if files:
+                digests[_key_of(file, name)] = _content(files)
+    return digests
 
-    if is_function(recipe.evaluate.metric):
-        found["evaluate.metric"] = _content(_with_imports(_python(recipe.evaluate.metric)))
 
-    for task in recipe.forgetting.lm_eval:
-        if is_task_file(task):
-            found[f"forgetting.lm_eval {Path(task).name}"] = _content(_with_includes(Path(task)))
+def _place(file: NamedFile) -> int:
+    """In the order in which run.json has always listed them: rewards, the metric, tasks."""
+    groups = ("method.rewards.", "evaluate.wins.", "evaluate.metric", "forgetting.lm_eval")
+    return next((place for place, group in enumerate(groups) if file.dotted.startswith(group)), len(groups))
 
-    return found
+
+def _key_of(file: NamedFile, name: str) -> str:
+    if file.key.holds == "task":
+        return f"{file.dotted} {Path(name).name}"
+    return file.dotted
+
+
+def _read_with(key: FileKey, path: Path) -> list[Path]:
+    """The file and those that it reads from its own folder; none where a run does not read it again."""
+    if key.holds == "code":
+        return _with_imports(path)
+    if key.holds == "schema":
+        return [path]
+    if key.holds == "task" and is_task_file(str(path)):
+        return _with_includes(path)
+
+    if key.holds == "model":  # whet.json names the checksums of the weights
+        inner = path / "model" / "whet.json"
+        return [inner if inner.is_file() else path / "whet.json"]
+    return []
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
     """The keys of `before` whose file is another one now."""
     return [key for key, digest in before.items() if now.get(key, digest) != digest]
-
-
-def _of_rewards(key: str, rewards: Sequence[AnyReward]) -> Iterator[tuple[str, str]]:
-    for number, reward in enumerate(rewards):
-        if isinstance(reward, Function):
-            yield f"{key}.{number}.function", _content(_with_imports(_python(reward.function)))
-        elif isinstance(reward, JsonObject) and reward.schema_file:
-            yield f"{key}.{number}.schema_file", _content([Path(reward.schema_file)])
-        elif isinstance(reward, LearnedReward):
-            folder = Path(reward.model)
-            inner = folder / "model" / "whet.json"  # it names the checksums of the weights
-            yield f"{key}.{number}.model", _content([inner if inner.is_file() else folder / "whet.json"])
-
-
-def _python(place: str) -> Path:
-    return Path(place.rpartition(":")[0])
 
 
 def _content(files: Sequence[Path]) -> str:

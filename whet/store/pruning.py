@@ -63,12 +63,14 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
 
     best = _best(runs)
     kept |= {run.name: "the best on its data" for run in going if run.name in best}
-    going, stay = [run for run in going if run.name not in kept], [run for run in runs if run.name in kept]
+    going = [run for run in going if run.name not in kept]
+    stay = [run for run in runs if run.name in kept]
+
     going = _unnamed(going, stay, kept, model_registry.list_models(root))
     stay = [run for run in runs if run.name in kept]
-    found = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
-
-    return Sorted(sorted(found, key=lambda one: -one.days), kept, _loose_rows(Path(root), stay, days))
+    facts = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
+    facts.sort(key=lambda run: -run.days)
+    return Sorted(facts, kept, _loose_rows(Path(root), stay, days))
 
 
 def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
@@ -98,18 +100,18 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
 
 def _held_as_models(root: Path | str) -> dict[str, str]:
     """Run -> the model that it is: one that is in use or was (a way back), or was named by hand."""
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for model in model_registry.list_models(root):
-        for one in model.versions:
-            name = f"{model.name}@{one.version}"
-            if one.version == model.current:
-                found[one.run] = f"in use as {name}"
-            elif one.version in model.promoted:
-                found.setdefault(one.run, f"was in use as {name}")
-            elif not _named_itself(Run(Path(root) / one.run), model.name, one.source):
-                found.setdefault(one.run, f"named {name}")
+        for version in model.versions:
+            name = f"{model.name}@{version.version}"
+            if version.version == model.current:
+                reasons[version.run] = f"in use as {name}"
+            elif version.version in model.promoted:
+                reasons.setdefault(version.run, f"was in use as {name}")
+            elif not _named_itself(Run(Path(root) / version.run), model.name, version.source):
+                reasons.setdefault(version.run, f"named {name}")
 
-    return found
+    return reasons
 
 
 def _named_itself(run: Run, model: str, source: str) -> bool:

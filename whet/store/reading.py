@@ -22,7 +22,8 @@ def read_json_file(path: Path, *keys: str) -> Any:
     """An object with these keys (choices.json: a list). Raises RunFolderError."""
     try:
         value = json.loads(path.read_text("utf-8"))
-        if not isinstance(value, list if path.name == "choices.json" else dict):
+        kind = list if path.name == "choices.json" else dict
+        if not isinstance(value, kind):
             raise ValueError(f"it holds a {type(value).__name__}")
 
         missing = [key for key in keys if key not in value]

@@ -250,14 +250,15 @@ class Run:
         for name in ("recipe.yaml", "recipe.resolved.yaml"):
             if (self.folder / name).exists():
                 stored = load_recipe(self.folder / name, folder=Path.cwd())
-                moved = stored.model_copy(update={"data": recipe.data, "test": recipe.test}, deep=True)
-                if moved.retrieval and recipe.retrieval:
-                    moved.retrieval.documents = recipe.retrieval.documents
+                moved = stored.model_copy(deep=True)
+                here = identity.counted_files(recipe)
+                for key, file in identity.counted_files(moved).items():
+                    if key in here:
+                        place = here[key].value
+                        if key == "keep.replay":
+                            place = place or file.value  # what a rule chose stays
+                        setattr(file.holder, file.field, place)
 
-                moved.keep.replay = recipe.keep.replay or stored.keep.replay  # what a rule chose stays
-                moved.keep.prompts = recipe.keep.prompts
-                moved.forgetting.suites = recipe.forgetting.suites
-                moved.evaluate.metric = recipe.evaluate.metric
                 self.write_text(name, dump_recipe(moved))
 
     def write_recipe(self, recipe: Recipe) -> None:
@@ -307,11 +308,15 @@ class Run:
         write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
 
 
-def _places(recipe: Recipe) -> tuple[object, ...]:
-    """Where the files stand whose bytes, not places, make the run what it is (identity.data_hash)."""
-    documents = recipe.retrieval and recipe.retrieval.documents
-    beside = (recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites, recipe.evaluate.metric)
-    return recipe.data, recipe.test, documents, *(name and os.path.abspath(name) for name in beside)
+def _places(recipe: Recipe) -> dict[str, object]:
+    """Where the files are whose bytes, not places, make the run what it is (identity.data_hash)."""
+    places: dict[str, object] = {}
+    for key, file in identity.counted_files(recipe).items():
+        if file.key.confined:
+            places[key] = [os.path.abspath(name) for name in file.listed]
+        else:
+            places[key] = file.value
+    return places
 
 
 def _is_validation(line: dict[str, Any]) -> bool:

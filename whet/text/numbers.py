@@ -11,6 +11,55 @@ def signed(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
+def format_p(p: float, prefix: bool = True) -> str:
+    """`p = 0.012`, or the number alone; below 0.0001 only the bound."""
+    if p < 0.0001:
+        sign, number = "<", "0.0001"
+    elif p < 0.995:
+        sign, number = "=", f"{p:.2g}"
+    else:
+        sign, number = "=", "1"
+
+    if prefix:
+        return f"p {sign} {number}"
+    if sign == "=":
+        return number
+    return f"{sign} {number}"
+
+
+def format_duration(seconds: float) -> str:
+    """As measured: `4.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        if seconds < 9.95:
+            return f"{seconds:.1f} s"
+        return f"{seconds:.0f} s"
+
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s"
+
+
+def format_rough_duration(seconds: float) -> str:
+    """As forecast, in whole units: `40 seconds`, `12 minutes`, `3 hours`."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def round_two_digits(value: float) -> float:
+    """The nearest number of two significant digits: for settings that a rule chose."""
+    return float(f"{value:.1e}")
+
+
+def round_up_two_digits(number: int) -> int:
+    """Rounded up to two digits, because a forecast of rows is not better than that."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // unit) * unit
+
+
 def points(share: float) -> str:
     value = 100 * share
     if value == 1:

@@ -42,23 +42,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def probability(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        if seconds < 9.95:
-            return f"{seconds:.1f} s"
-        return f"{seconds:.0f} s"
-
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s"
-
-
 def size(count: float) -> str:
     for word in ("B", "kB", "MB"):
         if count < 999.5:

@@ -21,6 +21,7 @@ from whet.model.heads.sequence_classifier import READ_TOKENS, save_classifier, s
 from whet.model.policy import evaluating
 from whet.model.saved_model import GOLDEN, write_facts
 from whet.recipe.schema import Classify, Recipe
+from whet.stats.functions import sigmoid, softmax
 from whet.store.atomic import new_folder
 from whet.store.run import Run
 from whet.training.learners.classify import Outputs, encoded, targets_of
@@ -154,6 +155,5 @@ def score_segments(scorer: Scorer, segments: Segments) -> np.ndarray:
 def probabilities(score_RK: np.ndarray, task: str) -> np.ndarray:
     """Of each class, shape (R, K): softmax where a row has one class, a sigmoid each where it may have several."""
     if task == "multi-label":
-        return 1 / (1 + np.exp(-score_RK))
-    power_RK = np.exp(score_RK - score_RK.max(-1, keepdims=True))
-    return power_RK / power_RK.sum(-1, keepdims=True)
+        return sigmoid(score_RK)
+    return softmax(score_RK)

@@ -10,12 +10,12 @@ from whet.errors import count
 from whet.recipe.keywords import in_python
 from whet.reports.result import Result, Table
 from whet.store.atomic import remove as remove_file
-from whet.store.identity import flat
 from whet.store.index import RunSummary, list_runs
 from whet.store.model_registry import find_run
 from whet.store.pruning import sort_out
 from whet.store.removal import remove_runs
 from whet.store.run import DEFAULT_ROOT, Run
+from whet.text.dotted import dotted
 from whet.text.numbers import format_metric_name, format_score
 from whet.verbs.listing import Listing
 
@@ -125,7 +125,7 @@ def _by_dotted_keys(run: Run) -> dict[str, Any]:
     if (run.folder / "evaluation.json").exists():
         evaluation = run.read_json("evaluation.json")
         facts |= {key: evaluation.get(key) for key in SCORES}
-    return flat(facts)
+    return dotted(facts)
 
 
 @in_python

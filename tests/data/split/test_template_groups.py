@@ -10,7 +10,7 @@ import pytest
 
 from tests.data import plain_split
 from tests.data.split.test_parts import WORDS, clusters, row, varied
-from whet.data.held_out_clusters import drawn_together, found_together, name_clusters, told
+from whet.data.held_out_clusters import drawn_together, found_together, name_clusters, notes_on_both_sides
 from whet.data.split import parts as found_split
 from whet.data.split.clusters import clusters as found_clusters
 from whet.data.split.parts import Parts
@@ -88,7 +88,7 @@ def test_a_prompt_that_most_rows_share_is_left_apart_and_named() -> None:
     parts = split(rows)
     assert [(one.kind, one.rows) for one in parts.apart] == [("prompt", 300)] and len(parts.test) == 30
     assert len(set(parts.cluster.tolist())) == 30, "the verdict is about this prompt: its answers are the draws"
-    sentence = told([{"kind": "prompt", "rows": 300, "where": "x:0"}])[0]
+    sentence = notes_on_both_sides([{"kind": "prompt", "rows": 300, "where": "x:0"}])[0]
     assert sentence.startswith("300 rows have the same prompt (as x:0)") and "both sides" in sentence
 
 
@@ -99,7 +99,7 @@ def test_a_frame_that_is_the_task_itself_is_left_apart_and_named() -> None:
     parts = split(rows)
     assert [(one.kind, one.rows) for one in parts.apart] == [("frame", 300)]
     assert len(parts.test) == 30 and len(set(parts.cluster.tolist())) == 30
-    assert "other templates" in told([{"kind": "frame", "rows": 300, "where": "x:0"}])[0]
+    assert "other templates" in notes_on_both_sides([{"kind": "frame", "rows": 300, "where": "x:0"}])[0]
 
 
 def test_where_clusters_are_large_and_labels_many_the_test_part_is_still_filled() -> None:

@@ -23,7 +23,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"keep": {"replay": "none", "ratio": 0.2}}, "nothing is replayed that could have a ratio"),
     ({"keep": {"replay": "none", "every": 2}}, "nothing is replayed that could have its steps"),
     ({"keep": {"every": 0}}, "every"),
-    ({"keep": {"replay": "none", "prompts": "p.jsonl"}}, "nothing asks"),
+    ({"keep": {"replay": "none", "prompts": "p.jsonl"}}, "keep.prompts is not used"),
     ({"keep": "no"}, "keep"),
     ({"keep": {"replays": "base"}}, "replay"),
     ({"keep": {"replay": "base"}, "method": "classify"}, "classify learns"),

@@ -70,7 +70,7 @@ def read_system(system: str | None) -> str | None:
     """The text, or that of the file behind an @. Raises InputError."""
     if system is None or not system.startswith("@"):
         return system
-    from whet.recipe.files.teachers import text_of
+    from whet.recipe.files import text_of
 
     if not system[1:]:
         raise InputError("no file is named after the @", where="--system", fix="as in: --system @prompt.txt")

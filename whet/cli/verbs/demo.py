@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whet.cli.options import RUNS, Gate, Json, Runs, Set
+from whet.text.normalise import one_line
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -56,7 +57,7 @@ def samples(screen: Screen, path: Path) -> None:
 
         screen.say(f"\n{prompt}", style="bold")
         for who in ("base", "tuned"):
-            words = " ".join(str(answer[who]).split())
+            words = one_line(str(answer[who]))
             if len(words) <= 160:
                 shown = words
             else:

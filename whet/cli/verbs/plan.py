@@ -10,6 +10,7 @@ from whet.cli.importing import without_garbage_collection
 from whet.cli.options import DataOrRecipe, Json, Set, Trust
 from whet.cli.recipe_flags import with_flags
 from whet.errors import count
+from whet.text.numbers import format_rough_duration
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
@@ -108,20 +109,13 @@ def show_time(screen: Screen, result: dict[str, Any]) -> None:
     from whet.cli.render import table
 
     time, settings, seen = result["time"], result["settings"], result["measured_steps"]
-    screen.show(table(["#time", "for"], [(duration(time[key]), words) for key, words in PARTS.items() if time[key]]))
+    lines = [(format_rough_duration(time[key]), words) for key, words in PARTS.items() if time[key]]
+    screen.show(table(["#time", "for"], lines))
     steps = f"{count(settings['steps'], 'step')} of {settings['batch_tokens']:,} tokens"
 
     if seen:
-        screen.say(
-            f"About {duration(time['total'])} in all for {steps}, at the pace of {count(seen, 'step')} made so far."
-        )
+        total, pace = format_rough_duration(time["total"]), count(seen, "step")
+        screen.say(f"About {total} in all for {steps}, at the pace of {pace} made so far.")
     else:
-        low, high = duration(time["low"]), duration(time["high"])
+        low, high = format_rough_duration(time["low"]), format_rough_duration(time["high"])
         screen.say(f"Between {low} and {high} for {steps}: no step was measured yet, so every part is a guess.")
-
-
-def duration(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

@@ -48,7 +48,11 @@ def build_batch(segments: Sequence[Segment]) -> Batch:
 
         for offset, value in enumerate(segment.weights):
             if value:
-                source.append(start + offset - 1 if offset else before)
+                if offset:
+                    source.append(start + offset - 1)
+                else:
+                    source.append(before)
+
                 target.append(segment.ids[offset])
                 weight.append(value)
                 segment_of.append(number)
@@ -74,13 +78,16 @@ def segments_of(batch: Batch) -> list[Segment]:
     supervised = (batch.source_N.tolist(), batch.weight_N.tolist(), batch.segment_N.tolist())
     for source, weight, number in zip(*supervised, strict=True):
         offset = source + 1 - batch.starts[number]
-        weights[number][offset if 0 < offset < batch.lengths[number] else 0] = weight  # else: the parent predicts it
+        if not 0 < offset < batch.lengths[number]:  # the parent predicts it
+            offset = 0
+        weights[number][offset] = weight
 
     ids = batch.ids_T.tolist()
-    return [
-        Segment(ids[start : start + length], weights[number], batch.rows[number], batch.parents[number])
-        for number, (start, length) in enumerate(zip(batch.starts, batch.lengths, strict=True))
-    ]
+    segments = []
+    for number, (start, length) in enumerate(zip(batch.starts, batch.lengths, strict=True)):
+        own = ids[start : start + length]
+        segments.append(Segment(own, weights[number], batch.rows[number], batch.parents[number]))
+    return segments
 
 
 def path_to(segments: Sequence[Segment], number: int) -> list[int]:
@@ -101,8 +108,13 @@ def trees_of(parents: list[int | None]) -> list[list[int]]:
     root_of: list[int] = []
     members: dict[int, list[int]] = {}
     for segment, parent in enumerate(parents):
-        root_of.append(segment if parent is None else root_of[parent])
-        members.setdefault(root_of[-1], []).append(segment)
+        if parent is None:
+            root = segment
+        else:
+            root = root_of[parent]
+
+        root_of.append(root)
+        members.setdefault(root, []).append(segment)
     return list(members.values())
 
 

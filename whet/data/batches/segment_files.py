@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import overload
 
@@ -44,8 +45,8 @@ class Packed:
 def pack(segments: Sequence[Segment]) -> Packed:
     """Segments as arrays; the weights become runs."""
     length_S = np.array([len(segment.ids) for segment in segments], dtype=np.int32)
-    ids_T = np.array([token for segment in segments for token in segment.ids], dtype=np.int32)
-    weight_T = np.array([weight for segment in segments for weight in segment.weights], dtype=np.float64)
+    ids_T = np.array(list(chain.from_iterable(segment.ids for segment in segments)), dtype=np.int32)
+    weight_T = np.array(list(chain.from_iterable(segment.weights for segment in segments)), dtype=np.float64)
     begin_S = np.cumsum(length_S) - length_S
 
     if len(weight_T):
@@ -62,16 +63,26 @@ def pack(segments: Sequence[Segment]) -> Packed:
     run = np.empty(len(begin), dtype=RUN)
     run["begin"], run["end"], run["weight"] = begin - begin_S[owner], end - begin_S[owner], weight_T[begin]
 
+    rows = [segment.row for segment in segments]
+    parents = [_parent_number(segment) for segment in segments]
+    marks = [segment.mark for segment in segments]
     return Packed(
         ids_T,
         length_S,
-        np.array([segment.row for segment in segments], dtype=np.int32),
-        np.array([-1 if segment.parent is None else segment.parent for segment in segments], dtype=np.int32),
+        np.array(rows, dtype=np.int32),
+        np.array(parents, dtype=np.int32),
         run,
         np.bincount(owner, minlength=len(segments)).astype(np.int32),
         np.bincount(owner, weights=end - begin, minlength=len(segments)).astype(np.int32),
-        np.array([segment.mark for segment in segments], dtype=np.int32),
+        np.array(marks, dtype=np.int32),
     )
+
+
+def _parent_number(segment: Segment) -> int:
+    """-1 for a root."""
+    if segment.parent is None:
+        return -1
+    return segment.parent
 
 
 def root_of(rendered: Rendered, row: int) -> Segment:
@@ -135,7 +146,8 @@ class SegmentFile:
         row = int(self.row_S[number])
         mark = int(self.mark_S[number])
 
-        return Segment(self._ids_T[begin:end].tolist(), weights, row, None if parent < 0 else parent, mark)
+        above = parent if parent >= 0 else None
+        return Segment(self._ids_T[begin:end].tolist(), weights, row, above, mark)
 
 
 class Segments(Sequence[Segment]):
@@ -201,7 +213,7 @@ def layout(segments: Sequence[Segment]) -> tuple[np.ndarray, np.ndarray]:
     """Lengths and parents (-1 for a root) of any list of segments; of lazy ones without reading a token."""
     if isinstance(segments, Segments):
         return segments.lengths, segments.parents
-    parents = (-1 if segment.parent is None else segment.parent for segment in segments)
+    parents = map(_parent_number, segments)
     lengths = (len(segment.ids) for segment in segments)
     return np.fromiter(lengths, np.int32, len(segments)), np.fromiter(parents, np.int32, len(segments))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import torch
 
@@ -34,40 +34,48 @@ def fold(batch: Batch) -> Batch:
     """
     ids = batch.ids_T.tolist()
     members = trees_of(batch.parents)
-    paths = [ids[batch.starts[tree[0]] :][: batch.lengths[tree[0]]] for tree in members]
-    sizes = [sum(batch.lengths[segment] for segment in tree) for tree in members]
+    roots: list[list[int]] = []
+    sizes: list[int] = []
+    for tree in members:
+        start = batch.starts[tree[0]]
+        roots.append(ids[start : start + batch.lengths[tree[0]]])
+        sizes.append(sum(batch.lengths[segment] for segment in tree))
 
-    groups = _groups(paths, sizes)
+    groups = _groups(roots, sizes)
     if not any(shared for _, shared in groups):
         return batch
-    return _laid_out(batch, [([members[tree] for tree in trees], shared) for trees, shared in groups])
+
+    chosen = []
+    for trees, shared in groups:
+        chosen.append(([members[tree] for tree in trees], shared))
+    return _lay_out(batch, chosen)
 
 
 def _groups(roots: list[list[int]], sizes: Sequence[int]) -> list[tuple[list[int], int]]:
     """Trees that are put together, each with the number of tokens that they share; 0 where nothing is saved."""
     order = sorted(range(len(roots)), key=lambda tree: (roots[tree], tree))  # the longest beginnings side by side
-    found: list[tuple[list[int], int]] = []
+    groups: list[tuple[list[int], int]] = []
 
     group, shared = [order[0]], len(roots[order[0]]) - 1
     for tree in order[1:]:
         common = min(shared, _common(roots[group[0]], roots[tree]))
-        size = common + sum(sizes[one] - common for one in [*group, tree])
+        size = common + sum(sizes[member] - common for member in [*group, tree])
 
         alike = common >= LEAST_SHARED and (len(group) == 1 or common >= KEPT_SHARED * shared)
         if alike and size <= max(LONGEST, TIMES_SHARED * common):
             group, shared = [*group, tree], common
         else:
-            found.append((group, shared))
+            groups.append((group, shared if _saves(group, shared, sizes) else 0))
             group, shared = [tree], len(roots[tree]) - 1
 
-    found.append((group, shared))
-    return [(group, shared if _saves(group, shared, sizes) else 0) for group, shared in found]
+    groups.append((group, shared if _saves(group, shared, sizes) else 0))
+    return groups
 
 
-def _common(one: list[int], other: list[int]) -> int:
+def _common(first: list[int], second: list[int]) -> int:
     """Tokens that both begin with; each keeps its last one to itself, so that no segment is empty."""
-    most = min(len(one), len(other)) - 1
-    return next((place for place in range(most) if one[place] != other[place]), most)
+    most = min(len(first), len(second)) - 1
+    return next((place for place in range(most) if first[place] != second[place]), most)
 
 
 def _saves(group: list[int], shared: int, sizes: Sequence[int]) -> bool:
@@ -75,7 +83,7 @@ def _saves(group: list[int], shared: int, sizes: Sequence[int]) -> bool:
     return saved >= LEAST_SAVED * sum(sizes[tree] for tree in group) and saved > 0
 
 
-def _laid_out(batch: Batch, groups: list[tuple[list[list[int]], int]]) -> Batch:
+def _lay_out(batch: Batch, groups: list[tuple[list[list[int]], int]]) -> Batch:
     """The same trees, of each group the first `shared` tokens as a root of their own."""
     index: list[int] = []  # where each new token stood
     place_T = torch.zeros(len(batch.ids_T), dtype=torch.long)
@@ -93,21 +101,18 @@ def _laid_out(batch: Batch, groups: list[tuple[list[list[int]], int]]) -> Batch:
         return len(lengths) - 1
 
     for trees, shared in groups:
-        first = trees[0][0]
+        first, root = trees[0][0], None
         if shared:
             root = add(batch.starts[first], shared, None, batch.rows[first])
-        else:
-            root = None
 
-        for segment in [segment for tree in trees for segment in tree]:
+        for segment in chain.from_iterable(trees):
             start, above = batch.starts[segment], batch.parents[segment]
-            cut = shared if above is None else 0
-            place_T[start : start + cut] = place_T[batch.starts[first] :][:cut]
-
             if above is None:
-                parent = root
+                parent, cut = root, shared
             else:
-                parent = number_of[above]
+                parent, cut = number_of[above], 0
+
+            place_T[start : start + cut] = place_T[batch.starts[first] :][:cut]
             number_of[segment] = add(start + cut, batch.lengths[segment] - cut, parent, batch.rows[segment])
 
     index_T = torch.tensor(index, dtype=torch.long)

@@ -171,7 +171,8 @@ class _Reader:
     def shape(self, *, own_test: bool) -> RowFormat:
         if own_test not in self.shapes:
             first = list(islice(read_source(self._data(own_test)), LOOK_AHEAD))
-            self.shapes[own_test] = detect([raw.value for raw in first], self.recipe, [raw.where for raw in first])
+            places = [raw.where for raw in first]
+            self.shapes[own_test] = detect([raw.value for raw in first], self.recipe, places)
         return self.shapes[own_test]
 
     def account(self, ledger: Ledger, *, own_test: bool) -> dict[int, bytes]:
@@ -194,7 +195,8 @@ class _Reader:
         """The documents of one part, in the order of the files."""
         total = sum(1 for fate in fates.values() if fate == part)
         done = 0
-        for own_test in (False, True) if self.recipe.test else (False,):
+        sources = [False, True] if self.recipe.test else [False]
+        for own_test in sources:
             for number, _, document in self._read(own_test):
                 if fates.get(number) == part and isinstance(document, Document):
                     yield document
@@ -258,10 +260,18 @@ def _fates(recipe: Recipe, digests: dict[int, bytes], tested: dict[int, bytes], 
 
 def _cut_end(recipe: Recipe, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Train, validation and test as consecutive parts of one text."""
-    asked = (recipe.split.validation, 0 if recipe.test else recipe.split.test)
-    validation, test = (int((share if share < 1 else CUT_SHARE) * len(tokens)) for share in asked)
+    validation, test = _cut_size(recipe.split.validation, tokens), 0
+    if not recipe.test:
+        test = _cut_size(recipe.split.test, tokens)
     end = len(tokens) - validation - test
     return tokens[:end], tokens[end : end + validation], tokens[end + validation :]
+
+
+def _cut_size(share: float, tokens: np.ndarray) -> int:
+    """Tokens of a part; a number of rows means nothing in one text, and CUT_SHARE is taken for it."""
+    if share >= 1:
+        share = CUT_SHARE
+    return int(share * len(tokens))
 
 
 def _key(recipe: Recipe, renderer: Renderer) -> str:

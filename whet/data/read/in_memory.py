@@ -80,14 +80,17 @@ def _rows(data: Any, named: str) -> Iterable[Any]:
 
 def _are_sets(data: Mapping[Any, Any]) -> bool:
     """Parts under their names, as `datasets` gives them: each value is a set of rows."""
-    return bool(data) and all(
-        hasattr(one, "column_names") or (isinstance(one, list) and one and all(isinstance(row, Mapping) for row in one))
-        for one in data.values()
-    )
+    return bool(data) and all(map(_is_set, data.values()))
+
+
+def _is_set(value: Any) -> bool:
+    if isinstance(value, list) and value:
+        return all(isinstance(row, Mapping) for row in value)
+    return hasattr(value, "column_names")
 
 
 def _are_columns(data: Mapping[Any, Any]) -> bool:
-    return bool(data) and all(isinstance(one, list | tuple) for one in data.values())
+    return bool(data) and all(isinstance(column, list | tuple) for column in data.values())
 
 
 def _from_columns(data: Mapping[str, Any], named: str) -> list[dict[str, Any]]:

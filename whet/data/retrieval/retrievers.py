@@ -6,7 +6,6 @@ the same text the first one is a hit.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ import numpy as np
 
 from whet.data.retrieval.documents import Passage
 from whet.errors import DataError, InputError
+from whet.text.words import SEARCH_WORDS
 
 K1, B = 1.5, 0.75
 """Lucene's form of BM25 with bm25s's defaults (Robertson and Zaragoza 2009, doi:10.1561/1500000019)."""
 BATCH = 64
 """Texts that an encoder reads at a time."""
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+")
-"""A run of letters and digits, or one character of a script that has no spaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def _units(encode: Callable[..., Any], texts: list[str]) -> np.ndarray:
 
 def words_of(text: str) -> list[str]:
     """Words as a retriever and a measure of support compare them: NFKC, case folded, without punctuation."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return SEARCH_WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _best(passages: Sequence[Passage], scores_P: np.ndarray, count: int) -> list[Hit]:

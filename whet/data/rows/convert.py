@@ -28,7 +28,8 @@ __all__ = ["RowRefused", "RowFormat", "detect", "every_row", "to_row"]
 def every_row(data: str, recipe: Recipe) -> Iterator[Row]:
     """The rows of a file of which each must be usable. Raises DataError, naming the row."""
     raws = list(read_source(data))
-    shape = detect((raw.value for raw in raws), recipe, (raw.where for raw in raws))
+    places = (raw.where for raw in raws)
+    shape = detect((raw.value for raw in raws), recipe, places)
     for raw in raws:
         try:
             yield to_row(raw, shape, recipe)
@@ -55,11 +56,9 @@ def to_row(raw: RawRow, shape: RowFormat, recipe: Recipe) -> Row:
             row.group = raw.value[rankings.QUESTION]
 
         if isinstance(raw.value, Mapping) and recipe.columns.passage:
-            named = raw.value.get(recipe.columns.passage)
-            if is_missing(named):
-                row.passage = None
-            else:
-                row.passage = str(named).strip() or None
+            passage = raw.value.get(recipe.columns.passage)
+            if not is_missing(passage):
+                row.passage = str(passage).strip() or None
 
         scored = not needs.answered or is_function(recipe.evaluate.metric)
         if scored and isinstance(raw.value, Mapping):
@@ -95,8 +94,6 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
     value = renamed(value, shape.columns.values(), shape.roles)
     if shape.dialect:
         value = turned(value, shape, shape.dialect)
-    else:
-        value = value
 
     field = {role: value.get(name) for role, name in shape.columns.items()}
     if shape.kind == "text":
@@ -120,7 +117,8 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
         if extra is not None and not isinstance(extra, str):
             raise RowRefused("wrong-type", "the input must be a text", value=extra, fix="write it as a text")
 
-        prompt += f"\n\n{extra}" if extra and extra.strip() else ""
+        if extra and extra.strip():
+            prompt += f"\n\n{extra}"
         row.messages = [user(prompt), assistant(answer_of(field["completion"], shape.columns["completion"]))]
     elif shape.kind == "prompt":
         row.messages = side(field["prompt"], shape.columns["prompt"], "user")
@@ -143,20 +141,17 @@ def _add_system(messages: list[Message], raw: RawRow, shape: RowFormat, recipe: 
     if messages and messages[0]["role"] in ("system", "developer"):
         return
 
+    own = None
     column = shape.columns.get("system")
     if column and isinstance(raw.value, Mapping):
         own = raw.value.get(column)
-    else:
-        own = None
 
     if own is not None and not isinstance(own, str):
         raise RowRefused("wrong-type", "the system prompt must be a text", value=own, fix="write it as a text")
 
+    system = recipe.system
     if own and own.strip():
         system = own
-    else:
-        system = recipe.system
-
     if system:
         messages.insert(0, {"role": "system", "content": system})
 

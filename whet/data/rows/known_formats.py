@@ -75,12 +75,14 @@ def _marked_answers() -> tuple[RoleColumns, ...]:
     return (*answers, *conversations)
 
 
+_ALPACA = [("instruction", answer) for answer in ALPACA_ANSWERS]
+_PROMPTS_ALONE = [name for name in PROMPTS if name not in MESSAGES]
 KNOWN: dict[Kind, KnownFormat] = {
     "chat": KnownFormat(_one_role("messages", MESSAGES)),
     "sharegpt": KnownFormat(_one_role("messages", ("conversations", "conversation", "messages"))),
     "prompt-completion": KnownFormat(_two_roles("prompt", "completion", PAIRS)),
     "alpaca": KnownFormat(
-        _two_roles("prompt", "completion", [("instruction", answer) for answer in ALPACA_ANSWERS]),
+        _two_roles("prompt", "completion", _ALPACA),
         _optional(("input", ("input", "context"))),
     ),
     "label": KnownFormat(_texts_with_labels()),
@@ -88,7 +90,7 @@ KNOWN: dict[Kind, KnownFormat] = {
     "preference": KnownFormat(
         _two_roles("chosen", "rejected", ANSWERS), _optional(("prompt", PROMPTS), ("input", ("input",)))
     ),
-    "prompt": KnownFormat(_one_role("prompt", [name for name in PROMPTS if name not in MESSAGES])),
+    "prompt": KnownFormat(_one_role("prompt", _PROMPTS_ALONE)),
     "ranking": KnownFormat(
         _one_role("answers", (*RANKED, *SCORED)),
         _optional(("prompt", PROMPTS), ("input", ("input",)), ("scores", SCORES), ("ranks", RANKS)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
+from whet.text.normalise import one_line
+
 MOST_LABELS = 50_000
 """Of more different labels nobody asks whether two are the same: they are texts."""
 PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2212", "''\"\"------", "\u0307")
@@ -19,7 +21,7 @@ def folded(label: str) -> str:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).translate(PLAIN)
     if not plain.isascii():
         plain = "".join(letter for letter in plain if unicodedata.category(letter) != "Cf")
-    return " ".join(plain.split())
+    return one_line(plain)
 
 
 def groups(rows_of: Mapping[str, int]) -> list[list[str]]:
@@ -28,8 +30,12 @@ def groups(rows_of: Mapping[str, int]) -> list[list[str]]:
     found: dict[str, list[str]] = {}
     for label in rows_of:
         found.setdefault(folded(label), []).append(label)
+
+    def rows(forms: list[str]) -> int:
+        return sum(rows_of[form] for form in forms)
+
     several = [sorted(forms, key=lambda form: (-rows_of[form], form)) for forms in found.values() if len(forms) > 1]
-    return sorted(several, key=lambda forms: (-sum(rows_of[form] for form in forms), forms[0]))
+    return sorted(several, key=lambda forms: (-rows(forms), forms[0]))
 
 
 def joined(rows_of: Mapping[str, int]) -> dict[str, str]:
@@ -43,11 +49,12 @@ def told(rows_of: Mapping[str, int], together: bool) -> list[str]:
     if not found:
         return []
 
-    named = "; ".join(" and ".join(f"{form!r} ({rows_of[form]:,})" for form in forms) for forms in found[:NAMED])
+    examples = []
+    for forms in found[:NAMED]:
+        examples.append(" and ".join(f"{form!r} ({rows_of[form]:,})" for form in forms))
+    named, more = "; ".join(examples), ""
     if len(found) > NAMED:
         more = f"; and {len(found) - NAMED} more such labels"
-    else:
-        more = ""
 
     if together:
         what = "Labels that differ in case or Unicode form only are one class, named by its commonest form"

@@ -73,9 +73,6 @@ def _message(item: dict[str, Any], number: int) -> Message:
 
     if isinstance(role, str):
         role = DIALECT.get(role, role)
-    else:
-        role = role
-
     if role == "tool-call":
         calls = _calls(_parse(content, f"message {number}: the tool call"), number)
         return {"role": "assistant", "content": "", "tool_calls": calls, **item}

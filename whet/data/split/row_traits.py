@@ -14,8 +14,9 @@ import numpy as np
 
 from whet.data.column import Column
 from whet.data.split.skeletons import frame_of, slot_keys
-from whet.data.split.words import WORD, word_hash
+from whet.data.split.words import word_hash
 from whet.data.spool import Spool
+from whet.text.words import WORDS_AND_SIGNS
 from whet.types import Row
 
 HASHES, BANDS = 96, 32
@@ -83,11 +84,11 @@ class RowTraits:
 
 def compute_traits(rows: Sequence[Row], near_duplicates: bool = True) -> RowTraits:
     """The traits of rows; without shingles where near-duplicates do not matter."""
-    words, prompts, openings = zip(*(_words_of_parts(row) for row in rows), strict=True) if rows else ((), (), ())
-    texts = [" ".join(found).encode("utf-8", "surrogatepass") for found in words]
+    words = [_words_of_parts(row) for row in rows]
+    texts = [_bytes(parts.all) for parts in words]
 
     if near_duplicates and rows:
-        shingle, begin_R = shingles(words)
+        shingle, begin_R = shingles(parts.all for parts in words)
         count_R = np.diff(np.append(begin_R, len(shingle)))
         band_RB = _bands(_signatures(shingle, begin_R))
     else:
@@ -96,19 +97,22 @@ def compute_traits(rows: Sequence[Row], near_duplicates: bool = True) -> RowTrai
 
     frames = [frame_of(row) for row in rows]
     slot, slots_R = slot_keys([frame.asked for frame in frames])
+    contents = [bytes.fromhex(content_hash(row)) for row in rows]
+    heads = [text[:HEAD] for text in texts]
+
     return RowTraits(
-        content_R=np.array([bytes.fromhex(content_hash(row)) for row in rows], dtype="S32"),
-        text_R=np.array([_digest(text) for text in texts], dtype="S16"),
-        prompt_R=_digests(prompts),
-        opening_R=_digests(openings),
+        content_R=np.array(contents, dtype="S32"),
+        text_R=np.array(list(map(_digest, texts)), dtype="S16"),
+        prompt_R=_digests(parts.prompt for parts in words),
+        opening_R=_digests(parts.opening for parts in words),
         group_R=np.array([_group_digest(row.group) for row in rows], dtype="S16"),
         frame_R=_digests(frame.whole for frame in frames),
         asked_R=_digests(frame.asked for frame in frames),
         passage_R=_digests(frame.passages[:1] for frame in frames),
         second_R=_digests(frame.passages[1:] for frame in frames),
-        head_R=np.array([text[:HEAD] for text in texts], dtype=f"S{HEAD}"),
+        head_R=np.array(heads, dtype=f"S{HEAD}"),
         answered_R=np.array([bool(row.reference.strip()) for row in rows], dtype=bool),
-        length_R=np.array([len(text) for text in texts], dtype=np.int32),
+        length_R=np.array(list(map(len, texts)), dtype=np.int32),
         shingles_R=count_R.astype(np.int32),
         slots_R=slots_R.astype(np.int32),
         band_RB=band_RB,
@@ -146,7 +150,11 @@ class Traits:
     def add(self, more: RowTraits) -> None:
         labels = [self._label_numbers.setdefault(label, len(self._label_numbers)) for label in more.labels]
         for name, column in self._columns.items():
-            column.add(np.array(labels) if name == "label" else getattr(more, f"{name}_R"))
+            if name == "label":
+                column.add(np.array(labels))
+            else:
+                column.add(getattr(more, f"{name}_R"))
+
         self._words.append(more.words)
         self._shingles.append(more.shingle.tobytes())
         self._bands.append(more.band_RB.tobytes())
@@ -192,7 +200,7 @@ class Traits:
 
 def words_of(row: Row) -> list[str]:
     """The words of a row, prompt and answer, without case, punctuation kept as words of its own."""
-    return _words_of_parts(row)[0]
+    return _words_of_parts(row).all
 
 
 def content_hash(row: Row) -> str:
@@ -206,44 +214,59 @@ def content_hash(row: Row) -> str:
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _words_of_parts(row: Row) -> tuple[list[str], list[str], list[str]]:
-    """The row's words without the system prompt, the words of everything before the last message, and those up to the
-    first answer, without the system prompt; of a pair, the words of both answers, and of what stands before them."""
-    if row.rejected is None:
-        messages = row.messages
-    else:
-        messages = row.messages + row.rejected[row.shared :]
+@dataclass(frozen=True, slots=True)
+class _RowWords:
+    """The words of a row, of a pair with both answers, and of two parts of it."""
 
-    found = [_message_words(message) for message in messages]
-    if row.rejected is None:
-        before = len(found) - 1
-    else:
-        before = row.shared
+    all: list[str]
+    """Without the system prompt."""
+    prompt: list[str]
+    """Of everything before the last message; of a pair, before both answers."""
+    opening: list[str]
+    """Up to the first answer, without the system prompt; none where a pair begins with its answers."""
 
-    prompt = _joined(found[: max(0, before)])
+
+def _words_of_parts(row: Row) -> _RowWords:
+    if row.rejected is None:
+        before, messages = max(0, len(row.messages) - 1), row.messages
+    else:
+        before, messages = row.shared, row.messages + row.rejected[row.shared :]
+
+    prompt: list[str] = []
+    words: list[str] = []
+    opening: list[str] = []
+    answered = False
+
+    for number, message in enumerate(messages):
+        own = _message_words(message)
+        if number < before:
+            prompt += own
+        if message["role"] != "system":
+            words += own
+
+        if message["role"] == "assistant" and not answered:
+            answered = True
+            if row.rejected is None or number < row.shared:
+                opening = words[:]
+
     if row.text is not None:
-        return WORD.findall(row.text.casefold()), prompt, []
-
-    said = [([] if message["role"] == "system" else words) for message, words in zip(messages, found, strict=True)]
-    answers = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
-    if answers and (row.rejected is None or answers[0] < row.shared):
-        end = answers[0] + 1
-    else:
-        end = 0
-
-    return _joined(said), prompt, _joined(said[:end])
-
-
-def _joined(parts: Iterable[list[str]]) -> list[str]:
-    return [word for words in parts for word in words]
+        return _RowWords(WORDS_AND_SIGNS.findall(row.text.casefold()), prompt, [])
+    return _RowWords(words, prompt, opening)
 
 
 def _message_words(message: dict) -> list[str]:
     content = message.get("content")
-    words = WORD.findall((content if isinstance(content, str) else repr(content)).casefold())
+    if not isinstance(content, str):
+        content = repr(content)
+
+    words = WORDS_AND_SIGNS.findall(content.casefold())
     for call in message.get("tool_calls") or []:
-        words += WORD.findall(repr(call.get("function")).casefold())
+        words += WORDS_AND_SIGNS.findall(repr(call.get("function")).casefold())
     return words
+
+
+def _bytes(words: Sequence[str]) -> bytes:
+    return " ".join(words).encode("utf-8", "surrogatepass")
 
 
 def _digest(text: bytes) -> bytes:
@@ -255,7 +278,7 @@ def _digest(text: bytes) -> bytes:
 
 def _digests(texts: Iterable[list[str]]) -> np.ndarray:
     """One for each list of words."""
-    return np.array([_digest(" ".join(words).encode("utf-8", "surrogatepass")) for words in texts], "S16")
+    return np.array([_digest(_bytes(words)) for words in texts], "S16")
 
 
 def _group_digest(group: Hashable | None) -> bytes:

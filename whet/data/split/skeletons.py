@@ -14,7 +14,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from whet.data.split.words import WORD, word_hash
+from whet.data.split.words import word_hash
+from whet.text.words import WORDS_AND_SIGNS
 from whet.types import Message, Row
 
 GAP = "\0"
@@ -66,7 +67,7 @@ def with_gaps(text: str) -> tuple[list[str], int, int]:
     """(words with gaps, number of words, number of those that are left); punctuation is kept and not counted."""
     found: list[str] = []
     words = gaps = 0
-    for word in map(_left, WORD.findall(text)):
+    for word in map(_left, WORDS_AND_SIGNS.findall(text)):
         if word == GAP:
             gaps += 1
             if found and found[-1] == GAP:

@@ -12,6 +12,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
 
+from whet.stats.functions import softmax
+
 FOLDS, DIMENSIONS = 5, 192
 MOST_FITTED = 8_000
 """Texts that a classifier is fitted to at most, so that the time grows no faster than the data."""
@@ -31,7 +33,7 @@ def out_of_fold(matrix_NF: sparse.csr_matrix, label_N: np.ndarray) -> np.ndarray
         others = np.flatnonzero(fold_N != fold)
         fitted = rng.permutation(others)[:MOST_FITTED]
         weight_DK = logistic_regression(dense_ND[fitted], label_N[fitted], labels)
-        probability_NK[fold_N == fold] = _softmax(dense_ND[fold_N == fold] @ weight_DK)
+        probability_NK[fold_N == fold] = softmax(dense_ND[fold_N == fold] @ weight_DK)
 
     return probability_NK
 
@@ -63,7 +65,7 @@ def logistic_regression(dense_ND: np.ndarray, label_N: np.ndarray, labels: int) 
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weight_DK = flat.reshape(size, labels).astype(np.float32)
-        probability_NK = _softmax(dense_ND @ weight_DK)
+        probability_NK = softmax(dense_ND @ weight_DK)
         loss = -np.log(np.maximum(probability_NK[place_N, label_N], 1e-30)).mean()
         probability_NK[place_N, label_N] -= 1
         gradient_DK = dense_ND.T @ probability_NK / rows + REGULARISER * weight_DK
@@ -73,8 +75,3 @@ def logistic_regression(dense_ND: np.ndarray, label_N: np.ndarray, labels: int) 
         loss_and_gradient, np.zeros(size * labels), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}
     )
     return found.x.reshape(size, labels).astype(np.float32)
-
-
-def _softmax(score_NK: np.ndarray) -> np.ndarray:
-    power_NK = np.exp(score_NK - score_NK.max(axis=1, keepdims=True))
-    return power_NK / power_NK.sum(axis=1, keepdims=True)

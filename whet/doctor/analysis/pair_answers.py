@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from whet.text.normalise import one_line
 from whet.types import Message, Row
 
 
@@ -29,4 +30,4 @@ def rejected_words(row: Row) -> str:
 
 def digest(words: str) -> bytes:
     """16 bytes, equal for texts that differ in case and spaces alone."""
-    return hashlib.blake2b(" ".join(words.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(one_line(words.casefold()).encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -6,7 +6,6 @@ Shape legend: W words of one text.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -14,13 +13,13 @@ import numpy as np
 
 from whet.data.split.row_traits import content_hash
 from whet.doctor.analysis.pair_answers import answer_words, digest
+from whet.text.words import WORDS
 from whet.types import Message, Row
 
 SHORT_WORDS, SHORT_CHARACTERS = 8, 80
 """An answer up to this long may be one of few labels."""
 MOST_WORDS = 500_000
 """Words whose numbers are remembered."""
-_WORD = re.compile(r"\w+")
 
 
 class RowTexts:
@@ -88,7 +87,7 @@ def row_texts(row: Row) -> RowTexts:
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    return WORDS.findall(text.casefold())
 
 
 def hashed(found: Sequence[str]) -> np.ndarray:

@@ -23,9 +23,8 @@ from scipy.special import ndtri
 
 from whet.errors import count
 from whet.evaluation.decision import TRAINING_PAYS
-from whet.evaluation.verdict import round_up_two_digits
 from whet.stats.power import ALPHA
-from whet.text.numbers import format_change, plain_number, points, unit
+from whet.text.numbers import format_change, plain_number, points, round_up_two_digits, unit
 from whet.text.wording import capitalise
 
 SAME_COST = 1.1

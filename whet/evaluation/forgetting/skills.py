@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from whet.text.normalise import one_line
 from whet.types import Completion
 
 SUITE = "skills.jsonl"
@@ -27,8 +28,7 @@ def load_suite(base_folder: str) -> list[dict[str, Any]]:
 def hits(items: list[dict[str, Any]], answers: list[Completion]) -> list[float]:
     """1.0 for each item that was answered exactly."""
     return [
-        float(" ".join(answer.text.split()) == " ".join(item["answer"].split()))
-        for item, answer in zip(items, answers, strict=True)
+        float(one_line(answer.text) == one_line(item["answer"])) for item, answer in zip(items, answers, strict=True)
     ]
 
 

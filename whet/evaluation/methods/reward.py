@@ -20,6 +20,7 @@ from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.model.heads.linear import Scorer
 from whet.stats.calibration import calibration
+from whet.stats.functions import sigmoid
 from whet.training.learners.preference import rows_of
 from whet.training.learners.reward import pair_scores
 
@@ -61,7 +62,7 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
         facts = held_out.difference(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned})
         facts["base"] |= {"kind": name, "likelihood_accuracy": share}
         facts["tuned"] |= {"reward_mean": float(reward_R2.mean()), "reward_spread": float(reward_R2.std())}
-        facts["calibration"] = calibration(_sigmoid(np.abs(margin_R)), [score.value for score in tuned])
+        facts["calibration"] = calibration(sigmoid(np.abs(margin_R)), [score.value for score in tuned])
         texts = [f"chosen {one:+.3f}, rejected {other:+.3f}" for one, other in reward_R2.tolist()]
 
         return facts, lines_of_answers(
@@ -73,7 +74,3 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
 
 def _right(margin: float) -> float:
     return COIN if margin == 0 else float(margin > 0)
-
-
-def _sigmoid(value: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-value))

@@ -6,10 +6,7 @@ written without spaces count every character as a word, where rouge-score sees n
 
 from __future__ import annotations
 
-import re
-
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(f"[{UNSPACED}]|[^\\W_{UNSPACED}]+")
+from whet.text.words import ROUGE_WORDS
 
 
 def rouge_l(reference: str, answer: str) -> float:
@@ -21,7 +18,7 @@ def rouge_l(reference: str, answer: str) -> float:
 
 
 def words(text: str) -> list[str]:
-    return WORD.findall(text.lower())
+    return ROUGE_WORDS.findall(text.lower())
 
 
 def common_subsequence(a: list[str], b: list[str]) -> int:

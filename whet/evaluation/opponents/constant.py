@@ -15,6 +15,7 @@ import numpy as np
 
 from whet.evaluation.opponents.opponent import Opponent, Score
 from whet.evaluation.opponents.training_answers import TrainingAnswers
+from whet.text.normalise import one_line
 from whet.types import Row
 
 COUNTED = {"accuracy", "exact-match", "final-answer"}
@@ -106,7 +107,7 @@ def constant(chosen: Constant, rows: Sequence[Row], score: Score) -> Opponent:
 
 def label(answer: str) -> str:
     """`always answering "ham"`, cut where it is long."""
-    words = " ".join(answer.split())
+    words = one_line(answer)
     if not words:
         return "always answering nothing"
 

@@ -14,6 +14,7 @@ from statistics import median
 from whet.evaluation.opponents.constant import most_frequent_values
 from whet.evaluation.opponents.training_answers import TrainingAnswers
 from whet.evaluation.prompts import Prompted
+from whet.text.normalise import one_line
 
 MOST_LABELS = 120
 """Labels that are named and read; beyond them a prompt is longer than most rows, and examples are given instead."""
@@ -40,7 +41,7 @@ class Phrasing:
 
     @property
     def words(self) -> str:
-        return " ".join((self.system or self.template or "").split())
+        return one_line(self.system or self.template or "")
 
 
 def labels_of(seen: TrainingAnswers, compared: str) -> list[str]:

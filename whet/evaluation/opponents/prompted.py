@@ -24,6 +24,7 @@ from whet.evaluation.opponents.setting import Setting
 from whet.evaluation.prompts import FittedPrompts
 from whet.evaluation.transcript import key_of
 from whet.store.run import Run
+from whet.text.normalise import one_line
 from whet.types import Completion, Row
 
 LABEL = "the base with a prompt"
@@ -107,7 +108,7 @@ class PromptedOpponent:
         """Some templates leave system prompts out without a word."""
         row = self.setting.choosing[0]
         text = self.setting.prepared.renderer.prompt_text(phrasing.framing.messages(row, []), row.tools)
-        return phrasing.words in " ".join(text.split())
+        return phrasing.words in one_line(text)
 
     @staticmethod
     def _cut(prompts: FittedPrompts, kept: int) -> FittedPrompts:

@@ -25,6 +25,7 @@ from whet.generation.self_generated import GeneralPrompt, fitting, held_back, pr
 from whet.model.interpolate import interpolated
 from whet.recipe.schema import Recipe
 from whet.stats.paired import clusters_of, mean_interval
+from whet.text.normalise import one_line
 from whet.types import Row
 
 SCALES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -97,10 +98,10 @@ def task_rows(recipe: Recipe, prepared: Prepared) -> tuple[list[Row], str, str]:
 def general_prompts(recipe: Recipe, prepared: Prepared, renderer: Renderer, base_folder: str) -> list[GeneralPrompt]:
     """Prompts that are neither learned nor asked again after the choice. Raises DataError, RecipeError."""
     path = prompts_file(recipe.keep.prompts, base_folder)
-    sealed = {squeezed(words) for words in measured_prompts(recipe, prepared, base_folder)}
+    sealed = {one_line(words) for words in measured_prompts(recipe, prepared, base_folder)}
     held = held_back(read_asked(path, renderer, renderer.tokenizer))
 
-    asked = [one for one in held if squeezed(one.words) not in sealed]
+    asked = [one for one in held if one_line(one.words) not in sealed]
     if not asked:
         fix = "give at least twenty of them, which no suite and no test row asks"
         raise DataError("there are too few general prompts to measure on", where=str(path), value=0, fix=fix)
@@ -152,11 +153,7 @@ class _Reader:
 
 
 def same(one: str, other: str) -> bool:
-    return squeezed(one) == squeezed(other)
-
-
-def squeezed(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(one) == one_line(other)
 
 
 def summary(values: Sequence[float], seed: int, clusters: Sequence[object] | None = None) -> Estimate:

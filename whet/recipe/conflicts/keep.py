@@ -1,48 +1,12 @@
-"""Files that `keep` and `forgetting` name beside a recipe, and keys of `keep` that a recipe cannot obey."""
+"""Keys of `keep` that a recipe cannot obey."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 from whet.errors import RecipeError
 from whet.recipe.schema import Full, Recipe
 from whet.recipe.sections.adapters import no_part_of_the_way, refuse_no_part_of_the_way
 from whet.recipe.sections.keep import BASE, NOTHING
 from whet.recipe.strict import Conflict, refuse_first
-
-PLACES = (("keep", "replay"), ("keep", "prompts"), ("forgetting", "suites"), ("forgetting", "lm_eval"))
-
-
-def kept_beside(values: dict[str, Any], folder: Path, confined: bool, where: str) -> dict[str, Any]:
-    """The recipe's values with these files made to work from the current folder. With `confined` a path that leads
-    out of `folder` is refused with RecipeError."""
-    for group, key in PLACES:
-        holder = values.get(group)
-        if isinstance(holder, dict):
-            found = holder.get(key)
-        else:
-            found = None
-
-        if isinstance(holder, dict) and isinstance(found, str | list):
-            moved = [_moved(name, folder, confined, f"{where}, {group}.{key}") for name in _listed(found)]
-            values = {**values, group: {**holder, key: moved if isinstance(found, list) else moved[0]}}
-
-    return values
-
-
-def _listed(found: str | list[Any]) -> list[Any]:
-    if isinstance(found, list):
-        return found
-    return [found]
-
-
-def _moved(name: object, folder: Path, confined: bool, where: str) -> object:
-    if not isinstance(name, str) or not name or name in (BASE, NOTHING) or not (folder / name).exists():
-        return name  # the schema refuses what is no name, the reader what is no file
-    if confined and not (folder / name).resolve().is_relative_to(folder.resolve()):
-        raise RecipeError("the file leads out of the recipe's folder", where=where, value=name, fix="put it beside")
-    return str(folder / name)
 
 
 def no_nearer(recipe: Recipe) -> str:
@@ -72,7 +36,7 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
     wrong: list[Conflict] = [
         (
             keep.prompts is not None and keep.replay not in (BASE, None) and keep.scale != "auto",
-            "nothing asks these general prompts",
+            "keep.prompts is not used with these settings",
             f"keep.prompts: {keep.prompts}",
             "set keep.replay: base or keep.scale: auto, or leave keep.prompts out",
         ),
@@ -89,7 +53,7 @@ def refuse_keep_contradictions(recipe: Recipe, where: str) -> None:
         *recipe.method.refuses(recipe, "kl", kl > 0 and not keep.replays, f"keep.kl: {keep.kl}"),
         (
             kl > 0 and isinstance(recipe.adapter, Full),
-            "kl holds the model to its base, and adapter: full leaves no base to read",
+            "a KL to the base needs the base's weights, and adapter: full trains them away",
             f"keep.kl: {keep.kl}",
             "use adapter: lora, or keep.replay: base without kl",
         ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from whet.recipe.file_key import FileKey
 from whet.recipe.methods.base import ANSWERED, NAME_PROMPTS, Kind, MethodKeys, PlanNeeds, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.sections.adapters import Full
@@ -25,19 +26,21 @@ class Bake(MethodKeys):
     no_failures: ClassVar[str] = "it learns to answer as it does under the prompt, and a row more would teach the same"
 
     kind: Literal["bake"] = "bake"
-    prompt: Name = Field(description="The system prompt to bake in, or a .txt or .md file beside the recipe.")
+    prompt: Annotated[Name, FileKey("prompt", confined=True, inlined=True, everywhere=True)] = Field(
+        description="The system prompt to bake in, or a .txt or .md file beside the recipe."
+    )
 
     def conflicts(self, recipe: Recipe) -> list[Conflict]:
         return [
             (
                 isinstance(recipe.adapter, Full),
-                "bake learns from its own base, and adapter: full leaves no base to read",
+                "bake learns from its base's weights, and adapter: full trains them away",
                 "adapter: full",
                 "use adapter: lora",
             ),
             (
                 recipe.system is not None,
-                "the rows of bake stand without a system prompt, and `system` would give them one",
+                "bake reads its rows without a system prompt, and `system` would give them one",
                 f"system: {recipe.system}",
                 "leave system out; method.prompt is the prompt that is baked in",
             ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from whet.recipe.file_key import FileKey
 from whet.recipe.methods.base import PlanNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.own_answers import OwnAnswers
@@ -22,7 +23,7 @@ class Distil(OwnAnswers):
     no_failures: ClassVar[str] = "it learns the teacher's probabilities, and rows to collect would be prompts alone"
 
     kind: Literal["distil"] = "distil"
-    teacher: Name = Field(
+    teacher: Annotated[Name, FileKey("teacher", words=frozenset({"nano"}), everywhere=True)] = Field(
         description="A run, a named model, a folder, nano or a Hub name, with the base's own tokenizer."
     )
     samples: int = Field(default=1, ge=1, description="Answers to each prompt.")

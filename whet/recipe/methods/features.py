@@ -44,7 +44,7 @@ SENTENCES: dict[Feature, tuple[str, str]] = {
         OF_FAILURES,
     ),
     "frontier": (
-        "{kind} trains a head on top of the base, and between no head and a head there is no way",
+        "{kind} trains a new head, so it cannot be interpolated with its base",
         "take a run whose model writes words, such as one of sft",
     ),
     "drawn-answers": (
@@ -61,20 +61,20 @@ SENTENCES: dict[Feature, tuple[str, str]] = {
     "goal": ("text has no answers that could reach a goal", "leave goal out"),
     "goal-of-answers": ("{kind} writes no answers and has no prompts", "leave them out"),
     "replay": (
-        "{kind} learns from no given words that replay could stand beside",
+        "{kind} does not learn rows word for word, so replay rows cannot be mixed in",
         "leave keep.replay out; keep.scale works with every method that writes words",
     ),
     "kl": (
         "{kind} is held to its base in its own way",
         "set method.beta or method.kl instead; or add keep.replay, and the KL is measured there",
     ),
-    "scale": ("a head has no base that it could be brought nearer to", "leave keep.scale out"),
+    "scale": ("a model with a head cannot be scaled towards its base", "leave keep.scale out"),
     "scale-auto": (
         "{kind} writes no answers on validation rows that could choose a scale",
         "give a number, such as keep.scale: 0.7",
     ),
     "hold": (
-        "a rate is held while passes over the rows help, which {kind} does not make by itself",
+        "the rate is held while more passes over the rows help, and {kind} makes no such passes",
         "set schedule.kind: cosine, linear or constant",
     ),
     "quantise": ("a head is saved with its adapter merged, which 4 bits cannot hold", "use a smaller base"),

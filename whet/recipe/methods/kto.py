@@ -10,7 +10,7 @@ from whet.recipe.methods.base import MARKED, Fill, Kind, RowNeeds
 from whet.recipe.methods.features import Feature
 from whet.recipe.methods.preferences import Preferences
 from whet.recipe.methods.usual import DataFacts, usual_batch
-from whet.recipe.rounding import two_digits
+from whet.text.numbers import round_two_digits
 
 if TYPE_CHECKING:
     from whet.recipe.schema import Recipe
@@ -56,8 +56,8 @@ class Kto(Preferences):
         undesirable = min(max(1.0, most / MOST_DESIRABLE), most)
         reason = f"{facts.desirable} good and {facts.rows - facts.desirable} bad answers: together the good ones "
         reason += "should weigh 1 to 4/3 of the bad ones (KTO, arXiv 2402.01306, eq. 8)."
-        fill("desirable_weight", (two_digits(desirable), reason))
-        fill("undesirable_weight", (two_digits(undesirable), reason))
+        fill("desirable_weight", (round_two_digits(desirable), reason))
+        fill("undesirable_weight", (round_two_digits(undesirable), reason))
 
     def batch_tokens(self, recipe: Recipe, facts: DataFacts, passes: float) -> tuple[int, str]:
         floor = f"At least {LEAST_ROWS} rows of {facts.mean:.0f} tokens, over which kto's reference point is estimated"

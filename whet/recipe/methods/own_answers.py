@@ -54,7 +54,7 @@ class OwnAnswers(MethodKeys):
             ),
             (
                 recipe.too_long == "truncate",
-                "a prompt that was cut off asks for something else",
+                "truncating a prompt would change what it asks",
                 "too_long: truncate",
                 "leave too_long out: such prompts are dropped, and counted",
             ),

@@ -44,7 +44,7 @@ class Ppo(Rollouts):
             *super().conflicts(recipe),
             (
                 self.critic == "frozen" and isinstance(recipe.adapter, Full),
-                "a frozen critic reads the base, and adapter: full leaves no base to read",
+                "a frozen critic reads the base's weights, and adapter: full trains them away",
                 "critic: frozen",
                 "set method.critic: shared, or use adapter: lora",
             ),

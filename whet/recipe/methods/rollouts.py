@@ -50,7 +50,7 @@ class Rollouts(OwnAnswers):
             *super().conflicts(recipe),
             (
                 self.kl > 0 and isinstance(recipe.adapter, Full),
-                "kl holds the model to its base, and adapter: full leaves no base to read",
+                "a KL to the base needs the base's weights, and adapter: full trains them away",
                 f"kl: {self.kl}",
                 "set method.kl: 0, or use adapter: lora",
             ),

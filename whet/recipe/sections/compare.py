@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from whet.recipe.external import Url
+from whet.recipe.file_key import FileKey
 from whet.recipe.strict import Name, Strict
 
 Framing = Literal["zero-shot", "system", "few-shot", "few-shot-nearest", "retrieval"]
@@ -52,7 +53,7 @@ class Compare(Strict):
     arms: Literal["auto"] | Annotated[list[ArmName], Field(min_length=1)] = Field(
         default="auto", description="auto: all for which there is what they need."
     )
-    system: Name | None = Field(
+    system: Annotated[Name | None, FileKey("prompt", confined=True, inlined=True, everywhere=True)] = Field(
         default=None, description="Your instruction, or a .txt or .md file beside the recipe, for the untuned arms."
     )
     shots: Annotated[
@@ -60,7 +61,9 @@ class Compare(Strict):
         BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
         Field(min_length=1, description="Examples in a few-shot prompt; of several, validation rows choose."),
     ] = [3]
-    documents: Name | None = Field(default=None, description="File or folder to look answers up in.")
+    documents: Annotated[Name | None, FileKey("documents", everywhere=True)] = Field(
+        default=None, description="File or folder to look answers up in."
+    )
     words: int = Field(default=200, ge=8, description="Words of a passage that documents are cut into.")
     encoder: Name | None = Field(
         default=None, description="Sentence encoder that finds passages by meaning; default: by words (BM25)."

@@ -6,22 +6,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from whet.recipe.file_key import FileKey
 from whet.recipe.strict import Name, Strict
 
 BASE, NOTHING = "base", "none"
 """As `keep.replay`: the base's own answers; and nothing, as `keep: false` says it."""
 Share = Annotated[float, Field(ge=0, lt=1)]
+ROWS = FileKey("rows", words=frozenset({BASE, NOTHING}), counts=True, confined=True)
+TASKS = FileKey("task", words=frozenset({BASE, NOTHING}), confined=True)
 
 
 class Keep(Strict):
     """What holds the model near its base while it learns: general rows beside the task's, a KL, a part of the way.
     A recipe that says none of the first keys gets them from a rule; `keep: false` is `replay: none`."""
 
-    replay: Name | None = Field(
+    replay: Annotated[Name | None, ROWS] = Field(
         default=None,
         description="base: the base's own answers to general prompts; or a file of general rows; or none.",
     )
-    prompts: Name | None = Field(
+    prompts: Annotated[Name | None, ROWS] = Field(
         default=None,
         description="For replay: base and scale: auto. Rows of prompts, or of the beginnings of texts; default: those "
         "that the base brings in its folder, else Whet's own.",
@@ -60,8 +63,12 @@ def switched(value: object) -> object:
 class Forgetting(Strict):
     """What is measured beside the task, and the loss that is accepted: the interval's bad end must stay within it."""
 
-    suites: list[Name] = Field(default=[], description="Files of prompts with answers, asked before and after.")
-    lm_eval: list[Name] = Field(default=[], description="Tasks of lm-eval, by name or as their own YAML files.")
+    suites: Annotated[list[Name], ROWS] = Field(
+        default=[], description="Files of prompts with answers, asked before and after."
+    )
+    lm_eval: Annotated[list[Name], TASKS] = Field(
+        default=[], description="Tasks of lm-eval, by name or as their own YAML files."
+    )
     lm_eval_limit: int | None = Field(default=None, ge=1, description="Documents of each of these tasks; default: all.")
     text: float | None = Field(default=None, gt=0, description="Budget: rise of the loss on general text, as a share.")
     score: Share | None = Field(default=None, gt=0, description="Budget: fall of a suite's score, 0.02 is 2 points.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from whet.recipe.file_key import FileKey
 from whet.recipe.sections.judges import JudgeAt
 from whet.recipe.strict import Name, Strict, refuse_first
 
@@ -32,7 +32,9 @@ class Retrieval(Strict):
     """Passages in every prompt. Training rows get their own passage among distractors, or distractors alone (RAFT);
     test rows get what the retriever finds."""
 
-    documents: Name = Field(description="A file or a folder: text, Markdown, HTML, or records with a column of text.")
+    documents: Annotated[Name, FileKey("documents", counts=True)] = Field(
+        description="A file or a folder: text, Markdown, HTML, or records with a column of text."
+    )
     column: Name | None = Field(default=None, description="The column that holds the text; default: text, content...")
     words: int = Field(default=200, ge=8, description="Longest passage, in words.")
     passages: int = Field(default=3, ge=1, description="Passages in a prompt.")
@@ -47,19 +49,6 @@ class Retrieval(Strict):
         default=TEMPLATE, description="How {passages} and {question} stand in the prompt."
     )
     judge: SupportJudge | None = Field(default=None, description="Says whether passages support the answers.")
-
-
-def documents_beside(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The recipe's values with documents that stand beside the recipe made to work from the current folder."""
-    retrieval = values.get("retrieval")
-    if isinstance(retrieval, dict):
-        name = retrieval.get("documents")
-    else:
-        name = None
-
-    if not isinstance(name, str) or not name or Path(name).is_absolute() or not (folder / name).exists():
-        return values
-    return {**values, "retrieval": {**retrieval, "documents": str(folder / name)}}  # pyright: ignore[reportGeneralTypeIssues]
 
 
 def refuse_retrieval_contradictions(recipe: Recipe, where: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from whet.recipe.external import FunctionPlace, Pattern
+from whet.recipe.file_key import FileKey
 from whet.recipe.sections.judges import JudgeAt
 from whet.recipe.strict import Name, Strict
 
@@ -40,7 +41,9 @@ class JsonObject(Strict):
         default="exact",
         description="exact: 1 for the same object; fields: F1 over fields; none: 1 for any that is valid.",
     )
-    schema_file: Name | None = Field(default=None, description="A JSON Schema, in a file beside the recipe.")
+    schema_file: Annotated[Name | None, FileKey("schema", confined=True)] = Field(
+        default=None, description="A JSON Schema, in a file beside the recipe."
+    )
 
 
 class UnitTests(Strict):
@@ -70,7 +73,7 @@ class Function(Strict):
 
     kind: Literal["function"] = "function"
     weight: Weight = 1.0
-    function: FunctionPlace = Field(
+    function: Annotated[FunctionPlace, FileKey("code", confined=True)] = Field(
         description="`file.py:name`; the file stands beside the recipe or in a folder there."
     )
 
@@ -88,7 +91,7 @@ class LearnedReward(Strict):
 
     kind: Literal["model"] = "model"
     weight: Weight = 1.0
-    model: Name = Field(description="The folder of the run, or its model/ folder.")
+    model: Annotated[Name, FileKey("model")] = Field(description="The folder of the run, or its model/ folder.")
 
 
 AnyReward = Annotated[

@@ -49,10 +49,11 @@ how large is it, close on exec (asm-generic/ioctls.h); so no FIOASYNC, FIOSETOWN
 with 100, MADV_HWPOISON, root can have a page taken from all processes that share it."""
 COMMAND_AT = {"fcntl": 24, "ioctl": 24, "madvise": 32}
 """Where the command lies in struct seccomp_data: the second argument, of madvise the third."""
-ALLOWED = {
-    machine: [int(call.split()[column]) for call in CALLS.split(";") if call.split()[column] != "-"]
-    for column, machine in ((1, "x86_64"), (2, "aarch64"))
-}
+ALLOWED = {"x86_64": [], "aarch64": []}
+for _call in CALLS.split(";"):
+    for _machine, _number in zip(ALLOWED, _call.split()[1:], strict=True):
+        if _number != "-":
+            ALLOWED[_machine].append(int(_number))
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050001, 0x80000000
 """SECCOMP_RET_ALLOW, _ERRNO with EPERM, _KILL_PROCESS."""

@@ -95,31 +95,32 @@ def refuse_unlimited() -> None:
     outcome = _run(PROBE, "", Limits(), ())
     if not outcome.passed:
         lines = [line for line in outcome.said.strip().splitlines() if line != GONE]  # the reason, not what came of it
-        raise InputError("the code of answers cannot be shut in here", value=lines[-1] if lines else "", fix=fix)
+        reason = lines[-1] if lines else ""
+        raise InputError("the code of answers cannot be shut in here", value=reason, fix=fix)
 
 
 @lru_cache(maxsize=1)
 def layers() -> tuple[str, ...]:
     """The layers that hold on this machine beside the filter: each is set up once, and then as many of them together as
     can be; where bubblewrap is one of them, it makes the namespaces."""
+    absent = set()
     if bubble.found() is None:
-        absent = {"bubblewrap"}
-    else:
-        absent = set()
+        absent.add("bubblewrap")
+    if os.geteuid():
+        absent.add("user")
 
-    absent |= {"user"} if os.geteuid() else set()
     alone = [name for name in LAYERS if name not in absent and _holds((name,))]
-    together = [some for size in range(len(alone), 1, -1) for some in combinations(alone, size)]
-    wanted = [some for some in together if not {"bubblewrap", "namespaces"} <= set(some)]
-
-    return next((some for some in wanted if _holds(some)), tuple(alone[:1]))
+    for size in range(len(alone), 1, -1):
+        for several in combinations(alone, size):
+            if not {"bubblewrap", "namespaces"} <= set(several) and _holds(several):
+                return several
+    return tuple(alone[:1])
 
 
 def _holds(some: tuple[str, ...]) -> bool:
+    shut_in = ""
     if "bubblewrap" in some:
         shut_in = bubble.SHUT_IN
-    else:
-        shut_in = ""
     return _run("import json, decimal" + shut_in, "import json" + shut_in, Limits(), some).passed
 
 
@@ -156,20 +157,20 @@ def _run(answer: str, tests: str, limits: Limits, around: tuple[str, ...]) -> Ou
             ("answer", answer, (asked[0], replies[1])),
             ("tests", tests, (replies[0], asked[1], results[1])),
         ):
-            programs.append(_started(role, code, own, output[1], limits, around))
+            programs.append(_start(role, code, own, output[1], limits, around))
 
         for end in ends - {results[0], output[0]}:
             os.close(end)
         ends = {results[0], output[0]}
-        return _watched(results[0], output[0], limits)
+        return _watch(results[0], output[0], limits)
     finally:
         for program in programs:
-            _ended(program)
+            _end(program)
         for end in ends:
             os.close(end)
 
 
-def _started(
+def _start(
     role: str, code: str, own: tuple[int, ...], output: int, limits: Limits, around: tuple[str, ...]
 ) -> subprocess.Popen[bytes]:
     """One of the two programs; `own` are the ends of pipes that it alone holds."""
@@ -184,6 +185,7 @@ def _started(
             nobody = NOBODY
             inside.remove("user")
 
+    groups = None if nobody is None else []
     with tempfile.TemporaryFile() as source:
         source.write(code.encode("utf-8", "replace"))
         source.seek(0)
@@ -198,17 +200,17 @@ def _started(
             start_new_session=True,
             user=nobody,
             group=nobody,
-            extra_groups=None if nobody is None else [],
+            extra_groups=groups,
         )
 
 
-def _ended(program: subprocess.Popen[bytes]) -> None:
+def _end(program: subprocess.Popen[bytes]) -> None:
     if program.poll() is None:
         os.killpg(program.pid, signal.SIGKILL)
         program.wait()
 
 
-def _watched(result: int, output: int, limits: Limits) -> Outcome:
+def _watch(result: int, output: int, limits: Limits) -> Outcome:
     """Read what the programs write until the tests have said how they ended, or have ended."""
     said, written, until = b"", 0, time.monotonic() + limits.seconds
     with selectors.DefaultSelector() as selector:

@@ -16,6 +16,7 @@ from whet.observer import Observer
 from whet.recipe.schema import Columns, Recipe, Sft, Split
 from whet.recipe.sections.keep import BASE
 from whet.store.run import Run
+from whet.text.normalise import one_line
 from whet.training.retention.learner import Replay
 from whet.types import Row, Segment
 
@@ -36,7 +37,7 @@ def open_replay(
     if keep.replay is None or not keep.replays:
         return None
 
-    sealed = {squeezed(text) for text in measured}
+    sealed = {one_line(text) for text in measured}
     observer.phase("reading what is to be kept")
 
     if keep.replay == BASE:
@@ -93,7 +94,7 @@ def _self_generated(
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
 
-    kept = [segment for asked, segment in samples if squeezed(asked.words) not in sealed]
+    kept = [segment for asked, segment in samples if one_line(asked.words) not in sealed]
     if len(kept) < len(samples):
         dropped = {MEASURED: len(samples) - len(kept)}
     else:
@@ -140,8 +141,4 @@ def prompt_words(row: Row) -> str:
         asked = row.prompt[-1].get("content")
     else:
         asked = row.text
-    return squeezed(str(asked or ""))
-
-
-def squeezed(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(str(asked or ""))

@@ -29,6 +29,7 @@ import numpy as np
 
 from whet.doctor.analysis.row_texts import hashed, ngrams, row_texts
 from whet.doctor.check import RowCheck
+from whet.text.words import LONG_WORDS
 from whet.types import Finding, Row
 
 NEW_WORDS, ONCE_PAIRS = 0.5, 0.1
@@ -38,7 +39,6 @@ MOST_SYMBOLS = 0.12
 """Share of characters that are neither letters, digits nor spaces: prose has some 3%, code and JSON 15% or more."""
 BUCKETS = 1 << 23
 """Places for pairs of words; two pairs in one place look repeated, so that the share is rather too small."""
-_WORD = re.compile(r"[^\W\d_]{3,}")
 _SYMBOL = re.compile(r"[^\w\s]")
 
 
@@ -57,8 +57,8 @@ class FactLookup(RowCheck):
         if row.rejected is not None or row.desirable is not None or not row.prompt:
             return None
         answer = row_texts(row).answer[:MOST_CHARACTERS]
-        said = _WORD.findall(answer.casefold())[:MOST_WORDS]
-        known = set(_WORD.findall(row_texts(row).prompt.casefold()))
+        said = LONG_WORDS.findall(answer.casefold())[:MOST_WORDS]
+        known = set(LONG_WORDS.findall(row_texts(row).prompt.casefold()))
         bucket_P = (ngrams(hashed(["", *said, ""]), 2) >> np.uint64(41)).astype(np.int32)
         new = [word not in known for word in said]
 

@@ -21,17 +21,17 @@ Sure: of the statistic, yes; whether the length is the reason why an answer was 
 
 from __future__ import annotations
 
-import math
 from statistics import median
 
 from scipy import special
 
 from whet.doctor.analysis.pair_answers import chosen_words, rejected_words
 from whet.doctor.check import Check
+from whet.stats.paired import wilson
+from whet.text.numbers import format_p
 from whet.types import Finding, Row, Severity
 
 TOLD, WARNED = 0.60, 0.75
-Z = 1.959964
 
 
 class LengthBias(Check):
@@ -55,7 +55,7 @@ class LengthBias(Check):
         count = len(self.longer) + len(self.shorter)
         rows, word = max((self.longer, "longer"), (self.shorter, "shorter"), key=lambda side: len(side[0]))
 
-        low, high = wilson(len(rows), count) if count else (0.0, 1.0)
+        low, high = wilson(len(rows), count)
         if low <= TOLD:
             return []
 
@@ -63,7 +63,7 @@ class LengthBias(Check):
         middle = " against ".join(f"{median(lengths):g}" for lengths in self.lengths)
         message = (
             f"the chosen answer is the {word} one in {100 * len(rows) / count:.0f}% of {count:,} pairs (95% interval "
-            f"{100 * low:.0f}% to {100 * high:.0f}%, sign test {p_text(sign_test(len(rows), count))}), by median "
+            f"{100 * low:.0f}% to {100 * high:.0f}%, sign test {format_p(sign_test(len(rows), count))}), by median "
             f"{middle} characters: length alone tells them apart"
         )
         fix = f"add pairs whose chosen answer is not the {word} one, or set method.loss: sigmoid-norm or simpo"
@@ -71,20 +71,6 @@ class LengthBias(Check):
         return [self.finding(severity, message, rows, fix)]
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95% score interval of a share (Wilson 1927)."""
-    share, spread = hits / count, Z**2 / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return middle - half, middle + half
-
-
 def sign_test(hits: int, count: int) -> float:
     """Two-sided exact p of `hits` of `count` under one half."""
     return float(min(1.0, 2 * special.bdtr(min(hits, count - hits), count, 0.5)))
-
-
-def p_text(p: float) -> str:
-    if p < 0.0001:
-        return "p < 0.0001"
-    return f"p = {p:.2g}"

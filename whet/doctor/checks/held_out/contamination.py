@@ -78,22 +78,31 @@ class Contamination(LeakCheck):
                 source.overlaps.add(row.index, hash_W)
 
     def findings(self) -> list[Finding]:
-        return [self._finding(source, tests) for source in self.sources if (tests := source.known())]
+        findings = []
+        for source in self.sources:
+            tests = source.known()
+            if tests:
+                findings.append(self._finding(source, tests))
+        return findings
 
     def drops(self) -> list[int]:
-        return sorted({row for source in self.sources for rows in source.known().values() for row in rows})
+        holders: set[int] = set()
+        for source in self.sources:
+            holders = holders.union(*source.known().values())
+        return sorted(holders)
 
     def leaked_test_rows(self) -> set[int]:
-        places = set()
+        leaked: set[int] = set()
         for source in self.sources:
             if source.kind != "benchmark":
                 for row in source.known():
-                    places.add(source.where[row])
-        return {index for place in places for index in self.tests.get(place, ())}
+                    leaked.update(self.tests.get(source.where[row], ()))
+        return leaked
 
     def _finding(self, source: _Source, tests: dict[int, set[int]]) -> Finding:
         assert self.setting is not None
-        first, have = min(tests), "has" if len(tests) == 1 else "have"
+        first = min(tests)
+        have = "has" if len(tests) == 1 else "have"
         message = (
             f"{len(tests):,} of {source.rows:,} rows of {source.name} {have} a text of which a row to be learned holds "
             f"{100 * COVERED:.0f}%, in runs of {source.overlaps.size} words (the first: {source.where[first]}, held by "
@@ -119,10 +128,15 @@ class _Source:
 
     @staticmethod
     def of(name: str, kind: Kind, values: Iterator[RawRow]) -> _Source:
-        found = [(raw.where, texts_of(raw.value)) for raw in values]
-        row_of = [row for row, (_, own) in enumerate(found) for _ in own]
-        where = [place for place, _ in found]
-        return _Source(name, kind, where, row_of, Overlaps([text for _, own in found for text in own]))
+        where: list[str] = []
+        row_of: list[int] = []
+        texts: list[str] = []
+        for row, raw in enumerate(values):
+            own = texts_of(raw.value)
+            where.append(raw.where)
+            row_of += [row] * len(own)
+            texts += own
+        return _Source(name, kind, where, row_of, Overlaps(texts))
 
     @property
     def rows(self) -> int:
@@ -140,6 +154,9 @@ class _Source:
 def _held_out(setting: CheckContext) -> Iterator[RawRow]:
     """The rows that the split holds out for the test; other lines are not even parsed."""
     rows = unread_source(setting.recipe.data)
-    for unread in as_pairs(rows, setting.shape) if setting.shape else rows:
+    if setting.shape:
+        rows = as_pairs(rows, setting.shape)
+
+    for unread in rows:
         if setting.part_of(unread[0]) == "test":
             yield read_row(unread)

@@ -50,25 +50,23 @@ class Language(RowCheck):
         """Index, place, side and words of a text."""
 
     def inspect(self, row: Row) -> list[tuple[int, str]] | None:
-        if row.text is not None:
-            asked = []
-        else:
-            asked = [turn for turn in row.messages if turn["role"] == "user"]
-
+        questions, answers = [], answers_of(row)
         if row.text is not None:
             answers = [row.text]
         else:
-            answers = answers_of(row)
+            questions = [str(turn.get("content") or "") for turn in row.messages if turn["role"] == "user"]
 
-        sides = [(0, str(turn.get("content") or "")) for turn in asked] + [(1, text) for text in answers]
-        return [(side, words) for side, text in sides if (words := telling(text))] or None
+        telling: list[tuple[int, str]] = []
+        for side, texts in enumerate((questions, answers)):
+            telling += [(side, words) for words in map(telling_words, texts) if words]
+        return telling or None
 
     def record(self, index: int, where: str, found: list[tuple[int, str]]) -> None:
         self._waiting += [(index, where, side, words) for side, words in found]
         if len(self._waiting) >= BATCH:
-            self._tell()
+            self._identify()
 
-    def _tell(self) -> None:
+    def _identify(self) -> None:
         languages = identifier().certain([words for _, _, _, words in self._waiting])
         for (index, where, side, _), language in zip(self._waiting, languages, strict=True):
             if language and self.rows[side][language][-1:] != [index]:
@@ -77,7 +75,7 @@ class Language(RowCheck):
         self._waiting = []
 
     def findings(self) -> list[Finding]:
-        self._tell()
+        self._identify()
         found = []
         for side, what in enumerate(("questions", "answers")):
             total = sum(map(len, self.rows[side].values()))
@@ -105,14 +103,11 @@ class Language(RowCheck):
         return self.finding("warning", count_phrase(len(rows), says), rows, "translate or remove these rows")
 
 
-def telling(text: str) -> str:
+def telling_words(text: str) -> str:
     """The words that tell the language of a text; empty where they are too few."""
     if "`" in text:
-        plain = CODE.sub(" ", text)
-    else:
-        plain = text
-
-    words = " ".join(word for word in plain[: 4 * LOOKED].split() if not NO_WORD.search(word))[:LOOKED]
+        text = CODE.sub(" ", text)
+    words = " ".join(word for word in text[: 4 * LOOKED].split() if not NO_WORD.search(word))[:LOOKED]
     if sum(map(str.isalpha, words)) >= LETTERS:
         return words
     return ""

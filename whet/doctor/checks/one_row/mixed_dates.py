@@ -65,14 +65,15 @@ class MixedDates(RowCheck):
             self.first.setdefault(style, where)
 
     def findings(self) -> list[Finding]:
-        dated = {index for rows in self.rows.values() for index in rows}
+        dated = set[int]().union(*self.rows.values())
         if len(dated) < FEW or len(self.rows) < 2:
             return []
 
         main = max(self.rows, key=lambda style: len(self.rows[style]))
         if len(self.rows[main]) < MAIN * len(dated):
             return []
-        rows = sorted({index for style, found in self.rows.items() if style != main for index in found})
+        others = set[int]().union(*(rows for style, rows in self.rows.items() if style != main))
+        rows = sorted(others)
         listed = ", ".join(f"{style}: {where}" for style, where in self.first.items() if style != main)
         says = f"writes|write dates in another way than the others ({main}): {listed}"
 

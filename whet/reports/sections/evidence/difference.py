@@ -13,12 +13,13 @@ from whet.text.numbers import (
     format_change,
     format_change_range,
     format_metric_name,
+    format_p,
     format_score,
     plain_number,
     points,
     unit,
 )
-from whet.text.wording import WORDS, number, probability
+from whet.text.wording import WORDS, number
 
 
 def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
@@ -81,7 +82,7 @@ def key_numbers(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tupl
         note = f"{difference['test']}; rows that differ: {difference['discordant']:,} of {difference['rows']:,}"
         if "rows" not in difference:
             note = difference["test"]
-        found.append(("p-value", probability(difference["p"]), note))
+        found.append(("p-value", format_p(difference["p"], prefix=False), note))
 
     if evaluation.get("detectable_gain") is not None:
         found.append(

@@ -6,8 +6,8 @@ from typing import Any
 
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import format_change, format_change_range, format_score, unit
-from whet.text.wording import WORDS, probability
+from whet.text.numbers import format_change, format_change_range, format_p, format_score, unit
+from whet.text.wording import WORDS
 
 
 def split_view(evaluation: dict[str, Any]) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def split_line(name: str, found: dict[str, Any], scale: float | None) -> dict[st
         "range": format_change_range(low, high, scale),
         "base": format_score(found["base"], scale),
         "tuned": format_score(found["tuned"], scale),
-        "p": probability(found["p"]),
+        "p": format_p(found["p"], prefix=False),
         "unit": "",
     }
 

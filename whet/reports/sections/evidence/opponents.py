@@ -10,8 +10,8 @@ from whet.reports import chart
 from whet.reports.lines import Grid, Phrase, Spoken, score
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
-from whet.text.numbers import format_change, format_change_range, format_range, format_score, unit
-from whet.text.wording import WORDS, capitalise, number, probability
+from whet.text.numbers import format_change, format_change_range, format_p, format_range, format_score, unit
+from whet.text.wording import WORDS, capitalise, number
 
 
 def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, en
             format_change(entry["difference"], scale) + unit(scale),
             format_change_range(ends_of[0], ends_of[1], scale),
         ),
-        figure(probability(entry["p"])),
+        figure(format_p(entry["p"], prefix=False)),
         figure(f"{entry['rows']:,}"),
         Cell("" if tokens is None else f"{tokens:,.0f}", figure=True, empty=tokens is None),
     ]

@@ -13,8 +13,16 @@ from whet.reports.sections.evidence.classes import lost_lines
 from whet.reports.sections.evidence.cost import judged, measure_row, measures
 from whet.reports.sections.evidence.form import split_view
 from whet.reports.sections.evidence.opponents import independence, strongest
-from whet.text.numbers import format_change, format_change_range, format_metric_name, format_score, points, unit
-from whet.text.wording import capitalise, duration, on_gpu, size
+from whet.text.numbers import (
+    format_change,
+    format_change_range,
+    format_duration,
+    format_metric_name,
+    format_score,
+    points,
+    unit,
+)
+from whet.text.wording import capitalise, on_gpu, size
 
 MOST_LOST = 3
 """Classes that the first screen names."""
@@ -79,7 +87,9 @@ def effort(evaluation: dict[str, Any]) -> str:
     parts = []
     if evaluation.get("seconds") is not None:
         rate = evaluation.get("tokens_per_second")
-        parts.append(duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else ""))
+        parts.append(
+            format_duration(evaluation["seconds"]) + (f", its steps at {rate:,.0f} tokens a second" if rate else "")
+        )
 
     if evaluation.get("peak_memory_bytes"):
         if on_gpu(evaluation):

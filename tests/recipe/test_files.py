@@ -1,14 +1,19 @@
-"""Keys of bake and distil: a prompt from a file that stays beside the recipe, and contradictions told in one line."""
+"""Files that a recipe names: which keys name one, where it is looked up, and a text in the place of its file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from tests.schema_reads import models_in
 from whet.errors import RecipeError
+from whet.recipe.file_key import FileKey
+from whet.recipe.files import file_key, files_of
 from whet.recipe.load import dump_recipe, load_recipe
 from whet.recipe.schema import Bake, Distil, Recipe
+from whet.store.identity import COUNTED
 
 
 def write(folder: Path, text: str) -> Path:
@@ -88,7 +93,7 @@ DISTIL = {"data": "x.jsonl", "method": {"kind": "distil", "teacher": "nano"}}
 @pytest.mark.parametrize(
     ("recipe", "override", "fault"),
     [
-        (BAKE, "adapter=full", "leaves no base to read"),
+        (BAKE, "adapter=full", "trains them away"),
         (BAKE, "system=Hello.", "without a system prompt"),
         (DISTIL, "batch_tokens=512", "counted in prompts"),
         (DISTIL, "evaluate.metric=nll", "not probabilities"),
@@ -104,3 +109,45 @@ def test_contradictions(recipe: dict[str, object], override: str, fault: str) ->
 def test_what_is_missing_is_said(method: str) -> None:
     with pytest.raises(RecipeError, match="method"):
         load_recipe({"data": "x.jsonl"}, [f"method={method}"])
+
+
+def keys_that_name_files(model: type[BaseModel], prefix: str = "") -> dict[str, FileKey]:
+    """Of the whole schema, under dotted keys; `*` is an item of a list."""
+    keys: dict[str, FileKey] = {}
+    for name, field in model.model_fields.items():
+        key = file_key(field)
+        if key is not None:
+            keys[prefix + name] = key
+        for inner in models_in(field.annotation):
+            keys |= keys_that_name_files(inner, f"{prefix}{name}{'.*' if 'list' in str(field.annotation) else ''}.")
+    return keys
+
+
+def test_every_file_whose_bytes_count_is_in_the_hash() -> None:
+    """A key that is marked so and hashed by nobody would resume a run on other rows."""
+    keys = keys_that_name_files(Recipe)
+    assert {name for name, key in keys.items() if key.counts} == set(COUNTED)
+    assert {"method.rewards.*.function", "evaluate.wins.*.schema_file", "method.teacher"} < set(keys)
+
+
+def test_names_in_each_group_of_keys_are_looked_up_beside_the_recipe(tmp_path: Path) -> None:
+    files = ("rows.jsonl", "suite.jsonl", "own.py", "schema.json", "doc.md", "model/config.json")
+    for name in files:
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "a" / name).write_text("{}")
+    recipe = load_recipe(
+        write(
+            tmp_path / "a",
+            "data: [rows.jsonl, elsewhere.jsonl]\nkeep: {replay: rows.jsonl}\nforgetting: {suites: [suite.jsonl]}\n"
+            "retrieval: {documents: doc.md}\ncompare: {documents: doc.md}\nevaluate: {metric: 'own.py:f', wins: "
+            "[{kind: json, schema_file: schema.json}, {kind: model, model: model}]}\n",
+        )
+    )
+    places = {file.dotted: file.value for file in files_of(recipe)}
+    beside = str(tmp_path / "a") + "/"
+    assert places["data"] == [beside + "rows.jsonl", "elsewhere.jsonl"]
+    assert places["keep.replay"] == beside + "rows.jsonl" and places["forgetting.suites"] == [beside + "suite.jsonl"]
+    assert places["retrieval.documents"] == places["compare.documents"] == beside + "doc.md"
+    assert places["evaluate.metric"] == beside + "own.py:f" and places["base"] == "nano"
+    assert places["evaluate.wins.0.schema_file"] == beside + "schema.json"
+    assert places["evaluate.wins.1.model"] == "model", "a reward's model is not looked up there: runs would be renamed"

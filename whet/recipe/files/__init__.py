@@ -1,1 +1,0 @@
-"""Files that a recipe names: how they are found, and what they may hold."""
