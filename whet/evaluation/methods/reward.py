@@ -18,9 +18,9 @@ from whet.evaluation.heldout import answer_lines
 from whet.evaluation.metrics.preference_accuracy import prefers, read_pairs
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, Side
+from whet.losses.answers import rows_of_pairs
 from whet.model.heads.linear import Scorer
 from whet.stats.calibration import calibration
-from whet.training.learners.preference import rows_of
 from whet.training.learners.reward import pair_scores
 
 Finish = Callable[[Side], Measured]
@@ -35,7 +35,7 @@ def read_rewards(scorer: Scorer, prepared: Prepared) -> dict[int, tuple[float, f
     found = {}
     for batch in in_order(prepared.test, READ_TOKENS, per_tree=True):
         pairs = pair_scores(scorer, batch).T.tolist()
-        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of(batch), pairs, strict=True)}
+        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of_pairs(batch), pairs, strict=True)}
     return found
 
 

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from whet.data.batches.forest import build_batch, segments_of
 from whet.data.batches.loader import Loader, fill
-from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
+from whet.losses.answers import single_answers, sum_over
+from whet.losses.kto import kto_loss, reference_point
 from whet.model.policy import Policy, evaluating
 from whet.recipe.schema import Kto
 from whet.training.learner import BaseLearner
@@ -55,14 +56,18 @@ class KtoLearner(BaseLearner):
         yield from batches
 
     def loss(self, batch: Batch) -> LossOut:
-        policy_P = answer_sum(self.policy.logprobs(batch), batch)
+        policy_P = self._answer_logprobs(batch)
         desirable_P = torch.tensor([self.desirable[row] for row, _ in places_of(batch)])
         return kto_loss(policy_P, self._references_of(batch), desirable_P, self.point, self.settings)
+
+    def _answer_logprobs(self, batch: Batch) -> Tensor:
+        """log p of each answer, in nats, shape (P,)."""
+        return sum_over(single_answers(batch), self.policy.logprobs(batch), batch)
 
     @torch.no_grad()
     def _estimate(self, batches: Sequence[Batch]) -> float:
         with evaluating(self.policy.model):
-            policy = [answer_sum(self.policy.logprobs(batch), batch) for batch in batches]
+            policy = [self._answer_logprobs(batch) for batch in batches]
         reference = [self._references_of(batch) for batch in batches]
         if batches:
             return reference_point(torch.cat(policy), torch.cat(reference))
@@ -75,7 +80,7 @@ class KtoLearner(BaseLearner):
 def places_of(batch: Batch) -> list[PairKey]:
     """The prompt's and the answer's input row of each answer of a batch."""
     found = []
-    for number in answer_of(batch).tolist():
+    for number in single_answers(batch).tolist():
         parent = batch.parents[number]
         assert parent is not None
         found.append((batch.rows[parent], batch.rows[number]))
@@ -85,7 +90,7 @@ def places_of(batch: Batch) -> list[PairKey]:
 def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
     """The mismatched pairs of a step. A row that has a step for itself meets the answer of a neighbouring step."""
     batches = source.step(step)
-    alone = sum(len(answer_of(batch)) for batch in batches) == 1
+    alone = sum(len(single_answers(batch)) for batch in batches) == 1
     if not alone or source.steps_per_epoch == 1:
         return mismatched_pairs(batches, source.micro_batch_tokens)
 
@@ -117,7 +122,7 @@ def mismatched_pairs(batches: Sequence[Batch], micro_batch_tokens: int) -> list[
 def _pairs(batch: Batch) -> list[tuple[Segment, Segment]]:
     segments = segments_of(batch)
     found = []
-    for number in answer_of(batch).tolist():
+    for number in single_answers(batch).tolist():
         parent = segments[number].parent
         assert parent is not None
         found.append((segments[parent], segments[number]))
@@ -159,7 +164,7 @@ def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[PairKey, f
     found: dict[PairKey, float] = {}
     with as_reference(policy):
         for batch in batches:
-            sums = answer_sum(policy.logprobs(batch), batch).tolist()
+            sums = sum_over(single_answers(batch), policy.logprobs(batch), batch).tolist()
             for place, value in zip(places_of(batch), sums, strict=True):
                 found.setdefault(place, value)
 
