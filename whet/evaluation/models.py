@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ def sides_of(model: object, use_forest: bool, base_model: object | None = None) 
 
 
 def remember(
-    base: Side, tuned: Side | None, origin: Base, stops: frozenset[int], path: Path, facts: dict[str, Any]
+    base: Side, tuned: Side | None, origin: Base, stops: frozenset[int], path: Path, facts: Mapping[str, Any]
 ) -> Transcript:
     """Lets both sides keep their answers in `path`. `facts` are those of the saved model."""
     transcript = Transcript(path)
