@@ -122,7 +122,9 @@ def say_line(screen: Screen, line: Spoken) -> None:
 
 
 def grid(drawn: Grid) -> Table:
-    rows = [[format_phrase(cell) if isinstance(cell, Phrase) else cell for cell in row] for row in drawn.rows]
+    rows = []
+    for row in drawn.rows:
+        rows.append([format_phrase(cell) if isinstance(cell, Phrase) else cell for cell in row])
     return table(drawn.columns, rows, title=drawn.title)
 
 
@@ -148,5 +150,5 @@ def pieces(parts: Iterable[Sequence[Any]]) -> Text:
 
 
 def format_parts(parts: Iterable[Sequence[Any]]) -> str:
-    """The same without colour: what is learned stands between « and »."""
+    """The same without colour: what is learned is between « and »."""
     return "".join(f"«{piece}»" if supervised else piece for piece, supervised in parts)

@@ -89,7 +89,7 @@ def trained_whole(shape: ModelShape, saved: tuple[str, ...]) -> dict[str, int]:
     every = numbers_of(shape)
     found: dict[str, int] = {}
     for wanted in saved:
-        meant = {path: n for path, n in every.items() if any(f".{p}".endswith(f".{wanted}") for p in _around(path))}
+        meant = {path: numbers for path, numbers in every.items() if _is_within(path, wanted)}
         if not meant:
             ends = {part for path in every for part in path.split(".") if not part.isdigit()}
             what = f"what it takes to train this module whole is not known{nearest(wanted, ends)}"
@@ -99,6 +99,11 @@ def trained_whole(shape: ModelShape, saved: tuple[str, ...]) -> dict[str, int]:
         found |= meant
 
     return found
+
+
+def _is_within(path: str, wanted: str) -> bool:
+    """Whether the module, or one that it is inside of, has this name or ends in it."""
+    return any(f".{outer}".endswith(f".{wanted}") for outer in _around(path))
 
 
 def _around(path: str) -> Iterator[str]:

@@ -49,7 +49,8 @@ def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable
             some_right, some_rows = out.metrics.get("accuracy", (0.0, 0.0))
             right, rows = right + some_right, rows + some_rows
 
-    total, weight = (sum(part[place] for part in parts) for place in (0, 1))
+    total = sum(loss for loss, _ in parts)
+    weight = sum(weight for _, weight in parts)
     if not weight:
         return None
     return HeldOut(total / weight, right / rows if rows else None, rows, tuple(parts), len(read))

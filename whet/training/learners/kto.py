@@ -104,19 +104,21 @@ def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
 
 def mismatched_pairs(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
     """Every prompt with the answer before it, the first one with the last (as in TRL); none of a single pair, which has
-    no stranger."""
-    trees = []
+    no other answer."""
+    pairs: list[tuple[Segment, Segment]] = []
     for batch in batches:
-        for pair in _pairs(batch):
-            trees.append(pair)
-    if len(trees) < 2:
+        pairs += _pairs(batch)
+    if len(pairs) < 2:
         return []
-    answers = [trees[-1][1], *(answer for _, answer in trees[:-1])]
-    mixed = [(prompt, answer) for (prompt, _), answer in zip(trees, answers, strict=True)]
-    lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mixed]
-    runs = fill(range(len(mixed)), lengths, micro_batch_tokens)
 
-    return [_batch([mixed[number] for number in run]) for run in runs]
+    prompts, answers = zip(*pairs, strict=True)
+    mismatched = list(zip(prompts, (answers[-1], *answers[:-1]), strict=True))
+    lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mismatched]
+
+    mixed_batches = []
+    for numbers in fill(range(len(mismatched)), lengths, micro_batch_tokens):
+        mixed_batches.append(_batch([mismatched[number] for number in numbers]))
+    return mixed_batches
 
 
 def _pairs(batch: Batch) -> list[tuple[Segment, Segment]]:
