@@ -210,8 +210,8 @@ def usage_error(error: typer.TyperException) -> WhetError:
         from whet.cli.unknown_option import way_out  # the recipe takes its time to import
 
         known = [known for parameter in context.command.params for known in parameter.opts]
-        if found := way_out(name, command.removeprefix("whet "), known):
-            what, fix = what.partition(" (Possible options")[0], found  # those that only look alike
+        if advice := way_out(name, command.removeprefix("whet "), known):
+            what, fix = what.partition(" (Possible options")[0], advice  # those that only look alike
     elif context and getattr(error, "param", None) and "Example: " in (context.command.help or ""):
         fix = f"as in: {context.command.help.partition('Example: ')[2].splitlines()[0]}; {fix}"
 

@@ -126,7 +126,7 @@ def held_back(asked: list[GeneralPrompt]) -> list[GeneralPrompt]:
 
 
 def fitting(asked: list[GeneralPrompt], context: int) -> list[GeneralPrompt]:
-    """Those with room for an answer. Call it after `for_replay` and `held_back`, so that both count the same prompts."""
+    """Those with room for an answer. Call it after these two, so that both count the same prompts."""
     return [prompt for prompt in asked if 0 < len(prompt.ids) < context]
 
 

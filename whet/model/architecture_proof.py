@@ -202,14 +202,14 @@ def _known_refusal(model: Any) -> str | None:
 def _try_shape(model: Any) -> str | None:
     """In the model's dtype; where that speaks against a mixture of experts in 16 bits, in 32, which do not round tokens
     to other experts."""
-    found, distance = _tried(model)
-    if found is None or not math.isfinite(distance) or not _changes_experts(model) or why_not_widened(model):
-        return found
+    refusal, distance = _try_forest(model)
+    if refusal is None or not math.isfinite(distance) or not _changes_experts(model) or why_not_widened(model):
+        return refusal
     with in_float32(model):
-        return _tried(model)[0]
+        return _try_forest(model)[0]
 
 
-def _tried(model: Any) -> tuple[str | None, float]:
+def _try_forest(model: Any) -> tuple[str | None, float]:
     """Hidden states of every token of a small forest, against one padded row a path: what speaks against it, and how
     far apart they are at most (not finite where they cannot be compared)."""
     batch = _trial_batch(model)

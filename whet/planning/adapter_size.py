@@ -70,7 +70,7 @@ def adapted_layers(shape: ModelShape, linear: Linear, options: Options) -> list[
 
 
 def _number(shape: ModelShape, linear: Linear) -> int:
-    return next(number for number, one in enumerate(shape.linears) if one is linear)
+    return next(number for number, candidate in enumerate(shape.linears) if candidate is linear)
 
 
 def saved_numbers(shape: ModelShape, saved: Sequence[str]) -> int:

@@ -159,9 +159,9 @@ def _metrics(run: Run) -> dict[str, object]:
 
 def _damage(run: Run, folder: Path) -> str | None:
     """What of a checkpoint, or of the metrics up to it, is not what was written."""
-    found = damage(folder)
-    if found:
-        return found
+    change = damage(folder)
+    if change:
+        return change
 
     beside = read_json_file(folder / BESIDE, "metrics_bytes", "metrics_sha256")
     metrics = run.folder / METRICS
@@ -178,15 +178,15 @@ def _damage(run: Run, folder: Path) -> str | None:
 
 def _refuse_damaged(run: Run, folder: Path) -> None:
     """Raises RunFolderError, and offers the older checkpoint where it is whole."""
-    found = _damage(run, folder)
-    if not found:
+    change = _damage(run, folder)
+    if not change:
         return
 
     older = run.checkpoint("older")
     if folder == older or not older.exists() or _damage(run, older):
-        raise _not_restorable(folder, found)
+        raise _not_restorable(folder, change)
     raise RunFolderError(
-        f"the checkpoint is damaged: {found}",
+        f"the checkpoint is damaged: {change}",
         where=str(folder),
         fix=f"to go on from the older checkpoint, of step {_progress(older).step}, remove {folder} and give the same "
         "command again; the result is the same",
@@ -218,10 +218,10 @@ def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
 def load_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     """Put the best weights back; every trained tensor must be there."""
     recover_folder(folder)
-    found = damage(folder)
-    if found:
+    change = damage(folder)
+    if change:
         fix = "give the same command again: the best weights are in the last checkpoint, too"
-        raise RunFolderError(f"the best weights are damaged: {found}", where=str(folder), fix=fix)
+        raise RunFolderError(f"the best weights are damaged: {change}", where=str(folder), fix=fix)
 
     try:
         tensors = load_file(str(folder / WEIGHTS))

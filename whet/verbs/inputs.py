@@ -75,9 +75,9 @@ def _as_file(key: str, value: Any, run_root: Path | str) -> Any:
 def _plain(value: Any) -> Any:
     """Paths as texts, numbers of numpy as Python's own, in groups and lists, too."""
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "dtype") and hasattr(value, "item"):

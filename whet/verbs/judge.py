@@ -27,9 +27,9 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
     name = who if who is not None else login()
     if not name.strip():
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
-    found = registry.find_run(run, run_root)
+    run = registry.find_run(run, run_root)
 
-    return Judging(people.sit_down(found.folder, name))
+    return Judging(people.sit_down(run.folder, name))
 
 
 @dataclass(frozen=True, slots=True)

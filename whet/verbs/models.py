@@ -28,8 +28,8 @@ class ModelList(Listing[NamedModel]):
     """Models with `name`, `current` (the version in use, or None) and `versions`, each with `version`, `run`,
     `registered` and `facts`."""
 
-    def __init__(self, found: Iterable[NamedModel], run_root: Path | str) -> None:
-        super().__init__(found)
+    def __init__(self, models: Iterable[NamedModel], run_root: Path | str) -> None:
+        super().__init__(models)
         self.run_root = run_root
 
     def __reduce__(self) -> tuple[Any, ...]:

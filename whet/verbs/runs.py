@@ -39,8 +39,8 @@ class RunList(Listing[RunSummary]):
     """Summaries of the runs in one folder: `name`, `status`, `created`, `updated`, `data`, `base`, `method`, `metric`,
     `base_score`, `tuned_score`, `scale`, `verdict`, `problem`."""
 
-    def __init__(self, found: Iterable[RunSummary], run_root: Path | str) -> None:
-        super().__init__(found)
+    def __init__(self, summaries: Iterable[RunSummary], run_root: Path | str) -> None:
+        super().__init__(summaries)
         self.run_root = run_root
 
     def __reduce__(self) -> tuple[Any, ...]:

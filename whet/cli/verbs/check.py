@@ -73,10 +73,10 @@ def check(
 
 def codes(text: str | None, option: str) -> list[str]:
     """The codes of an option that was given, at least one; none where it was not given."""
-    found = [code.strip() for code in (text or "").split(",") if code.strip()]
-    if text is not None and not found:
+    names = [code.strip() for code in (text or "").split(",") if code.strip()]
+    if text is not None and not names:
         raise InputError("no check is named", where=option, value=text, fix=f"as in: {option} mojibake,html")
-    return found
+    return names
 
 
 def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[str, Any]:

@@ -49,12 +49,12 @@ class RemoteTeacher:
         return [self._one(request, asking) for request in requests]
 
     def _one(self, request: Request, asking: CollectSettings) -> Reply:
-        said = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
-        if said.tokens:
-            usage = Usage(*said.tokens)
+        reply = self.remote.reply(request.asked, asking.max_tokens, asking.temperature)
+        if reply.tokens:
+            usage = Usage(*reply.tokens)
         else:
             usage = worst_case(request.asked, asking.max_tokens)
-        return Reply(said.text, said.finished, usage)
+        return Reply(reply.text, reply.finished, usage)
 
 
 @dataclass(slots=True)
@@ -85,8 +85,8 @@ class LocalTeacher:
             self.renderer.refuse_foreign(request.asked, None)
             ids = self.renderer.prompt_ids(request.asked)
         except RowRefused as refusal:
-            said = request.messages[-1].get("content")
-            raise DataError(refusal.what, where="a prompt", value=said, fix=refusal.fix) from refusal
+            content = request.messages[-1].get("content")
+            raise DataError(refusal.what, where="a prompt", value=content, fix=refusal.fix) from refusal
 
         if len(ids) >= self.context:
             what = f"a prompt has {len(ids)} tokens, and the teacher sees {self.context}"

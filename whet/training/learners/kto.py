@@ -79,12 +79,12 @@ class KtoLearner(BaseLearner):
 
 def places_of(batch: Batch) -> list[PairKey]:
     """The prompt's and the answer's input row of each answer of a batch."""
-    found = []
+    keys = []
     for number in single_answers(batch).tolist():
         parent = batch.parents[number]
         assert parent is not None
-        found.append((batch.rows[parent], batch.rows[number]))
-    return found
+        keys.append((batch.rows[parent], batch.rows[number]))
+    return keys
 
 
 def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
@@ -123,12 +123,12 @@ def mismatched_pairs(batches: Sequence[Batch], micro_batch_tokens: int) -> list[
 
 def _pairs(batch: Batch) -> list[tuple[Segment, Segment]]:
     segments = segments_of(batch)
-    found = []
+    pairs = []
     for number in single_answers(batch).tolist():
         parent = segments[number].parent
         assert parent is not None
-        found.append((segments[parent], segments[number]))
-    return found
+        pairs.append((segments[parent], segments[number]))
+    return pairs
 
 
 def _batch(pairs: Sequence[tuple[Segment, Segment]]) -> Batch:
@@ -151,9 +151,9 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
     else read from the base and stored there. The policy must not have been trained yet."""
 
     def read() -> dict[str, Tensor]:
-        found = read_references(policy, batches)
-        places = torch.tensor(list(found), dtype=torch.long).reshape(-1, 2)
-        return {"places": places, "logprobs": torch.tensor(list(found.values()), dtype=torch.float32)}
+        logprobs = read_references(policy, batches)
+        places = torch.tensor(list(logprobs), dtype=torch.long).reshape(-1, 2)
+        return {"places": places, "logprobs": torch.tensor(list(logprobs.values()), dtype=torch.float32)}
 
     kept = cached_tensors(folder, key, read)
     places = ((prompt, answer) for prompt, answer in kept["places"].tolist())
@@ -163,11 +163,11 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
 def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[PairKey, float]:
     """What the base says of the answers in `batches`, as it was read first: rounding depends on what is read together,
     and the first steps are to begin at exactly 0."""
-    found: dict[PairKey, float] = {}
+    logprobs: dict[PairKey, float] = {}
     with as_reference(policy):
         for batch in batches:
             sums = sum_over(single_answers(batch), policy.logprobs(batch), batch).tolist()
             for place, value in zip(places_of(batch), sums, strict=True):
-                found.setdefault(place, value)
+                logprobs.setdefault(place, value)
 
-    return found
+    return logprobs

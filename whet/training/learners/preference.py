@@ -74,8 +74,8 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
     """
 
     def read() -> dict[str, Tensor]:
-        found = read_references(policy, batches)
-        return {"rows": torch.tensor(list(found.place), dtype=torch.long), "logprobs": found.logprobs_2R}
+        references = read_references(policy, batches)
+        return {"rows": torch.tensor(list(references.place), dtype=torch.long), "logprobs": references.logprobs_2R}
 
     kept = cached_tensors(folder, key, read)
     return References(kept["logprobs"], {row: place for place, row in enumerate(kept["rows"].tolist())})

@@ -35,8 +35,8 @@ class RewardLearner(BaseLearner):
     def _margins(self, batch: Batch, like_2P: Tensor) -> Tensor | None:
         if not self.margins:
             return None
-        found = [self.margins.get(row, 0.0) for row in rows_of_pairs(batch)]
-        return torch.tensor(found, dtype=like_2P.dtype, device=like_2P.device)
+        margins = [self.margins.get(row, 0.0) for row in rows_of_pairs(batch)]
+        return torch.tensor(margins, dtype=like_2P.dtype, device=like_2P.device)
 
 
 def pair_scores(scorer: Scorer, batch: Batch) -> Tensor:

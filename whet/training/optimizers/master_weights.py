@@ -98,11 +98,11 @@ class MasterOptimizer:
     def _take_gradients(self) -> dict[str, Tensor]:
         """The gradients by name, taken from the weights: a weight that is its own original would be stepped with every
         part."""
-        found: dict[str, Tensor] = {}
+        gradients: dict[str, Tensor] = {}
         for name, parameter in self.working.items():
             if parameter.grad is not None:
-                found[name], parameter.grad = parameter.grad, None
-        return found
+                gradients[name], parameter.grad = parameter.grad, None
+        return gradients
 
     def _update(self, gradients: dict[str, Tensor], scale: float) -> None:
         """Step the masters of some weights: their float32 gradients exist only meanwhile. Empties `gradients`."""
@@ -149,9 +149,9 @@ class MasterOptimizer:
                 prefix = f"state/{self._name_of(master)}/"
                 mine = {key: value for key, value in tensors.items() if key.startswith(prefix)}
 
-                found = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
-                if found:
-                    optimizer.state[master] = found
+                state = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
+                if state:
+                    optimizer.state[master] = state
 
         self._write_working_copy()
 
