@@ -33,7 +33,7 @@ LOG_WIDTH = 120
 
 
 class SafeConsole(Console):
-    """What is printed may be data: its control characters are shown and not obeyed, wherever they stand."""
+    """What is printed may be data: its control characters are shown and not obeyed, wherever they are."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -49,7 +49,7 @@ class Screen:
         self.console = SafeConsole(file=stream, width=None if stream.isatty() else LOG_WIDTH, highlight=False)
 
     def say(self, text: str, style: str = "") -> None:
-        """Prints text as it stands: square brackets in it are not markup, long lines are not broken."""
+        """Prints text as it is: square brackets in it are not markup, long lines are not broken."""
         self.console.print(Text(without_hidden(text), style=style), soft_wrap=True)  # Text leaves out \a, \b and \r
 
     def show(self, thing: Any) -> None:

@@ -68,7 +68,7 @@ class ChatClient:
 
     def reply(self, messages: Sequence[Message], max_tokens: int, temperature: float = 0.0) -> Said:
         """The answer with what the server says of it. Raises InputError for a key that is not set or a refused
-        request, RunError where the server stays away, WrongAnswer where it answers in another form."""
+        request, RunError where the server stays away, BadResponse where it answers in another form."""
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
         response = self._sent(json.dumps(body).encode())
 

@@ -47,7 +47,7 @@ SmolLM2-135M held to 64 lost 2.2%."""
 
 @dataclass(frozen=True, slots=True)
 class GeneralPrompt:
-    """A prompt in tokens, where it stands, and whether it is the beginning of a text."""
+    """A prompt in tokens, where it comes from, and whether it is the beginning of a text."""
 
     where: str
     ids: list[int]

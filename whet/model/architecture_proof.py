@@ -136,7 +136,7 @@ def prove_head(model: Any, name: str) -> None:
         )
     if not alone <= alone_allowed:
         raise ModelError(
-            f"{kind} reads a token otherwise when others follow it, or when a longer row stands beside it ({alone:.2%} "
+            f"{kind} reads a token otherwise when others follow it, or when a longer row is beside it ({alone:.2%} "
             "apart): it does not write from left to right",
             where="base",
             value=name,
@@ -145,7 +145,7 @@ def prove_head(model: Any, name: str) -> None:
 
 
 def _moved_by_others(model: Any, ids_1T: Tensor, own_TV: Tensor) -> tuple[float, float]:
-    """How far the logits of the first half of a row move at most where they stand beside the whole row, and how far
+    """How far the logits of the first half of a row move at most beside the whole row, and how far
     rounding may move them. Of all its tokens: one that sees the next moves the last of the half alone.
 
     Where the shape of a batch sends single tokens to other experts, their usual distance counts, and float32 decides.

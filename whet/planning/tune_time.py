@@ -22,7 +22,7 @@ MEASURED_SPREAD = 1.15
 OPPONENTS = 0.3
 """Most that the opponents of a verdict take, as a share of training and answers (whet/evaluation/opponents)."""
 PHRASINGS, EXAMPLES, VALIDATED = 3, 3, 60
-"""Phrasings that are tried, on so many validation rows, and examples that stand before a prompt."""
+"""Phrasings that are tried, on so many validation rows, and examples before a prompt."""
 DIVERGENCE = 1.5
 """A divergence reads both models' logits and sums over the vocabulary, beside two passes; in heads of one pass."""
 

@@ -26,14 +26,14 @@ from whet.store.run import METRICS, Run
 from whet.training.optimizers.master_weights import MasterOptimizer
 
 WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"
-"""The best weights in their own folder, and in a checkpoint, which needs those of its time; what stands beside them."""
+"""The best weights in their own folder, and in a checkpoint, which needs those of its time; what is beside them."""
 RANDOM = "random/"
 """Before the kind of device whose generator's state a tensor is."""
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """Where a run stands; all of it goes into the checkpoint."""
+    """How far a run is, and what it has measured; all of it goes into the checkpoint."""
 
     step: int = 0
     best_step: int = -1
@@ -61,7 +61,7 @@ def save_last(run: Run, progress: TrainingState, optimizer: MasterOptimizer, pat
     tensors = {name: tensor.contiguous() for name, tensor in optimizer.state().items()}
     tensors |= {f"{RANDOM}{kind}": state for kind, state in random_states(device()).items()}
     final, older = run.checkpoint("last"), run.checkpoint("older")
-    remove(older)  # first, so that no more than two stand on the disk
+    remove(older)  # first, so that no more than two are on the disk
 
     with new_folder(final, older) as temporary:
         save_file(tensors, str(temporary / "state.safetensors"))
@@ -95,7 +95,7 @@ def path_of(run: Run) -> str | None:
 
 
 def resume(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> TrainingState:
-    """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
+    """The state of the last checkpoint, restored; a fresh start without one. Raises RunFolderError."""
     threads = torch.get_num_threads()
     progress = load_last(run, optimizer) or TrainingState(threads=threads)
     if progress.step > steps:

@@ -78,7 +78,7 @@ class Validator:
     early_stop: bool
     score: Callable[[], float | None] = lambda: None
     """A mean reward on the validation rows, where the method has one: it takes the place of the loss, and more is
-    better. `Progress.best_loss` then holds it with its sign turned."""
+    better. `TrainingState.best_loss` then holds it with its sign turned."""
     by_accuracy: bool = False
     """A loss may rise while more rows are answered right: a clearly higher share of right rows then counts more."""
     hold: Hold | None = None

@@ -64,7 +64,7 @@ def read_data(recipe: Recipe, run_root: Path | str, observer: Observer) -> Sourc
 
 def _as_file(key: str, value: Any, run_root: Path | str) -> Any:
     """The value of a key as a recipe has it: rows as the path of a file that holds them. A text is read as on the
-    command line, so that `"{kind: bake}"` is a group; but where the key takes a text, it is one as it stands."""
+    command line, so that `"{kind: bake}"` is a group; but where the key takes a text, it is one as it is."""
     if key in ("data", "test") and holds_rows(value):
         return written(value, run_root, key)
     if isinstance(value, str) and not is_text(key):

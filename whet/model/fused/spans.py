@@ -47,7 +47,7 @@ class Span:
         return len(self.lengths)
 
     def bias(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
-        """0 where a query may look and -inf elsewhere, (n or 1, L * group, L): each query stands `group` times."""
+        """0 where a query may look and -inf elsewhere, (n or 1, L * group, L): each query comes `group` times."""
         key = (window, dtype, group)
         if key not in self.biases:
             self.biases[key] = self._bias(window, dtype, group)

@@ -1,4 +1,4 @@
-"""A classifier: which output stands for what, what each row is to give, and the loss of it.
+"""A classifier: what each output means, what each row is to give, and the loss.
 
 Legend: R rows, K classes.
 """

@@ -172,7 +172,7 @@ def logprobs_of(answer: Answer) -> list[float]:
 def build_batches(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutBatch]:
     """Micro-batches of about `budget` tokens that hold the chosen answers; every sampled token has weight 1.
 
-    A prompt stands once in front of its answers, or several times where they do not all fit.
+    A prompt comes once before its answers, or several times where they do not all fit.
     """
     members: dict[int, list[int]] = {}
     for answer in chosen:
