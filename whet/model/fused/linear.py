@@ -71,7 +71,7 @@ class AdaptedLinear:
 
 
 def read_product(module: Any) -> AdaptedLinear | None:
-    """The layer as an AdaptedLinear, or None where it computes something else (dropout, DoRA, merged, other classes)."""
+    """The layer as an AdaptedLinear, or None where it computes more (dropout, DoRA, merged, other classes)."""
     if _is_linear(module):
         return AdaptedLinear(module)
     if not is_lora(module) or not _is_linear(module.base_layer):
