@@ -167,8 +167,11 @@ def test_a_run_that_fails_says_so(
     [
         (["tune", "tickets.jsonl"], "stopped; the same command resumes from what is saved"),
         (["compare", "tickets.jsonl"], "stopped; the same command resumes from what is saved"),
-        (["check", "tickets.jsonl"], "stopped; the same command begins again"),
-        (["frontier", "tickets-1a2b3c4d"], "stopped; the same command begins again"),
+        (["check", "tickets.jsonl"], "stopped, and nothing was saved; the same command starts from the beginning"),
+        (
+            ["frontier", "tickets-1a2b3c4d"],
+            "stopped, and nothing was saved; the same command starts from the beginning",
+        ),
     ],
 )
 def test_who_stops_a_command_is_told_whether_anything_is_kept(

@@ -186,7 +186,7 @@ def test_what_changes_while_it_is_measured_is_measured_again(
     for name, made in {"run_header": {}, "write_report": None, "write_card": None}.items():
         monkeypatch.setattr(stages, name, lambda *_, made=made: made)
     monkeypatch.setattr(stages, "method_of", lambda recipe: SimpleNamespace(measure=measuring))
-    session: Any = SimpleNamespace(run=run, recipe=run.recipe, source=None)
+    session: Any = SimpleNamespace(run=run, recipe=run.recipe, source=SimpleNamespace(plain_text=True))
     found = stages.evaluate_run(session, {}, Silent())
     assert (MADE_OF in found) == (meanwhile == "{}")
     assert (recorded.recorded(run) is not None) == (meanwhile == "{}")

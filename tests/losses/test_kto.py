@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from tests.tiny_models import segments_of
 from whet.data.batches.forest import build_batch
-from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
+from whet.losses.answers import single_answers, sum_over
+from whet.losses.kto import kto_loss, reference_point
 from whet.recipe.schema import Kto
 
 ANSWERS = 9
@@ -126,7 +127,7 @@ def test_each_answer_sums_its_own_tokens_in_the_order_of_the_prompts() -> None:
     for root in (0, 2):
         segments[root].weights = [0.0] * len(segments[root].ids)
     batch = build_batch(segments)
-    assert answer_of(batch).tolist() == [1, 3]
-    assert answer_sum(torch.ones_like(batch.weight_N), batch).tolist() == [3, 2]
+    assert single_answers(batch).tolist() == [1, 3]
+    assert sum_over(single_answers(batch), torch.ones_like(batch.weight_N), batch).tolist() == [3, 2]
     with pytest.raises(ValueError, match="one answer each"):
-        answer_of(build_batch(segments_of((4, None), (3, 0), (2, 0))))
+        single_answers(build_batch(segments_of((4, None), (3, 0), (2, 0))))

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from tests.tiny_models import segments_of
 from whet.data.batches.forest import build_batch
-from whet.losses.preference import OBJECTIVES, answer_sums, answers_of, log1mexp, preference_loss, sigmoid
+from whet.losses.answers import paired_answers, sum_over
+from whet.losses.preference import OBJECTIVES, log1mexp, preference_loss, sigmoid
 from whet.recipe.methods.dpo import BETA
 from whet.recipe.schema import Dpo
 
@@ -248,10 +249,10 @@ def test_each_answer_sums_its_own_tokens_chosen_first() -> None:
     for root in (0, 3):
         segments[root].weights = [0.0] * len(segments[root].ids)
     batch = build_batch(segments)
-    assert answers_of(batch).tolist() == [[1, 4], [2, 5]]
-    assert answer_sums(torch.ones_like(batch.weight_N), batch).tolist() == [[3, 2], [5, 1]]
+    assert paired_answers(batch).tolist() == [[1, 4], [2, 5]]
+    assert sum_over(paired_answers(batch), torch.ones_like(batch.weight_N), batch).tolist() == [[3, 2], [5, 1]]
 
 
 def test_a_batch_that_is_not_made_of_pairs_is_refused() -> None:
     with pytest.raises(ValueError, match="two answers"):
-        answers_of(build_batch(segments_of((4, None), (3, 0))))
+        paired_answers(build_batch(segments_of((4, None), (3, 0))))

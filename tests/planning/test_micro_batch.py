@@ -37,7 +37,9 @@ def test_more_memory_reads_more_tokens_at_once() -> None:
 
 def test_long_rows_and_full_tuning_leave_room_for_fewer() -> None:
     room = 24 * 10**9
-    assert largest_micro(SHAPE, replace(SETTING, rank=None, lean=True), room) < largest_micro(SHAPE, SETTING, room)
+    assert largest_micro(SHAPE, replace(SETTING, rank=None, bf16_state=True), room) < largest_micro(
+        SHAPE, SETTING, room
+    )
 
 
 def test_a_wide_base_gets_more_than_512_tokens_and_says_why() -> None:

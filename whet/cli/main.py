@@ -67,7 +67,7 @@ app = typer.Typer(
 )
 START, DATA, TRAIN, MEASURE = "Start", "Data", "Train", "Measure"
 USE, LOOK_BACK = "Use", "Look back"
-"""Headings of `whet --help`; the verbs of each stand in the order in which they are named here."""
+"""Headings of `whet --help`; the verbs of each are in the order in which they are named here."""
 
 app.command("demo", rich_help_panel=START)(demo.demo)
 app.command("init", rich_help_panel=START)(init.init)
@@ -155,7 +155,10 @@ def agrees(question: str) -> bool:
 
 
 def stopped(code: int, as_json: bool, resumes: bool) -> int:
-    what = f"stopped; the same command {'resumes from what is saved' if resumes else 'begins again'}"
+    if resumes:
+        what = "stopped; the same command resumes from what is saved"
+    else:
+        what = "stopped, and nothing was saved; the same command starts from the beginning"
     print(f"\n{what}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": {"type": "Stopped", "what": what, "where": "", "fix": "", "exit_code": code}}))
@@ -210,8 +213,8 @@ def usage_error(error: typer.TyperException) -> WhetError:
         from whet.cli.unknown_option import way_out  # the recipe takes its time to import
 
         known = [known for parameter in context.command.params for known in parameter.opts]
-        if found := way_out(name, command.removeprefix("whet "), known):
-            what, fix = what.partition(" (Possible options")[0], found  # those that only look alike
+        if advice := way_out(name, command.removeprefix("whet "), known):
+            what, fix = what.partition(" (Possible options")[0], advice  # those that only look alike
     elif context and getattr(error, "param", None) and "Example: " in (context.command.help or ""):
         fix = f"as in: {context.command.help.partition('Example: ')[2].splitlines()[0]}; {fix}"
 

@@ -43,23 +43,23 @@ def with_flags(verb: Callable[..., None]) -> Callable[..., None]:
 
     only = inspect.Parameter.KEYWORD_ONLY
     flags = [inspect.Parameter(key, only, default=None, annotation=kind) for key, kind in FLAGS.items()]
-    own = [one.replace(kind=only) for one in signature.parameters.values()]
-    place = next(number for number, one in enumerate(own) if one.name == "set_")
+    own = [parameter.replace(kind=only) for parameter in signature.parameters.values()]
+    place = next(number for number, parameter in enumerate(own) if parameter.name == "set_")
     parameters = [*own[:place], *flags, *own[place:]]
     flagged.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue]
-    flagged.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": None}
+    flagged.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
     return flagged
 
 
-def joined(said: list[str], flags: dict[str, Any]) -> list[Override]:
+def joined(set_: list[str], flags: dict[str, Any]) -> list[Override]:
     """What --set and the flags say, in the form that `load_recipe` takes. Raises InputError where both say a key."""
     given = {key: value for key, value in flags.items() if value is not None}
-    for override in said:
+    for override in set_:
         key = override.partition("=")[0].strip().partition(".")[0]
         if key in given:
             what = f"{option(key)} and --set {override} say the same key"
             raise InputError(what, where=option(key), value=given[key], fix="leave one of them out")
-    return [*said, *((f"{key}={json.dumps(value, ensure_ascii=False)}", option(key)) for key, value in given.items())]
+    return [*set_, *((f"{key}={json.dumps(value, ensure_ascii=False)}", option(key)) for key, value in given.items())]
 
 
 def option(key: str) -> str:

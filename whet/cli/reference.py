@@ -109,21 +109,21 @@ def group_sections(name: str, field: FieldInfo, depth: int = 2) -> list[str]:
     if item_kinds(field.annotation):
         return []  # the items of lists have a section of their own
 
-    found = []
-    told_apart = kinds(field.annotation)
-    for model in told_apart.values() or [each for each in [submodel(field.annotation)] if each]:
-        if told_apart:
+    lines = []
+    by_kind = kinds(field.annotation)
+    for model in by_kind.values() or [each for each in [submodel(field.annotation)] if each]:
+        if by_kind:
             title = f"{name}: {{kind: {model.model_fields['kind'].default}}}"
         else:
             title = name
 
         heading = f"{'#' * depth} `{title}`"
-        found.append(f"{heading}\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
+        lines.append(f"{heading}\n\n{inspect.cleandoc(model.__doc__ or '')}\n\n{key_table(model, f'{name}.')}")
 
         for inner, inside in model.model_fields.items():
-            found += group_sections(f"{name}.{inner}", inside, depth + 1)
+            lines += group_sections(f"{name}.{inner}", inside, depth + 1)
 
-    return found
+    return lines
 
 
 def key_table(model: type[BaseModel], prefix: str) -> str:

@@ -33,7 +33,7 @@ LOG_WIDTH = 120
 
 
 class SafeConsole(Console):
-    """What is printed may be data: its control characters are shown and not obeyed, wherever they stand."""
+    """What is printed may be data: its control characters are shown and not obeyed, wherever they are."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -49,7 +49,7 @@ class Screen:
         self.console = SafeConsole(file=stream, width=None if stream.isatty() else LOG_WIDTH, highlight=False)
 
     def say(self, text: str, style: str = "") -> None:
-        """Prints text as it stands: square brackets in it are not markup, long lines are not broken."""
+        """Prints text as it is: square brackets in it are not markup, long lines are not broken."""
         self.console.print(Text(without_hidden(text), style=style), soft_wrap=True)  # Text leaves out \a, \b and \r
 
     def show(self, thing: Any) -> None:
@@ -122,7 +122,9 @@ def say_line(screen: Screen, line: Spoken) -> None:
 
 
 def grid(drawn: Grid) -> Table:
-    rows = [[format_phrase(cell) if isinstance(cell, Phrase) else cell for cell in row] for row in drawn.rows]
+    rows = []
+    for row in drawn.rows:
+        rows.append([format_phrase(cell) if isinstance(cell, Phrase) else cell for cell in row])
     return table(drawn.columns, rows, title=drawn.title)
 
 
@@ -148,5 +150,5 @@ def pieces(parts: Iterable[Sequence[Any]]) -> Text:
 
 
 def format_parts(parts: Iterable[Sequence[Any]]) -> str:
-    """The same without colour: what is learned stands between « and »."""
+    """The same without colour: what is learned is between « and »."""
     return "".join(f"«{piece}»" if supervised else piece for piece, supervised in parts)

@@ -43,8 +43,8 @@ def way_out(name: str, verb: str, known: list[str]) -> str:
 
 def _key(name: str) -> str:
     """The full name of a key of the recipe, given as it is or by its last part, where that is one key only."""
-    found = [full for full, _ in all_keys() if name in (full, full.replace(".", "_"), full.rpartition(".")[2])]
-    exact = [full for full in found if full == name]
-    if exact or len(found) == 1:
-        return (exact or found)[0]
+    names = [full for full, _ in all_keys() if name in (full, full.replace(".", "_"), full.rpartition(".")[2])]
+    exact = [full for full in names if full == name]
+    if exact or len(names) == 1:
+        return (exact or names)[0]
     return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from whet.data.prepare import Prepared
 from whet.evaluation.contest import Contest, Measured
 from whet.evaluation.decision import cost_sentence
 from whet.evaluation.forgetting.measure_forgetting import KL_ROWS, measure_forgetting
@@ -53,7 +52,7 @@ def measure_cost(contest: Contest, measured: dict[str, Any]) -> None:
     prompts: list[list[int]] = []
     clusters: Sequence[object] | None = None
 
-    if isinstance(contest.source, Prepared):
+    if not contest.source.plain_text:
         asked = contest.rows[:KL_ROWS]
         prompts, clusters = contest.prompts(asked), clusters_of(asked)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def remember(
     loaded: Base,
     stops: frozenset[int],
     path: Path,
-    facts: dict[str, Any],
+    facts: Mapping[str, Any],
 ) -> Transcript:
     """Lets both sides keep their answers in `path`. `facts` are those of the saved model."""
     transcript = Transcript(path)

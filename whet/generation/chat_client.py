@@ -60,22 +60,22 @@ class ChatClient:
         """The answer with what the server says of it; if it did not count the tokens, 0 of them and `estimated`.
 
         Raises InputError for a key that is not set or a refused request, RunError where the server stays away,
-        WrongAnswer where it answers in another form.
+        BadResponse where it answers in another form.
         """
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
-        found = self._sent(json.dumps(body).encode())
+        response = self._sent(json.dumps(body).encode())
 
         try:
-            choice = found["choices"][0]
+            choice = response["choices"][0]
             content = choice["message"]["content"]
         except (KeyError, IndexError, TypeError) as error:
             what = "the server's answer holds no message"
-            raise BadResponse(what, where=self.url, value=found, fix=ANOTHER_SERVER) from error
+            raise BadResponse(what, where=self.url, value=response, fix=ANOTHER_SERVER) from error
 
         if not isinstance(content, str):
             raise BadResponse("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
 
-        counted = _counted(found.get("usage"))
+        counted = _counted(response.get("usage"))
         read, written = counted or (0, 0)
         finished = choice.get("finish_reason") != "length"
         return Completion(content, finished, prompt_tokens=read, answer_tokens=written, estimated=counted is None)
@@ -130,8 +130,8 @@ class ChatClient:
         return RunError(what, where=self.url, fix="start it, or correct the URL; the run resumes")
 
     def _refused(self, error: urllib.error.HTTPError, attempt: int) -> InputError | RunError:
-        said = shorten(self._without_key(error.read().decode("utf-8", "replace")), 200)
-        what = f"the server answers {error.code} {error.reason}: {said}"
+        text = shorten(self._without_key(error.read().decode("utf-8", "replace")), 200)
+        what = f"the server answers {error.code} {error.reason}: {text}"
         if error.code in AGAIN:
             return RunError(f"{what}, after {attempt + 1} tries", where=self.url, fix="try later; the run resumes")
         return InputError(what, where=self.url, fix="check the URL, the model's name and the key")

@@ -1,6 +1,6 @@
 """A pre-norm decoder read for writing: prompts as a forest, then one token an answer over a cache, in few operations.
 
-Takes models whose every layer the fused kernels recognise; what else they may do is found by proof (proof.py).
+Takes models whose every layer the fused kernels recognise; what else they may do is found by proof (decoding_proof.py).
 Shapes: T tokens of a forest, B answers, M either, D hidden size, V vocabulary, H heads, J key heads, G queries a key
 head, K head size, C positions.
 """

@@ -1,7 +1,7 @@
 """Is a model read for writing as its own forward pass reads it? Tried once a model, on random tokens, never assumed.
 
 `prove_decoding`: batches through transformers with a cache; finds architectures that keep no such cache, or that left
-padding shifts. `fast_reader`: the reader of its own (reader.py), which is not used where it differs.
+padding shifts. `fast_reader`: the decoder in few operations (decoder_layers.py), which is not used where it differs.
 """
 
 from __future__ import annotations

@@ -73,11 +73,11 @@ class JoinedLinear:
         return y_MO.add_(residual_MO)
 
     def _unpacked(self, x_MD: Tensor) -> Tensor:
-        found = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
-        if len(found) == 1:
-            y_MO = found[0]
+        parts = [functional.linear(x_MD, product.weight_OD, product.layer.bias) for product in self.products]
+        if len(parts) == 1:
+            y_MO = parts[0]
         else:
-            y_MO = torch.cat(found, -1)
+            y_MO = torch.cat(parts, -1)
         if self.order_O is None:
             return y_MO
         return y_MO.index_select(1, self.order_O)

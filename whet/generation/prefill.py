@@ -44,48 +44,65 @@ class PrefillBatch:
     """For every token of every prompt: where it lies on T, whose it is, and its position."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """Prompts that begin alike, as a root and its children; one prompt is a root alone. Parents count within it."""
+
+    adapted: bool
+    segments: list[Segment]
+    prompts: list[tuple[int, ...]]
+    """In the order of the last segments, which are theirs."""
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(segment.ids) for segment in self.segments)
+
+
 def build_prefill(prompts: Sequence[Prompt]) -> PrefillBatch:
     """The forest of some prompts."""
-    distinct = sorted({(prompt.adapted, tuple(prompt.ids)) for prompt in prompts})
-    trees: list[tuple[bool, list[Segment], list[tuple[int, ...]]]] = []
-    for adapted, same in groupby(distinct, key=lambda prompt: prompt[0]):
-        trees += [(adapted, *_tree(family)) for family in _families([ids for _, ids in same])]
-
-    trees.sort(key=lambda tree: sum(len(segment.ids) for segment in tree[1]))
     segments: list[Segment] = []
-    leaf: dict[tuple[bool, tuple[int, ...]], int] = {}
-
+    leaf_of: dict[tuple[bool, tuple[int, ...]], int] = {}
     adapted_T: list[bool] = []
-    for adapted, members, family in trees:
+
+    for tree in sorted(_distinct_trees(prompts), key=lambda tree: tree.tokens):
         first = len(segments)
-        leaves = range(first + len(members) - len(family), first + len(members))
-        leaf |= {(adapted, ids): number for number, ids in zip(leaves, family, strict=True)}
-
-        for segment in members:
-            if segment.parent is None:
-                parent = None
-            else:
-                parent = first + segment.parent
-
+        for segment in tree.segments:
+            parent = None if segment.parent is None else first + segment.parent
             segments.append(Segment(segment.ids, segment.weights, 0, parent))
-            adapted_T += [adapted] * len(segment.ids)
+            adapted_T += [tree.adapted] * len(segment.ids)
+
+        first_leaf = len(segments) - len(tree.prompts)
+        for number, ids in enumerate(tree.prompts, start=first_leaf):
+            leaf_of[tree.adapted, ids] = number
 
     batch = build_batch(segments)
-    paths = [_path(segments, batch, leaf[prompt.adapted, tuple(prompt.ids)]) for prompt in prompts]
-    return PrefillBatch(
-        batch,
-        torch.tensor(adapted_T),
-        torch.stack([path[-1] for path in paths]),
-        torch.cat(paths),
-        torch.cat([torch.full_like(path, number) for number, path in enumerate(paths)]),
-        torch.cat([torch.arange(len(path)) for path in paths]),
-    )
+    paths = [_path(segments, batch, leaf_of[prompt.adapted, tuple(prompt.ids)]) for prompt in prompts]
+    return _prefill_of_paths(batch, torch.tensor(adapted_T), paths)
+
+
+def _distinct_trees(prompts: Sequence[Prompt]) -> list[_Tree]:
+    """Each prompt once, in sorted order, with those that begin alike."""
+    distinct = sorted({(prompt.adapted, tuple(prompt.ids)) for prompt in prompts})
+    trees = []
+    for adapted, same in groupby(distinct, key=lambda prompt: prompt[0]):
+        for family in _families([ids for _, ids in same]):
+            trees.append(_Tree(adapted, _segments_of(family), family))
+
+    return trees
+
+
+def _prefill_of_paths(batch: Batch, adapted_T: Tensor, paths: list[Tensor]) -> PrefillBatch:
+    """`paths` are where the tokens of each prompt lie on T."""
+    last_P = torch.stack([path[-1] for path in paths])
+    prompt_N = torch.cat([torch.full_like(path, number) for number, path in enumerate(paths)])
+    place_N = torch.cat([torch.arange(len(path)) for path in paths])
+    return PrefillBatch(batch, adapted_T, last_P, torch.cat(paths), prompt_N, place_N)
 
 
 def shared_length(left: Sequence[int], right: Sequence[int]) -> int:
     """How many tokens two prompts begin alike with."""
-    for place, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
+    for place, (left_id, right_id) in enumerate(zip(left, right, strict=False)):
+        if left_id != right_id:
             return place
     return min(len(left), len(right))
 
@@ -101,12 +118,14 @@ def _families(prompts: list[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
     return families
 
 
-def _tree(family: list[tuple[int, ...]]) -> tuple[list[Segment], list[tuple[int, ...]]]:
+def _segments_of(family: list[tuple[int, ...]]) -> list[Segment]:
     """One prompt as a root, or several under what they share; every prompt keeps its last token to itself."""
     if len(family) == 1:
-        return [_segment(family[0], None)], family
-    shared = min(shared_length(family[0], family[-1]), min(len(ids) for ids in family) - 1)
-    return [_segment(family[0][:shared], None), *(_segment(ids[shared:], 0) for ids in family)], family
+        return [_segment(family[0], None)]
+
+    shortest = min(len(ids) for ids in family)
+    shared = min(shared_length(family[0], family[-1]), shortest - 1)
+    return [_segment(family[0][:shared], None), *(_segment(ids[shared:], 0) for ids in family)]
 
 
 def _segment(ids: Sequence[int], parent: int | None) -> Segment:

@@ -47,7 +47,7 @@ SmolLM2-135M held to 64 lost 2.2%."""
 
 @dataclass(frozen=True, slots=True)
 class GeneralPrompt:
-    """A prompt in tokens, where it stands, and whether it is the beginning of a text."""
+    """A prompt in tokens, where it comes from, and whether it is the beginning of a text."""
 
     where: str
     ids: list[int]
@@ -69,15 +69,16 @@ def prompts_file(asked: str | None, base_folder: str) -> Path:
 def read_asked(path: Path, renderer: Renderer, tokenizer: Any) -> list[GeneralPrompt]:
     """Every row of the file as a prompt, conversations first. Raises DataError, naming the row; of Whet's own prompts
     those that the base's template refuses are left out."""
-    raws = list(read_source(str(path)))
-    texts = [raw for raw in raws if isinstance(raw.value, dict) and set(raw.value) == {"text"}]
-    chats = [raw for raw in raws if raw not in texts]
-    found = [
-        GeneralPrompt(raw.where, tokenizer(str(raw.value["text"]))["input_ids"], True, str(raw.value["text"]))  # type: ignore
-        for raw in texts
-    ]
+    chats: list[RawRow] = []
+    beginnings: list[GeneralPrompt] = []
+    for raw in read_source(str(path)):
+        if isinstance(raw.value, dict) and set(raw.value) == {"text"}:
+            text = str(raw.value["text"])
+            beginnings.append(GeneralPrompt(raw.where, tokenizer(text)["input_ids"], True, text))
+        else:
+            chats.append(raw)
 
-    return [*_chats(chats, path, renderer), *found]
+    return [*_chats(chats, path, renderer), *beginnings]
 
 
 def learns_answers(path: Path, tokenizer: Any) -> bool:
@@ -113,20 +114,20 @@ def _chats(raws: list[RawRow], path: Path, renderer: Renderer) -> Iterator[Gener
 
 def for_replay(asked: list[GeneralPrompt]) -> list[GeneralPrompt]:
     """What may be learned: all but every fifth prompt."""
-    return [one for place, one in enumerate(asked) if place % HELD_BACK]
+    return [prompt for place, prompt in enumerate(asked) if place % HELD_BACK]
 
 
 def held_back(asked: list[GeneralPrompt]) -> list[GeneralPrompt]:
-    """Every fifth prompt, which is never learned: what a scale is chosen on. One that stands elsewhere, too, is left
+    """Every fifth prompt, which is never learned: what a scale is chosen on. One that the replay holds, too, is left
     out."""
-    learned = {one.words for one in for_replay(asked)}
-    fifth = [one for place, one in enumerate(asked) if place % HELD_BACK == 0 and not one.text]
-    return [one for one in fifth if one.words not in learned]
+    learned = {prompt.words for prompt in for_replay(asked)}
+    fifth = asked[::HELD_BACK]
+    return [prompt for prompt in fifth if not prompt.text and prompt.words not in learned]
 
 
 def fitting(asked: list[GeneralPrompt], context: int) -> list[GeneralPrompt]:
-    """Those with room for an answer. Asked after `rehearsed` and `held_back`, so that both count the same prompts."""
-    return [one for one in asked if 0 < len(one.ids) < context]
+    """Those with room for an answer. Call it after these two, so that both count the same prompts."""
+    return [prompt for prompt in asked if 0 < len(prompt.ids) < context]
 
 
 def pool(asked: list[GeneralPrompt], tokens: int | None, shipped: bool) -> list[GeneralPrompt]:
@@ -142,7 +143,7 @@ def pool(asked: list[GeneralPrompt], tokens: int | None, shipped: bool) -> list[
         return asked
     drawn = set(random.Random(0).sample(range(len(asked)), most))
 
-    return [one for place, one in enumerate(asked) if place in drawn]
+    return [prompt for place, prompt in enumerate(asked) if place in drawn]
 
 
 def own_samples(
@@ -160,23 +161,38 @@ def own_samples(
     """
     learned = for_replay(read_asked(path, renderer, base.tokenizer))
     if not learns_answers(path, base.tokenizer):
-        learned = [one for one in learned if one.text]
+        learned = [prompt for prompt in learned if prompt.text]
 
     asked = pool(fitting(learned, base.context), tokens, path == SHIPPED_PROMPTS)
-    written = cache / f"own-{_key(base, renderer, path)[:24]}-{len(asked)}.jsonl"
-    wanted = [one for one in asked for _ in range(DRAWS if one.text else 1)]
+    file = cache / f"own-{_key(base, renderer, path)[:24]}-{len(asked)}.jsonl"
+    if not file.is_file():
+        _write_samples(file, _answers(base, renderer, asked, observer))
 
-    if not written.is_file():
-        answers = _answers(base, renderer, asked, observer)
-        lines = ({"ids": with_stop(answer), "text": answer.text} for answer in answers)
-        write_text(written, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    prompt_of_sample: list[GeneralPrompt] = []
+    for prompt in asked:
+        prompt_of_sample += [prompt] * _draws(prompt)
 
-    stored = [json.loads(line)["ids"] for line in written.read_text("utf-8").splitlines()]
-    if len(stored) != len(wanted):
-        raise DataError("this file of samples is damaged", where=str(written), fix="remove it; it is written again")
+    stored = [json.loads(line)["ids"] for line in file.read_text("utf-8").splitlines()]
+    if len(stored) != len(prompt_of_sample):
+        raise DataError("this file of samples is damaged", where=str(file), fix="remove it; it is written again")
 
-    pairs = [(one, ids) for one, ids in zip(wanted, stored, strict=True) if ids]
-    return [(one, _segment(one.ids, ids, number)) for number, (one, ids) in enumerate(pairs)]
+    samples: list[tuple[GeneralPrompt, Segment]] = []
+    for prompt, ids in zip(prompt_of_sample, stored, strict=True):
+        if ids:
+            samples.append((prompt, _segment(prompt.ids, ids, row=len(samples))))
+    return samples
+
+
+def _write_samples(file: Path, answers: list[Answer]) -> None:
+    lines = []
+    for answer in answers:
+        lines.append(json.dumps({"ids": with_stop(answer), "text": answer.text}, ensure_ascii=False) + "\n")
+    write_text(file, "".join(lines))
+
+
+def _draws(prompt: GeneralPrompt) -> int:
+    """How often a prompt is answered."""
+    return DRAWS if prompt.text else 1
 
 
 def with_stop(answer: Completion) -> list[int]:
@@ -189,17 +205,16 @@ def _segment(prompt: list[int], answer: list[int], row: int) -> Segment:
 
 
 def _answers(base: Base, renderer: Renderer, asked: list[GeneralPrompt], observer: Observer) -> list[Completion]:
-    found: list[Completion] = []
-    total = sum(DRAWS if one.text else 1 for one in asked)
+    answers: list[Completion] = []
+    total = sum(_draws(prompt) for prompt in asked)
     for text, sampling, samples in ((False, CHAT, 1), (True, TEXT, DRAWS)):
-        prompts = [one.ids for one in asked if one.text == text]
-        before = len(found)
-        found += generate(
+        prompts = [prompt.ids for prompt in asked if prompt.text == text]
+        answers += generate(
             base.model, base.tokenizer, prompts, renderer.stop_ids, sampling, context=base.context,
-            progress=counted(observer, total, before), samples=samples,
+            progress=counted(observer, total, start=len(answers)), samples=samples,
         )  # fmt: skip
 
-    return found
+    return answers
 
 
 def _key(base: Base, renderer: Renderer, path: Path) -> str:

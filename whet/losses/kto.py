@@ -1,6 +1,6 @@
 """Kahneman-Tversky optimisation: the loss of single answers that were marked good or bad.
 
-Legend: P answers, in the order of their prompts; S segments, N supervised tokens.
+Legend: P answers, in the order of their prompts.
 """
 
 from __future__ import annotations
@@ -9,26 +9,7 @@ import torch
 from torch import Tensor
 
 from whet.recipe.schema import Kto
-from whet.types import Batch, LossOut
-
-
-def answer_of(batch: Batch) -> Tensor:
-    """Segment number of each prompt's answer, shape (P,). Raises ValueError for a batch that is not made of roots with
-    one child each."""
-    children: dict[int, list[int]] = {n: [] for n, parent in enumerate(batch.parents) if parent is None}
-    for number, parent in enumerate(batch.parents):
-        if parent is not None:
-            children.setdefault(parent, []).append(number)
-
-    if any(len(found) != 1 for found in children.values()):
-        raise ValueError("a batch of marked answers is made of prompts with one answer each")
-    return torch.tensor([found[0] for found in children.values()], dtype=torch.long)
-
-
-def answer_sum(value_N: Tensor, batch: Batch) -> Tensor:
-    """The sum of a value of each supervised token over each answer, shape (P,)."""
-    sum_S = torch.zeros(len(batch.parents), dtype=value_N.dtype, device=value_N.device)
-    return sum_S.index_add(0, batch.segment_N, value_N)[answer_of(batch)]
+from whet.types import LossOut
 
 
 def reference_point(policy_P: Tensor, reference_P: Tensor) -> float:

@@ -87,7 +87,7 @@ def ppo_loss(
         "ratio": (policy_N - old_N).exp().sum().item(),
     }
 
-    return LossOut(total, {"loss": (total.item(), weight)} | {name: (one, tokens) for name, one in seen.items()})
+    return LossOut(total, {"loss": (total.item(), weight)} | {name: (value, tokens) for name, value in seen.items()})
 
 
 def adapt_kl_weight(kl_weight: float, kl: float, target: float, answers: int) -> float:

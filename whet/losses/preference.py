@@ -1,6 +1,6 @@
 """Losses of preference pairs, from the summed log-probabilities of their answers.
 
-Legend: P pairs, S segments, N supervised tokens. In `x_2P` row 0 is the chosen answer and row 1 the rejected one.
+Legend: P pairs. In `x_2P` row 0 is the chosen answer and row 1 the rejected one.
 """
 
 from __future__ import annotations
@@ -13,26 +13,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, relu
 
 from whet.recipe.schema import Dpo
-from whet.types import Batch, LossOut
-
-
-def answers_of(batch: Batch) -> Tensor:
-    """Segment numbers of the answers, shape (2, P), in the order of the pairs' roots. Raises ValueError for a batch
-    that is not made of roots with two children."""
-    children: dict[int, list[int]] = {n: [] for n, parent in enumerate(batch.parents) if parent is None}
-    for number, parent in enumerate(batch.parents):
-        if parent is not None:
-            children.setdefault(parent, []).append(number)
-
-    if any(len(pair) != 2 for pair in children.values()):
-        raise ValueError("a preference batch is made of prompts with two answers each")
-    return torch.tensor(list(children.values()), dtype=torch.long).T
-
-
-def answer_sums(value_N: Tensor, batch: Batch) -> Tensor:
-    """The sum of a value of each supervised token over each answer, shape (2, P)."""
-    sum_S = torch.zeros(len(batch.parents), dtype=value_N.dtype, device=value_N.device)
-    return sum_S.index_add(0, batch.segment_N, value_N)[answers_of(batch)]
+from whet.types import LossOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,6 @@ def kl_penalty(divergence_N: Tensor, weight_N: Tensor, kl: float, share: float) 
     return LossOut(share * kl * total, {"kl_to_base": (total.item(), float(weight_N.sum()))})
 
 
-def add_losses(one: LossOut, other: LossOut) -> LossOut:
+def add_losses(first: LossOut, second: LossOut) -> LossOut:
     """The sum of two losses with other metrics."""
-    return LossOut(one.total + other.total, one.metrics | other.metrics)
+    return LossOut(first.total + second.total, first.metrics | second.metrics)

@@ -65,7 +65,7 @@ class ClassifyMethod(HeadMethod[Classify]):
         return {"single": "accuracy", "multi-label": "label-f1", "regression": METRIC}[self.keys.task]
 
     def measure_head(self, contest: HeadContest, scorer: Scorer) -> Finish:
-        return measure_classes(scorer, contest.facts["head"], contest)
+        return measure_classes(scorer, contest.head, contest)
 
     def validation_answers(self, session: Session, observer: Observer) -> tuple[str, list[ScoredAnswer]]:
         return classify_validation(open_heads(session, observer))

@@ -205,12 +205,12 @@ def trunk_of(model: Any) -> Any:
     """The part of a transformers model that gives hidden states; some classes (Llama 4, Mllama) name another prefix
     than the one under which they hold it. Raises ModelError where there is none."""
     inner = causal_lm(model)
-    found = inner.base_model
-    if found is inner:
-        found = getattr(inner, "model", None) or inner.get_decoder()
-    if found is None or found is inner:
+    trunk = inner.base_model
+    if trunk is inner:
+        trunk = getattr(inner, "model", None) or inner.get_decoder()
+    if trunk is None or trunk is inner:
         raise ModelError(f"{type(inner).__name__} has no part that gives hidden states", where="base")
-    return found
+    return trunk
 
 
 def linear_names(model: Any) -> list[str]:

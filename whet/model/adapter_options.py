@@ -29,7 +29,7 @@ def saved_modules(model: Any, adapter: Lora) -> list[str]:
     head = _name_of(model, model.get_output_embeddings())
     table = _name_of(model, model.get_input_embeddings())
 
-    found: list[str] = []
+    saved: list[str] = []
     for wanted in adapter.modules_to_save:
         if not any(f".{name}".endswith(f".{wanted}") for name in names):
             fix = f"name some of: {', '.join(name for name in (table, head) if name)}; or leave it out"
@@ -46,9 +46,9 @@ def saved_modules(model: Any, adapter: Lora) -> list[str]:
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
 
         _refuse_adapted_within(model, adapter, wanted, meant)
-        found += _as_peft_reads(model, wanted, meant)
+        saved += _as_peft_reads(model, wanted, meant)
 
-    return found
+    return saved
 
 
 def _as_peft_reads(model: Any, wanted: str, meant: set[str]) -> list[str]:
@@ -74,7 +74,7 @@ def _refuse_adapted_within(model: Any, adapter: Lora, wanted: str, meant: set[st
     there, and gives experts both."""
 
     def within(name: str) -> bool:
-        return any(f"{name}.".startswith(f"{one}.") for one in meant)
+        return any(f"{name}.".startswith(f"{whole}.") for whole in meant)
 
     what = "a module is either trained whole or gets an adapter"
     for target in [] if adapter.targets == "all-linear" else adapter.targets:
@@ -129,19 +129,17 @@ def ties(model: Any, saved: list[str]) -> bool:
 
 def adapter_notes(model: Any, adapter: object) -> list[str]:
     """What the adapter means for a run on this base, in sentences for whoever watches."""
-    if told := expert_notes(model, adapter):
-        found = [told]
-    else:
-        found = []
-
+    notes = []
+    if of_experts := expert_notes(model, adapter):
+        notes.append(of_experts)
     if isinstance(adapter, Lora) and adapter.dora:
-        found.append("adapter.dora: PEFT computes the layers, Whet's kernels do not know it; slower, and the same.")
+        notes.append("adapter.dora: PEFT computes the layers, Whet's kernels do not know it; slower, and the same.")
 
     if isinstance(adapter, Lora) and adapter.modules_to_save:
         names = ", ".join(adapter.modules_to_save)
-        found.append(f"Trained whole and saved with the adapter, at the adapter's rate: {names}.")
+        notes.append(f"Trained whole and saved with the adapter, at the adapter's rate: {names}.")
 
-    return found
+    return notes
 
 
 def _name_of(model: Any, wanted: Any) -> str:

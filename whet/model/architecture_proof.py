@@ -137,7 +137,7 @@ def prove_head(model: Any, name: str) -> None:
         )
     if not alone <= alone_allowed:
         raise ModelError(
-            f"{kind} reads a token otherwise when others follow it, or when a longer row stands beside it ({alone:.2%} "
+            f"{kind} reads a token otherwise when others follow it, or when a longer row is beside it ({alone:.2%} "
             "apart): it does not write from left to right",
             where="base",
             value=name,
@@ -146,7 +146,7 @@ def prove_head(model: Any, name: str) -> None:
 
 
 def _moved_by_others(model: Any, ids_1T: Tensor, own_TV: Tensor) -> tuple[float, float]:
-    """How far the logits of the first half of a row move at most where they stand beside the whole row, and how far
+    """How far the logits of the first half of a row move at most beside the whole row, and how far
     rounding may move them. Of all its tokens: one that sees the next moves the last of the half alone.
 
     Where the shape of a batch sends single tokens to other experts, their usual distance counts, and float32 decides.
@@ -203,14 +203,14 @@ def _known_refusal(model: Any) -> str | None:
 def _try_shape(model: Any) -> str | None:
     """In the model's dtype; where that speaks against a mixture of experts in 16 bits, in 32, which do not round tokens
     to other experts."""
-    found, distance = _tried(model)
-    if found is None or not math.isfinite(distance) or not _changes_experts(model) or why_not_widened(model):
-        return found
+    refusal, distance = _try_forest(model)
+    if refusal is None or not math.isfinite(distance) or not _changes_experts(model) or why_not_widened(model):
+        return refusal
     with in_float32(model):
-        return _tried(model)[0]
+        return _try_forest(model)[0]
 
 
-def _tried(model: Any) -> tuple[str | None, float]:
+def _try_forest(model: Any) -> tuple[str | None, float]:
     """Hidden states of every token of a small forest, against one padded row a path: what speaks against it, and how
     far apart they are at most (not finite where they cannot be compared)."""
     batch = _trial_batch(model)

@@ -155,7 +155,7 @@ def load_base(
 ) -> Base:
     """Model and tokenizer in the given dtype; with `quantise` the linear layers in 4 bits, computing in that dtype.
 
-    Each tensor goes from its file to the device, so that no second model stands in the machine's memory; a 4-bit base
+    Each tensor goes from its file to the device, so that no second model is in the machine's memory; a 4-bit base
     is made on the processor (whet/model/quantised/load.py) and moved. Raises ModelError with the reason in one line.
     """
     path = locate(name)
@@ -207,7 +207,7 @@ def _refuse_foreign(name: str, trust_remote_code: bool) -> None:
 
 
 def refuse_larger_tokenizer(tokenizer: Any, rows: int, name: str) -> None:
-    """A token beyond the last row of the embedding could not be read. Tokens that were added may stand beyond it, as
+    """A token beyond the last row of the embedding could not be read. Tokens that were added may be beyond it, as
     some published bases have them, as long as no row holds one. Raises ModelError."""
     added = tokenizer.get_added_vocab()
     largest = max(number for token, number in tokenizer.get_vocab().items() if token not in added)

@@ -101,9 +101,14 @@ def _inputs(model: Any) -> dict[str, int]:
     from transformers.pytorch_utils import Conv1D
 
     head = model.get_output_embeddings()
-    linear = {name: one for name, one in model.named_modules() if isinstance(one, nn.Linear) and one is not head}
-    turned = {name: one.weight.shape[0] for name, one in model.named_modules() if isinstance(one, Conv1D)}
-    return {name: one.in_features for name, one in linear.items()} | turned
+    inputs: dict[str, int] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and module is not head:
+            inputs[name] = module.in_features
+        elif isinstance(module, Conv1D):  # a linear layer whose weight is turned
+            inputs[name] = module.weight.shape[0]
+
+    return inputs
 
 
 def _sketched(name: str, trust_remote_code: bool) -> Any:

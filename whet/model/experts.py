@@ -53,7 +53,7 @@ def targets_of(model: Any, adapter: Lora) -> Targets:
     ranks = dict.fromkeys(experts, expert_rank(model, adapter))
 
     if not isinstance(adapter.targets, str):
-        layers = [name for name in adapter.targets if not any(f".{one}".endswith(f".{name}") for one in experts)]
+        layers = [target for target in adapter.targets if not any(_ends_in(name, target) for name in experts)]
         return Targets(layers, experts or None, ranks)
 
     modules = sorted({name.rpartition(".")[2] for name in _linears(model)} - OLD_NAMES)
@@ -101,7 +101,7 @@ def experts_of(model: Any, adapter: Lora) -> list[str]:
         return []
     if isinstance(adapter.targets, str):
         return names
-    return [name for name in names if any(f".{name}".endswith(f".{target}") for target in adapter.targets)]
+    return [name for name in names if any(_ends_in(name, target) for target in adapter.targets)]
 
 
 def why_not(model: Any, adapter: Lora) -> str:
@@ -116,9 +116,13 @@ def why_not(model: Any, adapter: Lora) -> str:
 def expert_rank(model: Any, adapter: Lora) -> int:
     """The rank of one expert's adapter."""
     config = model.config.get_text_config()
-    used = next((value for name in USED if isinstance(value := getattr(config, name, None), int) and value > 0), 1)
     assert adapter.rank is not None
-    return max(1, adapter.rank // used)
+    for name in USED:
+        used = getattr(config, name, None)
+        if isinstance(used, int) and used > 0:
+            return max(1, adapter.rank // used)
+
+    return max(1, adapter.rank)
 
 
 def expert_notes(model: Any, adapter: object) -> str | None:
@@ -127,7 +131,8 @@ def expert_notes(model: Any, adapter: object) -> str | None:
     if not tensors or not isinstance(adapter, Lora):
         return None
 
-    share = sum(tensor.numel() for tensor in tensors.values()) / sum(p.numel() for p in model.parameters())
+    numbers = sum(tensor.numel() for tensor in tensors.values())
+    share = numbers / sum(parameter.numel() for parameter in model.parameters())
     held = f"The experts ({', '.join(expert_names(model))}: {share:.0%} of the base's weights)"
 
     adapted = experts_of(model, adapter)
@@ -135,17 +140,19 @@ def expert_notes(model: Any, adapter: object) -> str | None:
         return f"{held} get an adapter of rank {expert_rank(model, adapter)} each: {', '.join(adapted)}."
 
     why = why_not(model, adapter)
+    sentence = f"{held} get no adapter and stay as they are: {why or 'adapter.targets does not name them'}"
+
     if why and isinstance(adapter.targets, str):
         others = _old_weights(model)
-    else:
-        others = []
+        if others:
+            sentence += f"; nor do {', '.join(others)}, which PEFT takes for experts"
 
-    if others:
-        also = f"; nor do {', '.join(others)}, which PEFT takes for experts"
-    else:
-        also = ""
+    return f"{sentence}."
 
-    return f"{held} get no adapter and stay as they are: {why or 'adapter.targets does not name them'}{also}."
+
+def _ends_in(name: str, target: str) -> bool:
+    """Whether whole parts of a dotted name end it: `mlp.experts.down_proj` ends in `experts.down_proj`."""
+    return f".{name}".endswith(f".{target}")
 
 
 def _within_layer(name: str) -> str:

@@ -20,7 +20,7 @@ from whet.recipe.sections.adapters import no_line
 
 @contextmanager
 def interpolated(model: Any, base_model: Any | None, scale: float) -> Iterator[None]:
-    """Within this block `model` stands `scale` of the way from its base; afterwards it is bit for bit what it was.
+    """Within this block `model` is `scale` of the way from its base; afterwards it is bit for bit what it was.
 
     `base_model` holds the base's weights where `model` has no adapter. Raises ValueError without either, and ModelError
     for weights that the base does not have: they would stay where they are while all others move.

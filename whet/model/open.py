@@ -14,7 +14,7 @@ from whet.model.adapter import load_adapter
 from whet.model.architecture_proof import fuse, install_paths
 from whet.model.base import Base, load_base, random_base
 from whet.model.precision import device
-from whet.model.saved_model import prove_template, prove_weights, read_facts
+from whet.model.saved_model import ModelFacts, prove_template, prove_weights, read_facts
 from whet.store.run import Run
 
 
@@ -26,11 +26,11 @@ class OpenedModel:
     model: Any
     base_model: Any | None
     use_forest: bool
-    facts: dict[str, Any]
+    facts: ModelFacts
     """whet.json of the model's folder."""
 
 
-def prove_trained(run: Run, renderer: Renderer | None) -> dict[str, Any]:
+def prove_trained(run: Run, renderer: Renderer | None) -> ModelFacts:
     """The facts of a run's model, once its weights, and with a `renderer` its template, are proved to be those that the
     training left. Raises RunFolderError, ProofError."""
     facts = read_facts(run.model)
@@ -61,7 +61,7 @@ def open_trained(
     return opened
 
 
-def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, kernels: bool = True) -> OpenedModel:
+def open_model(folder: Path, facts: ModelFacts, trust_remote_code: bool, kernels: bool = True) -> OpenedModel:
     """Load base and tuned model in the dtype of the training. `facts` is the folder's whet.json.
 
     With `kernels` the fused layers read both, where they are proved to.
@@ -91,7 +91,7 @@ def open_model(folder: Path, facts: dict[str, Any], trust_remote_code: bool, ker
     return OpenedModel(base, tuned, base.model, use_forest, facts)
 
 
-def refuse_other_weights(base: Base, facts: dict[str, Any], folder: Path) -> None:
+def refuse_other_weights(base: Base, facts: ModelFacts, folder: Path) -> None:
     """Raises ModelError for a base that is not the one that the model in `folder` was trained on."""
     if base.fingerprint != facts.get("base_fingerprint"):
         what = f"the base {facts['base']!r} has other weights than when this model was trained on it"

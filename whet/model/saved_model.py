@@ -4,20 +4,50 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from whet.data.render.renderer import Renderer
 from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
 from whet.recipe.bases import gguf_base
-from whet.recipe.schema import Recipe
+from whet.recipe.schema import Quantise, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
 from whet.store.checksums import SUMS, damage, seal
 from whet.store.reading import read_json_file
 from whet.store.run import Run
+from whet.types import Message
 
 GOLDEN = [{"role": "user", "content": 'Hello, 123: what is "a b"?'}]
+
+
+RESTORE_IT = "restore it from a backup; or remove the run folder and train again"
+
+
+class ModelFacts(TypedDict):
+    """whet.json of a model folder: how its weights are opened, and what proves that they are the trained ones. Keys
+    that this version does not know stay when it is rewritten."""
+
+    base: str
+    base_fingerprint: str
+    quantise: NotRequired[Quantise | None]
+    adapter: Literal["lora", "full"]
+    method: str
+    seed: int
+    from_scratch: bool
+    dtype: str
+    clock: str
+    """ISO date that the templates wrote in training."""
+    golden_prompt: list[Message]
+    golden_ids: list[int]
+    """The tokens of `golden_prompt` in training; none of a model that learned plain text."""
+    stop_ids: list[int]
+    weights_sha256: dict[str, str]
+    """By name of file."""
+    scale: NotRequired[float]
+    """How far it is on the way from base to tuned, where not all of it."""
+    head: NotRequired[dict[str, Any]]
+    """Of a model with a head: what its scores mean, and golden rows with their scores."""
 
 
 def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
@@ -53,7 +83,7 @@ def save_weights(model: Any, folder: Path) -> None:
 def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe: Recipe, **more: Any) -> None:
     """whet.json of a model folder that has its weights already."""
     sums = sums_of_weights(folder)
-    facts = {
+    facts: ModelFacts = {
         "base": _lasting_name(recipe.base, base.path),
         "base_fingerprint": base.fingerprint,
         "quantise": recipe.quantise,
@@ -68,7 +98,7 @@ def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe
         "stop_ids": sorted(renderer.stop_ids),
         "weights_sha256": sums,
     }
-    write_json(folder / "whet.json", facts | more)
+    write_json(folder / "whet.json", {**facts, **more})
     seal(folder, sums)
 
 
@@ -87,44 +117,36 @@ def _lasting_name(name: str, path: str) -> str:
     return name
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> ModelFacts:
     """whet.json of a model folder. Raises RunFolderError when it is no folder of ours."""
     path = folder / "whet.json"
     if not path.is_file():
         fix = "train to the end: the same command again resumes"
         raise RunFolderError("there is no trained model here: whet.json is missing", where=str(folder), fix=fix)
-    return read_json_file(
+    facts = read_json_file(
         path, "base", "adapter", "dtype", "seed", "from_scratch", "clock", "golden_prompt", "golden_ids"
     )
+    return cast(ModelFacts, facts)
 
 
-def prove_weights(facts: dict[str, Any], folder: Path) -> None:
+def prove_weights(facts: ModelFacts, folder: Path) -> None:
     """The files of weights, and of how they are read, must be byte for byte those that the training left. Raises
     RunFolderError."""
     known = facts.get("weights_sha256", {})
     for name, digest in known.items():
         if not (folder / name).is_file() or sha256_file(folder / name) != digest:
-            raise RunFolderError(
-                "this file of weights is missing, damaged or not the one that the training left",
-                where=str(folder / name),
-                fix="restore it from a backup; or remove the run folder and train again",
-            )
+            what = "this file of weights is missing, damaged or not the one that the training left"
+            raise RunFolderError(what, where=str(folder / name), fix=RESTORE_IT)
 
-    # models of earlier versions have none
-    if (folder / SUMS).exists():
-        found = damage(folder, known)
-    else:
-        found = None
-
-    if found:
+    if not (folder / SUMS).exists():  # models of earlier versions have none
+        return
+    if change := damage(folder, known):
         raise RunFolderError(
-            f"the model is not the one that the training left: {found}",
-            where=str(folder),
-            fix="restore it from a backup; or remove the run folder and train again",
+            f"the model is not the one that the training left: {change}", where=str(folder), fix=RESTORE_IT
         )
 
 
-def prove_template(facts: dict[str, Any], renderer: Renderer) -> None:
+def prove_template(facts: ModelFacts, renderer: Renderer) -> None:
     """The template must still give the ids it gave in training. Raises ProofError with both."""
     if not facts["golden_ids"]:
         return

@@ -42,18 +42,24 @@ def rank_of(shape: ModelShape, linear: Linear, layer: int, rank: int, ranks: Seq
         name = f"{path}.{linear.name}"
     else:
         name = path
-    return next((other for key, other in ranks if re.match(rf"(.*\.)?({key})$", name)), linear.rank(rank))
+
+    for pattern, own_rank in ranks:
+        if re.match(rf"(.*\.)?({pattern})$", name):
+            return own_rank
+    return linear.rank(rank)
 
 
 def largest_ranks(
     shape: ModelShape, rank: int, targets: Targets, options: Options, experts: bool = True
 ) -> list[tuple[Linear, int]]:
     """The adapted maps of a layer, each with its largest rank in any layer."""
-    return [
-        (linear, max(rank_of(shape, linear, layer, rank, options.ranks) for layer in layers))
-        for linear in shape.adapted(targets, experts)
-        if (layers := adapted_layers(shape, linear, options))
-    ]
+    largest = []
+    for linear in shape.adapted(targets, experts):
+        ranks = [rank_of(shape, linear, layer, rank, options.ranks) for layer in adapted_layers(shape, linear, options)]
+        if ranks:
+            largest.append((linear, max(ranks)))
+
+    return largest
 
 
 def adapted_layers(shape: ModelShape, linear: Linear, options: Options) -> list[int]:
@@ -64,7 +70,7 @@ def adapted_layers(shape: ModelShape, linear: Linear, options: Options) -> list[
 
 
 def _number(shape: ModelShape, linear: Linear) -> int:
-    return next(number for number, one in enumerate(shape.linears) if one is linear)
+    return next(number for number, candidate in enumerate(shape.linears) if candidate is linear)
 
 
 def saved_numbers(shape: ModelShape, saved: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """Peak memory of what a tune does beside its steps: the self-check before them, and the evaluation after them.
 
-    the self-check      a few rows through the architecture's own layers, with full logits (train/selfcheck.py)
-    writing answers     weights joined anew, keys and values of the answers that are written together (generate/)
-    reading             text and test rows in passes of 4,096 tokens, without a gradient (evaluate/sides.py)
+    the self-check      a few rows through the architecture's own layers, with full logits (whet/training/self_check.py)
+    writing answers     weights joined anew, keys and values of the answers that are written together (whet/generation)
+    reading             text and test rows in passes of 4,096 tokens, without a gradient (whet/evaluation/models.py)
 
 After full training base and tuned model are two models in memory; an adapter is switched off instead.
 Letters as in memory.py; S answers written together, C tokens of the longest of them with its prompt.
@@ -31,20 +31,23 @@ from whet.planning.memory import (
 from whet.planning.model_shape import ModelShape
 
 CHECKED_ROWS, CHECKED_LOGITS = 8, 16 * 1024 * 1024
-"""Most rows of the self-check, and most logits of theirs; two rows are read in any case (train/selfcheck.py)."""
+"""Most rows of the self-check, and most logits of theirs; two rows are read in any case
+(whet/training/self_check.py)."""
 BATCH_TOKENS, MOST_SLOTS, FULL_SLOTS, ROW_GRAIN = 16_384, 128, 32, 4
-"""Tokens of all answers that are written together, and their number (generate/engine.py, generate/reader.py)."""
+"""Tokens of all answers that are written together, and their number
+(whet/generation/engine.py, whet/generation/decoder_layers.py)."""
 COPY_STEPS = 16
-"""From so long an answer on the weights are joined anew (generate/engine.py)."""
+"""From so long an answer on the weights are joined anew (whet/generation/engine.py)."""
 ENTERING_TOKENS = 2048
-"""Prompt tokens read in one pass (generate/continuous.py)."""
+"""Prompt tokens read in one pass (whet/generation/continuous_batching.py)."""
 READ_TOKENS = 4096
-"""Most tokens of a pass of an evaluation (evaluate/sides.py)."""
+"""Most tokens of a pass of an evaluation (whet/evaluation/models.py)."""
 IDLE_CHECKED = 0.55
 """What lies idle on the heap after the self-check, as a share of what it kept: many small blocks between which larger
 ones do not fit. Fitted to the runs of docs/running/planning.md: 0.4 to 0.64."""
 KL_CHUNKS = 5
-"""Chunks of logits alive in a divergence: of both models, their probabilities and the terms (model/divergence.py)."""
+"""Chunks of logits alive in a divergence: of both models, their probabilities and the terms
+(whet/model/logits/divergence.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,8 @@ def peak(shape: ModelShape, setting: Setting, around: Around | None = None) -> M
 
 def _opened(moment: Memory, shape: ModelShape, setting: Setting, around: Around) -> Memory:
     """The evaluation reads weights from files, which are mapped into memory beside a heap that never shrinks
-    (model/memory.py): the base's for as long as it is widened, the tuned model's, which is saved as it was trained,
-    for good."""
+    (whet/model/memory.py): the base's for as long as it is widened, the tuned model's, which is saved as it was
+    trained, for good."""
     if not setting.rank:
         return replace(moment, weights=moment.weights + weight_bytes(shape, setting))
     widened = around.stored < setting.bytes_a_number and not setting.quantised

@@ -64,15 +64,11 @@ def cache_file() -> Path:
 def read_calibration(file: Path | None = None) -> Calibration | None:
     """What was measured on this machine, or None where nothing was, or something that another machine measured."""
     try:
-        found = json.loads((file or cache_file()).read_text("utf-8"))
-        products, training = (
-            {dtype: {int(size): value for size, value in of.items()} for dtype, of in found[key].items()}
-            for key in ("products", "training")
-        )
-        writing = {dtype: (float(layer), float(speed)) for dtype, (layer, speed) in found["writing"].items()}
+        stored = json.loads((file or cache_file()).read_text("utf-8"))
+        writing = {dtype: (float(layer), float(speed)) for dtype, (layer, speed) in stored["writing"].items()}
         known = Calibration(
-            found["machine"], int(found["process"]), products, dict(found["bandwidth"]), training, writing,
-            float(found["start"]), float(found["disk"]),
+            stored["machine"], int(stored["process"]), _by_size(stored["products"]), dict(stored["bandwidth"]),
+            _by_size(stored["training"]), writing, float(stored["start"]), float(stored["disk"]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -80,6 +76,11 @@ def read_calibration(file: Path | None = None) -> Calibration | None:
     if known.machine == machine_facts():
         return known
     return None
+
+
+def _by_size(stored: dict[Dtype, dict[str, float]]) -> dict[Dtype, dict[int, float]]:
+    """JSON has texts for keys, where these are hidden sizes."""
+    return {dtype: {int(size): value for size, value in sizes.items()} for dtype, sizes in stored.items()}
 
 
 def write_calibration(calibration: Calibration, file: Path | None = None) -> None:

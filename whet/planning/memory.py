@@ -12,7 +12,7 @@ Letters: T tokens of a micro-batch (rounded up), N supervised ones, D hidden siz
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from whet.planning.adapter_size import (
     Options,
@@ -25,30 +25,35 @@ from whet.planning.adapter_size import (
 from whet.planning.model_shape import EXPERTS_USED, Linear, ModelShape
 
 BFLOAT, FLOAT = 2, 4
-"""Bytes of the optimiser's numbers: originals, moments and the gradients they are made from (train/optim.py)."""
+"""Bytes of the optimiser's numbers: originals, moments and the gradients they are made from
+(whet/training/optimizers/master_weights.py)."""
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)
 """Bits of a weight in NF4: 4, an 8-bit scale for 64 weights, a 32-bit one for 256 of these (QLoRA, section 3)."""
 PART = 16 * 1024 * 1024
-"""Numbers whose float32 gradients exist at once, or a whole weight where it is larger (train/optim.py)."""
+"""Numbers whose float32 gradients exist at once, or a whole weight where it is larger
+(whet/training/optimizers/master_weights.py)."""
 CHUNK_ELEMENTS = {"cpu": 8 * 1024 * 1024, "cuda": 64 * 1024 * 1024}
-"""Logits alive at once (model/logprob.py), and the fewest rows of a chunk."""
+"""Logits alive at once (whet/model/logits/logprob.py), and the fewest rows of a chunk."""
 LEAST_CHUNK = 32
 KEPT, QUERIES = 8 * 1024 * 1024, 512
-"""Most attention probabilities that a layer keeps, and queries of a block (model/fused/attention.py)."""
+"""Most attention probabilities that a layer keeps, and queries of a block (whet/model/fused/attention.py)."""
 PLAIN_SCORES = 32 * 1024 * 1024
-"""Most attention scores that are computed without SDPA outside of the fused kernels (model/attend.py)."""
+"""Most attention scores that are computed without SDPA outside of the fused kernels
+(whet/model/attention/kernels.py)."""
 TOKEN_GRAIN, LENGTH_GRAIN = 128, 16
 SMALL_GRAIN, SMALL = 32, 1024
-"""T and the length of a row are rounded up to these, T up to SMALL to the finer one (model/attention.py)."""
+"""T and the length of a row are rounded up to these, T up to SMALL to the finer one
+(whet/model/attention/forest.py)."""
 IDLE_KEPT, IDLE_WORKING = 0.22, 0.6
 """What lies idle on a processor's heap at the peak, as shares of what is kept and of working buffers: freed memory
-stays in the process (model/memory.py) in pieces that do not fit every block, and the two halves of a layer need pieces
+stays in the process
+(whet/model/memory.py) in pieces that do not fit every block, and the two halves of a layer need pieces
 of other sizes. Fitted to the 16 combinations of docs/running/planning.md; all other numbers here are counted."""
 KERNELS = 45 * 10**6
 """Matrix kernels that oneDNN compiles for a model's sizes in bfloat16, with their buffers; measured: 41 MB after two
 steps. Products in float32 are BLAS's, which keeps none: between rehearsal and last step nothing grew, measured."""
 FUSED = {"llama", "mistral", "qwen2", "qwen3"}
-"""Families whose layers the fused kernels compute (model/fused/install.py)."""
+"""Families whose layers the fused kernels compute (whet/model/fused/install.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +75,11 @@ class Setting:
     recompute: bool = False
     """Only the input of each half layer is kept (activation checkpointing)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    lean: bool = False
-    """The optimiser's state in bfloat16, without float32 originals (train/lean.py)."""
+    bf16_state: bool = False
+    """The optimiser's state in bfloat16, without float32 originals (whet/training/optimizers/bf16_adamw.py)."""
     device: Literal["cpu", "cuda"] = "cpu"
     process: int = 0
-    """Bytes of the program itself; measured (plan/machine.py)."""
+    """Bytes of the program itself; measured (whet/planning/machine.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Memory:
     process: int
     moment: str
     generation: int = 0
-    """What writing answers takes: joined weights, keys and values (plan/around.py)."""
+    """What writing answers takes: joined weights, keys and values (whet/planning/beside_steps.py)."""
     runtime: int = 0
     """What lies idle on the heap, and compiled kernels."""
 
@@ -107,45 +112,69 @@ class Memory:
 
 def predict(shape: ModelShape, setting: Setting) -> Memory:
     """Peak memory of training this shape. Raises ModelError where the adapter's targets are unknown."""
-    trained, number = trained_numbers(shape, setting), setting.bytes_a_number
-    weights = weight_bytes(shape, setting)
-    adapter = trained * number if setting.rank else 0
-
-    if number == FLOAT or setting.lean:
+    number, trained = setting.bytes_a_number, trained_numbers(shape, setting)
+    if number == FLOAT or setting.bf16_state:
         originals = 0
     else:
         originals = FLOAT
 
-    optimizer = trained * originals + moment_bytes(shape, setting)
+    moment = _largest_moment(shape, setting)
+    return Memory(
+        weights=weight_bytes(shape, setting),
+        adapter=trained * number if setting.rank else 0,
+        gradients=moment.gradients,
+        optimizer=trained * originals + moment_bytes(shape, setting),
+        activations=moment.activations,
+        logits=moment.logits,
+        process=setting.process,
+        moment=moment.name,
+        runtime=moment.idle + kernel_bytes(setting),
+    )
+
+
+class _Moment(NamedTuple):
+    """A moment of a step, and the bytes that are held then beside weights and optimiser."""
+
+    name: str
+    gradients: int
+    activations: int
+    logits: int
+    idle: int
+    """Freed, and not given back to the system."""
+
+    @property
+    def held(self) -> int:
+        return self.gradients + self.activations + self.logits + self.idle
+
+
+def _largest_moment(shape: ModelShape, setting: Setting) -> _Moment:
+    """The moment of a step that holds most."""
+    number, trained = setting.bytes_a_number, trained_numbers(shape, setting)
     kept, working = kept_bytes(shape, setting), layer_bytes(shape, setting)
-    tail, logits = tail_bytes(shape, setting), logit_bytes(shape, setting)
+    forward, logits = kept + tail_bytes(shape, setting), logit_bytes(shape, setting)
 
     if not setting.rank or trains_head(shape, setting.options.saved):
         table = shape.table
     else:
         table = 0
 
-    gradients = trained * number + (table * number if shape.tied else 0)  # a tied table gets two before they are added
-    forward = kept + tail
-    first_layer = kept // shape.layers + working
+    gradients = trained * number
+    if shape.tied:
+        gradients += table * number  # a tied table gets two before they are added
 
-    on_heap = setting.device == "cpu"
-    if on_heap:
+    if setting.device == "cpu":
         idle = round(IDLE_KEPT * forward + IDLE_WORKING * max(working, logits))
     else:
         idle = 0
 
+    widened = _part(shape, setting) * (FLOAT - number)
     moments = (
-        ("the loss", table * (number + FLOAT), forward, logits, idle),
-        ("the start of the backward pass", table * number, forward + working, 0, idle),
-        ("the end of the backward pass", gradients, first_layer, 0, idle),
-        ("the update", trained * number + _part(shape, setting) * (FLOAT - number), 0, 0, 0),
+        _Moment("the loss", table * (number + FLOAT), forward, logits, idle),
+        _Moment("the start of the backward pass", table * number, forward + working, 0, idle),
+        _Moment("the end of the backward pass", gradients, kept // shape.layers + working, 0, idle),
+        _Moment("the update", trained * number + widened, 0, 0, 0),
     )
-    name, gradient, activations, logit, idle = max(moments, key=lambda moment: sum(moment[1:]))
-    runtime = idle + kernel_bytes(setting)
-    causes = (weights, adapter, gradient, optimizer, activations, logit, setting.process)
-
-    return Memory(*causes, name, runtime=runtime)
+    return max(moments, key=lambda moment: moment.held)
 
 
 def kernel_bytes(setting: Setting) -> int:
@@ -161,7 +190,7 @@ def trained_numbers(shape: ModelShape, setting: Setting) -> int:
 
 
 def _adapted(shape: ModelShape, setting: Setting) -> list[Linear]:
-    """Over a 4-bit base experts get no adapter (model/experts.py)."""
+    """Over a 4-bit base experts get no adapter (whet/model/experts.py)."""
     return shape.adapted(setting.targets, experts=not setting.quantised)
 
 
@@ -183,7 +212,7 @@ def weight_bytes(shape: ModelShape, setting: Setting) -> int:
 
 def _part(shape: ModelShape, setting: Setting) -> int:
     """Numbers whose gradients are widened for the update; without originals nothing is (a few MB at a time)."""
-    if setting.lean:
+    if setting.bf16_state:
         return 0
     if setting.rank and not setting.options.saved:
         largest = PART
@@ -193,10 +222,11 @@ def _part(shape: ModelShape, setting: Setting) -> int:
 
 
 def moment_bytes(shape: ModelShape, setting: Setting) -> int:
-    """AdamW keeps two moments; Muon keeps one, for matrices inside of layers only (train/optim.py)."""
+    """AdamW keeps two moments; Muon keeps one, for matrices inside of layers only
+    (whet/training/optimizers/master_weights.py)."""
     trained = trained_numbers(shape, setting)
     if setting.optimizer == "adamw":
-        return 2 * (BFLOAT if setting.lean else FLOAT) * trained
+        return 2 * (BFLOAT if setting.bf16_state else FLOAT) * trained
     whole = saved_numbers(shape, setting.options.saved)
 
     if setting.rank:
@@ -226,7 +256,7 @@ def kept_bytes(shape: ModelShape, setting: Setting) -> int:
 
 
 def is_fused(shape: ModelShape, setting: Setting) -> bool:
-    """The kernels take no layer with a module that is trained whole (model/fit.py)."""
+    """The kernels take no layer with a module that is trained whole (whet/model/architecture_proof.py)."""
     options = setting.options
     apart = options.dora or trains_inside(shape, options.saved)
     return shape.family in FUSED and setting.device == "cpu" and not apart
@@ -289,7 +319,7 @@ def _kept_probabilities(shape: ModelShape, setting: Setting) -> int:
 
 
 def _plain_probabilities(shape: ModelShape, setting: Setting) -> int:
-    """Kept where the plain formula is faster than SDPA, which keeps none (model/attend.py)."""
+    """Kept where the plain formula is faster than SDPA, which keeps none (whet/model/attention/kernels.py)."""
     plain = setting.device == "cpu" and setting.bytes_a_number == 2 and _whole_scores(shape, setting) <= PLAIN_SCORES
     if plain:
         return _whole_scores(shape, setting)

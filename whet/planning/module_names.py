@@ -45,8 +45,9 @@ def table_path(shape: ModelShape) -> str:
 
 @lru_cache(maxsize=4)
 def numbers_of(shape: ModelShape) -> dict[str, int]:
-    """Numbers of every module that holds weights itself, by its full name; a table that is two modules stands once."""
-    found: dict[str, int] = {}
+    """Numbers of every module that holds weights itself, by its full name; a table that is two modules is named
+    once."""
+    numbers: dict[str, int] = {}
     trunk, layers, attention = PLACES.get(shape.family, USUAL)
     heads = _head_norms(shape)
 
@@ -54,24 +55,26 @@ def numbers_of(shape: ModelShape) -> dict[str, int]:
     for layer in range(shape.layers):
         for number, linear in enumerate(shape.linears):
             path = map_path(shape, number, layer)
-            found[path] = found.get(path, 0) + linear.parameters
+            numbers[path] = numbers.get(path, 0) + linear.parameters
 
         own = f"{trunk}.{layers}.{layer}"
-        found |= {f"{own}.{attention}.{name}": numbers for name, numbers in heads.items()}
-        found |= {f"{own}.{name}": (shape.norms - sum(heads.values())) // len(norms) for name in norms}
+        for name, of_norm in heads.items():
+            numbers[f"{own}.{attention}.{name}"] = of_norm
+        for name in norms:
+            numbers[f"{own}.{name}"] = (shape.norms - sum(heads.values())) // len(norms)
 
-    found[table_path(shape)] = shape.table
+    numbers[table_path(shape)] = shape.table
     if shape.family == "gpt2":
         places = shape.context * shape.hidden
     else:
         places = 0
 
     if places:
-        found[f"{trunk}.wpe"] = places
-    found[f"{trunk}.{LAST_NORMS.get(shape.family, 'norm')}"] = shape.outside - places
+        numbers[f"{trunk}.wpe"] = places
+    numbers[f"{trunk}.{LAST_NORMS.get(shape.family, 'norm')}"] = shape.outside - places
     if shape.tied:
-        return found
-    return found | {HEAD: shape.table}
+        return numbers
+    return numbers | {HEAD: shape.table}
 
 
 def _head_norms(shape: ModelShape) -> dict[str, int]:
@@ -87,18 +90,23 @@ def trained_whole(shape: ModelShape, saved: tuple[str, ...]) -> dict[str, int]:
     """Those of them that `modules_to_save` means: named themselves, or inside of what is, by the end of its name, as
     whet/model/adapter_options.py reads it. Raises ModelError for a name that nothing has."""
     every = numbers_of(shape)
-    found: dict[str, int] = {}
+    whole: dict[str, int] = {}
     for wanted in saved:
-        meant = {path: n for path, n in every.items() if any(f".{p}".endswith(f".{wanted}") for p in _around(path))}
+        meant = {path: numbers for path, numbers in every.items() if _is_within(path, wanted)}
         if not meant:
             ends = {part for path in every for part in path.split(".") if not part.isdigit()}
             what = f"what it takes to train this module whole is not known{nearest(wanted, ends)}"
             fix = f"name some of: {', '.join(sorted(ends))}; or leave it out"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
 
-        found |= meant
+        whole |= meant
 
-    return found
+    return whole
+
+
+def _is_within(path: str, wanted: str) -> bool:
+    """Whether the module, or one that it is inside of, has this name or ends in it."""
+    return any(f".{outer}".endswith(f".{wanted}") for outer in _around(path))
 
 
 def _around(path: str) -> Iterator[str]:

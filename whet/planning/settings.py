@@ -15,7 +15,7 @@ MARGIN = 1.1
 SMALL_MICRO = 512
 """A micro-batch is made this small before layers are computed twice; smaller ones waste most processors."""
 RANK = 16
-"""Of a suggested adapter: the rule for all but large sets (recipe/rules.py)."""
+"""Of a suggested adapter: the rule for all but large sets (whet/recipe/rules.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ def ladder(asked: Setting) -> Iterator[Setting]:
     are trained, a 4-bit base, an adapter, and these together."""
     adapters = [asked]
     if not asked.rank:
-        if asked.lean or asked.optimizer != "adamw":
-            lean = []
+        if asked.bf16_state or asked.optimizer != "adamw":
+            smaller = []
         else:
-            lean = [replace(asked, lean=True)]
-        adapters += [*lean, replace(asked, rank=RANK, targets="all-linear")]
+            smaller = [replace(asked, bf16_state=True)]
+        adapters += [*smaller, replace(asked, rank=RANK, targets="all-linear")]
 
     for adapter in adapters:
         may_quantise = adapter.rank and not asked.quantised and not asked.options.dora
@@ -82,7 +82,7 @@ def changes(asked: Setting, setting: Setting) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     if setting.rank != asked.rank:
         keys["adapter"] = {"kind": "lora", "rank": setting.rank}
-    if setting.lean != asked.lean:
+    if setting.bf16_state != asked.bf16_state:
         keys["optimizer.state"] = "bfloat16"
     if setting.quantised != asked.quantised:
         keys["quantise"] = "nf4"

@@ -98,9 +98,9 @@ def rate(calibration: Calibration, dtype: Dtype, hidden: int) -> float:
     return between_sizes(calibration.products[dtype], hidden)
 
 
-def between_sizes(found: Mapping[int, float], hidden: int) -> float:
+def between_sizes(by_size: Mapping[int, float], hidden: int) -> float:
     """What was measured at some sizes, at another: between them on a logarithmic scale, beyond them as at the last."""
-    measured = sorted(found.items())
+    measured = sorted(by_size.items())
     if hidden <= measured[0][0]:
         return measured[0][1]
 

@@ -20,9 +20,9 @@ SPREAD = 1.3
 MEASURED_SPREAD = 1.15
 """Afterwards: steps differ by their rows."""
 OPPONENTS = 0.3
-"""Most that the opponents of a verdict take, as a share of training and answers (evaluate/opponents)."""
+"""Most that the opponents of a verdict take, as a share of training and answers (whet/evaluation/opponents)."""
 PHRASINGS, EXAMPLES, VALIDATED = 3, 3, 60
-"""Phrasings that are tried, on so many validation rows, and examples that stand before a prompt."""
+"""Phrasings that are tried, on so many validation rows, and examples before a prompt."""
 DIVERGENCE = 1.5
 """A divergence reads both models' logits and sums over the vocabulary, beside two passes; in heads of one pass."""
 

@@ -10,12 +10,17 @@ from whet.store.unchanged import ACCEPTED, accepted_changes
 
 def accepted_notes(run: Run) -> list[str]:
     """Of each named file that was changed on purpose, a sentence for people."""
-    return [
-        f"{one['file']} was changed on purpose (--accept-changed): "
-        + (f"steps from {one['step']} on" if one["step"] is not None else "the evaluation")
-        + " are with the new content, what was before with the old."
-        for one in accepted_changes(run).get(ACCEPTED, [])
-    ]
+    notes = []
+    for change in accepted_changes(run).get(ACCEPTED, []):
+        if change["step"] is None:
+            since = "the evaluation"
+        else:
+            since = f"steps from {change['step']} on"
+
+        was = f"{change['file']} was changed on purpose (--accept-changed)"
+        notes.append(f"{was}: {since} are with the new content, what was before with the old.")
+
+    return notes
 
 
 def refuse_changed_base(run: Run, base: Base) -> None:

@@ -26,14 +26,14 @@ from whet.store.run import METRICS, Run
 from whet.training.optimizers.master_weights import MasterOptimizer
 
 WEIGHTS, BEST, BESIDE = "weights.safetensors", "best.safetensors", "beside.json"
-"""The best weights in their own folder, and in a checkpoint, which needs those of its time; what stands beside them."""
+"""The best weights in their own folder, and in a checkpoint, which needs those of its time; what is beside them."""
 RANDOM = "random/"
 """Before the kind of device whose generator's state a tensor is."""
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """Where a run stands; all of it goes into the checkpoint."""
+    """How far a run is, and what it has measured; all of it goes into the checkpoint."""
 
     step: int = 0
     best_step: int = -1
@@ -61,7 +61,7 @@ def save_last(run: Run, progress: TrainingState, optimizer: MasterOptimizer, pat
     tensors = {name: tensor.contiguous() for name, tensor in optimizer.state().items()}
     tensors |= {f"{RANDOM}{kind}": state for kind, state in random_states(device()).items()}
     final, older = run.checkpoint("last"), run.checkpoint("older")
-    remove(older)  # first, so that no more than two stand on the disk
+    remove(older)  # first, so that no more than two are on the disk
 
     with new_folder(final, older) as temporary:
         save_file(tensors, str(temporary / "state.safetensors"))
@@ -95,7 +95,7 @@ def path_of(run: Run) -> str | None:
 
 
 def resume(run: Run, optimizer: MasterOptimizer, steps: int, observer: Observer) -> TrainingState:
-    """Where the last checkpoint stands, restored; a fresh start without one. Raises RunFolderError."""
+    """The state of the last checkpoint, restored; a fresh start without one. Raises RunFolderError."""
     threads = torch.get_num_threads()
     progress = load_last(run, optimizer) or TrainingState(threads=threads)
     if progress.step > steps:
@@ -159,9 +159,9 @@ def _metrics(run: Run) -> dict[str, object]:
 
 def _damage(run: Run, folder: Path) -> str | None:
     """What of a checkpoint, or of the metrics up to it, is not what was written."""
-    found = damage(folder)
-    if found:
-        return found
+    change = damage(folder)
+    if change:
+        return change
 
     beside = read_json_file(folder / BESIDE, "metrics_bytes", "metrics_sha256")
     metrics = run.folder / METRICS
@@ -178,15 +178,15 @@ def _damage(run: Run, folder: Path) -> str | None:
 
 def _refuse_damaged(run: Run, folder: Path) -> None:
     """Raises RunFolderError, and offers the older checkpoint where it is whole."""
-    found = _damage(run, folder)
-    if not found:
+    change = _damage(run, folder)
+    if not change:
         return
 
     older = run.checkpoint("older")
     if folder == older or not older.exists() or _damage(run, older):
-        raise _not_restorable(folder, found)
+        raise _not_restorable(folder, change)
     raise RunFolderError(
-        f"the checkpoint is damaged: {found}",
+        f"the checkpoint is damaged: {change}",
         where=str(folder),
         fix=f"to go on from the older checkpoint, of step {_progress(older).step}, remove {folder} and give the same "
         "command again; the result is the same",
@@ -218,10 +218,10 @@ def save_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
 def load_best(folder: Path, weights: dict[str, nn.Parameter]) -> None:
     """Put the best weights back; every trained tensor must be there."""
     recover_folder(folder)
-    found = damage(folder)
-    if found:
+    change = damage(folder)
+    if change:
         fix = "give the same command again: the best weights are in the last checkpoint, too"
-        raise RunFolderError(f"the best weights are damaged: {found}", where=str(folder), fix=fix)
+        raise RunFolderError(f"the best weights are damaged: {change}", where=str(folder), fix=fix)
 
     try:
         tensors = load_file(str(folder / WEIGHTS))

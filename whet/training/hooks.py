@@ -49,7 +49,8 @@ def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable
             some_right, some_rows = out.metrics.get("accuracy", (0.0, 0.0))
             right, rows = right + some_right, rows + some_rows
 
-    total, weight = (sum(part[place] for part in parts) for place in (0, 1))
+    total = sum(loss for loss, _ in parts)
+    weight = sum(weight for _, weight in parts)
     if not weight:
         return None
     return HeldOut(total / weight, right / rows if rows else None, rows, tuple(parts), len(read))
@@ -57,8 +58,8 @@ def held_out(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable
 
 def mean_loss(policy: Policy, loss: Callable[[Batch], LossOut], batches: Iterable[Batch]) -> float | None:
     """The loss of `held_out` alone."""
-    found = held_out(policy, loss, batches)
-    return None if found is None else found.loss
+    measured = held_out(policy, loss, batches)
+    return None if measured is None else measured.loss
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Validator:
     early_stop: bool
     score: Callable[[], float | None] = lambda: None
     """A mean reward on the validation rows, where the method has one: it takes the place of the loss, and more is
-    better. `Progress.best_loss` then holds it with its sign turned."""
+    better. `TrainingState.best_loss` then holds it with its sign turned."""
     by_accuracy: bool = False
     """A loss may rise while more rows are answered right: a clearly higher share of right rows then counts more."""
     hold: Hold | None = None
@@ -115,21 +116,21 @@ class Validator:
         with saying("validation"):
             score = self.score()
             if score is None:
-                found = held_out(self.policy, self.loss, self.batches())
+                measured = held_out(self.policy, self.loss, self.batches())
             else:
-                found = HeldOut(-score, scored=True)
+                measured = HeldOut(-score, scored=True)
 
-        self.last = found
-        if found is None:
+        self.last = measured
+        if measured is None:
             self._without_rows(step)
             return
 
-        name, sign = ("reward", -1) if found.scored else ("loss", 1)
-        if not math.isfinite(found.loss):
+        name, sign = ("reward", -1) if measured.scored else ("loss", 1)
+        if not math.isfinite(measured.loss):
             raise NonFiniteError(
                 f"the validation {name} is not finite",
                 where=f"step {step}",
-                value=found.loss,
+                value=measured.loss,
                 fix="lower learning_rate, or set dtype: float32",
             )
 
@@ -140,35 +141,35 @@ class Validator:
             training = float("nan")
 
         progress.losses.clear()
-        progress.validations.append((step, found.loss, training))
-        facts = {f"validation_{name}": sign * found.loss}
+        progress.validations.append((step, measured.loss, training))
+        facts = {f"validation_{name}": sign * measured.loss}
 
-        if self.by_accuracy and found.accuracy is not None:
-            progress.accuracies.append(found.accuracy)
-            self.rows = found.rows
-            facts["validation_accuracy"] = found.accuracy
+        if self.by_accuracy and measured.accuracy is not None:
+            progress.accuracies.append(measured.accuracy)
+            self.rows = measured.rows
+            facts["validation_accuracy"] = measured.accuracy
 
         self.run.log({"step": step, **facts})
-        if self._improved(found):
-            progress.best_loss, progress.best_accuracy, progress.best_step = found.loss, found.accuracy, step
+        if self._improved(measured):
+            progress.best_loss, progress.best_accuracy, progress.best_step = measured.loss, measured.accuracy, step
             save_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
 
         assert progress.best_loss is not None
         best = sign * progress.best_loss
-        self.observer.note(f"step {step}: validation {name} {sign * found.loss:.4f} (best {best:.4f})")
+        self.observer.note(f"step {step}: validation {name} {sign * measured.loss:.4f} (best {best:.4f})")
 
-    def _improved(self, found: HeldOut) -> bool:
+    def _improved(self, measured: HeldOut) -> bool:
         """By the loss, unless the share of right rows differs by more than its standard error."""
         best, best_accuracy = self.progress.best_loss, self.progress.best_accuracy
         if best is None:
             return True
 
-        if self.by_accuracy and found.accuracy is not None and best_accuracy is not None:
-            gained = found.accuracy - best_accuracy
-            if abs(gained) > standard_error(found.accuracy, best_accuracy, found.rows):
+        if self.by_accuracy and measured.accuracy is not None and best_accuracy is not None:
+            gained = measured.accuracy - best_accuracy
+            if abs(gained) > standard_error(measured.accuracy, best_accuracy, measured.rows):
                 return gained > 0
 
-        return found.loss < best
+        return measured.loss < best
 
     def _without_rows(self, step: int) -> None:
         """Nothing is held out for validation, as the recipe asks: the last weights are the ones to keep."""
@@ -252,10 +253,10 @@ class Validator:
         load_best(self.run.folder / "checkpoints" / "best", self.policy.trainable())
 
         best = held_out(self.policy, self.loss, self.batches())
-        if now is None or best is None or (found := rise(best.parts, now.parts)) is None:
+        if now is None or best is None or (interval := rise(best.parts, now.parts)) is None:
             return "whether the model is memorising, so few validation rows cannot tell"
 
-        low, high = found
+        low, high = interval
         if low > 0:
             word = "the model is memorising"
         else:

@@ -26,15 +26,16 @@ def largest_difference(names: Sequence[str], ours: Sequence[Tensor], theirs: Seq
     gradient is rounding alone is measured against a millionth of the whole."""
     apart: dict[str, float] = {}
     size: dict[str, float] = {}
-    for name, one, other in zip(names, ours, theirs, strict=True):
+    for name, our_gradient, their_gradient in zip(names, ours, theirs, strict=True):
         layer = layer_of(name)
-        apart[layer] = apart.get(layer, 0.0) + float((one.float() - other.float()).square().sum(dtype=torch.float32))
-        size[layer] = size.get(layer, 0.0) + float(other.float().square().sum(dtype=torch.float32))
+        difference = our_gradient.float() - their_gradient.float()
+        apart[layer] = apart.get(layer, 0.0) + float(difference.square().sum(dtype=torch.float32))
+        size[layer] = size.get(layer, 0.0) + float(their_gradient.float().square().sum(dtype=torch.float32))
 
     least = max(1e-12 * sum(size.values()), 1e-30)
-    found = {layer: (apart[layer] / max(size[layer], least)) ** 0.5 for layer in apart}
-    worst = max(found, key=lambda layer: found[layer])
-    return found[worst], worst
+    relative = {layer: (apart[layer] / max(size[layer], least)) ** 0.5 for layer in apart}
+    worst = max(relative, key=lambda layer: relative[layer])
+    return relative[worst], worst
 
 
 def layer_of(name: str) -> str:

@@ -25,7 +25,7 @@ def rise(before: Sequence[tuple[float, float]], after: Sequence[tuple[float, flo
     gains = [new[0] - old[0] for old, new in zip(before, after, strict=True)]
     mean = sum(gains) / parts / weight
     apart = [(gain - mean * old[1]) / weight for gain, old in zip(gains, before, strict=True)]
-    error = math.sqrt(sum(one**2 for one in apart) / (parts - 1) / parts)
+    error = math.sqrt(sum(residual**2 for residual in apart) / (parts - 1) / parts)
     reach = float(stdtrit(parts - 1, 0.975)) * error
 
     return mean - reach, mean + reach

@@ -55,7 +55,7 @@ def setting_of(recipe: Recipe, longest: int, dtype: Dtype, device: Literal["cpu"
         quantised=recipe.quantise is not None,
         recompute=recipe.recompute,
         optimizer=recipe.optimizer.kind,
-        lean=recipe.optimizer.state == "bfloat16",
+        bf16_state=recipe.optimizer.state == "bfloat16",
         device=device,
     )
     if not isinstance(recipe.adapter, Lora):

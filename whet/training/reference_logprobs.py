@@ -29,10 +29,10 @@ def cached_tensors(folder: Path, key: str, read: Callable[[], dict[str, Tensor]]
     if stored is not None:
         return stored
 
-    found = {name: tensor.contiguous() for name, tensor in read().items()}
+    tensors = {name: tensor.contiguous() for name, tensor in read().items()}
     with new_folder(folder) as temporary:
-        save_file(found, str(temporary / FILE), {"key": key, "sha256": _digest(found)})
-    return found
+        save_file(tensors, str(temporary / FILE), {"key": key, "sha256": _digest(tensors)})
+    return tensors
 
 
 @contextmanager
@@ -56,9 +56,9 @@ def _stored(path: Path, key: str) -> dict[str, Tensor] | None:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("key") != key:
                 return None
-            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # the mapped file may be replaced
-            if (file.metadata() or {}).get("sha256") == _digest(found):
-                return found
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # the mapped file may be replaced
+            if (file.metadata() or {}).get("sha256") == _digest(tensors):
+                return tensors
             return None
     except SafetensorError:
         return None

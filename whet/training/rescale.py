@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,7 +11,7 @@ from whet.errors import RunFolderError
 from whet.model.base import load_base
 from whet.model.interpolate import refuse_no_line, set_scale
 from whet.model.open import refuse_other_weights
-from whet.model.saved_model import read_facts, sums_of_weights
+from whet.model.saved_model import ModelFacts, read_facts, sums_of_weights
 from whet.store.atomic import new_folder, write_json
 from whet.store.checksums import seal
 from whet.store.reading import read_json_file
@@ -50,11 +49,11 @@ def rescale(folder: Path, scale: float, trust_remote_code: bool) -> None:
             _mix(folder, temporary, facts, scale, trust_remote_code)
 
         sums = sums_of_weights(temporary)
-        write_json(temporary / "whet.json", facts | {"scale": scale, "weights_sha256": sums})
+        write_json(temporary / "whet.json", {**facts, "scale": scale, "weights_sha256": sums})
         seal(temporary, sums)
 
 
-def _mix(folder: Path, temporary: Path, facts: dict[str, Any], scale: float, trust_remote_code: bool) -> None:
+def _mix(folder: Path, temporary: Path, facts: ModelFacts, scale: float, trust_remote_code: bool) -> None:
     """By the loaded models, because a file may hold its weights under other names than a model does."""
     dtype = getattr(torch, facts["dtype"])
     base = load_base(facts["base"], dtype, trust_remote_code)

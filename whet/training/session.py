@@ -107,7 +107,7 @@ def open_session(
 
     if gguf_base(recipe.base):
         observer.phase("unpacking the GGUF file")
-    told = base_notes(recipe.base)
+    notes = base_notes(recipe.base)
     observer.phase("reading the data")
     config = load_config(recipe.base, recipe.trust_remote_code)
     tokenizer = load_tokenizer(recipe.base, recipe.trust_remote_code)
@@ -117,7 +117,7 @@ def open_session(
     run.write_json("ledger.json", source.ledger.summary() | accepted_changes(run))
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
 
-    for note in [*told, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
+    for note in [*notes, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
         observer.note(note)
     recipe, choices = method.settle(recipe, source)
     refuse_keep_contradictions(recipe, "recipe")
@@ -212,11 +212,11 @@ def with_length_limits(recipe: Recipe, config: Any) -> Recipe:
     return recipe
 
 
-def _refuse_longer(key: str, asked: int | None, limit: int | None, recipe: Recipe) -> None:
+def _refuse_longer(key: str, value: int | None, limit: int | None, recipe: Recipe) -> None:
     """Beyond its context a base reads noise, or nothing at all; `limit` is None where it does not say. RecipeError."""
-    if asked is not None and limit is not None and asked > limit:
+    if value is not None and limit is not None and value > limit:
         what = f"more than the {limit:,} tokens that the base {recipe.base!r} can see"
-        raise RecipeError(what, where=key, value=asked, fix=f"set {key}: {limit} or less, or use another base")
+        raise RecipeError(what, where=key, value=value, fix=f"set {key}: {limit} or less, or use another base")
 
 
 def load(session: Session, dtype: torch.dtype, observer: Observer) -> Base:

@@ -29,7 +29,7 @@ def _best(probability_R: np.ndarray, positive_R: np.ndarray, both: bool = False)
     scores = [f1(probability_R >= cut, positive_R) for cut in cuts]
 
     if both:
-        scores = [one + f1(probability_R < cut, ~positive_R) for one, cut in zip(scores, cuts, strict=True)]
+        scores = [score + f1(probability_R < cut, ~positive_R) for score, cut in zip(scores, cuts, strict=True)]
     best = np.flatnonzero(np.array(scores) >= max(scores) - 1e-12)
     return float(min(cuts[best], key=lambda cut: abs(cut - 0.5)))
 

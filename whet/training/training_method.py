@@ -41,7 +41,7 @@ class Setup:
 
 
 class TrainingMethod(Protocol):
-    """The training half of a method. Its members stand in the order in which a run asks for them."""
+    """The training half of a method. Its members are in the order in which a run asks for them."""
 
     by_accuracy: bool
     """Whether a clearly higher share of right validation rows counts more than a lower loss."""

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from whet.data.prepare import Prepared
 from whet.data.source import Source
 from whet.doctor.check import Check
 from whet.doctor.check_registry import all_checks
@@ -48,15 +47,16 @@ def check(
     `fix` names a new file for the rows without what can be repaired. `only` and `skip` choose among the checks.
     `against` names benchmark files that the data must not hold; the result's `against` says of how many rows of each a
     row to be learned holds a text. `apart` holds the prompts and frames of templates that so many rows share that they
-    stand on both sides of the split. `curve` holds what `whet curve` found on this data
-    before: what twice the rows would bring.
+    are on both sides of the split. `curve` holds what `whet curve` found on this data before: what twice the rows
+    would bring.
     Rows that cannot be used are counted, however many they are: `drop_budget` does not stop this. `refused` says why
     a tune would be refused for these rows, before it trains; None where it would not. What is refused before rows can
     be looked at is raised, as by `tune`. `out` is another name of `run_root`.
     """
     run_root = run_root if out is None else out
-    asked, observer = recipe_of(data, overrides, run_root), observer or Silent()
-    recipe = asked.model_copy(update={"drop_budget": 1.0})
+    observer = observer or Silent()
+    requested = recipe_of(data, overrides, run_root)
+    recipe = requested.model_copy(update={"drop_budget": 1.0})
 
     checks = all_checks(only, skip)
     if against and not any(isinstance(check, Contamination) for check in checks):
@@ -70,27 +70,21 @@ def check(
     source = read_data(recipe, run_root, observer)
     ledger = source.ledger.summary()
 
-    if isinstance(source, Prepared):
-        prepared = source
-    else:
-        prepared = None
-
-    kind = prepared.shape.kind if prepared else "text"
-    if prepared:
-        sizes = cluster_sizes(prepared.test_rows)
-    else:
+    if source.plain_text:
         sizes = (1,) * ledger["held_out"]["test"]
+    else:
+        sizes = cluster_sizes(source.test_rows)
 
     findings = run_checks(recipe, source, checks, observer, tuple(against))
     result = {
         "rows": ledger["rows_in"],
-        "kind": kind,
+        "kind": source.kind,
         "findings": [asdict(finding) for finding in findings],
-        "refused": refusal_of(recipe.model_copy(update={"drop_budget": asked.drop_budget}), source, run_root),
+        "refused": refusal_of(recipe.model_copy(update={"drop_budget": requested.drop_budget}), source, run_root),
         "against": benchmark_hits(checks),
         "ledger": ledger,
-        "power": power_facts(sizes) | goal_facts(recipe, prepared),
-        "apart": prepared.apart if prepared else [],
+        "power": power_facts(sizes) | goal_facts(recipe, source),
+        "apart": list(source.apart),
         "notes": base_notes(recipe.base) + sandbox_notes(recipe, method_of(recipe)) + source.notes,
         "curve": last_curve(recipe, Path(run_root)),
     }
@@ -101,21 +95,24 @@ def check(
     return CheckResult(result)
 
 
-def goal_facts(recipe: Recipe, prepared: Prepared | None) -> dict[str, Any]:
+def goal_facts(recipe: Recipe, source: Source) -> dict[str, Any]:
     """What the test rows could prove of each share that the recipe's goal asks for."""
-    if recipe.goal is None or prepared is None or not prepared.test_rows:
+    if recipe.goal is None or not source.test_rows:
         return {}
-    return {"goal": provable(recipe.goal, prepared.test_rows)}
+    return {"goal": provable(recipe.goal, source.test_rows)}
 
 
 def benchmark_hits(checks: Iterable[Check]) -> list[dict[str, Any]]:
     """Of each benchmark that the data was compared with: its name, its rows, and how many rows to be learned hold."""
-    sources = [source for check in checks if isinstance(check, Contamination) for source in check.sources]
-    return [
-        {"name": source.name, "rows": source.rows, "held": len(source.known())}
-        for source in sources
-        if source.kind == "benchmark"
-    ]
+    hits = []
+    for check in checks:
+        if not isinstance(check, Contamination):
+            continue
+        for source in check.sources:
+            if source.kind == "benchmark":
+                hits.append({"name": source.name, "rows": source.rows, "held": len(source.known())})
+
+    return hits
 
 
 def refusal_of(recipe: Recipe, source: Source, run_root: Path | str) -> dict[str, str] | None:

@@ -39,24 +39,23 @@ def collect(
 ) -> Result:
     """A teacher's answers to the prompts of a file, or of rows, as rows in `out`. The same call again goes on where it
     stopped."""
-    observer, out, budget = (
-        observer or Silent(),
-        Path(out),
-        SpendingLimit(budget_tokens, budget_usd, price_in, price_out),
-    )
+    observer, out = observer or Silent(), Path(out)
+    budget = SpendingLimit(budget_tokens, budget_usd, price_in, price_out)
     sampling, pace = Sampling(max_tokens, temperature), RateLimit(per_minute)
     refuse_unreadable_name(out)
-    observer.phase("reading the prompts")
 
+    observer.phase("reading the prompts")
     if holds_rows(prompts):
         prompts = written(prompts, run_root, "prompts")
-    read = read_prompts(str(prompts), system)
+    conversations = read_prompts(str(prompts), system)
+
     observer.phase("opening the teacher")
-    asked, name = open_answerer(teacher, model, run_root)
-    asking = CollectSettings(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
-    wanted = requests_of(read, asking)
-    observer.phase("collecting answers", len(wanted))
-    result = collect_answers(wanted, asked, asking, out, budget, pace, observer)
+    source, name = open_answerer(teacher, model, run_root)
+    settings = CollectSettings(teacher, name, system, samples, sampling.temperature, sampling.max_new_tokens)
+    requests = requests_of(conversations, settings)
+
+    observer.phase("collecting answers", len(requests))
+    result = collect_answers(requests, source, settings, out, budget, pace, observer)
     observer.done()
 
     return Result(result)

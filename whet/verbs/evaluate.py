@@ -31,31 +31,35 @@ def evaluate(
 ) -> RunResult:
     """Measure a trained run on its held-out rows; writes evaluation.json, answers.jsonl and report.html. What was
     measured already as the run is now (model, test rows, settings) is not measured again unless `anew` says so."""
-    found = model_registry.find_run(run, run_root)
+    run = model_registry.find_run(run, run_root)
     observer = observer or Silent()
-    read_facts(found.model)
-    refuse_changed_data(found)
-    refuse_changed_files(found, found.recipe, accept_changed, measured_anew=True)
-    refuse_unmeasurable(found.recipe)
+    read_facts(run.model)
+    refuse_changed_data(run)
+    refuse_changed_files(run, run.recipe, accept_changed, measured_anew=True)
+    refuse_unmeasurable(run.recipe)
 
-    with found.working(), watched_by(observer):
-        known = None if anew else recorded(found)
+    with run.working(), watched_by(observer):
+        if anew:
+            known = None
+        else:
+            known = recorded(run)
+
         if known is not None:
             observer.note(f"measured already, and nothing has changed since ({worded(AGAIN)})")
-            if not (found.folder / "report.html").exists():
-                write_report(found)
+            if not (run.folder / "report.html").exists():
+                write_report(run)
 
-            found.set_status("done")
-            reregister(found, known, observer, only_new=True)  # a list that was not told then, or was put back
-            return RunResult(known, found.folder)
+            run.set_status("done")
+            reregister(run, known, observer, only_new=True)  # a list that was not told then, or was put back
+            return RunResult(known, run.folder)
 
-        session = open_session(found.recipe, found, method_of, observer)
-        if not (found.folder / "evaluation.json").exists():
+        session = open_session(run.recipe, run, method_of, observer)
+        if not (run.folder / "evaluation.json").exists():
             rescale_if_asked(session, observer)  # a run that was killed after its training may not have been yet
 
-        result = evaluate_run(session, training_cost(found), observer)
-        found.set_status("done")
+        result = evaluate_run(session, training_cost(run), observer)
+        run.set_status("done")
         observer.done()
 
-    reregister(found, result, observer)
-    return RunResult(result, found.folder)
+    reregister(run, result, observer)
+    return RunResult(result, run.folder)

@@ -51,7 +51,7 @@ class InitResult(Result):
     def __init__(self, facts: dict[str, Any], text: str) -> None:
         super().__init__(facts)
         self.text = text
-        """What stands in the file."""
+        """What is in the file."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self), self.text)
@@ -63,7 +63,8 @@ class InitResult(Result):
 def look(recipe: Recipe) -> tuple[str, str]:
     """(kind, description) of the data, from its first rows. Raises DataError for data that can not be understood."""
     first = list(islice(read_source(recipe.data), LOOKED_AT))
-    shape = detect([raw.value for raw in first], recipe, [raw.where for raw in first])
+    values = [raw.value for raw in first]
+    shape = detect(values, recipe, [raw.where for raw in first])
     return shape.kind, shape.describe()
 
 

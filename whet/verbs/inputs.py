@@ -64,7 +64,7 @@ def read_data(recipe: Recipe, run_root: Path | str, observer: Observer) -> Sourc
 
 def _as_file(key: str, value: Any, run_root: Path | str) -> Any:
     """The value of a key as a recipe has it: rows as the path of a file that holds them. A text is read as on the
-    command line, so that `"{kind: bake}"` is a group; but where the key takes a text, it is one as it stands."""
+    command line, so that `"{kind: bake}"` is a group; but where the key takes a text, it is one as it is."""
     if key in ("data", "test") and holds_rows(value):
         return written(value, run_root, key)
     if isinstance(value, str) and not is_text(key):
@@ -75,9 +75,9 @@ def _as_file(key: str, value: Any, run_root: Path | str) -> Any:
 def _plain(value: Any) -> Any:
     """Paths as texts, numbers of numpy as Python's own, in groups and lists, too."""
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "dtype") and hasattr(value, "item"):

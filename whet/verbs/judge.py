@@ -27,9 +27,9 @@ def judge(run: Run | str | Path, who: str | None = None, run_root: Path | str = 
     name = who if who is not None else login()
     if not name.strip():
         raise InputError("the name of who judges is empty", where="--who", fix="as in: --who anna")
-    found = model_registry.find_run(run, run_root)
+    run = model_registry.find_run(run, run_root)
 
-    return Judging(people.start_session(found.folder, name))
+    return Judging(people.start_session(run.folder, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ class ModelList(Listing[NamedModel]):
     """Models with `name`, `current` (the version in use, or None) and `versions`, each with `version`, `run`,
     `registered` and `facts`."""
 
-    def __init__(self, found: Iterable[NamedModel], run_root: Path | str) -> None:
-        super().__init__(found)
+    def __init__(self, models: Iterable[NamedModel], run_root: Path | str) -> None:
+        super().__init__(models)
         self.run_root = run_root
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -39,19 +39,23 @@ class ModelList(Listing[NamedModel]):
         return f"{count(len(self), 'named model')} in {self.run_root}"
 
     def table(self) -> Table:
-        return HEAD, [
-            (
-                model.name,
-                f"{one.version:,}",
-                "in use" if one.version == model.current else "",
-                (one.facts.get("verdict") or {}).get("word", "not measured"),
-                (one.facts.get("ship") or {}).get("answer", ""),
-                one.run,
-                one.registered,
-            )
-            for model in self
-            for one in model.versions
-        ]
+        rows = []
+        for model in self:
+            for version in model.versions:
+                verdict, decision = version.facts.get("verdict") or {}, version.facts.get("ship") or {}
+                rows.append(
+                    (
+                        model.name,
+                        f"{version.version:,}",
+                        "in use" if version.version == model.current else "",
+                        verdict.get("word", "not measured"),
+                        decision.get("answer", ""),
+                        version.run,
+                        version.registered,
+                    )
+                )
+
+        return HEAD, rows
 
     def register(self, name: str, run: Run | str) -> Result:
         """Makes the model of a finished run the next version of a named model, new or known."""
@@ -74,19 +78,18 @@ class ModelList(Listing[NamedModel]):
 @in_python
 def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As ModelList.register. Raises RunFolderError for a run without a model, or a name that no model can have."""
-    found = model_registry.find_run(run, run_root)
-    if not found.model.is_dir():
+    run = model_registry.find_run(run, run_root)
+    if not run.model.is_dir():
         fix = "finish it: run the command that made it again"
-        raise RunFolderError(f"run {found.name!r} has no model yet, it is {found.status}", fix=fix)
+        raise RunFolderError(f"run {run.name!r} has no model yet, it is {run.status}", fix=fix)
 
-    evaluated = (found.folder / "evaluation.json").exists()
-    if evaluated:
-        facts = model_registry.facts_of(found.read_json("evaluation.json"))
+    if (run.folder / "evaluation.json").exists():
+        facts = model_registry.facts_of(run.read_json("evaluation.json"))
     else:
         facts = {}
 
-    version = model_registry.register(name, found, facts, run_root)
-    return Result(name=name, version=version, run=found.name)
+    version = model_registry.register(name, run, facts, run_root)
+    return Result(name=name, version=version, run=run.name)
 
 
 @in_python

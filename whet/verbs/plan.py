@@ -12,6 +12,7 @@ from whet.methods import method_of
 from whet.observer import Observer, Silent
 from whet.planning.public_models import find_public
 from whet.recipe.keywords import in_python
+from whet.recipe.schema import Recipe
 from whet.reports.result import PlanResult
 from whet.store.model_registry import is_run
 from whet.store.run import DEFAULT_ROOT, Run
@@ -35,30 +36,27 @@ def plan(
     `data` may be a run: its recipe is planned with the pace of the steps that it has made. `out` is another name of
     `run_root`.
     """
-    observer, run_root = observer or Silent(), run_root if out is None else out
-    if isinstance(data, str | Path) and is_run(data, run_root):
-        run = Run.open(data, run_root)
-    else:
-        run = None
+    observer = observer or Silent()
+    run_root = run_root if out is None else out
 
-    if run is not None and overrides:
+    if isinstance(data, str | Path) and is_run(data, run_root):
+        recipe, step_seconds = _recipe_and_pace(Run.open(data, run_root), overrides)
+    else:
+        recipe, step_seconds = recipe_of(data, overrides, run_root), []
+
+    refuse_before_data(recipe, method_of(recipe), run_root, base=find_public(recipe.base) is None)
+    result = forecast(
+        recipe, method_of, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, step_seconds
+    )
+    observer.done()
+    return PlanResult(result)
+
+
+def _recipe_and_pace(run: Run, overrides: dict[str, Any]) -> tuple[Recipe, list[float]]:
+    """The recipe of a run and the seconds of the steps that it has made. Raises InputError for other keys."""
+    if overrides:
         fix = "plan its data and recipe instead"
         raise InputError("a run is planned as it is", where=f"run {run.name}", value=sorted(overrides), fix=fix)
 
-    if run is not None:
-        refuse_changed_data(run)
-
-    if run is not None:
-        recipe = run.recipe
-    else:
-        recipe = recipe_of(data, overrides, run_root)
-
-    if run is not None:
-        seen = [float(line["seconds"]) for line in run.metrics() if "seconds" in line]
-    else:
-        seen = []
-
-    refuse_before_data(recipe, method_of(recipe), run_root, base=find_public(recipe.base) is None)
-    result = forecast(recipe, method_of, target_of(memory, gpu), Path(run_root) / CACHE, observer, calibrate, seen)
-    observer.done()
-    return PlanResult(result)
+    refuse_changed_data(run)
+    return run.recipe, [float(line["seconds"]) for line in run.metrics() if "seconds" in line]

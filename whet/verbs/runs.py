@@ -39,8 +39,8 @@ class RunList(Listing[RunSummary]):
     """Summaries of the runs in one folder: `name`, `status`, `created`, `updated`, `data`, `base`, `method`, `metric`,
     `base_score`, `tuned_score`, `scale`, `verdict`, `problem`."""
 
-    def __init__(self, found: Iterable[RunSummary], run_root: Path | str) -> None:
-        super().__init__(found)
+    def __init__(self, summaries: Iterable[RunSummary], run_root: Path | str) -> None:
+        super().__init__(summaries)
         self.run_root = run_root
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -50,7 +50,7 @@ class RunList(Listing[RunSummary]):
         return f"{count(len(self), 'run')} in {self.run_root}"
 
     def table(self) -> Table:
-        return HEAD, [_cells(one) for one in self]
+        return HEAD, [_cells(run) for run in self]
 
     def show(self, run: str) -> Result:
         """One run: its recipe, what was chosen and why, and its result; what is not there yet is None."""
@@ -70,25 +70,29 @@ class RunList(Listing[RunSummary]):
     def prune(self, days: float = 0.0, yes: bool = False) -> Result:
         """The runs that nothing holds on to and that are older than so many days, under `would_go`; why others stay,
         under `kept`. Only with `yes` they are removed, and taken off this list."""
-        found = prune(self.run_root, days, yes)
+        pruned = prune(self.run_root, days, yes)
         self[:] = list_runs(self.run_root)
-        return found
+        return pruned
 
 
 def _cells(run: RunSummary) -> tuple[str, ...]:
-    scores = ("-" if one is None else format_score(one, run.scale) for one in (run.base_score, run.tuned_score))
+    scores = [_score(value, run.scale) for value in (run.base_score, run.tuned_score)]
     metric = format_metric_name(run.metric or "-")
     return (run.name, run.status, run.created, run.method, run.base, metric, *scores, run.verdict or "-")
+
+
+def _score(value: float | None, scale: float | None) -> str:
+    return "-" if value is None else format_score(value, scale)
 
 
 @in_python
 def show(run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As RunList.show."""
-    found = find_run(run, run_root)
-    facts: dict[str, Any] = {"run": found.name, "status": found.status, "recipe": found.recipe}
+    run = find_run(run, run_root)
+    facts: dict[str, Any] = {"run": run.name, "status": run.status, "recipe": run.recipe}
     for name in FACTS:
-        if (found.folder / f"{name}.json").exists():
-            facts[name] = found.read_json(f"{name}.json")
+        if (run.folder / f"{name}.json").exists():
+            facts[name] = run.read_json(f"{name}.json")
         else:
             facts[name] = None
 
@@ -98,7 +102,7 @@ def show(run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> Result:
 @in_python
 def diff(run: str, other: str, run_root: Path | str = DEFAULT_ROOT) -> Result:
     """As RunList.diff."""
-    first, second = (_by_dotted_keys(find_run(name, run_root)) for name in (run, other))
+    first, second = _by_dotted_keys(find_run(run, run_root)), _by_dotted_keys(find_run(other, run_root))
     keys = sorted(first.keys() | second.keys())
     changed = {key: [first.get(key), second.get(key)] for key in keys if first.get(key) != second.get(key)}
     return Difference({"runs": [run, other], "changed": changed})
@@ -153,20 +157,19 @@ class Removed(Result):
 @in_python
 def prune(run_root: Path | str = DEFAULT_ROOT, days: float = 0.0, yes: bool = False) -> Result:
     """As RunList.prune; `given` are files of given rows that no run names."""
-    found = sort_out(run_root, days)
-    size = sum(one.bytes for one in found.going) + sum(path.stat().st_size for path in found.given)
+    sorted_out = sort_out(run_root, days)
+    going, given = sorted_out.going, sorted_out.given
+    size = sum(run.bytes for run in going)
+    size += sum(path.stat().st_size for path in given)
 
+    removed: list[str] = []
     if yes:
-        remove_runs([str(Path(run_root) / one.name) for one in found.going], run_root)
-        for path in found.given:
+        removed = [run.name for run in going]
+        remove_runs([str(Path(run_root) / name) for name in removed], run_root)
+        for path in given:
             remove_file(path)
 
-    if yes:
-        removed = [one.name for one in found.going]
-    else:
-        removed = []
-
-    return Pruned(removed=removed, would_go=found.going, kept=found.kept, given=found.given, bytes=size)
+    return Pruned(removed=removed, would_go=going, kept=sorted_out.kept, given=given, bytes=size)
 
 
 class Pruned(Result):
@@ -180,5 +183,6 @@ class Pruned(Result):
         return f"prune: {count(len(self['would_go']), 'run')} {went}, {self['bytes'] / 1e6:,.1f} MB"
 
     def table(self) -> Table | None:
-        going = [(one.name, "goes") for one in self["would_go"]]
-        return ("run", ""), [*going, *((name, f"stays: {why}") for name, why in self["kept"].items())]
+        going = [(run.name, "goes") for run in self["would_go"]]
+        staying = [(name, f"stays: {why}") for name, why in self["kept"].items()]
+        return ("run", ""), [*going, *staying]

@@ -34,17 +34,17 @@ def show(
     tokenizer = source.renderer.tokenizer
     shown = []
     for answer, segment in first_rows(source.segments, rows):
-        shown.append(
-            {
-                "where": source.ledger.entry(segment.row).where,
-                "tokens": len(segment.ids),
-                "supervised": segment.supervised,
-                "pieces": supervised_pieces(segment, tokenizer),
-            }
-            | ({"answer": answer} if answer else {})
-        )
-    facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
+        row = {
+            "where": source.ledger.entry(segment.row).where,
+            "tokens": len(segment.ids),
+            "supervised": segment.supervised,
+            "pieces": supervised_pieces(segment, tokenizer),
+        }
+        if answer:
+            row["answer"] = answer
+        shown.append(row)
 
+    facts = {"kind": source.shape.kind, "model": recipe.base, "rows": shown, "ledger": source.ledger.summary()}
     return ShowResult(facts | {"notes": source.notes})
 
 

@@ -29,8 +29,8 @@ def train(
     with run.working(), watched_by(observer):
         session = open_run(run, observer, verdict=False)
         report_power(session, observer)
-        effort = train_once(session, observer)
+        cost = train_once(session, observer)
         run.set_status("done")
         observer.done()
 
-    return RunResult(run_header(session) | effort, run.folder)
+    return RunResult(run_header(session) | cost, run.folder)

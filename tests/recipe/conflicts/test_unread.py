@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from whet.model.base import NANO
 from whet.recipe.load import dump_recipe, load_recipe
 
 QUIET = {"evaluate": {"forgetting": False}}
+TEXT: Any = SimpleNamespace(plain_text=True)
+"""A source without rows."""
 NUMBERS = {"kind": "classify", "task": "regression"}
 IDLE: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"compare": {"encoder": "e"}}, "compare.encoder: e", {"compare": {"encoder": "e", "documents": "d"}}),
@@ -73,7 +76,7 @@ def test_suites_that_are_kept_out_of_a_replay_have_an_effect_unmeasured(keep: di
     suite.write_text('{"prompt": "Which suite asks this?", "completion": "none"}\n')
     budgets = {"suites": [str(suite)]} | ({"score": 0.1} if "scale" in keep else {})
     keys = {"data": "d", "forgetting": budgets, "keep": keep}
-    assert "Which suite asks this?" in measured_prompts(load_recipe(keys | QUIET), None, str(NANO))
+    assert "Which suite asks this?" in measured_prompts(load_recipe(keys | QUIET), TEXT, str(NANO))
     with pytest.raises(RecipeError, match=r"forgetting\.suites"):
         load_recipe({**keys, **QUIET, "keep": {}})
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tests.tiny_models import segments_of, tiny
 from whet.data.batches.forest import build_batch, path_to
 from whet.data.batches.loader import Loader, in_order
-from whet.losses.preference import answer_sums, answers_of
+from whet.losses.answers import paired_answers, sum_over
 from whet.methods import method_of
 from whet.model.adapter import add_adapter
 from whet.model.architecture_proof import install_forest
@@ -77,7 +77,7 @@ def test_the_first_step_begins_at_the_base(adapter: Lora | Full, loss: str) -> N
         for batch in preference.batches(step):
             out = preference.loss(batch)
             total, count = out.metrics["loss"]
-            assert count == batch.weight == len(answers_of(batch)[0])
+            assert count == batch.weight == len(paired_answers(batch)[0])
             assert total / count == pytest.approx(AT_THE_BASE[loss], rel=1e-6)
             for name in ("margin", "reward_chosen", "reward_rejected", "accuracy"):
                 assert out.metrics[name][0] == 0.0, f"{name} must be exactly 0"
@@ -104,7 +104,7 @@ def test_a_pair_in_the_forest_is_two_separate_padded_rows() -> None:
         install_forest(model)
         assert model.config._attn_implementation == FOREST
         batch = build_batch(segments)
-        together = answer_sums(Policy(model).logprobs(batch), batch)
+        together = sum_over(paired_answers(batch), Policy(model).logprobs(batch), batch)
     torch.testing.assert_close(together, torch.tensor(separate).view(-1, 2).T, rtol=1e-5, atol=1e-4)
 
 

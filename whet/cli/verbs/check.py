@@ -73,10 +73,10 @@ def check(
 
 def codes(text: str | None, option: str) -> list[str]:
     """The codes of an option that was given, at least one; none where it was not given."""
-    found = [code.strip() for code in (text or "").split(",") if code.strip()]
-    if text is not None and not found:
+    names = [code.strip() for code in (text or "").split(",") if code.strip()]
+    if text is not None and not names:
         raise InputError("no check is named", where=option, value=text, fix=f"as in: {option} mojibake,html")
-    return found
+    return names
 
 
 def examined(data: str, overrides: Sequence[Override], **chosen: Any) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def refusal(refused: dict[str, str]) -> str:
 
 
 def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:
-    """What to do; where --fix was given and did it, where that stands."""
+    """What to do; where --fix was given and did it, where the result is."""
     if not fixed or finding["code"] not in {*fixed["mended"], *fixed["left_out"]}:
         return finding["fix"]
     return f"{finding['fix'].replace('whet check DATA --fix OUT.jsonl', '--fix')} (done in {fixed['out']})"
@@ -145,7 +145,7 @@ def remedy(finding: dict[str, Any], fixed: dict[str, Any] | None) -> str:
 def format_benchmark(benchmark: dict[str, Any]) -> str:
     """Of a benchmark of which nothing was found."""
     rows = count(benchmark["rows"], "row")
-    return f"Compared with {rows} of {benchmark['name']}: none of their texts stands in a row to be learned."
+    return f"Compared with {rows} of {benchmark['name']}: none of their texts is in a row to be learned."
 
 
 def more_rows(curve: dict[str, Any] | None) -> str:

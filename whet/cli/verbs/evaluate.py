@@ -32,7 +32,7 @@ def evaluate(
     from whet.store.model_registry import find_run
 
     screen = Screen(json_)
-    found = find_run(run, runs)
+    opened = find_run(run, runs)
     watch = observer()
     watch.phase(STARTING)
 
@@ -40,7 +40,7 @@ def evaluate(
         with without_garbage_collection():
             from whet import api
 
-        result = api.evaluate(found, observer=watch, accept_changed=accept_changed, anew=anew)
+        result = api.evaluate(opened, observer=watch, accept_changed=accept_changed, anew=anew)
     finally:
         watch.done()
 

@@ -22,11 +22,11 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
     from whet.store.model_registry import find_run
 
     screen = Screen(json_)
-    found = find_run(run, runs)
+    opened = find_run(run, runs)
     watch = observer()
 
     try:
-        result = api.failures(found, observer=watch)
+        result = api.failures(opened, observer=watch)
     finally:
         watch.done()
 

@@ -60,7 +60,7 @@ def frontier(
     screen.finish(result)
 
 
-def show(screen: Screen, found: dict[str, Any], run: str) -> None:
+def show(screen: Screen, facts: dict[str, Any], run: str) -> None:
     from rich.text import Text
 
     from whet.cli.render import table
@@ -68,24 +68,24 @@ def show(screen: Screen, found: dict[str, Any], run: str) -> None:
     from whet.text.numbers import format_metric_name
 
     rows = []
-    for point in found["points"]:
-        chosen = point["scale"] == found["scale"]
+    for point in facts["points"]:
+        chosen = point["scale"] == facts["scale"]
         task, general = (interval(point[key]) for key in ("task", "general"))
         style = "bold green" if chosen else ""
         rows.append([Text(cell, style=style) for cell in (f"{point['scale']:g}", task, general, "<" if chosen else "")])
 
-    columns = ["#scale", f"#task ({format_metric_name(found['metric']['name'])})", "#general", ""]
-    title = f"{count(found['rows'], 'validation row')}, {found['general_rows']} {found['general']}"
+    columns = ["#scale", f"#task ({format_metric_name(facts['metric']['name'])})", "#general", ""]
+    title = f"{count(facts['rows'], 'validation row')}, {facts['general_rows']} {facts['general']}"
     screen.show(table(columns, rows, title=title))
-    screen.say(f"\nIt would take {found['scale']:g}: {found['why']}.")
+    screen.say(f"\nIt would take {facts['scale']:g}: {facts['why']}.")
 
-    if found["scale"] == 0:
+    if facts["scale"] == 0:
         screen.say("That is the base: there is nothing to release.")
-    elif found["scale"] == 1:
+    elif facts["scale"] == 1:
         screen.say("That is the model as it was trained: nothing needs to be done.")
     else:
-        screen.say(f"Release it: whet frontier {run} --take {found['scale']:g}")
-    screen.say(f"Drawn in {found['svg']}")
+        screen.say(f"Release it: whet frontier {run} --take {facts['scale']:g}")
+    screen.say(f"Drawn in {facts['svg']}")
 
 
 def interval(score: dict[str, float]) -> str:

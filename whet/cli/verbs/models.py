@@ -35,17 +35,17 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     Example: whet models list
     """
     from whet.cli import render
-    from whet.verbs.models import models as named
+    from whet.verbs.models import models as list_models
 
     screen = render.Screen(json_)
-    found = named(runs)
-    if not found:
+    models = list_models(runs)
+    if not models:
         screen.say(f"no named models in {runs}/ yet; name one with: whet models register NAME RUN")
 
-    head, rows = found.table()
+    head, rows = models.table()
     if rows:
         screen.show(render.table(["#version" if name == "version" else name for name in head], rows))
-    screen.finish({"models": [{"name": m.name, "current": m.current, "versions": m.versions} for m in found]})
+    screen.finish({"models": [{"name": m.name, "current": m.current, "versions": m.versions} for m in models]})
 
 
 @app.command("register")

@@ -34,14 +34,14 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     from rich.text import Text
 
     from whet.cli import render
-    from whet.verbs.runs import runs as made
+    from whet.verbs.runs import runs as list_runs
 
     screen = render.Screen(json_)
-    found = made(runs)
-    if not found:
+    summaries = list_runs(runs)
+    if not summaries:
         screen.say(f"no runs in {runs}/ yet; make one with: whet tune DATA")
 
-    head, rows = found.table()
+    head, rows = summaries.table()
     coloured = [
         (name, Text(status, style=render.STATUS_STYLE.get(status, "")), *cells) for name, status, *cells in rows
     ]
@@ -49,10 +49,10 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     if rows:
         screen.show(render.table([f"#{name}" if name in ("base", "tuned") else name for name in head], coloured))
 
-    for run in found:
+    for run in summaries:
         if run.problem:
             screen.say(f"{run.name}: {run.problem}", style="red")
-    screen.finish({"runs": found})
+    screen.finish({"runs": summaries})
 
 
 @app.command("show")
@@ -67,10 +67,10 @@ def show(run: RunName, runs: Runs = RUNS, json_: Json = False) -> None:
     from whet.verbs.runs import show
 
     screen = render.Screen(json_)
-    found = find_run(run, runs)
-    facts = show(found)
-    screen.say(f"{found.name}  {found.status}  {found.folder}", style="bold")
-    screen.say(dump_recipe(found.recipe))
+    opened = find_run(run, runs)
+    facts = show(opened)
+    screen.say(f"{opened.name}  {opened.status}  {opened.folder}", style="bold")
+    screen.say(dump_recipe(opened.recipe))
 
     if facts["choices"]:
         screen.show(render.choices(facts["choices"]))
@@ -95,13 +95,14 @@ def diff(
     from whet.verbs.runs import diff
 
     screen = render.Screen(json_)
-    found = diff(run, other, runs)
-    if found["changed"]:
-        screen.show(render.table(["key", run, other], [(key, *pair) for key, pair in found["changed"].items()]))
+    difference = diff(run, other, runs)
+    if difference["changed"]:
+        rows = [(key, *pair) for key, pair in difference["changed"].items()]
+        screen.show(render.table(["key", run, other], rows))
     else:
         screen.say("the two runs do not differ in recipe, environment or scores")
 
-    screen.finish(found)
+    screen.finish(difference)
 
 
 @app.command("rm")
@@ -153,7 +154,7 @@ def prune(
 
     going, given = done["would_go"], done["given"]
     if going:
-        rows = [(one.name, one.status, f"{one.days:.0f}", f"{one.bytes / 1e6:,.1f} MB") for one in going]
+        rows = [(run.name, run.status, f"{run.days:.0f}", f"{run.bytes / 1e6:,.1f} MB") for run in going]
         screen.show(render.table(["would go", "status", "#days old", "#size"], rows))
 
     if done["kept"]:

@@ -127,8 +127,7 @@ def needs_training(recipe: Recipe) -> bool:
 
 def compare_arms(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
     """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
-    run, recipe, source = session.run, session.recipe, session.source
-    assert isinstance(source, Prepared)
+    run, recipe, source = session.run, session.recipe, prepared_of(session.source)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
     name, reason = metric_of(recipe.evaluate, source)
     folder.mkdir(exist_ok=True)

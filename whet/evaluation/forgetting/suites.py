@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whet.data.held_out_clusters import found_together
-from whet.data.prepare import Prepared
+from whet.data.prepare import prepared_of
 from whet.data.read.source import read_source
 from whet.data.rows.convert import every_row
+from whet.data.source import Source
 from whet.errors import DataError
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.measure_kinds import choosing_texts, general_texts
@@ -53,10 +54,11 @@ def read_suite(path: str, group: str | None = None) -> Suite:
     return Suite(Path(path).stem, rows, name, reason)
 
 
-def measured_prompts(recipe: Recipe, source: object, base_folder: str) -> Iterator[str]:
+def measured_prompts(recipe: Recipe, source: Source, base_folder: str) -> Iterator[str]:
     """The words that are asked or read after a tune, and must not be learned by it."""
-    if isinstance(source, Prepared):
-        asked = [shown.plain for shown in source.shown] or source.test_rows  # passages would hide the question
+    if not source.plain_text:
+        prepared = prepared_of(source)
+        asked = [shown.plain for shown in prepared.shown] or prepared.test_rows  # passages would hide the question
         yield from (last_words(row) for row in asked)
 
     yield from (str(item["messages"][-1]["content"]) for item in skills.load_suite(base_folder))

@@ -19,6 +19,7 @@ from whet.model.heads.sequence_classifier import open_scorer
 from whet.model.open import checked_path, prove_trained, refuse_other_weights
 from whet.model.policy import Policy
 from whet.model.precision import device
+from whet.model.saved_model import ModelFacts
 from whet.observer import Observer
 from whet.pulse import beat
 from whet.training.session import Session
@@ -28,10 +29,16 @@ from whet.training.session import Session
 class HeadContest(HeldOut):
     """Held-out rows, and a model with a head and its base, of which one at a time is in memory."""
 
-    facts: dict[str, Any]
+    facts: ModelFacts
     """whet.json of the model's folder."""
     kernels: bool
     """Whether fused layers read both."""
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What whet.json says of the head: its task, its names, its golden rows."""
+        assert "head" in self.facts
+        return self.facts["head"]
 
     def tuned(self) -> Scorer:
         beat("opening the tuned model")

@@ -18,10 +18,10 @@ from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.preference_accuracy import preference_score, read_pairs
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
+from whet.losses.answers import rows_of_pairs
 from whet.model.heads.linear import Scorer
 from whet.stats.calibration import calibration
 from whet.stats.functions import sigmoid
-from whet.training.learners.preference import rows_of
 from whet.training.learners.reward import pair_scores
 
 Finish = Callable[[EvaluatedModel], Measured]
@@ -36,7 +36,7 @@ def read_rewards(scorer: Scorer, prepared: Prepared) -> dict[int, tuple[float, f
     found = {}
     for batch in in_order(prepared.test, READ_TOKENS, per_tree=True):
         pairs = pair_scores(scorer, batch).T.tolist()
-        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of(batch), pairs, strict=True)}
+        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of_pairs(batch), pairs, strict=True)}
     return found
 
 

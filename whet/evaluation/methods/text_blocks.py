@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from whet.data.pretrain.blocks import read_through
-from whet.data.pretrain.corpus import Corpus
+from whet.data.pretrain.corpus import corpus_of
 from whet.errors import DataError
 from whet.evaluation.contest import Contest
 from whet.evaluation.heldout import nll_of
@@ -16,9 +16,7 @@ from whet.types import Row
 
 def measure_blocks(contest: Contest, context: int) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """For pre-training: the probability of held-out text, block by block; and the scores of both sides."""
-    corpus = contest.source
-    assert isinstance(corpus, Corpus)
-
+    corpus = corpus_of(contest.source)
     if len(corpus.test) < 2:
         raise DataError("there is no held-out text, so nothing can be said", fix="make split.test larger than 0")
     found = {model.name: model.nll(read_through(corpus.test, context, READ_TOKENS)) for model in contest.models}

@@ -15,7 +15,7 @@ import torch
 from whet.data.batches.loader import in_order
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
-from whet.losses.preference import answer_sums, answers_of
+from whet.losses.answers import paired_answers, rows_of_pairs, sum_over
 from whet.stats.length_control import length_controlled
 from whet.stats.paired import mean_interval
 from whet.types import Segment
@@ -48,11 +48,11 @@ def read_pairs(model: EvaluatedModel, segments: Sequence[Segment]) -> dict[int, 
     found = {}
     with model.active():
         for batch in in_order(segments, READ_TOKENS):
-            sums_2P = answer_sums(model.policy.logprobs(batch), batch)
-            tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
+            answers_2P = paired_answers(batch)
+            sums_2P = sum_over(answers_2P, model.policy.logprobs(batch), batch)
+            tokens_2P = sum_over(answers_2P, torch.ones_like(batch.weight_N), batch)
 
-            rows = [batch.rows[number] for number in answers_of(batch)[0].tolist()]
-            for row, *values in zip(rows, *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
+            for row, *values in zip(rows_of_pairs(batch), *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
                 found[row] = PairLogprobs(*values)
 
     return found

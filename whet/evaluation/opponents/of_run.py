@@ -11,7 +11,7 @@ import numpy as np
 from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared, read_rows
 from whet.data.pretrain.blocks import read_through
-from whet.data.pretrain.corpus import Corpus
+from whet.data.pretrain.corpus import corpus_of
 from whet.evaluation.contest import Contest, HeldOut
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
@@ -91,8 +91,7 @@ def oppose_words(
 
 def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contest: Contest, context: int) -> None:
     """For pre-training: the base, and the frequencies of tokens."""
-    recipe, corpus = contest.recipe, contest.source
-    assert isinstance(corpus, Corpus)
+    recipe, corpus = contest.recipe, corpus_of(contest.source)
     places = list(range(len(values["base"])))
     vocabulary = causal_lm(contest.base.policy.model).config.get_text_config().vocab_size
     count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.data.prepare import Prepared, prepare, prepared_of
-from whet.data.pretrain.corpus import Corpus
+from whet.data.pretrain.corpus import corpus_of
 from whet.data.read.source import read_source
 from whet.data.source import Source
 from whet.errors import DataError, ModelError
@@ -61,14 +61,17 @@ def refuse_before_training(
         refuse_without_test(recipe, source)
     refuse_unchoosable(recipe, source)
 
-    if isinstance(source, Prepared):
-        if base:
-            refuse_foreign_tokens(recipe, source)
-        refuse_unscorable(recipe, method, source)
-        refuse_unreplayable(recipe, source, cache)
+    if source.plain_text:
+        return recipe
 
-    if recipe.goal and isinstance(source, Prepared):
-        refuse_unreachable(recipe.goal, method.metric(recipe, source), source.test_rows)
+    prepared = prepared_of(source)
+    if base:
+        refuse_foreign_tokens(recipe, prepared)
+    refuse_unscorable(recipe, method, prepared)
+    refuse_unreplayable(recipe, prepared, cache)
+
+    if recipe.goal:
+        refuse_unreachable(recipe.goal, method.metric(recipe, prepared), prepared.test_rows)
     return recipe
 
 
@@ -119,15 +122,15 @@ def refuse_unreplayable(recipe: Recipe, source: Prepared, cache: Path) -> None:
 def refuse_without_test(recipe: Recipe, source: Source) -> None:
     """Without held-out rows, and of marked answers without both marks among them, there can be no verdict. Raises
     DataError."""
-    if isinstance(source, Corpus):
-        held_out = len(source.test) > 1
+    if source.plain_text:
+        held_out = len(corpus_of(source).test) > 1
     else:
         held_out = bool(source.test_rows)
 
     if not held_out:
         asked = recipe.test is not None or recipe.split.test > 0
         little = asked or len(source.ledger) < LEAST_ROWS
-        more = f"bring more {'text' if isinstance(source, Corpus) else 'rows'}"
+        more = f"bring more {'text' if source.plain_text else 'rows'}"
         raise DataError(
             "nothing is held out for the test, so tune could not say whether the model got better",
             where=str(recipe.data),
@@ -141,6 +144,7 @@ def refuse_without_test(recipe: Recipe, source: Source) -> None:
 
 def refuse_unchoosable(recipe: Recipe, source: Source) -> None:
     """A scale that is to be chosen where nothing can choose it. Raises DataError, RecipeError."""
-    if recipe.keep.scale == "auto" and isinstance(source, Prepared):
-        task_rows(recipe, source)
-        general_prompts(recipe, source, source.renderer, locate(recipe.base))
+    if recipe.keep.scale == "auto" and not source.plain_text:
+        prepared = prepared_of(source)
+        task_rows(recipe, prepared)
+        general_prompts(recipe, prepared, source.renderer, locate(recipe.base))

@@ -11,7 +11,7 @@ from typing import Any
 
 from whet.data.batches.loader import Loader
 from whet.data.batches.shared_prefixes import fold
-from whet.data.prepare import Prepared
+from whet.data.prepare import Prepared, prepared_of
 from whet.data.pretrain.corpus import corpus_of
 from whet.data.read.source import read_source
 from whet.data.source import Source
@@ -52,10 +52,11 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
     share = read_share(recipe, source)
     step = method.mean_step(recipe, source)
 
-    if isinstance(source, Prepared):
-        validation = share * _tokens(source.validation)
+    if source.plain_text:
+        validation, validation_rows = len(corpus_of(source).validation), 0
     else:
-        validation = len(corpus_of(source).validation)
+        segments = prepared_of(source).validation
+        validation, validation_rows = share * _tokens(segments), len(segments)
 
     steps = recipe.schedule.shortest or recipe.steps
     if recipe.keep.replays and recipe.keep.ratio:
@@ -67,14 +68,14 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
     step *= share
     parts: dict[str, Any] = {}
 
-    if isinstance(source, Prepared):
-        parts = _measured(recipe, method, source, tokenizer, share)
+    if not source.plain_text:
+        parts = _measured(recipe, method, prepared_of(source), tokenizer, share)
     if recipe.evaluate.forgetting:
         parts |= _forgotten(recipe, tokenizer)
 
     if recipe.keep.replay == BASE:
         parts["kept"] = own_samples(recipe, source, tokenizer)
-    rollout, held_out = method.written_in_a_step(row), source.validation if isinstance(source, Prepared) else []
+    rollout = method.written_in_a_step(row)
     return Work(
         steps=steps,
         step_tokens=step,
@@ -85,7 +86,7 @@ def work_of(recipe: Recipe, method: Measures, source: Source, tokenizer: Any) ->
         checkpoints=steps // recipe.checkpoint_every,
         reference_tokens=_referred(recipe, method, source, validation),
         rollout=rollout,
-        validated=method.written_in_a_validation(row, len(held_out)),
+        validated=method.written_in_a_validation(row, validation_rows),
         replayed_tokens=replayed,
         anchored_tokens=(replayed or step) if recipe.keep.kl else 0.0,
         **parts,
@@ -99,7 +100,7 @@ def around_of(recipe: Recipe, source: Source, work: Work, stored: int) -> Around
     many = [one for one in (work.test, work.rollout, work.skills, work.kept) if one is not None]
     widest = max(many, key=lambda one: one.answers * (one.prompt + one.most), default=None)
     read = max(1, min(READ_TOKENS, round(max(work.general_tokens, work.prompt_tokens, work.test_tokens))))
-    paired = isinstance(source, Prepared) and source.shape.paired
+    paired = not source.plain_text and source.shape.paired
     found = Around(
         row, rows, work.supervised, read=read, repeated=2 - work.supervised if paired else 1.0, stored=stored
     )
@@ -108,25 +109,30 @@ def around_of(recipe: Recipe, source: Source, work: Work, stored: int) -> Around
         return found
 
     prompt = widest.prompt
-    if widest is work.test and isinstance(source, Prepared):
-        prompt = max((len(one.ids) for one in source.test), default=round(prompt))
+    if widest is work.test and not source.plain_text:
+        prompt = max((len(segment.ids) for segment in prepared_of(source).test), default=round(prompt))
     return replace(found, answers=widest.answers, prompt=round(prompt), answer=round(widest.most))
 
 
 def read_share(recipe: Recipe, source: Source) -> float:
     """The share of a step's tokens that is read: what rows begin alike with is read once
     (whet/data/batches/shared_prefixes.py)."""
-    if not isinstance(source, Prepared) or recipe.method.answer_tokens or not source.train:
+    if source.plain_text or recipe.method.answer_tokens:
         return 1.0
+
+    rows = prepared_of(source).train
+    if not rows:
+        return 1.0
+
     assert recipe.batch_tokens and recipe.micro_batch_tokens
-    batches = Loader(source.train, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
+    batches = Loader(rows, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
     return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
 
 
 def _row(source: Source) -> float:
-    if isinstance(source, Prepared):
-        return source.tokens / max(1, source.rows)
-    return 1024.0
+    if source.plain_text:
+        return 1024.0
+    return source.tokens / max(1, source.rows)
 
 
 def _tokens(segments: Sequence[Any]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean as mean
 from typing import Any
 
-from whet.data.prepare import Prepared, read_rows
+from whet.data.prepare import prepared_of, read_rows
 from whet.data.retrieval.raft import with_found_passages
 from whet.data.source import Source
 from whet.evaluation.contest import Contest
@@ -79,9 +79,9 @@ def choose_nearer(contest: Contest, below: float) -> dict[str, Any]:
 
 def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
     """Validation rows with answers that can be scored, and by what; none where there are none."""
-    if not isinstance(source, Prepared):
+    if source.plain_text:
         return [], ""
-    rows = list(read_rows(recipe, source, ("validation",)))[:MOST_ROWS]
+    rows = list(read_rows(recipe, prepared_of(source), ("validation",)))[:MOST_ROWS]
     asked = recipe.evaluate.metric
 
     if not rows or not all(row.reference for row in rows):
@@ -98,9 +98,9 @@ def _task_rows(recipe: Recipe, source: Source) -> tuple[list[Row], str]:
 def _general(contest: Contest) -> list[GeneralPrompt]:
     """Held-back prompts with answers, where the base has skills with a budget."""
     source, loaded = contest.source, contest.loaded
-    if not isinstance(source, Prepared) or not skills.load_suite(loaded.path):
+    if source.plain_text or not skills.load_suite(loaded.path):
         return []
-    held = fitting(general_prompts(contest.recipe, source, contest.renderer, loaded.path), loaded.context)
+    held = fitting(general_prompts(contest.recipe, prepared_of(source), contest.renderer, loaded.path), loaded.context)
     return [one for one in held if one.reference][:MOST_ROWS]
 
 

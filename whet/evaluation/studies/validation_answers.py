@@ -78,7 +78,7 @@ def compare_validation(contest: Contest) -> tuple[str, list[ScoredAnswer]]:
 
 def classify_validation(contest: HeadContest) -> tuple[str, list[ScoredAnswer]]:
     """As `ask_validation`, of a classifier: the answer is what it names."""
-    rows, segments, head = _rows(contest.recipe, contest.prepared), contest.prepared.validation, contest.facts["head"]
+    rows, segments, head = _rows(contest.recipe, contest.prepared), contest.prepared.validation, contest.head
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
     place = _places(segments)
     score_RK = score_segments(contest.tuned(), segments)[[place[row.index] for row in rows]]

@@ -29,7 +29,7 @@ class AnswerSource(Protocol):
     """Requests that are best asked at once."""
 
     def ask(self, requests: Sequence[Request], asking: CollectSettings) -> list[Completion]:
-        """One reply a request. Raises WrongAnswer for a reply of another form, InputError, RunError."""
+        """One reply a request. Raises BadResponse for a reply of another form, InputError, RunError."""
         ...
 
 
@@ -62,7 +62,7 @@ def refuse_unreadable_name(out: Path) -> None:
 
 
 def read_prompts(data: str, system: str | None) -> list[list[Message]]:
-    """What stands before a last answer in each row of any form that Whet reads. Raises DataError, naming the row."""
+    """What is before a last answer in each row of any form that Whet reads. Raises DataError, naming the row."""
     recipe = Recipe(data=data, method=Distil(teacher="nano"))  # a method that needs prompts only
     prompts = []
     for row in every_row(data, recipe):

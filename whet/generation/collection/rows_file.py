@@ -53,13 +53,11 @@ class Request:
 
 
 def request_of(prompt: list[Message], asking: CollectSettings, sample: int) -> Request:
+    with_system = list(prompt)
     if asking.system:
-        system = [{"role": "system", "content": asking.system}]
-    else:
-        system = []
-    asked = [*system, *prompt]
-    parts = json.dumps([asking.shared, asked, sample], sort_keys=True)
-    return Request(prompt, asked, sample, hashlib.sha256(parts.encode()).hexdigest()[:32])
+        with_system.insert(0, {"role": "system", "content": asking.system})
+    parts = json.dumps([asking.shared, with_system, sample], sort_keys=True)
+    return Request(prompt, with_system, sample, hashlib.sha256(parts.encode()).hexdigest()[:32])
 
 
 class RowsFile:

@@ -80,8 +80,8 @@ class LocalTeacher:
             self.renderer.refuse_foreign(request.asked, None)
             ids = self.renderer.prompt_ids(request.asked)
         except RowRefused as refusal:
-            said = request.messages[-1].get("content")
-            raise DataError(refusal.what, where="a prompt", value=said, fix=refusal.fix) from refusal
+            content = request.messages[-1].get("content")
+            raise DataError(refusal.what, where="a prompt", value=content, fix=refusal.fix) from refusal
 
         if len(ids) >= self.context:
             what = f"a prompt has {len(ids)} tokens, and the teacher sees {self.context}"

@@ -1,7 +1,7 @@
 """Attention over the flat axis T itself, by FlexAttention (PyTorch 2.5 and later): for GPUs.
 
 No tree is padded and no mask is stored: who may see whom is a function of three numbers a token, and blocks of
-128 x 128 in which nobody sees anybody are skipped. A token sees those that stand on its path and not behind it:
+128 x 128 in which nobody sees anybody are skipped. A token sees those that are on its path and not after it:
 
     enter(key's segment) <= enter(query's segment) < leave(key's segment)   and   position(key) <= position(query)
 
@@ -75,13 +75,13 @@ def _blocks(visible: Callable[..., Tensor], tokens: int, device: torch.device) -
 
 
 def _listed(chosen_BB: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each row how many are chosen, (1, 1, B), and their columns, which stand first, (1, 1, B, B)."""
+    """Of each row how many are chosen, (1, 1, B), and their columns, which come first, (1, 1, B, B)."""
     order_BB = chosen_BB.to(torch.int8).argsort(dim=1, descending=True, stable=True).to(torch.int32)
     return chosen_BB.sum(1, dtype=torch.int32)[None, None], order_BB[None, None].contiguous()
 
 
 def walk(parents: list[int | None]) -> tuple[list[int], list[int]]:
-    """`enter` and `leave` of each segment. A parent stands before its children in the list."""
+    """`enter` and `leave` of each segment. A parent comes before its children in the list."""
     below = [1] * len(parents)
     for segment in reversed(range(len(parents))):
         parent = parents[segment]

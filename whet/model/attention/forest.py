@@ -12,7 +12,7 @@ Shapes: R trees, L longest tree, H heads, K head size, S segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -132,7 +132,7 @@ def layout_of(batch: Batch, flat: bool = False) -> ForestLayout:
         return ForestLayout(1, batch.ids_T.shape[0], None, None, None, batch.positions_T[None], batch, flat=True)
 
     members = trees_of(batch.parents)
-    lengths = [sum(batch.lengths[s] for s in group) for group in members]
+    lengths = lengths_of_trees(batch, members)
     trees, longest = len(members), max(lengths)
 
     single = all(len(group) == 1 for group in members)
@@ -162,6 +162,11 @@ def layout_of(batch: Batch, flat: bool = False) -> ForestLayout:
         family_RLL = family(batch.parents, segment_RL, positions_RL)
 
     return ForestLayout(trees, longest, gather_RL, scatter.to(device), family_RLL, positions_RL, batch)
+
+
+def lengths_of_trees(batch: Batch, members: Sequence[Sequence[int]]) -> list[int]:
+    """Tokens of each tree; `members` are the numbers of its segments."""
+    return [sum(batch.lengths[segment] for segment in tree) for tree in members]
 
 
 def family(parents: list[int | None], segment_RL: Tensor, positions_RL: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ def plain_rows(batch: Batch) -> tuple[list[Tensor], Tensor]:
 
 
 def pad_rows(rows: list[Tensor], ids_T: Tensor) -> tuple[Tensor, Tensor]:
-    """Right-padded ids (R, L) and attention mask. Padding stands behind everything, so its id does not matter."""
+    """Right-padded ids (R, L) and attention mask. Padding comes after everything, so its id does not matter."""
     ids_RL = pad_sequence([ids_T[row] for row in rows], batch_first=True, padding_value=0)
     mask_RL = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True, padding_value=0)
     return ids_RL, mask_RL

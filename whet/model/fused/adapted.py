@@ -75,8 +75,8 @@ class AdaptedForward:
 
 def install_adapted(model: nn.Module) -> int:
     """Let every LoRA layer of `model` be computed by the function above; returns how many there are."""
-    found = [module for module in model.modules() if is_lora(module) and read_product(module)]
-    for module in found:
+    layers = [module for module in model.modules() if is_lora(module) and read_product(module)]
+    for module in layers:
         if not isinstance(module.forward, AdaptedForward):  # type: ignore[union-attr]
             module.forward = AdaptedForward(module.forward, module, is_quantised(module.base_layer))  # type: ignore
-    return len(found)
+    return len(layers)

@@ -118,7 +118,7 @@ def _scaled_bmm(a: Tensor, b: Tensor, scale: float, out: Tensor) -> None:
 
 
 def _blocks(length: int, group: int) -> Iterator[tuple[slice, slice]]:
-    """Rows of queries (each position stands `group` times) and the keys up to their end."""
+    """Rows of queries (each position comes `group` times) and the keys up to their end."""
     for begin in range(0, length, QUERIES):
         end = min(begin + QUERIES, length)
         yield slice(begin * group, end * group), slice(0, end)

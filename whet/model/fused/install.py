@@ -20,12 +20,13 @@ from torch.utils.checkpoint import checkpoint
 from whet.model.attention.forest import ForestLayout, active_forest, forest
 from whet.model.fused.attention import Attention
 from whet.model.fused.layer import AttentionHalf, MlpHalf, Norm, attention_half, mlp_half
-from whet.model.fused.linear import AdaptedLinear, read_product
+from whet.model.fused.linear import read_product
 from whet.model.fused.pointwise import ACTIVATIONS, Rotary
 from whet.model.fused.spans import spans_of
 
 LAYER = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
+HEAD_NORMS = {"q_norm", "k_norm"}
 MLP = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 UNKNOWN = -1
 """No sliding window."""
@@ -72,38 +73,51 @@ class FusedLayer:
 
 def read_layer(module: nn.Module) -> FusedLayer | None:
     """The layer as the kernels see it, or None where its parts are others than theirs."""
-    if {name for name, _ in module.named_children()} != LAYER:
+    if _parts_of(module) != LAYER:
         return None
+    attention = _read_attention_half(module)
+    mlp = _read_mlp_half(module)
+    scale: Any = getattr(module.self_attn, "scaling", None)
+    if attention is None or mlp is None or scale is None:
+        return None
+    return FusedLayer(module.forward, module, attention, mlp, float(scale))
 
+
+def _read_attention_half(module: Any) -> AttentionHalf | None:
     attention: Any = module.self_attn
+    parts = _parts_of(attention) - {"rotary_emb"}
+    if parts - HEAD_NORMS != ATTENTION:
+        return None
+
+    norm = _read_norm(module.input_layernorm)
+    query, key = read_product(attention.q_proj), read_product(attention.k_proj)
+    value, output = read_product(attention.v_proj), read_product(attention.o_proj)
+    size = getattr(attention, "head_dim", None)
+    if not (norm and query and key and value and output) or size is None:
+        return None
+
+    query_norm = _read_norm(attention.q_norm) if "q_norm" in parts else None
+    key_norm = _read_norm(attention.k_norm) if "k_norm" in parts else None
+    if ("q_norm" in parts and query_norm is None) or ("k_norm" in parts and key_norm is None):
+        return None
+    return AttentionHalf(norm, query, key, value, output, query_norm, key_norm, int(size))
+
+
+def _read_mlp_half(module: Any) -> MlpHalf | None:
     mlp: Any = module.mlp
-    first: Any = module.input_layernorm
-    second: Any = module.post_attention_layernorm
-
-    parts = {name for name, _ in attention.named_children()} - {"rotary_emb"}
-    if parts - {"q_norm", "k_norm"} != ATTENTION or {name for name, _ in mlp.named_children()} != MLP:
+    if _parts_of(mlp) != MLP:
         return None
 
-    norms = [_read_norm(first), _read_norm(second)]
-    head_norms = [_read_norm(getattr(attention, name)) if name in parts else None for name in ("q_norm", "k_norm")]
-    found: list[AdaptedLinear | None] = [read_product(getattr(attention, name)) for name in sorted(ATTENTION)]
-    found += [read_product(getattr(mlp, name)) for name in ("gate_proj", "up_proj", "down_proj")]
-    activation = _read_activation(mlp.act_fn, attention)
-    size, scale = getattr(attention, "head_dim", None), getattr(attention, "scaling", None)
-
-    lacking = [norm for name, norm in zip(("q_norm", "k_norm"), head_norms, strict=True) if name in parts and not norm]
-    if None in found or None in norms or lacking or activation is None or size is None or scale is None:
+    norm = _read_norm(module.post_attention_layernorm)
+    gate, up, down = read_product(mlp.gate_proj), read_product(mlp.up_proj), read_product(mlp.down_proj)
+    activation = _read_activation(mlp.act_fn, module.self_attn)
+    if not (norm and gate and up and down) or activation is None:
         return None
+    return MlpHalf(norm, gate, up, down, activation)
 
-    key, output, query, value, gate, up, down = (product for product in found if product)
-    one, two = (norm for norm in norms if norm)
-    return FusedLayer(
-        own=module.forward,
-        module=module,
-        attention=AttentionHalf(one, query, key, value, output, head_norms[0], head_norms[1], int(size)),
-        mlp=MlpHalf(two, gate, up, down, activation),
-        scale=float(scale),
-    )
+
+def _parts_of(module: nn.Module) -> set[str]:
+    return {name for name, _ in module.named_children()}
 
 
 def install(trunk: nn.Module) -> int:

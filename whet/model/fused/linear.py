@@ -63,15 +63,15 @@ class AdaptedLinear:
 
     def parameters(self) -> list[Tensor]:
         """What may be trained here."""
-        found: list[Tensor] = [p for p in (self.layer.weight, self.layer.bias) if p is not None and p.requires_grad]
+        trainable: list[Tensor] = [p for p in (self.layer.weight, self.layer.bias) if p is not None and p.requires_grad]
         if self.adapted:
             assert self.down is not None and self.up is not None
-            found += [self.down, self.up]
-        return found
+            trainable += [self.down, self.up]
+        return trainable
 
 
 def read_product(module: Any) -> AdaptedLinear | None:
-    """The layer as a Product, or None where it computes something else (dropout, DoRA, merged, other classes)."""
+    """The layer as an AdaptedLinear, or None where it computes more (dropout, DoRA, merged, other classes)."""
     if _is_linear(module):
         return AdaptedLinear(module)
     if not is_lora(module) or not _is_linear(module.base_layer):

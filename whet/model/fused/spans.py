@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from whet.data.batches.forest import trees_of
-from whet.model.attention.forest import LENGTH_GRAIN, ForestLayout, family, round_up
+from whet.model.attention.forest import LENGTH_GRAIN, ForestLayout, family, lengths_of_trees, round_up
 from whet.types import Batch
 
 ROUND = 24_576
@@ -47,7 +47,7 @@ class Span:
         return len(self.lengths)
 
     def bias(self, window: int | None, dtype: torch.dtype, group: int) -> Tensor:
-        """0 where a query may look and -inf elsewhere, (n or 1, L * group, L): each query stands `group` times."""
+        """0 where a query may look and -inf elsewhere, (n or 1, L * group, L): each query comes `group` times."""
         key = (window, dtype, group)
         if key not in self.biases:
             self.biases[key] = self._bias(window, dtype, group)
@@ -100,7 +100,7 @@ def _spans(layout: ForestLayout, tokens: int, heads: int) -> list[Span]:
     members = trees_of(batch.parents)
     if [segment for group in members for segment in group] != list(range(len(batch.parents))):
         return [_span(batch, members, 0, sum(batch.lengths), tokens)]  # trees that are interleaved on T
-    lengths = [sum(batch.lengths[segment] for segment in group) for group in members]
+    lengths = lengths_of_trees(batch, members)
 
     spans, at = [], 0
     for first, end in cut(lengths, heads):
@@ -112,7 +112,7 @@ def _spans(layout: ForestLayout, tokens: int, heads: int) -> list[Span]:
 
 
 def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens: int) -> Span:
-    lengths = [sum(batch.lengths[segment] for segment in group) for group in members]
+    lengths = lengths_of_trees(batch, members)
     single, longest = all(len(group) == 1 for group in members), max(lengths)
 
     length = round_up(longest, LENGTH_GRAIN)
@@ -126,11 +126,10 @@ def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens:
 
     scatter = torch.empty(stop - start, dtype=torch.long)
     for row, group in enumerate(members):
-        index = torch.cat([torch.arange(b, b + n) for b, n in ((batch.starts[s], batch.lengths[s]) for s in group)])
+        index = torch.cat([_tokens_of(batch, segment) for segment in group])
+        own_lengths = torch.tensor([batch.lengths[segment] for segment in group])
         gather_nL[row, : len(index)] = index
-        segment_nL[row, : len(index)] = torch.repeat_interleave(
-            torch.tensor(group), torch.tensor([batch.lengths[s] for s in group])
-        )
+        segment_nL[row, : len(index)] = torch.repeat_interleave(torch.tensor(group), own_lengths)
         scatter[index - start] = torch.arange(len(index)) + row * length
 
     if single:
@@ -139,3 +138,9 @@ def _span(batch: Batch, members: list[list[int]], start: int, stop: int, tokens:
     positions_nL = batch.positions_T[gather_nL]
     family_nLL = family(batch.parents, segment_nL, positions_nL)
     return Span(start, stop, lengths, length, gather_nL.flatten(), scatter, family_nLL, positions_nL)
+
+
+def _tokens_of(batch: Batch, segment: int) -> Tensor:
+    """Where the tokens of a segment lie on T."""
+    start = batch.starts[segment]
+    return torch.arange(start, start + batch.lengths[segment])

@@ -1,1 +1,1 @@
-"""What stands in the place of the output layer: scores of classes, a reward, a value."""
+"""What takes the place of the output layer: scores of classes, a reward, a value."""

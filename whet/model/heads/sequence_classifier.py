@@ -101,11 +101,11 @@ def settle_pad(tokenizer: Any, stop_ids: frozenset[int]) -> int:
 def score_rows(scorer: Scorer, rows: Sequence[Sequence[int]]) -> Tensor:
     """Scores of token rows at their last token, shape (R, K), in the order of the rows, on the CPU."""
     segments = [Segment(list(ids), [0.0] * len(ids), number) for number, ids in enumerate(rows)]
-    found = torch.zeros(len(rows), scorer.head.out_features)
+    score_RK = torch.zeros(len(rows), scorer.head.out_features)
     with evaluating(scorer.policy.model):
         for batch in in_order(segments, READ_TOKENS):
-            found[torch.tensor(batch.rows)] = scorer.scores(batch).float().cpu()
-    return found
+            score_RK[torch.tensor(batch.rows)] = scorer.scores(batch).float().cpu()
+    return score_RK
 
 
 def open_scorer(folder: Path, use_kernels: bool = True) -> tuple[Scorer, Any, dict[str, Any]]:

@@ -36,10 +36,10 @@ def token_divergence(
     )
 
 
-def same_vocabulary(one: Head, other: Head) -> tuple[Head, Head]:
+def same_vocabulary(left: Head, right: Head) -> tuple[Head, Head]:
     """Both heads with the vocabulary of the shorter one."""
-    size = min(len(one.weight_VD), len(other.weight_VD))
-    return _first_rows(one, size), _first_rows(other, size)
+    size = min(len(left.weight_VD), len(right.weight_VD))
+    return _first_rows(left, size), _first_rows(right, size)
 
 
 def _first_rows(head: Head, size: int) -> Head:

@@ -128,11 +128,11 @@ def _libc() -> ctypes.CDLL:
 
 def _stored_tensors(path: str) -> dict[str, _Stored]:
     """Every tensor of the base by its name in the files, unread. Files of a Hub name are fetched first."""
-    found = {}
+    stored = {}
     for file in _files(path):
         with safe_open(file, framework="pt", backend="pread") as opened:
-            found |= {name: _Stored(file, name) for name in opened.keys()}
-    return found
+            stored |= {name: _Stored(file, name) for name in opened.keys()}
+    return stored
 
 
 def _files(path: str) -> list[str]:

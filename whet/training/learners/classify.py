@@ -1,4 +1,4 @@
-"""A classifier: which output stands for what, what each row is to give, and the loss of it.
+"""A classifier: what each output means, what each row is to give, and the loss.
 
 Legend: R rows, K classes.
 """
@@ -62,19 +62,21 @@ def outputs_of(settings: Classify, prepared: Prepared) -> Outputs:
         return Outputs(settings.task, mean=float(numbers.mean()), spread=float(numbers.std(correction=0)))
 
     held = targets_of(prepared, "validation")
-    found = set()
+    classes = set()
     for row in [*trained, *held]:
         if isinstance(row, list):
             for name in row:
-                found.add(name)
-    if len(found) < (2 if settings.task == "single" else 1):
+                classes.add(name)
+    if len(classes) < (2 if settings.task == "single" else 1):
         fix = "check columns.label; one class cannot be told from another"
-        raise DataError(f"the rows have {len(found)} class(es)", value=sorted(found), fix=fix)
-    if settings.task == "single" and len(found) > len(trained) / 2:
-        what = f"{len(found)} different classes in {len(trained)} training rows: too few rows of each to learn from"
-        raise DataError(what, value=sorted(found)[:3], fix="check columns.label; for numbers, method.task: regression")
+        raise DataError(f"the rows have {len(classes)} class(es)", value=sorted(classes), fix=fix)
+    if settings.task == "single" and len(classes) > len(trained) / 2:
+        what = f"{len(classes)} different classes in {len(trained)} training rows: too few rows of each to learn from"
+        raise DataError(
+            what, value=sorted(classes)[:3], fix="check columns.label; for numbers, method.task: regression"
+        )
 
-    return Outputs(settings.task, tuple(sorted(found, key=_by_size)))
+    return Outputs(settings.task, tuple(sorted(classes, key=_by_size)))
 
 
 def _by_size(name: str) -> tuple[float, str]:

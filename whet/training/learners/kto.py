@@ -18,7 +18,8 @@ from torch import Tensor
 
 from whet.data.batches.forest import build_batch, segments_of
 from whet.data.batches.loader import Loader, fill
-from whet.losses.kto import answer_of, answer_sum, kto_loss, reference_point
+from whet.losses.answers import single_answers, sum_over
+from whet.losses.kto import kto_loss, reference_point
 from whet.model.policy import Policy, evaluating
 from whet.recipe.schema import Kto
 from whet.training.learner import BaseLearner
@@ -55,14 +56,18 @@ class KtoLearner(BaseLearner):
         yield from batches
 
     def loss(self, batch: Batch) -> LossOut:
-        policy_P = answer_sum(self.policy.logprobs(batch), batch)
+        policy_P = self._answer_logprobs(batch)
         desirable_P = torch.tensor([self.desirable[row] for row, _ in places_of(batch)])
         return kto_loss(policy_P, self._references_of(batch), desirable_P, self.point, self.settings)
+
+    def _answer_logprobs(self, batch: Batch) -> Tensor:
+        """log p of each answer, in nats, shape (P,)."""
+        return sum_over(single_answers(batch), self.policy.logprobs(batch), batch)
 
     @torch.no_grad()
     def _estimate(self, batches: Sequence[Batch]) -> float:
         with evaluating(self.policy.model):
-            policy = [answer_sum(self.policy.logprobs(batch), batch) for batch in batches]
+            policy = [self._answer_logprobs(batch) for batch in batches]
         reference = [self._references_of(batch) for batch in batches]
         if batches:
             return reference_point(torch.cat(policy), torch.cat(reference))
@@ -74,18 +79,18 @@ class KtoLearner(BaseLearner):
 
 def places_of(batch: Batch) -> list[PairKey]:
     """The prompt's and the answer's input row of each answer of a batch."""
-    found = []
-    for number in answer_of(batch).tolist():
+    keys = []
+    for number in single_answers(batch).tolist():
         parent = batch.parents[number]
         assert parent is not None
-        found.append((batch.rows[parent], batch.rows[number]))
-    return found
+        keys.append((batch.rows[parent], batch.rows[number]))
+    return keys
 
 
 def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
     """The mismatched pairs of a step. A row that has a step for itself meets the answer of a neighbouring step."""
     batches = source.step(step)
-    alone = sum(len(answer_of(batch)) for batch in batches) == 1
+    alone = sum(len(single_answers(batch)) for batch in batches) == 1
     if not alone or source.steps_per_epoch == 1:
         return mismatched_pairs(batches, source.micro_batch_tokens)
 
@@ -99,29 +104,31 @@ def mismatched_pairs_of_step(source: Loader, step: int) -> list[Batch]:
 
 def mismatched_pairs(batches: Sequence[Batch], micro_batch_tokens: int) -> list[Batch]:
     """Every prompt with the answer before it, the first one with the last (as in TRL); none of a single pair, which has
-    no stranger."""
-    trees = []
+    no other answer."""
+    pairs: list[tuple[Segment, Segment]] = []
     for batch in batches:
-        for pair in _pairs(batch):
-            trees.append(pair)
-    if len(trees) < 2:
+        pairs += _pairs(batch)
+    if len(pairs) < 2:
         return []
-    answers = [trees[-1][1], *(answer for _, answer in trees[:-1])]
-    mixed = [(prompt, answer) for (prompt, _), answer in zip(trees, answers, strict=True)]
-    lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mixed]
-    runs = fill(range(len(mixed)), lengths, micro_batch_tokens)
 
-    return [_batch([mixed[number] for number in run]) for run in runs]
+    prompts, answers = zip(*pairs, strict=True)
+    mismatched = list(zip(prompts, (answers[-1], *answers[:-1]), strict=True))
+    lengths = [len(prompt.ids) + len(answer.ids) for prompt, answer in mismatched]
+
+    mixed_batches = []
+    for numbers in fill(range(len(mismatched)), lengths, micro_batch_tokens):
+        mixed_batches.append(_batch([mismatched[number] for number in numbers]))
+    return mixed_batches
 
 
 def _pairs(batch: Batch) -> list[tuple[Segment, Segment]]:
     segments = segments_of(batch)
-    found = []
-    for number in answer_of(batch).tolist():
+    pairs = []
+    for number in single_answers(batch).tolist():
         parent = segments[number].parent
         assert parent is not None
-        found.append((segments[parent], segments[number]))
-    return found
+        pairs.append((segments[parent], segments[number]))
+    return pairs
 
 
 def _batch(pairs: Sequence[tuple[Segment, Segment]]) -> Batch:
@@ -144,9 +151,9 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
     else read from the base and stored there. The policy must not have been trained yet."""
 
     def read() -> dict[str, Tensor]:
-        found = read_references(policy, batches)
-        places = torch.tensor(list(found), dtype=torch.long).reshape(-1, 2)
-        return {"places": places, "logprobs": torch.tensor(list(found.values()), dtype=torch.float32)}
+        logprobs = read_references(policy, batches)
+        places = torch.tensor(list(logprobs), dtype=torch.long).reshape(-1, 2)
+        return {"places": places, "logprobs": torch.tensor(list(logprobs.values()), dtype=torch.float32)}
 
     kept = cached_tensors(folder, key, read)
     places = ((prompt, answer) for prompt, answer in kept["places"].tolist())
@@ -156,11 +163,11 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
 def read_references(policy: Policy, batches: Iterable[Batch]) -> dict[PairKey, float]:
     """What the base says of the answers in `batches`, as it was read first: rounding depends on what is read together,
     and the first steps are to begin at exactly 0."""
-    found: dict[PairKey, float] = {}
+    logprobs: dict[PairKey, float] = {}
     with as_reference(policy):
         for batch in batches:
-            sums = answer_sum(policy.logprobs(batch), batch).tolist()
+            sums = sum_over(single_answers(batch), policy.logprobs(batch), batch).tolist()
             for place, value in zip(places_of(batch), sums, strict=True):
-                found.setdefault(place, value)
+                logprobs.setdefault(place, value)
 
-    return found
+    return logprobs

@@ -38,5 +38,5 @@ def sure_answers(logprobs_N: Tensor, batch: Batch) -> tuple[float, float]:
     learned_N = batch.weight_N > 0
     segment_N, unsure_N = batch.segment_N[learned_N], (logprobs_N[learned_N] <= math.log(0.5)).to(torch.float32)
     unsure_S = torch.zeros(len(batch.lengths)).index_add_(0, segment_N.long(), unsure_N)
-    asked = segment_N.unique()
-    return float((unsure_S[asked] == 0).sum()), float(len(asked))
+    learned_S = segment_N.unique()
+    return float((unsure_S[learned_S] == 0).sum()), float(len(learned_S))

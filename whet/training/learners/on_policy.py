@@ -71,8 +71,8 @@ class OnPolicyLearner(BaseLearner, Generic[Settings]):
         """The mean reward of greedy answers to the validation prompts; None without any."""
         if not self.held_out:
             return None
-        found = self.sampler.greedy(list(self.held_out)).scores.total
-        return sum(found) / len(found)
+        rewards = self.sampler.greedy(list(self.held_out)).scores.total
+        return sum(rewards) / len(rewards)
 
     def last_check(self) -> Learner:
         """The loss of the rows' own tokens: what is read last is a batch of rows, not of written answers."""
@@ -155,7 +155,7 @@ def old_logprobs(policy: Policy, batches: Sequence[RolloutBatch]) -> list[Tensor
 
 def rollout_batches(rollout: Rollout, chosen: Sequence[int], budget: int, weight: float) -> list[RolloutBatch]:
     """The chosen answers as batches that share the step's weight."""
-    found = build_batches(rollout, chosen, budget)
-    for batch in found:
-        batch.weight = weight / len(found)
-    return found
+    batches = build_batches(rollout, chosen, budget)
+    for batch in batches:
+        batch.weight = weight / len(batches)
+    return batches

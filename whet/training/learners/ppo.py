@@ -110,7 +110,7 @@ class PpoLearner(OnPolicyLearner[Ppo]):
 
 
 def places(answer_N: Tensor) -> Tensor:
-    """The place of each token in its answer: the tokens of an answer stand side by side."""
+    """The place of each token in its answer: the tokens of an answer are side by side."""
     place_N = torch.arange(len(answer_N))
     begins_N = torch.ones_like(answer_N, dtype=torch.bool)
     begins_N[1:] = answer_N[1:] != answer_N[:-1]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from whet.data.batches.loader import Loader
-from whet.losses.preference import answer_sums, answers_of, preference_loss
+from whet.losses.answers import paired_answers, rows_of_pairs, sum_over
+from whet.losses.preference import preference_loss
 from whet.model.policy import Policy
 from whet.recipe.schema import Dpo
 from whet.training.learner import BaseLearner
@@ -30,7 +31,7 @@ class References:
 
     def of(self, batch: Batch) -> Tensor:
         """Those of a batch's pairs, shape (2, P), on the CPU. Raises KeyError for a row that was not read."""
-        places = [self.place[row] for row in rows_of(batch)]
+        places = [self.place[row] for row in rows_of_pairs(batch)]
         return self.logprobs_2R[:, torch.tensor(places, dtype=torch.long)]
 
 
@@ -48,18 +49,14 @@ class DpoLearner(BaseLearner):
         return self.source.step(step)
 
     def loss(self, batch: Batch) -> LossOut:
-        policy_2P = answer_sums(self.policy.logprobs(batch), batch)
-        tokens_2P = answer_sums(torch.ones_like(batch.weight_N), batch)
+        answers_2P = paired_answers(batch)
+        policy_2P = sum_over(answers_2P, self.policy.logprobs(batch), batch)
+        tokens_2P = sum_over(answers_2P, torch.ones_like(batch.weight_N), batch)
         if self.references:
             reference_2P = self.references.of(batch)
         else:
             reference_2P = None
         return preference_loss(policy_2P, reference_2P, tokens_2P, self.settings)
-
-
-def rows_of(batch: Batch) -> list[int]:
-    """The input row of each pair of a batch."""
-    return [batch.rows[number] for number in answers_of(batch)[0].tolist()]
 
 
 def first_epoch_batches(source: Loader, validation: Iterable[Batch], steps: int) -> Iterator[Batch]:
@@ -77,8 +74,8 @@ def references(folder: Path, key: str, policy: Policy, batches: Iterable[Batch])
     """
 
     def read() -> dict[str, Tensor]:
-        found = read_references(policy, batches)
-        return {"rows": torch.tensor(list(found.place), dtype=torch.long), "logprobs": found.logprobs_2R}
+        references = read_references(policy, batches)
+        return {"rows": torch.tensor(list(references.place), dtype=torch.long), "logprobs": references.logprobs_2R}
 
     kept = cached_tensors(folder, key, read)
     return References(kept["logprobs"], {row: place for place, row in enumerate(kept["rows"].tolist())})
@@ -90,6 +87,6 @@ def read_references(policy: Policy, batches: Iterable[Batch]) -> References:
     sums: list[Tensor] = []
     with as_reference(policy):
         for batch in batches:
-            sums.append(answer_sums(policy.logprobs(batch), batch))
-            rows += rows_of(batch)
+            sums.append(sum_over(paired_answers(batch), policy.logprobs(batch), batch))
+            rows += rows_of_pairs(batch)
     return References(torch.cat(sums, dim=1), {row: place for place, row in enumerate(rows)})

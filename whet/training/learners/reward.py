@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from whet.data.prepare import Target
-from whet.losses.preference import answers_of
+from whet.losses.answers import paired_answers, rows_of_pairs
 from whet.losses.reward import reward_loss
 from whet.model.heads.linear import Scorer, leaves_of
 from whet.recipe.schema import Reward
@@ -35,13 +35,13 @@ class RewardLearner(BaseLearner):
     def _margins(self, batch: Batch, like_2P: Tensor) -> Tensor | None:
         if not self.margins:
             return None
-        found = [self.margins.get(batch.rows[number], 0.0) for number in answers_of(batch)[0].tolist()]
-        return torch.tensor(found, dtype=like_2P.dtype, device=like_2P.device)
+        margins = [self.margins.get(row, 0.0) for row in rows_of_pairs(batch)]
+        return torch.tensor(margins, dtype=like_2P.dtype, device=like_2P.device)
 
 
 def pair_scores(scorer: Scorer, batch: Batch) -> Tensor:
     """Scores of the answers of P pairs, shape (2, P), the chosen ones first, in the order of the pairs' roots."""
-    leaves, answers_2P = leaves_of(batch), answers_of(batch)
+    leaves, answers_2P = leaves_of(batch), paired_answers(batch)
     place_S = torch.zeros(len(batch.parents), dtype=torch.long)
     place_S[torch.tensor(leaves)] = torch.arange(len(leaves))
     return scorer.scores(batch)[:, 0][place_S[answers_2P]]

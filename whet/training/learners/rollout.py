@@ -128,7 +128,9 @@ class Sampler:
             )
             rows = self.rows_of(prompts, samples)
             beat(f"scoring {count(len(answers), 'answer')}")
-            scores = self.rewards([row.prompt for row in rows], [answer.text.strip() for answer in answers], rows)
+            prompts_of_answers = [row.prompt for row in rows]
+            texts = [answer.text.strip() for answer in answers]
+            scores = self.rewards(prompts_of_answers, texts, rows)
 
         self.scored += len(answers)
         self.reward += sum(scores.total)
@@ -142,7 +144,10 @@ class Sampler:
 
     def rows_of(self, prompts: Sequence[Segment], samples: int) -> list[Row]:
         """The row of each answer."""
-        return [self.rows[prompt.row] for prompt in prompts for _ in range(samples)]
+        rows = []
+        for prompt in prompts:
+            rows += [self.rows[prompt.row]] * samples
+        return rows
 
 
 def stream_of(seed: int, number: int) -> int:
@@ -167,7 +172,7 @@ def logprobs_of(answer: Completion) -> list[float]:
 def build_batches(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[RolloutBatch]:
     """Micro-batches of about `budget` tokens that hold the chosen answers; every sampled token has weight 1.
 
-    A prompt stands once in front of its answers, or several times where they do not all fit.
+    A prompt comes once before its answers, or several times where they do not all fit.
     """
     members: dict[int, list[int]] = {}
     for answer in chosen:
@@ -179,9 +184,17 @@ def build_batches(rollout: Rollout, chosen: Iterable[int], budget: int) -> list[
         room = budget - len(rollout.prompts[prompt].ids)
         trees += [(prompt, part) for part in fill(answers, tokens_A, room)]
 
-    lengths = [len(rollout.prompts[prompt].ids) + sum(tokens_A[a] for a in answers) for prompt, answers in trees]
-    order = sorted(range(len(trees)), key=lambda n: -lengths[n])
-    return [_batch(rollout, [trees[n] for n in run]) for run in fill(order, lengths, budget)]
+    lengths = []
+    for prompt, answers in trees:
+        written = sum(tokens_A[answer] for answer in answers)
+        lengths.append(len(rollout.prompts[prompt].ids) + written)
+
+    longest_first = sorted(range(len(trees)), key=lambda number: -lengths[number])
+    batches = []
+    for numbers in fill(longest_first, lengths, budget):
+        batches.append(_batch(rollout, [trees[number] for number in numbers]))
+
+    return batches
 
 
 def _batch(rollout: Rollout, trees: Sequence[tuple[int, list[int]]]) -> RolloutBatch:
@@ -201,5 +214,5 @@ def _batch(rollout: Rollout, trees: Sequence[tuple[int, list[int]]]) -> RolloutB
             sampled += logprobs_of(rollout.answers[number])
 
     batch = build_batch(segments)
-    own = {one.name: getattr(batch, one.name) for one in fields(Batch)}
+    own = {part.name: getattr(batch, part.name) for part in fields(Batch)}
     return RolloutBatch(**own, answer_N=torch.tensor(answer_S)[batch.segment_N], sampled_N=torch.tensor(sampled))

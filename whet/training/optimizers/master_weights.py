@@ -2,7 +2,7 @@
 
 A bfloat16 weight cannot take a step smaller than 1/256 of itself; so the update happens on a float32 copy that is
 then rounded into the working weight. For float32 weights the copy is the weight itself, and with `state: bfloat16`
-there is none (lean.py).
+there is none (bf16_adamw.py).
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class MasterOptimizer:
 
     def __init__(self, named: dict[str, nn.Parameter], settings: Settings, peak: float, total: int, schedule: Schedule):
         self.working = named
-        lean = settings.state == "bfloat16"
-        self.masters = {name: p if lean else _master(p) for name, p in named.items()}
+        bf16_state = settings.state == "bfloat16"
+        self.masters = {name: p if bf16_state else _master(p) for name, p in named.items()}
         self.settings, self.peak, self.total, self.schedule = settings, peak, total, schedule
         self.optimizers = _build(self.masters, settings, peak)
         self.parts = _parts(named)
         self.turned: int | None = None
-        """The step from which a rate that was held goes down (hold.py)."""
+        """The step from which a rate that was held goes down (rate_hold.py)."""
 
     def step(self, step: int) -> tuple[float, float]:
         """One clipped update from the gradients in the working weights; returns (gradient norm, learning rate).
@@ -98,11 +98,11 @@ class MasterOptimizer:
     def _take_gradients(self) -> dict[str, Tensor]:
         """The gradients by name, taken from the weights: a weight that is its own original would be stepped with every
         part."""
-        found: dict[str, Tensor] = {}
+        gradients: dict[str, Tensor] = {}
         for name, parameter in self.working.items():
             if parameter.grad is not None:
-                found[name], parameter.grad = parameter.grad, None
-        return found
+                gradients[name], parameter.grad = parameter.grad, None
+        return gradients
 
     def _update(self, gradients: dict[str, Tensor], scale: float) -> None:
         """Step the masters of some weights: their float32 gradients exist only meanwhile. Empties `gradients`."""
@@ -149,9 +149,9 @@ class MasterOptimizer:
                 prefix = f"state/{self._name_of(master)}/"
                 mine = {key: value for key, value in tensors.items() if key.startswith(prefix)}
 
-                found = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
-                if found:
-                    optimizer.state[master] = found
+                state = {key.removeprefix(prefix): value.to(master.device, copy=True) for key, value in mine.items()}
+                if state:
+                    optimizer.state[master] = state
 
         self._write_working_copy()
 
@@ -189,7 +189,8 @@ def state_bytes(parameter: nn.Parameter, settings: Settings) -> int:
 
 def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) -> list[torch.optim.Optimizer]:
     hidden = [p for name, p in masters.items() if settings.kind == "muon" and p.ndim == 2 and not _is_table(name)]
-    rest = [p for p in masters.values() if not any(p is h for h in hidden)]
+    in_muon = {id(p) for p in hidden}
+    rest = [p for p in masters.values() if id(p) not in in_muon]
     matrices = {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay}
     vectors = {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0}
     groups = [group for group in (matrices, vectors) if group["params"]]

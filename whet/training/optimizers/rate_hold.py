@@ -88,9 +88,9 @@ def still_rising(accuracies: list[float], rows: float, window: int) -> bool:
     return now - before > standard_error(before, now, rows)
 
 
-def standard_error(one: float, other: float, rows: float) -> float:
+def standard_error(first: float, second: float, rows: float) -> float:
     """Of a share near the mean of two, over so many rows."""
-    mean = (one + other) / 2
+    mean = (first + second) / 2
     if rows:
         return math.sqrt(mean * (1 - mean) / rows)
     return 0.0

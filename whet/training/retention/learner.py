@@ -96,11 +96,11 @@ class RetentionLearner(BaseLearner):
 
         target_N = batch.target_N.to(self.policy.device)
         logprobs_N = token_logprobs(hidden_ND, self.policy.head, target_N).to(batch.weight_N.device)
-        told = replay_loss(logprobs_N, batch.weight_N, batch.share)
+        replayed = replay_loss(logprobs_N, batch.weight_N, batch.share)
 
         if self.kl:
-            return add_losses(told, self._kl_term(batch, hidden_ND, batch.share))
-        return told
+            return add_losses(replayed, self._kl_term(batch, hidden_ND, batch.share))
+        return replayed
 
     def _kl_term(self, batch: Batch, hidden_ND: Tensor, share: float) -> LossOut:
         return kl_penalty(self._divergence(batch, hidden_ND), batch.weight_N, self.kl, share)

@@ -53,8 +53,8 @@ def open_replay(
         raise DataError("no row is left to replay", where=facts["source"], value=facts["dropped"], fix="bring others")
 
     facts |= {"rows": len(segments), "ratio": keep.ratio, "every": keep.every or 1}
-    facts["tokens"] = sum(len(one.ids) for one in segments)
-    facts["supervised_tokens"] = sum(one.supervised for one in segments)
+    facts["tokens"] = sum(len(segment.ids) for segment in segments)
+    facts["supervised_tokens"] = sum(segment.supervised for segment in segments)
     run.write_json(LEDGER, facts)
     assert keep.ratio and recipe.micro_batch_tokens and recipe.batch_tokens
 
@@ -94,7 +94,7 @@ def _self_generated(
     if path == SHIPPED_PROMPTS and (fewer := refused(renderer, base.tokenizer)):
         observer.note(f"{count(fewer, 'general prompt')} of Whet's left out: this base's chat template refuses such")
 
-    kept = [segment for asked, segment in samples if one_line(asked.words) not in sealed]
+    kept = [segment for prompt, segment in samples if one_line(prompt.words) not in sealed]
     if len(kept) < len(samples):
         dropped = {MEASURED: len(samples) - len(kept)}
     else:
@@ -131,14 +131,14 @@ def general_recipe(recipe: Recipe, source: str) -> Recipe:
 def _excluding(prepared: Prepared, bad: set[int]) -> Sequence[Segment]:
     """Lazy as long as nothing must be left out."""
     if bad:
-        return [one for one in prepared.train if one.row not in bad]
+        return [segment for segment in prepared.train if segment.row not in bad]
     return prepared.train
 
 
 def prompt_words(row: Row) -> str:
     """What a row asks, as it is compared: its last prompt message, or its text."""
     if row.prompt:
-        asked = row.prompt[-1].get("content")
+        content = row.prompt[-1].get("content")
     else:
-        asked = row.text
-    return one_line(str(asked or ""))
+        content = row.text
+    return one_line(str(content or ""))

@@ -63,8 +63,8 @@ def finish_run(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         session = open_run(run, observer, verdict=True)
         report_findings(session, observer)
         report_power(session, observer)
-        effort = train_once(session, observer)
-        result = evaluate_run(session, effort, observer)
+        cost = train_once(session, observer)
+        result = evaluate_run(session, cost, observer)
         run.set_status("done")
         observer.done()
 

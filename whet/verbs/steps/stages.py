@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from whet.data.prepare import Prepared, prepared_of
+from whet.data.prepare import prepared_of
 from whet.errors import DataError, count
 from whet.evaluation import decision
 from whet.evaluation.contest import contest_between, open_contest
@@ -40,7 +40,7 @@ from whet.store.unchanged import accepted_changes
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
-from whet.training.session import Session, train
+from whet.training.session import Session, Trained, train
 from whet.verbs.steps.findings import leaks_of_run
 
 
@@ -56,43 +56,56 @@ def report_power(session: Session, observer: Observer) -> None:
 
 
 def train_once(session: Session, observer: Observer) -> dict[str, Any]:
-    """Train and let go of the model: what is evaluated is what was saved, loaded afresh."""
-    if (session.run.model / "whet.json").exists() and (session.run.folder / "training.json").exists():
+    """Train, unless it was done before, and let go of the model: what is evaluated is what was saved, loaded afresh.
+    Gives the facts of training.json."""
+    run = session.run
+    if (run.model / "whet.json").exists() and (run.folder / "training.json").exists():
         observer.note("trained already; the same recipe and data give the same weights")
         rescale_if_asked(session, observer)
-        write_card(session.run)
-        return training_cost(session.run)
+        write_card(run)
+        return training_cost(run)
 
     sealed = list(measured_prompts(session.recipe, session.source, locate(session.recipe.base)))
+    sealed += prompts_that_choose_a_scale(session)
     forget_peak(device())
-    done = train(session, observer, [*sealed, *prompts_that_choose_a_scale(session)])
+    trained = train(session, observer, sealed)
+
+    cost = _cost_of(session, trained)
+    if "tampered" in cost:
+        observer.note(f"{count(cost['tampered'], 'answer')} written in training tampered with the tests; each scored 0")
+    run.write_json("training.json", cost)
+
+    session.base = None
+    del trained
+    gc.collect()
+
+    rescale_if_asked(session, observer)
+    write_card(run)
+    return cost
+
+
+def _cost_of(session: Session, trained: Trained) -> dict[str, Any]:
+    """The facts of training.json, in its order."""
+    progress = trained.progress
     stopped = {
-        "reason": done.progress.stopped,
-        "step": done.progress.step,
-        "best_step": done.progress.best_step,
-        **session.method.best(done.progress.best_loss),
+        "reason": progress.stopped,
+        "step": progress.step,
+        "best_step": progress.best_step,
+        **session.method.best(progress.best_loss),
     }
-    effort = {
+    cost = {
         "stopped": stopped,
-        "seconds": done.seconds,
-        "tokens_per_second": done.tokens_per_second,
+        "seconds": trained.seconds,
+        "tokens_per_second": trained.tokens_per_second,
         "peak_memory_bytes": peak_memory(device()),
         "peak_memory_of": device().type,
         "threads": torch.get_num_threads(),
     }
 
-    if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
-        effort["tampered"] = tampered
-        observer.note(f"{count(tampered, 'answer')} written in training tampered with the tests; each scored 0")
-
-    session.run.write_json("training.json", effort)
-    session.base = None
-    del done
-    gc.collect()
-    rescale_if_asked(session, observer)
-    write_card(session.run)
-
-    return effort
+    tampered = round(sum(line.get(TAMPERED, 0) for line in session.run.metrics()))
+    if tampered:
+        cost["tampered"] = tampered
+    return cost
 
 
 def prompts_that_choose_a_scale(session: Session) -> list[str]:
@@ -103,7 +116,7 @@ def prompts_that_choose_a_scale(session: Session) -> list[str]:
         return []
     source = prepared_of(session.source)
     task_rows(recipe, source)
-    return [one.words for one in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
+    return [prompt.words for prompt in general_prompts(recipe, source, session.renderer, locate(recipe.base))]
 
 
 def rescale_if_asked(session: Session, observer: Observer) -> None:
@@ -112,9 +125,9 @@ def rescale_if_asked(session: Session, observer: Observer) -> None:
     if scale == "auto":
         if "scale" in read_facts(run.model):
             return
-        found = write_frontier(session, observer)
-        scale = found["scale"]
-        observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {found['why']}")
+        choice = write_frontier(session, observer)
+        scale = choice["scale"]
+        observer.note(f"keep.scale: {scale:g} of the way from base to tuned, {choice['why']}")
 
     if scale != 1.0:
         rescale(run.model, scale, session.recipe.trust_remote_code)
@@ -129,83 +142,101 @@ def write_frontier(session: Session, observer: Observer) -> dict[str, Any]:
 
     observer.phase("measuring the way from base to tuned")
     opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
-    found = measure_frontier(contest_between(session, opened, observer))
-    found = {"run": run.name, **found, "svg": str(run.folder / "frontier.svg")}
-    run.write_json("frontier.json", found)
-    write_text(run.folder / "frontier.svg", draw(found))
+    picture = run.folder / "frontier.svg"
+    measured = measure_frontier(contest_between(session, opened, observer))
+    facts = {"run": run.name, **measured, "svg": str(picture)}
+    run.write_json("frontier.json", facts)
+    write_text(picture, draw(facts))
 
-    return found
+    return facts
 
 
 def choose_nearer_point(session: Session, below: float, observer: Observer) -> dict[str, Any]:
     """The point of a second try, chosen on what nothing else reads; writes nearer.json into the run."""
     observer.phase("choosing a point nearer to the base")
-    found = choose_nearer(open_contest(session, observer), below)
-    session.run.write_json("nearer.json", found)
-    return found
+    point = choose_nearer(open_contest(session, observer), below)
+    session.run.write_json("nearer.json", point)
+    return point
 
 
 def training_cost(run: Run) -> dict[str, Any]:
+    """The facts of training.json. Raises RunFolderError for a run whose training did not end."""
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
-def evaluate_run(session: Session, effort: dict[str, Any], observer: Observer) -> dict[str, Any]:
-    run, recipe, source = session.run, session.recipe, session.source
-    began, of = time.perf_counter(), made_of(run)
+def evaluate_run(session: Session, cost: dict[str, Any], observer: Observer) -> dict[str, Any]:
+    """Measure base and tuned, decide, and write evaluation.json, answers.jsonl, report and model card. `cost` are the
+    facts of training.json. Gives those of evaluation.json."""
+    run, recipe = session.run, session.recipe
+    began = time.perf_counter()
+    made_of_before = made_of(run)
     forget_peak(device())
     run.set_status("evaluating")
     observer.phase("opening base and tuned")
     measured, lines = method_of(recipe).measure(session, observer)
     run.write_lines("answers.jsonl", lines)
 
-    if isinstance(source, Prepared):
-        word, leaks = measured["verdict"]["word"], leaks_of_run(session, observer)
-        labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
-        measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
-        measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
+    if not session.source.plain_text:
+        measured = _with_leaks(session, measured, lines, observer)
 
     observer.phase("writing the report")
-    own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = run_header(session) | measured | effort | own | as_its_base(recipe, effort)
+    own_cost = {
+        "evaluation_seconds": time.perf_counter() - began,
+        "evaluation_peak_memory_bytes": peak_memory(device()),
+    }
+    result = run_header(session) | measured | cost | own_cost | as_its_base(recipe, cost)
 
-    if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
-        result[MADE_OF] = of
+    if made_of(run) == made_of_before:  # what changed meanwhile was measured in part, and is measured again
+        result[MADE_OF] = made_of_before
     result["ship"] = decision.decide(result)
     result["report"] = str(run.folder / "report.html")
+
     run.write_json("evaluation.json", result)
     write_report(run)
     write_card(run)
-
     return run.read_json("evaluation.json")
 
 
-def as_its_base(recipe: Recipe, effort: dict[str, Any]) -> dict[str, bool]:
+def _with_leaks(
+    session: Session, measured: dict[str, Any], lines: list[dict[str, Any]], observer: Observer
+) -> dict[str, Any]:
+    """`measured` with what test rows that may have leaked change in the verdict, and a sentence about it there."""
+    verdict = measured["verdict"]
+    labels = {opponent["name"]: opponent["label"] for opponent in verdict["against"]}
+    leaks = leaks_of_run(session, observer)
+    measured = without_leaks(verdict["word"], lines, leaks, session.recipe.seed, labels) | measured
+
+    if "leaks" in measured:
+        verdict["sentence"] += f" {measured['leaks']['sentence']}"
+    return measured
+
+
+def as_its_base(recipe: Recipe, cost: dict[str, Any]) -> dict[str, bool]:
     """`is_base` where no step was better than the start: what was saved then is the base."""
     started_as_base = not (recipe.method.has_head or recipe.method.random_start)
-    if started_as_base and effort.get("stopped", {}).get("best_step") == 0:
+    if started_as_base and cost.get("stopped", {}).get("best_step") == 0:
         return {"is_base": True}
     return {}
 
 
 def run_header(session: Session) -> dict[str, Any]:
-    ledger = session.source.ledger.summary() | accepted_changes(session.run)
-    if session.recipe.keep.replays:
-        ledger["replay"] = session.run.read_json(REPLAY_LEDGER)
+    """What a result says of its run before any number: name, base, method, and where its rows went."""
+    run, recipe = session.run, session.recipe
+    ledger = session.source.ledger.summary() | accepted_changes(run)
+    if recipe.keep.replays:
+        ledger["replay"] = run.read_json(REPLAY_LEDGER)
 
-    source = session.source
-    if source.apart:
-        apart = {"apart": source.apart}
-    else:
-        apart = {}
-
-    return {
-        "run": session.run.name,
-        "model": session.recipe.base,
-        "method": f"{session.recipe.method.kind} ({session.recipe.adapter.kind})",
+    header: dict[str, Any] = {
+        "run": run.name,
+        "model": recipe.base,
+        "method": f"{recipe.method.kind} ({recipe.adapter.kind})",
         "ledger": ledger,
-        **({"no_nearer": why} if (why := no_nearer(session.recipe)) else {}),
-        **apart,
     }
+    if why := no_nearer(recipe):
+        header["no_nearer"] = why
+    if session.source.apart:
+        header["apart"] = session.source.apart
+    return header
 
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
@@ -213,8 +244,7 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
     name = model_registry.name_for(run, root)
     version = model_registry.register(name, run, model_registry.facts_of(result), root)
 
-    decided = decision.decide(result)
-    if decided["answer"] == "yes":
+    if decision.decide(result)["answer"] == "yes":
         model_registry.promote(name, version, root)
         observer.note(f"registered and in use as {name}@{version}")
     else:
@@ -224,15 +254,15 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
 def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
     it should not be; with `only_new` only where the list said otherwise before."""
-    decided = decision.decide(result)
+    decision = decision.decide(result)
     for name, version, new in model_registry.measured_again(run, result):
         if only_new and not new:
             continue
         in_use = model_registry.find_model(name, run.folder.parent).current == version
-        said = f"{name}@{version} is this run: its verdict in the list of models is the new one"
+        note = f"{name}@{version} is this run: its verdict in the list of models is the new one"
 
-        if in_use and decided["answer"] != "yes":
-            said += f", and it is in use. {decided['sentence']} Take it back: whet models roll-back {name}"
-        elif not in_use and decided["answer"] == "yes":
-            said += f". Put it in use: whet models promote {name} {version}"
-        observer.note(said)
+        if in_use and decision["answer"] != "yes":
+            note += f", and it is in use. {decision['sentence']} Take it back: whet models roll-back {name}"
+        elif not in_use and decision["answer"] == "yes":
+            note += f". Put it in use: whet models promote {name} {version}"
+        observer.note(note)
