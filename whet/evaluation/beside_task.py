@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from whet.data.prepare import Prepared
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
 from whet.evaluation.decision import cost_sentence
+from whet.evaluation.facts import Measured
 from whet.evaluation.forgetting.measure_forgetting import KL_ROWS, measure_forgetting
 from whet.evaluation.goal import answers_timed, judge_goal
 from whet.evaluation.judges.language_model import measure_judge

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from whet.data.source import Source
-from whet.evaluation.contest import Measured
+from whet.evaluation.facts import Measured
 from whet.evaluation.goal import judge_goal
 from whet.evaluation.methods.headed import HeadContest, measure_headed, open_heads
 from whet.evaluation.methods.reward import Finish

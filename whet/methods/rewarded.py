@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from whet.data.prepare import Prepared, prepared_of
 from whet.evaluation.beside_task import measure_answers
-from whet.evaluation.contest import Contest, Measured, open_contest
+from whet.evaluation.contest import Contest, open_contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.rewarded import measure_rewarded
 from whet.evaluation.opponents.of_run import oppose_words
 from whet.evaluation.opponents.opposition import unaskable_for

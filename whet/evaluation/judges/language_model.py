@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from whet.errors import RunError, count
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.heldout import Progress
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family

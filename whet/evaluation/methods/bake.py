@@ -11,7 +11,8 @@ import torch
 from whet.data.batches.loader import in_order
 from whet.data.batches.system_prefix import Front, front_of, prompted_batch, with_system
 from whet.evaluation.content import by_row
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import asked_turns

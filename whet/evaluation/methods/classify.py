@@ -14,7 +14,8 @@ import numpy as np
 from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.errors import ProofError
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.methods.label_likelihood import MOST_ASKED, most_likely_labels
 from whet.evaluation.methods.regression import measure_numbers

@@ -11,7 +11,8 @@ import torch
 from whet.data.batches.loader import in_order
 from whet.errors import DataError
 from whet.evaluation.content import by_row
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import asked_turns, last_turns, turn_facts

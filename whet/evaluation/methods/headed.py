@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.models import EvaluatedModel
 from whet.model.architecture_proof import forest_refusal, fuse, install_forest

@@ -13,7 +13,8 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.preference_accuracy import preference_score, read_pairs
 from whet.evaluation.metrics.scoring import RowScore
