@@ -210,13 +210,15 @@ def state_content(facts: Evaluation, tokens: int) -> str:
 
 
 def _state_figures(content: FigureFacts, form: FigureFacts) -> str:
+    right = told_score(content["base"], None), told_score(content["tuned"], None)
+    shaped = told_score(form["base"], None), told_score(form["tuned"], None)
     low, high = content["difference_interval"]
     gain = f"{told_change(content['difference'], None)} points, {told_change_range(low, high, None)}"
+
     return (
-        f"taken out of what stands around them, the base's answers are right in {told_score(content['base'], None)} and "
-        f"the tuned model's in {told_score(content['tuned'], None)} ({gain}, {format_p(content['p'])}); "
-        f"{told_score(form['base'], None)} of the base's and {told_score(form['tuned'], None)} of the tuned model's "
-        "were in form"
+        f"taken out of what stands around them, the base's answers are right in {right[0]} and the tuned model's in "
+        f"{right[1]} ({gain}, {format_p(content['p'])}); {shaped[0]} of the base's and {shaped[1]} of "
+        "the tuned model's were in form"
     )
 
 

@@ -71,6 +71,10 @@ def generate_answers(
     return model.memory.recall(model.name, prompts, tokens, write, done)
 
 
+def texts_of(answers: Sequence[Completion]) -> list[str]:
+    return [answer.text for answer in answers]
+
+
 def answer_tokens(rows: Sequence[Row], loaded: Base) -> int:
     """Tokens of the longest answer that is asked for, from the references of the rows."""
     references = [row.reference for row in rows]

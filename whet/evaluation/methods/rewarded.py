@@ -8,7 +8,7 @@ from typing import Any
 
 from whet.evaluation.contest import Contest
 from whet.evaluation.facts import SIDES, Measured
-from whet.evaluation.heldout import lines_of_answers
+from whet.evaluation.heldout import lines_of_answers, texts_of
 from whet.evaluation.metrics import scoring as metric
 from whet.rewards.combine import Rewards, Scores
 from whet.types import Completion
@@ -43,17 +43,15 @@ def measure_rewarded(contest: Contest, rewards: Rewards) -> Measured:
         facts["caution"] = f"{number:,} of its answers tampered with the tests and scored 0"
         facts["verdict"]["sentence"] += f" Beware: {facts['caution']}."
 
-    given = {side: [answer.text for answer in answers] for side, answers in written.items()}
+    given = {side: texts_of(answers) for side, answers in written.items()}
     return facts, lines_of_answers(rows, scores, given)
 
 
 def side_rewards(scored: Scores, answers: Sequence[Completion]) -> dict[str, Any]:
     """What the rewards say of one model's answers: means, and how many answers tampered with tests, if any did."""
-    facts = {
-        "rewards": {part: mean(values) for part, values in scored.parts.items()},
-        "reward": mean(scored.total),
-        "answer_tokens": mean([len(answer.ids) for answer in answers]),
-    }
+    parts = {part: mean(values) for part, values in scored.parts.items()}
+    tokens = mean([len(answer.ids) for answer in answers])
+    facts: dict[str, Any] = {"rewards": parts, "reward": mean(scored.total), "answer_tokens": tokens}
     if scored.tampered:
         facts["tampered"] = scored.tampered
     return facts
