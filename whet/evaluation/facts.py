@@ -6,7 +6,8 @@ stay plain JSON; these classes cost nothing when the program runs.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from whet.types import VerdictWord
 
@@ -57,6 +58,11 @@ class SideFacts(TypedDict):
     chosen_gain: NotRequired[float]
     rejected_gain: NotRequired[float]
     separation: NotRequired[float]
+
+
+def add_keys(facts: SideFacts | AnswerLine | VerdictFacts | Evaluation, more: Mapping[str, Any]) -> None:
+    """Keys that a metric or a method adds of its own, as `facts |= more`."""
+    cast(dict[str, Any], facts).update(more)
 
 
 class DifferenceFacts(TypedDict):
@@ -247,15 +253,19 @@ class RetrievalFacts(TypedDict):
 
 
 class BakeFacts(TypedDict):
-    prompted: dict[str, Any]
+    prompted: SideFacts
     kept: DifferenceFacts
     request_tokens: dict[str, float]
     divergence: dict[str, float]
     statement: str
 
 
+class TeacherFacts(SideFacts):
+    name: str
+
+
 class DistilFacts(TypedDict):
-    teacher: dict[str, Any]
+    teacher: TeacherFacts
     gap: DifferenceFacts
     references: str
     divergence: dict[str, float]

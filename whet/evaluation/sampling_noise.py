@@ -50,9 +50,12 @@ def summary(name: str, scores: Sequence[metric.RowScore], rows: Sequence[Row], s
     means = metric.aggregate(name, row_means(scores, samples), rows)
     if samples == 1:
         return means
-    facts = metric.aggregate(name, scores, repeat_each(rows, samples))
-    for key in ("score", "low", "high", "rows"):
-        facts[key] = means[key]
+    return with_rows_of(metric.aggregate(name, scores, repeat_each(rows, samples)), means)
+
+
+def with_rows_of(facts: SideFacts, rows: SideFacts) -> SideFacts:
+    """The facts of many answers with the score, the interval and the number of the rows that they belong to."""
+    facts["score"], facts["low"], facts["high"], facts["rows"] = rows["score"], rows["low"], rows["high"], rows["rows"]
     return facts
 
 

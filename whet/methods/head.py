@@ -61,7 +61,7 @@ class HeadMethod(Method[Keys], ABC):
         heads = open_heads(session, observer)
         measured, lines = measure_headed(heads, partial(self.measure_head, heads))
         oppose_head(measured, lines, heads)
-        measured["verdict"] |= judge_goal(heads.recipe.goal, measured, lines, heads.prepared)
+        measured["verdict"]["goal"] = judge_goal(heads.recipe.goal, measured, lines, heads.prepared)
         return measured, lines
 
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from whet.evaluation.content import by_row, measure_content, state_content, turn_lines
 from whet.evaluation.contest import Contest
-from whet.evaluation.facts import SIDES, Evaluation, Measured
+from whet.evaluation.facts import SIDES, Evaluation, Measured, add_keys
 from whet.evaluation.heldout import Drawing, likelihoods, lines_of_answers, paired_facts, sampled_facts
 from whet.evaluation.methods.marked_answers import measure_marks
 from whet.evaluation.methods.pairs import measure_pairs
@@ -14,13 +14,10 @@ from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.per_class import tell_lost
 from whet.evaluation.metrics.turns import Turns, asked_turns, turn_facts
 from whet.evaluation.reference_loss import bytes_of, measure_loss, tell_loss
-from whet.evaluation.sampling_noise import repeat_each, row_means
+from whet.evaluation.sampling_noise import repeat_each, row_means, with_rows_of
 from whet.recipe.schema import Evaluate
 from whet.stats.paired import clusters_of
 from whet.types import Completion, Row
-
-OF_ROWS = ("score", "low", "high", "rows")
-"""Keys of a side that go by rows, where all others go by turns."""
 
 
 def measure_rows(contest: Contest) -> Measured:
@@ -111,10 +108,10 @@ def written_facts(
     facts["verdict"]["content"] = content.figures["content"]
     facts["verdict"]["form"] = content.figures["form"]
     for side in SIDES:
-        facts[side] |= content.sides[side]
+        add_keys(facts[side], content.sides[side])
 
     for line, more in zip(lines, turn_lines(written, by_turn, content.scores, turns, samples), strict=True):
-        line |= more
+        add_keys(line, more)
     return facts, lines
 
 
@@ -129,10 +126,7 @@ def add_turns(
     """What was asked of rows with several turns; the details of each side are then those of all its turns."""
     facts["turns"] = turn_facts(turns, seed)
     for side in SIDES:
-        of_turns = metric.aggregate(name, by_turn[side], asked)
-        for key in OF_ROWS:
-            of_turns[key] = facts[side][key]
-        facts[side] = of_turns
+        facts[side] = with_rows_of(metric.aggregate(name, by_turn[side], asked), facts[side])
 
 
 def _labels(scores: Sequence[metric.RowScore], key: str) -> list[list[str]]:

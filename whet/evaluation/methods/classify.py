@@ -7,6 +7,7 @@ and the commonest class of the training rows, for every row. Legend: R rows, K c
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.errors import ProofError
 from whet.evaluation.contest import HeldOut
-from whet.evaluation.facts import Measured
+from whet.evaluation.facts import Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.methods.label_likelihood import MOST_ASKED, most_likely_labels
 from whet.evaluation.methods.regression import measure_numbers
@@ -31,6 +32,7 @@ from whet.stats.calibration import calibration
 from whet.training.classifier_folder import HALF, probabilities, rows_digest, score_segments
 from whet.training.learners.classify import Outputs, encoded, targets_of
 from whet.training.thresholds import f1
+from whet.types import Row
 
 Names = list[list[str]]
 """The classes of each row."""
@@ -41,7 +43,7 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
     outputs = Outputs(head["task"], tuple(head["labels"]), head["mean"], head["spread"])
     prepared = held_out.prepared
     assert isinstance(prepared.test, Segments)  # retrieval, which makes others, is for answers
-    score_RK = score_segments(scorer, prepared.test)[_order(prepared)]
+    score_RK = score_segments(scorer, prepared.test)[_order(prepared.test, prepared.test_rows)]
 
     if not outputs.names:
         return measure_numbers(score_RK[:, 0] * outputs.spread + outputs.mean, held_out)
@@ -58,8 +60,9 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
 
         facts = held_out.difference(name, f"{_state(outputs)}; {opponent.reason}", scores)
         facts["without_training"] = opponent.both
-        facts["base"] |= {"kind": opponent.kind, **table(wanted, opponent.named)}
-        facts["tuned"] |= table(wanted, named)
+        facts["base"]["kind"] = opponent.kind
+        add_keys(facts["base"], table(wanted, opponent.named))
+        add_keys(facts["tuned"], table(wanted, named))
         tell_lost(facts, wanted, opponent.named, named)
         facts["calibration"] = _calibration(outputs, probability_RK, wanted)
 
@@ -72,10 +75,10 @@ def measure_classes(scorer: Scorer, head: dict[str, Any], held_out: HeldOut) -> 
     return finish
 
 
-def _order(prepared: Prepared) -> list[int]:
-    """Places of the test rows among their segments."""
-    place = {row: number for number, row in enumerate(prepared.test.rows.tolist())}
-    return [place[row.index] for row in prepared.test_rows]
+def _order(segments: Segments, rows: Sequence[Row]) -> list[int]:
+    """Places of the rows among their segments."""
+    place = {row: number for number, row in enumerate(segments.rows.tolist())}
+    return [place[row.index] for row in rows]
 
 
 def metric_of_task(task: str) -> str:

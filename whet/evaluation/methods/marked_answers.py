@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whet.evaluation.contest import Contest
-from whet.evaluation.facts import Measured
+from whet.evaluation.facts import Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.mark_accuracy import MARK_REASON, moved_as_marked, separation
 
@@ -16,5 +16,5 @@ def measure_marks(contest: Contest) -> Measured:
 
     scores = moved_as_marked(gains, rows)
     facts = contest.difference("mark-accuracy", MARK_REASON, scores)
-    facts["tuned"] |= separation(gains, rows)
+    add_keys(facts["tuned"], separation(gains, rows))
     return facts, lines_of_answers(rows, scores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from whet.evaluation.contest import Contest
-from whet.evaluation.facts import SIDES, AnswerLine, Evaluation, Measured
+from whet.evaluation.facts import SIDES, AnswerLine, Evaluation, Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.preference_accuracy import (
     PAIR_REASON,
@@ -41,8 +41,8 @@ def measure_pairs(contest: Contest) -> Measured:
         facts[side]["length_controlled"] = at_equal_length(pairs[side])
 
     base, tuned = pairs["base"], pairs["tuned"]
-    facts["tuned"] |= reward_gains(base, tuned)
-    facts["tuned"] |= reward_margins(base, tuned, contest.recipe.seed, contest.clusters)
+    add_keys(facts["tuned"], reward_gains(base, tuned))
+    add_keys(facts["tuned"], reward_margins(base, tuned, contest.recipe.seed, contest.clusters))
 
     if warning := degeneration_warning(base, tuned):
         facts["caution"] = warning.strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from whet.evaluation.contest import HeldOut
-from whet.evaluation.facts import SIDES, Measured
+from whet.evaluation.facts import SIDES, Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.metrics.scoring import RowScore
@@ -40,7 +40,7 @@ def measure_numbers(number_R: np.ndarray, held_out: HeldOut) -> Finish:
 
         texts = {}
         for side in SIDES:
-            facts[side] |= regression_errors(numbers[side], wanted_R)
+            add_keys(facts[side], regression_errors(numbers[side], wanted_R))
             texts[side] = [f"{number:g}" for number in numbers[side]]
         return facts, lines_of_answers(rows, by_side, texts)
 

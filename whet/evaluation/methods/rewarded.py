@@ -7,7 +7,7 @@ from statistics import fmean as mean
 from typing import Any
 
 from whet.evaluation.contest import Contest
-from whet.evaluation.facts import SIDES, Measured
+from whet.evaluation.facts import SIDES, Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers, texts_of
 from whet.evaluation.metrics import scoring as metric
 from whet.rewards.combine import Rewards, Scores
@@ -37,7 +37,7 @@ def measure_rewarded(contest: Contest, rewards: Rewards) -> Measured:
 
     facts = contest.difference(name, reason, scores)
     for side in SIDES:
-        facts[side] |= rewarded[side]
+        add_keys(facts[side], rewarded[side])
 
     if number := rewarded["tuned"].get("tampered"):
         facts["caution"] = f"{number:,} of its answers tampered with the tests and scored 0"

@@ -172,8 +172,9 @@ class PromptedOpponent:
             for way, score_RK in both.items():
                 all_keys, named = keys(way), {}
                 for place, ids, k in zip(missing, asked, score_RK.argmax(-1).tolist(), strict=True):
-                    read = {"prompt_tokens": len(ids), "answer_tokens": len(self.names[k])}
-                    named[all_keys[place]] = Completion(self.labels[k], True, seconds=seconds, **read)
+                    written = len(self.names[k])
+                    label = Completion(self.labels[k], True, [], [], len(ids), written, seconds)
+                    named[all_keys[place]] = label
                 memory.transcript.add(f"base, {way}", named)
 
         return [memory.transcript[key] for key in keys(by)]
