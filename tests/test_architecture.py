@@ -59,7 +59,7 @@ INSIDE = {
         "retention data_facts classifier_folder rescale session"
     ),
     "evaluation": (
-        "prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
+        "facts prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
         "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies "
         "measuring_method preflight comparison"
     ),

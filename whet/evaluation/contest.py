@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
 
 from whet.data.prepare import Prepared, prepared_of
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.errors import DataError
+from whet.evaluation.facts import Evaluation
 from whet.evaluation.heldout import GREEDY, Drawing, generate_answers, longest_answer, paired_facts
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import EvaluatedModel, base_and_tuned
@@ -22,9 +22,6 @@ from whet.stats.paired import clusters_of
 from whet.store.run import Run
 from whet.training.session import Session
 from whet.types import Completion, Row
-
-Measured = tuple[dict[str, Any], list[dict[str, Any]]]
-"""The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl."""
 
 
 @dataclass(frozen=True)  # no slots: a cached property needs a __dict__
@@ -50,7 +47,7 @@ class HeldOut:
         """The test rows. Raises DataError where there are none."""
         rows = self.prepared.test_rows
         if not rows:
-            raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+            raise DataError("there are no test rows, so nothing can be measured", fix="make split.test larger than 0")
         return rows
 
     @cached_property
@@ -64,9 +61,11 @@ class HeldOut:
 
     def difference(
         self, name: str, reason: str, scores: dict[str, list[RowScore]], rows: Sequence[Row] | None = None
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """Metric, both scores, their paired difference and the verdict, on the test rows or on `rows`."""
-        return paired_facts(name, reason, scores, self.rows if rows is None else rows, self.recipe.seed)
+        if rows is None:
+            rows = self.rows
+        return paired_facts(name, reason, scores, rows, self.recipe.seed)
 
 
 @dataclass(frozen=True)
@@ -98,29 +97,28 @@ class Contest(HeldOut):
         done: Callable[[int], None] = lambda number: None,
         drawing: Drawing = GREEDY,
     ) -> list[Completion]:
-        """What one side answers, in the order of the prompts."""
+        """What one model answers, in the order of the prompts."""
         return generate_answers(model, self.loaded, prompts, self.renderer, tokens, done, drawing)
 
     def answers_of(
         self,
-        sides: Sequence[EvaluatedModel],
+        models: Sequence[EvaluatedModel],
         prompts: Sequence[list[int]],
         tokens: int,
         drawing: Drawing = GREEDY,
         before: int = 0,
         total: int | None = None,
     ) -> dict[str, list[Completion]]:
-        """What each of the sides answers. Of `total` answers, `before` were written already, as the observer counts."""
+        """What each of the models answers, by its name. The observer is told of `total` answers, of which `before` were
+        written already."""
         each = len(prompts) * drawing.samples
         if total is None:
-            total = len(sides) * each
-        else:
-            total = total
+            total = len(models) * each
 
         written = {}
-        for number, side in enumerate(sides):
+        for number, model in enumerate(models):
             done = partial(self._count, before + number * each, total)
-            written[side.name] = self.answers(side, prompts, tokens, done, drawing)
+            written[model.name] = self.answers(model, prompts, tokens, done, drawing)
 
         return written
 
@@ -139,7 +137,7 @@ class Contest(HeldOut):
 
 
 def open_contest(session: Session, observer: Observer) -> Contest:
-    """The trained model of a run and its base, once both are proved to be what was trained. Raises ModelError,
+    """The trained model of a run and its base, after both are proved to be what was trained. Raises ModelError,
     RunFolderError, ProofError."""
     trust = session.recipe.trust_remote_code
     opened = open_trained(session.run, renderer=session.renderer, trust_remote_code=trust)

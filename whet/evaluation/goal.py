@@ -1,4 +1,4 @@
-"""Is the tuned model good enough for what it is for? Each part of a `goal` against the bad end of its interval.
+"""Is the tuned model good enough for its purpose? Each part of a `goal` against the bad end of its interval.
 
 reached    the whole interval is on the right side of what is asked
 missed     the whole interval is on the wrong side
@@ -15,11 +15,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from whet.data.prepare import Prepared
 from whet.errors import DataError, InputError, count, nearest
 from whet.evaluation.contest import Contest
+from whet.evaluation.facts import AnswerLine, Evaluation, GoalFacts, GoalPartFacts, SideFacts
 from whet.evaluation.heldout import answer_tokens
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Recipe
@@ -69,52 +70,58 @@ class Part:
 
     @property
     def statement(self) -> str:
-        scale = None if self.share else 1.0
-        bound = "at most" if self.most else "at least"
-        return (
-            f"{self.what} {format_score(self.value, scale)} (95% interval {format_range(self.low, self.high, scale)}, "
-            f"{count(self.rows, 'row')}), {bound} {format_score(self.wanted, scale)} was asked"
-        )
+        scale = None
+        if not self.share:
+            scale = 1.0
+
+        bound = "at least"
+        if self.most:
+            bound = "at most"
+
+        range_ = f"95% interval {format_range(self.low, self.high, scale)}, {count(self.rows, 'row')}"
+        value, wanted = format_score(self.value, scale), format_score(self.wanted, scale)
+        return f"{self.what} {value} ({range_}), {bound} {wanted} was asked"
+
+    def facts(self) -> GoalPartFacts:
+        return cast(GoalPartFacts, asdict(self) | {"word": self.word, "statement": self.statement})
 
 
 def judge_goal(
     goal: Goal | None,
-    measured: dict[str, Any],
-    lines: Sequence[dict[str, Any]],
+    measured: Evaluation,
+    lines: Sequence[AnswerLine],
     prepared: Prepared,
     seconds: Sequence[float] = (),
-) -> dict[str, Any]:
-    """The key `goal` of a verdict, None where the recipe asks for nothing. `measured` is a part of evaluation.json,
-    `lines` are those of answers.jsonl, `seconds` those of answers that were asked alone."""
+) -> GoalFacts | None:
+    """The key `goal` of a verdict, None if the recipe asks for nothing. `seconds` are those of answers that were asked
+    alone."""
     if goal is None:
-        return {"goal": None}
+        return None
 
     by_index = {row.index: row for row in prepared.test_rows}
     rows = [by_index[line["row"]] for line in lines]
-    renderer = prepared.renderer
 
+    prompts = []
     if goal.prompt_tokens:
-        prompts = [len(renderer.prompt_ids(row.prompt, row.tools)) for row in rows]
-    else:
-        prompts = []
+        prompts = [len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows]
 
     scores = [line["tuned_score"] for line in lines]
     name = goal.metric or measured["metric"]["name"]
-    return {"goal": measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)}
+    return measure_goal(goal, measured["tuned"], name, scores, rows, prompts, seconds)
 
 
 def answers_timed(contest: Contest) -> list[float]:
-    """Seconds of the first TIMED answers, each asked alone, where the recipe's goal bounds them; else none."""
+    """Seconds of the first TIMED answers, each asked alone, if the recipe's goal bounds them; else none."""
     recipe = contest.recipe
     if recipe.goal is None or recipe.goal.seconds_per_answer is None:
         return []
+
     rows, seconds = contest.rows, []
     tokens = recipe.evaluate.max_new_tokens or answer_tokens(rows, contest.loaded)
-
-    side = replace(contest.tuned, memory=None)  # an answer that is remembered takes no time
+    model = replace(contest.tuned, memory=None)  # an answer that is remembered takes no time
     for prompt in contest.prompts(rows[:TIMED]):
         began = time.perf_counter()
-        contest.answers(side, [prompt], tokens)
+        contest.answers(model, [prompt], tokens)
         seconds.append(time.perf_counter() - began)
 
     return seconds
@@ -133,45 +140,49 @@ def metric_of_run(recipe: Recipe, prepared: Prepared) -> str:
 
 def measure_goal(
     goal: Goal,
-    tuned: dict[str, Any],
+    tuned: SideFacts,
     name: str,
     scores: Sequence[float],
     rows: Sequence[Row],
     prompt_tokens: Sequence[int] = (),
     seconds: Sequence[float] = (),
-) -> dict[str, Any]:
+) -> GoalFacts:
     """The key `goal` of a verdict. `tuned` holds score, low and high of the run's metric, `scores` those of the `rows`;
     `prompt_tokens` are those of each row's prompt, `seconds` those of answers that were asked alone."""
     parts = []
     if goal.at_least is not None:
         share = 0 <= min(scores) and max(scores) <= 1
-        found = (tuned["score"], tuned["low"], tuned["high"])
-        parts.append(Part("at_least", f"{name}:", goal.at_least, *found, len(rows), share))
+        estimate = (tuned["score"], tuned["low"], tuned["high"])
+        parts.append(Part("at_least", f"{name}:", goal.at_least, *estimate, len(rows), share))
 
-    parts += [_class_part(each, wanted, scores, rows) for each, wanted in goal.class_at_least.items()]
-    for key, what, limit, values in (
-        ("seconds_per_answer", "seconds for an answer:", goal.seconds_per_answer, seconds),
-        ("prompt_tokens", "tokens of a prompt:", goal.prompt_tokens, prompt_tokens),
-    ):
-        if limit is not None:
-            value, (low, high) = sum(values) / len(values), mean_interval(values)
-            parts.append(Part(key, what, limit, value, low, high, len(values), share=False, most=True))
+    for label, wanted in goal.class_at_least.items():
+        parts.append(_class_part(label, wanted, scores, rows))
+    if goal.seconds_per_answer is not None:
+        parts.append(_bound("seconds_per_answer", "seconds for an answer:", goal.seconds_per_answer, seconds))
+    if goal.prompt_tokens is not None:
+        parts.append(_bound("prompt_tokens", "tokens of a prompt:", goal.prompt_tokens, prompt_tokens))
 
     word = _together([part.word for part in parts])
-    said = "; ".join(part.statement for part in parts if part.word == word)
+    deciding = [part.statement for part in parts if part.word == word]
     return {
         "word": word,
-        "sentence": f"{SAID[word]}: {said}.",
-        "parts": [asdict(part) | {"word": part.word, "statement": part.statement} for part in parts],
+        "sentence": f"{SAID[word]}: {'; '.join(deciding)}.",
+        "parts": [part.facts() for part in parts],
     }
 
 
-def _class_part(name: str, wanted: float, scores: Sequence[float], rows: Sequence[Row]) -> Part:
-    chosen = [number for number, row in enumerate(rows) if class_of(row) == normalise(name)]
-    found, group = [scores[number] for number in chosen], [rows[number] for number in chosen]
-    low, high = mean_interval(found, clusters=clusters_of(group))
-    what = f"rows of {name} that were found:"
-    return Part(f"class_at_least.{name}", what, wanted, sum(found) / len(found), low, high, len(found))
+def _bound(name: str, what: str, most: float, values: Sequence[float]) -> Part:
+    """An upper bound of a mean."""
+    low, high = mean_interval(values)
+    return Part(name, what, most, sum(values) / len(values), low, high, len(values), share=False, most=True)
+
+
+def _class_part(label: str, wanted: float, scores: Sequence[float], rows: Sequence[Row]) -> Part:
+    chosen = [number for number, row in enumerate(rows) if class_of(row) == normalise(label)]
+    values = [scores[number] for number in chosen]
+    low, high = mean_interval(values, clusters=clusters_of([rows[number] for number in chosen]))
+    what = f"rows of {label} that were found:"
+    return Part(f"class_at_least.{label}", what, wanted, sum(values) / len(values), low, high, len(values))
 
 
 def _together(words: Sequence[Word]) -> Word:
@@ -190,7 +201,7 @@ def class_of(row: Row) -> str:
 
 
 def refuse_unreachable(goal: Goal, name: str, rows: Sequence[Row]) -> None:
-    """Before anything is trained: a goal that nothing would measure. Raises InputError, DataError."""
+    """Refuses, before anything is trained, a goal that nothing would measure. Raises InputError, DataError."""
     if not goal.class_at_least:
         return
     if name != "accuracy":
@@ -198,12 +209,12 @@ def refuse_unreachable(goal: Goal, name: str, rows: Sequence[Row]) -> None:
         fix = "leave goal.class_at_least out, or set goal.metric: accuracy"
         raise InputError(what, where="goal.class_at_least", value=list(goal.class_at_least), fix=fix)
 
-    there = Counter(class_of(row) for row in rows)
-    for each in goal.class_at_least:
-        if not there[normalise(each)]:
-            what = f"no test row has this class{nearest(normalise(each), there)}"
+    sizes = Counter(class_of(row) for row in rows)
+    for label in goal.class_at_least:
+        if not sizes[normalise(label)]:
+            what = f"no test row has this class{nearest(normalise(label), sizes)}"
             fix = "name a class of the data, or hold more rows out: split.test"
-            raise DataError(what, where="goal.class_at_least", value=each, fix=fix)
+            raise DataError(what, where="goal.class_at_least", value=label, fix=fix)
 
 
 def provable(goal: Goal, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -212,35 +223,47 @@ def provable(goal: Goal, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
     By Wilson's interval of independent rows; where rows come in clusters fewer count.
     """
-    asked: list[tuple[str, float, int]] = []
+    parts = []
     if goal.at_least is not None and 0 < goal.at_least < 1:
-        asked.append(("at_least", goal.at_least, len(rows)))
+        parts.append(_provable("at_least", goal.at_least, len(rows)))
 
     if goal.class_at_least:
-        there = Counter(class_of(row) for row in rows)
-    else:
-        there = Counter()
+        sizes = Counter(class_of(row) for row in rows)
+        for label, wanted in goal.class_at_least.items():
+            parts.append(_provable(f"class_at_least.{label}", wanted, sizes[normalise(label)]))
 
-    classes = goal.class_at_least.items()
-    asked += [(f"class_at_least.{name}", wanted, there[normalise(name)]) for name, wanted in classes]
-    return [_provable(*one) for one in asked]
+    return parts
 
 
 def _provable(name: str, wanted: float, rows: int) -> dict[str, Any]:
-    low, high = 0, rows + 1  # the least number of right rows whose interval lies above what is asked
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if middle > rows or wilson(middle, rows)[0] >= wanted else (middle + 1, high)
+    right = _least_right(wanted, rows)
+    provable = right <= rows and rows > 0
+    least = None
+    if provable:
+        least = right / rows
 
-    can = low <= rows and rows > 0
+    needed = math.ceil(Z**2 * wanted / (1 - wanted))
     return {
         "name": name,
         "wanted": wanted,
         "rows": rows,
-        "provable": can,
-        "least": low / rows if can else None,
-        "rows_needed": math.ceil(Z**2 * wanted / (1 - wanted)),
+        "provable": provable,
+        "least": least,
+        "rows_needed": needed,
     }
+
+
+def _least_right(wanted: float, rows: int) -> int:
+    """The least number of right rows whose interval lies above what is asked; `rows` + 1 if none does."""
+    low, high = 0, rows + 1
+    while low < high:
+        middle = (low + high) // 2
+        if middle > rows or wilson(middle, rows)[0] >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+
+    return low
 
 
 def format_provable(parts: Iterable[dict[str, Any]]) -> list[str]:

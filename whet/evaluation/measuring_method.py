@@ -8,7 +8,7 @@ from typing import Protocol
 
 from whet.data.prepare import Prepared
 from whet.data.source import Source
-from whet.evaluation.contest import Measured
+from whet.evaluation.facts import Measured
 from whet.evaluation.studies.failures import ScoredAnswer
 from whet.observer import Observer
 from whet.planning.tune_time import Writing

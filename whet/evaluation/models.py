@@ -1,4 +1,4 @@
-"""The two sides of a verdict: the base and the tuned model, read and asked in exactly the same way."""
+"""The models of a verdict, base and tuned, which are read and asked in exactly the same way."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ READ_TOKENS = 4096
 
 @dataclass(slots=True)
 class EvaluatedModel:
-    """`active()` is entered around every use: it switches the adapter off where one model plays both sides."""
+    """`active()` is entered around every use: if one model is base and tuned, it switches the adapter off."""
 
     name: str
     policy: Policy
     active: Callable[[], AbstractContextManager[object]] = nullcontext
     memory: AnswerMemory | None = None
-    """Where its greedy answers are kept, so that nothing is asked twice."""
+    """Its greedy answers so far, so that nothing is asked twice."""
 
     @torch.no_grad()
     def nll(self, batches: Iterable[Batch]) -> dict[int, tuple[float, float]]:
@@ -54,7 +54,7 @@ class EvaluatedModel:
 def base_and_tuned(
     model: object, use_forest: bool, base_model: object | None = None
 ) -> tuple[EvaluatedModel, EvaluatedModel]:
-    """(base, tuned). With an adapter one model plays both; otherwise `base_model` is the base."""
+    """(base, tuned). With an adapter one model is both; otherwise `base_model` is the base."""
     tuned = EvaluatedModel("tuned", Policy(model, use_forest))
     if base_model is None:
         return EvaluatedModel("base", Policy(model, use_forest), model.disable_adapter), tuned  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def remember(
     path: Path,
     facts: Mapping[str, Any],
 ) -> Transcript:
-    """Lets both sides keep their answers in `path`. `facts` are those of the saved model."""
+    """Lets both models keep their answers in `path`. `facts` are those of the saved model."""
     transcript = Transcript(path)
     dtype = next(base.policy.model.parameters()).dtype
     who = f"{loaded.fingerprint} {dtype} stops {sorted(stops)} sees {loaded.context}"
@@ -77,7 +77,8 @@ def remember(
 
     if tuned is not None:
         who += f" {sorted(facts['weights_sha256'].items())}"
-        who += f" at {facts['scale']}" if "scale" in facts else ""  # an adapter's weights do not tell
+        if "scale" in facts:  # the weights of an adapter do not show it
+            who += f" at {facts['scale']}"
         tuned.memory = AnswerMemory(who, transcript)
 
     return transcript
@@ -95,23 +96,33 @@ def text_nll(
             if len(piece) > 1:
                 segments.append(Segment(piece, [0.0] + [1.0] * (len(piece) - 1), number))
 
-    found = model.segments_nll(segments)
-    return [(found[n][0], int(found[n][1])) if n in found else (0.0, 0) for n in range(len(texts))]
+    by_text = model.segments_nll(segments)
+    sums = []
+    for number in range(len(texts)):
+        nats, tokens = by_text.get(number, (0.0, 0.0))
+        sums.append((nats, int(tokens)))
+    return sums
 
 
 @torch.no_grad()
 def kl_by_prompt(base: EvaluatedModel, tuned: EvaluatedModel, prompts: Sequence[list[int]]) -> list[tuple[float, int]]:
     """(sum of KL(base || tuned) in nats, number of tokens) of each prompt that has more than one token."""
     totals: dict[int, list[float]] = {}
-    segments = [Segment(ids, [0.0] + [1.0] * (len(ids) - 1), row) for row, ids in enumerate(prompts) if len(ids) > 1]
-    for batch in in_order(segments, READ_TOKENS) if segments else []:
+    segments = []
+    for row, ids in enumerate(prompts):
+        if len(ids) > 1:
+            segments.append(Segment(ids, [0.0] + [1.0] * (len(ids) - 1), row))
+    if not segments:
+        return []
+
+    for batch in in_order(segments, READ_TOKENS):
         with base.active():
             base_ND, base_head = base.policy.hidden(batch), base.policy.head
         with tuned.active():
             tuned_ND, tuned_head = tuned.policy.hidden(batch), tuned.policy.head
 
-        found_N = token_divergence(tuned_ND, tuned_head, base_ND, base_head, "forward").tolist()
-        for nats, segment in zip(found_N, batch.segment_N.tolist(), strict=True):
+        nats_N = token_divergence(tuned_ND, tuned_head, base_ND, base_head, "forward").tolist()
+        for nats, segment in zip(nats_N, batch.segment_N.tolist(), strict=True):
             entry = totals.setdefault(batch.rows[segment], [0.0, 0])
             entry[0] += nats
             entry[1] += 1

@@ -43,10 +43,10 @@ PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "jinja2", "l
 
 
 def made_of(run: Run) -> str:
-    """sha256 over all that an evaluation is made of: the model, the data with its test rows, the settings, files that
-    they name, rivals, the base, Whet's own code and what it computes with. The model counts by whet.json, which holds
-    the checksums of its weights. Raises RunFolderError for a damaged one, DataError for a set on the Hub that can not
-    be had."""
+    """sha256 over everything that an evaluation depends on: the model, the data with its test rows, the settings, files
+    that they name, rivals, the base, Whet's own code and what it computes with. The model counts by whet.json, which
+    holds the checksums of its weights. Raises RunFolderError for a damaged one, DataError for a set on the Hub that
+    cannot be had."""
     facts, recipe = read_facts(run.model), run.recipe
     settings, data = identity.identity(recipe)
     others = [_beside(run, name) for name in ("base.json", "teacher.json")]
@@ -70,14 +70,14 @@ def recorded(run: Run) -> dict[str, Any] | None:
     ProofError for a base that reads a prompt otherwise than in training."""
     if not (run.folder / "evaluation.json").exists():
         return None
-    found = run.read_json("evaluation.json")
-    if MADE_OF not in found:
+    evaluation = run.read_json("evaluation.json")
+    if MADE_OF not in evaluation:
         return None
     prove_weights(read_facts(run.model), run.model)
     _prove_reading(run)  # first: with a network, it is what finds out that the base on the Hub is another one
 
-    if found[MADE_OF] == made_of(run):
-        return found
+    if evaluation[MADE_OF] == made_of(run):
+        return evaluation
     return None
 
 
@@ -96,18 +96,20 @@ def _prove_reading(run: Run) -> None:
 
 
 def _of_hub(recipe: Recipe) -> list[str]:
-    """What the sets on the Hub are now that the recipe names: their names say nothing about that."""
+    """The state of each set on the Hub that the recipe names: a name alone does not tell it."""
     return [hub.fingerprint(name) for name in _sources(recipe) if hub.is_name(name)]
 
 
 def _sources(recipe: Recipe) -> Iterator[str]:
-    yield from [recipe.data] if isinstance(recipe.data, str) else recipe.data
-    if recipe.retrieval:
-        documents = recipe.retrieval.documents
+    if isinstance(recipe.data, str):
+        yield recipe.data
     else:
-        documents = None
-    beside = (recipe.test, documents, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites)
-    yield from (name for name in beside if name)
+        yield from recipe.data
+
+    beside = [recipe.test, recipe.keep.replay, recipe.keep.prompts, *recipe.forgetting.suites]
+    if recipe.retrieval:
+        beside.insert(1, recipe.retrieval.documents)
+    yield from filter(None, beside)
 
 
 def _beside(run: Run, name: str) -> Any:
@@ -129,6 +131,9 @@ def _base(name: str) -> list[Any]:
     if folder.is_file():
         files = [folder]
     else:
-        files = sorted(file for form in OF_BASE for file in folder.glob(form))
+        files = []
+        for pattern in OF_BASE:
+            files += folder.glob(pattern)
+        files.sort()
 
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

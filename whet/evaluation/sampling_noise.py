@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from whet.errors import count
+from whet.evaluation.facts import SideFacts
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Evaluate
 from whet.stats import resample
@@ -36,20 +37,26 @@ def row_means(scores: Sequence[metric.RowScore], samples: int) -> list[metric.Ro
     """One score a row: the mean over its answers, with the details of the first."""
     if samples == 1:
         return list(scores)
-    values_NK = np.array([score.value for score in scores]).reshape(-1, samples)
-    return [
-        metric.RowScore(value, scores[row * samples].details) for row, value in enumerate(values_NK.mean(1).tolist())
-    ]
+    values_NK = np.array(metric.values_of(scores)).reshape(-1, samples)
+
+    means = []
+    for row, value in enumerate(values_NK.mean(1).tolist()):
+        means.append(metric.RowScore(value, scores[row * samples].details))
+    return means
 
 
-def summary(name: str, scores: Sequence[metric.RowScore], rows: Sequence[Row], samples: int) -> dict[str, Any]:
+def summary(name: str, scores: Sequence[metric.RowScore], rows: Sequence[Row], samples: int) -> SideFacts:
     """metric.aggregate of all answers, with the interval of the rows' means: answers to one row are no new rows."""
     means = metric.aggregate(name, row_means(scores, samples), rows)
     if samples == 1:
         return means
-    return metric.aggregate(name, scores, repeat_each(rows, samples)) | {
-        key: means[key] for key in ("score", "low", "high", "rows")
-    }
+    return with_rows_of(metric.aggregate(name, scores, repeat_each(rows, samples)), means)
+
+
+def with_rows_of(facts: SideFacts, rows: SideFacts) -> SideFacts:
+    """The facts of many answers with the score, the interval and the number of the rows that they belong to."""
+    facts["score"], facts["low"], facts["high"], facts["rows"] = rows["score"], rows["low"], rows["high"], rows["rows"]
+    return facts
 
 
 def sampling_noise(
@@ -67,15 +74,15 @@ def sampling_noise(
     facts: dict[str, Any] = {"temperature": wanted.temperature, "samples": samples}
 
     if samples == 1:
-        said = (
+        statement = (
             f"One answer a row was drawn at temperature {wanted.temperature:g}. How far the difference depends on the "
             "luck of the draw is not known; evaluate.samples: 4 would tell."
         )
-        return facts | {"statement": said}
+        return facts | {"statement": statement}
 
     values = {}
-    for side, found in scores.items():
-        values[side] = np.array([score.value for score in found]).reshape(-1, samples)
+    for side, side_scores in scores.items():
+        values[side] = np.array(metric.values_of(side_scores)).reshape(-1, samples)
     rows, drawn = variance_components(values["tuned"] - values["base"], clusters)
     share = drawn / (rows + drawn) if drawn else 0.0
     facts |= {"error": math.sqrt(rows + drawn), "row_error": math.sqrt(rows), "sampling_share": share}
@@ -106,13 +113,14 @@ def variance_components(change_NK: np.ndarray, clusters: Sequence[object] | None
 
 def state(facts: dict[str, Any], scale: float | None) -> str:
     share = facts["sampling_share"]
-    error, left = (f"{format_size(facts[key], scale)}{unit(scale)}" for key in ("error", "row_error"))
-    said = (
+    error = told_size(facts["error"], scale) + unit(scale)
+    left = told_size(facts["row_error"], scale) + unit(scale)
+    statement = (
         f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
         f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
         "the rows."
     )
 
     if share <= SMALL_SHARE:
-        return f"{said} More answers a row would hardly narrow it; more rows would."
-    return f"{said} With endless answers a row it would be {left}."
+        return f"{statement} More answers a row would hardly narrow it; more rows would."
+    return f"{statement} With endless answers a row it would be {left}."

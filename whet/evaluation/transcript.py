@@ -1,4 +1,4 @@
-"""Answers that models gave, kept in a file of JSON lines: nothing is asked twice, whoever asks.
+"""Answers that models gave, kept in a file of JSON lines: nothing is asked twice.
 
 The evaluation of a run, its opponents and `whet compare` share the file in the run's folder; what was killed asks only
 for what is missing.

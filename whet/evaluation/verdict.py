@@ -12,14 +12,17 @@ undecided       anything else: the test rows cannot tell, and the verdict says h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import cast
 
 from numpy.typing import ArrayLike
 
 from whet.errors import DataError, count
+from whet.evaluation.facts import DifferenceFacts
 from whet.stats.paired import paired_difference
 from whet.stats.power import ALPHA
 from whet.stats.rows_needed import rows_needed
-from whet.text.numbers import format_change, format_p, format_reach, plain_number, round_up_two_digits, unit
+from whet.text.numbers import bare, format_change, format_change_range, told_reach, unit
 from whet.text.numbers import points as points
 from whet.text.numbers import signed as signed
 from whet.types import Difference, Verdict
@@ -56,15 +59,20 @@ def decide(
     needed: int | None = None,
     over: str = "",
 ) -> Verdict:
-    """`margin` is the gain (a share) that must be exceeded to be called better; `needed` comes from rows_needed, and
-    `over` names what the tuned model is held against, where the sentence should.
+    """The word and the sentence. `margin` is the gain, a share, above which the tune is better; `needed` comes from
+    rows_needed; `over` names the opponent, if the sentence should.
 
     Raises DataError for a negative margin or an equivalence that is not above 0.
     """
     if margin < 0 or equivalence <= 0:
         raise DataError("margin must not be negative and equivalence must be above 0", value=(margin, equivalence))
 
-    numbers, than = describe(difference, over), f" than {over}" if over else ""
+    numbers = describe(difference, over)
+    if over:
+        than = f" than {over}"
+    else:
+        than = ""
+
     significant = difference.p < ALPHA and difference.discordant >= FEWEST_DISCORDANT
     if significant and difference.low > margin:
         return Verdict("better", f"The tune is better: {numbers}.")
@@ -80,9 +88,7 @@ def decide(
             f"No difference that matters (less than {small} either way): {numbers}.",
         )
 
-    if needed is None:
-        needed = None
-    else:
+    if needed is not None:
         needed = round_up_two_digits(needed)
 
     return Verdict("undecided", undecided_sentence(difference, margin, numbers, needed, over), needed)
@@ -110,12 +116,14 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
         why += "can never decide"
     elif difference.p < ALPHA and difference.low > 0:
         if difference.scale is None:
-            asked = points(margin)
+            least = points(margin)
         else:
-            asked = plain_number(margin)
-        why = f"the gain may be smaller than the margin of {asked}"
+            least = plain_number(margin)
+        why = f"the gain may be smaller than the margin of {least}"
     else:
-        why = "the test rows cannot tell" + (f" whether the tune is better than {over}" if over else "")
+        why = "the test rows cannot tell"
+        if over:
+            why += f" whether the tune is better than {over}"
 
     if needed:
         end = f" About {needed:,} rows like these would probably decide."
@@ -127,19 +135,23 @@ def undecided_sentence(difference: Difference, margin: float, numbers: str, need
 
 def describe(difference: Difference, over: str = "") -> str:
     """`+12.4 points over the base (95% interval +5.1 to +18.9, p = 0.0007, McNemar's mid-p) on 200 test rows`."""
-    over = f" over {over}" if over else ""
-    estimate, low, high = (
-        format_change(value, difference.scale) for value in (difference.estimate, difference.low, difference.high)
-    )
+    scale = difference.scale
+    gain = f"{format_change(difference.estimate, scale)}{unit(scale)}"
+    if over:
+        gain += f" over {over}"
 
-    return (
-        f"{estimate}{unit(difference.scale)}{over} (95% interval {low} to {high}, "
-        f"{format_p(difference.p)}, {difference.test}) on {format_rows(difference)}"
-    )
+    range_ = format_change_range(difference.low, difference.high, scale)
+    how = f"{format_p(difference.p)}, {difference.test}"
+    return f"{gain} (95% interval {range_}, {how}) on {format_rows(difference)}"
+
+
+def difference_facts(difference: Difference) -> DifferenceFacts:
+    """As it is in evaluation.json."""
+    return cast(DifferenceFacts, asdict(difference))
 
 
 def format_rows(difference: Difference) -> str:
-    """`200 test rows`, with the clusters that they are where rows belong together: `200 test rows (41 clusters)`."""
+    """`200 test rows`; if rows belong together, with their clusters: `200 test rows (41 clusters)`."""
     rows = count(difference.rows, "test row")
     if difference.clusters is None:
         return rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from whet.data.batches.system_prefix import system_prefix
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.bake import measure_baked
 from whet.methods.base import Method
 from whet.recipe.schema import Bake, OpponentName, Recipe

@@ -14,7 +14,8 @@ from whet.data.prepare import Prepared, prepare, prepared_of
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
 from whet.evaluation.beside_task import measure_answers, measure_cost
-from whet.evaluation.contest import Contest, Measured, open_contest
+from whet.evaluation.contest import Contest, open_contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.goal import metric_of_run
 from whet.evaluation.methods.answers import measure_rows
 from whet.evaluation.models import remember

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.data.prepare import prepared_of
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.distil import measure_distilled
 from whet.generation.teacher import refuse_missing_teacher, refuse_other_tokens, refuse_shorter_sight, teacher_of_run
 from whet.methods.own_answers import OwnAnswersMethod, prompts_of

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from whet.data.source import Source
-from whet.evaluation.contest import Measured
+from whet.evaluation.facts import Measured
 from whet.evaluation.goal import judge_goal
 from whet.evaluation.methods.headed import HeadContest, measure_headed, open_heads
 from whet.evaluation.methods.reward import Finish
@@ -61,7 +61,7 @@ class HeadMethod(Method[Keys], ABC):
         heads = open_heads(session, observer)
         measured, lines = measure_headed(heads, partial(self.measure_head, heads))
         oppose_head(measured, lines, heads)
-        measured["verdict"] |= judge_goal(heads.recipe.goal, measured, lines, heads.prepared)
+        measured["verdict"]["goal"] = judge_goal(heads.recipe.goal, measured, lines, heads.prepared)
         return measured, lines
 
     @abstractmethod

@@ -11,7 +11,8 @@ from whet.data.pretrain.blocks import BlockLoader, read_through
 from whet.data.pretrain.corpus import corpus_of, prepare_corpus, refuse_hardly_any
 from whet.data.render.renderer import Renderer
 from whet.data.source import Source
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.text_blocks import measure_blocks
 from whet.evaluation.opponents.of_run import oppose_text
 from whet.methods.base import Method

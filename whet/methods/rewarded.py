@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from whet.data.prepare import Prepared, prepared_of
-from whet.evaluation.contest import Contest, Measured, open_contest
+from whet.evaluation.contest import Contest, open_contest
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.rewarded import measure_rewarded
 from whet.evaluation.opponents.opposition import unaskable_for
 from whet.evaluation.studies.failures import ScoredAnswer

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -190,7 +190,7 @@ def cluster_sizes(rows: Sequence[Row]) -> tuple[int, ...]:
     return tuple(Counter(clusters_of(rows) or range(len(rows))).values())
 
 
-def clusters_of_lines(lines: Sequence[dict[str, Any]]) -> list[str] | None:
+def clusters_of_lines(lines: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """The same, of lines of answers.jsonl."""
     return _clusters([(line.get("cluster") or line.get("group"), line.get("row")) for line in lines])
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whet.evaluation.opponents.joint_verdict import against_facts, strongest, verdict_of
+from whet.evaluation.opponents.joint_verdict import add_opponents, strongest, verdict_of
 from whet.evaluation.opponents.opponent import Held, Opponent, hold
 from whet.evaluation.opponents.opposition import base_opponent, judge_opponents
 from whet.evaluation.verdict import compare
@@ -59,7 +59,9 @@ def test_a_prompt_that_wins_makes_the_tune_worse() -> None:
     found = held(shares(200, 120), base=shares(200, 10), constant=shares(200, 60), prompted=shares(200, 190))
     verdict = verdict_of(found)
     assert verdict.word == "worse" and "worse than the base with a prompt" in verdict.sentence
-    assert against_facts(found, [])["strongest"] == "prompted"
+    verdict: Any = {}
+    add_opponents(verdict, found, [])
+    assert verdict["strongest"] == "prompted"
 
 
 def test_a_sample_of_rows_is_held_against_the_same_rows_of_the_tuned_model() -> None:
@@ -83,7 +85,8 @@ def test_better_means_better_than_all(rights: list[int], right: int, seed: int) 
     rng = np.random.default_rng(seed)
     scores = {name: rng.permutation(shares(60, n)).tolist() for name, n in zip(NAMES, rights, strict=False)}
     found = held(rng.permutation(shares(60, right)).tolist(), **scores)
-    verdict, facts = verdict_of(found), against_facts(found, [])
+    verdict, facts = verdict_of(found), {}
+    add_opponents(facts, found, [])  # type: ignore[arg-type]
     assert (verdict.word == "better") == all(one["better"] for one in facts["against"])
     top = next(one for one in facts["against"] if one["name"] == facts["strongest"])
     assert verdict.word == top["word"]

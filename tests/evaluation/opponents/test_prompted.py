@@ -142,12 +142,12 @@ def test_likelihood_is_taken_where_the_base_rambles(tmp_path: Path, monkeypatch:
 
 def test_a_template_without_system_prompts_gets_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = PromptedOpponent(setting(tmp_path, monkeypatch, lambda text: "ham", system=False), 1e9, 5)
-    assert len(made.found) == 2 and all(phrasing.system is None for phrasing, _ in made.found)
+    assert len(made.askable) == 2 and all(phrasing.system is None for phrasing, _ in made.askable)
 
 
 def test_choosing_keeps_within_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = PromptedOpponent(setting(tmp_path, monkeypatch, lambda text: "ham"), 1.0, 5)
-    assert len(made.rows) == module.FEWEST_CHOOSING == len(made.found[0][1].tokens)
+    assert len(made.rows) == module.FEWEST_CHOOSING == len(made.askable[0][1].tokens)
 
 
 def test_without_answers_nothing_can_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

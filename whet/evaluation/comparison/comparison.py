@@ -238,7 +238,7 @@ class Comparison:
         try:
             if arm.framing == "prompted":
                 self._way = way_of(self.session.run, self.setting)
-                framing, rows = self._way.way.phrasing.framing, self.turns.rows
+                framing, rows = self._way.way.phrasing.style, self.turns.rows
                 if len(self.setting.fits(framing, rows)) < len(rows):
                     raise DataError("beside an answer there is no room for it in each prompt")
             elif arm.framing == "constant" and not self.setting.seen.rows:

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from whet.errors import RunError, count
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import AnswerLine, PositionFacts
 from whet.evaluation.heldout import Progress
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
@@ -38,6 +39,8 @@ from whet.text.dates import now
 ORDERS = (("base", "tuned"), ("tuned", "base"))
 AGREED = (["A", "B"], ["TIE", "TIE"])
 """Letters of both orders, sorted, that name the same answer."""
+LEANS = {"AA": 1.0, "BB": 0.0}
+"""Letters of both orders that name the first place, or the second, both times; all others lean to neither."""
 OUTCOME_VALUE = {"tuned": 1.0, "tie": 0.5, "base": 0.0}
 TRANSCRIPT = "pairs.jsonl"
 AT_ONCE = 8
@@ -72,7 +75,9 @@ class Question:
     key: str
 
 
-def measure_judge(lines: Sequence[dict[str, Any]], held_out: HeldOut, contestants: Sequence[str]) -> Measured:
+def measure_judge(
+    lines: Sequence[AnswerLine], held_out: HeldOut, contestants: Sequence[str]
+) -> tuple[dict[str, Any], list[AnswerLine]]:
     """The key `judge` of evaluation.json, with its agreement with the people who judged the same answers, and the
     lines of answers.jsonl with the verdict on each (`judged`). Raises as judge_pairs does."""
     recipe, folder, observer = held_out.recipe, held_out.run.folder, held_out.observer
@@ -81,92 +86,118 @@ def measure_judge(lines: Sequence[dict[str, Any]], held_out: HeldOut, contestant
         lines, recipe.evaluate.judge, folder / JUDGED / TRANSCRIPT, contestants,
         lambda done, total: observer.step(done, total, {}),
     )  # fmt: skip
-    lines = [line | {"judged": pick} for line, pick in zip(lines, picks, strict=True)]
 
-    facts["agreement"] = people.agreement(folder, lines)
+    judged: list[AnswerLine] = []
+    for line, pick in zip(lines, picks, strict=True):
+        judged.append({**line, "judged": pick})
+
+    facts["agreement"] = people.agreement(folder, judged)
     if facts["agreement"]["rows"]:
         facts["statement"] += " " + format_agreement(facts["agreement"], "people")
-    return facts, lines
+    return facts, judged
 
 
 def judge_pairs(
-    lines: Sequence[dict[str, Any]], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
+    lines: Sequence[AnswerLine], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
 ) -> tuple[dict[str, Any], list[str]]:
     """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie.
     Two answers that are the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and
     RunError for a judge that gives no verdict."""
-    remote = ChatClient(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
-    questions = [question for n, line in enumerate(lines) for question in questions_of(n, line, wanted)]
+    questions: list[Question] = []
+    for number, line in enumerate(lines):
+        questions += questions_of(number, line, wanted)
+
     known = read_transcript(transcript)
-    missing = {question.key: question for question in questions if question.key not in known}
-    progress(len(questions) - len(missing), len(questions))
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = {pool.submit(ask_judge, remote, question.text): question for question in missing.values()}
-        try:
-            for done, future in enumerate(as_completed(asked), start=1):
-                question, (letter, said) = asked[future], future.result()
-                known[question.key] = letter
-                line = record(question, lines[question.line], wanted, letter, said)
-                append_line(transcript, json.dumps(with_sum(line)))
-                progress(len(questions) - len(missing) + done, len(questions))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
+    ask_missing(questions, known, lines, wanted, transcript, progress)
     letters: dict[int, list[str]] = {}
     for question in questions:
         letters.setdefault(question.line, []).append(known[question.key])
 
-    picks = [combine_orders(letters[n]) if n in letters else "tie" for n in range(len(lines))]
+    picks = ["tie"] * len(lines)
+    for number, both in letters.items():
+        picks[number] = combine_orders(both)
+
     clusters = clusters_of_lines(lines)
     facts = fit_win_rate([OUTCOME_VALUE[pick] for pick in picks], clusters=clusters)
+    differing = None
+    if clusters is not None:
+        differing = [clusters[number] for number in letters]
 
-    if clusters is None:
-        differing = None
-    else:
-        differing = [clusters[n] for n in letters]
-
-    return summary(facts, position_bias(list(letters.values()), differing), wanted, contestants), picks
+    bias = position_bias(list(letters.values()), differing)
+    return summary(facts, bias, wanted, contestants), picks
 
 
-def questions_of(number: int, line: dict[str, Any], wanted: PairJudge) -> list[Question]:
+def ask_missing(
+    questions: Sequence[Question],
+    known: dict[str, str],
+    lines: Sequence[AnswerLine],
+    wanted: PairJudge,
+    transcript: Path,
+    progress: Progress,
+) -> None:
+    """Asks the questions whose verdict is not known, several at a time, and keeps each verdict as it comes."""
+    remote = ChatClient(wanted.url, wanted.model, wanted.key, wanted.seconds, wanted.retries)
+    missing = {question.key: question for question in questions if question.key not in known}
+    before, total = len(questions) - len(missing), len(questions)
+    progress(before, total)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = {pool.submit(ask_judge, remote, question.text): question for question in missing.values()}
+        try:
+            for done, future in enumerate(as_completed(waiting), start=1):
+                question, (letter, reply) = waiting[future], future.result()
+                known[question.key] = letter
+                line = record(question, lines[question.line], wanted, letter, reply)
+                append_line(transcript, json.dumps(with_sum(line)))
+                progress(before + done, total)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def questions_of(number: int, line: AnswerLine, wanted: PairJudge) -> list[Question]:
     if line["base"].strip() == line["tuned"].strip():
         return []
     request = prompt_text(line["prompt"])
 
-    made = []
+    questions = []
     for order in ORDERS:
         first, second = (line[side].strip() for side in order)
         text = TEXT.format(rubric=wanted.rubric, request=request, first=first, second=second)
         key = hashlib.sha256("\0".join((wanted.url, wanted.model, text)).encode("utf-8", "replace")).hexdigest()
-        made.append(Question(number, order, text, key))
+        questions.append(Question(number, order, text, key))
 
-    return made
+    return questions
 
 
 def ask_judge(remote: ChatClient, text: str) -> tuple[str, str]:
     """(A, B or TIE; the judge's own words)."""
-    said = ""
-    for number in range(TRIES):
-        said = remote.chat([{"role": "user", "content": text}], TOKENS, temperature=0.0 if not number else 1.0)
-        if found := VERDICT.fullmatch(said):
-            return found[1].upper(), said
+    reply, temperature = "", 0.0
+    for _ in range(TRIES):
+        reply = remote.chat([{"role": "user", "content": text}], TOKENS, temperature=temperature)
+        if match := VERDICT.fullmatch(reply):
+            return match[1].upper(), reply
+        temperature = 1.0
+
     fix = "use a judge that follows instructions, or a simpler evaluate.judge.rubric; the run goes on from here"
-    raise RunError(f"the judge said neither A, B nor TIE in {TRIES} tries", value=said, fix=fix)
+    raise RunError(f"the judge said neither A, B nor TIE in {TRIES} tries", value=reply, fix=fix)
 
 
-def record(question: Question, line: dict[str, Any], wanted: PairJudge, letter: str, said: str) -> dict[str, Any]:
-    """A line of the transcript. Of the URL only its server and path: before an @ or behind a ? may stand a secret."""
+def record(question: Question, line: AnswerLine, wanted: PairJudge, letter: str, reply: str) -> dict[str, Any]:
+    """A line of the transcript. Of the URL it holds only server and path: a secret may be before an @ or behind a ?."""
     place = urlsplit(wanted.url)
-    server = f"{place.scheme}://{place.hostname}" + (f":{place.port}" if place.port else "") + place.path
+    port = ""
+    if place.port:
+        port = f":{place.port}"
+    server = f"{place.scheme}://{place.hostname}{port}{place.path}"
+
     return {
         "key": question.key,
         "row": line.get("row"),
         "where": line.get("where"),
         "order": list(question.order),
         "asked": question.text,
-        "said": said,
+        "said": reply,
         "verdict": letter,
         "judge": wanted.model,
         "url": server,
@@ -181,14 +212,21 @@ def read_transcript(path: Path) -> dict[str, str]:
 
 def combine_orders(letters: Sequence[str]) -> str:
     """base, tuned or tie, by both orders together: `letters` in the order of ORDERS."""
-    first, second = (
-        "tie" if letter == "TIE" else order["AB".index(letter)] for letter, order in zip(letters, ORDERS, strict=True)
-    )
-    return first if first == second else "tie"
+    picks = []
+    for letter, order in zip(letters, ORDERS, strict=True):
+        if letter == "TIE":
+            picks.append("tie")
+        else:
+            picks.append(order["AB".index(letter)])
+
+    first, second = picks
+    if first == second:
+        return first
+    return "tie"
 
 
 def summary(
-    facts: dict[str, Any], bias: dict[str, Any], wanted: PairJudge, contestants: Sequence[str]
+    facts: dict[str, Any], bias: PositionFacts, wanted: PairJudge, contestants: Sequence[str]
 ) -> dict[str, Any]:
     """Win rate, position bias and warnings."""
     facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
@@ -203,33 +241,38 @@ def summary(
     return facts | {"statement": statement}
 
 
-def position_bias(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> dict[str, Any]:
+def position_bias(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> PositionFacts:
     """How often both orders agree (with Wilson's interval), and whether the rest leans to the first or second place;
-    over clusters where pairs share one."""
+    over clusters if pairs share one."""
     pairs = len(letters)
-    first, second = sum(pair == ["A", "A"] for pair in letters), sum(pair == ["B", "B"] for pair in letters)
     agreed = [float(sorted(pair) in AGREED) for pair in letters]
-    agree = round(sum(agreed))
-    low, high = mean_interval(agreed, clusters=clusters) if pairs else (0.0, 1.0)
-    p = mcnemar_p(first, second)
+    leans = [LEANS.get("".join(pair), 0.5) for pair in letters]
+    first, second, consistent = leans.count(1.0), leans.count(0.0), round(sum(agreed))
 
-    leans = [1.0 if pair == ["A", "A"] else 0.0 if pair == ["B", "B"] else 0.5 for pair in letters]
+    low, high = 0.0, 1.0
+    if pairs:
+        low, high = mean_interval(agreed, clusters=clusters)
+
+    p = mcnemar_p(first, second)
     if pairs and (grouped := win_interval(leans, 0, clusters)):
         p = grouped[2]
 
-    said = (
-        f"Asked in both orders it said the same on {agree} of {count(pairs, 'pair')} with different answers; on "
+    statement = (
+        f"Asked in both orders it said the same on {consistent} of {count(pairs, 'pair')} with different answers; on "
         f"{first} it took the first answer both times, on {second} the second"
     )
-    said += ": it leans to one position." if p < 0.05 else "."
+    if p < 0.05:
+        statement += ": it leans to one position."
+    else:
+        statement += "."
 
     return {
         "pairs": pairs,
-        "consistent": agree,
+        "consistent": consistent,
         "low": low,
         "high": high,
         "first": first,
         "second": second,
         "p": p,
-        "statement": said,
+        "statement": statement,
     }

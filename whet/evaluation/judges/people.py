@@ -2,21 +2,22 @@
 
 RUN/judgements.jsonl holds one preference row a decision (prompt, chosen, rejected), so that `whet tune
 RUN/judgements.jsonl` learns from it; RUN/judgements-even.jsonl holds what is no preference: ties, both bad, skipped.
-Each row says who judged, when, which run and row, and what stood on the left; each is on the disk before the next pair
-is shown. The order of the pairs and the sides is drawn from run, row and person, so that it stays the same however
-often the sitting is interrupted.
+Each row says who judged, when, which run and row, and whose answer was on the left; it is on the disk before the next
+pair is shown. The order of the pairs and the sides is drawn from run, row and person, so that it stays the same however
+often the session is interrupted.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from whet.errors import RunFolderError
+from whet.evaluation.facts import AnswerLine
 from whet.stats.agreement import cohens_kappa, format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
 from whet.stats.paired import clusters_of_lines
@@ -31,7 +32,7 @@ PREFERENCES, NO_PREFERENCE = "judgements.jsonl", "judgements-even.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers to one request. `left` names the side that stands on the left; people never see that."""
+    """Two answers to one request. `left` names the model whose answer is on the left; people never see that."""
 
     row: int
     where: str
@@ -42,11 +43,18 @@ class Pair:
 
     @property
     def right(self) -> Literal["base", "tuned"]:
-        return "tuned" if self.left == "base" else "base"
+        if self.left == "base":
+            return "tuned"
+        return "base"
 
     def text(self, side: Literal["left", "right"]) -> str:
-        name = self.left if side == "left" else self.right
-        return self.base if name == "base" else self.tuned
+        name = self.right
+        if side == "left":
+            name = self.left
+
+        if name == "base":
+            return self.base
+        return self.tuned
 
     @property
     def request(self) -> str:
@@ -55,14 +63,14 @@ class Pair:
 
 @dataclass(slots=True)
 class JudgingSession:
-    """One person before one run: `waiting` are the pairs that this person has not judged."""
+    """One person who judges one run: `waiting` are the pairs that this person has not judged."""
 
     folder: Path
     who: str
     model: str
     waiting: list[Pair]
     same: int
-    """Rows where base and tuned wrote the same words: ties that nobody is asked about."""
+    """Rows for which base and tuned wrote the same words: ties that nobody is asked about."""
 
     def keep(self, pair: Pair, choice: Choice) -> None:
         """Appends the judgement and puts it on the disk. Raises DiskFullError."""
@@ -96,7 +104,7 @@ class JudgingSession:
 
 
 def start_session(folder: Path, who: str) -> JudgingSession:
-    """Raises RunFolderError where the run has no two answers to show."""
+    """The session of a person. Raises RunFolderError if the run has no two answers to show."""
     answers = answers_of_run(folder)
     judged = {(line["provenance"]["row"], texts_of(line)) for line in judgements(folder) if judge_of(line) == who}
 
@@ -111,7 +119,7 @@ def start_session(folder: Path, who: str) -> JudgingSession:
             waiting.append(Pair(answer["row"], answer["where"], answer["prompt"], base, tuned, left))
 
     waiting.sort(key=lambda pair: draw(folder.name, who, pair.row, "order"))
-    same = sum(answer["base"].strip() == answer["tuned"].strip() for answer in answers)
+    same = sum(map(wrote_the_same, answers))
     return JudgingSession(folder, who, model_of(folder), waiting, same)
 
 
@@ -150,7 +158,7 @@ def draw(*parts: object) -> int:
 
 def judgements(folder: Path) -> list[dict[str, Any]]:
     """Every judgement so far, of all people. Raises RunFolderError for a line that is none."""
-    found = []
+    lines = []
     for name in (PREFERENCES, NO_PREFERENCE):
         for number, line in enumerate(read_lines(folder / name), start=1):
             about = line.get("provenance")
@@ -158,9 +166,9 @@ def judgements(folder: Path) -> list[dict[str, Any]]:
                 what = "this line is no judgement"
                 raise RunFolderError(what, where=f"{folder / name}:{number}", fix="move the file elsewhere")
 
-            found.append(line)
+            lines.append(line)
 
-    return found
+    return lines
 
 
 def judge_of(line: dict[str, Any]) -> str:
@@ -169,63 +177,88 @@ def judge_of(line: dict[str, Any]) -> str:
 
 def texts_of(line: dict[str, Any]) -> frozenset[str]:
     """Both answers, however they were judged: a run that was trained again has others."""
-    return frozenset(line[key] for key in (("chosen", "rejected") if "chosen" in line else ("base", "tuned")))
+    if "chosen" in line:
+        return frozenset((line["chosen"], line["rejected"]))
+    return frozenset((line["base"], line["tuned"]))
+
+
+def wrote_the_same(answer: Mapping[str, Any]) -> bool:
+    """Whether base and tuned wrote the same words."""
+    return answer["base"].strip() == answer["tuned"].strip()
 
 
 def result(folder: Path) -> dict[str, Any]:
     """What all people together say of the answers that the run has now: Bradley-Terry win rate, counts of choices, and
-    agreement with the model that judged, where one did. Skipped pairs count for nothing; rows where both wrote the same
-    are ties, once."""
+    agreement with the model that judged, if one did. Skipped pairs count for nothing; rows for which both wrote the
+    same are ties, once."""
     answers = {answer["row"]: answer for answer in answers_of_run(folder)}
     current = [line for line in judgements(folder) if is_current(line, answers)]
+    same = [answer["row"] for answer in answers.values() if wrote_the_same(answer)]
 
-    outcomes, rows, choices = [], [], dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
+    outcomes, rows = [], []
     for line in current:
-        choice = line["provenance"]["choice"]
-        choices["decided" if choice in ("left", "right") else choice] += 1
-
-        if choice != "skip":
+        if line["provenance"]["choice"] != "skip":
             outcomes.append(outcome_value(line))
             rows.append(line["provenance"]["row"])
+    if outcomes:
+        outcomes += [0.5] * len(same)
+        rows += same
 
+    facts = fit_win_rate(outcomes, rows, clusters_of_lines([answers[row] for row in rows]))
     people = sorted({judge_of(line) for line in current})
-    same = [answer["row"] for answer in answers.values() if answer["base"].strip() == answer["tuned"].strip()]
-    judged = bool(outcomes)
-    rows += same * judged
-    clusters = clusters_of_lines([answers[row] for row in rows])
-    facts = fit_win_rate(outcomes + [0.5] * len(same) * judged, rows, clusters)
-
-    if len(people) == 1:
-        named = "one person"
-    else:
-        named = f"{len(people)} people"
-
-    statement = format_win_rate(facts, named if people else "people")
-    if same and judged:
-        are = "is a row" if len(same) == 1 else "are rows"
-        statement += f" {len(same)} of the ties {are} where both wrote the same."
-
     agreed = agreement_with_model(answers, current)
+    statement = format_win_rate(facts, _people_in_words(people))
+    if len(same) == 1 and outcomes:
+        statement += " 1 of the ties is a row where both wrote the same."
+    elif same and outcomes:
+        statement += f" {len(same)} of the ties are rows where both wrote the same."
     if agreed["rows"]:
         statement += " " + format_agreement(agreed, "the model that judged")
 
-    made = {"people": people, "choices": choices, "same": len(same), "agreement": agreed, "statement": statement}
-    return {"run": folder.name} | facts | made | {"preferences": str(folder / PREFERENCES)}
+    return {
+        "run": folder.name,
+        **facts,
+        "people": people,
+        "choices": count_choices(current),
+        "same": len(same),
+        "agreement": agreed,
+        "statement": statement,
+        "preferences": str(folder / PREFERENCES),
+    }
 
 
-def agreement(folder: Path, lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """As with_model, for the lines of answers.jsonl that are about to be written."""
+def _people_in_words(people: Sequence[str]) -> str:
+    if not people:
+        return "people"
+    if len(people) == 1:
+        return "one person"
+    return f"{len(people)} people"
+
+
+def count_choices(lines: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How often people decided, called it a tie, called both bad, or skipped."""
+    choices = dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
+    for line in lines:
+        choice = line["provenance"]["choice"]
+        if choice in ("left", "right"):
+            choice = "decided"
+        choices[choice] += 1
+    return choices
+
+
+def agreement(folder: Path, lines: Sequence[AnswerLine]) -> dict[str, Any]:
+    """As agreement_with_model, for the lines of answers.jsonl that are about to be written."""
     answers = {line["row"]: line for line in lines}
     return agreement_with_model(answers, [line for line in judgements(folder) if is_current(line, answers)])
 
 
-def is_current(line: dict[str, Any], answers: dict[int, dict[str, Any]]) -> bool:
+def is_current(line: dict[str, Any], answers: Mapping[int, Mapping[str, Any]]) -> bool:
     answer = answers.get(line["provenance"]["row"])
     return answer is not None and texts_of(line) == {answer["base"].strip(), answer["tuned"].strip()}
 
 
 def outcome_value(line: dict[str, Any]) -> float:
-    """1 where the tuned answer won, 0 where the base's did, 0.5 for ties and both bad."""
+    """1 if the tuned answer won, 0 if the base's did, 0.5 for ties and both bad."""
     won = line["provenance"].get("won")
     if won is None:
         return 0.5
@@ -239,12 +272,22 @@ def labels_by_row(lines: Sequence[dict[str, Any]]) -> dict[int, str]:
         if line["provenance"]["choice"] != "skip":
             row = line["provenance"]["row"]
             lean[row] = lean.get(row, 0.0) + outcome_value(line) - 0.5
-    return {row: "tuned" if value > 0 else "base" if value < 0 else "tie" for row, value in lean.items()}
+
+    labels = {}
+    for row, value in lean.items():
+        if value > 0:
+            labels[row] = "tuned"
+        elif value < 0:
+            labels[row] = "base"
+        else:
+            labels[row] = "tie"
+    return labels
 
 
-def agreement_with_model(answers: dict[int, dict[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def agreement_with_model(answers: Mapping[int, Mapping[str, Any]], current: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Cohen's kappa between people and the language model of evaluate.judge, on the rows that both judged."""
     people = labels_by_row(current)
-    both = [row for row in people if answers[row].get("judged")]
-    clusters = clusters_of_lines([answers[row] for row in both])
-    return cohens_kappa([people[row] for row in both], [answers[row]["judged"] for row in both], clusters)
+    rows = [row for row in people if answers[row].get("judged")]
+    of_people = [people[row] for row in rows]
+    of_model = [answers[row]["judged"] for row in rows]
+    return cohens_kappa(of_people, of_model, clusters_of_lines([answers[row] for row in rows]))

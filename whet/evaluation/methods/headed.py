@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.methods.reward import Finish
 from whet.evaluation.models import EvaluatedModel
 from whet.model.architecture_proof import install_paths
@@ -27,7 +28,7 @@ from whet.training.session import Session
 
 @dataclass(frozen=True)
 class HeadContest(HeldOut):
-    """Held-out rows, and a model with a head and its base, of which one at a time is in memory."""
+    """Held-out rows, a model with a head and its base; only one of the two is in memory at a time."""
 
     facts: ModelFacts
     """whet.json of the model's folder."""
@@ -45,8 +46,7 @@ class HeadContest(HeldOut):
         return open_scorer(self.run.model, self.kernels)[0]
 
     def base(self) -> EvaluatedModel:
-        """The base that the model was trained on, as a language model. Raises ModelError where it is another one by
-        now."""
+        """The base of the training, as a language model. Raises ModelError if it is another one by now."""
         beat("opening the base")
         facts, trust = self.facts, self.recipe.trust_remote_code
         base = load_base(facts["base"], getattr(torch, facts["dtype"]), trust, where=device())
@@ -57,8 +57,8 @@ class HeadContest(HeldOut):
 
 
 def open_heads(session: Session, observer: Observer) -> HeadContest:
-    """The contest of a run whose model has a head, once that is proved to be what was trained. Raises RunFolderError,
-    ProofError."""
+    """The contest of a run whose model has a head, after the model is proved to be what was trained. Raises
+    RunFolderError, ProofError."""
     facts = prove_trained(session.run, session.renderer)
     kernels = checked_path(session.run) == "fused"
     return HeadContest(session.recipe, session.run, session.source, observer, facts, kernels)
@@ -67,10 +67,10 @@ def open_heads(session: Session, observer: Observer) -> HeadContest:
 def measure_headed(contest: HeadContest, read: Callable[[Scorer], Finish]) -> Measured:
     """The part of evaluation.json that concerns the test rows, and the lines of answers.jsonl.
 
-    `read` reads the tuned model; what it gives reads the base. The two are in memory one after the other. Raises
-    DataError without test rows, and as `open_scorer`.
+    `read` scores the tuned model and returns a function that scores the base, so that the two are in memory one after
+    the other. Raises DataError without test rows, and as `open_scorer`.
     """
-    assert contest.rows  # without any, this says so before a model is opened
+    assert contest.rows  # without test rows this raises before a model is opened
     scorer = contest.tuned()
     finish = read(scorer)
     del scorer

@@ -1,4 +1,4 @@
-"""What a language model can do of a classification without a head: the class whose name it finds likeliest.
+"""A classification by a language model without a head: the class whose name it finds likeliest (label likelihood).
 
 The question is a root and the names are its children, so that the question is read once. Likeliest means the highest
 mean log-probability a token: by the plain sum the shortest name would win nearly always.
@@ -18,9 +18,9 @@ from whet.types import Row, Segment
 
 ASK = "{text}\n\nWhich of these fits: {names}?"
 MOST_ASKED = 100_000
-"""Rows times names beyond which asking would take longer than training did."""
+"""Rows times names; to ask more would take longer than the training did."""
 LONGEST = 2048
-"""Tokens of a question; one that gets longer with the names in it is asked without them."""
+"""Tokens of a question; if the names make it longer, it is asked without them."""
 
 
 def most_likely_labels(
@@ -28,9 +28,12 @@ def most_likely_labels(
 ) -> list[str]:
     """The likeliest name for each row."""
     answers = [answer_ids(renderer, name) for name in names]
-    limit = min(context, LONGEST) - max(map(len, answers))
+    sizes_K = np.array([len(answer) for answer in answers])
+
+    limit = min(context, LONGEST) - int(sizes_K.max())
     questions = [_question(renderer, str(row.prompt[-1]["content"]), names, limit) for row in rows]
-    mean_RK = read_answers(model, questions, answers) / np.array([len(answer) for answer in answers])
+
+    mean_RK = read_answers(model, questions, answers) / sizes_K
     return [str(names[best]) for best in mean_RK.argmax(-1)]
 
 
@@ -48,13 +51,15 @@ def read_answers(
         segments.append(Segment(list(ids), [0.0] * len(ids), number))
         segments += [Segment(answer, [1.0] * len(answer), number, root) for answer in answers]
 
-    sum_RK, read = np.zeros((len(questions), len(answers))), 0
+    sum_RK = np.zeros((len(questions), len(answers)))
+    read = 0
     with model.active():
         for batch in in_order(segments, READ_TOKENS, per_tree=True):
             sum_S = torch.zeros(len(batch.parents)).index_add(0, batch.segment_N, model.policy.logprobs(batch))
             rows = batch.rows[:: 1 + len(answers)]
             sum_RK[rows] = sum_S.view(-1, 1 + len(answers))[:, 1:].numpy()
-            done(read := read + len(rows))
+            read += len(rows)
+            done(read)
 
     return sum_RK
 
@@ -67,7 +72,8 @@ def answer_ids(renderer: Renderer, words: str) -> list[int]:
 
 
 def _question(renderer: Renderer, text: str, names: Sequence[str], limit: int) -> list[int]:
-    asked = renderer.prompt_ids([{"role": "user", "content": ASK.format(text=text, names=", ".join(names))}])
-    if len(asked) <= limit:
-        return asked
+    question = ASK.format(text=text, names=", ".join(names))
+    ids = renderer.prompt_ids([{"role": "user", "content": question}])
+    if len(ids) <= limit:
+        return ids
     return renderer.prompt_ids([{"role": "user", "content": text}])[-limit:]

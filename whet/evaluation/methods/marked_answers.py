@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from whet.evaluation.contest import Contest, Measured
+from whet.evaluation.contest import Contest
+from whet.evaluation.facts import Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.mark_accuracy import MARK_REASON, moved_as_marked, separation
 
 
 def measure_marks(contest: Contest) -> Measured:
-    """For marked answers: how often each moved the right way between base and tuned. Nothing is generated."""
+    """How often the answers moved as they are marked, between base and tuned. Nothing is generated."""
     rows = contest.rows
-    nll = {model.name: model.segments_nll(contest.prepared.test) for model in contest.models}
-    gains = [nll["base"][row.index][0] - nll["tuned"][row.index][0] for row in rows]
+    base, tuned = (model.segments_nll(contest.prepared.test) for model in contest.models)
+    gains = [base[row.index][0] - tuned[row.index][0] for row in rows]
+
     scores = moved_as_marked(gains, rows)
     facts = contest.difference("mark-accuracy", MARK_REASON, scores)
-    facts["tuned"] |= separation(gains, rows)
-    return facts, lines_of_answers(rows, scores, {side: [""] * len(rows) for side in nll})
+    add_keys(facts["tuned"], separation(gains, rows))
+    return facts, lines_of_answers(rows, scores)

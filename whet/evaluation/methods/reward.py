@@ -13,10 +13,11 @@ import torch
 
 from whet.data.batches.loader import in_order
 from whet.data.prepare import Prepared
-from whet.evaluation.contest import HeldOut, Measured
+from whet.evaluation.contest import HeldOut
+from whet.evaluation.facts import Measured
 from whet.evaluation.heldout import lines_of_answers
 from whet.evaluation.metrics.preference_accuracy import preference_score, read_pairs
-from whet.evaluation.metrics.scoring import RowScore
+from whet.evaluation.metrics.scoring import RowScore, values_of
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.losses.answers import rows_of_pairs
 from whet.model.heads.linear import Scorer
@@ -25,7 +26,7 @@ from whet.stats.functions import sigmoid
 from whet.training.learners.reward import pair_scores
 
 Finish = Callable[[EvaluatedModel], Measured]
-"""Given the base, the numbers and the lines."""
+"""From the base to facts and lines."""
 METRIC = "preference-accuracy"
 COIN = 0.5
 
@@ -33,15 +34,16 @@ COIN = 0.5
 @torch.no_grad()
 def read_rewards(scorer: Scorer, prepared: Prepared) -> dict[int, tuple[float, float]]:
     """(reward of the chosen answer, of the rejected one) of each test pair, by input row."""
-    found = {}
+    rewards = {}
     for batch in in_order(prepared.test, READ_TOKENS, per_tree=True):
         pairs = pair_scores(scorer, batch).T.tolist()
-        found |= {row: (pair[0], pair[1]) for row, pair in zip(rows_of_pairs(batch), pairs, strict=True)}
-    return found
+        for row, (chosen, rejected) in zip(rows_of_pairs(batch), pairs, strict=True):
+            rewards[row] = (chosen, rejected)
+    return rewards
 
 
 def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
-    """Reads the tuned model; what it gives, given the base, gives the numbers and the lines."""
+    """Scores the tuned model now; returns a function that scores the base and gives facts and lines."""
     rewards = read_rewards(scorer, held_out.prepared)
     rows = held_out.rows
     reward_R2 = np.array([rewards[row.index] for row in rows])
@@ -49,28 +51,30 @@ def measure_rewards(scorer: Scorer, held_out: HeldOut) -> Finish:
     tuned = [RowScore(_right(margin), {"margin": margin}) for margin in margin_R.tolist()]
 
     def finish(base: EvaluatedModel) -> Measured:
-        found = read_pairs(base, held_out.prepared.test)
-        likelihood = [preference_score(found[row.index]) for row in rows]
-        share = float(np.mean([score.value for score in likelihood]))
-        name, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
-        against = likelihood
+        pairs = read_pairs(base, held_out.prepared.test)
+        opponent = [preference_score(pairs[row.index]) for row in rows]
+        accuracy = float(np.mean(values_of(opponent)))
+        kind, reason = "likelihood", "the base: the answer that it finds likelier, token for token"
 
-        if share < COIN:
-            name, reason = "coin", f"the base: a coin, because its likelihood is right in only {100 * share:.1f}%"
-            against = [RowScore(COIN) for _ in rows]
+        if accuracy < COIN:
+            opponent = [RowScore(COIN)] * len(rows)
+            kind, reason = "coin", f"the base: a coin, because its likelihood is right in only {100 * accuracy:.1f}%"
 
-        facts = held_out.difference(METRIC, f"held-out pairs; {reason}", {"base": against, "tuned": tuned})
-        facts["base"] |= {"kind": name, "likelihood_accuracy": share}
-        facts["tuned"] |= {"reward_mean": float(reward_R2.mean()), "reward_spread": float(reward_R2.std())}
-        facts["calibration"] = calibration(sigmoid(np.abs(margin_R)), [score.value for score in tuned])
-        texts = [f"chosen {one:+.3f}, rejected {other:+.3f}" for one, other in reward_R2.tolist()]
+        scores = {"base": opponent, "tuned": tuned}
+        facts = held_out.difference(METRIC, f"held-out pairs; {reason}", scores)
+        facts["base"]["kind"] = kind
+        facts["base"]["likelihood_accuracy"] = accuracy
+        facts["tuned"]["reward_mean"] = float(reward_R2.mean())
+        facts["tuned"]["reward_spread"] = float(reward_R2.std())
+        facts["calibration"] = calibration(sigmoid(np.abs(margin_R)), values_of(tuned))
 
-        return facts, lines_of_answers(
-            rows, {"base": against, "tuned": tuned}, {"base": [""] * len(rows), "tuned": texts}
-        )
+        texts = [f"chosen {chosen:+.3f}, rejected {rejected:+.3f}" for chosen, rejected in reward_R2.tolist()]
+        return facts, lines_of_answers(rows, scores, {"base": [""] * len(rows), "tuned": texts})
 
     return finish
 
 
 def _right(margin: float) -> float:
-    return COIN if margin == 0 else float(margin > 0)
+    if margin == 0:
+        return COIN
+    return float(margin > 0)

@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A value without quotes: the text as it stands."""
+    """A value without quotes: its text as it is written."""
 
     text: str
 
@@ -60,17 +60,27 @@ def same_arguments(given: Any, wanted: Any) -> bool:
         return same(given, wanted)
     if given.keys() != wanted.keys():
         return False
-    return all(
-        one.equals(wanted[key]) if isinstance(one, Spelled) else same(one, wanted[key]) for key, one in given.items()
-    )
+    return all(_same_value(value, wanted[key]) for key, value in given.items())
+
+
+def _same_value(given: Any, wanted: Any) -> bool:
+    if isinstance(given, Spelled):
+        return given.equals(wanted)
+    return same(given, wanted)
 
 
 def in_elements(text: str) -> list[Call] | None:
-    """The calls written as `<function=...>`; None where one of them is broken. Words around them are free."""
-    found = [_in_function(*match.groups()) for match in FUNCTION.finditer(text)]
-    if None in found or text.count("<function=") != len(found):
+    """The calls written as `<function=...>`; None if one of them is broken. Words around them are free."""
+    calls = []
+    for match in FUNCTION.finditer(text):
+        call = _in_function(*match.groups())
+        if call is None:
+            return None
+        calls.append(call)
+
+    if text.count("<function=") != len(calls):
         return None
-    return [one for one in found if one]
+    return calls
 
 
 def _in_function(name: str, inside: str) -> Call | None:
@@ -83,22 +93,23 @@ def _in_function(name: str, inside: str) -> Call | None:
 
 
 def keyed(text: str) -> Call | None:
-    """A call as GLM writes it, without its `<tool_call>`; None where it is none."""
-    named = NAMED.match(text)
-    if named:
-        return _spelled(named[1], text[named.end() :], KEYED)
+    """A call as GLM writes it, without its `<tool_call>`; None if it is none."""
+    name = NAMED.match(text)
+    if name:
+        return _spelled(name[1], text[name.end() :], KEYED)
     return None
 
 
 def _spelled(name: str, inside: str, pair: re.Pattern[str]) -> Call | None:
-    """The call with the pairs that `inside` is made of; None where anything else stands there, or a key twice."""
+    """The call with the pairs that `inside` is made of; None if there is anything else, or a key twice."""
     arguments: dict[str, Spelled] = {}
     at = 0
     while match := pair.match(inside, at):
         key = match[1].strip()
         if key in arguments:
             return None
-        arguments[key], at = Spelled(_without_line_ends(match[2])), match.end()
+        arguments[key] = Spelled(_without_line_ends(match[2]))
+        at = match.end()
 
     if inside[at:].strip():
         return None
@@ -111,12 +122,14 @@ def _without_line_ends(value: str) -> str:
 
 
 def parted(answer: str) -> list[Call] | None:
-    """The calls after `[TOOL_CALLS]` with `[ARGS]`; None where one of them is broken."""
+    """The calls after `[TOOL_CALLS]` with `[ARGS]`; None if one of them is broken."""
     calls: list[Call] = []
     for piece in answer.split("[TOOL_CALLS]")[1:]:
         match = PARTED.fullmatch(piece)
-        value = parsed(match[2]) if match else None
-        if match is None or not isinstance(value, dict):
+        if match is None:
+            return None
+        value = parsed(match[2])
+        if not isinstance(value, dict):
             return None
         calls.append(Call(match[1], value))
 
@@ -124,13 +137,11 @@ def parted(answer: str) -> list[Call] | None:
 
 
 def in_python(answer: str) -> list[Call]:
-    """The calls of an answer that is a list of Python calls with named literals, and nothing else; empty where it is
-    none."""
-    if len(answer) <= LONGEST_PYTHON:
-        match = PYTHON.match(answer)
-    else:
-        match = None
-
+    """The calls of an answer that is a list of Python calls with named literals, and nothing else; empty if it is
+    something else."""
+    if len(answer) > LONGEST_PYTHON:
+        return []
+    match = PYTHON.match(answer)
     if not match:
         return []
 
@@ -140,7 +151,7 @@ def in_python(answer: str) -> list[Call]:
             tree = ast.parse(match[1].strip(), mode="eval").body
 
         if isinstance(tree, ast.List):
-            return [_python_call(one) for one in tree.elts]
+            return [_python_call(element) for element in tree.elts]
         return []
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
@@ -148,9 +159,15 @@ def in_python(answer: str) -> list[Call]:
 
 def _python_call(node: ast.expr) -> Call:
     """Raises ValueError for what is no call, or has an argument without a name or that is no literal."""
-    if not isinstance(node, ast.Call) or node.args or any(one.arg is None for one in node.keywords):
+    if not isinstance(node, ast.Call) or node.args:
         raise ValueError("no call with named arguments")
-    arguments = {str(one.arg): _literal(one.value) for one in node.keywords}
+
+    arguments = {}
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise ValueError("no call with named arguments")
+        arguments[keyword.arg] = _literal(keyword.value)
+
     return Call(_dotted(node.func), arguments)
 
 
@@ -167,7 +184,7 @@ def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Name) and node.id in WORDS:
         return WORDS[node.id]
     if isinstance(node, ast.List | ast.Tuple):
-        return [_literal(one) for one in node.elts]
+        return [_literal(element) for element in node.elts]
     if isinstance(node, ast.Dict):
         keys = [ast.literal_eval(key) if key else None for key in node.keys]
         if not all(isinstance(key, str) for key in keys) or len(set(keys)) < len(keys):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from whet.evaluation.facts import Evaluation
 from whet.stats.paired import wilson
 from whet.stats.power import ALPHA, mcnemar_p
 
@@ -27,27 +28,39 @@ Names = Sequence[Sequence[str]]
 
 def class_facts(wanted: Names, named: Names) -> dict[str, Any]:
     """macro_f1, balanced_accuracy, and `labels`: of each class in `wanted` its rows, how often it was given, found
-    (rightly), recall, precision (None where never given), both with intervals, and f1."""
-    rows, given = (Counter(name for row in side for name in set(row)) for side in (wanted, named))
-    found = Counter(name for there, said in zip(wanted, named, strict=True) for name in set(there) & set(said))
+    (rightly), recall, precision (None if it was never given), both with intervals, and f1."""
+    rows, given, found = _count(wanted), _count(named), Counter[str]()
+    for expected, answered in zip(wanted, named, strict=True):
+        found.update(set(expected) & set(answered))
 
-    labels = {}
-    for name in sorted(rows):
-        labels[name] = {
-            "rows": rows[name],
-            "given": given[name],
-            "found": found[name],
-            "recall": found[name] / rows[name],
-            "recall_interval": list(wilson(found[name], rows[name])),
-            "precision": found[name] / given[name] if given[name] else None,
-            "precision_interval": list(wilson(found[name], given[name])) if given[name] else None,
-            "f1": 2 * found[name] / (rows[name] + given[name]),
-        }
+    labels = {name: _label_facts(rows[name], given[name], found[name]) for name in sorted(rows)}
+    f1 = [entry["f1"] for entry in labels.values()]
+    recall = [entry["recall"] for entry in labels.values()]
+    return {"macro_f1": _mean(f1), "balanced_accuracy": _mean(recall), "labels": labels}
+
+
+def _count(names: Names) -> Counter[str]:
+    """In how many rows each class occurs."""
+    counts: Counter[str] = Counter()
+    for row in names:
+        counts.update(set(row))
+    return counts
+
+
+def _label_facts(rows: int, given: int, found: int) -> dict[str, Any]:
+    precision, precision_interval = None, None
+    if given:
+        precision, precision_interval = found / given, list(wilson(found, given))
 
     return {
-        "macro_f1": _mean([entry["f1"] for entry in labels.values()]),
-        "balanced_accuracy": _mean([entry["recall"] for entry in labels.values()]),
-        "labels": labels,
+        "rows": rows,
+        "given": given,
+        "found": found,
+        "recall": found / rows,
+        "recall_interval": list(wilson(found, rows)),
+        "precision": precision,
+        "precision_interval": precision_interval,
+        "f1": 2 * found / (rows + given),
     }
 
 
@@ -55,27 +68,29 @@ def confusion(wanted: Sequence[str], named: Sequence[str]) -> dict[str, Any]:
     """`rows[i][j]`: test rows of class i that were given class j, of the largest classes; the last line and column are
     all other classes together, and the column also what is no class at all."""
     counts = Counter(wanted)
-    largest = [name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:LARGEST]]
+    largest = sorted(counts, key=lambda name: (-counts[name], name))[:LARGEST]
     place = {name: number for number, name in enumerate(largest)}
     size = len(largest) + 1
 
     rows = [[0] * size for _ in range(size)]
-    for there, said in zip(wanted, named, strict=True):
-        rows[place.get(there, size - 1)][place.get(said, size - 1)] += 1
+    for expected, answered in zip(wanted, named, strict=True):
+        rows[place.get(expected, size - 1)][place.get(answered, size - 1)] += 1
     return {"classes": [*largest, OTHER], "rows": rows}
 
 
 def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[dict[str, Any]]:
-    """Classes that the tuned model misses for sure, or finds significantly less often than the base (McNemar's mid-p
+    """Classes that the tuned model surely misses, or finds significantly less often than the base (McNemar's mid-p
     on the rows of the class, at 5% over all K classes together), the largest first."""
-    before, after = class_facts(wanted, base)["labels"], class_facts(wanted, tuned)["labels"]
+    before = class_facts(wanted, base)["labels"]
+    after = class_facts(wanted, tuned)["labels"]
+
     lost = []
     for name, entry in after.items():
         gained = dropped = 0
-        for there, one, other in zip(wanted, base, tuned, strict=True):
-            if name in there:
-                gained += name in other and name not in one
-                dropped += name in one and name not in other
+        for expected, base_names, tuned_names in zip(wanted, base, tuned, strict=True):
+            if name in expected:
+                gained += name in tuned_names and name not in base_names
+                dropped += name in base_names and name not in tuned_names
 
         worse = dropped > gained and mcnemar_p(dropped, gained) < ALPHA / len(after)
         missed = entry["rows"] >= FEWEST_ROWS and entry["recall_interval"][1] < MISSED
@@ -87,21 +102,24 @@ def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[dict[str, Any
 
 
 def state_lost(lost: Sequence[dict[str, Any]], classes: int) -> str:
-    """`It finds 1 of 12 'spam' (interval 1.5% to 35.4%).`, as a sentence to follow the verdict's first; "" for none."""
+    """`But classes are lost: it finds 1 of 12 'spam' (1.5% to 35.4%).`, a sentence that follows the verdict's first; ""
+    if none is lost."""
     if not lost:
         return ""
 
-    told = []
+    parts = []
     for entry in lost[:NAMED]:
-        low, high = (f"{100 * end:.1f}%" for end in entry["recall_interval"])
+        low, high = entry["recall_interval"]
+        base = ""
         if entry["worse"]:
             base = f", the base {entry['base_found']:,}"
-        else:
-            base = ""
-        told.append(f"{entry['found']:,} of {entry['rows']:,} {entry['label']!r} ({low} to {high}{base})")
 
-    if len(lost) > len(told):
-        more = f" and misses {len(lost) - len(told):,} more"
+        parts.append(
+            f"{entry['found']:,} of {entry['rows']:,} {entry['label']!r} ({100 * low:.1f}% to {100 * high:.1f}%{base})"
+        )
+
+    if len(lost) > len(parts):
+        more = f" and misses {len(lost) - len(parts):,} more"
     else:
         more = ""
 
@@ -110,14 +128,15 @@ def state_lost(lost: Sequence[dict[str, Any]], classes: int) -> str:
     else:
         of_all = ""
 
-    return f" But classes are lost: it finds {_listed(told)}{more}{of_all}."
+    return f" But classes are lost: it finds {_listed(parts)}{more}{of_all}."
 
 
-def tell_lost(facts: dict[str, Any], wanted: Names, base: Names, tuned: Names) -> None:
-    """Writes the key `lost_classes` and the verdict's sentence; a class that the base finds more often is a caution."""
+def tell_lost(facts: Evaluation, wanted: Names, base: Names, tuned: Names) -> None:
+    """Writes the key `lost_classes` and adds to the verdict's sentence; a class that the base finds more often is a
+    caution."""
     lost = lost_classes(wanted, base, tuned)
     facts["lost_classes"] = lost
-    facts["verdict"]["sentence"] += state_lost(lost, len(facts["tuned"]["labels"]))
+    facts["verdict"]["sentence"] += state_lost(lost, len(facts["tuned"].get("labels") or {}))
     worse = [entry for entry in lost if entry["worse"]]
     if worse:
         names = _listed([repr(entry["label"]) for entry in worse[:NAMED]])

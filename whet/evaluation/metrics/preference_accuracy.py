@@ -1,4 +1,4 @@
-"""Preference pairs on one side of a verdict: which answer is likelier, and how far it moved from the base.
+"""Preference pairs: which answer a model finds likelier, and how far the answers moved from the base.
 
 Likelier means a higher mean log-probability a token: by the plain sum the shorter answer would win nearly always,
 whatever it says. A tie counts half.
@@ -44,8 +44,8 @@ class PairLogprobs:
 
 @torch.no_grad()
 def read_pairs(model: EvaluatedModel, segments: Sequence[Segment]) -> dict[int, PairLogprobs]:
-    """What a side says of each pair, by input row."""
-    found = {}
+    """The log-probabilities of each pair, by input row."""
+    pairs = {}
     with model.active():
         for batch in in_order(segments, READ_TOKENS):
             answers_2P = paired_answers(batch)
@@ -53,13 +53,13 @@ def read_pairs(model: EvaluatedModel, segments: Sequence[Segment]) -> dict[int, 
             tokens_2P = sum_over(answers_2P, torch.ones_like(batch.weight_N), batch)
 
             for row, *values in zip(rows_of_pairs(batch), *sums_2P.tolist(), *tokens_2P.tolist(), strict=True):
-                found[row] = PairLogprobs(*values)
+                pairs[row] = PairLogprobs(*values)
 
-    return found
+    return pairs
 
 
 def preference_score(pair: PairLogprobs) -> RowScore:
-    """1 where the chosen answer is the likelier one, 0 where the other is, 0.5 where neither."""
+    """1 if the chosen answer is the likelier one, 0 if the other is, 0.5 if neither is."""
     if pair.margin == 0:
         value = 0.5
     else:
@@ -68,8 +68,8 @@ def preference_score(pair: PairLogprobs) -> RowScore:
 
 
 def degeneration_warning(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> str:
-    """A sentence for the verdict where the chosen answers lost too, and much: the model then prefers them to the
-    rejected ones, and writes neither (Pal et al. 2024, arXiv 2402.13228, describe it)."""
+    """A sentence for the verdict if the chosen answers became much less likely, too: the model then prefers them to the
+    rejected ones, and writes neither (described by Pal et al. 2024, arXiv 2402.13228); else ""."""
     tokens = sum(pair.chosen_tokens for pair in base.values())
     lost = sum(base[row].chosen - tuned[row].chosen for row in base) / tokens
     if lost < MUCH_LOST:
@@ -83,28 +83,32 @@ def degeneration_warning(base: dict[int, PairLogprobs], tuned: dict[int, PairLog
 def reward_gains(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> dict[str, Any]:
     """`reward_accuracy`: share of the pairs whose chosen answer gained more probability than the rejected one, which is
     what dpo trains; `chosen_gain`, `rejected_gain`: mean change of an answer's log-probability, in nats."""
-    gains = [(tuned[row].chosen - base[row].chosen, tuned[row].rejected - base[row].rejected) for row in base]
+    chosen = [tuned[row].chosen - base[row].chosen for row in base]
+    rejected = [tuned[row].rejected - base[row].rejected for row in base]
+    right = sum(a > b for a, b in zip(chosen, rejected, strict=True))
     return {
-        "reward_accuracy": sum(chosen > rejected for chosen, rejected in gains) / len(gains),
-        "chosen_gain": sum(chosen for chosen, _ in gains) / len(gains),
-        "rejected_gain": sum(rejected for _, rejected in gains) / len(gains),
+        "reward_accuracy": right / len(base),
+        "chosen_gain": sum(chosen) / len(base),
+        "rejected_gain": sum(rejected) / len(base),
     }
 
 
 def reward_margins(
     base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs], seed: int, clusters: Sequence[object] | None
 ) -> dict[str, Any]:
-    """Intervals for what `against` says: `reward_accuracy_interval`; `reward_margin`, the mean of chosen gain minus
+    """Intervals for what `reward_gains` gives: `reward_accuracy_interval`; `reward_margin`, the mean of chosen minus
     rejected gain in nats, with `reward_margin_interval`. Pairs in the order of `base`, as `clusters` names them."""
-    gains = [tuned[row].chosen - base[row].chosen - tuned[row].rejected + base[row].rejected for row in base]
+    margins = [tuned[row].chosen - base[row].chosen - tuned[row].rejected + base[row].rejected for row in base]
+    right = [float(margin > 0) for margin in margins]
     return {
-        "reward_accuracy_interval": list(mean_interval([float(gain > 0) for gain in gains], seed, clusters)),
-        "reward_margin": sum(gains) / len(gains),
-        "reward_margin_interval": list(mean_interval(gains, seed, clusters)),
+        "reward_accuracy_interval": list(mean_interval(right, seed, clusters)),
+        "reward_margin": sum(margins) / len(margins),
+        "reward_margin_interval": list(mean_interval(margins, seed, clusters)),
     }
 
 
 def at_equal_length(pairs: dict[int, PairLogprobs]) -> dict[str, Any] | None:
-    """How often a side finds the chosen answer likelier, length set aside (whet/stats/length_control.py)."""
+    """How often a model finds the chosen answer likelier, length set aside (whet/stats/length_control.py)."""
     won = [preference_score(pair).value for pair in pairs.values()]
-    return length_controlled(won, [pair.chosen_tokens - pair.rejected_tokens for pair in pairs.values()])
+    longer = [pair.chosen_tokens - pair.rejected_tokens for pair in pairs.values()]
+    return length_controlled(won, longer)

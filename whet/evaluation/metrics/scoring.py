@@ -22,9 +22,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import DataError, InputError, NonFiniteError, nearest
+from whet.evaluation.facts import SideFacts
 from whet.evaluation.metrics.per_class import class_facts, confusion
 from whet.evaluation.metrics.rouge import rouge_l
 from whet.evaluation.metrics.tool_calls import calls_of, compare_calls, summarise_calls
@@ -46,6 +47,17 @@ class RowScore:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+def values_of(scores: Sequence[RowScore]) -> list[float]:
+    return [score.value for score in scores]
+
+
+def metric_for(wanted: str, rows: Sequence[Row]) -> tuple[str, str]:
+    """(metric, reason): the one that the recipe asks for, or with `auto` what fits the rows. Raises as `choose`."""
+    if wanted == "auto":
+        return choose(rows)
+    return wanted, "asked for in the recipe"
+
+
 def choose(rows: Sequence[Row]) -> tuple[str, str]:
     """(metric, reason) for the test rows, from all their references alone. Raises DataError without rows."""
     if not rows:
@@ -58,10 +70,14 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
         else:
             share = f"{len(missing)} of {len(rows)} rows have"
         return "nll", f"{share} no reference answer in words (such as {missing[0]}), so probabilities are compared"
-    if calling := sum(bool(calls_of(turn)) for row in rows for turn in turns_of_row(row)):
-        return _for_calls(calling, sum(len(turns_of_row(row)) for row in rows))
 
-    references = [turn.reference for row in rows for turn in turns_of_row(row)]
+    turns: list[Row] = []
+    for row in rows:
+        turns += turns_of_row(row)
+    if calling := sum(bool(calls_of(turn)) for turn in turns):
+        return _for_calls(calling, len(turns))
+
+    references = [turn.reference for turn in turns]
     if all(parse_object(reference) is not None for reference in references):
         return "json", "every reference is a JSON object"
 
@@ -84,16 +100,16 @@ def choose(rows: Sequence[Row]) -> tuple[str, str]:
 
 def _for_calls(calling: int, turns: int) -> tuple[str, str]:
     """Words are no measure of a call, which each base writes in its own way; a likelihood measures both."""
-    said = f"{calling} of {turns} answers call tools"
+    share = f"{calling} of {turns} answers call tools"
     if 2 * calling < turns:
-        return "nll", f"{said} and most are words, so probabilities are compared"
+        return "nll", f"{share} and most are words, so probabilities are compared"
 
     if calling < turns:
         rest = "; the others must be the reference word for word"
     else:
         rest = ""
 
-    return "tool-call", f"{said}, so names and arguments are compared{rest}"
+    return "tool-call", f"{share}, so names and arguments are compared{rest}"
 
 
 def score(name: str, answer: str, row: Row) -> RowScore:
@@ -111,6 +127,11 @@ def score(name: str, answer: str, row: Row) -> RowScore:
     return SCORERS[name](answer, row)
 
 
+def score_all(name: str, answers: Sequence[str], rows: Sequence[Row]) -> list[RowScore]:
+    """`score` of each answer, one a row."""
+    return [score(name, answer, row) for answer, row in zip(answers, rows, strict=True)]
+
+
 def likelihood(nll_nats: float, tokens: int) -> RowScore:
     """For the metric nll: the geometric mean probability of a token. Raises NonFiniteError, DataError."""
     if tokens < 1:
@@ -120,30 +141,31 @@ def likelihood(nll_nats: float, tokens: int) -> RowScore:
     return RowScore(min(1.0, math.exp(-nll_nats / tokens)), {"nll": nll_nats, "tokens": tokens})
 
 
-def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> dict[str, Any]:
+def aggregate(name: str, scores: Sequence[RowScore], rows: Sequence[Row]) -> SideFacts:
     """score, low, high (95%: Wilson for 0/1, otherwise bootstrap; by groups where rows share one) and rows; with json:
     validity, field_f1, fields; with accuracy: macro_f1, balanced_accuracy, labels, confusion; with final-answer: format
     (share of answers that state one); with nll: nll_per_token. Raises DataError when the lengths differ."""
     if len(scores) != len(rows) or not rows:
         raise DataError("there must be one score a row, and at least one", value=(len(scores), len(rows)))
 
-    values = [one.value for one in scores]
+    values = values_of(scores)
     low, high = mean_interval(values, clusters=clusters_of(rows))
     summary: dict[str, Any] = {"score": sum(values) / len(values), "low": low, "high": high, "rows": len(rows)}
-    details = [one.details for one in scores]
+    details = [score.details for score in scores]
 
     if name == "json":
         summary |= summarise_json(details)
     elif name == "accuracy":
         summary |= summarise_labels(details)
     elif name == "final-answer":
-        summary["format"] = sum(d["given"] is not None for d in details) / len(details)
+        summary["format"] = sum(row["given"] is not None for row in details) / len(details)
     elif name == "tool-call":
         summary |= summarise_calls(details)
     elif name == "nll":
-        summary["nll_per_token"] = sum(d["nll"] for d in details) / sum(d["tokens"] for d in details)
+        nats = sum(row["nll"] for row in details)
+        summary["nll_per_token"] = nats / sum(row["tokens"] for row in details)
 
-    return summary
+    return cast(SideFacts, summary)
 
 
 def score_json(answer: str, row: Row) -> RowScore:
@@ -210,5 +232,12 @@ def known_metrics() -> str:
 
 def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Over the labels that occur in the references; any other answer counts as a miss, not as a class."""
-    wanted, given = ([d[key] for d in details] for key in ("expected", "given"))
-    return class_facts([[one] for one in wanted], [[one] for one in given]) | {"confusion": confusion(wanted, given)}
+    wanted = [row["expected"] for row in details]
+    given = [row["given"] for row in details]
+    facts = class_facts(_one_each(wanted), _one_each(given))
+    return facts | {"confusion": confusion(wanted, given)}
+
+
+def _one_each(labels: Sequence[str]) -> list[list[str]]:
+    """Labels as rows with one class each."""
+    return [[label] for label in labels]

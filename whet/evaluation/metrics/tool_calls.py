@@ -4,8 +4,8 @@
     [TOOL_CALLS] [{"name": ..., "arguments": {...}}, ...]        Mistral, with or without its mark
     {"name": ..., "parameters": {...}}                           Llama 3: the whole answer is JSON
 
-Further forms stand in `call_forms`. Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys
-says nothing. A call that a program could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON
+More forms are in `call_forms`. Arguments are compared as JSON values: 1 equals 1.0 and not "1", the order of keys does
+not matter. A call that a program could not read (broken JSON, a repeated key, words around bare JSON) is none. JSON
 without a mark is a call only if it has arguments or parameters: {"name": "Bob", "age": 3} is an answer. Words beside
 calls are free.
 """
@@ -34,17 +34,20 @@ def calls_of(row: Row) -> list[Call]:
 
 def calls_made(message: Message) -> list[Call]:
     """The calls of a turn."""
-    found = [_read(call.get("function", call)) for call in message.get("tool_calls") or [] if isinstance(call, dict)]
-    return [call for call in found if call is not None]
+    calls = []
+    for value in message.get("tool_calls") or []:
+        if isinstance(value, dict):
+            call = _read(value.get("function", value))
+            if call is not None:
+                calls.append(call)
+    return calls
 
 
 def calls_in(answer: str) -> list[Call] | None:
-    """The calls that an answer makes, in its order; None where it tries to and no program could read it."""
-    tagged = [_tagged(text) for text in TAGGED.findall(answer)]
+    """The calls that an answer makes, in its order; None if it tries to and no program could read them."""
+    tagged = TAGGED.findall(answer)
     if tagged:
-        if None in tagged:
-            return None
-        return [call for calls in tagged for call in calls or []]
+        return _all_tagged(tagged)
     if "<function=" in answer:
         return in_elements(answer)
     if "[ARGS]" in answer and "[TOOL_CALLS]" in answer:
@@ -52,8 +55,18 @@ def calls_in(answer: str) -> list[Call] | None:
     return _bare(answer)
 
 
+def _all_tagged(texts: Sequence[str]) -> list[Call] | None:
+    calls: list[Call] = []
+    for text in texts:
+        read = _tagged(text)
+        if read is None:
+            return None
+        calls += read
+    return calls
+
+
 def _tagged(text: str) -> list[Call] | None:
-    """The calls between a pair of `<tool_call>`; None where they cannot be read."""
+    """The calls between a pair of `<tool_call>`; None if they cannot be read."""
     call = _read(parsed(text)) or keyed(text)
     if call is not None:
         return [call]
@@ -66,50 +79,59 @@ def _bare(answer: str) -> list[Call] | None:
     marked = "[TOOL_CALLS]" in answer
 
     if value is None:
-        return None if marked else in_python(answer)
+        if marked:
+            return None
+        return in_python(answer)
 
-    if isinstance(value, list):
-        found = value
-    else:
-        found = [value]
-
-    if not all(isinstance(one, dict) and "name" in one and (marked or ARGUMENTS & one.keys()) for one in found):
+    values = value
+    if not isinstance(value, list):
+        values = [value]
+    if not all(_looks_like_call(each, marked) for each in values):
         return []  # JSON, but of something else
 
-    calls = [_read(one) for one in found]
-    if None in calls:
-        return None
-    return [call for call in calls if call is not None]
+    calls = []
+    for each in values:
+        call = _read(each)
+        if call is None:
+            return None
+        calls.append(call)
+    return calls
+
+
+def _looks_like_call(value: Any, marked: bool) -> bool:
+    """`marked`: the answer says that calls follow, so that none needs arguments to be known as one."""
+    return isinstance(value, dict) and "name" in value and (marked or bool(ARGUMENTS & value.keys()))
 
 
 def compare_calls(wanted: Sequence[Call], answer: str) -> tuple[float, dict[str, Any]]:
-    """(1.0 where the answer makes the same calls, else 0.0; details: names, called, readable)."""
+    """(1.0 if the answer makes the same calls, else 0.0; details: names, called, readable)."""
     given = calls_in(answer)
-    names = Counter(call.name for call in wanted)
-    details = {
-        "names": given is not None and names == Counter(call.name for call in given),
-        "called": bool(given),
-        "readable": given is not None,
-    }
+    if given is None:
+        return 0.0, {"names": False, "called": False, "readable": False}
 
-    return float(given is not None and _same(wanted, given)), details
+    details = {"names": _names(wanted) == _names(given), "called": bool(given), "readable": True}
+    return float(_same(wanted, given)), details
+
+
+def _names(calls: Sequence[Call]) -> Counter[str]:
+    return Counter(call.name for call in calls)
 
 
 def summarise_calls(details: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Shares of the answers: with the right names, with a call at all, that a program can read."""
-    return {key: sum(one[key] for one in details) / len(details) for key in ("names", "called", "readable")}
+    shares = {}
+    for key in ("names", "called", "readable"):
+        shares[key] = sum(answer[key] for answer in details) / len(details)
+    return shares
 
 
 def _same(wanted: Sequence[Call], given: Sequence[Call]) -> bool:
     """Each wanted call once, and no other. A value without quotes may equal several, so that a pair once made may have
-    to make way for another (Kuhn's matching)."""
+    to make way for another one (Kuhn's matching)."""
     if len(wanted) != len(given):
         return False
 
-    equal = [
-        [n for n, one in enumerate(given) if one.name == call.name and same_arguments(one.arguments, call.arguments)]
-        for call in wanted
-    ]
+    equal = [_equal_places(call, given) for call in wanted]
     taken: dict[int, int] = {}
 
     def placed(call: int, tried: set[int]) -> bool:
@@ -122,6 +144,15 @@ def _same(wanted: Sequence[Call], given: Sequence[Call]) -> bool:
         return False
 
     return all(placed(call, set()) for call in range(len(wanted)))
+
+
+def _equal_places(wanted: Call, given: Sequence[Call]) -> list[int]:
+    """Places of the given calls that equal the wanted one."""
+    places = []
+    for n, call in enumerate(given):
+        if call.name == wanted.name and same_arguments(call.arguments, wanted.arguments):
+            places.append(n)
+    return places
 
 
 def _read(value: Any) -> Call | None:

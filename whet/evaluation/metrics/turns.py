@@ -49,8 +49,8 @@ class Turns:
     @property
     def last(self) -> list[int]:
         """Place of the last turn of each row."""
-        found = dict(zip(self.owner, range(len(self.owner)), strict=True))
-        return [found[row] for row in range(len(found))]
+        places = {owner: place for place, owner in enumerate(self.owner)}
+        return [places[row] for row in range(len(places))]
 
     @property
     def whole(self) -> list[Row]:
@@ -68,17 +68,22 @@ class Turns:
 
 def turns_of_row(row: Row) -> list[Row]:
     """One row for each assistant turn that says something and is learned, in order, and always for the last turn."""
-    places = [number for number, message in enumerate(row.messages) if message.get("role") == "assistant"]
-    earlier = [n for n in places[:-1] if _says_something(row, n) and _learned(row, n)]
-    if row.label is not None or row.target is not None or row.rejected is not None or not earlier:
+    if row.label is not None or row.target is not None or row.rejected is not None:
         return [row]
-    return [*(replace(row, messages=row.messages[: number + 1]) for number in earlier), row]
+
+    places = [number for number, message in enumerate(row.messages) if message.get("role") == "assistant"]
+    turns = []
+    for place in places[:-1]:
+        if _says_something(row, place) and _learned(row, place):
+            turns.append(replace(row, messages=row.messages[: place + 1]))
+
+    return [*turns, row]
 
 
 def asked_turns(rows: Sequence[Row], seed: int) -> Turns:
     """The turns of all rows that are asked, in the order of the rows and of their turns."""
     most = max(FEWEST_TURNS, min(MOST_TURNS, MOST_ASKED // max(1, len(rows))))
-    found = Turns([], [], [], [], 0, most)
+    asked = Turns([], [], [], [], 0, most)
 
     total = 0
     for place, row in enumerate(rows):
@@ -86,25 +91,32 @@ def asked_turns(rows: Sequence[Row], seed: int) -> Turns:
         total += len(turns)
         drawn = random.Random(f"{seed} {row.index}").sample(turns[:-1], min(most, len(turns)) - 1)
 
-        chosen = {id(one) for one in drawn}
-        for one in [turn for turn in turns[:-1] if id(turn) in chosen] + turns[-1:]:
-            last = one is turns[-1]
-            found.rows.append(one)
-            found.owner.append(place)
-            found.weight.append(1 / len(turns) if last else (1 - 1 / len(turns)) / len(drawn))
-            found.turn.append(len(one.messages) - 1)
+        chosen = set(map(id, drawn))
+        for turn in turns:
+            if turn is turns[-1]:
+                weight = 1 / len(turns)
+            elif id(turn) in chosen:
+                weight = (1 - 1 / len(turns)) / len(drawn)
+            else:
+                continue
 
-    return replace(found, all_turns=total)
+            asked.rows.append(turn)
+            asked.owner.append(place)
+            asked.weight.append(weight)
+            asked.turn.append(len(turn.messages) - 1)
+
+    return replace(asked, all_turns=total)
 
 
 def last_turns(rows: Sequence[Row]) -> Turns:
     """Each row by its last answer alone."""
-    number, turn = len(rows), [len(row.messages) - 1 for row in rows]
-    return Turns(list(rows), list(range(number)), [1.0] * number, turn, number, 1)
+    count = len(rows)
+    messages = [len(row.messages) - 1 for row in rows]
+    return Turns(list(rows), list(range(count)), [1.0] * count, messages, count, 1)
 
 
 def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
-    """The turns by which the verdict of this recipe goes: a reward judges a row's last answer, all else each answer."""
+    """The turns that the verdict of this recipe goes by: a reward judges a row's last answer, all else each answer."""
     if recipe.method.by_last_answer:
         return last_turns(rows)
     return asked_turns(rows, recipe.seed)
@@ -113,11 +125,14 @@ def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
 def turn_facts(turns: Turns, seed: int) -> dict[str, Any]:
     """The key `turns` of evaluation.json."""
     rows, asked = len(set(turns.owner)), len(turns.rows)
-    said = f"{count(rows, 'test row')} with {turns.all_turns:,} assistant turns, each given the true turns before it"
+    statement = f"{count(rows, 'test row')} with {turns.all_turns:,} assistant turns, "
+    statement += "each given the true turns before it"
     if asked < turns.all_turns:
-        said += f"; {asked:,} of them asked, at most {turns.most} a row: the last one, and others drawn by the seed"
+        statement += f"; {asked:,} of them asked, at most {turns.most} a row: "
+        statement += "the last one, and others drawn by the seed"
+
     facts = {"rows": rows, "turns": turns.all_turns, "asked": asked, "most_a_row": turns.most, "seed": seed}
-    return facts | {"statement": f"{said}. A row's score is the mean over its turns."}
+    return facts | {"statement": f"{statement}. A row's score is the mean over its turns."}
 
 
 def _says_something(row: Row, place: int) -> bool:

@@ -1,5 +1,5 @@
-"""Where a row has several answers that count, an opponent is asked for each of them, and its row gets their mean, just
-as base and tuned do (whet/evaluation/metrics/turns.py)."""
+"""If a row has several answers that count, an opponent is asked for each of them, and its row gets their mean, just as
+base and tuned do (whet/evaluation/metrics/turns.py)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ def places_of(turns: Turns, rows: Sequence[int]) -> list[int]:
     return [place for place, owner in enumerate(turns.owner) if owner in chosen]
 
 
-def by_row(one: Opponent, turns: Turns) -> Opponent:
-    """What was asked by turns, all turns of each row in question, as scores of rows; of the answers the last one's."""
+def by_row(opponent: Opponent, turns: Turns) -> Opponent:
+    """What was asked by turns, all turns of each row in question, as scores of rows; its answer is that to the last."""
     scores: dict[int, float] = {}
-    texts: dict[int, str] = {}
-    for number, place in enumerate(one.places):
+    for place, score in zip(opponent.places, opponent.scores, strict=True):
         owner = turns.owner[place]
-        scores[owner] = scores.get(owner, 0.0) + turns.weight[place] * one.scores[number]
+        scores[owner] = scores.get(owner, 0.0) + turns.weight[place] * score
 
-        if one.texts is not None:
-            texts[owner] = one.texts[number]
+    texts = None
+    if opponent.texts is not None:
+        last = {turns.owner[place]: text for place, text in zip(opponent.places, opponent.texts, strict=True)}
+        texts = list(last.values())
 
-    values = [round(value, DIGITS) for value in scores.values()]
-    return replace(one, places=list(scores), scores=values, texts=None if one.texts is None else list(texts.values()))
+    values = [round(score, DIGITS) for score in scores.values()]
+    return replace(opponent, places=list(scores), scores=values, texts=texts)

@@ -13,15 +13,16 @@ from statistics import fmean as mean
 
 import numpy as np
 
+from whet.evaluation.metrics.scoring import values_of
 from whet.evaluation.opponents.opponent import Opponent, Score
 from whet.evaluation.opponents.training_answers import TrainingAnswers
 from whet.text.normalise import one_line
 from whet.types import Row
 
 COUNTED = {"accuracy", "exact-match", "final-answer"}
-"""Metrics by which the most frequent answer of the training rows is the best one there."""
+"""With these metrics the most frequent answer of the training rows is the best constant there."""
 FREQUENT = 5
-"""Most frequent answers that are tried where counting alone does not decide."""
+"""Most frequent answers that are tried if counting alone does not decide."""
 SHORTLIST = 8
 """Answers nearest to all others by their words, among which the metric itself finds the medoid."""
 SCORED = 100
@@ -29,19 +30,19 @@ SCORED = 100
 SHORT = ("", "yes", "no", "0", "1", "{}", "I do not know.")
 """Answers that a careless reward may like."""
 TOLD = 40
-"""Characters of a constant answer that are told."""
+"""Characters of a constant answer that its label shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
     answer: str
     how: str
-    """How it was found, in words."""
+    """How it was chosen, in words."""
 
 
 def choose(seen: TrainingAnswers, compared: str, score: Score, own: bool = False) -> Constant:
-    """The best constant for a metric. `own` says that the score is another than that of `compared`, a reward or a
-    function: then counting does not decide, and short answers that no training row has are tried, too."""
+    """The best constant for a metric. `own`: the score is not that of `compared` but a reward or a function; then
+    counting does not decide, and short answers that no training row has are tried, too."""
     if compared in COUNTED and seen.rows and not own:
         best, times = seen.answers.most_common(1)[0]
         share = f"{100 * times / seen.rows:.1f}% of {seen.rows:,} training rows"
@@ -57,8 +58,10 @@ def choose(seen: TrainingAnswers, compared: str, score: Score, own: bool = False
         candidates |= {answer: "a short answer" for answer in SHORT if answer not in candidates}
 
     rows = spread(seen.sample, SCORED)
-    values = {answer: mean([one.value for one in score([answer] * len(rows), rows)]) for answer in candidates}
-    answer = max(candidates, key=lambda one: (values[one], seen.answers.get(one, 0)))
+    values = {}
+    for answer in candidates:
+        values[answer] = mean(values_of(score([answer] * len(rows), rows)))
+    answer = max(candidates, key=lambda each: (values[each], seen.answers.get(each, 0)))
     how = f"{candidates[answer]}, the best of {len(candidates)} on {len(rows)} training rows"
 
     return Constant(answer, how)
@@ -79,7 +82,10 @@ def shortlist(answers: Sequence[str]) -> list[str]:
     A word counts once an answer, so that the means are sums over a table of words. Cheap, where the metric is not.
     """
     bags = [Counter(answer.lower().split()).keys() for answer in answers]
-    place = {word: number for number, word in enumerate(sorted({word for bag in bags for word in bag}))}
+    words: set[str] = set()
+    for bag in bags:
+        words.update(bag)
+    place = {word: number for number, word in enumerate(sorted(words))}
 
     there_AW = np.zeros((len(bags), len(place)), dtype=np.float32)
     for number, bag in enumerate(bags):
@@ -101,7 +107,7 @@ def spread(rows: Sequence[Row], most: int) -> list[Row]:
 def constant(chosen: Constant, rows: Sequence[Row], score: Score) -> Opponent:
     """The constant on the test rows."""
     answers = [chosen.answer] * len(rows)
-    scores = [one.value for one in score(answers, rows)]
+    scores = values_of(score(answers, rows))
     return Opponent("constant", label(chosen.answer), list(range(len(rows))), scores, answers, None, chosen.how)
 
 
@@ -111,11 +117,10 @@ def label(answer: str) -> str:
     if not words:
         return "always answering nothing"
 
-    if len(words) <= TOLD:
-        told = words
-    else:
-        told = words[: TOLD - 3].rstrip() + "..."
+    short = words
+    if len(words) > TOLD:
+        short = words[: TOLD - 3].rstrip() + "..."
 
-    if not words.startswith("{"):
-        return f'always answering "{told}"'
-    return f"always answering {told}"
+    if words.startswith("{"):
+        return f"always answering {short}"
+    return f'always answering "{short}"'

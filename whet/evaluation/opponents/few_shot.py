@@ -13,7 +13,7 @@ from whet.evaluation.opponents.budget import writing_cost
 from whet.evaluation.opponents.constant import spread
 from whet.evaluation.opponents.opponent import Opponent
 from whet.evaluation.opponents.setting import Setting
-from whet.evaluation.prompts import FewShot, nearest_examples, usable_examples
+from whet.evaluation.prompts import FewShot, FittedPrompts, nearest_examples, usable_examples
 from whet.types import Row
 
 SHOWN = 3
@@ -25,42 +25,41 @@ TRIED = 20
 
 
 class FewShotOpponent:
-    """Raises DataError without training rows that can stand as examples, and where none fits.
+    """Raises DataError without training rows that can be examples, and if none fits.
 
     `expected` is how many tokens the base is expected to write."""
 
     def __init__(self, setting: Setting, expected: float) -> None:
         self.setting = setting
         setting.observer.phase("looking for the nearest training rows")
-        self.framing = FewShot(nearest_examples(usable_examples(list(pool(setting))), SHOWN))
-        some = spread(setting.rows, TRIED)
-
-        try:
-            some = [some[place] for place in setting.fits(self.framing, some)]
-        except RowRefused as refusal:
-            raise DataError(refusal.what) from refusal
-
-        if some:
-            tried = setting.fitted(self.framing, some)
-        else:
-            tried = None
-
+        self.style = FewShot(nearest_examples(usable_examples(list(pool(setting))), SHOWN))
+        tried = self._fitted(spread(setting.rows, TRIED))
         if tried is None or not tried.kept:
             raise DataError("not one example fits into the context beside the question and its answer")
 
         self.row_cost = writing_cost(tried.tokens, expected) / len(tried.tokens)
 
+    def _fitted(self, rows: Sequence[Row]) -> FittedPrompts | None:
+        """Prompts of the rows that fit; None if none does."""
+        try:
+            fitting = [rows[place] for place in self.setting.fits(self.style, rows)]
+        except RowRefused as refusal:
+            raise DataError(refusal.what) from refusal
+        if fitting:
+            return self.setting.fitted(self.style, fitting)
+        return None
+
     def opponent(self, places: Sequence[int]) -> Opponent:
-        """On test rows, without those where not even the question fits. Raises DataError where none does."""
+        """On test rows, without those in which not even the question fits. Raises DataError if it fits in none."""
         asked = [self.setting.rows[place] for place in places]
-        fitting = self.setting.fits(self.framing, asked)
+        fitting = self.setting.fits(self.style, asked)
         if not fitting:
             raise DataError("not one example fits into the context beside the question and its answer")
 
         rows = [asked[place] for place in fitting]
-        prompts = self.setting.fitted(self.framing, rows)
+        prompts = self.setting.fitted(self.style, rows)
         answers = self.setting.ask(LABEL, prompts)
-        cut = sum(not one.finished for one in answers)
+        cut = sum(not answer.finished for answer in answers)
         texts = [answer.text.strip() for answer in answers]
         detail = f"the nearest training rows; {prompts.kept:.1f} of {SHOWN} examples fitted on average"
 

@@ -9,9 +9,8 @@ depend on each other. Where an opponent is not beaten, the word is that of the c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
+from whet.evaluation.facts import VerdictFacts
 from whet.evaluation.opponents.opponent import Absent, Held
 from whet.text.numbers import format_change, unit
 from whet.types import Verdict
@@ -21,8 +20,8 @@ def strongest(held: Sequence[Held]) -> Held:
     """Of those that were not beaten, or else of all, the one with the smallest gain over it; of equal ones the first.
 
     By gains and not by scores, because an opponent may have been asked a sample of the rows."""
-    left = [one for one in held if one.word != "better"] or list(held)
-    return min(left, key=lambda one: one.difference.estimate)
+    unbeaten = [each for each in held if each.word != "better"]
+    return min(unbeaten or held, key=lambda each: each.difference.estimate)
 
 
 def verdict_of(held: Sequence[Held]) -> Verdict:
@@ -32,18 +31,16 @@ def verdict_of(held: Sequence[Held]) -> Verdict:
 
 
 def beside(held: Sequence[Held], top: Held) -> str:
-    """What was gained over the base as it is, where something else is stronger."""
-    base = next((one for one in held if one.opponent.name == "base"), None)
+    """What was gained over the base as it is, if something else is stronger; else ""."""
+    base = next((each for each in held if each.opponent.name == "base"), None)
     if base is None or base is top:
         return ""
     gain = format_change(base.difference.estimate, base.difference.scale)
     return f" Over {base.opponent.label}: {gain}{unit(base.difference.scale)}."
 
 
-def against_facts(held: Sequence[Held], absent: Sequence[Absent]) -> dict[str, Any]:
-    """The keys `against`, `strongest` and `not_asked` of a verdict."""
-    return {
-        "against": [one.facts() for one in held],
-        "strongest": strongest(held).opponent.name,
-        "not_asked": [asdict(one) for one in absent],
-    }
+def add_opponents(verdict: VerdictFacts, held: Sequence[Held], absent: Sequence[Absent]) -> None:
+    """Writes the keys `against`, `strongest` and `not_asked` of a verdict."""
+    verdict["against"] = [each.facts() for each in held]
+    verdict["strongest"] = strongest(held).opponent.name
+    verdict["not_asked"] = [each.facts() for each in absent]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,11 @@ from whet.data.prepare import Prepared, read_rows
 from whet.data.pretrain.blocks import read_through
 from whet.data.pretrain.corpus import corpus_of
 from whet.evaluation.contest import Contest, HeldOut
+from whet.evaluation.facts import AnswerLine, Evaluation
 from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.methods.classify import Names, format_names
 from whet.evaluation.metrics import scoring as metric
+from whet.evaluation.metrics.scoring import RowScore, values_of
 from whet.evaluation.metrics.turns import asked_turns
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
 from whet.evaluation.opponents.budget import LEARN
@@ -22,8 +24,7 @@ from whet.evaluation.opponents.constant_rules import COUNTED_TOKENS, mark_rule, 
 from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
 from whet.evaluation.opponents.opponent import Absent, Opponent, Score
 from whet.evaluation.opponents.opposition import (
-    Found,
-    Lines,
+    Opponents,
     base_opponent,
     judge_lines,
     judge_opponents,
@@ -47,102 +48,126 @@ HEADS = "a head names classes or numbers, and writes no answer that examples cou
 
 
 def oppose_words(
-    measured: dict[str, Any],
-    lines: Lines,
+    measured: Evaluation,
+    lines: list[AnswerLine],
     contest: Contest,
     unaskable: Mapping[OpponentName, str],
     rewards: Rewards | None = None,
 ) -> None:
-    """Puts the verdict over all opponents into `measured`, and their answers into `lines`. `unaskable` are those that
+    """Writes the verdict over all opponents into `measured`, and their answers into `lines`. `unaskable` are those that
     the method does not go with."""
-    recipe, prepared, base = contest.recipe, contest.prepared, contest.base
-    if prepared.shape.paired or prepared.shape.kind == "unpaired":
-        if prepared.shape.paired:
-            rule = pair_rule
-        else:
-            rule = mark_rule
-
+    recipe, prepared = contest.recipe, contest.prepared
+    if prepared.shape.paired:
         trained = read_rows(recipe, prepared, ("trained",))
-        found = [
-            base_opponent(lines, None),
-            rule(trained, prepared.test_rows),
-            *absent_prompts(recipe.evaluate, NO_ANSWERS),
-        ]
+        opponents: Opponents = [base_opponent(lines, None), pair_rule(trained, prepared.test_rows)]
+        opponents += absent_prompts(recipe.evaluate, NO_ANSWERS)
+    elif prepared.shape.kind == "unpaired":
+        trained = read_rows(recipe, prepared, ("trained",))
+        opponents = [base_opponent(lines, None), mark_rule(trained, prepared.test_rows)]
+        opponents += absent_prompts(recipe.evaluate, NO_ANSWERS)
     elif measured["metric"]["name"] == "nll":
-        vocabulary = causal_lm(base.policy.model).config.get_text_config().vocab_size
         order = [line["row"] for line in lines]
-        guess = unigram(token_counts(prepared.train, vocabulary), in_order(prepared.test, READ_TOKENS), order)
-        found = [base_opponent(lines, None), guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)]
+        counts_V = token_counts(prepared.train, vocabulary_of(contest.base))
+        guess = unigram(counts_V, in_order(prepared.test, READ_TOKENS), order)
+        opponents = [base_opponent(lines, None), guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)]
     else:
-        rows = rows_as_scored(prepared.test_rows, lines)
-        if "turns" in measured:
-            turns = asked_turns(rows, recipe.seed)
-        else:
-            turns = None
+        opponents = asked_opponents(measured, lines, contest, unaskable, rewards)
 
-        asked = rows if turns is None else turns.rows
-        name = measured["metric"]["name"]
-        setting = setting_of(name, asked, base, contest.loaded, recipe, prepared, rewards, contest.observer)
-        setting.unaskable = unaskable
-        found = written_opponents(setting, lines, training_cost(contest.run), contest.run, turns)
-
-    judge_lines(measured, lines, found, recipe.seed)
+    judge_lines(measured, lines, opponents, recipe.seed)
 
 
-def oppose_text(measured: dict[str, Any], values: dict[str, list[float]], contest: Contest, context: int) -> None:
+def asked_opponents(
+    measured: Evaluation,
+    lines: list[AnswerLine],
+    contest: Contest,
+    unaskable: Mapping[OpponentName, str],
+    rewards: Rewards | None,
+) -> Opponents:
+    """The opponents of a run whose answers are written."""
+    recipe, prepared = contest.recipe, contest.prepared
+    rows, turns = rows_as_scored(prepared.test_rows, lines), None
+    asked = rows
+    if "turns" in measured:
+        turns = asked_turns(rows, recipe.seed)
+        asked = turns.rows
+
+    name = measured["metric"]["name"]
+    setting = setting_of(name, asked, contest.base, contest.loaded, recipe, prepared, rewards, contest.observer)
+    setting.unaskable = unaskable
+    return written_opponents(setting, lines, training_cost(contest.run), contest.run, turns)
+
+
+def vocabulary_of(model: EvaluatedModel) -> int:
+    return causal_lm(model.policy.model).config.get_text_config().vocab_size
+
+
+def oppose_text(measured: Evaluation, values: dict[str, list[float]], contest: Contest, context: int) -> None:
     """For pre-training: the base, and the frequencies of tokens."""
     recipe, corpus = contest.recipe, corpus_of(contest.source)
     places = list(range(len(values["base"])))
-    vocabulary = causal_lm(contest.base.policy.model).config.get_text_config().vocab_size
-    count_V = np.bincount(corpus.train[:COUNTED_TOKENS].astype(np.int64), minlength=vocabulary).astype(float)
+
+    learned = corpus.train[:COUNTED_TOKENS].astype(np.int64)
+    count_V = np.bincount(learned, minlength=vocabulary_of(contest.base)).astype(float)
     guess = unigram(count_V, read_through(corpus.test, context, READ_TOKENS), places)
-    start = Opponent("base", "the base as it is", places, values["base"])
-    judge_opponents(
-        measured, values["tuned"], None, [start, guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)], recipe.seed
-    )
+
+    base = Opponent("base", "the base as it is", places, values["base"])
+    opponents = [base, guess, *absent_prompts(recipe.evaluate, LIKELIHOODS)]
+    judge_opponents(measured, values["tuned"], None, opponents, recipe.seed)
 
 
-def oppose_head(measured: dict[str, Any], lines: Lines, held_out: HeldOut) -> None:
+def oppose_head(measured: Evaluation, lines: list[AnswerLine], held_out: HeldOut) -> None:
     """For heads: the base as it was measured, a constant, and for single classes the base asked in words."""
     recipe, prepared = held_out.recipe, held_out.prepared
-    kind = measured["base"]["kind"]
-    both = measured.pop("without_training", None)
-    start = base_opponent(lines, None, "the base without a head")
+    without_training = measured.pop("without_training", None)
+    base = base_opponent(lines, None, "the base without a head")
 
-    if both is None and prepared.shape.paired:
-        constant: Opponent = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
-    elif both is None:
-        said = f"always saying {lines[0]['base']}"
-        constant = replace(start, name="constant", label=said, detail="the median of the training numbers")
+    if without_training is not None:
+        constant = majority_opponent(*without_training["majority"], base.places)
+    elif prepared.shape.paired:
+        constant = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
     else:
-        named, scores = both["majority"]
-        if named[0]:
-            label = f'always naming "{", ".join(named[0])}"'
-        else:
-            label = "never naming a class"
+        label = f"always saying {lines[0]['base']}"
+        constant = replace(base, name="constant", label=label, detail="the median of the training numbers")
 
-        values, texts = [one.value for one in scores], [", ".join(one) for one in named]
-        places, detail = start.places, "the most common in the training rows"
-        constant = Opponent("constant", label, places, values, texts, None, detail)
+    opponents: Opponents = [base, constant]
+    if measured["base"].get("kind") in ("majority", "median"):
+        opponents = [constant, base]
 
-    found: Found = [constant, start] if kind in ("majority", "median") else [start, constant]
-    if both is not None and "likelihood" in both and "prompted" in wanted_names(recipe.evaluate):
-        named, scores = both["likelihood"]
-        texts = [", ".join(one) for one in named]
-        label, detail = "the base asked in words", "the class whose name the base finds likeliest after the question"
-        found.append(Opponent("prompted", label, start.places, [s.value for s in scores], texts, None, detail))
-        found += absent_prompts(recipe.evaluate, HEADS)[1:]
+    absent = absent_prompts(recipe.evaluate, HEADS)
+    if (
+        without_training is not None
+        and "likelihood" in without_training
+        and "prompted" in wanted_names(recipe.evaluate)
+    ):
+        opponents.append(likelihood_opponent(*without_training["likelihood"], base.places))
+        opponents += absent[1:]
     else:
-        found += absent_prompts(recipe.evaluate, HEADS)
+        opponents += absent
 
-    judge_lines(measured, lines, found, recipe.seed)
+    judge_lines(measured, lines, opponents, recipe.seed)
+
+
+def majority_opponent(named: Names, scores: Sequence[RowScore], places: list[int]) -> Opponent:
+    """The commonest class of the training rows, for every row."""
+    label = "never naming a class"
+    if named[0]:
+        label = f'always naming "{", ".join(named[0])}"'
+
+    texts, detail = format_names(named), "the most common in the training rows"
+    return Opponent("constant", label, places, values_of(scores), texts, None, detail)
+
+
+def likelihood_opponent(named: Names, scores: Sequence[RowScore], places: list[int]) -> Opponent:
+    """The base without a head, asked in words."""
+    label, detail = "the base asked in words", "the class whose name the base finds likeliest after the question"
+    return Opponent("prompted", label, places, values_of(scores), format_names(named), None, detail)
 
 
 def absent_prompts(settings: Evaluate, reason: str) -> list[Absent]:
-    """The two that are asked in words, where they are wanted and cannot be."""
+    """The two opponents that are asked in words, if they are wanted and cannot be asked."""
     names = wanted_names(settings)
-    both = (Absent("prompted", PROMPTED, reason), Absent("examples", EXAMPLES, reason))
-    return [one for one in both if one.name in names]
+    absent = [Absent("prompted", PROMPTED, reason), Absent("examples", EXAMPLES, reason)]
+    return [each for each in absent if each.name in names]
 
 
 def setting_of(
@@ -157,45 +182,50 @@ def setting_of(
 ) -> Setting:
     """`name` is the metric of the verdict, `rows` the test rows as it compares them."""
     own = name == "reward" or is_function(name)
-    answered = [row for row in rows if row.reference.strip()]
-
-    if not own:
-        compared = name
-    elif answered:
-        compared = metric.choose(answered)[0]
-    else:
-        compared = "reward"
+    compared = name
+    if own:
+        answered = [row for row in rows if row.reference.strip()]
+        if answered:
+            compared = metric.choose(answered)[0]
+        else:
+            compared = "reward"
 
     limit = recipe.evaluate.max_new_tokens or recipe.method.answer_tokens
-    longest = max(len(prepared.renderer.prompt_ids(row.prompt, row.tools)) for row in rows)
-    most = room(limit, answer_tokens(rows, loaded), loaded.context - longest)
+    prompts = [prepared.renderer.prompt_ids(row.prompt, row.tools) for row in rows]
+    most = room(limit, answer_tokens(rows, loaded), loaded.context - max(map(len, prompts)))
     score = score_with(name, rewards)
 
     return Setting(recipe, prepared, base, loaded, list(rows), compared, score, most, observer, own)
 
 
 def score_with(name: str, rewards: Rewards | None) -> Score:
-    def rewarded(answers: Sequence[str], rows: Sequence[Row]) -> list[metric.RowScore]:
+    """What scores answers as the verdict does."""
+
+    def by_reward(answers: Sequence[str], rows: Sequence[Row]) -> list[RowScore]:
         assert rewards is not None
-        found = rewards([row.prompt for row in rows], list(answers), rows)
-        return [metric.RowScore(value) for value in found.parts[rewards.main]]
+        scored = rewards([row.prompt for row in rows], list(answers), rows)
+        return [RowScore(value) for value in scored.parts[rewards.main]]
 
-    def scored(answers: Sequence[str], rows: Sequence[Row]) -> list[metric.RowScore]:
-        return [metric.score(name, answer, row) for answer, row in zip(answers, rows, strict=True)]
+    def by_metric(answers: Sequence[str], rows: Sequence[Row]) -> list[RowScore]:
+        return metric.score_all(name, answers, rows)
 
-    return rewarded if name == "reward" else scored
+    if name == "reward":
+        return by_reward
+    return by_metric
 
 
-def rows_as_scored(rows: Sequence[Row], lines: Lines) -> list[Row]:
+def rows_as_scored(rows: Sequence[Row], lines: list[AnswerLine]) -> list[Row]:
     """The test rows of the lines, with the references that these were scored by: a teacher's answers, perhaps."""
     by_index = {row.index: row for row in rows}
-    found = [by_index[line["row"]] for line in lines]
-    return [
-        row
-        if row.reference == line["reference"]
-        else replace(row, messages=[*row.prompt, {"role": "assistant", "content": line["reference"]}])
-        for row, line in zip(found, lines, strict=True)
-    ]
+    scored = []
+    for line in lines:
+        row = by_index[line["row"]]
+        if row.reference != line["reference"]:
+            answer = {"role": "assistant", "content": line["reference"]}
+            row = replace(row, messages=[*row.prompt, answer])
+        scored.append(row)
+
+    return scored
 
 
 def training_cost(run: Run) -> float:

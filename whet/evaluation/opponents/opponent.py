@@ -1,16 +1,16 @@
-"""What a verdict holds the tuned model against, and how one opponent is told in evaluation.json."""
+"""What a verdict holds the tuned model against, and what evaluation.json says of each opponent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from whet.evaluation.facts import AbsentFacts, OpponentFacts
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.verdict import compare
 from whet.recipe.schema import OpponentName
 from whet.stats.paired import mean_interval
-from whet.types import Difference, Row, Verdict
+from whet.types import Difference, Row, Verdict, VerdictWord
 
 Score = Callable[[Sequence[str], Sequence[Row]], list[RowScore]]
 """Scores answers, one a row, as the verdict does."""
@@ -41,6 +41,10 @@ class Absent:
     label: str
     reason: str
 
+    def facts(self) -> AbsentFacts:
+        """One entry of `verdict.not_asked`."""
+        return {"name": self.name, "label": self.label, "reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -54,37 +58,36 @@ class Held:
     """95% interval of the opponent's score."""
 
     @property
-    def word(self) -> str:
+    def word(self) -> VerdictWord:
         return self.verdict.word
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> OpponentFacts:
         """One entry of `verdict.against`."""
-        one, found = self.opponent, asdict(self.difference)
+        opponent, difference = self.opponent, self.difference
         return {
-            "name": one.name,
-            "label": one.label,
-            "score": sum(one.scores) / len(one.scores),
+            "name": opponent.name,
+            "label": opponent.label,
+            "score": sum(opponent.scores) / len(opponent.scores),
             "interval": [self.low, self.high],
-            "difference": found["estimate"],
-            "difference_interval": [found["low"], found["high"]],
-            "p": found["p"],
-            "rows": found["rows"],
+            "difference": difference.estimate,
+            "difference_interval": [difference.low, difference.high],
+            "p": difference.p,
+            "rows": difference.rows,
             "better": self.word == "better",
             "word": self.word,
-            "prompt_tokens": one.prompt_tokens,
-            "detail": one.detail,
-            "scale": found["scale"],
+            "prompt_tokens": opponent.prompt_tokens,
+            "detail": opponent.detail,
+            "scale": difference.scale,
         }
 
 
 def hold(opponent: Opponent, tuned: Sequence[float], clusters: Sequence[object] | None, seed: int) -> Held:
     """`tuned` are the tuned model's scores of all test rows, `clusters` what rows belong to, in the same order."""
-    mine = [tuned[place] for place in opponent.places]
-    if clusters is None:
-        within = None
-    else:
-        within = [clusters[place] for place in opponent.places]
+    asked = [tuned[place] for place in opponent.places]
+    asked_clusters = None
+    if clusters is not None:
+        asked_clusters = [clusters[place] for place in opponent.places]
 
-    difference, verdict = compare(opponent.scores, mine, seed, within, over=opponent.label)
-    low, high = mean_interval(opponent.scores, seed, within)
+    difference, verdict = compare(opponent.scores, asked, seed, asked_clusters, over=opponent.label)
+    low, high = mean_interval(opponent.scores, seed, asked_clusters)
     return Held(opponent, difference, verdict, low, high)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from statistics import fmean as mean
-from typing import Any
 
 from whet.errors import DataError, count
+from whet.evaluation.facts import AnswerLine, Evaluation, VerdictFacts
 from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.opponents.budget import SHARE, WRITE, affordable, sample
 from whet.evaluation.opponents.by_turns import by_row, places_of
 from whet.evaluation.opponents.constant import choose, constant
 from whet.evaluation.opponents.few_shot import LABEL as EXAMPLES
 from whet.evaluation.opponents.few_shot import FewShotOpponent
-from whet.evaluation.opponents.joint_verdict import against_facts, strongest, verdict_of
+from whet.evaluation.opponents.joint_verdict import add_opponents, strongest, verdict_of
 from whet.evaluation.opponents.opponent import Absent, Opponent, hold
 from whet.evaluation.opponents.prompted import CHOSEN, PromptedOpponent
 from whet.evaluation.opponents.prompted import LABEL as PROMPTED
@@ -24,6 +25,7 @@ from whet.recipe.schema import Evaluate, OpponentName
 from whet.recipe.sections.rewards import AnyReward
 from whet.stats.paired import clusters_of_lines
 from whet.store.run import Run
+from whet.types import Verdict
 
 BASE = "the base as it is"
 CONSTANT = "the best constant answer"
@@ -33,48 +35,62 @@ LABELS: dict[OpponentName, str] = {
     "prompted": PROMPTED,
     "examples": EXAMPLES,
 }
-Lines = list[dict[str, Any]]
-Found = list[Opponent | Absent]
+Opponents = list[Opponent | Absent]
 
 
 def judge_opponents(
-    measured: dict[str, Any], tuned: Sequence[float], clusters: Sequence[object] | None, found: Found, seed: int
+    measured: Evaluation,
+    tuned: Sequence[float],
+    clusters: Sequence[object] | None,
+    opponents: Opponents,
+    seed: int,
 ) -> None:
-    """Puts the verdict over all opponents, of which the first is the base, into `measured`, in place of that over the
-    base alone. What was added to the sentence there (a warning) stays behind the new one; a sentence that was replaced
-    there (the metric cannot tell the two apart) stays where the base is the strongest."""
-    asked = [one for one in found if isinstance(one, Opponent)]
-    held = [hold(one, tuned, clusters, seed) for one in asked]
-    base = next(one for one in asked if one.name == "base")
+    """Writes the verdict over all opponents, of which one is the base, in the place of that over the base alone. What
+    was added to the sentence there (a warning) stays behind the new one; a sentence that was replaced there (the metric
+    cannot tell the two apart) stays if the base is the strongest."""
+    asked = [each for each in opponents if isinstance(each, Opponent)]
+    held = [hold(each, tuned, clusters, seed) for each in asked]
+    base = next(each for each in asked if each.name == "base")
     _, before = compare(base.scores, tuned, seed, clusters)
-    verdict, told = measured["verdict"], str(measured["verdict"]["sentence"])
-    over, added = verdict_of(held), told.removeprefix(before.sentence)
 
-    if told.startswith(before.sentence):
-        verdict |= asdict(over) | {"sentence": over.sentence + added}
+    verdict, over = measured["verdict"], verdict_of(held)
+    sentence = verdict["sentence"]
+    if sentence.startswith(before.sentence):
+        added = sentence.removeprefix(before.sentence)
+        _replace(verdict, over, over.sentence + added)
     elif strongest(held).opponent is not base:
-        verdict |= asdict(over) | {"sentence": f"{over.sentence} Over {base.label}: {told}"}
+        _replace(verdict, over, f"{over.sentence} Over {base.label}: {sentence}")
 
-    verdict |= against_facts(held, [one for one in found if isinstance(one, Absent)])
-
-
-def judge_lines(measured: dict[str, Any], lines: Lines, found: Found, seed: int) -> None:
-    """As `judge`, and writes what the others answered into the lines of answers.jsonl."""
-    tuned, clusters = [line["tuned_score"] for line in lines], clusters_of_lines(lines)
-    judge_opponents(measured, tuned, clusters, found, seed)
-
-    for one in found:
-        if isinstance(one, Absent) or one.name == "base":
-            continue
-
-        for number, place in enumerate(one.places):
-            answer = {"text": "" if one.texts is None else one.texts[number], "score": one.scores[number]}
-            lines[place].setdefault("opponents", {})[one.name] = answer
+    add_opponents(verdict, held, [each for each in opponents if isinstance(each, Absent)])
 
 
-def base_opponent(lines: Lines, prompt_tokens: float | None, label: str = BASE) -> Opponent:
-    """What was measured already."""
-    texts, scores = ([line[key] for line in lines] for key in ("base", "base_score"))
+def _replace(facts: VerdictFacts, verdict: Verdict, sentence: str) -> None:
+    facts["word"], facts["rows_needed"], facts["sentence"] = verdict.word, verdict.rows_needed, sentence
+
+
+def judge_lines(measured: Evaluation, lines: list[AnswerLine], opponents: Opponents, seed: int) -> None:
+    """As `judge_opponents`, and writes what the others answered into the lines of answers.jsonl."""
+    tuned = [line["tuned_score"] for line in lines]
+    judge_opponents(measured, tuned, clusters_of_lines(lines), opponents, seed)
+
+    for opponent in opponents:
+        if isinstance(opponent, Opponent) and opponent.name != "base":
+            _write_answers(opponent, lines)
+
+
+def _write_answers(opponent: Opponent, lines: list[AnswerLine]) -> None:
+    texts = opponent.texts
+    if texts is None:
+        texts = [""] * len(opponent.places)
+
+    for place, text, score in zip(opponent.places, texts, opponent.scores, strict=True):
+        lines[place].setdefault("opponents", {})[opponent.name] = {"text": text, "score": score}
+
+
+def base_opponent(lines: list[AnswerLine], prompt_tokens: float | None, label: str = BASE) -> Opponent:
+    """The base, as it was measured already."""
+    texts = [line["base"] for line in lines]
+    scores = [line["base_score"] for line in lines]
     return Opponent("base", label, list(range(len(lines))), scores, texts, prompt_tokens)
 
 
@@ -85,73 +101,78 @@ def wanted_names(settings: Evaluate) -> list[OpponentName]:
     return ["base", "constant", *settings.against]
 
 
-def written_opponents(setting: Setting, lines: Lines, learned: float, run: Run, turns: Turns | None = None) -> Found:
-    """Where answers are written: base, constant, and of the two that are asked those that are wanted.
+def written_opponents(
+    setting: Setting, lines: list[AnswerLine], learned: float, run: Run, turns: Turns | None = None
+) -> Opponents:
+    """The opponents where answers are written: base, constant, and those of the two others that are wanted.
 
     `learned` is what the training cost, in tokens that are read once. `turns` are those that the rows of the setting
-    are, where a test row has several. What was chosen stays in the run, for compare.
+    are, if a test row has several. What was chosen stays in the run, for compare.
     """
 
-    def of_rows(one: Opponent) -> Opponent:
+    def of_rows(opponent: Opponent) -> Opponent:
         if turns is None:
-            return one
-        return by_row(one, turns)
+            return opponent
+        return by_row(opponent, turns)
 
     prompts = [setting.prepared.renderer.prompt_ids(row.prompt, row.tools) for row in setting.rows]
-    always = constant_opponent(setting)
-    found: Found = [base_opponent(lines, mean(map(len, prompts)))]
-    found.append(always if isinstance(always, Absent) else of_rows(always))
-    names = wanted_names(setting.recipe.evaluate)
-    refused = unaskable_in(setting)
-    found += [Absent(name, LABELS[name], why) for name, why in refused.items() if name in names and name != "constant"]
-    names = [name for name in names if name not in refused]
-    expected = expected_tokens(setting, lines)
-    spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
+    opponents: Opponents = [base_opponent(lines, mean(map(len, prompts)))]
+    constant = constant_opponent(setting)
+    if isinstance(constant, Opponent):
+        constant = of_rows(constant)
+    opponents.append(constant)
 
+    refused, names = unaskable_in(setting), []
+    for name in wanted_names(setting.recipe.evaluate):
+        if name not in refused:
+            names.append(name)
+    for name, why in refused.items():
+        if name in wanted_names(setting.recipe.evaluate) and name != "constant":
+            opponents.append(Absent(name, LABELS[name], why))
+
+    expected = expected_tokens(setting, lines)
+    allowed = float("inf")
     if setting.recipe.evaluate.against == "auto":
+        spent = learned + 2 * sum(len(ids) + WRITE * expected for ids in prompts)
         allowed = SHARE * spent
-    else:
-        allowed = float("inf")
 
     prompted: PromptedOpponent | None = None
     examples: FewShotOpponent | None = None
-
     if "prompted" in names:
         try:
             prompted = PromptedOpponent(setting, allowed / 2, expected)
         except DataError as refusal:
-            found.append(Absent("prompted", PROMPTED, refusal.what))
+            opponents.append(Absent("prompted", PROMPTED, refusal.what))
 
     if "examples" in names:
         try:
             examples = FewShotOpponent(setting, expected)
         except DataError as refusal:
-            found.append(Absent("examples", EXAMPLES, refusal.what))
+            opponents.append(Absent("examples", EXAMPLES, refusal.what))
 
+    fixed = 0.0
     if prompted:
         fixed = prompted.choosing_cost
-    else:
-        fixed = 0.0
 
-    rows, clusters = len(lines), clusters_of_lines(lines)
-    per_row = sum(one.row_cost for one in (prompted, examples) if one) * len(setting.rows) / rows
-    places = sample(rows, affordable(allowed, fixed, per_row, rows), clusters, setting.recipe.seed)
+    rows = len(lines)
+    row_cost = sum(each.row_cost for each in (prompted, examples) if each)
+    number = affordable(allowed, fixed, row_cost * len(setting.rows) / rows, rows)
+    places = sample(rows, number, clusters_of_lines(lines), setting.recipe.seed)
 
-    if turns is None:
-        turned = places
-    else:
-        turned = places_of(turns, places)
+    asked = places
+    if turns is not None:
+        asked = places_of(turns, places)
 
     if prompted:
         way = prompted.choose()
         run.write_json(CHOSEN, asdict(way))
-        told = prompted
-        found.append(ask_opponent("prompted", lambda: of_rows(told.opponent(way, turned)), len(places), rows))
+        ask = partial(prompted.opponent, way, asked)
+        opponents.append(ask_opponent("prompted", lambda: of_rows(ask()), len(places), rows))
 
     if examples:
-        shown = examples
-        found.append(ask_opponent("examples", lambda: of_rows(shown.opponent(turned)), len(places), rows))
-    return found
+        ask_examples = partial(examples.opponent, asked)
+        opponents.append(ask_opponent("examples", lambda: of_rows(ask_examples()), len(places), rows))
+    return opponents
 
 
 def ask_opponent(name: OpponentName, ask: Callable[[], Opponent], asked: int, rows: int) -> Opponent | Absent:
@@ -162,54 +183,61 @@ def ask_opponent(name: OpponentName, ask: Callable[[], Opponent], asked: int, ro
         return Absent(name, LABELS[name], refusal.what)
 
 
-def note_sample(one: Opponent, asked: int, rows: int) -> Opponent:
-    """With its detail saying so where not all test rows were to be asked."""
+def note_sample(opponent: Opponent, asked: int, rows: int) -> Opponent:
+    """The opponent; if not all test rows were to be asked, its detail says so."""
     if asked == rows:
-        return one
-    said = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
-    said += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
-    return Opponent(one.name, one.label, one.places, one.scores, one.texts, one.prompt_tokens, f"{said}; {one.detail}")
+        return opponent
+    note = f"asked {asked:,} of {count(rows, 'test row')}, drawn by the seed: all would cost more than "
+    note += f"{100 * SHARE:.0f}% of the run (evaluate.against names opponents that are asked all)"
+    return replace(opponent, detail=f"{note}; {opponent.detail}")
 
 
-def expected_tokens(setting: Setting, lines: Lines) -> float:
-    """Mean tokens that the base is expected to write: what it wrote as it is, and the whole room where it seems to have
-    been cut, which is where several answers are as long as the longest."""
-    lengths = []
-    for ids in setting.loaded.tokenizer([line["base"] for line in lines])["input_ids"]:
-        lengths.append(len(ids))
+def expected_tokens(setting: Setting, lines: list[AnswerLine]) -> float:
+    """Mean tokens that the base is expected to write: what it wrote as it is, and the whole room for an answer that
+    seems to have been cut, which is if several answers are as long as the longest."""
+    answers = [line["base"] for line in lines]
+    lengths = list(map(len, setting.loaded.tokenizer(answers)["input_ids"]))
     longest = max(lengths)
-    cut = longest > 0 and lengths.count(longest) > 1
-    return min(setting.tokens, mean([setting.tokens if cut and n >= longest - 1 else n + 1 for n in lengths]))
+    seem_cut = longest > 0 and lengths.count(longest) > 1
+
+    expected = []
+    for length in lengths:
+        if seem_cut and length >= longest - 1:
+            expected.append(setting.tokens)
+        else:
+            expected.append(length + 1)
+
+    return min(setting.tokens, mean(expected))
 
 
 def unaskable_in(setting: Setting) -> dict[OpponentName, str]:
     """Opponents that cannot or should not be asked, whatever the rows are, and why."""
-    found = dict(setting.unaskable)
+    refused = dict(setting.unaskable)
     if setting.recipe.retrieval is not None:
-        found["examples"] = "each prompt holds passages already, and examples need their room"
-    return found
+        refused["examples"] = "each prompt holds passages already, and examples need their room"
+    return refused
 
 
 def unaskable_for(rewards: Sequence[AnyReward]) -> dict[OpponentName, str]:
     """Opponents whose answers would cost too much to score by these rewards."""
-    found: dict[OpponentName, str] = {}
+    refused: dict[OpponentName, str] = {}
     kinds = {reward.kind for reward in rewards}
     if "tests" in kinds:
-        found["constant"] = "each candidate would run the tests of each row"
+        refused["constant"] = "each candidate would run the tests of each row"
 
     if "judge" in kinds:
         why = "each of its answers would cost a call of the judge"
-        found |= {"constant": why, "prompted": why, "examples": why}
+        refused |= {"constant": why, "prompted": why, "examples": why}
 
-    return found
+    return refused
 
 
 def constant_opponent(setting: Setting) -> Opponent | Absent:
     if why := unaskable_in(setting).get("constant"):
         return Absent("constant", CONSTANT, why)
-    seen = setting.seen
-    if not seen.rows and not setting.own:
+    answers = setting.seen
+    if not answers.rows and not setting.own:
         return Absent("constant", CONSTANT, "no training row has an answer in words")
     setting.observer.phase("looking for the best constant answer")
-    chosen = choose(seen, setting.compared, setting.score, setting.own)
+    chosen = choose(answers, setting.compared, setting.score, setting.own)
     return constant(chosen, setting.rows, setting.score)

@@ -1,4 +1,4 @@
-"""What the base is told, in two or three phrasings: the labels, the keys of the JSON, the form of the result.
+"""How the base is told what is wanted, in two or three phrasings: labels, keys of the JSON, the form of the result.
 
 Everything in them is read off the answers of training rows, as somebody would who writes a prompt after a look at the
 data. Which phrasing is used, validation rows choose (whet/evaluation/opponents/prompted.py).
@@ -23,20 +23,20 @@ LABEL_CHARACTERS = 3000
 MOST_VALUES = 12
 """Values of a JSON key that are all named; of others two are shown."""
 SHOWN = 3
-"""Answers that are shown where they cannot all be named."""
+"""Answers that are shown if they cannot all be named."""
 SHORT_ANSWER = 60
 """Characters of an answer that is shown whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrasing:
-    """One way of telling it."""
+    """One way to say it."""
 
     system: str | None = None
     template: str | None = None
 
     @property
-    def framing(self) -> Prompted:
+    def style(self) -> Prompted:
         return Prompted(self.system, self.template)
 
     @property
@@ -45,7 +45,7 @@ class Phrasing:
 
 
 def labels_of(seen: TrainingAnswers, compared: str) -> list[str]:
-    """The labels, the most frequent first; none where the answers are not labels or there are too many."""
+    """The labels, the most frequent first; none if the answers are not labels or there are too many."""
     if compared != "accuracy" or not 1 < len(seen.answers) <= MOST_LABELS:
         return []
     names = seen.most_common(MOST_LABELS)
@@ -55,7 +55,7 @@ def labels_of(seen: TrainingAnswers, compared: str) -> list[str]:
 
 
 def phrasings(seen: TrainingAnswers, compared: str) -> list[Phrasing]:
-    """For the form of answers that `compared`, a metric, stands for. None where no training row has an answer."""
+    """For the form of answers that the metric `compared` asks for; none if no training row has an answer."""
     if not seen.rows:
         return []
     if labels := labels_of(seen, compared):
@@ -66,8 +66,8 @@ def phrasings(seen: TrainingAnswers, compared: str) -> list[Phrasing]:
             Phrasing(template=f"Text: {{question}}\n\nPossible labels: {named}\nLabel:"),
         ]
 
-    said = instruction(seen, compared)
-    return [Phrasing(system=said), Phrasing(template=f"{{question}}\n\n{said}")]
+    words = instruction(seen, compared)
+    return [Phrasing(system=words), Phrasing(template=f"{{question}}\n\n{words}")]
 
 
 def instruction(seen: TrainingAnswers, compared: str) -> str:
@@ -89,9 +89,12 @@ def json_shape(seen: TrainingAnswers) -> str:
     """The keys with their values where these are few, and an example of the form."""
     keys = []
     for name, values in seen.keys.items():
-        few = len(values) <= MOST_VALUES
-        shown = [value for value, _ in values.most_common(MOST_VALUES if few else 2)]
-        keys.append(f"{json.dumps(name)} ({'one of' if few else 'such as'} {listed(shown)})")
+        number, start = 2, "such as"
+        if len(values) <= MOST_VALUES:
+            number, start = MOST_VALUES, "one of"
+
+        shown = [value for value, _ in values.most_common(number)]
+        keys.append(f"{json.dumps(name)} ({start} {listed(shown)})")
 
     form = most_frequent_values(seen)
     return (
@@ -101,8 +104,13 @@ def json_shape(seen: TrainingAnswers) -> str:
 
 
 def listed(values: Sequence[str]) -> str:
-    """`"a", "b" or "c"`, each cut where it is long."""
-    short = [value if len(value) <= SHORT_ANSWER else value[: SHORT_ANSWER - 3] + "..." for value in values]
+    """`"a", "b" or "c"`, each cut if it is long."""
+    short = []
+    for value in values:
+        if len(value) > SHORT_ANSWER:
+            value = value[: SHORT_ANSWER - 3] + "..."
+        short.append(value)
+
     if len(short) == 1:
         return short[0]
     return f"{', '.join(short[:-1])} or {short[-1]}"

@@ -1,6 +1,6 @@
-"""The base told what is wanted: of a few phrasings, and of writing and likelihood, what does best on validation rows.
+"""The base with a prompt: of a few phrasings, and of writing and likelihood, what does best on validation rows.
 
-Where the answers are labels the base is also held to them: the likeliest label after the prompt, by the sum of its
+If the answers are labels, the base is also held to them: the likeliest label after the prompt, by the sum of its
 log-probabilities or by their mean a token. The prompt is a root and the labels are its children, so it is read once.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean as mean
 from typing import Literal
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from whet.data.refused import RowRefused
 from whet.errors import DataError, count
+from whet.evaluation.heldout import texts_of
 from whet.evaluation.methods.label_likelihood import answer_ids, read_answers
 from whet.evaluation.opponents.budget import reading_cost, writing_cost
 from whet.evaluation.opponents.opponent import Opponent
@@ -29,9 +31,9 @@ from whet.types import Completion, Row
 
 LABEL = "the base with a prompt"
 TOLD = 160
-"""Characters of the phrasing that are told."""
+"""Characters of the phrasing that a report shows."""
 CHOSEN = "prompted.json"
-"""In the run's folder: how the base was told, as validation rows chose it."""
+"""In the run's folder: the phrasing, as validation rows chose it."""
 FEWEST_CHOOSING = 20
 By = Literal["writing", "likelihood", "likelihood a token"]
 LIKELY: tuple[By, By] = ("likelihood", "likelihood a token")
@@ -39,12 +41,12 @@ LIKELY: tuple[By, By] = ("likelihood", "likelihood a token")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the base is told, and how its answer is found."""
+    """How the base is told what is wanted, and how its answer is found."""
 
     phrasing: Phrasing
     by: By
     score: float
-    """On the rows that chose."""
+    """On the validation rows that chose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class PromptedAnswers:
 
     @property
     def texts(self) -> list[str]:
-        return [answer.text for answer in self.answers]
+        return texts_of(self.answers)
 
     @property
     def cut(self) -> int:
@@ -65,7 +67,7 @@ class PromptedAnswers:
 
 
 class PromptedOpponent:
-    """Raises DataError where there is nothing that could be told, or no phrasing that can be asked."""
+    """Raises DataError if no training row says what is wanted, or no phrasing can be asked."""
 
     def __init__(self, setting: Setting, most: float, expected: float) -> None:
         """`most` is what choosing may cost, `expected` how many tokens the base is expected to write."""
@@ -74,21 +76,24 @@ class PromptedOpponent:
         renderer = setting.prepared.renderer
         self.names = [answer_ids(renderer, label) for label in self.labels]
         self.rows: list[Row] = []
-        self.found = self._askable(phrasings(setting.seen, setting.compared))
+        self.askable = self._askable(phrasings(setting.seen, setting.compared))
 
         whole = self.choosing_cost
         if whole > most:
             kept = max(FEWEST_CHOOSING, int(len(self.rows) * most / whole))
             self.rows = self.rows[:kept]
-            self.found = [(phrasing, self._cut(prompts, kept)) for phrasing, prompts in self.found]
+            self.askable = [(phrasing, self._cut(prompts, kept)) for phrasing, prompts in self.askable]
 
     def _askable(self, offered: Sequence[Phrasing]) -> list[tuple[Phrasing, FittedPrompts]]:
         """Phrasings that the template can say, with the prompts of the rows that choose: those that fit in each."""
         why, setting, kept = "no training row has an answer that says what is wanted", self.setting, []
         places = set(range(len(setting.choosing)))
-        for phrasing in offered if places else []:
+        if not places:
+            raise DataError(why)
+
+        for phrasing in offered:
             try:
-                fitting = setting.fits(phrasing.framing, setting.choosing)
+                fitting = setting.fits(phrasing.style, setting.choosing)
             except RowRefused as refusal:
                 why = refusal.what
                 continue
@@ -102,12 +107,12 @@ class PromptedOpponent:
         self.rows = [setting.choosing[place] for place in sorted(places)]
         if not kept or not self.rows:
             raise DataError(why)
-        return [(phrasing, setting.fitted(phrasing.framing, self.rows)) for phrasing in kept]
+        return [(phrasing, setting.fitted(phrasing.style, self.rows)) for phrasing in kept]
 
     def _says(self, phrasing: Phrasing) -> bool:
         """Some templates leave system prompts out without a word."""
         row = self.setting.choosing[0]
-        text = self.setting.prepared.renderer.prompt_text(phrasing.framing.messages(row, []), row.tools)
+        text = self.setting.prepared.renderer.prompt_text(phrasing.style.messages(row, []), row.tools)
         return phrasing.words in one_line(text)
 
     @staticmethod
@@ -118,35 +123,33 @@ class PromptedOpponent:
     @property
     def choosing_cost(self) -> float:
         """In tokens that are read once."""
-        return sum(
-            writing_cost(prompts.tokens, self.expected) + self._naming_cost(prompts.tokens) for _, prompts in self.found
-        )
+        return sum(self._cost(prompts) for _, prompts in self.askable)
 
     @property
     def row_cost(self) -> float:
         """Of one test row, at most."""
-        per_row = [writing_cost(p.tokens, self.expected) + self._naming_cost(p.tokens) for _, p in self.found]
-        return max(per_row) / len(self.rows)
+        return max(self._cost(prompts) for _, prompts in self.askable) / len(self.rows)
 
-    def _naming_cost(self, prompts: Sequence[list[int]]) -> float:
+    def _cost(self, prompts: FittedPrompts) -> float:
+        """Of writing an answer to each prompt, and of naming a label."""
+        cost = writing_cost(prompts.tokens, self.expected)
         if self.names:
-            return reading_cost(prompts) + len(prompts) * reading_cost(self.names)
-        return 0.0
+            cost += reading_cost(prompts.tokens) + len(prompts.tokens) * reading_cost(self.names)
+        return cost
 
     def choose(self) -> Way:
         """The best on the rows that choose; of equal ones the first, and writing before likelihood."""
         setting, ways = self.setting, []
-        for number, (phrasing, prompts) in enumerate(self.found, start=1):
-            told = f"{LABEL} ({number} of {len(self.found)} phrasings)"
-            answers = setting.ask(told, prompts)
-            values = setting.values([answer.text for answer in answers], self.rows)
+        for number, (phrasing, prompts) in enumerate(self.askable, start=1):
+            answers = setting.ask(f"{LABEL} ({number} of {len(self.askable)} phrasings)", prompts)
+            values = setting.values(texts_of(answers), self.rows)
             ways.append(Way(phrasing, "writing", mean(values)))
 
         if self.labels:
-            for phrasing, prompts in self.found:
+            for phrasing, prompts in self.askable:
                 for by in LIKELY:
-                    texts = [one.text for one in self._named(prompts, by)]
-                    ways.append(Way(phrasing, by, mean(setting.values(texts, self.rows))))
+                    values = setting.values(texts_of(self._named(prompts, by)), self.rows)
+                    ways.append(Way(phrasing, by, mean(values)))
 
         return max(ways, key=lambda way: way.score)
 
@@ -163,9 +166,8 @@ class PromptedOpponent:
             total, began = len(missing), time.perf_counter()
             self.setting.observer.phase("reading how likely the base finds each label", total)
             asked = [prompts.tokens[place] for place in missing]
-            sum_RK = read_answers(
-                self.setting.base, asked, self.names, lambda done: self.setting.observer.step(done, total, {})
-            )
+            done = partial(self._count, total)
+            sum_RK = read_answers(self.setting.base, asked, self.names, done)
             seconds = (time.perf_counter() - began) / total
             size_K = np.array([len(ids) for ids in self.names])
 
@@ -173,29 +175,28 @@ class PromptedOpponent:
             for way, score_RK in both.items():
                 all_keys, named = keys(way), {}
                 for place, ids, k in zip(missing, asked, score_RK.argmax(-1).tolist(), strict=True):
-                    named[all_keys[place]] = Completion(
-                        self.labels[k],
-                        finished=True,
-                        prompt_tokens=len(ids),
-                        answer_tokens=len(self.names[k]),
-                        seconds=seconds,
-                    )
+                    written = len(self.names[k])
+                    label = Completion(self.labels[k], True, [], [], len(ids), written, seconds)
+                    named[all_keys[place]] = label
                 memory.transcript.add(f"base, {way}", named)
 
         return [memory.transcript[key] for key in keys(by)]
 
+    def _count(self, total: int, done: int) -> None:
+        self.setting.observer.step(done, total, {})
+
     def give(self, way: Way, rows: Sequence[Row]) -> PromptedAnswers:
-        """Answers to rows in a chosen way. Raises InputError where a prompt does not fit."""
-        prompts = self.setting.fitted(way.phrasing.framing, rows)
+        """Answers to rows in a chosen way. Raises InputError if a prompt does not fit."""
+        prompts = self.setting.fitted(way.phrasing.style, rows)
         if way.by != "writing":
             return PromptedAnswers(prompts, self._named(prompts, way.by))
         answers = self.setting.ask(LABEL, prompts)
         return PromptedAnswers(prompts, [replace(answer, text=answer.text.strip()) for answer in answers])
 
     def opponent(self, way: Way, places: Sequence[int]) -> Opponent:
-        """On test rows, without those whose prompt would not fit. Raises DataError where none does."""
+        """On test rows, without those whose prompt would not fit. Raises DataError if none does."""
         rows = [self.setting.rows[place] for place in places]
-        fitting = self.setting.fits(way.phrasing.framing, rows)
+        fitting = self.setting.fits(way.phrasing.style, rows)
         if not fitting:
             raise DataError("beside an answer there is no room for a prompt that says what is wanted")
         kept = [rows[place] for place in fitting]
@@ -207,12 +208,13 @@ class PromptedOpponent:
         return Opponent("prompted", LABEL, [places[n] for n in fitting], scores, given.texts, tokens, detail)
 
     def detail(self, way: Way, given: PromptedAnswers, too_long: int) -> str:
-        tried = len(self.found) * (1 + len(LIKELY) * bool(self.labels))
+        tried = len(self.askable) * (1 + len(LIKELY) * bool(self.labels))
         words = way.phrasing.words
-        parts = [
-            f"the best of {tried} ways on {count(len(self.rows), self.setting.part + ' row')}"
-            f" ({format_way(way.by)}): {words if len(words) <= TOLD else words[: TOLD - 3] + '...'}"
-        ]
+        if len(words) > TOLD:
+            words = words[: TOLD - 3] + "..."
+
+        rows = count(len(self.rows), f"{self.setting.part} row")
+        parts = [f"the best of {tried} ways on {rows} ({format_way(way.by)}): {words}"]
 
         if given.cut:
             parts.append(f"{given.cut:,} of {len(given.texts):,} answers were cut at {self.setting.tokens:,} tokens")
@@ -228,7 +230,7 @@ class Ready:
 
 
 def way_of(run: Run, setting: Setting) -> Ready:
-    """As the evaluation of the run chose it, or chosen now. Raises DataError where nothing can be told."""
+    """As the evaluation of the run chose it, or chosen now. Raises DataError as `PromptedOpponent` does."""
     prompted = PromptedOpponent(setting, float("inf"), setting.tokens)
     if not (run.folder / CHOSEN).exists():
         return Ready(prompted, prompted.choose())

@@ -9,6 +9,7 @@ from functools import cached_property
 from whet.data.prepare import Prepared, read_rows
 from whet.data.retrieval.raft import with_found_passages
 from whet.evaluation.heldout import generate_answers
+from whet.evaluation.metrics.scoring import values_of
 from whet.evaluation.models import EvaluatedModel
 from whet.evaluation.opponents.opponent import Score
 from whet.evaluation.opponents.training_answers import TrainingAnswers, count_answers
@@ -48,26 +49,26 @@ class Setting:
         self.observer.phase("looking for the best constant answer")
         total = self.prepared.ledger.summary()["trained"]
 
-        def told(number: int) -> None:
+        def count(number: int) -> None:
             if number % 1000 == 0:
                 self.observer.step(number, total, {})
 
         trained = read_rows(self.recipe, self.prepared, ("trained",))
-        return count_answers(trained, self.compared, self.recipe.seed, told, self.own)
+        return count_answers(trained, self.compared, self.recipe.seed, count, self.own)
 
     @cached_property
     def choosing(self) -> list[Row]:
-        """Validation rows with an answer, as they are asked in use; training rows where there are none, which the base
-        never learned."""
+        """Validation rows with an answer, as they are asked in use; without any, training rows, which the base never
+        learned."""
         held_out = self.prepared.ledger.summary()["held_out"]["validation"]
         if held_out:
             part = read_rows(self.recipe, self.prepared, ("validation",))
         else:
             part = iter(self.seen.sample)
 
-        found = [row for row in part if row.reference.strip() and row.prompt]
-        step = max(1, len(found) // CHOOSING)
-        return with_found_passages(self.recipe, found[::step][:CHOOSING], self.prepared.renderer)
+        usable = [row for row in part if row.reference.strip() and row.prompt]
+        step = max(1, len(usable) // CHOOSING)
+        return with_found_passages(self.recipe, usable[::step][:CHOOSING], self.prepared.renderer)
 
     @property
     def part(self) -> str:
@@ -75,19 +76,19 @@ class Setting:
             return "validation"
         return "training"
 
-    def fitted(self, framing: PromptStyle, rows: Sequence[Row]) -> FittedPrompts:
-        """Raises InputError where a prompt does not fit, RowRefused where the template cannot say it."""
-        return fit_to_context(framing, rows, self.prepared.renderer, self.loaded.context - self.tokens)
+    def fitted(self, style: PromptStyle, rows: Sequence[Row]) -> FittedPrompts:
+        """Raises InputError if a prompt does not fit, RowRefused if the template cannot say it."""
+        return fit_to_context(style, rows, self.prepared.renderer, self.loaded.context - self.tokens)
 
-    def fits(self, framing: PromptStyle, rows: Sequence[Row]) -> list[int]:
+    def fits(self, style: PromptStyle, rows: Sequence[Row]) -> list[int]:
         """Places of the rows whose prompt fits beside an answer, when all is left out of it that can be. Raises
         RowRefused where the template cannot say it."""
         most, renderer = self.loaded.context - self.tokens, self.prepared.renderer
-        return [
-            place
-            for place, row in enumerate(rows)
-            if len(renderer.prompt_ids(framing.messages(row, []), row.tools)) <= most
-        ]
+        places = []
+        for place, row in enumerate(rows):
+            if len(renderer.prompt_ids(style.messages(row, []), row.tools)) <= most:
+                places.append(place)
+        return places
 
     def ask(self, what: str, prompts: FittedPrompts) -> list[Completion]:
         """Greedy answers of the base."""
@@ -103,7 +104,8 @@ class Setting:
         )
 
     def values(self, texts: Sequence[str], rows: Sequence[Row]) -> list[float]:
-        return [one.value for one in self.score([text.strip() for text in texts], rows)]
+        stripped = [text.strip() for text in texts]
+        return values_of(self.score(stripped, rows))
 
 
 def room(asked_for: int | None, tokens: int, spare: int) -> int:

@@ -44,7 +44,7 @@ def count_answers(
     rows: Iterable[Row],
     compared: str,
     seed: int,
-    told: Callable[[int], None] = lambda number: None,
+    done: Callable[[int], None] = lambda number: None,
     every: bool = False,
 ) -> TrainingAnswers:
     """`compared` is the metric. The sample is a reservoir (Vitter 1985, algorithm R), in the order of the rows; with
@@ -54,7 +54,7 @@ def count_answers(
 
     fit = 0
     for number, row in enumerate(rows):
-        told(number)
+        done(number)
         if row.reference.strip():
             _count(seen, row, compared)
             seen.rows += 1
@@ -73,42 +73,31 @@ def count_answers(
 
 
 def _count(seen: TrainingAnswers, row: Row, compared: str) -> None:
+    answer = row.reference
     if compared == "accuracy":
-        written = row.label or row.reference
-    else:
-        written = row.reference
+        answer = row.label or answer
 
+    key, spelled = normalise(answer), answer
     if compared == "json":
-        found = parse_object(written)
-    else:
-        found = None
-
-    if found is not None:
-        key = json.dumps(found, sort_keys=True)
-        for name, value in found.items():
-            if len(seen.keys) < MOST_OF_A_KEY:
-                values = seen.keys.setdefault(name, Counter())
-            else:
-                values = None
-            _add(seen.keys.get(name) if values is None else values, json.dumps(value, sort_keys=True), MOST_OF_A_KEY)
-    else:
-        if compared == "final-answer":
-            result = final_answer(written)
-        else:
-            result = None
-
-        if result is None:
-            key = normalise(written)
-        else:
-            key = result
-
-        if result is None:
-            written = written
-        else:
-            written = f"#### {result}"
+        parsed = parse_object(answer)
+        if parsed is not None:
+            key = json.dumps(parsed, sort_keys=True)
+            _count_keys(seen, parsed)
+    elif compared == "final-answer":
+        result = final_answer(answer)
+        if result is not None:
+            key, spelled = result, f"#### {result}"
 
     if _add(seen.answers, key, MOST_VALUES):
-        seen.spelled.setdefault(key, written.strip())
+        seen.spelled.setdefault(key, spelled.strip())
+
+
+def _count_keys(seen: TrainingAnswers, answer: dict[str, Any]) -> None:
+    """The values of each key; once there are too many keys, of known keys alone."""
+    for name, value in answer.items():
+        if len(seen.keys) < MOST_OF_A_KEY:
+            seen.keys.setdefault(name, Counter())
+        _add(seen.keys.get(name), json.dumps(value, sort_keys=True), MOST_OF_A_KEY)
 
 
 def _add(counter: Counter[Any] | None, key: str, most: int) -> bool:
