@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.forked import Forked
 from tests.training.test_resume import CODES, kill_when
 from whet import api
 from whet.recipe.load import load_recipe
@@ -30,18 +28,10 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(data: Path, method: str, runs: Path) -> subprocess.Popen[bytes]:
+def start(data: Path, method: str, runs: Path) -> Forked:
     settings = [word for setting in (f"method={method}", *SETTINGS) for word in ("--set", setting)]
-    command = [sys.executable, "-m", "whet", "train", str(data), "--runs", str(runs), "--name", "r", *settings]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-
-
-def finish(data: Path, method: str, runs: Path) -> Path:
-    process = start(data, method, runs)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output.decode()
-    return runs / "r"
+    runs.mkdir()
+    return Forked(["train", str(data), "--runs", str(runs), "--name", "r", *settings], runs / "output")
 
 
 @pytest.mark.parametrize("kind", ["bake", "distil"])
