@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -14,6 +15,13 @@ from bench.real_base import real_base as make_real_base
 from whet.errors import WhetError
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Every tune collects garbage. What is imported and the tests themselves, millions of objects, stay to the end: to
+    look through them took most of a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
