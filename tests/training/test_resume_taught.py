@@ -30,7 +30,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(data: Path, method: str, runs: Path) -> Forked:
     settings = [word for setting in (f"method={method}", *SETTINGS) for word in ("--set", setting)]
-    runs.mkdir()
+    runs.mkdir(exist_ok=True)
     return Forked(["train", str(data), "--runs", str(runs), "--name", "r", *settings], runs / "output")
 
 
