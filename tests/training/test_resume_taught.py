@@ -43,7 +43,8 @@ def test_killed_and_resumed_equals_uninterrupted(kind: str, teacher: Path, tmp_p
     api.train(load_recipe(data, [f"method={method}", *SETTINGS]), run_root=tmp_path / "whole", name="r")
     whole = tmp_path / "whole" / "r"
     kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 5)
-    killed = finish(data, method, tmp_path / "killed")
+    start(data, method, tmp_path / "killed").finish()
+    killed = tmp_path / "killed" / "r"
     one, other = (load_file(str(run / "model" / "adapter_model.safetensors")) for run in (whole, killed))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
     numbers = ("step", "loss", "validation_loss", "grad_norm", "answer_tokens")
