@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,11 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that says codes in words of its own."""
-    folder = tmp_path_factory.mktemp("teacher")
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
     rows = [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES]
-    (folder / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    api.train(str(folder / "codes.jsonl"), run_root=folder, name="teacher", steps=8)
-    return folder
+    (tmp_path / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "codes.jsonl"
 
 
 def start(data: Path, method: str, runs: Path) -> Forked:
@@ -35,11 +33,12 @@ def start(data: Path, method: str, runs: Path) -> Forked:
 
 
 @pytest.mark.parametrize("kind", ["bake", "distil"])
-def test_killed_and_resumed_equals_uninterrupted(kind: str, teacher: Path, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    kind: str, data: Path, copy_of_run: Callable[[str], Path], tmp_path: Path
+) -> None:
     method = "{kind: bake, prompt: Answer in capitals.}"
     if kind == "distil":
-        method = f"{{kind: distil, teacher: {teacher / 'teacher'}, prompts: 4, max_new_tokens: 12}}"
-    data = teacher / "codes.jsonl"
+        method = f"{{kind: distil, teacher: {copy_of_run('sft')}, prompts: 4, max_new_tokens: 12}}"
     api.train(load_recipe(data, [f"method={method}", *SETTINGS]), run_root=tmp_path / "whole", name="r")
     whole = tmp_path / "whole" / "r"
     kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 5)

@@ -1,7 +1,7 @@
 """The slot keys of many frames, all of one key together, without holding all keys at once.
 
-A row has up to a hundred keys, and to sort them takes some fifty bytes a key: five gigabytes for a million rows. So they
-are first thrown into piles on disk by their highest bits, and each pile is then looked at by itself.
+A row has up to a hundred keys, and to sort them takes some fifty bytes a key: five gigabytes for a million rows. So
+they are first thrown into piles on disk by their highest bits, and each pile is then looked at by itself.
 
 Legend: R rows, F frames, K slot keys.
 """
