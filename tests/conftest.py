@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -16,10 +18,27 @@ from whet.errors import WhetError
 torch.set_num_threads(1)
 
 
+def pytest_collection_finish() -> None:
+    """Every tune collects garbage. What is imported and the tests themselves, millions of objects, stay to the end: to
+    look through them took most of a second each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What tests trust is not written into the settings of whoever runs them."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
+
+
+@pytest.fixture(scope="module")
+def copy_of_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A finished run of a method, as a copy of this file's own (tests/runs_of_methods.py)."""
+    from tests import runs_of_methods
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    return lambda kind: runs_of_methods.copy_of_run(kind, shared, tmp_path_factory.mktemp(kind))
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ WARM_STEPS = 25
 
 def run(
     folder: Path, teacher_rows: int = 1000, warm_rows: int = 80, prompts: int = 800, test_rows: int = 100,
-    teacher_settings: dict[str, Any] | None = None, **settings: Any,
+    teacher_settings: dict[str, Any] | None = None, warm_settings: dict[str, Any] | None = None, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Tune the teacher, warm the student up on `warm_rows` (0: not at all), distil, measure all on the same rows."""
     quick = {"dtype": "float32", "steps": 90, "evaluate.forgetting": "false"}
@@ -38,7 +38,7 @@ def run(
     if warm_rows:
         few = written(folder / "few.jsonl", generate(warm_rows, seed=3))
         warm = {"adapter": "full", "steps": WARM_STEPS, "split.near_duplicates": "false"}
-        whet.tune(str(few), run_root=folder, name=WARM, **quick | warm)
+        whet.tune(str(few), run_root=folder, name=WARM, **quick | warm | (warm_settings or {}))
         base = str(folder / WARM / "model")
     asked = [{"prompt": row["prompt"]} for row in generate(prompts, seed=1)]
     test = written(folder / "test.jsonl", generate(test_rows, seed=2))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -33,14 +31,6 @@ FIELDS = {
     "distil": [*OWN[1:], "kind", "teacher"],
 }
 """In their order: it is that of a recipe's file, and each is part of a run's name."""
-
-
-WHET = Path(__file__).parents[2] / "whet"
-ASKS_THE_METHOD = ["recipe", "data", "model", "planning", "store", "reports", "rewards"]
-"""Rooms in which nothing but the classes themselves asks which method it is: there a new one would have to be added.
-Add a room that asks no more."""
-RAW = {WHET / "recipe" / "files" / "teachers.py"}
-"""A recipe's values before they are a recipe."""
 
 
 def name_of(kind: type[MethodKeys]) -> str:
@@ -138,42 +128,3 @@ def test_the_longest_own_answer_is_the_methods_key(kind: type[MethodKeys]) -> No
     asked = one(kind).model_copy(update={"max_new_tokens": 7})
     assert asked.answer_tokens == (7 if "max_new_tokens" in kind.model_fields else None)
     assert (asked.rows.rendering == "prompt") == (asked.answer_tokens is not None)
-
-
-def asked_by_class(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Lines of `isinstance(x, A | B)` and `case A():`, and of `x.kind == "a"`, with what each tells apart."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
-            yield from ((node.lineno, inner.id) for inner in ast.walk(node.args[1]) if isinstance(inner, ast.Name))
-        elif isinstance(node, ast.MatchClass):
-            yield node.lineno, ast.unparse(node.cls)
-        elif isinstance(node, ast.Compare) and "kind" in ast.unparse(node.left):
-            told = [inner for other in node.comparators for inner in ast.walk(other)]
-            yield from ((node.lineno, str(one.value)) for one in told if isinstance(one, ast.Constant))
-
-
-@pytest.mark.parametrize("room", ASKS_THE_METHOD)
-def test_a_room_asks_the_method_and_not_which_one_it_is(room: str) -> None:
-    classes = {base.__name__ for kind in KINDS for base in kind.__mro__ if issubclass(base, MethodKeys)}
-    names = classes | {"HeadMethod"} | set(FIELDS) - {"auto"}  # other keys have a kind `auto`, too
-    wrong = [
-        f"{path.relative_to(WHET.parent)}:{line}: asks for {name}; give the method a member that answers"
-        for path in sorted((WHET / room).rglob("*.py"))
-        if path not in RAW and path.parent != WHET / "recipe" / "methods"
-        for line, name in asked_by_class(ast.parse(path.read_text("utf-8")))
-        if name in names
-    ]
-    assert not wrong, "\n".join(wrong)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "isinstance(recipe.method, Dpo | Kto)",
-        "isinstance(method, OwnAnswers)",
-        "method.kind == 'classify'",
-        "x.kind not in ('sft', 'a')",
-    ],
-)
-def test_a_question_for_the_class_is_seen(line: str) -> None:
-    assert {name for _, name in asked_by_class(ast.parse(line))} & {"Dpo", "OwnAnswers", "classify", "sft"}

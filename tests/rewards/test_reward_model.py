@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-import whet.api
 from whet.data.render.renderer import Renderer
 from whet.errors import RecipeError, RunFolderError
 from whet.model.base import saved_tokenizer
@@ -21,13 +21,8 @@ ANSWERS = ["Gladly: it is on its way.", "", "No."]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reward-model")
-    rows = [{"prompt": f"Where is {n}?", "chosen": f"Gladly: {n} is here.", "rejected": f"No {n}."} for n in range(40)]
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    keys = {"steps": 3, "dtype": "float32", "split.near_duplicates": "false", "learning_rate": 5e-3}
-    whet.api.train(str(folder / "pairs.jsonl"), run_root=folder / "runs", name="r", method="reward", **keys)
-    return folder / "runs" / "r"
+def run(copy_of_run: Callable[[str], Path]) -> Path:
+    return copy_of_run("reward")
 
 
 @pytest.mark.parametrize("inner", ["", "model"])

@@ -28,5 +28,6 @@ def test_without_the_prompt_as_with_it(tmp_path: Path) -> None:
 
 
 def test_a_small_one_goes_most_of_the_way(tmp_path: Path) -> None:
-    found = bake.run(tmp_path, rows=80, steps=5, **{"learning_rate": 6e-3, "evaluate.forgetting": "false"})
+    quick = {"learning_rate": 6e-3, "evaluate.forgetting": "false", "evaluate.against": ["base"]}
+    found = bake.run(tmp_path, rows=80, steps=5, **quick)
     assert found["base"] == 0 and found["divergence"]["tuned"] < found["divergence"]["base"] / 2, found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ def test_the_rule_tells_the_two_manners_apart() -> None:
 
 
 def test_a_short_run_begins_at_the_base_and_moves_the_right_way(tmp_path: Path) -> None:
-    found = dpo.run(tmp_path, start_rows=60, start_steps=2, rows=60, prompts=4, replay=False, steps=6)
+    small: dict[str, Any] = {"start_rows": 60, "start_steps": 2, "rows": 60, "prompts": 4, "steps": 6}
+    found = dpo.run(tmp_path, replay=False, **small, **{"evaluate.against": ["base"]})
     assert found["first_loss"] == pytest.approx(math.log(2) + found["curves"]["nll_chosen"][0][1], abs=1e-5)
     assert found["first_margin"] == 0.0 and found["first_gradient"] > 0
     assert found["curves"]["margin"][-1][1] > 0

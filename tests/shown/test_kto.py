@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,8 @@ def test_the_marks_are_those_of_the_rule() -> None:
 
 
 def test_a_short_run_begins_at_the_base_and_moves_the_right_way(tmp_path: Path) -> None:
-    found = kto.run(tmp_path, start_rows=60, start_steps=2, rows=100, prompts=4, steps=6)
+    small: dict[str, Any] = {"start_rows": 60, "start_steps": 2, "rows": 100, "prompts": 4, "steps": 6}
+    found = kto.run(tmp_path, **small, **{"evaluate.against": ["base"]})
     assert found["curves"]["kl"][0][1] == 0.0
     assert found["weights"]["undesirable_weight"] > found["weights"]["desirable_weight"] == 1.0
     assert found["curves"]["reward_good"][-1][1] > found["curves"]["reward_bad"][-1][1]

@@ -10,7 +10,8 @@ from bench.shown import learning_curve
 
 
 def test_a_small_curve_has_its_parts(tmp_path: Path) -> None:
-    found = learning_curve.run(tmp_path, rows=40, tests=12, steps=1, **{"evaluate.max_new_tokens": 2})
+    quick = {"evaluate.max_new_tokens": 2, "evaluate.against": ["base"]}
+    found = learning_curve.run(tmp_path, rows=40, tests=12, steps=1, **quick)
     assert [point[0] for point in found["points"]] == sorted({point[0] for point in found["points"]})
     assert found["twice"]["rows"] > found["points"][-1][0] and Path(found["picture"]).is_file()
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.forked import Forked
 from tests.training.test_resume import CODES, kill_when
 from whet import api
 from whet.recipe.load import load_recipe
@@ -20,40 +19,31 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that says codes in words of its own."""
-    folder = tmp_path_factory.mktemp("teacher")
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
     rows = [{"prompt": f"Say the code {n}.", "completion": f"The code is {n}."} for n in CODES]
-    (folder / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    api.train(str(folder / "codes.jsonl"), run_root=folder, name="teacher", steps=8)
-    return folder
+    (tmp_path / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "codes.jsonl"
 
 
-def start(data: Path, method: str, runs: Path) -> subprocess.Popen[bytes]:
+def start(data: Path, method: str, runs: Path) -> Forked:
     settings = [word for setting in (f"method={method}", *SETTINGS) for word in ("--set", setting)]
-    command = [sys.executable, "-m", "whet", "train", str(data), "--runs", str(runs), "--name", "r", *settings]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-
-
-def finish(data: Path, method: str, runs: Path) -> Path:
-    process = start(data, method, runs)
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output.decode()
-    return runs / "r"
+    runs.mkdir(exist_ok=True)
+    return Forked(["train", str(data), "--runs", str(runs), "--name", "r", *settings], runs / "output")
 
 
 @pytest.mark.parametrize("kind", ["bake", "distil"])
-def test_killed_and_resumed_equals_uninterrupted(kind: str, teacher: Path, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    kind: str, data: Path, copy_of_run: Callable[[str], Path], tmp_path: Path
+) -> None:
     method = "{kind: bake, prompt: Answer in capitals.}"
     if kind == "distil":
-        method = f"{{kind: distil, teacher: {teacher / 'teacher'}, prompts: 4, max_new_tokens: 12}}"
-    data = teacher / "codes.jsonl"
+        method = f"{{kind: distil, teacher: {copy_of_run('sft')}, prompts: 4, max_new_tokens: 12}}"
     api.train(load_recipe(data, [f"method={method}", *SETTINGS]), run_root=tmp_path / "whole", name="r")
     whole = tmp_path / "whole" / "r"
     kill_when(start(data, method, tmp_path / "killed"), tmp_path / "killed", 5)
-    killed = finish(data, method, tmp_path / "killed")
+    start(data, method, tmp_path / "killed").finish()
+    killed = tmp_path / "killed" / "r"
     one, other = (load_file(str(run / "model" / "adapter_model.safetensors")) for run in (whole, killed))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
     numbers = ("step", "loss", "validation_loss", "grad_norm", "answer_tokens")

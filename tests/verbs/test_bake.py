@@ -53,12 +53,14 @@ def test_the_report_and_the_answers_hold_it_too(result: dict[str, Any]) -> None:
 
 def test_the_metric_nll_compares_probabilities_on_all_three_sides(collected: Path, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"steps": 1, "evaluate.forgetting": "false", "evaluate.metric": "nll"}
+    settings["evaluate.against"] = ["base"]
     result = whet.tune(str(collected), run_root=tmp_path, **settings)
     assert result["bake"]["prompted"]["score"] > result["base"]["score"] > 0
 
 
 def test_the_terminal_says_it(collected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--set", "steps=1", "--set", "evaluate.forgetting=false", "--set", "evaluate.max_new_tokens=4"]
+    words += ["--set", "evaluate.against=[base]"]
     assert command(["tune", str(collected), "--runs", str(tmp_path), *words]) == 0
     assert "With the prompt the base scores" in capsys.readouterr().out
 

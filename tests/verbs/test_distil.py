@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,19 @@ QUICK: dict[str, Any] = {"evaluate.forgetting": "false", "dtype": "float32", "sp
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prompts, and a run named teacher."""
-    folder = tmp_path_factory.mktemp("distil")
+def root(copy_of_run: Callable[[str], Path]) -> Path:
+    """Prompts, and a run named sft, which teaches."""
+    folder = copy_of_run("sft").parent
     rows = generate(120, seed=0)
     (folder / "desk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "prompts.jsonl").write_text("".join(json.dumps({"prompt": row["prompt"]}) + "\n" for row in rows))
-    settings: dict[str, Any] = QUICK | {"steps": 20, "split.max_test": 4}
-    whet.tune(str(folder / "desk.jsonl"), run_root=folder, name="teacher", **settings)
     return folder
 
 
-def distilled(root: Path, data: str, name: str, **settings: Any) -> dict[str, Any]:
-    method = "{kind: distil, teacher: teacher, max_new_tokens: 40, prompts: 8}"
+def distilled(root: Path, data: str, name: str, verb: Any = whet.tune, **settings: Any) -> dict[str, Any]:
+    method = "{kind: distil, teacher: sft, max_new_tokens: 40, prompts: 8}"
     chosen = QUICK | {"method": method, "steps": 6, "split.max_test": 10, "split.max_validation": 6} | settings
-    return whet.tune(str(root / data), run_root=root, name=name, **chosen)
+    return verb(str(root / data), run_root=root, name=name, **chosen)
 
 
 def test_prompts_alone_are_compared_with_the_teachers_answers(root: Path) -> None:
@@ -49,13 +48,13 @@ def test_prompts_alone_are_compared_with_the_teachers_answers(root: Path) -> Non
 
 
 def test_rows_with_answers_are_compared_with_those(root: Path) -> None:
-    result = distilled(root, "desk.jsonl", "student-of-rows", steps=1)
+    result = distilled(root, "desk.jsonl", "student-of-rows", steps=1, **{"evaluate.against": ["base"]})
     assert result["distil"]["references"] == "the rows' own answers" and result["distil"]["teacher"]["score"] < 1
     assert result["metric"]["name"] == "json"
 
 
 def test_a_teacher_that_changed_ends_the_run(root: Path) -> None:
-    distilled(root, "prompts.jsonl", "held", steps=1)
+    distilled(root, "prompts.jsonl", "held", whet.train, steps=1)
     run = Run.open("held", root)
     run.write_json("teacher.json", run.read_json("teacher.json") | {"identity": "another"})
     with pytest.raises(RunFolderError, match="other weights"):

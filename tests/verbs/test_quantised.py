@@ -35,7 +35,8 @@ def write_rows(path: Path) -> Path:
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("quantised")
-    options: dict[str, Any] = {"steps": 12, "evaluate.forgetting": False, "evaluate.max_new_tokens": 8}
+    options: dict[str, Any] = {"steps": 12, "evaluate.forgetting": False, "evaluate.max_new_tokens": 8, "keep": False}
+    options["evaluate.against"] = ["base"]
     result = whet.tune(str(write_rows(folder / "tickets.jsonl")), run_root=folder / "runs", quantise="nf4", **options)
     return folder / "runs" / result["run"], result
 

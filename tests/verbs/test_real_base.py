@@ -31,7 +31,8 @@ def tuned(tmp_path_factory: pytest.TempPathFactory, real_base: Path) -> tuple[Pa
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {"steps": STEPS, "batch_tokens": 192, "split.test": 10, "split.validation": 5, "evaluate.every": STEPS}
     settings |= {"dtype": "float32", "evaluate.forgetting": False, "split.near_duplicates": False}
-    settings["evaluate.against"] = ["base"]  # all opponents are asked in test_opponents.py
+    # All opponents are asked in test_opponents.py; what a tune replays of its base's own words, in test_keep.py
+    settings |= {"evaluate.against": ["base"], "keep": False}
     result = whet.tune(str(data), run_root=folder / "runs", base=str(real_base), **settings)
     return folder / "runs" / result["run"], result
 

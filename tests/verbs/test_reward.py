@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,8 @@ from whet.types import Row
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("reward") / "pairs.jsonl"
-    rows = [
-        {
-            "prompt": f"How do I cancel order {n * 37 % 1000}?",
-            "chosen": f"Gladly. Please open order {n * 37 % 1000} and press cancel. Thank you.",
-            "rejected": f"Open order {n * 37 % 1000} and press cancel. Do not ask again.",
-            "margin": 0.5,
-        }
-        for n in range(120)
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-@pytest.fixture(scope="module")
-def run(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    root = tmp_path_factory.mktemp("runs")
-    settings: dict[str, Any] = {"steps": 30, "split.near_duplicates": "false", "dtype": "float32"}
-    result = whet.tune(str(pairs), run_root=root, method="reward", **settings)
-    return Run.open(root / str(result["run"]))
+def run(copy_of_run: Callable[[str], Path]) -> Run:
+    return Run.open(copy_of_run("reward"))
 
 
 def test_the_verdict_is_paired_and_says_what_the_base_is(run: Run) -> None:
@@ -116,7 +98,10 @@ def test_the_finished_run_is_measured_again_to_the_same_numbers(run: Run) -> Non
         assert again[key] == before[key]
 
 
-def test_four_bits_and_a_metric_of_words_are_refused(pairs: Path, tmp_path: Path) -> None:
+def test_four_bits_and_a_metric_of_words_are_refused(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [{"prompt": f"Where is {n}?", "chosen": f"{n} is here.", "rejected": "No."} for n in range(40)]
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(RecipeError, match="merged"):
         whet.tune(str(pairs), run_root=tmp_path, method="reward", quantise="nf4")
     with pytest.raises(RecipeError, match="probability of their answers"):

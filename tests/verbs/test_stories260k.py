@@ -15,6 +15,7 @@ def test_a_foreign_model_learns_and_its_validation_loss_falls(tmp_path: Path, da
     text = (data_dir / "gsm8k" / "train.jsonl").read_text()[:60_000]  # nothing like its stories
     (tmp_path / "sums.txt").write_text(text)
     settings = {"method": "{kind: pretrain, context: 128}", "batch_tokens": 1024, "steps": 12, "base": str(base)}
+    settings["keep"] = False
     result = whet.api.train(str(tmp_path / "sums.txt"), run_root=tmp_path / "runs", **settings)
     losses = [
         line["validation_loss"]
@@ -30,6 +31,7 @@ def test_its_own_kind_of_text_gets_likelier(tmp_path: Path, data_dir: Path) -> N
     story = (data_dir / "tinystories_sample" / "tiny_stories.txt").read_text()[:60_000]
     (tmp_path / "stories.txt").write_text(story)
     settings = {"method": "{kind: pretrain, context: 256}", "batch_tokens": 2048, "steps": 8, "learning_rate": 5e-4}
+    settings["keep"] = False
     result = whet.tune(str(tmp_path / "stories.txt"), run_root=tmp_path / "runs", base=str(base), **settings)
     assert result["base"]["nll_per_token"] < 3.5  # of 6.2 for a model that knows nothing: it was trained on stories
     assert result["tuned"]["nll_per_token"] < result["base"]["nll_per_token"]

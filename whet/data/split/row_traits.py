@@ -127,6 +127,7 @@ class Traits:
     """The traits of all rows, R of them: columns in memory, words, shingles and keys on disk."""
 
     def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._columns = {name: Column(dtype) for name, dtype in COLUMNS.items()}
         self._words, self._shingles, self._bands, self._slots = (Spool(folder) for _ in range(4))
         self._label_numbers: dict[str, int] = {}
@@ -179,9 +180,14 @@ class Traits:
         begin, end = int(begin_R[row]), int(begin_R[row + 1])
         return frozenset(np.frombuffer(self._shingles.read(8 * begin, 8 * (end - begin)), np.uint64).tolist())
 
-    def slots(self) -> np.ndarray:
-        """The keys of all rows' slots, one after the other; the column `slots` says how many are whose."""
-        return np.frombuffer(self._slots.read(0, 8 * int(self.column("slots").sum())), np.uint64)
+    def slots(self, begin: int, end: int) -> np.ndarray:
+        """Of the keys of all rows' slots, one after the other, those from `begin` to before `end`; the column `slots`
+        says how many are whose."""
+        return np.frombuffer(self._slots.read(8 * begin, 8 * (end - begin)), np.uint64)
+
+    def spool(self) -> Spool:
+        """A new one, where the words wait too."""
+        return Spool(self._folder)
 
     def band(self, number: int) -> np.ndarray:
         """The keys of one band, one a row."""

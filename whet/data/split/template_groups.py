@@ -9,6 +9,7 @@ import numpy as np
 
 from whet.data.split.disjoint_sets import Union
 from whet.data.split.row_traits import Traits
+from whet.data.split.slot_piles import slots_by_key
 
 FEWEST = 3
 """Frames that must differ in one slot alone before it is believed to be one: two sentences may be alike by chance."""
@@ -59,18 +60,20 @@ def _size(root_R: np.ndarray) -> np.ndarray:
 
 
 def _join_slots(traits: Traits, row_R: np.ndarray, asked_R: np.ndarray, frames: Union) -> None:
+    """Join the frames of prompts that share a slot with at least FEWEST - 1 others."""
     asked, first = np.unique(asked_R, return_index=True)
     position_F = first[asked != b""]
-    count_R = traits.column("slots")
-    begin_R = np.cumsum(count_R, dtype=np.int64) - count_R
-    own = row_R[position_F]
-    frame_K = np.repeat(np.arange(len(own)), count_R[own])
-    place_K = np.arange(len(frame_K)) - np.repeat(np.cumsum(count_R[own]) - count_R[own], count_R[own])
-    key_K = traits.slots()[begin_R[own][frame_K] + place_K]
+    for key_K, frame_K in slots_by_key(traits, row_R[position_F]):
+        _join_shared(key_K, frame_K, position_F, frames)
+
+
+def _join_shared(key_K: np.ndarray, frame_K: np.ndarray, position_F: np.ndarray, frames: Union) -> None:
+    """The same among keys that are all there are of their values."""
     order = np.lexsort((frame_K, key_K))
     key_K, frame_K = key_K[order], frame_K[order]
     new = np.r_[True, (key_K[1:] != key_K[:-1]) | (frame_K[1:] != frame_K[:-1])][: len(key_K)]
     key_K, frame_K = key_K[new], frame_K[new]
+
     _, number_K, frames_K = np.unique(key_K, return_inverse=True, return_counts=True)
     shared = frames_K[number_K] >= FEWEST
     number_K, member_K = number_K[shared], position_F[frame_K[shared]]
