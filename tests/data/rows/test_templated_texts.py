@@ -220,6 +220,28 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
     assert spoken(row.messages) == [ASKED[0]]
 
 
+UNKNOWN = {
+    "gemma 4": "<|turn>user\nHi?<turn|>\n<|turn>model\nHello!<turn|>",
+    "minimax": "]~b]user\nHi?[e~[\n]~b]ai\nHello![e~[",
+    "minimax 1": "<beginning_of_sentence>user name=User\nHi?<end_of_sentence>\n",
+    "internlm": "<|User|>:Hi?<eoh>\n<|Bot|>:Hello!<eoa>",
+    "baichuan": "<reserved_106>Hi?<reserved_107>Hello!",
+    "stablelm alpha": "<|USER|>Hi?<|ASSISTANT|>Hello!",
+    "seed": "<[begin▁of▁sentence]>user\nHi?<[end▁of▁sentence]>",
+    "hunyuan": "<｜hy_User｜>Hi?<｜hy_Assistant｜>Hello!",
+    "ernie": "<|begin_of_sentence|>User: Hi?\nAssistant: Hello!<|end_of_sentence|>",
+    "another case": CHATML.format("Hi?", "Hello!").upper(),
+    "escaped": CHATML.format("Hi?", "Hello!").replace("<", "&lt;").replace(">", "&gt;"),
+    "tags": "<user>Hi?</user>\n<assistant>Hello!</assistant>",
+    "headings of two": "## Instruction\nHi?\n\n## Response\nHello!",
+    "a completion": "### Prompt:\nHi?\n\n### Completion:\nHello!",
+    "no headings": "Instruction: Hi?\nResponse: Hello!",
+    "phi 2": "Instruct: Hi?\nOutput: Hello!",
+    "bold": "**User:** Hi?\n\n**Assistant:** Hello!",
+}
+"""Templates that are not known here: of a new model, of an old one, and of people's own."""
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -235,6 +257,7 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
         {"text": "### instruction\nHi?\n\n### response\nHello!"},
         {"text": "###User: Hi?\n###Bot: Hello!"},
         {"text": "<|HUMAN|>Hi?<|BOT|><|my_assistant|>Hello!"},
+        *({"text": text} for text in UNKNOWN.values()),
     ],
 )
 def test_what_nobody_can_turn_is_never_learned_without_a_word(value: dict[str, Any]) -> None:
@@ -254,6 +277,10 @@ def test_what_nobody_can_turn_is_never_learned_without_a_word(value: dict[str, A
         "A plain text.<|endoftext|>",
         "### Why users like it\nIt is good.\n\n### Answers to questions\nNone.",
         "# Notes\n\n### Input:\nwater\n\n### Instruction:\nboil it",
+        "# User guide\n\nPress the button.\n\n## Answers to questions\n\nNone.",
+        "## Input\n\nOne number.\n\n## Output\n\nIts square.",
+        "The instruction: boil it.\nThe output: steam.",
+        "std::vector<user> all; // &lt;b&gt; <end> of sentence",
     ],
 )
 def test_ordinary_text_is_no_template(text: str) -> None:
