@@ -27,6 +27,7 @@ from whet.data.rows.column_names import (
 )
 from whet.data.rows.judgements import Judged
 from whet.data.rows.label_forms import folded
+from whet.data.rows.messages import items_of, not_messages
 from whet.data.rows.method_fit import refuse_other_method
 from whet.data.rows.roles import Roles
 from whet.data.rows.templated_rows import Nested
@@ -281,7 +282,8 @@ def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) 
 
 
 def _message_kind(value: Any) -> Kind | None:
-    """Chat has roles, ShareGPT has from; anything else is not a conversation."""
+    """Chat has roles, ShareGPT has from; anything else is not a conversation. A table holds the list as JSON in a text."""
+    value = items_of(value)
     first = value[0] if isinstance(value, list) and value else None
     if not isinstance(first, Mapping):
         return None
@@ -333,6 +335,9 @@ def _no_shape(value: Mapping[str, Any], recipe: Recipe) -> DataError:
     wanted = f" as format: {recipe.format}" if recipe.format != "auto" else ""
     if not value:
         return DataError("the first row has no columns", value={}, fix='write {"prompt": ..., "completion": ...}')
+    speakers = next((not_messages(name, value[name]) for name in value if name.strip().lower() in MESSAGES), None)
+    if speakers:
+        return speakers
     return DataError(
         f"cannot tell what to learn from the columns {_listed(value)}{wanted}",
         fix="name them, for example columns: {prompt: question, completion: ground_truth}; or {text: ...}, "
