@@ -35,7 +35,8 @@ from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store import registry
 from whet.store.atomic import write_text
-from whet.store.run import Run
+from whet.store.checksums import seal_lines
+from whet.store.run import METRICS, Run
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
 from whet.training.retention.replay import LEDGER as REPLAY_LEDGER
@@ -81,6 +82,7 @@ def trained(session: Session, observer: Observer) -> dict[str, Any]:
     if tampered := round(sum(line.get(TAMPERED, 0) for line in session.run.metrics())):
         effort["tampered"] = tampered
         observer.note(f"{count(tampered, 'answer')} written in training tampered with the tests; each scored 0")
+    seal_lines(session.run.folder, METRICS)
     session.run.write_json("training.json", effort)
     session.base = None
     del done
