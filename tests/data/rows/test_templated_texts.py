@@ -13,6 +13,7 @@ from whet.data.prepare import prepare
 from whet.data.pretrain.corpus import prepare_corpus
 from whet.data.read.source import RawRow
 from whet.data.render.renderer import Renderer
+from whet.data.rows import templated_texts
 from whet.data.rows.convert import RowRefused, detect, to_row
 from whet.data.rows.dialects import KNOWN
 from whet.data.rows.row_format import Detector
@@ -178,6 +179,17 @@ def test_what_is_not_proved_is_a_choice_of_two_settings(text: str, why: str) -> 
     shape = detect(rows, recipe(dialect="none"))
     assert to_row(RawRow(1, "a.jsonl:2", rows[1]), shape, recipe(dialect="none")).text == text
     assert "learned as words (dialect: none)" in shape.notes[-1]
+
+
+def test_turns_that_give_another_text_when_they_are_written_again_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proof itself, whatever else is looked at before it."""
+    right = templated_texts.written
+    monkeypatch.setattr(templated_texts, "written", lambda *parts: right(*parts).replace("Hello", "Hallo"))
+    with pytest.raises(DataError, match="not every row can be read as turns") as caught:
+        detect([{"text": CHATML.format("Hi?", "Hello!")}, {"text": CHATML.format("Hi?", "Yes.")}], recipe())
+    assert "written again, the turns give another text" in str(caught.value)
 
 
 PAIRS: dict[str, tuple[str, str]] = {
