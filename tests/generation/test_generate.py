@@ -153,11 +153,33 @@ def test_prompts_that_cannot_be_answered_are_refused(given: list[list[int]], con
         {"top_p": 0.0},
         {"top_p": 1.1},
         {"top_k": 0},
+        {"temperature": 1e-46}, {"temperature": 1e-300},
+        {"stop_strings": "code"}, {"stop_strings": ("a", "")},
     ],  # fmt: skip
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Sampling(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": "0.7"}, {"top_k": 2.5}, {"max_new_tokens": 2.5}, {"seed": "x"}])
+def test_settings_of_another_type_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="are whole ones") as caught:
+        Sampling(**wrong)
+    assert repr(next(iter(wrong.values()))) in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-5, 2**64, 10**40])
+def test_every_whole_number_is_a_seed(seed: int) -> None:
+    drawn = {"temperature": 1.0, "seed": seed}
+    model = model_of("Llama")
+    assert write(model, prompts()[:1], **drawn)[0].ids == write(model, prompts()[:1], **drawn)[0].ids
+
+
+def test_the_coldest_draw_is_the_greedy_choice() -> None:
+    model = model_of("Llama")
+    greedy = [answer.ids for answer in write(model, prompts())]
+    assert [answer.ids for answer in write(model, prompts(), temperature=1e-6)] == greedy
 
 
 def test_no_prompts_give_no_answers() -> None:

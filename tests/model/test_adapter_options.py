@@ -128,6 +128,11 @@ def test_in_bfloat16_all_that_is_trained_is_in_the_dtype_of_the_base() -> None:
         ({"modules_to_save": ["embed_token"]}, "no such module to train whole; did you mean 'embed_tokens'?"),
         ({"modules_to_save": ["lm_head"]}, "name embed_tokens, which trains both"),
         ({"modules_to_save": ["q_proj"], "targets": ["q_proj"]}, "either trained whole or gets an adapter"),
+        ({"modules_to_save": ["model"]}, "either trained whole or gets an adapter"),
+        ({"targets": ["q_proj", "v_prj"]}, "no layer whose name ends so; did you mean 'v_proj'?"),
+        ({"targets": ["q_proj", "layers.9.mlp.up_proj"]}, "no layer whose name ends so"),
+        ({"targets": []}, "no module of the base matches"),
+        ({"targets": ["q_proj", "embed_tokens"]}, "is its output layer, too, and cannot carry an adapter"),
     ],
 )
 def test_what_the_base_cannot_take_is_said_before_any_training(options: dict[str, Any], words: str) -> None:
@@ -177,6 +182,20 @@ def test_check_tries_the_options_on_the_base() -> None:
     with pytest.raises(ModelError, match="did you mean 'v_proj'"):
         refuse_unfit_base(load_recipe(usual))
     refuse_unfit_base(load_recipe(usual | {"adapter": {"rank_pattern": {"v_proj": 8}, "dora": True}}))
+
+
+def test_an_adapter_on_a_tied_embedding_is_not_merged() -> None:
+    """One that PEFT made can be opened; merged, the output layer would carry it, too."""
+    targets = ["q_proj", "embed_tokens"]
+    with pytest.raises(ModelError, match="cannot carry an adapter"):
+        merge_adapter(get_peft_model(base_of(True), LoraConfig(r=4, target_modules=targets)))
+    model = add_adapter(base_of(False), Lora(rank=4, alpha=8.0, targets=targets), seed=0)
+    with torch.no_grad():
+        for parameter in Policy(model).trainable().values():
+            parameter.add_(0.1)
+        ours = reference_logprobs(model, grove())
+        merged = reference_logprobs(merge_adapter(model), grove())
+    torch.testing.assert_close(merged, ours, atol=3e-4, rtol=1e-4)
 
 
 def test_experts_get_no_dora() -> None:

@@ -43,3 +43,17 @@ def test_where_one_is_refused_none_is_removed() -> None:
         remove_runs(["one"], "runs")
     assert one.folder.exists() and busy.folder.exists()
     assert list(remove_runs(["one"], "runs", force=True)) == ["one"] and not one.folder.exists()
+
+
+def test_a_run_that_is_named_by_its_folder_is_looked_up_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    there, here = Run.create("elsewhere", Recipe(data="d.jsonl", seed=0), "one"), made("one", 1)
+    registry.register("desk", there, {})
+    registry.promote("desk", 1, "elsewhere")
+    with pytest.raises(RunFolderError, match="in use as desk@1"):
+        remove_runs(["elsewhere/one"], "runs")
+    with monkeypatch.context() as moved:
+        moved.chdir(there.folder)
+        with pytest.raises(RunFolderError, match="in use as desk@1"):
+            remove_runs(["."], "runs")
+    remove_runs(["one", "elsewhere/one"], "runs", force=True)
+    assert not here.folder.exists() and not there.folder.exists()

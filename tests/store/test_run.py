@@ -15,7 +15,7 @@ import pytest
 from whet.errors import RunFolderError
 from whet.recipe.schema import Evaluate, Full, Recipe
 from whet.recipe.sections.keep import Forgetting, Keep
-from whet.store import identity
+from whet.store import checksums, identity
 from whet.store.run import Run
 from whet.store.unchanged import refuse_changed_data
 
@@ -154,6 +154,41 @@ def test_damaged_files_are_named(name: str) -> None:
         _ = Run.open("a").status
     with pytest.raises(RunFolderError, match="evaluation.json: this file is missing"):
         run.read_json("evaluation.json")
+
+
+@pytest.mark.parametrize("choice", [{"kez": "steps", "value": 2}, "steps", {"key": "steps", "value": 2}])
+def test_choices_of_another_form_are_named_where_no_checksum_tells_of_them(choice: object) -> None:
+    """In runs of versions that wrote none; before a training, which reads them at its end alone."""
+    run = Run.create("runs", Recipe(data="d.jsonl"))
+    (run.folder / "choices.json").write_text(json.dumps([{"key": "a", "value": 1, "reason": "b"}, choice]))
+    with pytest.raises(RunFolderError, match="choice 2 has no key, value or reason"):
+        run.refuse_damaged_files()
+
+
+def test_a_sealed_file_must_stay_as_it_is_until_it_grows_again() -> None:
+    run = Run.create("runs", Recipe(data="d.jsonl"))
+    run.log({"step": 0, "loss": 1.0})
+    checksums.seal_lines(run.folder, "metrics.jsonl")
+    checksums.seal_lines(run.folder, "no such file")
+    checksums.refuse_damaged(run.folder)
+    (run.folder / "metrics.jsonl").write_text('{"step": 0, "loss": 0.1}\n')
+    with pytest.raises(RunFolderError, match=r"metrics\.jsonl: this file is damaged"):
+        checksums.refuse_damaged(run.folder)
+    run.truncate_metrics(0)
+    run.log({"step": 0, "loss": 2.0})
+    checksums.refuse_damaged(run.folder)
+
+
+@pytest.mark.parametrize("name", ["run.json", "recipe.yaml"])
+def test_a_damaged_file_is_the_reason_and_no_other_recipe(name: str) -> None:
+    run = Run.create("runs", Recipe(data="d.jsonl"), "r")
+    path = run.folder / name
+    changed = {"run.json": ('"data_sha256": "', '"data_sha256": "0'), "recipe.yaml": ("seed: 0", "seed: x")}[name]
+    text = path.read_text()
+    assert changed[0] in text
+    path.write_text(text.replace(*changed))
+    with pytest.raises(RunFolderError, match=f"{name}: this file is damaged"):
+        Run.create("runs", Recipe(data="d.jsonl"), "r")
 
 
 def test_metrics_survive_a_torn_line_and_report_a_damaged_one() -> None:

@@ -132,3 +132,9 @@ def test_too_few_rows_are_told_the_keyword(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         whet.check(ROWS[:2], run_root=tmp_path, only=["html"])
     assert "split={'validation': 0, 'test': 0}" in raised.value.fix and "--set" not in raised.value.fix
+
+
+def test_an_answer_takes_the_keywords_of_a_sampling_and_no_other() -> None:
+    session = whet.chat("nano")
+    with pytest.raises(InputError, match="takes no 'max_tokens'; did you mean 'max_new_tokens'"):
+        next(session.reply([{"role": "user", "content": "Hi."}], max_tokens=5))

@@ -392,7 +392,7 @@ DAMAGE: list[tuple[str, bytes, str]] = [
     ("choices.json", b'[{"key": "steps"', "choices.json: this file is damaged"),
     ("choices.json", b'[{"kez": "steps", "value": 2}]', "choices.json: this file is damaged"),
     ("leaks.json", b"x", "leaks.json: this file is damaged"),
-    ("metrics.jsonl", b"x\n{}\n", "metrics.jsonl:1: this line is damaged"),
+    ("metrics.jsonl", b"x\n{}\n", "metrics.jsonl: this file is damaged"),
     ("rows.jsonl", b"x\n", "rows.jsonl: this file is damaged"),
     ("rows.jsonl", b"{}\n", "rows.jsonl: this file is damaged"),
     ("model/whet.json", b"{}", "whet.json: this file is damaged"),

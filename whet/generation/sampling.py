@@ -15,6 +15,9 @@ from whet.errors import InputError
 
 NUCLEUS_FIRST = 512
 """Candidates looked at before the whole vocabulary is sorted: a nucleus seldom holds more."""
+LEAST_TEMPERATURE = 1e-6
+"""A log-probability divided by less leaves float32 (3e38) for vocabularies and logits as they are."""
+SEEDS = 2**63
 DRAWS = 64
 """Random numbers drawn at once from an answer's stream."""
 
@@ -23,7 +26,7 @@ DRAWS = 64
 class Sampling:
     """How the next token is chosen. Temperature 0 is greedy; an answer also ends where its text holds a stop string.
 
-    Raises InputError for numbers that mean nothing and for an empty stop string.
+    Raises InputError for what is no number, for numbers that mean nothing and for an empty stop string.
     """
 
     max_new_tokens: int = 256
@@ -35,16 +38,32 @@ class Sampling:
     """Only so many of the likeliest tokens may be drawn; before top_p. None: all."""
 
     def __post_init__(self) -> None:
+        numbers, whole = (self.temperature, self.top_p), (self.max_new_tokens, self.seed, self.top_k or 1)
+        if not all(isinstance(one, int | float) for one in numbers) or not all(type(one) is int for one in whole):
+            given = {"temperature": self.temperature, "top_p": self.top_p, "max_new_tokens": self.max_new_tokens}
+            given |= {"seed": self.seed, "top_k": self.top_k}
+            what = "temperature and top_p are numbers; max_new_tokens, seed and top_k are whole ones"
+            raise InputError(what, where="sampling", value=given, fix="write them as such: temperature=0.7, top_k=40")
         if self.max_new_tokens < 1:
-            raise InputError("at least one token must be asked for", where="max_new_tokens", value=self.max_new_tokens)
+            raise _meaningless("max_new_tokens", self.max_new_tokens, "at least one token must be asked for")
         if not 0 <= self.temperature < float("inf"):
-            raise InputError("it must be 0 (greedy) or more", where="temperature", value=self.temperature)
+            raise _meaningless("temperature", self.temperature, "it must be 0 (greedy) or more")
+        if 0 < self.temperature < LEAST_TEMPERATURE:
+            what = f"below {LEAST_TEMPERATURE:g} nothing is drawn any more, and the numbers overflow"
+            raise _meaningless("temperature", self.temperature, what)
         if not 0 < self.top_p <= 1:
-            raise InputError("it must be above 0 and at most 1", where="top_p", value=self.top_p)
+            raise _meaningless("top_p", self.top_p, "it must be above 0 and at most 1")
         if self.top_k is not None and self.top_k < 1:
-            raise InputError("it must be at least 1", where="top_k", value=self.top_k)
+            raise _meaningless("top_k", self.top_k, "it must be at least 1")
+        if isinstance(self.stop_strings, str) or not all(isinstance(one, str) for one in self.stop_strings):
+            raise _meaningless("stop_strings", self.stop_strings, "it must be a list of texts")
         if "" in self.stop_strings:
-            raise InputError("an empty string would stop every answer at once", where="stop_strings")
+            raise _meaningless("stop_strings", self.stop_strings, "an empty string would stop every answer at once")
+
+
+def _meaningless(where: str, value: object, what: str) -> InputError:
+    fix = {"temperature": "0 takes the likeliest token, 1 draws as the model says", "stop_strings": 'as in ("\n\n",)'}
+    return InputError(what, where=where, value=value, fix=fix.get(where, "choose another number, or leave it out"))
 
 
 class TokenSampler:
@@ -85,7 +104,8 @@ class TokenSampler:
     def _uniform(self, answer: int) -> float:
         if answer not in self.generators:
             seed = self.sampling.seed * 1_000_003 + self.streams[answer]
-            self.generators[answer] = torch.Generator().manual_seed(seed)
+            held = seed if -SEEDS <= seed < SEEDS else seed % SEEDS  # what torch takes
+            self.generators[answer] = torch.Generator().manual_seed(held)
             self.draws[answer] = []
         if not self.draws[answer]:
             self.draws[answer] = torch.rand(DRAWS, generator=self.generators[answer], dtype=torch.float64).tolist()

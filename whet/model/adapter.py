@@ -67,6 +67,7 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
             raise _not_adapted(model, adapter, str(error)) from error
 
     _refuse_adapted_head(adapted)
+    _refuse_adapted_tie(adapted)
     refuse_idle_patterns(adapted, adapter)
     _settle(adapted)
     return adapted
@@ -80,7 +81,7 @@ def _not_adapted(model: Any, adapter: Lora, why: str) -> ModelError:
         rest = [name for name in names if name not in ("out_proj", "conv1d", "lm_head")]
         fix = f"name the others (adapter.targets: [{', '.join(rest)}]), or train every weight (adapter.kind: full)"
         return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
-    if "not found in the base model" in why or "No modules" in why:
+    if "not found in the base model" in why or "No modules" in why or not adapter.targets:
         what, fix = "no module of the base matches the adapter's targets", "use all-linear, or names such as "
         fix += ", ".join(names[:6])
         return ModelError(what, where="adapter.targets", value=adapter.targets, fix=fix)
@@ -150,11 +151,25 @@ def _refuse_adapted_head(model: Any) -> None:
         )
 
 
+def _refuse_adapted_tie(model: Any) -> None:
+    """Merged into an embedding that is the output layer, too, an adapter would change both, and the model another."""
+    inner = causal_lm(model)
+    table, output = inner.get_input_embeddings(), inner.get_output_embeddings()
+    if output is not None and hasattr(table, "base_layer") and table.base_layer.weight is output.weight:
+        raise ModelError(
+            "the embedding of this base is its output layer, too, and cannot carry an adapter",
+            where="adapter.targets",
+            fix="leave it out of the targets, or train it whole: adapter.modules_to_save",
+        )
+
+
 @torch.no_grad()
 def merge_adapter(model: Any) -> Any:
-    """The model inside with every adapter added to its weights, once and in float32. Changes it in place."""
+    """The model inside with every adapter added to its weights, once and in float32. Changes it in place. Raises
+    ModelError for an adapter that is not the same once merged."""
     if not is_adapted(model):
         return model
+    _refuse_adapted_tie(model)
     for name, parameter in model.named_parameters():
         if "lora_" in name:
             parameter.data = parameter.data.float()

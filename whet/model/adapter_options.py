@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from torch.nn import Linear
+
 from whet.errors import ModelError, nearest
 from whet.model.experts import expert_notes, expert_tensors, experts_of
 from whet.model.lora import is_lora
@@ -83,17 +85,32 @@ def _refuse_adapted_within(model: Any, adapter: Lora, wanted: str, meant: set[st
             fix = f"leave {target} out of adapter.targets"
             raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
 
+    head = _name_of(model, model.get_output_embeddings())
+    layers = [name for name, module in model.named_modules() if isinstance(module, Linear) and name != head]
+    if adapter.targets == "all-linear" and layers and all(within(name) for name in layers):
+        fix = "train every weight (adapter.kind: full), or name a part of it"
+        raise ModelError(what, where="adapter.modules_to_save", value=wanted, fix=fix)
     if experts_of(model, adapter) and any(within(name) for name in expert_tensors(model)):
         fix = "leave it out, or name adapter.targets without the experts"
         raise ModelError(f"{what}, and experts are in it", where="adapter.modules_to_save", value=wanted, fix=fix)
 
 
 def refuse_idle_patterns(adapted: Any, adapter: Lora) -> None:
-    """Raises ModelError for a key of rank_pattern or alpha_pattern that no adapted module has (PEFT only warns)."""
+    """Raises ModelError for a key of rank_pattern or alpha_pattern that no adapted module has (PEFT only warns), and for
+    a target that no module has where others do (PEFT says nothing). Experts that get none are told elsewhere."""
     inner = adapted.get_base_model()
     names = [_adapted_name(name, module) for name, module in inner.named_modules() if is_lora(module)]
 
     ends = sorted({name.rpartition(".")[2] for name in names})
+    has = [*names, *expert_tensors(inner)]
+    targets = [] if isinstance(adapter.targets, str) else adapter.targets
+    for target in targets:
+        if not any(f".{name}".endswith(f".{target}") for name in has):
+            layers = {name.rpartition(".")[2] for name, module in inner.named_modules() if isinstance(module, Linear)}
+            what = f"the base has no layer whose name ends so{nearest(target, layers | set(ends))}"
+            fix = f"leave it out; adapted would be: {', '.join(ends[:8])}"
+            raise ModelError(what, where="adapter.targets", value=target, fix=fix)
+
     for option, pattern in (("rank_pattern", adapter.rank_pattern), ("alpha_pattern", adapter.alpha_pattern)):
         for key in pattern:
             if not any(re.match(rf"(.*\.)?({key})$", name) for name in names):  # as PEFT's get_pattern_key

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from whet.model.accelerator import free_memory
-from whet.model.quantised.nf4 import quantised_linears
+from whet.model.quantised.nf4 import compute_in, dtype_of, quantised_linears
 
 LOW = (torch.bfloat16, torch.float16)
 
@@ -25,8 +25,6 @@ def is_low(model: Any) -> bool:
 
 def why_not_widened(model: Any) -> str:
     """Why this model cannot be compared in float32; empty where it can."""
-    if quantised_linears(model):
-        return "4-bit weights have no wider form"
     device = next(model.parameters()).device
     free = free_memory(device)
 
@@ -38,13 +36,19 @@ def why_not_widened(model: Any) -> str:
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits."""
+    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits. 4-bit layers stay packed: they
+    unpack their weight to 32 bits for the instant of its use, and compute so."""
     low = [(tensor, tensor.dtype) for tensor in _low_tensors(model)]
+    packed = [(layer, layer.compute_dtype, dtype_of(layer)) for layer in quantised_linears(model).values()]
     try:
         for tensor, _ in low:
             tensor.data = tensor.data.float()
+        for layer, _, _ in packed:
+            compute_in(layer, torch.float32, torch.float32)
         yield
     finally:
+        for layer, computed, unpacked in packed:
+            compute_in(layer, computed, unpacked)
         for tensor, dtype in low:
             tensor.data = tensor.data.to(dtype)
             tensor.grad = None

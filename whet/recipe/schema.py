@@ -56,7 +56,7 @@ Adapter = Annotated[Lora | Full, Field(discriminator="kind")]
 Quantise = Literal["nf4"]
 
 
-Role = Literal["system", "developer", "user", "assistant", "tool"]
+Role = Literal["system", "developer", "user", "assistant", "tool", "tool-call"]
 
 
 class Columns(Strict):

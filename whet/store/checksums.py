@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from whet.errors import RunFolderError
+from whet.errors import InputError, RunFolderError
 from whet.store.atomic import plain, sha256_file, sha256_text, write_json, write_text
 
 SUMS = "SHA256SUMS"
@@ -63,6 +64,29 @@ def expect(folder: Path, name: str, digest: str) -> None:
     known = _listed(folder)
     known[name] = [*known.get(name, [])[-1:], digest]
     write_json(folder / OF_RUN, {"files": known, "sha256": _digest(known)})
+
+
+def seal_lines(folder: Path, name: str) -> None:
+    """A file that grew line by line is complete, if there is one: from now on it must stay as it is."""
+    if (folder / name).exists():
+        expect(folder, name, sha256_file(folder / name))
+
+
+def forget(folder: Path, name: str) -> None:
+    """`name` is going to change from now on, line by line."""
+    known = _listed(folder)
+    if known.pop(name, None):
+        write_json(folder / OF_RUN, {"files": known, "sha256": _digest(known)})
+
+
+@contextmanager
+def damage_first(folder: Path) -> Iterator[None]:
+    """Whatever speaks against a run whose files are not what it wrote: that they are not is the reason."""
+    try:
+        yield
+    except InputError:
+        refuse_damaged(folder)
+        raise
 
 
 def refuse_damaged(folder: Path) -> None:

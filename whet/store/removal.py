@@ -14,13 +14,9 @@ from whet.store.run import Run
 def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> dict[str, int]:
     """Removes these runs, and gives the bytes of each. Raises RunFolderError before anything is removed: for a name
     that there is not, a run at work, and, without `force`, one whose model is in use."""
-    found = {run.name: run for run in (Run.open(name, root) for name in names)}
-    in_use = {
-        model.version(model.current).run: f"{model.name}@{model.current}"
-        for model in model_registry.list_models(root)
-        if model.current is not None
-    }
-    for name, run in found.items():
+    runs = {run.folder.resolve(): run for run in (Run.open(name, root) for name in names)}
+    for folder, run in runs.items():
+        name, in_use = folder.name, _in_use(folder.parent)
         if run.lock.busy:
             fix = "wait for it to end, or stop it"
             raise RunFolderError("this run is at work", where=str(run.folder), fix=fix)
@@ -31,12 +27,21 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
             raise RunFolderError(what, where=str(run.folder), fix=fix)
 
     freed = {}
-    for name, run in found.items():
-        freed[name] = size_of(run.folder)
+    for folder, run in runs.items():
+        freed[folder.name] = size_of(run.folder)
         with run.lock:
             remove(run.folder)
 
     return freed
+
+
+def _in_use(root: Path) -> dict[str, str]:
+    """Run -> the model that is in use from it. A run that is named by its folder may be in another root."""
+    return {
+        model.version(model.current).run: f"{model.name}@{model.current}"
+        for model in model_registry.list_models(root)
+        if model.current is not None
+    }
 
 
 def size_of(folder: Path) -> int:

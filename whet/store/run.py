@@ -83,7 +83,8 @@ class Run:
         facts = {"name": name, "recipe_sha256": recipe_hash, "data_sha256": data_hash}
 
         if (folder / "run.json").exists():
-            refuse_other_run(cls(folder), facts, recipe)
+            with checksums.damage_first(folder):
+                refuse_other_run(cls(folder), facts, recipe)
         else:
             make_folder(folder)
             if any(not inner.name.startswith(".") for inner in folder.iterdir()):
@@ -99,7 +100,8 @@ class Run:
             run.write_text("recipe.yaml", dump_recipe(recipe))
             run.set_status("preparing")
 
-        run.follow_data(recipe)
+        with checksums.damage_first(folder):
+            run.follow_data(recipe)
         refuse_changed_files(run, recipe, accept_changed)
         return run
 
@@ -305,6 +307,7 @@ class Run:
         """Drops the lines of `step` and later ones: a resumed run writes them again. The validation after so many steps
         stands before the checkpoint, and stays."""
         kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
+        checksums.forget(self.folder, METRICS)
         write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
 
 

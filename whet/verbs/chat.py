@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from whet.data.render.renderer import Renderer
-from whet.errors import InputError
+from whet.errors import InputError, nearest
 from whet.generation.engine import Sampling, stream
 from whet.model.base import load_base, load_config, saved_tokenizer
 from whet.model.open import open_trained
@@ -34,6 +34,11 @@ class ChatSession:
     def reply(self, messages: list[Message], sampling: Sampling | None = None, **options: Any) -> Iterator[str]:
         """The answer to the conversation, piece by piece. `options` are those of a Sampling (`temperature`, `top_p`,
         `top_k`, `max_new_tokens`, `seed`). Raises InputError for what the model can not be asked."""
+        known = [one.name for one in fields(Sampling)]
+        unknown = next((name for name in options if name not in known), None)
+        if unknown:
+            what = f"an answer takes no {unknown!r}{nearest(unknown, known)}"
+            raise InputError(what, where="reply", fix=f"give some of {', '.join(known)}")
         sampling = sampling or Sampling(**options)
         self.renderer.refuse_foreign(messages, None)
         prompt = self.renderer.prompt_ids(messages, None)

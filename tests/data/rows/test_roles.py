@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.data.rows.test_preferences import recipe, spoken
 from whet.data.read.source import RawRow, read_row
 from whet.data.rows.convert import RowRefused, detect, to_row
 from whet.data.rows.rankings import as_pairs
-from whet.errors import RecipeError
+from whet.errors import DataError, RecipeError
 
 BARD = {"conversations": [{"from": "prompter", "value": "Hi?"}, {"from": "bard", "value": "Hello!"}]}
 ASKED = [("user", "Hi?"), ("assistant", "Hello!")]
@@ -88,6 +89,45 @@ def test_roles_are_mapped_in_every_form_that_holds_messages(value: dict[str, Any
     (pair,) = as_pairs([(0, "made-up.jsonl:1", value)], shape)
     assert spoken(to_row(read_row(pair), shape, asked).messages) == ASKED
     assert not any("columns.roles" in note for note in shape.notes)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("names", [("asker", "bard"), ("用户", "助手")])
+def test_a_table_holds_messages_as_json(names: tuple[str, str], indent: int | None) -> None:
+    turns = [{"from": name, "value": words} for name, words in zip(names, ("Hi?", "Hello!"), strict=True)]
+    roles = dict(zip(names, ("user", "assistant"), strict=True))
+    for as_ascii in (True, False):
+        value = {"conversations": json.dumps(turns, indent=indent, ensure_ascii=as_ascii)}
+        assert read(value, columns={"roles": roles}) == ASKED
+        assert detect([value], recipe(columns={"roles": roles})).notes == ()
+    assert read({"messages": json.dumps([{"role": role, "content": words} for role, words in ASKED])}) == ASKED
+
+
+def test_speakers_that_are_numbers_are_named_by_their_digits() -> None:
+    value = {"messages": [{"role": 0, "content": "Hi?"}, {"role": 1, "content": "Hello!"}]}
+    told = refusal(value)
+    assert "message 1 has an unknown role" in str(told) and 'roles: {"0": user, "1": assistant}' in told.fix
+    roles = {"0": "user", "1": "assistant"}
+    assert read(value, columns={"roles": roles}) == ASKED
+    assert detect([value], recipe(columns={"roles": roles})).notes == ()
+
+
+def test_a_turn_that_calls_a_tool_may_have_any_name() -> None:
+    call = '{"name": "clock", "arguments": {"zone": "UTC"}}'
+    turns = [("user", "The time?"), ("caller", call), ("tool", "12:00"), ("assistant", "Noon.")]
+    value = {"messages": [{"role": role, "content": words} for role, words in turns]}
+    asked = recipe(columns={"roles": {"caller": "tool-call"}})
+    calling = to_row(RawRow(0, "a.jsonl:1", value), detect([value], asked), asked).messages[1]
+    assert calling["role"] == "assistant"
+    assert calling["tool_calls"][0]["function"] == {"name": "clock", "arguments": {"zone": "UTC"}}
+
+
+def test_messages_under_other_keys_or_in_pythons_notation_are_said_to_be_so() -> None:
+    with pytest.raises(DataError, match="keys 'speaker', 'text', and messages have role and content"):
+        detect([{"messages": [{"speaker": "bard", "text": "Hello!"}]}], recipe())
+    with pytest.raises(DataError, match="as Python shows them, which are no JSON") as caught:
+        detect([{"messages": str([{"role": "user", "content": "Hi?"}])}], recipe())
+    assert "json.dumps" in caught.value.fix
 
 
 def test_the_recipe_wins_over_the_dialect_and_words_are_left_alone() -> None:

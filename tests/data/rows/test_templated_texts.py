@@ -13,6 +13,7 @@ from whet.data.prepare import prepare
 from whet.data.pretrain.corpus import prepare_corpus
 from whet.data.read.source import RawRow
 from whet.data.render.renderer import Renderer
+from whet.data.rows import templated_texts
 from whet.data.rows.convert import RowRefused, detect, to_row
 from whet.data.rows.dialects import KNOWN
 from whet.data.rows.format_detector import Detector
@@ -180,6 +181,17 @@ def test_what_is_not_proved_is_a_choice_of_two_settings(text: str, why: str) -> 
     assert "learned as words (dialect: none)" in shape.notes[-1]
 
 
+def test_turns_that_give_another_text_when_they_are_written_again_are_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The proof itself, whatever else is looked at before it."""
+    right = templated_texts.written
+    monkeypatch.setattr(templated_texts, "written", lambda *parts: right(*parts).replace("Hello", "Hallo"))
+    with pytest.raises(DataError, match="not every row can be read as turns") as caught:
+        detect([{"text": CHATML.format("Hi?", "Hello!")}, {"text": CHATML.format("Hi?", "Yes.")}], recipe())
+    assert "written again, the turns give another text" in str(caught.value)
+
+
 PAIRS: dict[str, tuple[str, str]] = {
     "cut before the words": ("<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n", "Hello!<|im_end|>"),
     "cut before the header": ("<|im_start|>user\nHi?<|im_end|>", "<|im_start|>assistant\nHello!<|im_end|>"),
@@ -220,6 +232,28 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
     assert spoken(row.messages) == [ASKED[0]]
 
 
+UNKNOWN = {
+    "gemma 4": "<|turn>user\nHi?<turn|>\n<|turn>model\nHello!<turn|>",
+    "minimax": "]~b]user\nHi?[e~[\n]~b]ai\nHello![e~[",
+    "minimax 1": "<beginning_of_sentence>user name=User\nHi?<end_of_sentence>\n",
+    "internlm": "<|User|>:Hi?<eoh>\n<|Bot|>:Hello!<eoa>",
+    "baichuan": "<reserved_106>Hi?<reserved_107>Hello!",
+    "stablelm alpha": "<|USER|>Hi?<|ASSISTANT|>Hello!",
+    "seed": "<[begin▁of▁sentence]>user\nHi?<[end▁of▁sentence]>",
+    "hunyuan": "<｜hy_User｜>Hi?<｜hy_Assistant｜>Hello!",
+    "ernie": "<|begin_of_sentence|>User: Hi?\nAssistant: Hello!<|end_of_sentence|>",
+    "another case": CHATML.format("Hi?", "Hello!").upper(),
+    "escaped": CHATML.format("Hi?", "Hello!").replace("<", "&lt;").replace(">", "&gt;"),
+    "tags": "<user>Hi?</user>\n<assistant>Hello!</assistant>",
+    "headings of two": "## Instruction\nHi?\n\n## Response\nHello!",
+    "a completion": "### Prompt:\nHi?\n\n### Completion:\nHello!",
+    "no headings": "Instruction: Hi?\nResponse: Hello!",
+    "phi 2": "Instruct: Hi?\nOutput: Hello!",
+    "bold": "**User:** Hi?\n\n**Assistant:** Hello!",
+}
+"""Templates that are not known here: of a new model, of an old one, and of people's own."""
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -235,6 +269,7 @@ def test_prompts_for_answers_of_its_own_are_turned_too() -> None:
         {"text": "### instruction\nHi?\n\n### response\nHello!"},
         {"text": "###User: Hi?\n###Bot: Hello!"},
         {"text": "<|HUMAN|>Hi?<|BOT|><|my_assistant|>Hello!"},
+        *({"text": text} for text in UNKNOWN.values()),
     ],
 )
 def test_what_nobody_can_turn_is_never_learned_without_a_word(value: dict[str, Any]) -> None:
@@ -254,6 +289,10 @@ def test_what_nobody_can_turn_is_never_learned_without_a_word(value: dict[str, A
         "A plain text.<|endoftext|>",
         "### Why users like it\nIt is good.\n\n### Answers to questions\nNone.",
         "# Notes\n\n### Input:\nwater\n\n### Instruction:\nboil it",
+        "# User guide\n\nPress the button.\n\n## Answers to questions\n\nNone.",
+        "## Input\n\nOne number.\n\n## Output\n\nIts square.",
+        "The instruction: boil it.\nThe output: steam.",
+        "std::vector<user> all; // &lt;b&gt; <end> of sentence",
     ],
 )
 def test_ordinary_text_is_no_template(text: str) -> None:

@@ -41,6 +41,41 @@ def test_each_token_sees_its_own_path_and_nothing_else(window: int | None) -> No
     assert seen.diagonal().all(), "who sees nothing would be not-a-number"
 
 
+@pytest.mark.parametrize("window", [None, 260])
+def test_blocks_of_a_long_batch_are_those_of_all_pairs_and_never_all_pairs_at_once(
+    window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks that are seen as a whole, in part, and not at all."""
+    batch = build_batch(segments_of((300, None), (150, 0), (90, 0), (40, None), (200, 1)))
+    tokens, largest, own = 896, [0], flex._blocks
+
+    def watched(visible: Any, *rest: Any) -> Any:
+        def counted(*places: torch.Tensor) -> torch.Tensor:
+            seen = visible(*places)
+            largest.append(seen.numel())
+            return seen
+
+        return own(counted, *rest)
+
+    monkeypatch.setattr(flex, "PAIRS", 2 * 128 * tokens)
+    monkeypatch.setattr(flex, "_blocks", watched)
+    mask = flex.block_mask(batch, tokens, window)
+    assert max(largest) <= flex.PAIRS < tokens**2 and len(largest) > 3
+    order = torch.arange(tokens)
+    visible: Any = mask.mask_mod
+    seen = visible(None, None, order[:, None], order[None]).view(7, 128, 7, 128)
+    some, whole = seen.any(3).any(1), seen.all(3).all(1)
+    found: Any = mask
+    for number, indices, wanted in (
+        (found.kv_num_blocks, found.kv_indices, some & ~whole),
+        (found.full_kv_num_blocks, found.full_kv_indices, whole),
+    ):
+        listed = [sorted(row[:count].tolist()) for row, count in zip(indices[0, 0], number[0, 0], strict=True)]
+        assert listed == [row.nonzero().flatten().tolist() for row in wanted]
+        assert wanted.any()
+    assert not some.all()
+
+
 @pytest.mark.parametrize("name", ["Llama", "Mistral", "Gemma2", "Gemma3", "Qwen3", "GPTNeoX"])
 def test_hidden_states_are_those_of_the_forest(name: str) -> None:
     """Windows, soft caps, grouped heads. Rounding: 1e-5."""

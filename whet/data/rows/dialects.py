@@ -253,21 +253,32 @@ OPENINGS = "|".join(
     re.escape(opening) + _ending(opening) for dialect in KNOWN if not dialect.weak for opening in dialect.opens.values()
 )
 STRONG = re.compile(
-    rf"{OPENINGS}|<\|im_(?:start|end)\|>|<\|(?:eot_id|eot|end_of_turn)\|>|<end_of_turn>|\[/INST\]"
-    r"|<\|\w*(?:user|assistant|human|chatbot|header|role|message|prompt|answer)\w*\|>|\bSource: assistant\n"
+    rf"{OPENINGS}|(?i:<\|im_(?:start|end)\|>)|<\|(?:eot_id|eot|end_of_turn)\|>|<end_of_turn>|\[/INST\]"
+    r"|<[|｜]\w*(?i:user|assistant|human|chatbot|header|role|message|prompt|answer)\w*[|｜]>|\bSource: assistant\n"
     r"|\[\|(?i:system|user|human|assistant|ai|tool|endofturn)\|\]"
+    r"|<\|turn>|<turn\|>|\]~b\]|<reserved_10[67]>|<eo[ha]>|<[|\[]?(?:begin|beginning|end)[_▁]of[_▁]sentence[|\]]?>"
+    r"|&lt;\|\w*(?i:im_start|user|assistant|human|header|role)\w*\|&gt;"
 )
-"""Something that hardly any text holds but one that a chat template wrote; the last two lines are for templates that
-are not known here."""
-HINTS = ("<|", "[|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant")
+"""Something that hardly any text holds but one that a chat template wrote; all but the first line are for templates
+that are not known here (Gemma 4, MiniMax, Baichuan, InternLM, ERNIE, Seed, ...), and for marks that HTML has escaped."""
+HINTS = (
+    *("<|", "[|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant", "<turn|>", "]~b]"),
+    *("<reserved_10", "<eo", "_of_sentence", "▁of▁sentence", "&lt;|"),
+)
 """Without one of these STRONG finds nothing: far sooner looked for than a pattern."""
+ASKING, ANSWERING = r"(?:instruction|human|user|prompt)", r"(?:response|assistant|answer|output|completion|ai|bot|gpt)"
 LOOSE = re.compile(
-    r"###\s*(?:instruction|human|user|prompt)s?\b.{0,100000}?###\s*(?:response|assistant|answer|output|ai|bot|gpt)\b",
-    re.IGNORECASE | re.DOTALL,
+    rf"###\s*{ASKING}s?\b.{{0,100000}}?###\s*{ANSWERING}\b"
+    rf"|^##?[ \t]*{ASKING}:?[ \t]*$.{{0,100000}}?^##?[ \t]*{ANSWERING}:?[ \t]*$"
+    r"|^\**instruct(?:ion)?:.{0,100000}?^\**(?:response|output):"
+    r"|<(?:user|human)>.{0,100000}?<(?:assistant|bot)>",
+    re.IGNORECASE | re.DOTALL | re.MULTILINE,
 )
 """Headings of instructions as people spell them: asked about where no dialect above gives the text back."""
+LOOSE_HINTS = ("##", "# ", "nstruct", "NSTRUCT", "<assistant>", "<bot>")
+"""Without one of these LOOSE finds nothing."""
 SPOKEN = re.compile(
-    r"^[ \t]*(?i:human|user):.{0,100000}?^[ \t]*(?:(?i:assistant|chatbot)|AI|Bot|BOT):", re.MULTILINE | re.DOTALL
+    r"^[ \t]*\**(?i:human|user):.{0,100000}?^[ \t]*\**(?:(?i:assistant|chatbot)|AI|Bot|BOT):", re.MULTILINE | re.DOTALL
 )
 """A transcript, whatever stands before it and however it is spelled: asked about, like LOOSE."""
 SPOKEN_HINTS = ("ssistant:", "SSISTANT:", "AI:", "ot:", "OT:")

@@ -5,6 +5,7 @@ What a template would only see as a strange role or a text within a text is refu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,31 @@ def clean_messages(value: Any) -> list[Message]:
     return messages
 
 
+def items_of(value: Any) -> Any:
+    """The list that a text holds as JSON, as a table's cell does; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    try:
+        return strictjson.parse(value, "", 1)
+    except DataError:
+        return value  # whoever reads it says what is wrong
+
+
+def not_messages(name: str, value: Any) -> DataError | None:
+    """Why a column that looks like messages cannot be read as such; None where it does not look so."""
+    if isinstance(value, str) and re.match(r"\s*\[\s*\{\s*'", value):
+        what = f"the column {name!r} holds lists as Python shows them, which are no JSON"
+        return DataError(what, value=value, fix="write them with json.dumps; or write JSON Lines instead of a table")
+    items = items_of(value)
+    if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
+        return None
+    keys = ", ".join(map(repr, items[0]))
+    return DataError(
+        f"the column {name!r} lists objects with the keys {keys}, and messages have role and content, or from and value",
+        fix="rename these keys",
+    )
+
+
 def clean_tools(value: Any) -> list[dict[str, Any]] | None:
     """Tools as a list of {"type": "function", "function": {...}}; JSON in a text is read. None when there are none."""
     if value in (None, "", []):
@@ -50,7 +76,7 @@ def clean_tools(value: Any) -> list[dict[str, Any]] | None:
 
 
 def _refuse_unknown_roles(items: list[Any]) -> None:
-    speakers = [item.get("role") or item.get("from") for item in items]
+    speakers = [item["role"] if item.get("role") is not None else item.get("from") for item in items]
     for number, speaker in enumerate(speakers, start=1):
         if isinstance(speaker, str) and (speaker in ROLES or speaker in DIALECT):
             continue

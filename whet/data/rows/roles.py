@@ -17,6 +17,7 @@ DIALECT = {
     "model": "assistant",
     "function_call": "tool-call",
     "tool_call": "tool-call",
+    "tool-call": "tool-call",
     "observation": "tool",
     "function_response": "tool",
     "tool_response": "tool",
@@ -63,7 +64,7 @@ def renamed(value: Mapping[str, Any], columns: Iterable[str], roles: Mapping[str
 
 
 def _renamed(held: Any, roles: Mapping[str, str]) -> Any:
-    if isinstance(held, str) and held.lstrip().startswith("[{"):
+    if isinstance(held, str) and held.lstrip().startswith("["):
         try:
             return _renamed(json.loads(held), roles)
         except ValueError:
@@ -75,13 +76,20 @@ def _renamed(held: Any, roles: Mapping[str, str]) -> Any:
         return held
     if "messages" in held:
         return {**held, "messages": _renamed(held["messages"], roles)}
-    named = {key: roles[held[key]] for key in ("role", "from") if _known(held.get(key), roles)}
+    named = {key: roles[str(held[key])] for key in ("role", "from") if _known(held.get(key), roles)}
 
     return {**held, **named}
 
 
 def _known(name: Any, roles: Mapping[str, str]) -> bool:
-    return isinstance(name, str) and name in roles
+    """A number is named by its digits: columns of classes hold them."""
+    return isinstance(name, str | int) and str(name) in roles
+
+
+def _spoken(speaker: str, text: str) -> bool:
+    """Whether JSON holds this name, written either way; or the number."""
+    forms = (json.dumps(speaker, ensure_ascii=False), json.dumps(speaker))
+    return any(form in text for form in forms) or (speaker.isdecimal() and f": {speaker}" in text)
 
 
 class Roles:
@@ -96,8 +104,9 @@ class Roles:
         self._seen += 1
         if self._missing and isinstance(value, Mapping):
             for name in columns.values():
-                text = json.dumps(value.get(name), default=str)
-                found = [speaker for speaker in self._missing if json.dumps(speaker) in text]
+                held = value.get(name)
+                text = held if isinstance(held, str) else json.dumps(held, default=str, ensure_ascii=False)
+                found = [speaker for speaker in self._missing if _spoken(speaker, text)]
                 for speaker in found:
                     del self._missing[speaker]
 

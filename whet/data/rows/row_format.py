@@ -9,6 +9,7 @@ from typing import Any
 from whet.data.rows.column_names import MARKS, MESSAGES, RANK, RANKED, RANKS, SCORE, SCORED, SCORES, TEXTS
 from whet.data.rows.known_formats import RoleColumns, columns_of
 from whet.data.rows.label_forms import folded
+from whet.data.rows.messages import items_of, not_messages
 from whet.errors import DataError, nearest, shorten
 from whet.recipe.schema import Columns, Kind, Recipe
 
@@ -188,7 +189,8 @@ def _guess(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> R
 
 
 def _kind_of_messages(value: Any) -> Kind | None:
-    """Chat has roles, ShareGPT has from; anything else is not a conversation."""
+    """Chat has roles, ShareGPT has from; anything else is not a conversation. A table holds the list as JSON in a text."""
+    value = items_of(value)
     if not isinstance(value, list) or not value or not isinstance(value[0], Mapping):
         return None
 
@@ -233,6 +235,11 @@ def _list_names(names: Mapping[str, Any]) -> str:
 def _no_form(value: Mapping[str, Any], recipe: Recipe) -> DataError:
     if not value:
         return DataError("the first row has no columns", value={}, fix='write {"prompt": ..., "completion": ...}')
+
+    for name in value:
+        refusal = not_messages(name, value[name]) if name.strip().lower() in MESSAGES else None
+        if refusal:
+            return refusal
 
     wanted = ""
     if recipe.format != "auto":

@@ -18,6 +18,7 @@ from whet.data.rows.dialects import (
     HINTS,
     KNOWN,
     LOOSE,
+    LOOSE_HINTS,
     OPEN_END,
     OPEN_LETTER,
     PREAMBLES,
@@ -88,7 +89,7 @@ def is_marked(text: str, part: Part = "whole") -> bool:
     prompt that it ends in the name of who is to speak."""
     if (any(hint in text for hint in HINTS) and STRONG.search(text)) or (part == "answer" and STOP.search(text)):
         return True
-    if "###" in text and LOOSE.search(text):
+    if any(hint in text for hint in LOOSE_HINTS) and LOOSE.search(text):
         return True
     if any(hint in text for hint in SPOKEN_HINTS) and SPOKEN.search(text):
         return True

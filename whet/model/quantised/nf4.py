@@ -65,6 +65,16 @@ def keep_weights_unpacked(model: nn.Module) -> None:
         layer.support_avx512bf16_for_cpu = False
 
 
+def dtype_of(layer: Any) -> torch.dtype:
+    """What a 4-bit layer unpacks its weight to."""
+    return layer.weight.quant_state.dtype
+
+
+def compute_in(layer: Any, computed: torch.dtype, unpacked: torch.dtype) -> None:
+    """Let a 4-bit layer multiply in one dtype, with its weight unpacked to another."""
+    layer.compute_dtype, layer.weight.quant_state.dtype = computed, unpacked
+
+
 def dequantised(module: Any) -> Tensor:
     """The weight of any linear layer, shape (out, in), in the dtype of the computation; a plain one as it is.
 

@@ -13,6 +13,7 @@ from whet.evaluation.preflight.refusals import (
     refuse_without_test,
 )
 from whet.methods import method_of
+from whet.model.folder import prove_weights, read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
@@ -57,6 +58,8 @@ def finish_run(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
     """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
     with run.working(), watched_by(observer):
         if run.status == "done" and (run.folder / "evaluation.json").exists():
+            if (run.model / "whet.json").exists():
+                prove_weights(read_facts(run.model), run.model)
             observer.note("this run is finished already; here is its result")
             return run.read_json("evaluation.json", *RESULT_KEYS), False
 

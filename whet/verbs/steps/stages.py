@@ -35,7 +35,8 @@ from whet.stats.paired import cluster_sizes
 from whet.stats.power import power_facts
 from whet.store import model_registry
 from whet.store.atomic import write_text
-from whet.store.run import Run
+from whet.store.checksums import seal_lines
+from whet.store.run import METRICS, Run
 from whet.store.unchanged import accepted_changes
 from whet.training.learners.rollout import TAMPERED
 from whet.training.rescale import rescale
@@ -73,6 +74,7 @@ def train_once(session: Session, observer: Observer) -> dict[str, Any]:
     cost = _cost_of(session, trained)
     if "tampered" in cost:
         observer.note(f"{count(cost['tampered'], 'answer')} written in training tampered with the tests; each scored 0")
+    seal_lines(run.folder, METRICS)
     run.write_json("training.json", cost)
 
     session.base = None
