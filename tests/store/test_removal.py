@@ -47,8 +47,8 @@ def test_where_one_is_refused_none_is_removed() -> None:
 
 def test_a_run_that_is_named_by_its_folder_is_looked_up_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     there, here = Run.create("elsewhere", Recipe(data="d.jsonl", seed=0), "one"), made("one", 1)
-    registry.register("desk", there, {})
-    registry.promote("desk", 1, "elsewhere")
+    model_registry.register("desk", there, {})
+    model_registry.promote("desk", 1, "elsewhere")
     with pytest.raises(RunFolderError, match="in use as desk@1"):
         remove_runs(["elsewhere/one"], "runs")
     with monkeypatch.context() as moved:

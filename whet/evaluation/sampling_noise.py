@@ -113,8 +113,8 @@ def variance_components(change_NK: np.ndarray, clusters: Sequence[object] | None
 
 def state(facts: dict[str, Any], scale: float | None) -> str:
     share = facts["sampling_share"]
-    error = told_size(facts["error"], scale) + unit(scale)
-    left = told_size(facts["row_error"], scale) + unit(scale)
+    error = format_size(facts["error"], scale) + unit(scale)
+    left = format_size(facts["row_error"], scale) + unit(scale)
     statement = (
         f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
         f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "

@@ -22,7 +22,15 @@ from whet.evaluation.facts import DifferenceFacts
 from whet.stats.paired import paired_difference
 from whet.stats.power import ALPHA
 from whet.stats.rows_needed import rows_needed
-from whet.text.numbers import bare, format_change, format_change_range, told_reach, unit
+from whet.text.numbers import (
+    format_change,
+    format_change_range,
+    format_p,
+    format_reach,
+    plain_number,
+    round_up_two_digits,
+    unit,
+)
 from whet.text.numbers import points as points
 from whet.text.numbers import signed as signed
 from whet.types import Difference, Verdict

@@ -183,7 +183,7 @@ def own_samples(
     return samples
 
 
-def _write_samples(file: Path, answers: list[Answer]) -> None:
+def _write_samples(file: Path, answers: list[Completion]) -> None:
     lines = []
     for answer in answers:
         lines.append(json.dumps({"ids": with_stop(answer), "text": answer.text}, ensure_ascii=False) + "\n")

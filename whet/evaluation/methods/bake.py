@@ -53,7 +53,7 @@ def measure_baked(contest: Contest, prompt: str) -> Measured:
     return facts, lines
 
 
-def prompted_likelihoods(contest: Contest, front: Front) -> list[metric.RowScore]:
+def prompted_likelihoods(contest: Contest, front: SystemPrefix) -> list[metric.RowScore]:
     """How likely the references are to the base with the prompt."""
     batches = (prompted_batch(batch, front) for batch in in_order(contest.prepared.test, READ_TOKENS))
     return likelihoods(contest.base.nll(batches), contest.rows)

@@ -13,7 +13,7 @@ from whet.evaluation.preflight.refusals import (
     refuse_without_test,
 )
 from whet.methods import method_of
-from whet.model.folder import prove_weights, read_facts
+from whet.model.saved_model import prove_weights, read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
