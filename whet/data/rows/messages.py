@@ -53,10 +53,8 @@ def not_messages(name: str, value: Any) -> DataError | None:
     if not isinstance(items, list) or not items or not all(isinstance(item, Mapping) for item in items):
         return None
     keys = ", ".join(map(repr, items[0]))
-    return DataError(
-        f"the column {name!r} lists objects with the keys {keys}, and messages have role and content, or from and value",
-        fix="rename these keys",
-    )
+    what = f"the column {name!r} lists objects with the keys {keys}"
+    return DataError(f"{what}, and messages have role and content, or from and value", fix="rename these keys")
 
 
 def clean_tools(value: Any) -> list[dict[str, Any]] | None:

@@ -256,15 +256,15 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
 def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
     it should not be; with `only_new` only where the list said otherwise before."""
-    decision = decision.decide(result)
+    shipped = decision.decide(result)
     for name, version, new in model_registry.measured_again(run, result):
         if only_new and not new:
             continue
         in_use = model_registry.find_model(name, run.folder.parent).current == version
         note = f"{name}@{version} is this run: its verdict in the list of models is the new one"
 
-        if in_use and decision["answer"] != "yes":
-            note += f", and it is in use. {decision['sentence']} Take it back: whet models roll-back {name}"
-        elif not in_use and decision["answer"] == "yes":
+        if in_use and shipped["answer"] != "yes":
+            note += f", and it is in use. {shipped['sentence']} Take it back: whet models roll-back {name}"
+        elif not in_use and shipped["answer"] == "yes":
             note += f". Put it in use: whet models promote {name} {version}"
         observer.note(note)
