@@ -41,7 +41,7 @@ class CheckContext:
     reason_of: Callable[[int], str]
     """A row's index to the reason why it was dropped; empty for the others."""
     shape: RowFormat | None = None
-    """Of the data; None where its rows are as they stand in the file."""
+    """Of the data; None where its rows are as they are in the file."""
     against: tuple[str, ...] = ()
     """Benchmark files whose rows must not be learned."""
     where_of: Callable[[int], str] = numbered

@@ -39,7 +39,7 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class RawRow:
-    """A row as it stands in the file. `where` is `tickets.jsonl:812`, or `tickets.json#812` where rows have no line."""
+    """A row as it is in the file. `where` is `tickets.jsonl:812`, or `tickets.json#812` where rows have no line."""
 
     index: int
     where: str
