@@ -125,5 +125,7 @@ class LeakCheck(Check):
 
 def gravest_first(checks: Iterable[Check]) -> list[Finding]:
     """The findings of checks that have seen their rows."""
-    found = [finding for check in checks for finding in check.findings()]
-    return sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.count))
+    findings: list[Finding] = []
+    for check in checks:
+        findings += check.findings()
+    return sorted(findings, key=lambda finding: (ORDER.index(finding.severity), -finding.count))

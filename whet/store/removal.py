@@ -14,13 +14,15 @@ from whet.store.run import Run
 def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> dict[str, int]:
     """Removes these runs, and gives the bytes of each. Raises RunFolderError before anything is removed: for a name
     that there is not, a run at work, and, without `force`, one whose model is in use."""
-    found = {run.name: run for run in (Run.open(name, root) for name in names)}
-    in_use = {
-        model.version(model.current).run: f"{model.name}@{model.current}"
-        for model in model_registry.list_models(root)
-        if model.current is not None
-    }
-    for name, run in found.items():
+    runs = [Run.open(name, root) for name in names]
+    of_name = {run.name: run for run in runs}
+
+    in_use: dict[str, str] = {}
+    for model in model_registry.list_models(root):
+        if model.current is not None:
+            in_use[model.version(model.current).run] = f"{model.name}@{model.current}"
+
+    for name, run in of_name.items():
         if run.lock.busy:
             fix = "wait for it to end, or stop it"
             raise RunFolderError("this run is at work", where=str(run.folder), fix=fix)
@@ -31,7 +33,7 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
             raise RunFolderError(what, where=str(run.folder), fix=fix)
 
     freed = {}
-    for name, run in found.items():
+    for name, run in of_name.items():
         freed[name] = size_of(run.folder)
         with run.lock:
             remove(run.folder)
