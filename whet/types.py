@@ -48,7 +48,7 @@ class Row:
     rejected: list[Message] | None = None
     """Of a preference pair: the whole conversation with the other answer; `messages` has the chosen one."""
     fields: dict[str, Any] | None = None
-    """The columns as they stand in the file; only for methods whose rewards may ask for them."""
+    """The columns as they are in the file; only for methods whose rewards may ask for them."""
     passage: str | None = None
     """The passage or document that holds the answer, where a column names it."""
     desirable: bool | None = None

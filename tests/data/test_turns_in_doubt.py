@@ -56,7 +56,7 @@ def test_a_system_prompt_that_would_vanish_is_asked_about_and_the_recipes_is_nam
     cut = own.index("Hello!")
     for texts in ({"text": own}, {"prompt": own[:cut], "completion": own[cut:]}):
         columns = {"text": "text", "system": "system"} if "text" in texts else {}
-        with pytest.raises(DataError, match="the column 'system' stands beside a system prompt of its own"):
+        with pytest.raises(DataError, match="the column 'system' is beside a system prompt of its own"):
             shape_of({**texts, "system": "Be brief."}, **({"columns": columns} if columns else {}))
         shape_of({**texts, "system": "Be kind."}, **({"columns": columns} if columns else {}))
     text = {"text": CHATML.format("Hi?", "Hello!"), "system": "Be brief."}
@@ -92,7 +92,7 @@ def test_a_dialect_that_would_drop_every_row_is_not_advised() -> None:
     prompt = "### Instruction:\nAdd.\n\n### Response:\n"
     filled = {"instruction": prompt, "input": "1 2", "output": "3"}
     told = asked_about(filled, filled)
-    assert "Alpaca's template: the column 'input' stands beside it" in str(told)
+    assert "Alpaca's template: the column 'input' is beside it" in str(told)
     assert "dialect: none" in told.fix and "dialect: phi-4" not in told.fix and "dialect: alpaca" not in told.fix
     mixed = asked_about(filled, filled | {"input": ""}, filled)
     assert "dialect: alpaca" in mixed.fix, "one of the rows would be kept"

@@ -105,7 +105,7 @@ class Preparer:
     def _tree(
         self, row: Row, raw: RawRow, renderer: Renderer, position: int, front: SystemPrefix | None, cut: dict[int, int]
     ) -> list[Segment]:
-        """The segments of a row; the first will stand at `position`. What is left out of it is noted in `cut`."""
+        """The segments of a row; the first will be at `position`. What is left out of it is noted in `cut`."""
         method = self.recipe.method
         if method.rows.rendering == "prompt":
             return [prompt_segment(row, renderer, self.limit, method.answer_tokens or 0)]

@@ -288,7 +288,7 @@ class Ledger:
 
 
 def _split(where: str) -> tuple[str, int]:
-    """`tickets.jsonl:812` as `tickets.jsonl:` and 812; -1 where no plain number stands at the end."""
+    """`tickets.jsonl:812` as `tickets.jsonl:` and 812; -1 where no plain number is at the end."""
     prefix = where.rstrip("0123456789")
     digits = where[len(prefix) :]
     plain = digits and len(digits) < 10 and str(int(digits)) == digits
@@ -298,7 +298,7 @@ def _split(where: str) -> tuple[str, int]:
 
 
 def _first(entry: Entry) -> str:
-    """The first line of what was said about the row, or where it stands."""
+    """The first line of what was said about the row, or where it is."""
     if entry.message:
         return entry.message.splitlines()[0]
     return entry.where

@@ -41,7 +41,7 @@ class CheckContext:
     reason_of: Callable[[int], str]
     """A row's index to the reason why it was dropped; empty for the others."""
     shape: RowFormat | None = None
-    """Of the data; None where its rows are as they stand in the file."""
+    """Of the data; None where its rows are as they are in the file."""
     against: tuple[str, ...] = ()
     """Benchmark files whose rows must not be learned."""
     where_of: Callable[[int], str] = numbered
@@ -125,5 +125,7 @@ class LeakCheck(Check):
 
 def gravest_first(checks: Iterable[Check]) -> list[Finding]:
     """The findings of checks that have seen their rows."""
-    found = [finding for check in checks for finding in check.findings()]
-    return sorted(found, key=lambda finding: (ORDER.index(finding.severity), -finding.count))
+    findings: list[Finding] = []
+    for check in checks:
+        findings += check.findings()
+    return sorted(findings, key=lambda finding: (ORDER.index(finding.severity), -finding.count))

@@ -16,7 +16,7 @@ from whet.errors import InputError, nearest
 
 @cache
 def by_code() -> dict[str, type[Check]]:
-    """Every check by its code, in the order of the codes. Raises ValueError where a code stands twice."""
+    """Every check by its code, in the order of the codes. Raises ValueError where a code occurs twice."""
     found: dict[str, type[Check]] = {}
     for module in pkgutil.walk_packages(checks.__path__, f"{checks.__name__}."):
         for value in vars(import_module(module.name)).values():

@@ -58,9 +58,15 @@ class RowWorker:
             row = to_row(raw, self.shape, self.recipe)
         except RowRefused as refusal:
             return Observation(raw.index, raw.where, None, (refusal.code, refusal.what), [])
-        said = ((number, check.inspect(row)) for number, check in enumerate(self.checks))
-        found = [(number, words) for number, words in said if words is not None]
-        return Observation(raw.index, raw.where, row if self.whole else None, None, found)
+
+        found = []
+        for number, check in enumerate(self.checks):
+            words = check.inspect(row)
+            if words is not None:
+                found.append((number, words))
+
+        shown = row if self.whole else None
+        return Observation(raw.index, raw.where, shown, None, found)
 
 
 def examine_source(
@@ -80,12 +86,16 @@ def examine_source(
     by_row = [check for check in checks if isinstance(check, RowCheck)]
     others = [check for check in checks if not isinstance(check, RowCheck)]
 
-    for check in checks if setting else []:
-        check.begin(setting)  # pyright: ignore[reportArgumentType]
+    if setting:
+        for check in checks:
+            check.begin(setting)
+
     done = 0
+    if processes is None:
+        processes = workers.cores()
     for data, form in _sources(recipe, shape, setting):
         looker = RowWorker(recipe, form, by_row, bool(others))
-        for seen in _observations(looker, data, done, workers.cores() if processes is None else processes):
+        for seen in _observations(looker, data, done, processes):
             _replay(seen, checks, by_row, others)
             done += 1
 
@@ -111,9 +121,9 @@ def _observations(looker: RowWorker, data: str | list[str], offset: int, process
     rows = as_pairs(unread_source(data), looker.shape)
     moved = ((index + offset, where, value) for index, where, value in rows)
     first = list(islice(moved, MANY_ROWS))
-    many = len(first) == MANY_ROWS
-    chunks = _chunks(first, moved)
-    for _, seen in workers.in_order(looker, chunks, processes if many else 1):
+    if len(first) < MANY_ROWS:
+        processes = 1
+    for _, seen in workers.in_order(looker, _chunks(first, moved), processes):
         yield from seen
 
 

@@ -1,4 +1,4 @@
-"""Checks of what stands in one text: a fault is shown by an excerpt, and a row has it where one of its texts has it."""
+"""Checks of what is in one text: a fault is shown by an excerpt, and a row has it where one of its texts has it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def excerpt(text: str, start: int, end: int) -> str:
-    """What stands at a place, with some of what is around it, on one line. Personal data and secrets are redacted, as
+    """What is at a place, with some of what is around it, on one line. Personal data and secrets are redacted, as
     what is found goes into logs and files."""
     room = max(0, EXCERPT - (end - start)) // 2
     left, right = max(0, start - room), min(len(text), max(end, start) + room)

@@ -193,28 +193,40 @@ def suggest_fix(key: str, value: object, details: list[ErrorDetails]) -> str:
     types_ = {detail["type"] for detail in details}
     example = next((EXAMPLES[kind] for kind in EXAMPLES if kind in types_), None)
 
-    if "bool_type" in types_ and str(value).lower() in YES | NO:
-        return f"write `{key.rpartition('.')[2]}: {'true' if str(value).lower() in YES else 'false'}`"
+    last, word = key.rpartition(".")[2], str(value).lower()
+    if "bool_type" in types_ and word in YES:
+        return f"write `{last}: true`"
+    if "bool_type" in types_ and word in NO:
+        return f"write `{last}: false`"
     if "bool_type" in types_:
         return "write true or false, without quotes"
 
-    tags = [word for d in details for word in str(d.get("ctx", {}).get("expected_tags", "")).split("'")[1::2]]
+    tags = []
+    for detail in details:
+        tags += _quoted(str(detail.get("ctx", {}).get("expected_tags", "")))
     if isinstance(value, str) and tags:
         if key == "method" and value.lower() in METHODS:
             return METHODS[value.lower()]
         return one_of(value, tags)
     if isinstance(value, str) and example:
-        return f"write the bare value, without quotes or units, as in `{key.rpartition('.')[2]}: {example}`"
+        return f"write the bare value, without quotes or units, as in `{last}: {example}`"
     if "string_type" in types_ and not isinstance(value, (dict, list)):
-        return f'put it in quotes: {key.rpartition(".")[2]}: "{value}"'
+        return f'put it in quotes: {last}: "{value}"'
 
-    literal = [d.get("ctx", {}) for d in details if d["type"] == "literal_error"]
-    allowed = [word for context in literal for word in context["expected"].split("'")[1::2]]
+    allowed = []
+    for detail in details:
+        if detail["type"] == "literal_error":
+            allowed += _quoted(detail.get("ctx", {})["expected"])
     if isinstance(value, str) and allowed:
         return one_of(value, allowed)
     if key == "data":
         return f"name a file, not {shorten(value, 40)}"
     return f"change {key}, or leave it out for the default"
+
+
+def _quoted(text: str) -> list[str]:
+    """The words between single quotes."""
+    return text.split("'")[1::2]
 
 
 def one_of(value: str, allowed: list[str]) -> str:
@@ -225,4 +237,8 @@ def literal_values(annotation: Any) -> list[str]:
     """The values of a Literal anywhere inside an annotation."""
     if get_origin(annotation) is Literal:
         return [str(value) for value in get_args(annotation)]
-    return [value for inner in get_args(annotation) for value in literal_values(inner)]
+
+    values = []
+    for inner in get_args(annotation):
+        values += literal_values(inner)
+    return values

@@ -117,7 +117,7 @@ def resolve_files_named_here(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _change(values: Mapping[str, Any], models: Models, prefix: str, change: Change) -> dict[str, Any]:
-    """Values as they stand in the recipe, not checked yet, with each that can name a file changed."""
+    """Values as they are in the recipe, not checked yet, with each that can name a file changed."""
     changed = dict(values)
     for name, field in _fields(models, values).items():
         key, inner = file_key(field), _models_in(field.annotation)

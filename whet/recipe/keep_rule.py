@@ -1,6 +1,6 @@
 """What keeps the base's abilities where a recipe does not say: which words of the base are replayed, and how much.
 
-The numbers stand here at the top; docs/measuring/forgetting.md holds the measurements that they come from.
+The numbers are here at the top; docs/measuring/forgetting.md holds the measurements that they come from.
 """
 
 from __future__ import annotations

@@ -99,16 +99,21 @@ def _keyword(match: re.Match[str]) -> str:
     key, value, other, bare, alone = match.groups()
     if alone or not (key or other):
         return alone or "a keyword"
-    return as_keyword(key or other, value if key else bare)
+    if key:
+        return as_keyword(key, value)
+    return as_keyword(other, bare)
 
 
 def as_keyword(key: str, value: str) -> str:
     """`adapter.rank=8` as Python has it: `adapter={'rank': 8}`."""
     *groups, last = key.split(".")
-    shown = _shown(value)
-    for inner in [last, *groups[:0:-1]] if groups else []:
-        shown = f"{{{inner!r}: {shown}}}"
-    return f"{groups[0] if groups else last}={shown}"
+    text = _shown(value)
+    if not groups:
+        return f"{last}={text}"
+
+    for inner in [last, *groups[:0:-1]]:
+        text = f"{{{inner!r}: {text}}}"
+    return f"{groups[0]}={text}"
 
 
 def _shown(value: Any) -> str:

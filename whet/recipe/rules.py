@@ -1,6 +1,6 @@
-"""Values for the keys that a recipe leaves out, each with the rule it came from. Sources stand beside each number.
+"""Values for the keys that a recipe leaves out, each with the rule it came from. Sources are beside each number.
 
-The numbers of these rules stand here at the top; those that methods share are in methods/usual.py, and those of one
+The numbers of these rules are here at the top; those that methods share are in methods/usual.py, and those of one
 method in its file.
 """
 

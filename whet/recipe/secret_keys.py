@@ -61,10 +61,14 @@ def names_a_variable(text: str) -> bool:
 
 def spans_of_keys(text: str) -> Iterator[tuple[int, int]]:
     """Where the keys of known providers, and those within a URL, stand."""
-    patterns = dict.fromkeys([pattern for hint, pattern in HINTED if hint in text])
-    for pattern in [*patterns, IN_URL, IN_QUERY] if "://" in text else patterns:
+    patterns = list(dict.fromkeys([pattern for hint, pattern in HINTED if hint in text]))
+    if "://" in text:
+        patterns += [IN_URL, IN_QUERY]
+
+    for pattern in patterns:
+        group = "value" if "value" in pattern.groupindex else 0
         for match in pattern.finditer(text):
-            yield match.span("value" if "value" in pattern.groupindex else 0)
+            yield match.span(group)
 
 
 def refuse_keys(values: dict[str, Any], where: str, places: Places) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -26,9 +27,9 @@ def _kinds_of(key: str) -> list[Any]:
     *groups, last = key.split(".")
     models: list[type[BaseModel]] = [Recipe]
     for group in groups:
-        inner = [kind for model in models for kind in _kinds(model, group)]
+        inner = chain.from_iterable(_kinds(model, group) for model in models)
         models = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    return [kind for model in models for kind in _kinds(model, last)]
+    return list(chain.from_iterable(_kinds(model, last) for model in models))
 
 
 def as_written(key: str, text: str, place: str) -> Any:

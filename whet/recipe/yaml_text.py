@@ -1,6 +1,6 @@
 """Recipe text to plain values: YAML without its traps.
 
-Words such as `no` and `on` stay text, `1e-4` is a number, a date stays text, a key may stand once,
+Words such as `no` and `on` stay text, `1e-4` is a number, a date stays text, a key may occur once,
 and there are no anchors, aliases or tags.
 """
 
@@ -14,7 +14,7 @@ import yaml
 from whet.errors import RecipeError
 
 Places = dict[tuple[str | int, ...], str]
-"""Where each key stands: ('adapter', 'rank') -> 'recipe.yaml:3' or '--set adapter.rank'."""
+"""Where each key is: ('adapter', 'rank') -> 'recipe.yaml:3' or '--set adapter.rank'."""
 
 DEEPEST = 20
 RESOLVERS = [
@@ -107,7 +107,7 @@ def explicit_tag(event: yaml.Event) -> bool:
 
 
 def walk(node: yaml.Node, path: tuple[str | int, ...], places: Places, where: str) -> None:
-    """Notes the place of every key, and refuses a key that stands twice."""
+    """Notes the place of every key, and refuses a key that occurs twice."""
     if isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
             walk(item, (*path, position), places, where)
@@ -127,7 +127,7 @@ def walk(node: yaml.Node, path: tuple[str | int, ...], places: Places, where: st
         here = (*path, key.value)
         if here in places:
             raise RecipeError(
-                f"the key {key.value!r} stands twice, first at {places[here]}",
+                f"the key {key.value!r} occurs twice, first at {places[here]}",
                 where=f"{where}:{line}",
                 fix="remove one of the two",
             )

@@ -3,7 +3,7 @@
     def reward(prompts, answers, rows):
         return [float(row["answer"] in answer) for answer, row in zip(answers, rows)]
 
-`prompts` are lists of messages, `rows` the columns of the data as they stand in the file, as dictionaries. None in the
+`prompts` are lists of messages, `rows` the columns of the data as they are in the file, as dictionaries. None in the
 place of a number abstains: the reward has nothing to say of that answer. Arrays of numpy and tensors are lists, too.
 """
 

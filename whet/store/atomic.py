@@ -238,7 +238,7 @@ def make_folder(folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
-            raise NotADirectoryError(errno.ENOTDIR, "a file stands where a folder is needed") from error
+            raise NotADirectoryError(errno.ENOTDIR, "a file is where a folder is needed") from error
 
 
 def sync_file(path: Path) -> None:

@@ -33,7 +33,7 @@ class ModelVersion:
     registered: str
     facts: dict[str, Any] = field(default_factory=dict)
     source: str = ""
-    """Where the data of its run stood; empty where that is not known."""
+    """Where the data of its run was; empty where that is not known."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ def source_of(run: Run) -> str:
 
 def name_for(run: Run, root: Path | str) -> str:
     """The name under which a run registers itself: that of its data. Where a model of another file has it already, the
-    folder of the file stands before it, and a number behind it where that does not tell them apart."""
+    folder of the file is before it, and a number behind it where that does not tell them apart."""
     stem = stem_of(run)
     if stem is None:  # the user gave it
         return run.name
@@ -218,7 +218,7 @@ def find_run(wanted: Run | str | Path, root: Path | str = DEFAULT_ROOT) -> Run:
         number = model.current
 
     if number is None and (Path(root) / name / "run.json").is_file():
-        return Run.open(name, root)  # a run of that name: no version stands before it
+        return Run.open(name, root)  # a run of that name: no version comes before it
     if number is None:
         fix = f"promote one: whet models promote {name} {len(model.versions)}, or name it: {name}@{len(model.versions)}"
         raise RunFolderError(f"no version of model {name!r} is promoted", fix=fix)

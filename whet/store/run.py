@@ -242,7 +242,7 @@ class Run:
         return load_recipe(self.folder / name, folder=Path(self.read_json("run.json").get("working_folder", ".")))
 
     def follow_data(self, recipe: Recipe) -> None:
-        """The same data may stand elsewhere by now: from here on the run reads it where `recipe` says."""
+        """The same data may be elsewhere by now: from here on the run reads it where `recipe` says."""
         if _places(self.requested) == _places(recipe):
             return
 
@@ -305,7 +305,7 @@ class Run:
 
     def truncate_metrics(self, step: int) -> None:
         """Drops the lines of `step` and later ones: a resumed run writes them again. The validation after so many steps
-        stands before the checkpoint, and stays."""
+        is before the checkpoint, and stays."""
         kept = [line for line in self.metrics() if line.get("step", -1) < step + (step > 0 and _is_validation(line))]
         checksums.forget(self.folder, METRICS)
         write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))

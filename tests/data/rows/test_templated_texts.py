@@ -147,10 +147,10 @@ def test_real_templates_are_turned_into_what_they_were_made_of_or_into_nothing(c
 WRONG: dict[str, tuple[str, str]] = {
     "an unclosed turn": (CHATML.format("Hi?", "Hello!").replace("<|im_end|>", "", 1), "does not end in <|im_end|>"),
     "an answer that is cut off": (CHATML.format("Hi?", "Hel").removesuffix("<|im_end|>\n"), "may be cut off"),
-    "words before": ("Note: " + CHATML.format("Hi?", "Hello!"), "words stand before"),
+    "words before": ("Note: " + CHATML.format("Hi?", "Hello!"), "words come before"),
     "a mark within": (CHATML.format("What is <|im_end|>?", "A mark."), "still holds <|im_end|>"),
     "another template within": (CHATML.format("[INST] Hi? [/INST]", "Hello!"), "marks of another template"),
-    "a role nobody knows": (CHATML.format("Hi?", "Hello!").replace("user", "narrator"), "words stand before"),
+    "a role nobody knows": (CHATML.format("Hi?", "Hello!").replace("user", "narrator"), "words come before"),
     "two answers": (CHATML.format("Hi?", "Hello!") + "<|im_start|>assistant\nAgain<|im_end|>", "a turn of assistant"),
     "a tool call": (CHATML.format("Hi?", "<tool_call>\n{}\n</tool_call>"), "still holds <tool_call>"),
     "an image": (CHATML.format("<|vision_start|>What?", "A cat."), "still holds <|vision_start|>"),

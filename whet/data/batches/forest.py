@@ -14,10 +14,10 @@ from whet.types import Batch, Segment
 
 
 def build_batch(segments: Sequence[Segment]) -> Batch:
-    """Lay S segments out along T. A parent must stand before its children.
+    """Lay S segments out along T. A parent must be before its children.
 
     Raises ValueError for what only a programming error can cause: an empty segment, weights of another length than
-    the ids, a parent that does not stand before its child, a supervised first token of a root (nothing predicts it).
+    the ids, a parent that is not before its child, a supervised first token of a root (nothing predicts it).
     """
     starts: list[int] = []
     ends: list[int] = []  # position along the path, one past the last token
@@ -143,4 +143,4 @@ def _check(number: int, segment: Segment) -> None:
     if segment.parent is None and segment.weights[0]:
         raise ValueError(f"segment {number} (row {segment.row}) is a root, so nothing can predict its first token")
     if segment.parent is not None and not 0 <= segment.parent < number:
-        raise ValueError(f"segment {number}: parent {segment.parent} does not stand before it")
+        raise ValueError(f"segment {number}: parent {segment.parent} is not before it")

@@ -33,7 +33,7 @@ def with_system(prompt: str, messages: list[Message]) -> list[Message]:
 
 
 def system_prefix(renderer: Renderer, prompt: str) -> SystemPrefix:
-    """What stands before the part that a conversation has with and without the prompt. Raises RecipeError for a base
+    """What comes before the part that a conversation has with and without the prompt. Raises RecipeError for a base
     that cannot be given it."""
     messages: list[Message] = [{"role": "user", "content": "x"}]
     try:
@@ -60,7 +60,7 @@ def refuse_other_front(row: Row, bare: Rendered, prompted: Rendered, prefix: Sys
     begin, begin_prompted = len(prefix.bare), len(prefix.prompted)
     same = bare.ids[:begin] == prefix.bare and prompted.ids == prefix.prompted + bare.ids[begin:]
     if not same or prompted.weights[begin_prompted:] != bare.weights[begin:]:
-        what = "the prompt changes more of this row than what stands before it"
+        what = "the prompt changes more of this row than what comes before it"
         raise RowRefused("other-front", what, where=row.where, fix="remove the row, or use a base of another template")
 
 

@@ -39,7 +39,7 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(slots=True)
 class RawRow:
-    """A row as it stands in the file. `where` is `tickets.jsonl:812`, or `tickets.json#812` where rows have no line."""
+    """A row as it is in the file. `where` is `tickets.jsonl:812`, or `tickets.json#812` where rows have no line."""
 
     index: int
     where: str
@@ -71,7 +71,7 @@ def read_source(data: str | list[str]) -> Iterator[RawRow]:
 def unread_source(data: str | list[str]) -> Iterator[Unread]:
     """The same rows, where lines of JSON are left for `read_row`: another process may parse them, or nobody."""
     index = 0
-    for name in [data] if isinstance(data, str) else data:
+    for name in _names(data):
         for where, value in _read(name):
             yield index, where, value
             index += 1
@@ -80,7 +80,9 @@ def unread_source(data: str | list[str]) -> Iterator[Unread]:
 def read_row(unread: Unread) -> RawRow:
     """Raises DataError where the line is not JSON."""
     index, where, value = unread
-    return RawRow(index, where, value.parsed() if isinstance(value, Line) else value)
+    if isinstance(value, Line):
+        value = value.parsed()
+    return RawRow(index, where, value)
 
 
 def read_text(path: Path, label: str) -> str:
@@ -93,7 +95,7 @@ def read_text(path: Path, label: str) -> str:
 def fingerprint(data: str | list[str]) -> str:
     """sha256 over the names' order and the bytes of all files: equal for equal data."""
     digest = hashlib.sha256()
-    for name in [data] if isinstance(data, str) else data:
+    for name in _names(data):
         if hub.is_name(name):
             digest.update(hub.fingerprint(name).encode())
             continue
@@ -109,9 +111,18 @@ def fingerprint(data: str | list[str]) -> str:
 def labels(data: str | list[str]) -> list[str]:
     """What messages call the files, in their order."""
     found = []
-    for name in [data] if isinstance(data, str) else data:
-        found += [name] if hub.is_name(name) else [label for _, label in _files(name)]
+    for name in _names(data):
+        if hub.is_name(name):
+            found.append(name)
+        else:
+            found += [label for _, label in _files(name)]
     return found
+
+
+def _names(data: str | list[str]) -> list[str]:
+    if isinstance(data, str):
+        return [data]
+    return data
 
 
 def _read(name: str) -> Iterator[tuple[str, Any]]:
@@ -153,7 +164,9 @@ def _files(name: str) -> list[tuple[Path, str]]:
             fix=other_format(path.suffix) or "rename the file, for example to .jsonl",
         )
 
-    return [(path, path.name if sheet is None else f"{path.name}#{sheet}")]
+    if sheet is None:
+        return [(path, path.name)]
+    return [(path, f"{path.name}#{sheet}")]
 
 
 def _kind(path: Path) -> str:

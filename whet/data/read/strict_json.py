@@ -129,7 +129,7 @@ def _refuse_surrogates(value: Any, where: str) -> None:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         raise DataError(
-            "an escape \\ud8xx stands alone: half of a character",
+            "an escape \\ud8xx is half of a character",
             where=where,
             value=error.object[error.start],
             fix="remove it",

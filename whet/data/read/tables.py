@@ -82,7 +82,7 @@ class _Index:
         remark(f"{label}: the first column has no name and numbers the rows, as pandas writes it; it is not read")
 
     def see(self, value: str, where: str) -> None:
-        """Raises DataError for a number that stands twice, or for something else."""
+        """Raises DataError for a number that occurs twice, or for something else."""
         if re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
             number = int(value)
         else:

@@ -26,7 +26,7 @@ _NOT_WORDS = {"role", "name", "weight", "id", "type", "tool_call_id", "content",
 def check_words(
     messages: Sequence[Message], tools: list[dict[str, Any]] | None, text: str, turns: Mapping[int, Turn]
 ) -> None:
-    """Every content, tool call, tool and reasoning of the row must stand in `text`; `turns` are the trained ones.
+    """Every content, tool call, tool and reasoning of the row must be in `text`; `turns` are the trained ones.
 
     Raises RowRefused `field-vanishes`. Reasoning of a turn that is not trained may vanish: many templates remove it
     from history on purpose, and do so in serving too.
@@ -145,7 +145,7 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _found(value: Any, haystack: str) -> bool:
-    """True when the value stands in the text as it is, or as JSON or Python would write it."""
+    """True when the value is in the text as it is, or as JSON or Python would write it."""
     if not isinstance(value, str):
         return json.dumps(value, default=str) in haystack or str(value) in haystack
     word = value.strip()

@@ -9,7 +9,7 @@ from whet.types import Segment
 
 
 def pair_segments(chosen: Rendered, rejected: Rendered, row: int, position: int) -> list[Segment]:
-    """Root and two children. `position` is where the root will stand in the list of segments.
+    """Root and two children. `position` is where the root will be in the list of segments.
 
     The root ends where the first answer begins, or earlier, at the first token that differs: a tokenizer may merge
     across the border. Raises RowRefused for answers that are the same tokens, and for a prompt without a token.
@@ -32,7 +32,7 @@ def pair_segments(chosen: Rendered, rejected: Rendered, row: int, position: int)
 
 
 def marked_segments(rendered: Rendered, desirable: bool, row: int, position: int) -> list[Segment]:
-    """Root and one child, which is marked. `position` is where the root will stand in the list of segments."""
+    """Root and one child, which is marked. `position` is where the root will be in the list of segments."""
     border = _answer_begins(rendered)
     root = Segment(rendered.ids[:border], [0.0] * border, row)
     return [root, Segment(rendered.ids[border:], rendered.weights[border:], row, position, 1 if desirable else -1)]

@@ -11,7 +11,7 @@ def prompt_segment(row: Row, renderer: Renderer, limit: int | None, room: int) -
     """The prompt as serving would give it. Raises RowRefused for one that leaves no room for an answer of `room`
     tokens within `limit`."""
     if not row.prompt:
-        raise RowRefused("no-prompt", "nothing stands before the answer", where=row.where, fix="add a prompt")
+        raise RowRefused("no-prompt", "nothing comes before the answer", where=row.where, fix="add a prompt")
 
     try:
         renderer.refuse_foreign(row.prompt, row.tools)

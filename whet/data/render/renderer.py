@@ -320,7 +320,7 @@ class Renderer:
             first, last = tokens.before(turn.start), tokens.before(turn.end)
             if first == 0:
                 raise RowRefused(
-                    "no-prompt", "nothing stands before the answer", fix="put a user message first, or weight 0"
+                    "no-prompt", "nothing comes before the answer", fix="put a user message first, or weight 0"
                 )
             if tokens.ids[last - 1] not in self._encoder.added:
                 raise _no_stop("at the end of the answer", text[turn.words_end : turn.end])

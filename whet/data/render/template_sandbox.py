@@ -1,7 +1,7 @@
 """The sandbox of chat templates, which counts: a template comes with a base from anywhere, and must not run long, nor
 fill the memory. Loops, macros and calls are steps; what is put together, repeated or padded is size, and so is what
-a list holds that holds another one twice. A processor clock stands behind both. Operations that multiply are refused
-before they are done, all others are added up after.
+a list holds that holds another one twice. A limit of processor time holds for both. Operations that multiply are
+refused before they are done; all others are added up afterwards.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
             self.meter.refuse(times * (length + 1))
 
     def check_format(self, text: Any) -> None:
-        """Widths stand in the text itself, or are taken from the arguments."""
+        """Widths are in the text itself, or are taken from the arguments."""
         if isinstance(text, str) and (re.search(r"\d{6,}", text) or "*" in text or re.search(r":[^{}]*\{", text)):
             raise Costly("a format with a width above 99,999")
 

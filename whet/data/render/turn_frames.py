@@ -1,7 +1,7 @@
 """What a template writes around the words of a turn, learned from one conversation and proved on the next.
 
 `turn_spans.locate` finds a turn by rendering the conversation with a sentinel in its place: three renderings a turn.
-The next conversation of the same shape (whet/data/render/field_coverage.py) is expected to stand in the same frames. It
+The next conversation of the same shape (whet/data/render/field_coverage.py) is expected to be in the same frames. It
 is proved on its own rendering: the prompt that serving would render, the header, the very words of the message and the
 stop must follow each other in the text. Where they do not, the row is located the long way.
 """
@@ -28,7 +28,7 @@ class TurnFrame:
 
 
 def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Sequence[Turn]) -> list[TurnFrame] | None:
-    """The frames of turns that were located the long way; None where words are not written as they stand in the row,
+    """The frames of turns that were located the long way; None where words are not written as they are in the row,
     or end in no stop."""
     frames = []
     for turn in turns:
@@ -53,7 +53,7 @@ def frames_of(render: Render, messages: Sequence[Message], text: str, turns: Seq
 def apply_frames(
     render: Render, messages: Sequence[Message], text: str, frames: Sequence[TurnFrame] | None
 ) -> list[Turn] | None:
-    """The turns of a conversation that stands in these frames; None where it does not, or there are none."""
+    """The turns of a conversation that is in these frames; None where it does not, or there are none."""
     if frames is None:
         return None
 

@@ -163,7 +163,7 @@ def _stop_length(tail: str, stops: re.Pattern[str], bos: str | None, eos: str | 
 
 
 def _marker_at(text: str, at: int, stops: re.Pattern[str], bos: str | None) -> int:
-    """End of a control token that stands at `at`, white space before it allowed; `at` where there is none."""
+    """End of a control token that is at `at`, white space before it allowed; `at` where there is none."""
     gap = len(text[at:]) - len(text[at:].lstrip())
     found = stops.match(text, at + gap)
     if found and found.group() != bos:

@@ -1,4 +1,4 @@
-"""Documents to passages: what a retriever finds, and what stands before a question.
+"""Documents to passages: what a retriever finds, and what comes before a question.
 
 A document is a text, Markdown or HTML file, or one record of a JSON, CSV or Parquet file. It is cut at the ends of
 sentences into passages of at most `words` words. A passage that ends inside a paragraph shares its last sentences with

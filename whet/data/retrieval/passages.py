@@ -1,4 +1,4 @@
-"""How passages stand in a prompt: one way, for training rows, evaluation and chat alike."""
+"""How passages are put into a prompt: one way, for training rows, evaluation and chat alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def with_passages(messages: Sequence[Message], texts: Sequence[str], template: s
     if not texts:
         return list(messages)
     place, question = question_of(messages)
-    before, _, after = template.partition(PLACES[0])  # so that a brace within a passage is left as it stands
+    before, _, after = template.partition(PLACES[0])  # so that a brace within a passage is left as it is
     content = "\n\n".join(texts).join(part.replace(PLACES[1], question) for part in (before, after))
     return [*messages[:place], {**messages[place], "content": content}, *messages[place + 1 :]]
 

@@ -8,7 +8,7 @@ asked in an evaluation gets what the retriever finds, best first, whether the an
 The oracle is the passage that the row names (`columns.passage`), of a document that it names one with the reference in
 it, if there is one; else any that holds the reference word for word. Where
 rows name their passages, one that names none is answered by none. Otherwise nothing is assumed of a row whose answer
-stands nowhere: it learns with what the retriever finds.
+is nowhere: it learns with what the retriever finds.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RowWithPassages:
     """A row as the model sees it."""
 
     plain: Row
-    """As it stands in the data."""
+    """As it is in the data."""
     row: Row
     """With the passages."""
     passages: list[Passage]

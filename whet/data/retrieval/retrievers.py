@@ -1,6 +1,6 @@
 """Which passages belong to a question: BM25 over words, or nearness in a sentence encoder's space.
 
-Equal scores stand in the order of the passages, so the same question always finds the same passages. Of passages with
+Equal scores are in the order of the passages, so the same question always finds the same passages. Of passages with
 the same text the first one is a hit.
 """
 

@@ -12,7 +12,7 @@ from whet.data.rows.fields import answer_of, assistant, is_missing, side, text_o
 from whet.data.rows.format_detector import detect
 from whet.data.rows.messages import clean_messages, clean_tools
 from whet.data.rows.preferences import both_sides
-from whet.data.rows.roles import renamed
+from whet.data.rows.roles import with_roles
 from whet.data.rows.row_format import RowFormat
 from whet.data.rows.targets import labelled_row, margin_of
 from whet.data.rows.templated_rows import turned
@@ -91,7 +91,7 @@ def _convert(raw: RawRow, shape: RowFormat) -> Row:
         name = missing[0] if missing else "text"
         raise RowRefused("missing-column", f"the column {name!r} is missing", value=sorted(value), fix=f"add {name!r}")
 
-    value = renamed(value, shape.columns.values(), shape.roles)
+    value = with_roles(value, shape.columns.values(), shape.roles)
     if shape.dialect:
         value = turned(value, shape, shape.dialect)
 

@@ -21,7 +21,7 @@ STILL_TRIED = 100
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A marked row: its number from 1, where it stands, its text."""
+    """A marked row: its number from 1, where it is, its text."""
 
     number: int
     where: str

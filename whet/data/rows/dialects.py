@@ -1,6 +1,6 @@
 """Chat templates that people write into their rows before training, as data: how each opens and closes a turn.
 
-A row in one of these is a conversation in disguise. Learned as it stands, its marks would be nested in the base's own
+A row in one of these is a conversation in disguise. Learned as it is, its marks would be nested in the base's own
 template, and the answer's end would not be the base's. whet/data/rows/templated_texts.py reads them.
 
 The spellings are those of the models' own chat templates and of the data sets that made them known: ChatML (OpenAI,
@@ -280,7 +280,7 @@ LOOSE_HINTS = ("##", "# ", "nstruct", "NSTRUCT", "<assistant>", "<bot>")
 SPOKEN = re.compile(
     r"^[ \t]*\**(?i:human|user):.{0,100000}?^[ \t]*\**(?:(?i:assistant|chatbot)|AI|Bot|BOT):", re.MULTILINE | re.DOTALL
 )
-"""A transcript, whatever stands before it and however it is spelled: asked about, like LOOSE."""
+"""A transcript, whatever comes before it and however it is spelled: asked about, like LOOSE."""
 SPOKEN_HINTS = ("ssistant:", "SSISTANT:", "AI:", "ot:", "OT:")
 """Without one of these SPOKEN finds nothing."""
 OPEN_END = re.compile(r"^[ \t]*(?:assistant|ai|bot|chatbot):\s*\Z", re.IGNORECASE | re.MULTILINE)

@@ -110,10 +110,11 @@ class Detector:
 
         if form.kind == self._form.kind:
             return None
+        shown = sorted(value) if isinstance(value, Mapping) else value
         return DataError(
             f"row {self._added} has another form than the first row: {form.kind} instead of {self._form.kind}",
             where=place,
-            value=sorted(value) if isinstance(value, Mapping) else value,
+            value=shown,
             fix="keep one form in a file; give two files two runs, or convert one of them",
         )
 
@@ -124,7 +125,7 @@ class Detector:
                 raise error
 
         form = self._nested.settle(self._with_marks())
-        form = replace(form, roles=self._roles.known, notes=(*form.notes, *self._roles.told()))
+        form = replace(form, roles=self._roles.known, notes=(*form.notes, *self._roles.notes()))
         refuse_rows_of_other_methods(form, self._recipe)
         return form
 

@@ -125,7 +125,10 @@ class Column:
     def told(self) -> str:
         """Some of its values, for people."""
         some = sorted(self.values, key=str)[:4]
-        return ", ".join(map(str, some)) + (", ..." if len(self.values) > len(some) else "")
+        text = ", ".join(map(str, some))
+        if len(self.values) > len(some):
+            text += ", ..."
+        return text
 
 
 class Judged:
@@ -141,7 +144,10 @@ class Judged:
 
     def see(self, value: Any) -> None:
         """Rows may have columns that the first one has not, and judgements within objects and turns."""
-        for name, held in value.items() if isinstance(value, Mapping) else ():
+        if not isinstance(value, Mapping):
+            return
+
+        for name, held in value.items():
             if name not in self._known:
                 role = role_of(name) or _by_its_word(held)
                 if role:

@@ -1,6 +1,6 @@
 """A raw preference pair to two whole conversations. What both begin with is the prompt, and is not learned.
 
-prompt + chosen + rejected      texts, messages, or lists of messages; a prompt may stand in both answers, too
+prompt + chosen + rejected      texts, messages, or lists of messages; a prompt may be in both answers, too
 input + preferred_output + ...  OpenAI's
 chosen + rejected               whole conversations, or transcripts that begin with "\\n\\nHuman:" (Anthropic's HH)
 """
@@ -44,7 +44,7 @@ def both_sides(value: Mapping[str, Any], shape: RowFormat) -> Sides:
             raise RowRefused("other-prompt", what, fix="remove the row")
 
     if not shared:
-        raise RowRefused("no-prompt", "nothing stands before the answers", fix="add a prompt")
+        raise RowRefused("no-prompt", "nothing comes before the answers", fix="add a prompt")
     return weighed(chosen, shared), weighed(rejected, shared), tools
 
 

@@ -44,7 +44,10 @@ def setting_for(speakers: list[Any]) -> str:
             role = guessed.setdefault(name, _guess(name, before))
         before = role
 
-    pairs = (f"{name if name.isidentifier() else json.dumps(name)}: {role}" for name, role in guessed.items())
+    pairs = []
+    for name, role in guessed.items():
+        key = name if name.isidentifier() else json.dumps(name)
+        pairs.append(f"{key}: {role}")
     return f"columns: {{roles: {{{', '.join(pairs)}}}}}"
 
 
@@ -53,29 +56,40 @@ def _guess(name: str, before: str) -> str:
     known = DIALECT.get(plain, plain)
     if known in ROLES[:5]:
         return known
-    return GUESSES.get(plain) or ("assistant" if before == "user" else "user")
+    if plain in GUESSES:
+        return GUESSES[plain]
+    return "assistant" if before == "user" else "user"
 
 
-def renamed(value: Mapping[str, Any], columns: Iterable[str], roles: Mapping[str, str]) -> Mapping[str, Any]:
+def with_roles(value: Mapping[str, Any], columns: Iterable[str], roles: Mapping[str, str]) -> Mapping[str, Any]:
     """The row with the recipe's roles in the place of its own names; only in the columns that hold messages."""
     if not roles:
         return value
-    return {**value, **{name: _renamed(value[name], roles) for name in columns if name in value}}
+
+    row = dict(value)
+    for name in columns:
+        if name in value:
+            row[name] = _rename(value[name], roles)
+    return row
 
 
-def _renamed(held: Any, roles: Mapping[str, str]) -> Any:
+def _rename(held: Any, roles: Mapping[str, str]) -> Any:
     if isinstance(held, str) and held.lstrip().startswith("["):
         try:
-            return _renamed(json.loads(held), roles)
+            return _rename(json.loads(held), roles)
         except ValueError:
             return held  # whoever reads it says what is wrong
 
     if isinstance(held, list):
-        return [_renamed(inner, roles) if isinstance(inner, Mapping) else inner for inner in held]
+        turns = []
+        for turn in held:
+            turns.append(_rename(turn, roles) if isinstance(turn, Mapping) else turn)
+        return turns
+
     if not isinstance(held, Mapping):
         return held
     if "messages" in held:
-        return {**held, "messages": _renamed(held["messages"], roles)}
+        return {**held, "messages": _rename(held["messages"], roles)}
     named = {key: roles[str(held[key])] for key in ("role", "from") if _known(held.get(key), roles)}
 
     return {**held, **named}
@@ -106,11 +120,11 @@ class Roles:
             for name in columns.values():
                 held = value.get(name)
                 text = held if isinstance(held, str) else json.dumps(held, default=str, ensure_ascii=False)
-                found = [speaker for speaker in self._missing if _spoken(speaker, text)]
-                for speaker in found:
-                    del self._missing[speaker]
+                for speaker in list(self._missing):
+                    if _spoken(speaker, text):
+                        del self._missing[speaker]
 
-    def told(self) -> list[str]:
+    def notes(self) -> list[str]:
         """A sentence for each name that no row holds."""
         rows = count(self._seen, "row")
         return [f"columns.roles names {name!r}, and none of {rows} has such a speaker." for name in self._missing]

@@ -47,16 +47,16 @@ def _both(held: Mapping[str, Any], shape: RowFormat, dialect: Dialect) -> dict[s
 
 
 def _refuse_beside(held: Mapping[str, Any], columns: Mapping[str, str], found: Mapping[str, list[Message]]) -> None:
-    """What stands in a column of its own would vanish beside turns, or stand in the wrong place."""
+    """What is in a column of its own would vanish beside turns, or be in the wrong place."""
     extra, system = held.get("input"), held.get("system")
     if isinstance(extra, str) and extra.strip():
-        raise NotProved(f"the column {columns['input']!r} stands beside it")
+        raise NotProved(f"the column {columns['input']!r} is beside it")
     if not isinstance(system, str) or not system.strip():
         return
 
     own = [turns[0]["content"] for turns in found.values() if turns and turns[0]["role"] == "system"]
     if any(words.strip() != system.strip() for words in own):
-        raise NotProved(f"the column {columns['system']!r} stands beside a system prompt of its own")
+        raise NotProved(f"the column {columns['system']!r} is beside a system prompt of its own")
 
 
 def _text(held: Any) -> str:

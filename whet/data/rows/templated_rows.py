@@ -79,7 +79,7 @@ def turned(value: Any, shape: RowFormat, name: str) -> Any:
             "not-in-dialect",
             f"the text is not in {dialect.title}: {reason}",
             value=words,
-            fix="correct or remove the row, or set dialect: none to learn all texts as they stand",
+            fix="correct or remove the row, or set dialect: none to learn all texts as they are",
         ) from reason
 
 
@@ -176,7 +176,7 @@ class Nested:
 
     def _told(self, asked: str) -> str:
         first = self._first or Place(0, "", "")
-        why = {"none": "dialect: none"}.get(asked, "as they stand in few rows")
+        why = {"none": "dialect: none"}.get(asked, "as they are in few rows")
         if self._recipe.method.rows.as_text and asked != "none":
             why = "pretrain learns text; dialect: ... reads it as turns"
         return (
@@ -186,7 +186,7 @@ class Nested:
 
     def _choice(self) -> DataError:
         place, nearest = self._first or Place(0, "", ""), self._nearest()
-        none = "to learn the texts as they stand, marks and all: dialect: none"
+        none = "to learn the texts as they are, marks and all: dialect: none"
         what, mend = "", "to read them as turns, write each row as messages, or remove the marks"
 
         if nearest is not None:
@@ -236,7 +236,7 @@ class Nested:
 
 
 def _readable(shape: RowFormat, recipe: Recipe) -> RowFormat:
-    """A text is a conversation in one column; a system prompt may stand beside it where the recipe names its column."""
+    """A text is a conversation in one column; a system prompt may be beside it where the recipe names its column."""
     if not _is_text(shape):
         return shape
     if recipe.columns.system:

@@ -1,7 +1,7 @@
 """Text that is already written in a chat template, back to turns: believed only where writing the turns again gives
 the same text, white space aside.
 
-Learned as it stands, such a text would be nested in the base's own template, and no turn would end where the base ends
+Learned as it is, such a text would be nested in the base's own template, and no turn would end where the base ends
 one. So what cannot be proved is asked about (whet/data/rows/templated_rows.py), and nothing of this kind is learned
 without a word.
 """
@@ -31,7 +31,7 @@ from whet.data.rows.dialects import (
 from whet.types import Message
 
 PREAMBLE, INPUT = "preamble", "input"
-"""Pieces of a text beside turns: what stands before the first one, and what goes on with a question."""
+"""Pieces of a text beside turns: what comes before the first one, and what goes on with a question."""
 _MISTRAL_SYSTEM = re.compile(r"\A\[SYSTEM_PROMPT\](.*?)\[/SYSTEM_PROMPT\]\s*(?=\[INST\])", re.DOTALL)
 _LLAMA_SYSTEM = re.compile(r"\A\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
 _LLAMA_DATES = re.compile(r"\ACutting Knowledge Date: \w+ \d{4}\nToday Date: \d{1,2} \w+ \d{4}(?:\n\n|\Z)")
@@ -116,7 +116,7 @@ def _opens(text: str, dialect: Dialect) -> bool:
 
 def turns_of(text: str, dialect: Dialect, whole: bool = False) -> Turns:
     """Raises NotProved, saying why, unless the turns written again are the text. `whole`: its last answer must have
-    its end mark, if the dialect has one; the answer of a prompt stands in a column, which ends it."""
+    its end mark, if the dialect has one; the answer of a prompt is in a column, which ends it."""
     bare = _bare(text, dialect)
     found = list(dialect.headers.finditer(bare))
     if not found:
@@ -125,7 +125,7 @@ def turns_of(text: str, dialect: Dialect, whole: bool = False) -> Turns:
     pieces: list[Piece] = []
     before = bare[: found[0].start()].strip()
     if before and not dialect.preamble:
-        raise NotProved("words stand before the first turn")
+        raise NotProved("words come before the first turn")
 
     pieces += [Piece(PREAMBLE, before, True)] * bool(before)
     ends = [match.start() for match in found[1:]] + [len(bare)]

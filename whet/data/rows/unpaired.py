@@ -32,7 +32,7 @@ def unpaired_answer(
     if not messages or messages[-1]["role"] != "assistant":
         raise RowRefused("no-answer", "the conversation does not end in an answer", fix="remove the row")
     if len(messages) == 1:
-        raise RowRefused("no-prompt", "nothing stands before the answer", fix="add a prompt")
+        raise RowRefused("no-prompt", "nothing comes before the answer", fix="add a prompt")
     return weighed(messages, len(messages) - 1), tools, desirable(value[form.columns["label"]])
 
 

@@ -55,7 +55,7 @@ def clusters(
     apart: list[Apart] | None = None,
 ) -> np.ndarray:
     """For each of the `chosen` rows (all, unless given) the smallest position of the rows it belongs together with:
-    its own, where it stands alone. Positions count within `chosen`.
+    its own, where it is alone. Positions count within `chosen`.
 
     What is in `apart` afterwards was not joined, for it is more than the share `large` of the rows. With `own_test` the
     rows are training rows and a test file of the user's own: then a frame or a passage in common is no reason to leave
@@ -202,5 +202,5 @@ def _by_words(traits: Traits, row_U: np.ndarray) -> np.ndarray:
         inner = np.lexsort((length_U[member], part, group[tied]))
         order[tied], part = member[inner], part[inner]
         opens[tied[1:]] |= part[1:] != part[:-1]
-        opens[tied[np.r_[True, np.diff(tied) > 1]]] = True  # what stands before it has ended already
+        opens[tied[np.r_[True, np.diff(tied) > 1]]] = True  # what comes before it has ended already
         offset += STEP

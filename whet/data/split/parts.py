@@ -143,7 +143,7 @@ class _Pool:
                 taken = []
 
         if not taken and not self.answered_C.any():
-            fix = "give rows with answers; to learn text as it stands, set method: pretrain"
+            fix = "give rows with answers; to learn text as it is, set method: pretrain"
             raise DataError(f"no rows can be held out for {part}: none ends in an answer", fix=fix)
         if not taken:
             raise DataError(

@@ -210,7 +210,7 @@ def words_of(row: Row) -> list[str]:
 
 
 def content_hash(row: Row) -> str:
-    """sha256 over everything that is learned or shown: equal for equal rows, wherever they stand in the file."""
+    """sha256 over everything that is learned or shown: equal for equal rows, wherever they are in the file."""
     messages = [sorted(message.items(), key=lambda item: item[0]) for message in row.messages]
     content = repr((row.text, messages, row.tools, row.label))
     if row.target is not None:

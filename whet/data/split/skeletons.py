@@ -131,7 +131,7 @@ def slot_keys(frames: Sequence[list[str]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _said(message: Message) -> str:
-    """A message's words as they stand; nothing of a system prompt, which many rows share."""
+    """A message's words as they are; nothing of a system prompt, which many rows share."""
     if message.get("role") == "system":
         return ""
     content = message.get("content")

@@ -33,7 +33,7 @@ class Overlap:
     text: int
     row: int
     covered: float
-    """Share of the text's words that stand in runs which the row has too."""
+    """Share of the text's words that are in runs which the row has too."""
 
 
 class Overlaps:

@@ -30,7 +30,7 @@ class RowTexts:
 
     @cached_property
     def prompt(self) -> str:
-        """What stands before the last answer, without the system prompt."""
+        """What comes before the last answer, without the system prompt."""
         return prompt_text(self.row)
 
     @cached_property
@@ -96,7 +96,7 @@ def hashed(found: Sequence[str]) -> np.ndarray:
 
 
 def prompt_text(row: Row) -> str:
-    """What stands before the last answer, without the system prompt."""
+    """What comes before the last answer, without the system prompt."""
     return answer_words([message for message in row.prompt if not _is_system(message)])
 
 

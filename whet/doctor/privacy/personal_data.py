@@ -1,4 +1,4 @@
-"""Personal data in a text: where it stands, and what it is.
+"""Personal data in a text: where it is, and what it is.
 
 Every kind is told by a validator of its own: forms alone would take order numbers for telephones and versions for
 addresses. Cheap looks come first, because most texts hold none of it; they begin with a set of characters, for which
@@ -28,7 +28,7 @@ LETTERED = (
     re.compile(r"[A-Z](?<=\b.)(?:[A-Z]\d\d ?[A-Z0-9]{4}|[A-Z]{5}\d\d[A-Z]|(?<=[XYZ])-?\d{7})"),
     re.compile(r"\d(?:\d{5}[-+A]\d{3}|\d{7}-?[A-Z]|[AB] ?\d{3} ?\d{3} ?\d\d)"),
 )
-"""One stands in every account and identity number that has letters or signs among its digits."""
+"""One of these is in every account and identity number that has letters or signs among its digits."""
 ABROAD = re.compile(r"(?<![\w+.,=/#-])(?:\+|00(?=[1-9]))[1-9](?:[ ().\-/]{0,3}\d){6,14}(?![\w]|[.,]\d)")
 AMERICAN = re.compile(
     r"(?<![\w+.,=/#-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d(?(1)\1|-)\d{4}(?![\w-]|[.,]\d)"
@@ -106,7 +106,7 @@ def _found(text: str) -> Iterator[Redaction]:
 def _emails(text: str) -> Iterator[Redaction]:
     for match in EMAIL.finditer(text):
         begin = 1 + max(text.rfind(mark, 0, match.start()) for mark in " \n\t")
-        login = "://" in text[begin : match.start()]  # what stands before the @ of a URL is no mailbox
+        login = "://" in text[begin : match.start()]  # what comes before the @ of a URL is no mailbox
         if not (login or FILES.search(match[0]) or match[0].startswith("git@")):
             yield Redaction(*match.span(), "EMAIL")
 

@@ -1,4 +1,4 @@
-"""Places in a text that are to be redacted, each with what stands there."""
+"""Places in a text that are to be redacted, each with what is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys, tokens and passwords in a text: where they stand, and what they are.
+"""Keys, tokens and passwords in a text: where they are, and what they are.
 
 Keys of known providers are told as in a recipe (whet/recipe/secret_keys.py); the rest by the word in front of it and by
 its entropy, because a word of a language has less than a random string.

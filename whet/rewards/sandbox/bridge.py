@@ -2,7 +2,7 @@
 
 Code that shares a process with its tests can find whatever would prove that they passed, and say it. So the tests ask
 over a pipe for what they name of the answer (whet/rewards/sandbox/wire.py): plain values are copied, lists and
-dictionaries too, and what a call does to them is done to the tests' own; everything else stands as a proxy for the
+dictionaries too, and what a call does to them is done to the tests' own; everything else is a proxy for the
 object over there. What is compared with a plain value is compared here, by what plain value it is, not by its own word.
 Both sides are shut in by whet/rewards/sandbox/guard.py.
 

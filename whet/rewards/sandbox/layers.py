@@ -1,4 +1,4 @@
-"""What stands around an answer's code beside the filter of whet/rewards/sandbox/guard.py, where the machine has it.
+"""What is around an answer's code beside the filter of whet/rewards/sandbox/guard.py, where the machine has it.
 
 `user`: root becomes nobody. `landlock`: of all files, those of Python and of the system's libraries alone can be read
 (Linux 5.13 and later). `namespaces`: a network, and means of talking between processes, of its own, which nobody else

@@ -36,7 +36,7 @@ LAYERS = {
     "landlock": "Landlock",
     "namespaces": "namespaces of its own",
 }
-"""What may stand around the code beside the filter, and what people call it."""
+"""What may be around the code beside the filter, and what people call it."""
 PROBE = """
 import os, socket, fcntl
 def works(action):

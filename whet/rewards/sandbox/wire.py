@@ -1,7 +1,7 @@
 """How the two processes of whet/rewards/sandbox/bridge.py ask each other: JSON with a length before it, over two pipes.
 
 A message is an operation with its arguments, or the reply to one; while a side waits for a reply it answers what the
-other asks. Lists, dictionaries and other containers that can change stand in a table of the exchange: a call's argument
+other asks. Lists, dictionaries and other containers that can change are in a table of the exchange: a call's argument
 comes back in the reply with what the call made of it, and stays the same object. Whatever is not plain is a number that
 the other side's Proxy holds.
 """
