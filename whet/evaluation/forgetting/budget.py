@@ -159,10 +159,6 @@ def summarise(measures: Sequence[Measure]) -> ForgettingFacts:
     elif judged:
         word = "kept"
 
-    return {
-        "word": word,
-        "broken": broken,
-        "unclear": unclear,
-        "statement": " ".join(measure.statement for measure in measures),
-        "measures": [cast(MeasureFacts, asdict(measure)) for measure in measures],
-    }
+    statement = " ".join(measure.statement for measure in measures)
+    facts = [cast(MeasureFacts, asdict(measure)) for measure in measures]
+    return {"word": word, "broken": broken, "unclear": unclear, "statement": statement, "measures": facts}

@@ -193,7 +193,13 @@ def own_samples(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     next(read_source(str(path)))
     learned = rehearsed(read_asked(path, source.renderer, tokenizer))
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
-    answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
+    answers: list[int] = []
+    for one in asked:
+        if one.text:
+            answers += [TEXT.max_new_tokens] * DRAWS
+        else:
+            answers.append(CHAT.max_new_tokens)
+
     prompt = fmean(len(one.ids) for one in asked)
 
     return Writing(len(answers), prompt, fmean(answers) / 2, fmean(answers))

@@ -105,12 +105,15 @@ def grounding(
         absent.append(_refused_if(row, held is False))
         present.append(_refused_if(row, bool(held)))
 
+    precision = [row.k_precision for row in rows]
+    bigrams = [row.bigrams for row in rows]
+    supported = [row.supported for row in rows]
     return {
         "rows": len(answers),
         "refused": sum(row.refused for row in rows),
-        "k_precision": share_with_interval([row.k_precision for row in rows], clusters),
-        "bigrams": share_with_interval([row.bigrams for row in rows], clusters),
-        "supported": share_with_interval([row.supported for row in rows], clusters),
+        "k_precision": share_with_interval(precision, clusters),
+        "bigrams": share_with_interval(bigrams, clusters),
+        "supported": share_with_interval(supported, clusters),
         "refusal_where_absent": share_with_interval(absent, clusters),
         "refusal_where_present": share_with_interval(present, clusters),
     }

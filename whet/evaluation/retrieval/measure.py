@@ -25,7 +25,8 @@ def measure_retrieved(
     texts = []
     for row in shown:
         texts.append([passage.text for passage in row.passages])
-    questions, holds = [row.question for row in shown], [row.oracle for row in shown]
+    questions = [row.question for row in shown]
+    holds = [row.oracle for row in shown]
 
     clusters = clusters_of(rows)
     sides = {}
