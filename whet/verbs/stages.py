@@ -15,7 +15,7 @@ from whet.evaluation import decision
 from whet.evaluation.contest import contest_between, open_contest
 from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.goal import format_provable, provable
-from whet.evaluation.leaks import without_leaks
+from whet.evaluation.leaks import with_leaks
 from whet.evaluation.record import MADE_OF, made_of
 from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluation.studies.interpolation import choose_nearer
@@ -158,14 +158,11 @@ def evaluated(session: Session, effort: dict[str, Any], observer: Observer) -> d
     run.write_lines("answers.jsonl", lines)
 
     if isinstance(source, Prepared):
-        word, leaks = measured["verdict"]["word"], leaks_in(session, observer)
-        labels = {one["name"]: one["label"] for one in measured["verdict"]["against"]}
-        measured = without_leaks(word, lines, leaks, recipe.seed, labels) | measured
-        measured["verdict"]["sentence"] += f" {measured['leaks']['sentence']}" if "leaks" in measured else ""
+        measured = with_leaks(measured, lines, leaks_in(session, observer), recipe.seed)
 
     observer.phase("writing the report")
     own = {"evaluation_seconds": time.perf_counter() - began, "evaluation_peak_memory_bytes": peak_memory(device())}
-    result = head(session) | measured | effort | own | as_its_base(recipe, effort)
+    result: dict[str, Any] = {**head(session), **measured, **effort, **own, **as_its_base(recipe, effort)}
 
     if made_of(run) == of:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = of
