@@ -111,7 +111,9 @@ def read_share(recipe: Recipe, source: Source) -> float:
         return 1.0
     assert recipe.batch_tokens and recipe.micro_batch_tokens
     batches = Loader(source.train, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
-    return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
+
+    read = sum(len(fold(batch).ids_T) for batch in batches)
+    return read / sum(len(batch.ids_T) for batch in batches)
 
 
 def _row(source: Source) -> float:
