@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import count
-from whet.evaluation.facts import AnswerLine
+from whet.evaluation.facts import AnswerLine, Evaluation
 from whet.evaluation.verdict import compare, describe
 from whet.stats.paired import clusters_of_lines
 from whet.types import Difference, Verdict
+
+
+def with_leaks(measured: Evaluation, lines: Sequence[AnswerLine], leaks: dict[str, Any], seed: int) -> Evaluation:
+    """The evaluation with what `without_leaks` says; its sentence is added to the verdict's."""
+    verdict = measured["verdict"]
+    labels = {entry["name"]: entry["label"] for entry in verdict.get("against", [])}
+    more = without_leaks(verdict["word"], lines, leaks, seed, labels)
+    if "leaks" in more:
+        verdict["sentence"] += f" {more['leaks']['sentence']}"
+    return cast(Evaluation, {**more, **measured})
 
 
 def without_leaks(

@@ -1,7 +1,7 @@
-"""What stands in a prompt beside the question: nothing, an instruction, examples, passages; and what of it fits.
+"""What a prompt has beside the question: nothing, an instruction, examples, passages; and how much of it fits.
 
 Examples are turns of a conversation, taken from the training rows alone. The parts of a prompt are ordered by worth;
-where a prompt is too long for the context, the least worthy part goes first, and that is counted.
+if a prompt is too long for the context, the least worthy part goes first, and that is counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PromptStyle(Protocol):
         ...
 
     def parts(self, rows: Sequence[Row]) -> list[list[Any]]:
-        """What could stand beside each row's question, the most useful first."""
+        """What each row's prompt could have beside the question, the most useful first."""
         ...
 
     def messages(self, row: Row, parts: Sequence[Any]) -> list[Message]:
@@ -39,7 +39,7 @@ class PromptStyle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ZeroShot:
-    """The row's own prompt, with an instruction in front where one is given."""
+    """The row's own prompt, with an instruction in front if one is given."""
 
     system: str | None = None
     noun: str = ""
@@ -75,10 +75,9 @@ class Prompted:
 
         if self.system is None:
             return messages
-        own = [str(m.get("content") or "") for m in messages if m["role"] in ("system", "developer")]
-        rest = [message for message in messages if message["role"] not in ("system", "developer")]
-
-        return with_system("\n\n".join([*own, self.system]), rest)
+        own, rest = split_instructions(messages)
+        texts = [str(message.get("content") or "") for message in own]
+        return with_system("\n\n".join([*texts, self.system]), rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +92,11 @@ class FewShot:
         return self.choose(rows)
 
     def messages(self, row: Row, parts: Sequence[Row]) -> list[Message]:
-        own = [message for message in row.prompt if message["role"] in ("system", "developer")]
-        asked = [message for message in row.prompt if message["role"] not in ("system", "developer")]
-        turns = []
+        own, question = split_instructions(row.prompt)
+        turns: list[Message] = []
         for example in reversed(parts):
-            for turn in example_turns(example):
-                turns.append(turn)
-        return with_instruction(self.system, [*own, *turns, *asked])
+            turns += example_turns(example)
+        return with_instruction(self.system, [*own, *turns, *question])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +110,10 @@ class WithPassages:
     noun: str = "passages"
 
     def parts(self, rows: Sequence[Row]) -> list[list[Passage]]:
-        found = self.retriever.search([question_of(row) for row in rows], self.count)
-        return [[hit.passage for hit in hits] for hits in found]
+        passages = []
+        for hits in self.retriever.search([question_of(row) for row in rows], self.count):
+            passages.append([hit.passage for hit in hits])
+        return passages
 
     def messages(self, row: Row, parts: Sequence[Passage]) -> list[Message]:
         texts = [passage.text for passage in parts]
@@ -140,17 +139,17 @@ class FittedPrompts:
     """Mean number of parts."""
 
 
-def fit_to_context(framing: PromptStyle, rows: Sequence[Row], renderer: Renderer, room: int) -> FittedPrompts:
-    """Prompts of at most `room` tokens. Raises InputError where a prompt without any part is longer still."""
+def fit_to_context(style: PromptStyle, rows: Sequence[Row], renderer: Renderer, room: int) -> FittedPrompts:
+    """Prompts of at most `room` tokens. Raises InputError if a prompt without any part is still longer."""
     messages, tokens, used, offered = [], [], [], []
-    for row, parts in zip(rows, framing.parts(rows), strict=True):
+    for row, parts in zip(rows, style.parts(rows), strict=True):
         kept = list(parts)
-        asked = framing.messages(row, kept)
+        asked = style.messages(row, kept)
 
         ids = renderer.prompt_ids(asked, row.tools)
         while len(ids) > room and kept:
             kept.pop()
-            asked = framing.messages(row, kept)
+            asked = style.messages(row, kept)
             ids = renderer.prompt_ids(asked, row.tools)
 
         if len(ids) > room:
@@ -165,7 +164,13 @@ def fit_to_context(framing: PromptStyle, rows: Sequence[Row], renderer: Renderer
     counts = [len(kept) for kept in used]
     fewer = sum(count < whole for count, whole in zip(counts, offered, strict=True))
     bare = sum(count == 0 < whole for count, whole in zip(counts, offered, strict=True))
-    return FittedPrompts(framing.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
+    return FittedPrompts(style.noun, messages, tokens, used, max(offered), fewer, bare, sum(counts) / len(counts))
+
+
+def no_prompts(rows: int) -> FittedPrompts:
+    """Of what answers without reading."""
+    nothing: list[list[Any]] = [[] for _ in range(rows)]
+    return FittedPrompts("", nothing, nothing, nothing, 0, 0, 0, 0.0)
 
 
 def same_examples(pool: Sequence[Row], count: int, seed: int) -> Callable[[Sequence[Row]], list[list[Row]]]:
@@ -178,7 +183,10 @@ def same_examples(pool: Sequence[Row], count: int, seed: int) -> Callable[[Seque
     turn = []
     for number in drawn:  # the n-th row of each label before the (n + 1)-th of any
         label = pool[number].label
-        turn.append((seen.get(label, 0) if label is not None else 0, number))
+        order = 0
+        if label is not None:
+            order = seen.get(label, 0)
+        turn.append((order, number))
         seen[label] = seen.get(label, 0) + 1
 
     chosen = [pool[number] for _, number in sorted(turn, key=lambda pair: pair[0])[:count]]
@@ -190,8 +198,10 @@ def nearest_examples(pool: Sequence[Row], count: int) -> Callable[[Sequence[Row]
     searched = BM25([Passage(str(number), question_of(row), row.where) for number, row in enumerate(pool)])
 
     def choose(rows: Sequence[Row]) -> list[list[Row]]:
-        found = searched.search([question_of(row) for row in rows], count)
-        return [[pool[int(hit.passage.id)] for hit in hits] for hits in found]
+        examples = []
+        for hits in searched.search([question_of(row) for row in rows], count):
+            examples.append([pool[int(hit.passage.id)] for hit in hits])
+        return examples
 
     return choose
 
@@ -208,7 +218,7 @@ def usable_examples(rows: Sequence[Row], part: str = "training") -> list[Row]:
 
 def example_turns(row: Row) -> list[Message]:
     """A row as turns of a conversation, without instructions and without keys of Whet's own."""
-    turns = [message for message in row.messages if message["role"] not in ("system", "developer")]
+    _, turns = split_instructions(row.messages)
     return [{"role": turn["role"], "content": turn.get("content")} for turn in turns]
 
 
@@ -224,4 +234,12 @@ def with_instruction(system: str | None, messages: list[Message]) -> list[Messag
     """With the user's instruction, which takes the place of the row's own."""
     if system is None:
         return messages
-    return with_system(system, [m for m in messages if m["role"] not in ("system", "developer")])
+    _, rest = split_instructions(messages)
+    return with_system(system, rest)
+
+
+def split_instructions(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """(instructions, all other messages)."""
+    own = [message for message in messages if message["role"] in ("system", "developer")]
+    rest = [message for message in messages if message["role"] not in ("system", "developer")]
+    return own, rest

@@ -68,6 +68,7 @@ def state_loss(loss: LossFacts) -> str:
 def tell_loss(facts: Evaluation) -> None:
     """Writes into the verdict what the loss says: beside a metric of free text, and in place of a number of rows if
     the metric cannot tell the models apart, because both have nothing right, or everything."""
+    assert "loss" in facts
     loss, name = state_loss(facts["loss"]), facts["metric"]["name"]
     if _all_alike(facts):
         _tell_alike(facts, loss)

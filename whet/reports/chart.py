@@ -61,41 +61,57 @@ class Span:
 def chart(
     title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]] = (), wide: bool = False, log: bool = False
 ) -> Chart | None:
-    """None when no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off. `log`
-    needs values above 0: what is not is cut off, too."""
+    """None if no line has a point. The vertical range covers all lines but `raw` ones, which may be cut off. With `log`
+    values that are not above 0 are cut off, too."""
     lines = [line for line in lines if line.points]
     if not lines:
         return None
 
-    xs, ys = [x for line in lines for x, _ in line.points], heights(lines, log)
+    xs: list[float] = []
+    for line in lines:
+        xs += [x for x, _ in line.points]
     x_low, x_high = pad_range(min(xs), max(xs), 0.0)
 
+    ys = heights(lines, log)
     y_low, y_high = pad_range(min(ys), max(ys), 0.06)
     for line in lines:
-        scaled = [(to_box(x, x_low, x_high), BOX - to_box(height(y, log), y_low, y_high)) for x, y in line.points]
-        if line.style == "validation" or len(scaled) == 1:
-            line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in scaled)
-        line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in downsample(scaled))
+        _draw(line, (x_low, x_high), (y_low, y_high), log)
 
-    return Chart(
-        title,
-        lines,
-        axis(x_low, x_high, 8 if wide else 4),
-        log_axis(y_low, y_high) if log else axis(y_low, y_high, 5 if wide else 3),
-        [Tick(to_box(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high],
-        "; ".join(
-            f"{line.name} from {short_number(line.points[0][1])} to {short_number(line.points[-1][1])}"
-            for line in lines
-        ),
-        wide,
-    )
+    x_count, y_count = 4, 3
+    if wide:
+        x_count, y_count = 8, 5
+
+    if log:
+        y_ticks = log_axis(y_low, y_high)
+    else:
+        y_ticks = axis(y_low, y_high, y_count)
+
+    drawn = [Tick(to_box(x, x_low, x_high) / 10, label) for x, label in marks if x_low <= x <= x_high]
+    summary = "; ".join(_in_words(line) for line in lines)
+    return Chart(title, lines, axis(x_low, x_high, x_count), y_ticks, drawn, summary, wide)
+
+
+def _draw(line: Line, across: tuple[float, float], up: tuple[float, float], log: bool) -> None:
+    """Sets the path and the dots of a line."""
+    points = [(to_box(x, *across), BOX - to_box(height(y, log), *up)) for x, y in line.points]
+    if line.style == "validation" or len(points) == 1:
+        line.dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
+    line.path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in downsample(points))
+
+
+def _in_words(line: Line) -> str:
+    return f"{line.name} from {short_number(line.points[0][1])} to {short_number(line.points[-1][1])}"
 
 
 def heights(lines: Sequence[Line], log: bool) -> list[float]:
-    """Where the points lie on the vertical axis: of all lines but `raw` ones, unless there are no others."""
+    """Places of the points on the vertical axis: of all lines but `raw` ones, unless there are no others."""
     lines = [line for line in lines if line.points]
-    plain = [y for line in lines if line.style != "raw" for _, y in line.points] or [y for _, y in lines[0].points]
-    return [height(y, log) for y in plain]
+    bounding = [line for line in lines if line.style != "raw"] or lines[:1]
+
+    ys = []
+    for line in bounding:
+        ys += [height(y, log) for _, y in line.points]
+    return ys
 
 
 def height(value: float, log: bool) -> float:

@@ -48,11 +48,19 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
         ends = chart.padded_range(arms)
 
     chosen = verdict["arm"] or verdict["meanwhile"]
-    labels, warning = {arm["name"]: arm["label"] for arm in arms}, caution(facts)
+    labels = {arm["name"]: arm["label"] for arm in arms}
+    warning = caution(facts)
+    word = "better"
+    if verdict["arm"] is None or warning:
+        word = "undecided"
+
+    contexts = [[Cell(arm["label"]), figure(context_of(arm))] for arm in arms]
+    prompts = [(labels[name], samples.display_text(text)) for name, text in facts.get("prompts", {}).items()]
+    cards = [card(row, labels) for row in errors_first(rows, chosen)]
     return {
         "name": facts["run"],
         "facts": [facts["model"], count(arms[0]["rows"], "test row"), f"metric: {facts['metric']['name']}"],
-        "word": "undecided" if verdict["arm"] is None or warning else "better",
+        "word": word,
         "headline": headline(verdict),
         "sentence": verdict["sentence"],
         "caution": warning,
@@ -60,10 +68,10 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
         "arms": arm_sheet(facts, chosen, ends),
         "notes": notes(facts),
         "against": against(facts, labels),
-        "context": Sheet(["arm", "longest context"], [[Cell(arm["label"]), figure(context_of(arm))] for arm in arms]),
+        "context": Sheet(["arm", "longest context"], contexts),
         "proof": proof(facts),
-        "prompts": [(labels[name], samples.display_text(text)) for name, text in facts.get("prompts", {}).items()],
-        "cards": [card(row, labels) for row in errors_first(rows, chosen)],
+        "prompts": prompts,
+        "cards": cards,
         "rows": len(rows),
         "sections": sections(bool(notes(facts)), bool(rows)),
     }
@@ -71,12 +79,14 @@ def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any
 
 def sections(noted: bool, answered: bool) -> list[tuple[str, str]]:
     """(anchor, title) of what the page has."""
+    titles = []
     if noted:
-        found = [("notes", "Before you believe it")]
-    else:
-        found = []
-    found += [("measured", "How it was measured"), ("pairs", "Every two arms"), ("prompts", "Prompts")]
-    return found + ([("answers", "Answers")] if answered else [])
+        titles.append(("notes", "Before you believe it"))
+
+    titles += [("measured", "How it was measured"), ("pairs", "Every two arms"), ("prompts", "Prompts")]
+    if answered:
+        titles.append(("answers", "Answers"))
+    return titles
 
 
 def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dict[str, Any]]:

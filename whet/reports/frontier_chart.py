@@ -14,8 +14,8 @@ INK, LINE, CHOSEN = "#222", "#1a5fb4", "#e66100"
 def draw(frontier: dict[str, Any]) -> str:
     """The content of frontier.svg for what `measure_frontier` gives."""
     points = frontier["points"]
-    across, up = ([point[key]["score"] for point in points] for key in ("general", "task"))
-    (left, right), (bottom, top) = _range(across), _range(up)
+    left, right = _range([point["general"]["score"] for point in points])
+    bottom, top = _range([point["task"]["score"] for point in points])
 
     def place(point: dict[str, Any]) -> tuple[float, float]:
         x, y = point["general"]["score"], point["task"]["score"]

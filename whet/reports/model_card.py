@@ -164,8 +164,10 @@ def data_rows(recipe: Recipe, facts: dict[str, Any], ledger: dict[str, Any], pla
 
 
 def settings(recipe: Recipe) -> list[tuple[str, str]]:
-    told = recipe.model_dump(mode="json", include=set(SETTINGS), exclude_none=True)
-    return [(key, brief(text)) for key, text in flatten({key: told[key] for key in SETTINGS if key in told})]
+    """(key, value) of what says how it was trained, shortened."""
+    values = recipe.model_dump(mode="json", include=set(SETTINGS), exclude_none=True)
+    ordered = {key: values[key] for key in SETTINGS if key in values}
+    return [(key, brief(text)) for key, text in flatten(ordered)]
 
 
 def brief(text: str) -> str:

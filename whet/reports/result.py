@@ -64,7 +64,7 @@ class Result(dict[str, Any]):
     def __repr__(self) -> str:
         facts = self.facts()
         wide = min(WIDEST, max((len(name) for name, _ in facts), default=0))
-        lines = [self.title(), *(f"  {name:<{wide}}  {words}" for name, words in facts), *_told(self.table())]
+        lines = [self.title(), *(f"  {name:<{wide}}  {words}" for name, words in facts), *_table_lines(self.table())]
         return without_hidden("\n".join(lines))
 
     __str__ = __repr__
@@ -246,18 +246,21 @@ class ShowResult(Result):
     """Rows as the model sees them; what it learns stands between « and », and is green in a notebook."""
 
     def facts(self) -> list[Fact]:
-        return [
-            (row["where"], "".join(f"«{text}»" if learned else text for text, learned in row["pieces"]))
-            for row in self["rows"]
-        ]
+        facts = []
+        for row in self["rows"]:
+            words = [f"«{text}»" if learned else text for text, learned in row["pieces"]]
+            facts.append((row["where"], "".join(words)))
+        return facts
 
     def _repr_html_(self) -> str:
         shown = []
         for row in self["rows"]:
-            pieces = "".join(
-                f'<span style="color:{"#1a7f37" if learned else "#777"}">{safe(text)}</span>'
-                for text, learned in row["pieces"]
-            )
+            pieces = ""
+            for text, learned in row["pieces"]:
+                colour = "#777"
+                if learned:
+                    colour = "#1a7f37"
+                pieces += f'<span style="color:{colour}">{safe(text)}</span>'
             shown.append(f'<p><b>{safe(row["where"])}</b></p><pre style="white-space:pre-wrap">{pieces}</pre>')
         return f'<div class="whet-result">{"".join(shown)}</div>'
 
@@ -268,15 +271,20 @@ def _plain(value: str | float) -> str:
     return str(value)
 
 
-def _told(table: Table | None) -> list[str]:
+def _table_lines(table: Table | None) -> list[str]:
     """A table in lines of text."""
     if table is None:
         return []
     rows = [table[0], *table[1]]
-    wide = []
-    for at in range(len(table[0])):
-        wide.append(max(len(row[at]) for row in rows))
-    return ["  " + "  ".join(f"{cell:<{size}}" for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
+    widths = []
+    for column in zip(*rows, strict=True):
+        widths.append(max(map(len, column)))
+
+    lines = []
+    for row in rows:
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
 
 
 def _row_html(fact: Fact) -> str:
@@ -288,5 +296,8 @@ def _table_html(table: Table | None) -> str:
     if table is None:
         return ""
     head = "".join(f'<th style="{CELL}">{safe(name)}</th>' for name in table[0])
-    rows = ("".join(f'<td style="{CELL}">{safe(cell)}</td>' for cell in row) for row in table[1])
-    return f'<table style="{STYLE}"><tr>{head}</tr>{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
+    body = ""
+    for row in table[1]:
+        cells = "".join(f'<td style="{CELL}">{safe(cell)}</td>' for cell in row)
+        body += f"<tr>{cells}</tr>"
+    return f'<table style="{STYLE}"><tr>{head}</tr>{body}</table>'

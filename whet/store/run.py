@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -277,7 +277,7 @@ class Run:
         """Raises RunFolderError when the file is missing or damaged, or has not got these keys."""
         return read_json_file(self.folder / name, *keys)
 
-    def write_lines(self, name: str, lines: Iterable[dict[str, Any]]) -> None:
+    def write_lines(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         """One JSON object a line; the file appears whole."""
         text = (json.dumps(plain(line), ensure_ascii=False) + "\n" for line in lines)
         self._write(name, (line.encode("utf-8") for line in text))

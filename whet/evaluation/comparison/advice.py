@@ -62,7 +62,7 @@ class PairedGap:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`arm` is None where the rows cannot tell, and `meanwhile` what to use until then."""
+    """`arm` is None if the rows cannot tell; `meanwhile` is what to use until then."""
 
     arm: str | None
     meanwhile: str | None
@@ -89,15 +89,19 @@ def recommend(
         return Advice(None, None, nothing_works(rows))
 
     tried = max(1, len(arms) - 1)
-    standing = {arm.name: "best" if arm is top else standing_of(gaps[arm.name], reach, tried) for arm in arms}
+    standing = {}
+    for arm in arms:
+        if arm is top:
+            standing[arm.name] = "best"
+        else:
+            standing[arm.name] = standing_of(gaps[arm.name], reach, tried)
+
     winner = cheapest([arm for arm in arms if standing[arm.name] in ("best", "good enough")])
 
     hopeful = cheapest([arm for arm in arms if standing[arm.name] != "ruled out"])
     if standing[hopeful.name] == "open":
         rows_needed = needed(hopeful.name)
-        if rows_needed is None:
-            rows_needed = None
-        else:
+        if rows_needed is not None:
             rows_needed = round_up_two_digits(rows_needed)
 
         sentence = cannot_tell(hopeful, top, winner, gaps[hopeful.name], rows, rows_needed, margin, scale)
@@ -130,7 +134,8 @@ def bonferroni_low(gap: PairedGap, tried: int) -> float:
 
 def cheapest(arms: Sequence[Candidate]) -> Candidate:
     """Rule 3: the cheapest of those that need no training, unless a trained one costs at most half."""
-    untrained, trained = ([arm for arm in arms if arm.trained == kind] for kind in (False, True))
+    untrained = [arm for arm in arms if not arm.trained]
+    trained = [arm for arm in arms if arm.trained]
     if not untrained or not trained:
         return least(arms)
     plain, tuned = least(untrained), least(trained)
@@ -143,14 +148,17 @@ def cheapest(arms: Sequence[Candidate]) -> Candidate:
 
 def least(arms: Sequence[Candidate]) -> Candidate:
     """The least cost; of about equal ones the least effort."""
-    by_cost = all(arm.cost is not None for arm in arms)
-    price = {arm.name: arm.cost if by_cost and arm.cost is not None else arm.tokens for arm in arms}
+    price = {arm.name: arm.tokens for arm in arms}
+    if all(arm.cost is not None for arm in arms):
+        price = {arm.name: arm.cost or 0.0 for arm in arms}
+
     bound = SAME_COST * min(price.values())
-    return min((arm for arm in arms if price[arm.name] <= bound), key=lambda arm: (arm.effort, price[arm.name]))
+    cheap = [arm for arm in arms if price[arm.name] <= bound]
+    return min(cheap, key=lambda arm: (arm.effort, price[arm.name]))
 
 
 def prices(one: Candidate, other: Candidate) -> tuple[float, float]:
-    """Dollars where both have them, else tokens."""
+    """Dollars if both have them, else tokens."""
     if one.cost is not None and other.cost is not None:
         return one.cost, other.cost
     return one.tokens, other.tokens

@@ -10,6 +10,8 @@ from typing import Any
 
 from whet.evaluation.comparison.advice import Advice, Candidate, PairedGap, best_of, recommend
 from whet.evaluation.comparison.arms import Arm
+from whet.evaluation.facts import GroundingFacts
+from whet.evaluation.heldout import texts_of
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns
 from whet.evaluation.prompts import FittedPrompts, question_of
@@ -38,7 +40,7 @@ class ArmAnswers:
 
     @property
     def values(self) -> list[float]:
-        return [score.value for score in self.scores]
+        return metric.values_of(self.scores)
 
 
 def arm_results(
@@ -46,25 +48,35 @@ def arm_results(
 ) -> dict[str, Any]:
     """The keys `arms`, `differences`, `verdict` and `standing` of a comparison."""
     rows = turns.whole
-    arms = [arm_facts(one, turns, settings, name, context) for one in asked]
+    arms = [arm_facts(answers, turns, settings, name, context) for answers in asked]
+    candidates = [candidate(answers.arm, facts) for answers, facts in zip(asked, arms, strict=True)]
+
     differences = all_pairs(asked, rows, seed)
-    candidates = [candidate(one.arm, facts) for one, facts in zip(asked, arms, strict=True)]
     scale = scale_of(asked)
     advice = advise(asked, candidates, differences, rows, settings.margin, scale)
-    pairs = [{"arm": one, "other": other, **asdict(found)} for (one, other), found in differences.items()]
 
     return {
         "arms": arms,
-        "differences": pairs,
+        "differences": pair_facts(differences),
         "verdict": verdict_of(advice, candidates, differences),
         "standing": dict(advice.standing or {}),
         "scale": scale,
     }
 
 
+def pair_facts(differences: Differences) -> list[dict[str, Any]]:
+    """The key `differences` of a comparison."""
+    facts = []
+    for (arm, other), difference in differences.items():
+        facts.append({"arm": arm, "other": other, **asdict(difference)})
+    return facts
+
+
 def scale_of(asked: Sequence[ArmAnswers]) -> float | None:
     """None where all scores lie within 0..1, else their range over all arms."""
-    values = [value for one in asked for value in one.values]
+    values: list[float] = []
+    for answers in asked:
+        values += answers.values
     if 0 <= min(values) and max(values) <= 1:
         return None
     return max(values) - min(values)
@@ -74,39 +86,54 @@ def arm_facts(asked: ArmAnswers, turns: Turns, settings: Compare, name: str, con
     """One arm in numbers; tokens and seconds an answer, cost in dollars a thousand of them (None without prices)."""
     arm, answers, prompts = asked.arm, asked.answers, asked.prompts
     summary = metric.aggregate(name, asked.scores, turns.whole)
-    prompt, answer = mean([a.prompt_tokens for a in answers]), mean([a.answer_tokens for a in answers])
-    seconds = mean([a.seconds for a in answers])
+    prompt = mean([answer.prompt_tokens for answer in answers])
+    written = mean([answer.answer_tokens for answer in answers])
+    seconds = mean([answer.seconds for answer in answers])
+    longest = max(answer.prompt_tokens + answer.answer_tokens for answer in answers)
+    cut_off = sum(not answer.finished for answer in answers)
+    estimated = any(answer.estimated for answer in answers)
+
+    used_context: int | None = context
+    if arm.remote:
+        used_context = None
+    grounded = None
+    if arm.framing == "retrieval":
+        grounded = grounding_of(asked, turns.rows)
 
     return {
         "name": arm.name,
         "label": arm.label,
-        **{key: summary[key] for key in ("score", "low", "high", "rows")},
+        "score": summary["score"],
+        "low": summary["low"],
+        "high": summary["high"],
+        "rows": summary["rows"],
         "seconds_per_answer": seconds,
         "prompt_tokens": prompt,
-        "answer_tokens": answer,
-        "cost": cost(arm, settings, prompt, answer, seconds),
-        "context_used": max(a.prompt_tokens + a.answer_tokens for a in answers),
-        "context": None if arm.remote else context,
-        "cut_off": sum(not a.finished for a in answers),
-        "tokens_estimated": any(a.estimated for a in answers),
+        "answer_tokens": written,
+        "cost": cost(arm, settings, prompt, written, seconds),
+        "context_used": longest,
+        "context": used_context,
+        "cut_off": cut_off,
+        "tokens_estimated": estimated,
         "beside": prompts.noun,
         "offered": prompts.offered,
         "kept": prompts.kept,
         "reduced": prompts.reduced,
         "bare": prompts.bare,
         "trained": arm.trained,
-        "grounding": grounding_of(asked, turns.rows) if arm.framing == "retrieval" else None,
+        "grounding": grounded,
     }
 
 
-def grounding_of(asked: ArmAnswers, rows: Sequence[Row]) -> dict[str, Any]:
+def grounding_of(asked: ArmAnswers, rows: Sequence[Row]) -> GroundingFacts:
     """Are the answers supported by the passages that the prompts held, and refused where these lack the answer?"""
     passages = []
     for parts in asked.prompts.parts:
         passages.append([passage.text for passage in parts])
-    answers, questions = [one.text for one in asked.answers], [question_of(row) for row in rows]
+
+    questions = [question_of(row) for row in rows]
     holds = passages_hold_answer([row.reference for row in rows], passages)
-    return grounding(answers, passages, questions, holds, clusters=clusters_of(rows))
+    return grounding(texts_of(asked.answers), passages, questions, holds, clusters=clusters_of(rows))
 
 
 def cost(arm: Arm, settings: Compare, prompt: float, answer: float, seconds: float) -> float | None:
@@ -128,20 +155,20 @@ def all_pairs(asked: Sequence[ArmAnswers], rows: Sequence[Row], seed: int) -> Di
     """Every arm against every other on the same rows; all of them are one family, so that the best may be picked after
     looking."""
     clusters = clusters_of(rows)
-    found = {}
-    for one, other in combinations(asked, 2):
-        found[(one.arm.name, other.arm.name)] = paired_difference(other.values, one.values, seed, clusters)
-    adjusted = holm([difference.p for difference in found.values()])
+    raw = {}
+    for first, second in combinations(asked, 2):
+        raw[first.arm.name, second.arm.name] = paired_difference(second.values, first.values, seed, clusters)
 
-    return {pair: replace(found[pair], p=p) for pair, p in zip(found, adjusted, strict=True)}
+    adjusted = holm([difference.p for difference in raw.values()])
+    return {pair: replace(raw[pair], p=p) for pair, p in zip(raw, adjusted, strict=True)}
 
 
-def between(differences: Differences, one: str, other: str) -> Difference:
-    """`one` minus `other`."""
-    if (one, other) in differences:
-        return differences[one, other]
-    found = differences[other, one]
-    return replace(found, estimate=-found.estimate, low=-found.high, high=-found.low)
+def between(differences: Differences, first: str, second: str) -> Difference:
+    """`first` minus `second`."""
+    if (first, second) in differences:
+        return differences[first, second]
+    turned = differences[second, first]
+    return replace(turned, estimate=-turned.estimate, low=-turned.high, high=-turned.low)
 
 
 def candidate(arm: Arm, facts: dict[str, Any]) -> Candidate:
@@ -159,12 +186,12 @@ def advise(
     scale: float | None,
 ) -> Advice:
     top = best_of(candidates).name
-    values = {one.arm.name: one.values for one in asked}
+    values = {answers.arm.name: answers.values for answers in asked}
 
     gaps = {}
     for name in values.keys() - {top}:
-        found = between(differences, name, top)
-        gaps[name] = PairedGap(found.estimate, found.low, found.high, found.p)
+        gap = between(differences, name, top)
+        gaps[name] = PairedGap(gap.estimate, gap.low, gap.high, gap.p)
 
     clusters = clusters_of(rows)
 
@@ -176,9 +203,10 @@ def advise(
 
 def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Differences) -> dict[str, Any]:
     """The advice, and `word`: is the best trained arm better than the best of those that need no training?"""
-    trained, untrained = ([one for one in candidates if one.trained == kind] for kind in (True, False))
+    trained = [each for each in candidates if each.trained]
+    untrained = [each for each in candidates if not each.trained]
     word = None
-    do = {one.name: one.do for one in candidates}
+    do = {each.name: each.do for each in candidates}
 
     if trained and untrained:
         word = decide(between(differences, best_of(trained).name, best_of(untrained).name)).word

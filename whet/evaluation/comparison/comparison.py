@@ -20,7 +20,7 @@ from whet.evaluation.comparison.arm_results import ArmAnswers, arm_results
 from whet.evaluation.comparison.arms import KNOWN, Arm, arms_of
 from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_disjoint, rows_by_part
 from whet.evaluation.content import by_row
-from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.heldout import answer_tokens, texts_of
 from whet.evaluation.metrics import scoring as metric
 from whet.evaluation.metrics.turns import Turns, judged_turns
 from whet.evaluation.metrics.turns import turn_facts as told_turns
@@ -31,12 +31,12 @@ from whet.evaluation.opponents.of_run import setting_of
 from whet.evaluation.opponents.prompted import way_of
 from whet.evaluation.prompts import (
     FewShot,
-    FittedPrompts,
     PromptStyle,
     WithPassages,
     ZeroShot,
     fit_to_context,
     nearest_examples,
+    no_prompts,
     question_of,
     same_examples,
     usable_examples,
@@ -177,16 +177,15 @@ def own_verdict(run: Run) -> dict[str, Any]:
 def metric_of(wanted: Evaluate, source: Prepared) -> tuple[str, str]:
     """The metric that scores written answers, and why. Raises DataError, InputError."""
     if not source.test_rows:
-        raise DataError("there are no test rows, so nothing can be said", fix="make split.test larger than 0")
+        raise DataError("there are no test rows, so nothing can be measured", fix="make split.test larger than 0")
 
-    asked = wanted.metric != "auto"
-    if not asked and (source.shape.paired or source.shape.kind == "unpaired"):
+    if wanted.metric == "auto" and (source.shape.paired or source.shape.kind == "unpaired"):
         what = "these rows say which answer is better, not what is right, so written answers cannot be scored"
         raise InputError(
             what, where="evaluate.metric", fix="name a metric that compares with the chosen answer: rouge-l"
         )
 
-    name, reason = (wanted.metric, "asked for in the recipe") if asked else metric.choose(source.test_rows)
+    name, reason = metric.metric_for(wanted.metric, source.test_rows)
     if name not in metric.SCORERS and not is_function(name):
         what = f"compare scores written answers, and {name} does not: {reason}"
         raise InputError(what, where="evaluate.metric", fix=metric.known_metrics().removesuffix(", nll"))
@@ -234,7 +233,7 @@ class Comparison:
         self.setting = setting_of(self.metric, rows, base, loaded, recipe, self.source, None, self.observer)
 
     def can_be_asked(self, arm: Arm) -> bool:
-        """Says why not. Raises InputError for an arm that the recipe names."""
+        """Notes why not. Raises InputError for an arm that the recipe names."""
         try:
             if arm.framing == "prompted":
                 self._way = way_of(self.session.run, self.setting)
@@ -261,27 +260,26 @@ class Comparison:
         if arm.framing == "constant":
             return self._always(arm, rows)
         if arm.framing == "prompted":
-            return self._told(arm, rows)
+            return self._prompted(arm, rows)
         self.observer.phase(f"asking {arm.label}", len(rows))
         prompts = fit_to_context(self._framing(arm, shots), rows, self.session.renderer, self._room(arm))
-        told = self._who(arm)(
+        answers = self._who(arm)(
             arm.name, prompts, self._limit(arm), self.transcript, lambda n: self.observer.step(n, len(rows), {})
         )
-        scores = [metric.score(self.metric, one.text, row) for one, row in zip(told, rows, strict=True)]
+        scores = metric.score_all(self.metric, texts_of(answers), rows)
 
-        return ArmAnswers(arm, prompts, told, scores)
+        return ArmAnswers(arm, prompts, answers, scores)
 
     def _always(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
         """The constant answer, which reads nothing and takes no time."""
         setting = self.setting
         chosen = choose(setting.seen, setting.compared, setting.score, own=setting.own)
-        told = [Completion(chosen.answer, True)] * len(rows)
-        nothing: list[list[int]] = [[] for _ in rows]
-        prompts = FittedPrompts("", [[] for _ in rows], nothing, [[] for _ in rows], 0, 0, 0, 0.0)
+        answers = [Completion(chosen.answer, True)] * len(rows)
+        prompts = no_prompts(len(rows))
         scores = setting.score([chosen.answer] * len(rows), rows)
-        return ArmAnswers(replace(arm, label=constant_label(chosen.answer)), prompts, told, scores)
+        return ArmAnswers(replace(arm, label=constant_label(chosen.answer)), prompts, answers, scores)
 
-    def _told(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
+    def _prompted(self, arm: Arm, rows: Sequence[Row]) -> ArmAnswers:
         """The base with a prompt, in the way that validation rows chose."""
         given = self._way.prompted.give(self._way.way, rows)
         return ArmAnswers(arm, given.prompts, given.answers, self.setting.score(given.texts, rows))
@@ -375,13 +373,13 @@ class Comparison:
 
 def side_by_side(asked: Sequence[ArmAnswers], turns: Turns) -> list[dict[str, Any]]:
     """A line a row: prompt and reference of its last turn, and of each arm the answer to that and the row's score."""
-    return [
-        {
-            "row": row.index,
-            "where": row.where,
-            "prompt": row.prompt,
-            "reference": row.reference,
-            "answers": {one.arm.name: {"text": one.answers[last].text, "score": one.scores[n].value} for one in asked},
-        }
-        for n, (row, last) in enumerate(zip(turns.whole, turns.last, strict=True))
-    ]
+    lines = []
+    for n, (row, last) in enumerate(zip(turns.whole, turns.last, strict=True)):
+        answers = {}
+        for each in asked:
+            answers[each.arm.name] = {"text": each.answers[last].text, "score": each.scores[n].value}
+
+        line = {"row": row.index, "where": row.where, "prompt": row.prompt, "reference": row.reference}
+        lines.append({**line, "answers": answers})
+
+    return lines

@@ -1,15 +1,18 @@
 """What a tune may lose elsewhere, and whether it did: a question of noninferiority, not of p-values.
 
-A measure is kept when the bad end of its 95% interval stays within the budget, lost when even the good end lies beyond
-it, and unclear otherwise: then the rows cannot tell. "Not significantly worse" clears nobody (Piaggio et al. 2012,
+A measure is kept if the bad end of its 95% interval stays within the budget, lost if even the good end lies beyond it,
+and unclear otherwise: then the rows cannot tell. "Not significantly worse" clears nobody (Piaggio et al. 2012,
 doi:10.1001/jama.2012.87802). All numbers here are losses: positive is worse.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from whet.evaluation.facts import ForgettingFacts, MeasureFacts
 
 Word = Literal["kept", "lost", "unclear", "not judged"]
 WORDS: dict[Word, str] = {
@@ -79,9 +82,10 @@ def score_budget(asked: float | None, rows: int) -> tuple[float, str]:
 
 
 def text_budget(asked: float | None) -> tuple[float, str]:
+    """The rise of the loss on general text that is accepted, as a share, and why."""
     if asked is None:
-        return (TEXT_BUDGET, TEXT_REASON)
-    return (asked, "asked for in the recipe")
+        return TEXT_BUDGET, TEXT_REASON
+    return asked, "asked for in the recipe"
 
 
 def state(measure: Measure) -> str:
@@ -102,19 +106,23 @@ def state(measure: Measure) -> str:
 
 
 def higher_is_better(unit: str, details: dict[str, Any]) -> bool:
-    """Whether a loss is a fall of what was measured, as of a score of which more is better."""
+    """Whether more of what was measured is better, so that a loss is a fall."""
     return unit in ("points", "score") and details.get("higher_is_better", True)
 
 
 def format_loss(loss: float, unit: str, fell: bool) -> str:
-    """A loss as the change that people read: where a score fell, with a minus. Without the unit of points and nats."""
-    return format_value(-loss if fell else loss, unit, sign=True)
+    """A loss as the change that people read: for a score that fell, with a minus. Without the unit of points and
+    nats."""
+    if fell:
+        return format_value(-loss, unit, sign=True)
+    return format_value(loss, unit, sign=True)
 
 
 def format_range(low: float, high: float, unit: str, fell: bool) -> str:
     """The interval of a loss, as a range of changes from the lower to the higher."""
-    ends = (high, low) if fell else (low, high)
-    return " to ".join(format_loss(end, unit, fell) for end in ends)
+    if fell:
+        low, high = high, low
+    return f"{format_loss(low, unit, fell)} to {format_loss(high, unit, fell)}"
 
 
 def format_value(value: float, unit: str, sign: bool = False) -> str:
@@ -122,40 +130,35 @@ def format_value(value: float, unit: str, sign: bool = False) -> str:
     if unit == "nats":
         return f"{value:.3f}"
     if unit == "score":
-        return f"{value:+.3f}" if sign else f"{value:.3f}"
+        if sign:
+            return f"{value:+.3f}"
+        return f"{value:.3f}"
 
+    text = f"{100 * value:.1f}"
     if sign:
         text = f"{100 * value:+.1f}"
-    else:
-        text = f"{100 * value:.1f}"
-
     if float(text) == 0:
         text = text.lstrip("+-")
-    else:
-        text = text
 
-    return f"{text}%" if unit == "percent" else text
+    if unit == "percent":
+        return f"{text}%"
+    return text
 
 
-def summarise(measures: list[Measure]) -> dict[str, Any]:
+def summarise(measures: Sequence[Measure]) -> ForgettingFacts:
     """The key `forgetting` of evaluation.json."""
     broken = [measure.what for measure in measures if measure.word == "lost"]
     unclear = [measure.what for measure in measures if measure.word == "unclear"]
     judged = any(measure.word != "not judged" for measure in measures)
 
+    word: Word = "not judged"
     if broken:
         word = "lost"
     elif unclear:
         word = "unclear"
     elif judged:
         word = "kept"
-    else:
-        word = "not judged"
 
-    return {
-        "word": word,
-        "broken": broken,
-        "unclear": unclear,
-        "statement": " ".join(measure.statement for measure in measures),
-        "measures": [asdict(measure) for measure in measures],
-    }
+    statement = " ".join(measure.statement for measure in measures)
+    facts = [cast(MeasureFacts, asdict(measure)) for measure in measures]
+    return {"word": word, "broken": broken, "unclear": unclear, "statement": statement, "measures": facts}

@@ -1,4 +1,4 @@
-"""Everything that is measured beside the task, on base and tuned alike: the key `forgetting` of an evaluation."""
+"""What base and tuned model can do beside the task: the key `forgetting` of an evaluation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.evaluation.contest import Contest
+from whet.evaluation.facts import ForgettingFacts
 from whet.evaluation.forgetting import lm_eval as harness
 from whet.evaluation.forgetting import measure_kinds as forgetting
 from whet.evaluation.forgetting import skills
@@ -35,15 +36,16 @@ def measure_forgetting(
     prompts: Sequence[list[int]] = (),
     clusters: Sequence[object] | None = None,
     cache: Path | None = None,
-) -> dict[str, Any]:
+) -> ForgettingFacts:
     """General text, KL on the task's own prompts and on general text, the base's skills, and the user's suites.
-    `clusters` names the group of each of the task's `prompts`, where there are groups. What the base makes of general
-    text is read once and kept in `cache`, where that is given."""
+    `clusters` names the group of each of the task's `prompts`, if there are groups. The base's likelihoods of general
+    text are read once and kept in `cache`, if that is given."""
     recipe = contest.recipe
     measures = list(_read(contest, prompts, clusters, cache))
     items = skills.load_suite(contest.loaded.path)
     suites = [read_suite(path, recipe.columns.group) for path in recipe.forgetting.suites]
-    total, done = 2 * (len(items) + sum(len(suite.rows) for suite in suites)), 0
+    total = 2 * (len(items) + sum(len(suite.rows) for suite in suites))
+    done = 0
 
     if items:
         measures.append(_skills(contest, items, total))
@@ -75,18 +77,18 @@ def _read(
         budgets.text,
         seed,
     )
-    if asked := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
-        yield forgetting.kl_measure("task", asked, budgets.kl, seed, clusters)
+    if on_task := kl_by_prompt(base, tuned, prompts[:KL_ROWS]):
+        yield forgetting.kl_measure("task", on_task, budgets.kl, seed, clusters)
 
     general = [encode(text)[: loaded.context] for text in texts[::KL_TEXTS]]
-    if read := kl_by_prompt(base, tuned, general):
-        yield forgetting.kl_measure("general", read, None, seed)
+    if on_text := kl_by_prompt(base, tuned, general):
+        yield forgetting.kl_measure("general", on_text, None, seed)
 
 
 def read_cached(
     cache: Path | None, base: Base, texts: list[str], read: Callable[[], list[tuple[float, int]]]
 ) -> list[tuple[float, int]]:
-    """What `read` gives, or what it gave when this base last read these texts with weights of this kind."""
+    """What `read` returns, or returned the last time this base read these texts with weights of this dtype."""
     if cache is None:
         return read()
     kinds = sorted({str(weight.dtype) for weight in base.model.parameters()})
@@ -97,26 +99,31 @@ def read_cached(
     if known is not None:
         return [(float(nats), int(tokens)) for nats, tokens in known]
 
-    found = read()
-    if all(math.isfinite(nats) for nats, _ in found):  # else the measure that reads them says so, each time
-        write_summed(file, found)
-    return found
+    likelihoods = read()
+    if all(math.isfinite(nats) for nats, _ in likelihoods):  # else the measure that reads them raises, each time
+        write_summed(file, likelihoods)
+    return likelihoods
 
 
 def _skills(contest: Contest, items: list[dict[str, Any]], total: int) -> Measure:
-    asked = [contest.renderer.prompt_ids(item["messages"], None) for item in items]
-    answers = contest.answers_of_both(asked, skills.TOKENS, total=total)
-    hits = {side: skills.hits(items, found) for side, found in answers.items()}
-    parts = {side: skills.grade(items, found) for side, found in answers.items()}
+    prompts = [contest.renderer.prompt_ids(item["messages"], None) for item in items]
+    hits, parts = {}, {}
+    for side, answers in contest.answers_of_both(prompts, skills.TOKENS, total=total).items():
+        hits[side] = skills.hits(items, answers)
+        parts[side] = skills.grade(items, answers)
+
     return _scored("skills", "The base's own skills", hits, contest.recipe, parts=parts)
 
 
 def _suite(contest: Contest, suite: Suite, before: int, total: int) -> Measure:
     tokens = answer_tokens(suite.rows, contest.loaded)
+    written = contest.answers_of_both(contest.prompts(suite.rows), tokens, GREEDY, before, total)
+
     scores = {}
-    for side, answers in contest.answers_of_both(contest.prompts(suite.rows), tokens, GREEDY, before, total).items():
-        pairs = zip(answers, suite.rows, strict=True)
-        scores[side] = [metric.score(suite.metric, answer.text.strip(), row).value for answer, row in pairs]
+    for side, answers in written.items():
+        texts = [answer.text.strip() for answer in answers]
+        scores[side] = metric.values_of(metric.score_all(suite.metric, texts, suite.rows))
+
     chosen = {"metric": suite.metric, "metric_reason": suite.reason}
     name, what = f"suite-{suite.name}", f"The suite {suite.name!r}"
     return _scored(name, what, scores, contest.recipe, clusters_of(suite.rows), **chosen)
@@ -127,15 +134,15 @@ def _harness(contest: Contest) -> Iterator[Measure]:
     if not wanted.lm_eval:
         return
 
-    found = {}
+    scores = {}
     for model in contest.models:
-        found[model.name] = harness.run_tasks(
+        scores[model.name] = harness.run_tasks(
             model, contest.loaded, contest.renderer, wanted.lm_eval, wanted.lm_eval_limit
         )
-    for one in paired(found["base"], found["tuned"]):
-        scores, what = {"base": one.base, "tuned": one.tuned}, f"The lm-eval task {one.task!r}"
-        better = one.higher_is_better
-        yield _scored(f"lm-eval-{one.task}", what, scores, contest.recipe, metric=one.metric, higher_is_better=better)
+    for task in paired(scores["base"], scores["tuned"]):
+        details = {"metric": task.metric, "higher_is_better": task.higher_is_better}
+        sides, what = {"base": task.base, "tuned": task.tuned}, f"The lm-eval task {task.task!r}"
+        yield _scored(f"lm-eval-{task.task}", what, sides, contest.recipe, **details)
 
 
 def _scored(

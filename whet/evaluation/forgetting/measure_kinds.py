@@ -1,6 +1,6 @@
 """What the tune cost in general ability: general text, distance from the base, and suites of tasks.
 
-Each is a Measure with a paired interval and a budget (whet/evaluation/forgetting/budget.py). Two distances are told
+Each is a Measure with a paired interval and a budget (whet/evaluation/forgetting/budget.py). Two distances are kept
 apart: KL(base || tuned) on the prompts of the task predicts forgetting best of the cheap measures (RL's Razor, arXiv
 2509.04259); on general text it says how far the model moved where it should not have moved at all.
 """
@@ -50,9 +50,8 @@ def text_measure(
     `texts` is the shipped general text unless given. Raises DataError when there is no text or a model gives another
     number of results, NonFiniteError for a likelihood that is not a number.
     """
-    if texts is None:
-        pieces = general_texts()
-    else:
+    pieces = general_texts()
+    if texts is not None:
         pieces = list(texts)
 
     sizes_U = np.array([len(piece.encode("utf-8")) for piece in pieces], dtype=float)
@@ -87,23 +86,23 @@ def _nats(nll: Nll, pieces: list[str], whose: str) -> np.ndarray:
 
 def kl_measure(
     where: Literal["task", "general"],
-    found: Sequence[tuple[float, int]],
+    sums: Sequence[tuple[float, int]],
     budget: float | None,
     seed: int = 0,
     clusters: Sequence[object] | None = None,
 ) -> Measure:
-    """Mean KL(base || tuned) in nats a token, from (sum in nats, tokens) of each prompt; prompts, or all that share a
-    cluster, are drawn whole.
+    """Mean KL(base || tuned) in nats a token, from the `sums` (nats, tokens) of each prompt; prompts, or all that share
+    a cluster, are drawn whole.
 
     Raises DataError without a prompt, NonFiniteError for a distance that is not a number.
     """
-    if not found:
+    if not sums:
         raise DataError("a distance needs at least one prompt")
 
-    sums_U, sizes_U = np.array(found, dtype=float).T
+    sums_U, sizes_U = np.array(sums, dtype=float).T
     highest = float((sums_U / sizes_U).max())
 
-    if (codes := cluster_codes(clusters, len(found))) is not None:
+    if (codes := cluster_codes(clusters, len(sums))) is not None:
         sums_U, sizes_U = np.bincount(codes, sums_U), np.bincount(codes, sizes_U)
     if not np.all(np.isfinite(sums_U)):
         raise NonFiniteError("the KL from base to tuned is not a number", value=sums_U.tolist())
@@ -112,12 +111,11 @@ def kl_measure(
     low, high = resample.interval(sums_U, sizes_U, seed, (0.0, highest))
     what = {"task": "Distance from the base on the task's prompts", "general": "Distance from the base on general text"}
 
-    if budget is None:
-        reason = KL_BUDGET
-    else:
+    reason = KL_BUDGET
+    if budget is not None:
         reason = "asked for in the recipe"
 
-    return Measure(f"kl-{where}", what[where], "nats", None, None, value, low, high, len(found), budget, reason)
+    return Measure(f"kl-{where}", what[where], "nats", None, None, value, low, high, len(sums), budget, reason)
 
 
 def score_measure(
@@ -125,15 +123,15 @@ def score_measure(
 ) -> Measure:
     """A suite of tasks: the fall of its score, or its rise where `details` say `higher_is_better: False`.
 
-    `sides` are the scores of base and tuned, `difference` is paired. Scores outside 0..1 are told as they are, and
-    judged by no budget.
+    `sides` are the scores of base and tuned, `difference` is paired. Scores outside 0..1 have no budget.
     """
     loss, low, high = difference.estimate, difference.low, difference.high
     if details.get("higher_is_better", True):
         loss, low, high = -loss, -high, -low
     details = {"p": difference.p, "test": difference.test, **details}
-    shares = difference.scale is None
-    allowed, reason = score_budget(budget, difference.rows) if shares else (None, NO_SHARES)
-    unit = "points" if shares else "score"
+    unit, allowed, reason = "score", None, NO_SHARES
+    if difference.scale is None:
+        unit = "points"
+        allowed, reason = score_budget(budget, difference.rows)
 
     return Measure(name, what, unit, *sides, loss, low, high, difference.rows, allowed, reason, details=details)

@@ -1,6 +1,6 @@
 """The skill suite of a base: small checkable tasks that ship with it as skills.jsonl. The bundled base has one.
 
-A line holds {"skill", "messages", "answer"}; an answer counts when it is exactly the reference (white space aside).
+A line holds {"skill", "messages", "answer"}; an answer counts if it is exactly the reference (white space aside).
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ def load_suite(base_folder: str) -> list[dict[str, Any]]:
     path = Path(base_folder) / SUITE
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    lines = path.read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
 
 
 def hits(items: list[dict[str, Any]], answers: list[Completion]) -> list[float]:
     """1.0 for each item that was answered exactly."""
-    return [
-        float(one_line(answer.text) == one_line(item["answer"])) for item, answer in zip(items, answers, strict=True)
-    ]
+    right = []
+    for item, answer in zip(items, answers, strict=True):
+        right.append(float(answer.text.split() == item["answer"].split()))
+    return right
 
 
 def grade(items: list[dict[str, Any]], answers: list[Completion]) -> dict[str, dict[str, float]]:
@@ -37,4 +39,8 @@ def grade(items: list[dict[str, Any]], answers: list[Completion]) -> dict[str, d
     right: dict[str, list[float]] = {}
     for item, hit in zip(items, hits(items, answers), strict=True):
         right.setdefault(item["skill"], []).append(hit)
-    return {skill: {"score": sum(found) / len(found), "rows": len(found)} for skill, found in sorted(right.items())}
+
+    scores = {}
+    for skill, hits_of_skill in sorted(right.items()):
+        scores[skill] = {"score": sum(hits_of_skill) / len(hits_of_skill), "rows": len(hits_of_skill)}
+    return scores

@@ -237,7 +237,7 @@ def _people_in_words(people: Sequence[str]) -> str:
 
 def count_choices(lines: Sequence[dict[str, Any]]) -> dict[str, int]:
     """How often people decided, called it a tie, called both bad, or skipped."""
-    choices = dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
+    choices: dict[str, int] = dict.fromkeys(("decided", "tie", "bad", "skip"), 0)
     for line in lines:
         choice = line["provenance"]["choice"]
         if choice in ("left", "right"):

@@ -122,7 +122,8 @@ def oppose_head(measured: Evaluation, lines: list[AnswerLine], held_out: HeldOut
     base = base_opponent(lines, None, "the base without a head")
 
     if without_training is not None:
-        constant = majority_opponent(*without_training["majority"], base.places)
+        named, scores = without_training["majority"]
+        constant = majority_opponent(named, scores, base.places)
     elif prepared.shape.paired:
         constant = pair_rule(read_rows(recipe, prepared, ("trained",)), prepared.test_rows)
     else:
@@ -134,15 +135,12 @@ def oppose_head(measured: Evaluation, lines: list[AnswerLine], held_out: HeldOut
         opponents = [constant, base]
 
     absent = absent_prompts(recipe.evaluate, HEADS)
-    if (
-        without_training is not None
-        and "likelihood" in without_training
-        and "prompted" in wanted_names(recipe.evaluate)
-    ):
-        opponents.append(likelihood_opponent(*without_training["likelihood"], base.places))
-        opponents += absent[1:]
-    else:
-        opponents += absent
+    likeliest = (without_training or {}).get("likelihood")
+    if likeliest and "prompted" in wanted_names(recipe.evaluate):
+        named, scores = likeliest
+        opponents.append(likelihood_opponent(named, scores, base.places))
+        absent = absent[1:]
+    opponents += absent
 
     judge_lines(measured, lines, opponents, recipe.seed)
 

@@ -126,7 +126,9 @@ def read_share(recipe: Recipe, source: Source) -> float:
 
     assert recipe.batch_tokens and recipe.micro_batch_tokens
     batches = Loader(rows, recipe.batch_tokens, recipe.micro_batch_tokens, recipe.seed).step(0)
-    return sum(len(fold(one).ids_T) for one in batches) / sum(len(one.ids_T) for one in batches)
+
+    read = sum(len(fold(batch).ids_T) for batch in batches)
+    return read / sum(len(batch.ids_T) for batch in batches)
 
 
 def _row(source: Source) -> float:
@@ -208,7 +210,13 @@ def own_samples(recipe: Recipe, source: Source, tokenizer: Any) -> Writing:
     next(read_source(str(path)))
     learned = for_replay(read_asked(path, source.renderer, tokenizer))
     asked = pool(learned, needed(recipe), path == SHIPPED_PROMPTS)
-    answers = [(TEXT if one.text else CHAT).max_new_tokens for one in asked for _ in range(DRAWS if one.text else 1)]
+    answers: list[int] = []
+    for one in asked:
+        if one.text:
+            answers += [TEXT.max_new_tokens] * DRAWS
+        else:
+            answers.append(CHAT.max_new_tokens)
+
     prompt = fmean(len(one.ids) for one in asked)
 
     return Writing(len(answers), prompt, fmean(answers) / 2, fmean(answers))

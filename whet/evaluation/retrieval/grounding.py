@@ -1,6 +1,6 @@
-"""Are answers supported by the passages that stood in the prompt, and are they refused where the passages lack them?
+"""Are answers supported by the passages in the prompt, and are they refused if the passages lack them?
 
-    k_precision   share of the answer's words that stand in its passages, counted with repetition: K-Precision of
+    k_precision   share of the answer's words that its passages have, counted with repetition: K-Precision of
                   Adlakha et al. 2023 (arXiv 2307.16877), over words as the retriever cuts them, without articles.
     bigrams       the same over pairs of neighbouring words, harder to find by chance; without one-word answers
     supported     share of answers whose every content word stands in the passages or in the question. Content words
@@ -8,7 +8,8 @@
                   makes the measure strict); an answer without any is left out.
 
 An answer that only refuses claims nothing, so it counts in the refusal rates and nowhere else. Words that agree are
-not yet sentences that agree: "not at nine" is supported by "at nine, not at ten". A judge (`judged`) reads sentences.
+not yet sentences that agree: "not at nine" is supported by "at nine, not at ten". A judge reads
+sentences (`judge_support`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from whet.data.retrieval.retrievers import words_of
 from whet.errors import DataError
+from whet.evaluation.facts import GroundingFacts, RateFacts
 from whet.recipe.schema import Judge, SupportJudge
 from whet.rewards.judge import JudgeReward
 from whet.stats.paired import mean_interval
@@ -64,6 +66,16 @@ QUESTION = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class GroundedAnswer:
+    """What one answer rests on; None for what it says nothing about."""
+
+    refused: bool
+    k_precision: float | None = None
+    bigrams: float | None = None
+    supported: float | None = None
+
+
 def grounding(
     answers: Sequence[str],
     passages: Sequence[Sequence[str]],
@@ -71,59 +83,76 @@ def grounding(
     holds: Sequence[bool | None] | None = None,
     refusals: Sequence[str] = REFUSALS,
     clusters: Sequence[object] | None = None,
-) -> dict[str, Any]:
+) -> GroundingFacts:
     """Support and refusals of `answers`, each with the texts of its passages and its question.
 
-    `holds`: whether the passages hold the answer, None where that is not known. `clusters`: the group of each row,
-    where there are groups. Each rate is {mean, low, high, rows} with a 95% interval, or None without a row to tell it
-    from. Raises DataError for lists of different lengths.
+    `holds`: whether the passages hold the answer, None if that is not known. `clusters`: the group of each row, if
+    there are groups. Each rate is {mean, low, high, rows} with a 95% interval, or None without a row to tell it from.
+    Raises DataError for lists of different lengths.
     """
     if questions is None:
         questions = [""] * len(answers)
-    else:
-        questions = questions
-
     if holds is None:
         holds = [None] * len(answers)
-    else:
-        holds = holds
-
     if not len(answers) == len(passages) == len(questions) == len(holds):
         sizes = (len(answers), len(passages), len(questions), len(holds))
         raise DataError("answers, passages, questions and holds must be of one length", value=sizes)
 
-    refused = [is_refusal(answer, refusals) for answer in answers]
-    told = [n for n, answer in enumerate(answers) if not refused[n] and words_of(answer)]
-    texts = {n: list(passages[n]) for n in told}
-    supported = {
-        n: float(not unsupported(answers[n], [*texts[n], questions[n]])) for n in told if unsupported(answers[n], [])
-    }
-    found: dict[str, dict[int, float | None]] = {
-        "k_precision": {n: overlap(answers[n], texts[n]) for n in told},
-        "bigrams": {n: overlap(answers[n], texts[n], 2) for n in told},
-        "supported": {**supported},
-        "refusal_where_absent": {n: float(refused[n]) for n, held in enumerate(holds) if held is False},
-        "refusal_where_present": {n: float(refused[n]) for n, held in enumerate(holds) if held},
-    }
-    rates = {}
-    for name, of in found.items():
-        rates[name] = share_with_interval([of.get(n) for n in range(len(answers))], clusters)
+    rows, absent, present = [], [], []
+    for answer, texts, question, held in zip(answers, passages, questions, holds, strict=True):
+        row = ground(answer, list(texts), question, refusals)
+        rows.append(row)
+        absent.append(_refused_if(row, held is False))
+        present.append(_refused_if(row, bool(held)))
 
-    return {"rows": len(answers), "refused": sum(refused), **rates}
+    precision = [row.k_precision for row in rows]
+    bigrams = [row.bigrams for row in rows]
+    supported = [row.supported for row in rows]
+    return {
+        "rows": len(answers),
+        "refused": sum(row.refused for row in rows),
+        "k_precision": share_with_interval(precision, clusters),
+        "bigrams": share_with_interval(bigrams, clusters),
+        "supported": share_with_interval(supported, clusters),
+        "refusal_where_absent": share_with_interval(absent, clusters),
+        "refusal_where_present": share_with_interval(present, clusters),
+    }
+
+
+def ground(answer: str, passages: Sequence[str], question: str, refusals: Sequence[str]) -> GroundedAnswer:
+    """One answer against its passages. A refusal, and an answer without words, claims nothing."""
+    refused = is_refusal(answer, refusals)
+    if refused or not words_of(answer):
+        return GroundedAnswer(refused)
+
+    supported = None
+    if unsupported(answer, []):  # it has content words
+        supported = float(not unsupported(answer, [*passages, question]))
+    return GroundedAnswer(refused, overlap(answer, passages), overlap(answer, passages, 2), supported)
+
+
+def _refused_if(row: GroundedAnswer, counts: bool) -> float | None:
+    if counts:
+        return float(row.refused)
+    return None
 
 
 def overlap(answer: str, passages: Sequence[str], size: int = 1) -> float | None:
     """Share of the answer's runs of `size` words that the passages hold too, with repetition; None without a run."""
     given = Counter(_runs(answer, size))
-    known = Counter(run for passage in passages for run in _runs(passage, size))
+    known: Counter[tuple[str, ...]] = Counter()
+    for passage in passages:
+        known.update(_runs(passage, size))
     if given:
         return (given & known).total() / given.total()
     return None
 
 
 def unsupported(answer: str, texts: Sequence[str]) -> list[str]:
-    """The content words of the answer that stand in none of the texts, in their order."""
-    known = {word for text in texts for word in words_of(text)}
+    """The content words of the answer that none of the texts has, in their order."""
+    known: set[str] = set()
+    for text in texts:
+        known.update(words_of(text))
     return [word for word in words_of(answer) if word not in STOP_WORDS and word not in known]
 
 
@@ -136,13 +165,16 @@ def is_refusal(answer: str, refusals: Sequence[str] = REFUSALS) -> bool:
 
 
 def passages_hold_answer(references: Sequence[str], passages: Sequence[Sequence[str]]) -> list[bool | None]:
-    """Whether each row's reference stands in its passages as a run of whole words; None for a reference without
-    words. A free answer hardly ever stands in a passage word for word: then this says little."""
-    found: list[bool | None] = []
+    """Whether each row's passages contain its reference as a run of whole words; None for a reference without words.
+    A passage hardly ever contains a free answer word for word: then this says little."""
+    holds: list[bool | None] = []
     for reference, texts in zip(references, passages, strict=True):
         wanted = " ".join(words_of(reference))
-        found.append(any(f" {wanted} " in f" {' '.join(words_of(text))} " for text in texts) if wanted else None)
-    return found
+        if wanted:
+            holds.append(any(f" {wanted} " in f" {' '.join(words_of(text))} " for text in texts))
+        else:
+            holds.append(None)
+    return holds
 
 
 def judge_support(
@@ -152,7 +184,7 @@ def judge_support(
     rows: Sequence[Row],
     cache: Path | None,
     clusters: Sequence[object] | None = None,
-) -> dict[str, Any] | None:
+) -> RateFacts | None:
     """Mean support from 0 to 1 that a judge gives to answers, of which the prompts hold the passages. Verdicts are kept
     in `cache`. Raises InputError and RunError as the judge does."""
     asked = Judge(
@@ -172,13 +204,15 @@ def _runs(text: str, size: int) -> list[tuple[str, ...]]:
     return [tuple(words[place : place + size]) for place in range(len(words) - size + 1)]
 
 
-def share_with_interval(
-    values: Sequence[float | None], clusters: Sequence[object] | None = None
-) -> dict[str, Any] | None:
+def share_with_interval(values: Sequence[float | None], clusters: Sequence[object] | None = None) -> RateFacts | None:
     """A mean with its 95% interval and the number of its rows; None without any. A row that says nothing is None."""
-    told = [n for n, value in enumerate(values) if value is not None]
-    found = [value for value in values if value is not None]
-    if not found:
+    places = [place for place, value in enumerate(values) if value is not None]
+    known = [value for value in values if value is not None]
+    if not known:
         return None
-    low, high = mean_interval(found, clusters=None if clusters is None else [clusters[n] for n in told])
-    return {"mean": sum(found) / len(found), "low": low, "high": high, "rows": len(found)}
+
+    known_clusters = None
+    if clusters is not None:
+        known_clusters = [clusters[place] for place in places]
+    low, high = mean_interval(known, clusters=known_clusters)
+    return {"mean": sum(known) / len(known), "low": low, "high": high, "rows": len(known)}

@@ -55,12 +55,13 @@ def measure_retriever(
     recall = {}
     for depth in depths:
         recall[depth] = _estimate([float(rank is not None and rank <= depth) for rank in ranks])
-    mrr = _estimate([0.0 if rank is None else 1 / rank for rank in ranks])
+
+    mrr = _estimate([_reciprocal(rank) for rank in ranks])
     return RetrieverFacts(recall, mrr, len(ranks), len(own) - len(ranks), by)
 
 
 def passages_with_answer(references: Sequence[str], passages: Sequence[Passage]) -> tuple[list[set[str]], str]:
-    """Ids of the passages in which the reference stands as a run of whole words."""
+    """Ids of the passages that contain the reference as a run of whole words."""
     texts = [(passage.id, f" {' '.join(words_of(passage.text))} ") for passage in passages]
     own = []
     for reference in references:
@@ -71,6 +72,12 @@ def passages_with_answer(references: Sequence[str], passages: Sequence[Passage])
 
 def _rank(hits: Sequence[Hit], wanted: set[str]) -> int | None:
     return next((rank for rank, hit in enumerate(hits, start=1) if hit.passage.id in wanted), None)
+
+
+def _reciprocal(rank: int | None) -> float:
+    if rank is None:
+        return 0.0
+    return 1 / rank
 
 
 def _estimate(values: list[float]) -> Estimate:

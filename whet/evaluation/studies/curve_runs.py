@@ -48,15 +48,11 @@ def recipe_for_share(recipe: Recipe, share: float) -> Recipe:
     part = recipe.model_copy(deep=True)
     part.split.train_share, part.evaluate.forgetting = share, False
 
+    kept_apart, budget = [], None
     if recipe.keep.replays or recipe.keep.scale == "auto":
         kept_apart = recipe.forgetting.suites
-    else:
-        kept_apart = []
-
     if recipe.keep.scale == "auto":
         budget = recipe.forgetting.score
-    else:
-        budget = None
 
     part.forgetting = Forgetting(suites=kept_apart, score=budget)
     return part
@@ -71,16 +67,18 @@ def reuse_judgements(whole: Run, part: Run) -> None:
             shutil.copytree(said, temporary, dirs_exist_ok=True)
 
 
+def scores_of(run: Run) -> dict[int, float]:
+    """The tuned model's score of each test row, by the row's index."""
+    return {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
+
+
 def measure_curve(
     runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
 ) -> dict[str, Any]:
     """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
     on the same rows, or not by the same metric."""
-    found = [
-        {line["row"]: float(line["tuned_score"]) for line in read_lines(run.folder / "answers.jsonl")}
-        for run, _ in runs
-    ]
-    if any(list(scores) != list(found[0]) for scores in found):
+    by_run = [scores_of(run) for run, _ in runs]
+    if any(list(scores) != list(by_run[0]) for scores in by_run):
         names = [run.name for run, _ in runs]
         fix = "remove these runs and draw the curve again"
         raise RunError("the runs of the curve were measured on different rows", value=names, fix=fix)
@@ -91,7 +89,7 @@ def measure_curve(
         raise RunError("the runs of the curve were measured by different metrics", value=metrics, fix=fix)
 
     rows = [result["ledger"]["trained"] for _, result in runs]
-    facts = forecast(rows, [list(scores.values()) for scores in found], clusters, seed)
+    facts = forecast(rows, [list(scores.values()) for scores in by_run], clusters, seed)
     whole = runs[-1][1]
     shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
     points = [point | share for point, share in zip(facts["points"], shares, strict=True)]

@@ -153,11 +153,13 @@ def _cluster(
     against = sum(_contradicted(asked[member].row, found, trained, labels) for member, found in nearest.items())
     missing = max(0, usual - len(alike))
 
-    cause: Cause = "contradicted" if 2 * against >= len(members) else "missing" if missing else "present"
-    if cause == "missing":
+    cause: Cause = "present"
+    collect = 0
+    if 2 * against >= len(members):
+        cause = "contradicted"
+    elif missing:
+        cause = "missing"
         collect = max(FEWEST, ROUNDED * math.ceil(missing / ROUNDED))
-    else:
-        collect = 0
 
     rows = [_line(asked[member], found[:SHOWN], trained) for member, found in nearest.items()]
     return FailureCluster(distinctive_words(texts, number_V, topic), len(members), len(alike), cause, collect, rows)

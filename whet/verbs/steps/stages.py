@@ -15,7 +15,7 @@ from whet.evaluation import decision
 from whet.evaluation.contest import contest_between, open_contest
 from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.goal import format_provable, provable
-from whet.evaluation.leaks import without_leaks
+from whet.evaluation.leaks import with_leaks
 from whet.evaluation.record import MADE_OF, made_of
 from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
 from whet.evaluation.studies.interpolation import choose_nearer
@@ -179,14 +179,14 @@ def evaluate_run(session: Session, cost: dict[str, Any], observer: Observer) -> 
     run.write_lines("answers.jsonl", lines)
 
     if not session.source.plain_text:
-        measured = _with_leaks(session, measured, lines, observer)
+        measured = with_leaks(measured, lines, leaks_of_run(session, observer), recipe.seed)
 
     observer.phase("writing the report")
     own_cost = {
         "evaluation_seconds": time.perf_counter() - began,
         "evaluation_peak_memory_bytes": peak_memory(device()),
     }
-    result = run_header(session) | measured | cost | own_cost | as_its_base(recipe, cost)
+    result: dict[str, Any] = {**run_header(session), **measured, **cost, **own_cost, **as_its_base(recipe, cost)}
 
     if made_of(run) == made_of_before:  # what changed meanwhile was measured in part, and is measured again
         result[MADE_OF] = made_of_before
@@ -197,20 +197,6 @@ def evaluate_run(session: Session, cost: dict[str, Any], observer: Observer) -> 
     write_report(run)
     write_card(run)
     return run.read_json("evaluation.json")
-
-
-def _with_leaks(
-    session: Session, measured: dict[str, Any], lines: list[dict[str, Any]], observer: Observer
-) -> dict[str, Any]:
-    """`measured` with what test rows that may have leaked change in the verdict, and a sentence about it there."""
-    verdict = measured["verdict"]
-    labels = {opponent["name"]: opponent["label"] for opponent in verdict["against"]}
-    leaks = leaks_of_run(session, observer)
-    measured = without_leaks(verdict["word"], lines, leaks, session.recipe.seed, labels) | measured
-
-    if "leaks" in measured:
-        verdict["sentence"] += f" {measured['leaks']['sentence']}"
-    return measured
 
 
 def as_its_base(recipe: Recipe, cost: dict[str, Any]) -> dict[str, bool]:

@@ -30,11 +30,12 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     if (evaluation.get("metric") or {}).get("name") == "accuracy":
         sides = {name: {"accuracy": side.get("score")} | side for name, side in sides.items()}
 
-    wholes = [
-        (label, percent(sides["base"][key]), percent(sides["tuned"][key]))
-        for key, label in WHOLES
-        if all(is_finite(side.get(key)) for side in sides.values())
-    ]
+    wholes = []
+    for key, label in WHOLES:
+        before_all, after_all = sides["base"].get(key), sides["tuned"].get(key)
+        if is_finite(before_all) and is_finite(after_all):
+            wholes.append((label, percent(before_all), percent(after_all)))
+
     names = sorted(after, key=lambda name: (after[name].get("recall", after[name]["f1"]), after[name]["f1"], name))
     sheet = class_sheet(before, after, names[:MOST])
 
@@ -110,53 +111,57 @@ def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
 
     names, rows = found["classes"], found["rows"]
     if len(names) <= MATRIX:
-        kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
-        columns = [n for n in range(len(names)) if n in kept or any(row[n] for row in rows)]
-        return {
-            "statement": "A row a class, a column an answer of the tuned model; the numbers are test rows.",
-            "sheet": Sheet(
-                ["class", *(names[n] for n in columns)],
-                [matrix_row(n, names, rows[n], columns) for n in kept],
-                style="confusion",
-            ),
-        }
+        return matrix_view(names, rows)
+    return mistakes_view(names, rows)
 
-    wrong = [
-        (number, names[i], names[j]) for i, row in enumerate(rows) for j, number in enumerate(row) if number and i != j
-    ]
-    wrong.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
 
+def matrix_view(names: list[str], rows: list[list[int]]) -> dict[str, Any]:
+    """All counts, without classes that neither occur nor were named."""
+    kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
+    named = [any(counts) for counts in zip(*rows, strict=True)]
+    columns = [n for n in range(len(names)) if n in kept or named[n]]
+    heads = ["class", *(names[n] for n in columns)]
+    lines = [matrix_row(n, names, rows[n], columns) for n in kept]
+    return {
+        "statement": "A row a class, a column an answer of the tuned model; the numbers are test rows.",
+        "sheet": Sheet(heads, lines, style="confusion"),
+    }
+
+
+def mistakes_view(names: list[str], rows: list[list[int]]) -> dict[str, Any] | None:
+    """The commonest mistakes; None if there is none."""
+    wrong = []
+    for i, row in enumerate(rows):
+        for j, number in enumerate(row):
+            if number and i != j:
+                wrong.append((number, names[i], names[j]))
     if not wrong:
         return None
 
+    wrong.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
+    statement = "The commonest mistakes of the tuned model."
     rest = sum(number for number, _, _ in wrong[MISTAKES:])
-    more = f" {count(rest, 'more test row')} went wrong in other ways; all counts are in evaluation.json."
-    return {
-        "statement": "The commonest mistakes of the tuned model." + more * bool(rest),
-        "sheet": Sheet(
-            ["class", "answered", "test rows"],
-            [[Cell(name, bold=True), Cell(answer), figure(f"{number:,}")] for number, name, answer in wrong[:MISTAKES]],
-        ),
-    }
+    if rest:
+        statement += f" {count(rest, 'more test row')} went wrong in other ways; all counts are in evaluation.json."
+
+    lines = []
+    for number, name, answer in wrong[:MISTAKES]:
+        lines.append([Cell(name, bold=True), Cell(answer), figure(f"{number:,}")])
+    return {"statement": statement, "sheet": Sheet(["class", "answered", "test rows"], lines)}
 
 
 def matrix_row(i: int, names: list[str], row: list[int], columns: list[int]) -> list[Cell]:
     """The shade of a cell is its share of the class."""
     total = sum(row)
-    # fmt: skip
-    cells = []
+    cells = [Cell(names[i], bold=True)]
     for j in columns:
-        cells.append(
-            Cell(
-                f"{row[j]:,}",
-                figure=True,
-                shade=row[j] / total,
-                empty=not row[j],
-                bold=i == j,
-                tone="right" if i == j else "wrong",
-            )
-        )
-    return [Cell(names[i], bold=True), *cells]
+        tone = "wrong"
+        if i == j:
+            tone = "right"
+        cell = Cell(f"{row[j]:,}", figure=True, shade=row[j] / total, empty=not row[j], bold=i == j, tone=tone)
+        cells.append(cell)
+
+    return cells
 
 
 SECTION = Section(key="classes", title="Class by class", after="pairs", view=classes_view)

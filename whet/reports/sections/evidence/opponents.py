@@ -50,12 +50,15 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     rows += [opponent_row(entry, entry["name"] == verdict.get("strongest"), scale, ends) for entry in entries]
     factor = 100 if scale is None else 1
 
+    details = [f"{capitalise(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
+    for absent in verdict.get("not_asked") or []:
+        details.append(f"Not asked: {absent['label']}, because {absent['reason']}.")
+
     return {
         "sentence": verdict["sentence"] if evaluation.get("difference") else "",
         "sheet": Sheet(columns, rows, chosen=[0], style="opponents"),
         "ticks": chart.axis(factor * ends[0], factor * ends[1], 4),
-        "details": [f"{capitalise(entry['label'])}: {entry['detail']}" for entry in entries if entry.get("detail")]
-        + [f"Not asked: {one['label']}, because {one['reason']}." for one in verdict.get("not_asked") or []],
+        "details": details,
     }
 
 
