@@ -153,8 +153,10 @@ def test_prompts_that_cannot_be_answered_are_refused(given: list[list[int]], con
         {"top_p": 0.0},
         {"top_p": 1.1},
         {"top_k": 0},
-        {"temperature": 1e-46}, {"temperature": 1e-300},
-        {"stop_strings": "code"}, {"stop_strings": ("a", "")},
+        {"temperature": 1e-46},
+        {"temperature": 1e-300},
+        {"stop_strings": "code"},
+        {"stop_strings": ("a", "")},
     ],  # fmt: skip
 )
 def test_settings_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def not_messages(name: str, value: Any) -> DataError | None:
         return None
     keys = ", ".join(map(repr, items[0]))
     return DataError(
-        f"the column {name!r} lists objects with the keys {keys}, and messages have role and content, or from and value",
+        f"the column {name!r} lists objects with the keys {keys}, and messages have role and content or from and value",
         fix="rename these keys",
     )
 

@@ -282,7 +282,7 @@ def _automatic(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) 
 
 
 def _message_kind(value: Any) -> Kind | None:
-    """Chat has roles, ShareGPT has from; anything else is not a conversation. A table holds the list as JSON in a text."""
+    """Chat has roles, ShareGPT has from; anything else is no conversation. A table holds the list as JSON in a text."""
     value = items_of(value)
     first = value[0] if isinstance(value, list) and value else None
     if not isinstance(first, Mapping):
