@@ -36,8 +36,8 @@ def why_not_widened(model: Any) -> str:
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits. 4-bit layers stay packed:
-    they unpack their weight to 32 bits for the instant of its use, and compute so."""
+    """Within this block every 16-bit weight and buffer holds the same numbers in 32 bits. 4-bit layers stay packed, and
+    unpack their weight to 32 bits for the instant of its use."""
     low = [(tensor, tensor.dtype) for tensor in _low_tensors(model)]
     packed = [(layer, layer.compute_dtype, dtype_of(layer)) for layer in quantised_linears(model).values()]
     try:

@@ -251,6 +251,15 @@ def test_a_tokenizer_that_does_not_give_back_what_it_read_is_refused(
         locate(str(tmp_path / "tiny.gguf"))
 
 
+def test_a_template_whose_words_do_not_come_back_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the fixed texts do: what a template writes may begin and end otherwise."""
+    right = proof.Proof.written
+    monkeypatch.setattr(proof.Proof, "written", lambda self, ids: right(self, ids).replace("kind", " kind"))
+    gguf_files.write(tmp_path / "tiny.gguf")
+    with pytest.raises(ModelError, match="what its chat template writes does not come back from its tokens"):
+        locate(str(tmp_path / "tiny.gguf"))
+
+
 def test_a_vocabulary_without_the_texts_is_refused(tmp_path: Path) -> None:
     def edit(writer: Any) -> None:
         words = writer.kv_data[0].pop("tokenizer.ggml.tokens").value

@@ -260,7 +260,7 @@ STRONG = re.compile(
     r"|&lt;\|\w*(?i:im_start|user|assistant|human|header|role)\w*\|&gt;"
 )
 """Something that hardly any text holds but one that a chat template wrote; all but the first line are for templates
-that are not known here (Gemma 4, MiniMax, Baichuan, InternLM, ERNIE, Seed, ...), and for marks that HTML escaped."""
+that are not known here (Gemma 4, MiniMax, Baichuan, InternLM, ERNIE, Seed, ...), and for marks as HTML escapes them."""
 HINTS = (
     *("<|", "[|", "<｜", "_of_turn>", "INST]", "GPT4 Correct ", "Source: assistant", "<turn|>", "]~b]"),
     *("<reserved_10", "<eo", "_of_sentence", "▁of▁sentence", "&lt;|"),

@@ -54,7 +54,7 @@ def not_messages(name: str, value: Any) -> DataError | None:
         return None
     keys = ", ".join(map(repr, items[0]))
     what = f"the column {name!r} lists objects with the keys {keys}"
-    return DataError(f"{what}, and messages have role and content, or from and value", fix="rename these keys")
+    return DataError(f"{what}, and messages have role and content or from and value", fix="rename these keys")
 
 
 def clean_tools(value: Any) -> list[dict[str, Any]] | None:

@@ -189,7 +189,7 @@ def _guess(names: dict[str, str], value: Mapping[str, Any], recipe: Recipe) -> R
 
 
 def _kind_of_messages(value: Any) -> Kind | None:
-    """Chat has roles, ShareGPT has from; anything else is not a conversation. A table has the list as a JSON text."""
+    """Chat has roles, ShareGPT has from; anything else is no conversation. A table has the list as a JSON text."""
     value = items_of(value)
     if not isinstance(value, list) or not value or not isinstance(value[0], Mapping):
         return None

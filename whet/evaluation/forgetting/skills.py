@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whet.text.normalise import one_line
 from whet.types import Completion
 
 SUITE = "skills.jsonl"
