@@ -28,7 +28,7 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed release monitoring server launcher web".split()
+LATER = "distributed monitoring server launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -69,6 +69,9 @@ INSIDE = {
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
         "curve_picture frontier_chart result report model_card comparison"
+    ),
+    "release": (
+        "golden tuned consumers forms catalogue readings diagnosis proof golden_prompts golden_making opening proving"
     ),
     "verbs": (
         "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "
