@@ -71,8 +71,8 @@ INSIDE = {
         "curve_picture frontier_chart result report model_card comparison"
     ),
     "release": (
-        "golden tuned tensor_files consumers commands adapter_weights merging folder_files forms catalogue readings "
-        "proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening task_score exporting "
+        "golden tuned tensor_files consumers vllm_limits commands adapter_weights merging folder_files forms "
+        "catalogue readings proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening task_score exporting "
         "importing"
     ),
     "verbs": (
