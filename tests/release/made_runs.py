@@ -1,5 +1,4 @@
-"""Runs that are finished without being trained: an adapter of random numbers over the bundled base, saved as a run saves
-one."""
+"""Runs that are finished without training: random adapters over the bundled base, saved as a run saves its own."""
 
 from __future__ import annotations
 
