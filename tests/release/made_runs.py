@@ -65,7 +65,7 @@ def made_head(folder: Path, kind: str) -> Run:
     session = open_session(recipe, run, method_of, Silent())
     recipe, method = session.recipe, method_of(session.recipe)
     base = load_base("nano", torch.float32)
-    policy = Policy(add_adapter(base.model, recipe.adapter, 0))
+    policy = Policy(add_adapter(base.model, recipe.adapter, 0), use_forest=False)
     method.prepare_model(recipe, session.source, policy)
     stir(policy.model, 0.03)
     loader = method.loader(recipe, session.source)

@@ -18,10 +18,10 @@ def test_a_head_is_proved_by_its_scores(kind: str, tmp_path: Path) -> None:
     run = made_head(tmp_path, kind)
     told = whet.export(run, "merged", out=tmp_path / "out")
     golden, (proof,) = golden_of(run, Silent()), told["proofs"]
-    assert len(golden.scores) == 24 and not golden.cases
+    assert len(golden.scores) >= 12 and not golden.cases
     assert {len(row.scores) for row in golden.scores} == {2 if kind == "classify" else 1}
-    assert max(abs(score) for row in golden.scores for score in row.scores) > 0.1
-    assert told["proved"] and proof["measured"]["ids_equal"] == proof["measured"]["ids_compared"] == 24
+    assert len({tuple(row.scores) for row in golden.scores}) > 10, "each text has a score of its own"
+    assert told["proved"] and proof["measured"]["ids_equal"] == proof["measured"]["ids_compared"] == len(golden.scores)
     assert "AutoModelForSequenceClassification" in told["commands"]["transformers"]
     with pytest.raises(InputError, match="use the form merged"):
         whet.export(run, "adapter")
