@@ -28,7 +28,7 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed release monitoring server launcher web".split()
+LATER = "distributed monitoring server launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -68,10 +68,15 @@ INSIDE = {
     ),
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
-        "curve_picture frontier_chart result report model_card comparison"
+        "curve_picture frontier_chart result report model_card comparison proof_page"
+    ),
+    "release": (
+        "golden tuned tensor_files consumers vllm_limits commands adapter_weights merging folder_files forms "
+        "catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
+        "task_score exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo"
+        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo releases"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
@@ -87,7 +92,7 @@ RAW = {WHET / "recipe" / "files" / "teachers.py"}
 LIGHT = "errors types pulse observer text recipe store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
-    "export serve monitor launch"
+    "export prove serve monitor launch"
 ).split()
 """A package with such a name would hide the function of the same name on `whet`."""
 MOST_FILES = 20

@@ -22,6 +22,9 @@ from whet.verbs.init import init
 from whet.verbs.judge import judge
 from whet.verbs.models import models
 from whet.verbs.plan import plan
+from whet.verbs.releases.export import export
+from whet.verbs.releases.import_model import import_model
+from whet.verbs.releases.prove import prove
 from whet.verbs.runs import runs
 from whet.verbs.show import prepare_view, show
 from whet.verbs.studies.compare import compare
@@ -40,13 +43,16 @@ __all__ = [
     "curve",
     "demo",
     "evaluate",
+    "export",
     "failures",
     "frontier",
+    "import_model",
     "init",
     "judge",
     "models",
     "plan",
     "prepare_view",
+    "prove",
     "runs",
     "show",
     "take",

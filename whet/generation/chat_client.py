@@ -63,8 +63,7 @@ class ChatClient:
         BadResponse where it answers in another form.
         """
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
-        response = self._sent(json.dumps(body).encode())
-
+        response = self.post("/chat/completions", body)
         try:
             choice = response["choices"][0]
             content = choice["message"]["content"]
@@ -80,11 +79,19 @@ class ChatClient:
         finished = choice.get("finish_reason") != "length"
         return Completion(content, finished, prompt_tokens=read, answer_tokens=written, estimated=counted is None)
 
-    def _sent(self, body: bytes) -> Any:
+    def post(self, path: str, body: dict[str, Any] | None) -> Any:
+        """What the server answers at another place of its API; without a body it is only asked. A path that begins
+        with .. is beside /v1. Raises as `reply` does."""
+        url = self.url.rstrip("/")
+        if path.startswith(".."):
+            url, path = url.removesuffix("/v1"), path.removeprefix("..")
+        return self._sent(url + path, None if body is None else json.dumps(body).encode())
+
+    def _sent(self, url: str, body: bytes | None) -> Any:
         for attempt in range(self.retries + 1):
             last = attempt == self.retries
             try:
-                return self._once(body)
+                return self._once(url, body)
             except urllib.error.HTTPError as error:
                 if error.code not in AGAIN or last:
                     raise self._refused(error, attempt) from error
@@ -100,8 +107,8 @@ class ChatClient:
 
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, body: bytes) -> Any:
-        request = urllib.request.Request(f"{self.url.rstrip('/')}/chat/completions", body, self._headers())
+    def _once(self, url: str, body: bytes | None) -> Any:
+        request = urllib.request.Request(url, body, self._headers())
         with _OPENER.open(request, timeout=self.seconds) as response:
             return json.loads(response.read())
 

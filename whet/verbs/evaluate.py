@@ -10,6 +10,7 @@ from whet.methods import method_of
 from whet.model.saved_model import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
+from whet.release.golden_of_run import try_write_golden
 from whet.reports.report import write_report
 from whet.reports.result import RunResult
 from whet.store import model_registry
@@ -58,6 +59,7 @@ def evaluate(
             rescale_if_asked(session, observer)  # a run that was killed after its training may not have been yet
 
         result = evaluate_run(session, training_cost(run), observer)
+        try_write_golden(session, observer)
         run.set_status("done")
         observer.done()
 

@@ -15,6 +15,7 @@ from whet.evaluation.preflight.refusals import (
 from whet.methods import method_of
 from whet.model.saved_model import prove_weights, read_facts
 from whet.observer import Observer, Silent, watched_by
+from whet.release.golden_of_run import try_write_golden
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import Session, open_session
@@ -68,6 +69,7 @@ def finish_run(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         report_power(session, observer)
         cost = train_once(session, observer)
         result = evaluate_run(session, cost, observer)
+        try_write_golden(session, observer)
         run.set_status("done")
         observer.done()
 

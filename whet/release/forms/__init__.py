@@ -1,0 +1,1 @@
+"""The forms that a tuned model leaves in, one file each."""
