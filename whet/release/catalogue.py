@@ -11,7 +11,8 @@ from whet.release import consumers, forms
 from whet.release.consumers.protocol import Consumer, Scorer, Served
 from whet.release.forms.protocol import Form
 
-PROTOCOL = "protocol"
+SHARED = {"protocol", "in_process"}
+"""Files in these folders that hold none of them."""
 
 
 def form_names() -> list[str]:
@@ -43,7 +44,7 @@ def open_scorer(name: str, served: Served) -> Scorer:
 
 
 def _names(room: ModuleType) -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(room.__path__) if module.name != PROTOCOL)
+    return sorted(module.name for module in pkgutil.iter_modules(room.__path__) if module.name not in SHARED)
 
 
 def _module(room: ModuleType, name: str, noun: str) -> ModuleType:
