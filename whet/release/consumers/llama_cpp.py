@@ -29,6 +29,8 @@ FIRST_CONTEXT = 2048
 """Tokens that the server makes room for at first; where a prompt needs more it is started again."""
 SURE = 1e6
 """A bias no logit comes near."""
+ERROR_LINE = " E "
+"""Stands in the lines of its log that tell an error, behind the time."""
 WAIT = 600.0
 """Seconds for one answer."""
 
@@ -115,14 +117,15 @@ class LlamaCpp:
         self.room, self.connection = room, http.client.HTTPConnection(urlsplit(address).netloc, timeout=WAIT)
 
     def refuse(self) -> None:
-        """Raises ModelError with the last line that llama.cpp said."""
+        """Raises ModelError with what llama.cpp gives as the reason."""
         assert self.process
         self.process.communicate()
         self.process = None
         self.said.seek(0)
-        last = next((line for line in reversed(self.said.read().splitlines()) if line.strip()), "it said nothing")
-        what = f"llama.cpp does not load it: {shorten(last)}"
-        raise ModelError(what, where=str(self.lora or self.model), fix="export the run again")
+        lines = [line for line in self.said.read().splitlines() if line.strip()] or ["it said nothing"]
+        reason = next((line for line in lines if ERROR_LINE in line), lines[-1]).rpartition(ERROR_LINE)[2]
+        fix = "the file is not what llama.cpp reads: export the run again"
+        raise ModelError(f"llama.cpp does not load it: {shorten(reason)}", where=str(self.lora or self.model), fix=fix)
 
     def post(self, path: str, asked: dict[str, Any]) -> Any:
         """Raises ModelError for what llama.cpp refuses, and where its process ended."""

@@ -74,7 +74,7 @@ def write_lora(adapter: Path, base: Path, name: str, file: Path) -> list[str]:
 
 def module_scale(config: dict[str, Any], module: str, rank: int) -> float:
     """What PEFT multiplies B A x by (peft/tuners/lora/layer.py, update_layer)."""
-    from peft.utils import get_pattern_key
+    from peft.utils.other import get_pattern_key
 
     patterns = config.get("alpha_pattern") or {}
     alpha = patterns.get(get_pattern_key(patterns, module), config["lora_alpha"])

@@ -25,7 +25,7 @@ def settings(package: Any, told: dict[str, Any]) -> Any:
     given.model.path = told["model"]
     given.n_ctx, given.n_gpu_layers, given.n_parallel = told["context"], 0, 1
     given.cpuparams.n_threads = given.cpuparams_batch.n_threads = told["threads"]
-    given.verbosity, given.warmup, given.ui, given.fit_params = 0, False, False, False
+    given.verbosity, given.warmup, given.ui, given.fit_params = 2, False, False, False
     if told["lora"]:
         given.lora_adapters = [package.CommonAdapterLoraInfo(told["lora"], 1.0)]
     if told["float32"]:  # else keys and values are kept in float16, which costs 2e-3 in log-probability

@@ -7,6 +7,7 @@ compared with those that stand behind the names, and one that is not among them 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from whet.errors import ModelError
 from whet.model.gguf.tokenizer import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, UNUSED, USER
 from whet.release.gguf.architecture import USE_MERGED
 from whet.release.gguf.splitting import rule_name, space_before
+from whet.release.gguf.stored_name import stored_name
 
 MOST_STOPS = 3
 """eos, eot and eom: llama.cpp has no key for more."""
@@ -27,6 +29,8 @@ KNOWN_STOPS = {
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
+    name: str
+    """Of the model: llama.cpp reads a tokenizer by it, too (stored_name.py)."""
     kind: str
     """`gpt2`, BPE over bytes, or `llama`, SentencePiece."""
     tokens: list[str]
@@ -42,22 +46,20 @@ class Vocabulary:
     notes: list[str] = field(default_factory=list)
 
 
-def read_vocabulary(folder: Path, rows: int, stop_ids: list[int]) -> Vocabulary:
+def read_vocabulary(folder: Path, name: str, rows: int, stop_ids: list[int]) -> Vocabulary:
     """`rows` is the height of the embedding; `stop_ids` are the tokens that end an answer.
 
     Raises ModelError for a tokenizer that llama.cpp would not read in the same way.
     """
     from transformers import AutoTokenizer
 
-    return _Tokenizer(folder, AutoTokenizer.from_pretrained(folder, local_files_only=True), rows, stop_ids).read()
+    return _Tokenizer(folder, AutoTokenizer.from_pretrained(folder, local_files_only=True), rows, stop_ids).read(name)
 
 
 class _Tokenizer:
     """A tokenizer of transformers, and what stands in its tokenizer.json."""
 
     def __init__(self, folder: Path, tokenizer: Any, rows: int, stop_ids: list[int]) -> None:
-        import json
-
         self.folder, self.tokenizer, self.rows, self.stop_ids = folder, tokenizer, rows, stop_ids
         self.told: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
         self.model: dict[str, Any] = self.told["model"]
@@ -65,7 +67,7 @@ class _Tokenizer:
         self.ids: dict[str, int] = self.model.get("vocab", {}) if self.model["type"] == "BPE" else {}
         self.notes: list[str] = []
 
-    def read(self) -> Vocabulary:
+    def read(self, name: str) -> Vocabulary:
         if self.model["type"] != "BPE":
             raise self.refused(f"its tokenizer is of the kind {self.model['type']}, and only BPE is written")
         templates = self.templates()
@@ -78,14 +80,18 @@ class _Tokenizer:
         else:
             scores, keys = None, {"pre": self.rule()}
         keys |= self.special() | self.around(templates.get("default", ""))
-        return Vocabulary(kind, tokens, types, scores, None if spelled else merges, keys, templates, self.notes)
+        named = stored_name(name, self.added.values(), tokens)
+        if named is None:
+            raise self.refused("some of its tokens swallow the blanks around them, as no model's in llama.cpp do")
+        merges = None if spelled else merges
+        return Vocabulary(named, kind, tokens, types, scores, merges, keys, templates, self.notes)
 
     def tokens(self, spelled: bool) -> tuple[list[str], list[int]]:
         """Every token by its id, and what it is; rows of the embedding without one are filled."""
         named = {number: token for token, number in self.ids.items()}
         named |= {number: token["content"] for number, token in self.added.items()}
         if (most := max(named)) >= self.rows:
-            what = f"its tokenizer has the token {named[most]!r} with the number {most:,}, and its embedding {self.rows:,} rows"
+            what = f"its tokenizer has the token {named[most]!r}, number {most:,}, and its embedding {self.rows:,} rows"
             raise ModelError(what, where=str(self.folder), fix="export the run again; its embedding is cut")
         tokens, types = [], []
         for number in range(self.rows):

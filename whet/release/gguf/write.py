@@ -39,13 +39,13 @@ def write_gguf(source: GgufSource, kind: str, file: Path, step: Callable[[float]
     Raises ModelError for a model that llama.cpp would compute in another way; nothing of it is written then.
     """
     model = described(source.folder)
-    vocabulary = read_vocabulary(source.folder, model.config["vocab_size"], source.stop_ids)
+    vocabulary = read_vocabulary(source.folder, source.name, model.config["vocab_size"], source.stop_ids)
     wanted = wanted_tensors(model.architecture, model.config)
     with FolderWeights(source.folder) as weights:
         refuse_other_tensors(source.folder, weights.shapes(), wanted)
         writer = package().GGUFWriter(file, model.architecture)
         try:
-            _describe(writer, source.name, model, vocabulary, kind)
+            _describe(writer, model, vocabulary, kind)
             _write_weights(writer, model, weights, wanted, kind, step)
         finally:
             writer.close()
@@ -74,10 +74,10 @@ def refuse_other_tensors(folder: Path, found: dict[str, tuple[int, ...]], wanted
             raise ModelError(what, where=str(folder), fix="export the run again")
 
 
-def _describe(writer: Any, name: str, model: Described, vocabulary: Vocabulary, kind: str) -> None:
+def _describe(writer: Any, model: Described, vocabulary: Vocabulary, kind: str) -> None:
     gguf = package()
     writer.add_type("model")
-    writer.add_name(name)
+    writer.add_name(vocabulary.name)
     writer.add_file_type(KINDS[kind].file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     for key, value in model.keys.items():
