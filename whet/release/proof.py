@@ -4,7 +4,7 @@
 2. The tune fraction f, the slope of (served - base) on (tuned - base) in log-probabilities through the origin, is 1:
    near 0 it is the base that answers, near 0.5 or 2 the scale is wrong. A slope is known to a standard error only, and
    is refused where it lies outside its bound by more than two of them.
-3. The differences of log-probabilities (served - tuned) are finite and within the form's bound, in the mean and at most.
+3. The differences (served - tuned) of log-probabilities are finite and within the form's bound, on average and at most.
 4. Every greedy answer that ended in training's own engine ends, and in a trained stop token.
 5. Of a form that changes the weights: the score on validation rows stays within its budget (task_score.py).
 

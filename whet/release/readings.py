@@ -40,8 +40,8 @@ class Readings:
 
 
 def read_cases(golden: Golden, consumer: Consumer, observer: Observer) -> Readings:
-    """Asks the consumer everything. Answers are read after the golden ids, whatever the consumer renders: a fault of the
-    template must not hide one of the weights."""
+    """Asks the consumer everything. Answers are read after the golden ids, whatever the consumer renders: a fault of
+    the template must not hide one of the weights."""
     found = []
     for number, case in enumerate(golden.cases, 1):
         prompt = case.prompt

@@ -121,13 +121,15 @@ def _libc() -> ctypes.CDLL:
 def _stored_tensors(path: str) -> dict[str, _Stored]:
     """Every tensor of the base by its name in the files, unread. Files of a Hub name are fetched first."""
     found = {}
-    for file in _files(path):
+    for file in weight_files(path):
         with safe_open(file, framework="pt", backend="pread") as opened:
             found |= {name: _Stored(file, name) for name in opened.keys()}
     return found
 
 
-def _files(path: str) -> list[str]:
+def weight_files(path: str) -> list[str]:
+    """The safetensors files of a base; those of a Hub name are fetched first. transformers raises where there are
+    none."""
     from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
     single = cached_file(path, SINGLE, _raise_exceptions_for_missing_entries=False)

@@ -23,6 +23,10 @@ class Bound:
     """Where the tune fraction must lie."""
 
 
+ROUNDING = {"float32": Bound(1e-3, 1e-3), "bfloat16": Bound(0.05, 0.5), "float16": Bound(0.02, 0.2)}
+"""What rounding explains, by the dtype that weights are written or computed in: in float32 the order of sums alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedFiles:
     """What an export left in its folder."""
