@@ -3,6 +3,8 @@
 It is asked over HTTP as any client asks it: /apply-template and /tokenize give what a chat becomes; /completion writes.
 It does not read a given answer in one pass, so that each token is asked for alone: a bias makes llama.cpp choose it, and
 the log-probability that it tells is that of before the bias. What came before lies in its cache.
+
+For Ollama, which is built on it, a conversation is written by the Go template of the Modelfile instead.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from whet.errors import ModelError, shorten
 from whet.model.gguf.header import read_header
 from whet.release.consumers.protocol import Scorer, Served, Written
 from whet.release.gguf import llama_server
+from whet.release.ollama.go_template import render
 from whet.types import Message
 
 INSTALL = 'pip install "whet[gguf]"'
@@ -59,6 +62,7 @@ class LlamaCpp:
         main = folder / served.main
         self.model, self.lora = (Path(served.base), main) if served.base else (main, None)
         self.float32 = served.compute == "float32"
+        self.template: str | None = served.more.get("go_template")
         header = read_header(self.model)
         self.most = int(header.metadata.get(f"{header.architecture}.context_length", FIRST_CONTEXT))
         self.process: subprocess.Popen[str] | None = None
@@ -66,6 +70,8 @@ class LlamaCpp:
         self.start(min(FIRST_CONTEXT, self.most))
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int] | None:
+        if self.template is not None:
+            return None if tools else self.encode(render(self.template, messages))
         asked: dict[str, Any] = {"messages": [_spoken(message) for message in messages]}
         text = self.post("/apply-template", asked | ({"tools": tools} if tools else {}))["prompt"]
         return self.encode(text)

@@ -50,9 +50,9 @@ class GgufForm:
         return kind_refusal(kind or self.types[0]) or form_named("merged").refusal(model, None)
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
-        """The merged weights and the file, which is no larger than float32."""
-        merged = form_named("merged").bytes_needed(model, None)
-        return merged * (3 if kind == "f32" else 2)
+        """The merged weights, and the file, which is no larger than they are in float32."""
+        merged = form_named("merged")
+        return merged.bytes_needed(model, _merged_type(model)) + merged.bytes_needed(model, "float32")
 
     def export(self, model: Tuned, kind: str | None, out: Path, observer: Observer) -> ExportedFiles:
         if kind == LORA:
@@ -60,7 +60,7 @@ class GgufForm:
         chosen = kind or self.types[0]
         merged = out / SCRATCH
         merged.mkdir()
-        first = form_named("merged").export(model, None, merged, observer)
+        first = form_named("merged").export(model, _merged_type(model), merged, observer)
         notes = write_gguf(GgufSource(merged, model.stop_ids, model.name), chosen, out / MODEL)
         remove(merged)
         return ExportedFiles(MODEL, [*first.notes, *notes], first.facts | {"type": chosen}, commands(MODEL, ""))
@@ -86,6 +86,11 @@ class GgufForm:
     def served(self, model: Tuned, out: Path, files: ExportedFiles, consumer: str, compute: str) -> Served:
         base = files.facts.get("base")
         return Served(folder=out, main=files.main, base=str(out / base) if base else "", compute=compute)
+
+
+def _merged_type(model: Tuned) -> str | None:
+    """An adapter is added in float32, and the sum is rounded once, to the file's own kind."""
+    return "float32" if model.is_adapter else None
 
 
 def base_folder(model: Tuned, scratch: Path) -> Path:
