@@ -15,7 +15,7 @@ import torch
 from whet.data.batches.forest import build_batch
 from whet.data.render.renderer import Renderer
 from whet.evaluation.heldout import ask
-from whet.evaluation.models import READ_TOKENS, Side, sides_of
+from whet.evaluation.models import Side, sides_of
 from whet.model.float32_copy import in_float32, why_not_widened
 from whet.model.heads.linear import Scorer
 from whet.model.heads.sequence_classifier import score_rows
@@ -29,6 +29,8 @@ LIMIT = 48
 """Most tokens of a golden answer."""
 CONTRAST = 12
 """Most tokens of the base's answer beside it."""
+READ_TOKENS = 768
+"""Tokens that are read at once: on a processor attention takes the square of it."""
 
 
 def golden_answers(opened: Opened, renderer: Renderer, prompts: Sequence[GoldenPrompt], observer: Observer) -> Golden:

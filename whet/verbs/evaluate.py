@@ -10,6 +10,7 @@ from whet.methods import method_of
 from whet.model.folder import read_facts
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python, worded
+from whet.release.golden_of_run import try_write_golden
 from whet.reports.report import write_report
 from whet.reports.result import RunResult
 from whet.store import registry
@@ -49,6 +50,7 @@ def evaluate(
         if not (found.folder / "evaluation.json").exists():
             scaled(session, observer)  # a run that was killed after its training may not have been yet
         result = evaluated(session, effort_so_far(found), observer)
+        try_write_golden(session, observer)
         found.set_status("done")
         observer.done()
     reregister(found, result, observer)

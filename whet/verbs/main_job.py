@@ -14,6 +14,7 @@ from whet.evaluation.preflight.refusals import (
 )
 from whet.methods import method_of
 from whet.observer import Observer, Silent, watched_by
+from whet.release.golden_of_run import try_write_golden
 from whet.reports.result import RunResult
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.training.session import Session, open_session
@@ -64,6 +65,7 @@ def finished(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
         state_power(session, observer)
         effort = trained(session, observer)
         result = evaluated(session, effort, observer)
+        try_write_golden(session, observer)
         run.set_status("done")
         observer.done()
     return result, True
