@@ -71,7 +71,9 @@ INSIDE = {
         "curve_picture frontier_chart result report model_card comparison"
     ),
     "release": (
-        "golden tuned consumers forms catalogue readings diagnosis proof golden_prompts golden_making opening proving"
+        "golden tuned tensor_files consumers commands adapter_weights merging folder_files forms catalogue readings "
+        "proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening task_score exporting "
+        "importing"
     ),
     "verbs": (
         "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "

@@ -29,12 +29,14 @@ from whet.cli.verbs import (
     curve,
     demo,
     evaluate,
+    export,
     failures,
     frontier,
     init,
     judge,
     models,
     plan,
+    prove,
     runs,
     show,
     train,
@@ -85,6 +87,8 @@ app.command("frontier", rich_help_panel=MEASURE)(frontier.frontier)
 app.command("chat", rich_help_panel=USE)(chat.chat)
 app.command("collect", rich_help_panel=DATA)(collect.collect)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOK_BACK)
+app.command("export", rich_help_panel=USE)(export.export)
+app.command("prove", rich_help_panel=USE)(prove.prove)
 app.add_typer(models.app, name="models", rich_help_panel=USE)
 
 

@@ -89,7 +89,7 @@ def streamable(adapter: AdapterWeights) -> str | None:
         adapter.config.get("fan_in_fan_out") or any("embedding_A" in m.keys for m in adapter.modules.values())
     ):
         return "it has magnitudes of embeddings or of transposed layers"
-    odd = [name for name in _halves(adapter.modules.values())]
+    odd = _halves(adapter.modules.values())
     return f"{odd[0]} has no A and B" if odd else None
 
 

@@ -26,8 +26,9 @@ def peft_code(model: Tuned) -> str:
     if model.quantised:
         names = "AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, GenerationConfig"
         more = (
-            f', quantization_config=BitsAndBytesConfig(\n    load_in_4bit=True, bnb_4bit_quant_type="{model.quantised}",'
-            f' bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype="{model.dtype}"\n)'
+            ", quantization_config=BitsAndBytesConfig(\n"
+            f'    load_in_4bit=True, bnb_4bit_quant_type="{model.quantised}", bnb_4bit_use_double_quant=True, '
+            f'bnb_4bit_compute_dtype="{model.dtype}"\n)'
         )
     return (
         f"from peft import PeftModel\nfrom transformers import {names}\n\n"

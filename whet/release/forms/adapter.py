@@ -36,8 +36,8 @@ class AdapterForm:
         folded = folding(adapter)
         if folded:
             notes.append(
-                f"The scales of {len(folded)} modules were folded into B: rsLoRA and alpha patterns are dropped by some "
-                "consumers (llama.cpp), and the adapter then means the same without them."
+                f"The scales of {len(folded)} modules were folded into B: some consumers (llama.cpp) drop rsLoRA and "
+                "alpha patterns, and the adapter now means the same without them."
             )
             config |= {"use_rslora": False, "alpha_pattern": {}}
         write_json(out / "adapter_config.json", config | {"base_model_name_or_path": model.base})

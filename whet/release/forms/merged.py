@@ -134,8 +134,9 @@ def _notes(model: Tuned, merge: Merge, why: str | None, dtype: str) -> list[str]
         notes.append(f"PEFT merged it in memory, because {why}.")
     if model.quantised and not why:
         notes.append(
-            f"The base was trained on in 4 bits; those weights were unpacked, and the adapter added to them. They differ "
-            f"from the base's own by {merge.coarse_error:.1%} (root mean square), which the adapter has learned to live with."
+            "The base was trained on in 4 bits; those weights were unpacked, and the adapter added to them. They "
+            f"differ from the base's own by {merge.coarse_error:.1%} (root mean square); the adapter has learned to "
+            "live with that."
         )
     if merge.untied_from:
         notes.append("The embedding was trained and the output layer was not: the two are no longer one.")

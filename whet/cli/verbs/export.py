@@ -1,0 +1,82 @@
+"""`whet export`: a tuned model in a form that others read, with its proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whet.cli.completions import talkers
+from whet.cli.importing import kept
+from whet.cli.options import RUNS, Json, Runs, Trust
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="RUN-or-MODEL", help="A run, or a named model.", autocompletion=talkers)
+    ],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FORM", help="adapter, merged, vllm, gguf, ollama; docs/running/release.md.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Where it goes; default: release/ in the run.")
+    ] = None,
+    type_: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="Its numbers, such as bfloat16; default: as the model has them."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Release it though the proof failed; that is written down in it.")
+    ] = False,
+    runs: Runs = RUNS,
+    trust: Trust = False,
+    json_: Json = False,
+) -> None:
+    """Write a tuned model in a form that others read, and prove through them that it is what was trained.
+
+    A failed proof refuses the release, says what it looks like, and leaves nothing. The same command again replaces it.
+
+    Example: whet export tickets-1a2b3c4d --to merged
+    """
+    with kept():
+        from whet import api
+    from whet.cli.progress import observer
+    from whet.cli.render import Screen
+
+    screen, watch = Screen(json_), observer()
+    try:
+        result = api.export(model, to, out, type_, force, run_root=runs, observer=watch)
+    finally:
+        watch.done()
+    show(screen, result)
+    screen.finish(result)
+
+
+def show(screen: Screen, result: dict[str, Any]) -> None:
+    for proof in result["proofs"]:
+        show_proof(screen, proof)
+    for note in result["notes"]:
+        screen.say(note)
+    if result["forced"]:
+        screen.say("The proof failed, and it was released by force; release.json and the page say so.")
+    screen.say(f"\nReleased: {result['folder']}")
+    for consumer, text in result["commands"].items():
+        screen.say(f"\nUse it with {consumer}:\n\n{text}")
+    screen.say(f"Proof: {result['page']}")
+
+
+def show_proof(screen: Screen, proof: dict[str, Any]) -> None:
+    """The numbers of one consumer in a table."""
+    from whet.cli.render import table
+    from whet.release.proof_page import numbers
+
+    sheet = numbers(proof)
+    if sheet is not None:
+        rows = [[cell.text for cell in row] for row in sheet.rows]
+        screen.show(table(sheet.columns, rows, title=f"through {proof['consumer']}"))
+    for fault in proof["faults"]:
+        screen.say(f"{fault['name']}: {fault['looks_like']} What to do: {fault['fix']}.")

@@ -1,0 +1,144 @@
+"""An export from beginning to end: checked, written beside its place, proved through its consumers, and then there.
+
+Interrupted at any instant it leaves what stood there before, or the whole new export; the same command begins again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from whet.errors import DiskFullError, InputError, ProofError, RunFolderError
+from whet.observer import Observer
+from whet.release.folder_files import size_of
+from whet.release.forms.protocol import Bound, ExportedFiles, Form
+from whet.release.golden import Golden, write_golden
+from whet.release.proof_page import write_proof_page
+from whet.release.proving import AskTask, Outcome, installed, prove_through
+from whet.release.tuned import Tuned
+from whet.store.atomic import free_bytes, new_folder, sweep, write_json
+from whet.store.checksums import seal
+
+RELEASE = "release.json"
+PROOF = "proof.json"
+PAGE = "proof.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to leave, and how."""
+
+    model: Tuned
+    form: Form
+    kind: str | None
+    """One of the form's types; None where it has none."""
+    out: Path
+    proofs: Path
+    """Where the proof of a refused export is kept."""
+    force: bool = False
+    ask_task: AskTask | None = None
+
+
+def kind_of(form: Form, wanted: str | None, model: Tuned) -> str | None:
+    """Which of the form's types is meant. Raises InputError for one that it has not."""
+    if wanted is None:
+        return None if not form.types else model.dtype if model.dtype in form.types else form.types[0]
+    if wanted not in form.types:
+        choice = f"--type takes {', '.join(form.types)}" if form.types else "leave --type out"
+        raise InputError(f"the form {form.name} has no such type", where="--type", value=wanted, fix=choice)
+    return wanted
+
+
+def refuse_early(order: Order) -> None:
+    """Before anything is written. Raises InputError, RunFolderError, DiskFullError."""
+    if why := order.form.refusal(order.model, order.kind):
+        raise InputError(f"this model cannot leave as {order.form.name}: {why}", where=f"run {order.model.name}")
+    out = order.out
+    if out.exists() and not (out / RELEASE).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        what = "this folder is in the way: it is no earlier export"
+        raise RunFolderError(what, where=str(out), fix="give another one: --out FOLDER")
+    there = next(one for one in (out.parent, *out.parent.absolute().parents) if one.exists())
+    if not os.access(there, os.W_OK):
+        raise RunFolderError("cannot write there", where=str(there), fix="give another folder: --out FOLDER")
+    needed, free = order.form.bytes_needed(order.model, order.kind), free_bytes(out)
+    if needed > free:
+        what = f"there is no room for it: {needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
+        raise DiskFullError(what, where=str(out), fix="free some space, or give a folder on another disk: --out FOLDER")
+    installed(order.form.consumers(order.model, order.kind))
+
+
+def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
+    """Writes and proves the release; gives what `whet export --json` prints. Raises ProofError for a release that is
+    not what was trained, unless `force` says to keep it."""
+    model, form, kind = order.model, order.form, order.kind
+    refuse_early(order)
+    sweep(order.out.parent)
+    with new_folder(order.out) as folder:
+        observer.phase(f"writing {form.name}")
+        files = form.export(model, kind, folder, observer)
+        bound = form.bound(model, kind)
+        outcomes, served = [], {}
+        for name in installed(form.consumers(model, kind)):
+            place = form.served(model, folder, files, name, golden.dtype)
+            outcomes.append(prove_through(golden, name, place, bound, observer, order.ask_task))
+            served[name] = asdict(place) | {"folder": None}
+        facts = release_facts(order, files, bound, served, outcomes)
+        write_golden(golden, folder)
+        write_json(folder / RELEASE, facts)
+        write_proof(folder, facts, outcomes)
+        if not facts["proved"]:
+            refuse_unproved(order, facts, outcomes)
+        seal(folder)
+        facts["bytes"] = size_of(folder)
+    observer.done()
+    page = str(order.out / PAGE)
+    return facts | {"folder": str(order.out), "proofs": [one.facts() for one in outcomes], "page": page}
+
+
+def release_facts(
+    order: Order, files: ExportedFiles, bound: Bound, served: dict[str, Any], outcomes: Sequence[Outcome]
+) -> dict[str, Any]:
+    """For release.json: what this folder is, how it is opened, and how it was proved."""
+    place = str(order.out.absolute())
+    proved = all(one.passed for one in outcomes)
+    return {
+        "form": order.form.name,
+        "type": order.kind,
+        "run": order.model.name,
+        "base": order.model.base,
+        "main": files.main,
+        "notes": files.notes,
+        "facts": files.facts,
+        "commands": {name: text.replace("{folder}", place) for name, text in files.commands.items()},
+        "bound": asdict(bound),
+        "served": served,
+        "proved": proved,
+        "forced": bool(order.force and not proved),
+    }
+
+
+def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """proof.json, and a page for people."""
+    told = {key: facts[key] for key in ("form", "type", "run", "base", "notes", "proved", "forced")}
+    told |= {"proofs": [one.facts() for one in outcomes]}
+    write_json(folder / PROOF, told)
+    write_proof_page(folder / PAGE, told)
+
+
+def refuse_unproved(order: Order, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """Raises ProofError with the first fault of each consumer; with `force` it is written down instead."""
+    if order.force:
+        return
+    kept = order.proofs / "-".join(part for part in (order.form.name, order.kind) if part)
+    kept.mkdir(parents=True, exist_ok=True)
+    write_proof(kept, facts, outcomes)
+    fault = next(fault for one in outcomes for fault in one.faults)
+    asked = next(one.consumer for one in outcomes if one.faults)
+    raise ProofError(
+        f"what {asked} reads is not what was trained, so it was not released ({fault.name}). {fault.looks_like}",
+        where=str(order.out),
+        fix=f"{fault.fix}; the numbers are in {kept / PAGE}. --force releases it all the same, and writes that down",
+    )

@@ -1,0 +1,54 @@
+"""A tuned model in a form that others read, proved through what will read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from whet.observer import Observer, Silent, watched_by
+from whet.recipe.keywords import in_python
+from whet.release.catalogue import form_named
+from whet.release.exporting import Order, kind_of, refuse_early
+from whet.release.exporting import export as exported
+from whet.release.golden_of_run import golden_of
+from whet.release.opening import tuned_of
+from whet.release.task_score import task_asker
+from whet.reports.result import Fact, Result
+from whet.store import registry
+from whet.store.run import DEFAULT_ROOT, Run
+
+FOLDER = "release"
+"""In a run's folder: its exports, where no other place is asked for."""
+
+
+class ExportResult(Result):
+    def facts(self) -> list[Fact]:
+        form = " ".join(part for part in (self["form"], self["type"]) if part)
+        proved = "proved" if self["proved"] else "not proved, released by force"
+        return [("form", form), ("folder", self["folder"]), ("proof", proved), ("page", self["page"])]
+
+
+@in_python
+def export(
+    run: Run | str | Path,
+    to: str,
+    out: Path | str | None = None,
+    type: str | None = None,
+    force: bool = False,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> ExportResult:
+    """Writes the model of a run, or a named model, in the form `to`, and proves it: what its real consumer reads there
+    must be what was trained. A failed proof refuses it, unless `force`, which is written down.
+
+    `type` chooses the numbers of a form that has several (`bfloat16`, `q8_0`). The same call again replaces the export.
+    """
+    found, observer = registry.find_run(run, run_root), observer or Silent()
+    form, model = form_named(to), tuned_of(found)
+    kind = kind_of(form, type, model)
+    place = found.folder / FOLDER / "-".join(part for part in (to, kind) if part) if out is None else Path(out)
+    proofs, ask = found.folder / FOLDER / "refused", task_asker(found) if form.lossy(kind) else None
+    order = Order(model, form, kind, place, proofs, force, ask)
+    refuse_early(order)
+    with watched_by(observer):
+        golden = golden_of(found, observer)
+        return ExportResult(exported(order, golden, observer))

@@ -1,0 +1,121 @@
+"""Is what is served what was trained? An export, or a server behind a URL, is asked the golden prompts again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from whet.errors import InputError, ProofError, RunFolderError
+from whet.observer import Observer, Silent, watched_by
+from whet.recipe.keywords import in_python
+from whet.release.consumers.protocol import Served
+from whet.release.exporting import PAGE, RELEASE, write_proof
+from whet.release.forms.protocol import ROUNDING, Bound
+from whet.release.golden import read_golden
+from whet.release.golden_of_run import golden_of
+from whet.release.opening import tuned_of
+from whet.release.proving import Outcome, installed, prove_through
+from whet.reports.result import Fact, Result
+from whet.store import registry
+from whet.store.reading import read_json_file
+from whet.store.run import DEFAULT_ROOT, Run
+from whet.verbs.export import FOLDER
+
+BEHIND_URL = "url"
+
+
+class ProveResult(Result):
+    def facts(self) -> list[Fact]:
+        return [("model", self["model"]), ("proved", "yes" if self["proved"] else "no"), ("page", self["page"])]
+
+
+@in_python
+def prove(
+    model: Run | str | Path,
+    url: str | None = None,
+    name: str | None = None,
+    key: str | None = None,
+    run_root: Path | str = DEFAULT_ROOT,
+    observer: Observer | None = None,
+) -> ProveResult:
+    """Asks the golden prompts again: of the folder of an export, of all exports of a run, or of the server behind `url`
+    that is said to serve a run's model under `name`. `key` names the environment variable that holds its key.
+
+    Raises ProofError where what answers is not what was trained; its page says what it looks like.
+    """
+    observer = observer or Silent()
+    with watched_by(observer):
+        if url is not None:
+            return _behind_url(model, url, name or "", key or "", run_root, observer)
+        if name is not None or key is not None:
+            fix = "add --url http://..., or leave them out"
+            raise InputError("a name and a key are of a server", where="--name" if name else "--key", fix=fix)
+        folders = _exports(model, run_root)
+        proofs = [_again(folder, observer) for folder in folders]
+    observer.done()
+    return _told(str(model), proofs)
+
+
+def _exports(model: Run | str | Path, root: Path | str) -> list[Path]:
+    """Raises RunFolderError for a run that was not exported yet."""
+    if not isinstance(model, Run) and (Path(model) / RELEASE).is_file():
+        return [Path(model)]
+    run = registry.find_run(model, root)
+    found = sorted(file.parent for file in (run.folder / FOLDER).glob(f"*/{RELEASE}"))
+    if not found:
+        fix = f"whet export {run.name} --to merged; or give the folder of an export, or a server's --url"
+        raise RunFolderError("there is no export of this run in its folder to prove", where=run.name, fix=fix)
+    return found
+
+
+def _again(folder: Path, observer: Observer) -> dict[str, Any]:
+    facts = read_json_file(folder / RELEASE, "form", "type", "run", "base", "bound", "served", "notes", "forced")
+    golden = read_golden(folder)
+    bound = Bound(facts["bound"]["mean"], facts["bound"]["largest"], tuple(facts["bound"]["fraction"]))
+    outcomes = []
+    for name in installed(list(facts["served"])):
+        served = Served(**facts["served"][name] | {"folder": folder})
+        outcomes.append(prove_through(golden, name, served, bound, observer))
+    return _written(folder, facts, outcomes)
+
+
+def _behind_url(
+    model: Run | str | Path, url: str, name: str, key: str, root: Path | str, observer: Observer
+) -> ProveResult:
+    run = registry.find_run(model, root)
+    tuned, golden = tuned_of(run), golden_of(run, observer)
+    served = Served(url=url, model=name, key=key, dtype=tuned.dtype)
+    outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
+    facts = {
+        "form": f"served at {url}",
+        "type": None,
+        "run": run.name,
+        "base": tuned.base,
+        "notes": [],
+        "forced": False,
+    }
+    folder = run.folder / FOLDER / BEHIND_URL
+    folder.mkdir(parents=True, exist_ok=True)
+    observer.done()
+    return _told(str(model), [_written(folder, facts, [outcome])])
+
+
+def _written(folder: Path, facts: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:
+    proved = all(one.passed for one in outcomes)
+    write_proof(folder, facts | {"proved": proved}, outcomes)
+    where = {"folder": str(folder), "form": facts["form"], "type": facts["type"], "page": str(folder / PAGE)}
+    return where | {"proved": proved, "proofs": [one.facts() for one in outcomes]}
+
+
+def _told(model: str, proofs: list[dict[str, Any]]) -> ProveResult:
+    """Raises ProofError with the first fault."""
+    failed = next((one for one in proofs if not one["proved"]), None)
+    if failed is None:
+        return ProveResult(model=model, proved=True, page=proofs[0]["page"], exports=proofs)
+    asked = next(one for one in failed["proofs"] if not one["passed"])
+    fault = asked["faults"][0]
+    raise ProofError(
+        f"what {asked['consumer']} reads is not what was trained ({fault['name']}). {fault['looks_like']}",
+        where=failed["folder"],
+        fix=f"{fault['fix']}; the numbers are in {failed['page']}",
+    )
