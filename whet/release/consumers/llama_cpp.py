@@ -60,7 +60,7 @@ class LlamaCpp:
     def __init__(self, served: Served) -> None:
         folder = served.folder or Path()
         main = folder / served.main
-        self.model, self.lora = (Path(served.base), main) if served.base else (main, None)
+        self.model, self.lora = (folder / served.base, main) if served.base else (main, None)
         self.float32 = served.compute == "float32"
         self.template: str | None = served.more.get("go_template")
         header = read_header(self.model)

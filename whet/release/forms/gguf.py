@@ -85,7 +85,7 @@ class GgufForm:
 
     def served(self, model: Tuned, out: Path, files: ExportedFiles, consumer: str, compute: str) -> Served:
         base = files.facts.get("base")
-        return Served(folder=out, main=files.main, base=str(out / base) if base else "", compute=compute)
+        return Served(folder=out, main=files.main, base=str(base or ""), compute=compute)
 
 
 def _merged_type(model: Tuned) -> str | None:
