@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,14 +17,14 @@ from whet.observer import Silent
 from whet.release.catalogue import form_named
 from whet.release.consumers.protocol import Served
 from whet.release.forms.protocol import ExportedFiles, Form
-from whet.release.golden import Golden
+from whet.release.golden import Golden, GoldenCase
 from whet.release.golden_of_run import golden_of
 from whet.release.opening import tuned_of
 from whet.release.tuned import Tuned
 
 
-OF_A_KIND = 2
-"""Golden prompts that are asked, of each kind: half of all, so that seventy proofs end within the hour."""
+OF_A_KIND = 1
+"""Golden prompts that are asked, of each kind, so that seventy proofs end within the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +93,13 @@ def exported(run: str, form: str, kind: str | None, home: Path) -> Sound:
 
 
 def fewer(golden: Golden) -> Golden:
-    """A few prompts of each kind: a fault that these do not show would be one that a proof may miss by luck."""
-    kept, seen = [], Counter()
-    for case in golden.cases:
-        seen[case.prompt.kind] += 1
-        if seen[case.prompt.kind] <= OF_A_KIND:
-            kept.append(case)
-    return replace(golden, cases=kept)
+    """Of each kind of prompt those with the shortest answers that end, and no longer than they are: a fault that these
+    do not show would be one that a proof may miss by luck."""
+    kinds = dict.fromkeys(case.prompt.kind for case in golden.cases)
+    kept = [case for kind in kinds for case in _shortest([one for one in golden.cases if one.prompt.kind == kind])]
+    longest = max((len(case.answer.ids) for case in kept), default=0)
+    return replace(golden, cases=kept, limit=min(golden.limit, longest + 2))
 
 
-def copied(sound: Sound, consumer: str, home: Path, scratch: Path) -> Place:
-    """A copy of the export to plant in."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    shutil.copytree(sound.folder, scratch)
-    served = sound.form.served(sound.model, scratch, sound.files, consumer, sound.golden.dtype)
-    return Place(sound, scratch, replace(served, folder=scratch), home)
+def _shortest(cases: list[GoldenCase]) -> list[GoldenCase]:
+    return sorted(cases, key=lambda case: (case.answer.stop_id is None, len(case.answer.ids)))[:OF_A_KIND]

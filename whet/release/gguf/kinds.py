@@ -50,7 +50,8 @@ def quantised(name: str, weight: Tensor, kind: str) -> tuple[Any, Any]:
     gguf = package()
     chosen = stored_type(tuple(weight.shape), kind)
     values = weight.float().numpy()
-    packed = gguf.quants.quantize(values, chosen)
+    with np.errstate(over="ignore"):  # told below
+        packed = gguf.quants.quantize(values, chosen)
     if chosen == gguf.GGMLQuantizationType.F16 and not np.isfinite(packed).all():
         largest = float(np.abs(values).max())
         what = f"{name} holds the number {largest:.4g}, and float16 ends at 65,504"
