@@ -71,13 +71,13 @@ INSIDE = {
         "curve_picture frontier_chart result report model_card comparison"
     ),
     "release": (
-        "golden tuned tensor_files consumers commands adapter_weights merging folder_files forms catalogue readings "
-        "proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening task_score exporting "
-        "importing"
+        "golden tuned tensor_files consumers vllm_limits commands adapter_weights merging folder_files forms "
+        "catalogue readings proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening "
+        "task_score exporting importing"
     ),
     "verbs": (
         "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "
-        "evaluate chat demo"
+        "evaluate chat demo export prove import_model"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
@@ -90,7 +90,7 @@ ASKS_THE_METHOD = ["training", "evaluation", "verbs", "cli"]
 LIGHT = "errors types pulse observer text recipe store demo_data planning rewards cli".split()
 VERBS = (
     "tune train evaluate plan check show collect compare curve failures frontier take chat judge init runs models demo "
-    "export serve monitor launch"
+    "export prove serve monitor launch"
 ).split()
 """A package with such a name would hide the function of the same name on `whet`."""
 MOST_FILES = 20

@@ -70,7 +70,7 @@ class Remote:
         """The answer with what the server says of it. Raises InputError for a key that is not set or a refused
         request, RunError where the server stays away, WrongAnswer where it answers in another form."""
         body = {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
-        found = self._sent(json.dumps(body).encode())
+        found = self.post("/chat/completions", body)
         try:
             choice = found["choices"][0]
             content = choice["message"]["content"]
@@ -81,11 +81,19 @@ class Remote:
             raise WrongAnswer("the server's message holds no text", where=self.url, value=choice, fix=ANOTHER_SERVER)
         return Said(content, choice.get("finish_reason") != "length", _counted(found.get("usage")))
 
-    def _sent(self, body: bytes) -> Any:
+    def post(self, path: str, body: dict[str, Any] | None) -> Any:
+        """What the server answers at another place of its API; without a body it is only asked. A path that begins
+        with .. is beside /v1. Raises as `reply` does."""
+        url = self.url.rstrip("/")
+        if path.startswith(".."):
+            url, path = url.removesuffix("/v1"), path.removeprefix("..")
+        return self._sent(url + path, None if body is None else json.dumps(body).encode())
+
+    def _sent(self, url: str, body: bytes | None) -> Any:
         for attempt in range(self.retries + 1):
             last = attempt == self.retries
             try:
-                return self._once(body)
+                return self._once(url, body)
             except urllib.error.HTTPError as error:
                 if error.code not in AGAIN or last:
                     raise self._refused(error, attempt) from error
@@ -97,8 +105,8 @@ class Remote:
             self.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt if wait is None else wait))
         raise AssertionError("the last try returns or raises")
 
-    def _once(self, body: bytes) -> Any:
-        request = urllib.request.Request(f"{self.url.rstrip('/')}/chat/completions", body, self._headers())
+    def _once(self, url: str, body: bytes | None) -> Any:
+        request = urllib.request.Request(url, body, self._headers())
         with _OPENER.open(request, timeout=self.seconds) as response:
             return json.loads(response.read())
 

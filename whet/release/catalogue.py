@@ -23,8 +23,18 @@ def consumer_names() -> list[str]:
     return _names(consumers)
 
 
+ELSEWHERE = {
+    "onnx": "export --to merged, and convert that: optimum-cli export onnx --model FOLDER OUT",
+    "mlx": "export --to merged, and convert that on a Mac: mlx_lm.convert --hf-path FOLDER; then whet prove RUN --url",
+}
+"""Forms that others write well, and that no consumer on this kind of machine could prove."""
+
+
 def form_named(name: str) -> Form:
     """Raises InputError for a form that there is not."""
+    if name in ELSEWHERE:
+        what = "Whet does not write this form, because it could not prove it here"
+        raise InputError(what, value=name, fix=ELSEWHERE[name])
     return _module(forms, name, "form").FORM
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from whet.release.consumers.protocol import UNTOLD
 from whet.release.golden import Golden, PromptKind
 from whet.release.proof import FOREIGN, TOLD, Proof, Test
 from whet.release.readings import Readings
@@ -248,12 +249,12 @@ def evidence(golden: Golden, readings: Readings, proof: Proof) -> Evidence:
         bad, total = kinds.get(kind, (0, 0))
         kinds[kind] = (bad + (found != wanted), total + 1)
         otherwise += [(wanted, found)] if found != wanted else []
-    stops = [one.written.stop_id for one in readings.cases if one.written and one.written.stop_id is not None]
+    stops = [one.written.stop_id for one in readings.cases if one.written]
     return Evidence(
         proof=proof,
         kinds=kinds,
         first=min(otherwise, key=lambda pair: len(pair[0]), default=None),
-        foreign_stops=sum(stop not in golden.stop_ids for stop in stops),
+        foreign_stops=sum(stop not in (*golden.stop_ids, None, UNTOLD) for stop in stops),
         unended=proof.measured.should_end - proof.measured.ended,
     )
 

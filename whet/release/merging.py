@@ -38,6 +38,8 @@ class Merge:
     """Tensors that are replaced, to the name in the adapter's file."""
     untied_from: str = ""
     """The embedding whose old values the output layer keeps; empty where the two stay one, or always were two."""
+    head: str = ""
+    """The output layer in the adapter's file, where it was trained apart from the embedding."""
     coarse: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     """Of a base that was trained in 4 bits: what makes of a tensor the one that was trained on."""
     error: float = 0.0
@@ -49,7 +51,7 @@ class Merge:
         """The merged tensor, in float32 where anything was added."""
         if name in self.whole:
             assert self.adapter is not None
-            return self.adapter.tensor(self.whole[name])
+            stored = self.adapter.tensor(self.whole[name])
         if not stored.is_floating_point():
             return stored
         base = stored.to(self.trained)
@@ -97,22 +99,23 @@ def place(merge: Merge, adapter: AdapterWeights, names: Mapping[str, Shaped], ti
             return f"the base's files call {module.name} otherwise"
         merge.modules[name] = module
     for wanted, key in adapter.whole.items():
-        name = _stored_name(wanted, names)
+        name = _stored_name(wanted.replace(".base_layer.", "."), names)  # PEFT saves an adapted embedding, too
         if name is not None:
             merge.whole[name] = key
         elif not (tied and wanted == HEAD):
             return f"the base's files call {wanted} otherwise"
-    return _untied(merge, adapter, names) if tied else None
-
-
-def _untied(merge: Merge, adapter: AdapterWeights, names: Mapping[str, Shaped]) -> str | None:
-    embedding = next((name for name in names if name.endswith("embed_tokens.weight")), "")
-    changed = embedding and (embedding in merge.whole or embedding in merge.modules)
-    if HEAD in adapter.whole and HEAD not in names:
-        return None if adapter.config.get("ensure_weight_tying") else "its output layer was trained apart"
-    if changed and not adapter.config.get("ensure_weight_tying"):
-        merge.untied_from = embedding
+    if tied:
+        _untie(merge, adapter, names)
     return None
+
+
+def _untie(merge: Merge, adapter: AdapterWeights, names: Mapping[str, Shaped]) -> None:
+    embedding = next((name for name in names if name.endswith("embed_tokens.weight")), "")
+    if adapter.config.get("ensure_weight_tying"):
+        return
+    merge.head = adapter.whole.get(HEAD, "")
+    if merge.head or embedding in merge.whole or embedding in merge.modules:
+        merge.untied_from = embedding
 
 
 def _stored_name(wanted: str, names: Mapping[str, Shaped]) -> str | None:
@@ -149,4 +152,6 @@ def write_merged(merge: Merge, files: Mapping[str, Mapping[str, Shaped]], out: P
 
 def _write_head(merge: Merge, file: str, shapes: Mapping[str, Shaped], writer: TensorWriter) -> None:
     if merge.untied_from in shapes:
-        writer.write(HEAD, read_tensor(file, merge.untied_from).to(merge.trained))
+        assert merge.adapter is not None
+        kept = merge.adapter.tensor(merge.head) if merge.head else read_tensor(file, merge.untied_from)
+        writer.write(HEAD, kept.to(merge.trained))

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from whet.release.consumers.protocol import Written
+from whet.release.consumers.protocol import UNTOLD, Written
 from whet.release.forms.protocol import Bound
 from whet.release.golden import Golden, GoldenCase
 from whet.release.readings import CaseReading, Readings
@@ -172,7 +172,7 @@ def ends(case: GoldenCase, written: Written, stop_ids: Sequence[int]) -> bool:
         return False
     if written.stop_id is None:
         return written.ids[: len(case.answer.ids)] != case.answer.ids
-    return written.stop_id in stop_ids
+    return written.stop_id in stop_ids or written.stop_id == UNTOLD
 
 
 def logprobs_of(pairs: Sequence[tuple[GoldenCase, CaseReading]]) -> tuple[list[float], list[float], list[float]]:

@@ -46,11 +46,13 @@ class TrainedAnswers:
     scores: list[float]
     session: Session
 
-    def asked_of(self, consumer: Consumer) -> TaskScore:
-        """The same rows through a consumer."""
+    def asked_of(self, consumer: Consumer) -> TaskScore | None:
+        """The same rows through a consumer; None where it does not tell what it writes."""
         decode = self.session.renderer.tokenizer.decode
-        written = [consumer.greedy(prompt, self.limit).ids for prompt in self.prompts]
-        texts = [str(decode(ids, skip_special_tokens=True)).strip() for ids in written]
+        written = [consumer.greedy(prompt, self.limit) for prompt in self.prompts]
+        texts = [str(decode(one.ids, skip_special_tokens=True)).strip() for one in written if one is not None]
+        if len(texts) < len(written):
+            return None
         served = [score(self.metric, text, row).value for text, row in zip(texts, self.rows, strict=True)]
         found = paired_difference(self.scores, served)
         size, means = len(served), [sum(one) / len(one) for one in (self.scores, served)]

@@ -84,20 +84,14 @@ def _behind_url(
 ) -> ProveResult:
     run = registry.find_run(model, root)
     tuned, golden = tuned_of(run), golden_of(run, observer)
-    served = Served(url=url, model=name, key=key, dtype=tuned.dtype)
+    more = {"stop_ids": golden.stop_ids}
+    served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
-    facts = {
-        "form": f"served at {url}",
-        "type": None,
-        "run": run.name,
-        "base": tuned.base,
-        "notes": [],
-        "forced": False,
-    }
+    facts = {"form": f"served at {url}", "type": None, "run": run.name, "base": tuned.base}
     folder = run.folder / FOLDER / BEHIND_URL
     folder.mkdir(parents=True, exist_ok=True)
     observer.done()
-    return _told(str(model), [_written(folder, facts, [outcome])])
+    return _told(str(model), [_written(folder, facts | {"notes": [], "forced": False}, [outcome])])
 
 
 def _written(folder: Path, facts: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:

@@ -36,13 +36,17 @@ class Served:
     """What one form tells one consumer, such as the context length."""
 
 
+UNTOLD = -1
+"""A consumer stopped by itself, and does not tell at which token."""
+
+
 class Written(NamedTuple):
     """A greedy answer."""
 
     ids: list[int]
     """Without the token that ended it."""
     stop_id: int | None
-    """The token that the consumer itself stopped at; None where the limit cut the answer."""
+    """The token that the consumer itself stopped at, or UNTOLD; None where the limit cut the answer."""
 
 
 class Consumer(Protocol):
@@ -66,8 +70,9 @@ class Consumer(Protocol):
         tell."""
         ...
 
-    def greedy(self, prompt_ids: list[int], limit: int) -> Written:
-        """At most `limit` tokens, each the likeliest, up to where the consumer stops by the model's own files."""
+    def greedy(self, prompt_ids: list[int], limit: int) -> Written | None:
+        """At most `limit` tokens, each the likeliest, up to where the consumer stops by the model's own files. None
+        where the consumer does not tell ids."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,65 @@
+"""Runs that are finished without training: random adapters over the bundled base, saved as a run saves its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from whet.methods import method_of
+from whet.model.adapter import add_adapter
+from whet.model.base import load_base
+from whet.model.folder import save_model
+from whet.model.policy import Policy
+from whet.observer import Silent
+from whet.recipe.schema import Recipe
+from whet.release.golden import write_golden
+from whet.release.golden_of_run import golden_of
+from whet.store.run import Run
+from whet.training.session import open_session
+
+CASES = slice(None, None, 5)
+"""Golden cases that are kept: each costs a consumer an answer."""
+
+
+def rows(folder: Path, number: int = 40) -> Path:
+    path = folder / "rows.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [{"prompt": f"Which shelf is box {n} on?", "completion": f"shelf {n % 7}"} for n in range(number)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return path
+
+
+def made_run(folder: Path, size: float = 0.03, **keys: Any) -> Run:
+    """A run whose adapter, or weights, are stirred by numbers of `size`."""
+    asked = {"data": str(rows(folder)), "dtype": "float32", "base": "nano", "keep": {"replay": "none"}, **keys}
+    recipe = Recipe.model_validate(asked)
+    run = Run.create(folder / "runs", recipe, "made")
+    session = open_session(recipe, run, method_of, Silent())
+    recipe = session.recipe
+    base = load_base(recipe.base, getattr(torch, recipe.dtype), quantise=recipe.quantise)
+    model = add_adapter(base.model, recipe.adapter, 0)
+    stir(model, size)
+    save_model(run, base, Policy(model), session.renderer, recipe)
+    run.write_json("selfcheck.json", {"path": "forest"})
+    run.set_status("done")
+    return run
+
+
+@torch.no_grad()
+def stir(model: Any, size: float) -> None:
+    """Small random numbers on everything that would have been trained."""
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in sorted(model.named_parameters()):
+        if parameter.requires_grad and "lora_A" not in name:
+            own = size if "lora" in name else size / 10
+            parameter.add_(torch.randn(parameter.shape, generator=generator).to(parameter.dtype) * own)
+
+
+def keep_few(run: Run) -> None:
+    """Golden answers of few prompts."""
+    golden = golden_of(run, Silent())
+    write_golden(replace(golden, cases=golden.cases[CASES]), run.folder)

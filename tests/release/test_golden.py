@@ -1,0 +1,109 @@
+"""Golden prompts and answers: which there are, and that another library reads the same numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from tests.release.made_runs import made_run
+from whet.data.prepare import prepare
+from whet.data.render.renderer import Renderer
+from whet.errors import RunFolderError
+from whet.model.base import NANO, load_tokenizer
+from whet.observer import Silent
+from whet.release.golden import FILE, Golden, read_golden
+from whet.release.golden_of_run import golden_of
+from whet.release.golden_prompts import PROMPTS, conversations, texts
+from whet.store.run import Run
+from whet.types import Row
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Golden]:
+    run = made_run(tmp_path_factory.mktemp("golden"))
+    return run, golden_of(run, Silent())
+
+
+def test_every_kind_of_prompt_is_there(asked: tuple[Run, Golden]) -> None:
+    kinds = [case.prompt.kind for case in asked[1].cases]
+    assert len(kinds) == PROMPTS == len({tuple(case.prompt.ids) for case in asked[1].cases})
+    assert {"task", "no-system", "system", "empty-system", "two-turns", "tools", "unicode"} <= set(kinds)
+    assert kinds.count("longest") == kinds.count("shortest") == 1
+
+
+def test_the_task_is_asked_by_rows_that_are_not_tested(asked: tuple[Run, Golden]) -> None:
+    run, golden = asked
+    recipe = run.recipe
+    tested = {row.prompt[-1]["content"] for row in prepare(recipe, load_tokenizer("nano")).test_rows}
+    words = [one["content"] for case in golden.cases for one in case.prompt.messages or []]
+    assert tested and not any(question == word for question in tested for word in words)
+    assert any(word.startswith("Which shelf") for word in words)
+
+
+def test_another_library_reads_the_same_probabilities(asked: tuple[Run, Golden]) -> None:
+    """Of base and tuned, of the tuned model's answer and of the base's."""
+    run, golden = asked
+    base = AutoModelForCausalLM.from_pretrained(NANO, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, str(run.model)).eval()
+    assert golden.dtype == "float32"
+    for case in golden.cases[:6]:
+        for answer in (case.answer, case.contrast):
+            ids = torch.tensor([[*case.prompt.ids, *answer.tokens]])
+            start = len(case.prompt.ids)
+            with torch.no_grad():
+                tuned = model(input_ids=ids).logits
+                with model.disable_adapter():
+                    alone = model(input_ids=ids).logits
+            for logits, told in ((tuned, answer.tuned), (alone, answer.base)):
+                read = logits[0, start - 1 : -1].log_softmax(-1).gather(1, ids[0, start:, None]).squeeze(1)
+                assert torch.allclose(read, torch.tensor(told), atol=1e-4)
+
+
+def test_it_is_written_and_read(asked: tuple[Run, Golden]) -> None:
+    run, golden = asked
+    assert read_golden(run.folder) == golden
+    assert golden.weights_sha256 == run.read_json("model/whet.json")["weights_sha256"]
+
+
+def test_answers_of_other_weights_are_made_anew(asked: tuple[Run, Golden], tmp_path: Path) -> None:
+    run, golden = asked
+    path, stored = run.folder / FILE, (run.folder / FILE).read_text("utf-8")
+    path.write_text(stored.replace(next(iter(golden.weights_sha256.values())), "0" * 64), "utf-8")
+    assert golden_of(run, Silent()) == golden
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"format": 1, "cases": [{}]}), "utf-8")
+    with pytest.raises(RunFolderError):
+        read_golden(tmp_path)
+
+
+def test_a_template_that_refuses_leaves_room_for_other_prompts() -> None:
+    template = (
+        "{%- for m in messages -%}{%- if m.role == 'system' -%}{{ raise_exception('no system') }}{%- endif -%}"
+        "<{{ m.role }}>{{ m.content }}{{ eos_token }}{%- endfor -%}<assistant>"
+    )
+    renderer = Renderer(load_tokenizer("nano"), template)
+    many = [
+        Row(n, "x", [{"role": "user", "content": f"box {n}"}, {"role": "assistant", "content": "a"}]) for n in range(30)
+    ]
+    found = conversations(renderer, many, 200)
+    kinds = [prompt.kind for prompt in found]
+    assert len(found) == PROMPTS and not {"system", "empty-system", "tools"} & set(kinds)
+    assert all(len(prompt.ids) <= 200 for prompt in found)
+
+
+def test_without_rows_there_are_prompts_all_the_same() -> None:
+    assert len(conversations(Renderer(load_tokenizer("nano")), [], 300)) >= 15
+
+
+def test_texts_that_go_on_are_cut_to_the_context() -> None:
+    renderer = Renderer(load_tokenizer("nano"))
+    found = texts(renderer, ["Once upon a time", "x " * 500], 64)
+    assert [prompt.text for prompt in found][0] == "Once upon a time"
+    assert all(prompt.kind == "text" and len(prompt.ids) <= 64 for prompt in found)
