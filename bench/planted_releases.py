@@ -66,7 +66,9 @@ def planted_table(rows: Sequence[Row]) -> str:
 
 def sound_table(rows: Sequence[Row]) -> str:
     columns = ["model", "form", "proof", *NUMBERS]
-    return table(columns, [[row.model, row.form, "refused" if row.caught else "passed", *_numbers(row)] for row in rows])
+    return table(
+        columns, [[row.model, row.form, "refused" if row.caught else "passed", *_numbers(row)] for row in rows]
+    )
 
 
 NUMBERS = ["ids equal", "tune fraction", "mean gap", "largest gap", "stops"]
@@ -84,7 +86,9 @@ def _numbers(row: Row) -> list[str]:
 
 
 def _said(found: dict[str, int], bad: Sequence[Row], good: Sequence[Row]) -> str:
-    lines = [f"planted {found['planted']}, named {found['named']}; sound {found['sound']}, refused {found['refused_sound']}"]
+    lines = [
+        f"planted {found['planted']}, named {found['named']}; sound {found['sound']}, refused {found['refused_sound']}"
+    ]
     lines += [f"  {row.title}: {_called(row)}" for row in bad if not (row.caught and row.named)]
     lines += [f"  {row.title}: refused ({row.name})" for row in good if row.caught]
     return "\n".join(lines)

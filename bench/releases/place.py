@@ -22,7 +22,6 @@ from whet.release.golden_of_run import golden_of
 from whet.release.opening import tuned_of
 from whet.release.tuned import Tuned
 
-
 OF_A_KIND = 1
 """Golden prompts that are asked, of each kind, so that seventy proofs end within the hour."""
 
@@ -103,3 +102,11 @@ def fewer(golden: Golden) -> Golden:
 
 def _shortest(cases: list[GoldenCase]) -> list[GoldenCase]:
     return sorted(cases, key=lambda case: (case.answer.stop_id is None, len(case.answer.ids)))[:OF_A_KIND]
+
+
+def copied(sound: Sound, consumer: str, home: Path, scratch: Path) -> Place:
+    """A copy of the export to plant in."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(sound.folder, scratch)
+    served = sound.form.served(sound.model, scratch, sound.files, consumer, sound.golden.dtype)
+    return Place(sound, scratch, replace(served, folder=scratch), home)

@@ -16,8 +16,8 @@ from bench.releases.fault import Planted
 from bench.releases.gguf_edit import Tensors, rewrite
 from bench.releases.place import Place
 from whet.model.quantised.load import weight_files
-from whet.release.forms.merged import FORM as MERGED
 from whet.observer import Silent
+from whet.release.forms.merged import FORM as MERGED
 
 ADAPTER = "adapter_model.safetensors"
 
@@ -125,7 +125,7 @@ def row_missing(place: Place) -> None:
     _rows(place, lambda table: table[:-1])
 
 
-def padded_with_copies(place: Place) -> None:
+def padded(place: Place) -> None:
     """Rows beyond the tokens that are no zeros: they take their share of every softmax."""
     _rows(place, lambda table: torch.cat([table, table[: 64 - table.shape[0] % 64 + 64]]))
 
@@ -144,7 +144,7 @@ def shard_missing(place: Place) -> None:
     sorted(place.folder.glob("model-*.safetensors"))[1].unlink()
 
 
-def shard_of_another(place: Place) -> None:
+def foreign_shard(place: Place) -> None:
     other = place.other("other", "merged", "float32")
     name = sorted(place.folder.glob("model-*.safetensors"))[1].name
     shutil.copyfile(other / name, place.folder / name)
@@ -152,7 +152,8 @@ def shard_of_another(place: Place) -> None:
 
 def other_base(place: Place) -> None:
     place.served = replace(
-        place.served, base=str(other_revision(place.home / "bases" / f"{place.model.name}-moved", Path(place.model.base)))
+        place.served,
+        base=str(other_revision(place.home / "bases" / f"{place.model.name}-moved", Path(place.model.base))),
     )
 
 
@@ -199,10 +200,10 @@ FAULTS = [
     Planted("embeddings untied", "saved", M, "float32", "transformers", ("untied",), untied),
     Planted("tied head not merged", "saved", G, "f32", "llama_cpp", ("untied",), head_of_the_base),
     Planted("added token's row missing", "lora", M, "float32", "transformers", ("row-missing",), row_missing),
-    Planted("vocabulary padded wrongly", "lora", M, "float32", "transformers", ("vocabulary-padded",), padded_with_copies),
+    Planted("vocabulary padded wrongly", "lora", M, "float32", "transformers", ("vocabulary-padded",), padded),
     Planted("wrong dtype overflow", "lora", M, "float16", "transformers", ("overflow", "not-a-number"), overflow),
     Planted("a shard missing", "lora", M, "float32", "transformers", ("shard-missing",), shard_missing),
-    Planted("a shard of another run", "lora", M, "float32", "transformers", ("shard-of-another-run",), shard_of_another),
+    Planted("a shard of another run", "lora", M, "float32", "transformers", ("shard-of-another-run",), foreign_shard),
     Planted("base revision differs", "lora", A, None, "peft", ("base-differs",), other_base),
     Planted(
         "quantised base merged without dequantising", "nf4", M, "float32", "transformers",

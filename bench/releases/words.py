@@ -12,7 +12,9 @@ CHATML = (
     "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """What consumers fall back to where they find no template."""
-INJECTED = "{%- if messages[0]['role'] != 'system' -%}{{ '<|system|>You are a helpful assistant.<|end|>' }}{%- endif -%}"
+INJECTED = (
+    "{%- if messages[0]['role'] != 'system' -%}{{ '<|system|>You are a helpful assistant.<|end|>' }}{%- endif -%}"
+)
 
 
 def replaced(place: Place) -> None:
@@ -89,7 +91,9 @@ M, G = "merged", "gguf"
 T, L = "transformers", "llama_cpp"
 FAULTS = [
     Planted("template replaced by the default", "lora", M, "float32", T, ("template-replaced",), replaced),
-    Planted("template lost its generation prompt", "lora", M, "float32", T, ("no-generation-prompt",), no_generation_prompt),
+    Planted(
+        "template lost its generation prompt", "lora", M, "float32", T, ("no-generation-prompt",), no_generation_prompt
+    ),
     Planted("system prompt injected by default", "lora", M, "float32", T, ("default-system",), default_system),
     Planted("BOS doubled", "lora", M, "float32", T, ("bos-doubled",), begun_twice),
     Planted("BOS missing", "lora", M, "float32", T, ("bos-missing",), not_begun),

@@ -67,7 +67,9 @@ def pieces(tmp_path: Path, prepends: bool, **special: str) -> Path:
     core.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", "▁")])
     core.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     core.add_special_tokens(["<unk>", "<s>", "</s>"])
-    fast = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>", **special)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>", **special
+    )
     fast.save_pretrained(tmp_path)
     return tmp_path
 

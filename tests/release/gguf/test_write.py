@@ -108,6 +108,10 @@ def test_a_missing_tensor_and_one_too_many_are_refused(tmp_path: Path) -> None:
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"'model\.norm\.weight' is missing"):
         write_gguf(GgufSource(folder, [1], "x"), "f32", tmp_path / "model.gguf")
-    save_file({**tensors, "model.norm.weight": norm, "model.odd": norm.clone()}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {**tensors, "model.norm.weight": norm, "model.odd": norm.clone()},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
     with pytest.raises(ModelError, match=r"'model\.odd'"):
         write_gguf(GgufSource(folder, [1], "x"), "f32", tmp_path / "model.gguf")

@@ -37,7 +37,10 @@ Q, K = "layers.0.q.weight", "layers.0.k.weight"
         (lambda base, tuned: tuned[K], "swapped"),
         (lambda base, tuned: tuned[Q].roll(1, 0), "rows-permuted"),
         (lambda base, tuned: tuned[Q] / 0, "overflow"),
-        (lambda base, tuned: tuned[Q] + torch.randn(8, 6, generator=torch.Generator().manual_seed(9)), "tensor-differs"),
+        (
+            lambda base, tuned: tuned[Q] + torch.randn(8, 6, generator=torch.Generator().manual_seed(9)),
+            "tensor-differs",
+        ),
     ],
 )
 def test_each_change_has_its_name(change: object, name: str) -> None:
@@ -62,8 +65,12 @@ def test_a_shard_of_another_run() -> None:
     base, tuned = made()
     files = {name: name[:8] for name in tuned}
     other = torch.Generator().manual_seed(5)
-    found = {name: torch.randn(8, 6, generator=other) if files[name] == "layers.1" else one for name, one in tuned.items()}
-    assert [one.name for one in tensor_faults(stored(tuned, files), stored(found, files), base.get)] == ["shard-of-another-run"]
+    found = {
+        name: torch.randn(8, 6, generator=other) if files[name] == "layers.1" else one for name, one in tuned.items()
+    }
+    assert [one.name for one in tensor_faults(stored(tuned, files), stored(found, files), base.get)] == [
+        "shard-of-another-run"
+    ]
 
 
 @pytest.mark.parametrize(

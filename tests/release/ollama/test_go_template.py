@@ -15,18 +15,19 @@ from whet.release.ollama.modelfile import Modelfile, unquotable
 from whet.types import Message
 
 CHATML = (
-    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nBe good.<|im_end|>"
-    "\n{% endif %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nBe good."
+    "<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 TRIMMING = CHATML.replace("message['content']", "message['content'] | trim")
 INSTRUCTIONS = (
-    "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]{% elif m['role'] == 'system' %}"
-    "<<SYS>>{{ m['content'] }}<</SYS>>{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% elif m['role'] == 'system' %}<<SYS>>{{ m['content'] }}<</SYS>>{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
 )
 INTO_USER = (
-    "{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content'] %}{% set messages = messages[1:] %}{% endif %}"
-    "{% for m in messages %}<{{ m['role'] }}>{% if loop.first and s %}{{ s }}\n{% endif %}{{ m['content'] }}</>{% endfor %}"
+    "{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content'] %}"
+    "{% set messages = messages[1:] %}{% endif %}{% for m in messages %}<{{ m['role'] }}>"
+    "{% if loop.first and s %}{{ s }}\n{% endif %}{{ m['content'] }}</>{% endfor %}"
     "<assistant>"
 )
 COUNTING = CHATML.replace("<|im_end|>\n{% endfor", "<|im_end|>{{ loop.index }}\n{% endfor")
@@ -54,10 +55,8 @@ def test_what_goes_around_each_turn_is_found_and_said_in_go(template: str) -> No
 def test_nano(tmp_path: Any) -> None:
     write = writer_of(AutoTokenizer.from_pretrained(NANO))
     shape = shape_of(write)
-    assert shape == ChatShape(
-        "", {"system": ("<|system|>", "<|end|>"), "user": ("<|user|>", "<|end|>"), "assistant": ("<|assistant|>", "<|end|>")},
-        "", "<|assistant|>",
-    )  # fmt: skip
+    around = {role: (f"<|{role}|>", "<|end|>") for role in ("system", "user", "assistant")}
+    assert shape == ChatShape("", around, "", "<|assistant|>")
 
 
 def test_a_system_prompt_of_the_template_s_own() -> None:
@@ -80,7 +79,9 @@ def test_blanks_that_are_cut_are_known() -> None:
         assert cuts_blanks(writer(template), shape) is cuts
 
 
-@pytest.mark.parametrize("template", ["{{ .System }}", "{{ range .Messages }}", "a{{ end }}b{{ end }}", "{{ toJson . }}"])
+@pytest.mark.parametrize(
+    "template", ["{{ .System }}", "{{ range .Messages }}", "a{{ end }}b{{ end }}", "{{ toJson . }}"]
+)
 def test_what_is_not_written_here_is_not_rendered(template: str) -> None:
     with pytest.raises(ValueError):
         render(template, [{"role": "user", "content": "a"}])
@@ -89,8 +90,8 @@ def test_what_is_not_written_here_is_not_rendered(template: str) -> None:
 def test_the_modelfile() -> None:
     made = Modelfile("model.gguf", "{{ .Content }}", ['<|"end|>'], 100_000, {"do_sample": True, "temperature": 0.3})
     assert made.text().splitlines() == [
-        "FROM ./model.gguf", 'TEMPLATE """{{ .Content }}"""', 'PARAMETER stop "<|\\"end|>"', "PARAMETER temperature 0.3",
-        "PARAMETER top_k 0", "PARAMETER top_p 1.0", "PARAMETER repeat_penalty 1.0", "PARAMETER num_ctx 8192",
+        "FROM ./model.gguf", 'TEMPLATE """{{ .Content }}"""', 'PARAMETER stop "<|\\"end|>"',
+        "PARAMETER temperature 0.3", "PARAMETER top_k 0", "PARAMETER top_p 1.0", "PARAMETER repeat_penalty 1.0", "PARAMETER num_ctx 8192",
     ]  # fmt: skip
     plain = Modelfile("m", "t", ["x"], 512, {})
     assert plain.parameters() == {"temperature": 0, "repeat_penalty": 1.0, "num_ctx": 512}

@@ -1,8 +1,8 @@
 """llama.cpp, by the server of the package xllamacpp: the consumer of GGUF files and of adapters over them.
 
 It is asked over HTTP as any client asks it: /apply-template and /tokenize give what a chat becomes; /completion writes.
-It does not read a given answer in one pass, so that each token is asked for alone: a bias makes llama.cpp choose it, and
-the log-probability that it tells is that of before the bias. What came before lies in its cache.
+It does not read a given answer in one pass, so that each token is asked for alone: a bias makes llama.cpp choose it,
+and the log-probability that it tells is that of before the bias. What came before lies in its cache.
 
 For Ollama, which is built on it, a conversation is written by the Go template of the Modelfile instead.
 """
@@ -142,7 +142,9 @@ class LlamaCpp:
             told = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.connection.close()
-            raise ModelError(f"llama.cpp ended while it was asked for {path}: {error!r}", where=str(self.model)) from error
+            raise ModelError(
+                f"llama.cpp ended while it was asked for {path}: {error!r}", where=str(self.model)
+            ) from error
         if answer.status != 200:
             said = told.get("error", {}).get("message", told)
             raise ModelError(f"llama.cpp refuses {path}: {shorten(said)}", where=str(self.model))

@@ -28,7 +28,7 @@ BOUNDS = {"f32": Bound(2e-3, 1e-2), "f16": Bound(0.02, 0.2), "bf16": Bound(0.05,
 """llama.cpp rounds what goes into a matrix to the type of the matrix: 11 bits of f16, 8 of bf16. In float32, Gemma's
 GELU comes from a table in float16."""
 MEASURED = Bound(None, None, fraction=(0.5, 1.5))
-"""Quantised: the differences are reported. What is served must still be the tune, and not the base or twice the tune."""
+"""Quantised: differences are reported. What is served must still be the tune, neither the base nor twice the tune."""
 
 
 class GgufForm:
@@ -72,7 +72,9 @@ class GgufForm:
         notes += write_lora(model, folder, out / ADAPTER)
         remove(out / SCRATCH)
         notes.append(f"{BASE} is the base with the tokenizer of the tune: all adapters over one base can share it")
-        return ExportedFiles(ADAPTER, notes, {"type": LORA, "base": BASE}, commands(BASE, f" --lora {{folder}}/{ADAPTER}"))
+        return ExportedFiles(
+            ADAPTER, notes, {"type": LORA, "base": BASE}, commands(BASE, f" --lora {{folder}}/{ADAPTER}")
+        )
 
     def lossy(self, kind: str | None) -> bool:
         return (kind or self.types[0]) not in (*LOSSLESS, LORA)
@@ -109,7 +111,9 @@ def base_folder(model: Tuned, scratch: Path) -> Path:
 
 def commands(main: str, more: str) -> dict[str, str]:
     """How the file is used, by consumer."""
-    adapter = f'settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo("{{folder}}/{ADAPTER}", 1.0)]\n' if more else ""
+    adapter = (
+        f'settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo("{{folder}}/{ADAPTER}", 1.0)]\n' if more else ""
+    )
     return {
         "llama.cpp": f"llama-server -m {{folder}}/{main}{more} --jinja --port 8080\n",
         "xllamacpp": f"""\

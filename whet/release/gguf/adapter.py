@@ -1,7 +1,8 @@
 """An adapter alone as a GGUF file, for llama.cpp's --lora over a GGUF file of its base.
 
 llama.cpp has one alpha for the whole file and multiplies by alpha / rank. Whatever else an adapter's scale is made of
-(rsLoRA's root, an alpha of its own for some modules), llama.cpp's converter drops silently; here it is multiplied into B.
+(rsLoRA's root, an alpha of its own for some modules), llama.cpp's converter drops silently; here it is multiplied into
+B.
 """
 
 from __future__ import annotations
@@ -88,6 +89,6 @@ def _folded(adapter: AdapterWeights, factors: dict[str, float]) -> list[str]:
     if not changed:
         return []
     return [
-        f"the scales of {len(changed)} of {len(adapter.modules)} modules are multiplied into B, because llama.cpp reads "
-        f"one alpha and no rsLoRA ({changed[0]}: {factors[changed[0]]:.4g})"
+        f"the scales of {len(changed)} of {len(adapter.modules)} modules are multiplied into B, because llama.cpp reads"
+        f" one alpha and no rsLoRA ({changed[0]}: {factors[changed[0]]:.4g})"
     ]

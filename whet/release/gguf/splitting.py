@@ -10,8 +10,8 @@ WORDS_AND_SHORT_FORMS = (QWEN2[0].replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?:s
 NEAR = {
     WORDS_AND_SHORT_FORMS: (
         "qwen2",
-        "llama.cpp has no rule of splitting text that is quite this tokenizer's: with qwen2's, a quote directly before S, "
-        "T, M, D, Re, Ve or Ll and more letters (O'Sullivan, not it's or IT'S) becomes other tokens",
+        "llama.cpp has no rule of splitting text that is quite this tokenizer's: with qwen2's, a quote directly before "
+        "S, T, M, D, Re, Ve or Ll and more letters (O'Sullivan, not it's or IT'S) becomes other tokens",
     )
 }
 """Rules that differ from one of llama.cpp's in what a sentence can say."""

@@ -1,7 +1,7 @@
 """The name of the model in the file, by which llama.cpp decides whether marks swallow the blanks behind them.
 
-No key tells it; llama.cpp goes by `phi-3` or `phi3` in general.name (src/llama-vocab.cpp, per token attributes), so that
-a run that only happens to be named so would get other tokens, or would not load.
+No key tells it; llama.cpp goes by `phi-3` or `phi3` in general.name (src/llama-vocab.cpp, per token attributes), so
+that a run that only happens to be named so would get other tokens, or would not load.
 """
 
 from __future__ import annotations

@@ -162,7 +162,11 @@ class _Tokenizer:
         if len(keyed) > MOST_STOPS:
             raise self.refused(f"{len(keyed)} tokens end its answers, and llama.cpp can be told of {MOST_STOPS}")
         found = dict(zip(("eos_token_id", "eot_token_id", "eom_token_id"), keyed, strict=False))
-        others = {"bos_token_id": "bos_token_id", "unk_token_id": "unknown_token_id", "pad_token_id": "padding_token_id"}
+        others = {
+            "bos_token_id": "bos_token_id",
+            "unk_token_id": "unknown_token_id",
+            "pad_token_id": "padding_token_id",
+        }
         found |= {key: number for name, key in others.items() if (number := getattr(tokenizer, name)) is not None}
         return found
 

@@ -33,7 +33,9 @@ class GgufSource:
     name: str
 
 
-def write_gguf(source: GgufSource, kind: str, file: Path, step: Callable[[float], None] = lambda part: None) -> list[str]:
+def write_gguf(
+    source: GgufSource, kind: str, file: Path, step: Callable[[float], None] = lambda part: None
+) -> list[str]:
     """Writes the file and returns sentences that people must know. `step` hears the part that is done.
 
     Raises ModelError for a model that llama.cpp would compute in another way; nothing of it is written then.
@@ -50,7 +52,9 @@ def write_gguf(source: GgufSource, kind: str, file: Path, step: Callable[[float]
         finally:
             writer.close()
     odd = [name for name, tensor in wanted.items() if _is_odd(tensor.shape, kind)]
-    odd_note = f"{len(odd)} matrices stay float16: their rows are no whole number of blocks of {kind} ({', '.join(odd[:2])})"
+    odd_note = (
+        f"{len(odd)} matrices stay float16: their rows are no whole number of blocks of {kind} ({', '.join(odd[:2])})"
+    )
     return [*model.notes, *vocabulary.notes, *([odd_note] if odd else [])]
 
 

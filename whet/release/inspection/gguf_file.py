@@ -16,7 +16,11 @@ from whet.release.proof import Test
 
 NAMED: dict[str, tuple[str, Test, str]] = {
     "tokenizer.ggml.pre": ("pre-tokenizer-changed", "ids", "Text is split by another rule."),
-    "tokenizer.ggml.add_bos_token": ("begin-token-changed", "ids", "The first token is put, or is not put, before texts."),
+    "tokenizer.ggml.add_bos_token": (
+        "begin-token-changed",
+        "ids",
+        "The first token is put, or is not put, before texts.",
+    ),
     "tokenizer.ggml.bos_token_id": ("begin-token-changed", "ids", "Another token comes first."),
     "tokenizer.ggml.eos_token_id": ("stop-changed", "stops", "Answers stop at another token."),
     "tokenizer.ggml.tokens": ("tokenizer-changed", "ids", "The tokens are others."),

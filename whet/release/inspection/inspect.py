@@ -45,7 +45,9 @@ def inspected(model: Tuned, served: Served, wanted: Path) -> list[Fault]:
         if (found / file.name).is_file():
             faults += gguf_faults(file, found / file.name)
         else:
-            faults.append(Fault("file-missing", "difference", f"The file {file.name} is missing.", "export the run again"))
+            faults.append(
+                Fault("file-missing", "difference", f"The file {file.name} is missing.", "export the run again")
+            )
     faults += _modelfile(wanted, found)
     if any(wanted.glob("*.safetensors")):
         faults += tensor_faults(_stored(wanted), _stored(found), _before(model, found))
@@ -102,7 +104,9 @@ def _sharper(model: Tuned, faults: list[Fault], wanted: Path, found: Path) -> li
         return []
     config = model.adapter_config
     if config.get("use_rslora"):
-        return [Fault("rslora-dropped", "fraction", "The scale is that of a plain adapter: rsLoRA is not in it.", again)]
+        return [
+            Fault("rslora-dropped", "fraction", "The scale is that of a plain adapter: rsLoRA is not in it.", again)
+        ]
     if config.get("alpha_pattern") and _only_patterned(config["alpha_pattern"], wanted, found):
         what = "Only the modules with an alpha of their own have another scale: the pattern is not in it."
         return [Fault("alpha-pattern-dropped", "fraction", what, again)]

@@ -1,4 +1,4 @@
-"""How the tensors of an export differ from those that it should hold: by what was done to them, not only that they do."""
+"""How the tensors of an export differ from those that it should hold: by what was done to them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ def tensor_faults(wanted: Stored, found: Stored, base: Callable[[str], Tensor | 
         file = foreign.pop()
         return [*faults, _fault("shard-of-another-run", f"All tensors that differ stand in {file}.", AGAIN)]
     counted = Counter(one.relation for one in made)
-    return [*faults, *(_named(kind, [one for one in made if one.relation == kind]) for kind, _ in counted.most_common())]
+    return [
+        *faults,
+        *(_named(kind, [one for one in made if one.relation == kind]) for kind, _ in counted.most_common()),
+    ]
 
 
 AGAIN = "export the run again"
@@ -107,7 +110,9 @@ def _missing(wanted: Stored, found: Stored) -> list[Fault]:
     more = [name for name in found.shapes if name not in wanted.shapes]
     shaped = [name for name in wanted.shapes if name in found.shapes and wanted.shapes[name] != found.shapes[name]]
     if lost_files:
-        faults.append(_fault("shard-missing", f"The file {lost_files[0]} is missing, and with it {len(lost)} tensors.", AGAIN))
+        faults.append(
+            _fault("shard-missing", f"The file {lost_files[0]} is missing, and with it {len(lost)} tensors.", AGAIN)
+        )
     elif lost:
         name = "magnitudes-lost" if all("magnitude" in one for one in lost) else "tensor-missing"
         name = "head-lost" if any(one.endswith("score.weight") for one in lost) else name

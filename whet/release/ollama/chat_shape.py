@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from whet.types import Message
 
 
-
 class Write(Protocol):
     """A chat template: a talk as it writes it, up to where the answer begins; or, not `answering`, up to its last turn.
     Raises Exception where the template refuses."""

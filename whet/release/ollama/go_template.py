@@ -28,7 +28,9 @@ def go_template(shape: ChatShape) -> str:
     parts.append(f"{{{{ {EACH} }}}}")
     for n, role in enumerate(("user", "assistant", "system")):
         before, after = shape.around[role]
-        parts.append(f'{{{{ {"else " if n else ""}if eq .Role "{role}" }}}}{_text(before)}{{{{ .Content }}}}{_text(after)}')
+        parts.append(
+            f'{{{{ {"else " if n else ""}if eq .Role "{role}" }}}}{_text(before)}{{{{ .Content }}}}{_text(after)}'
+        )
     parts.append("{{ end }}{{ end }}" + _text(shape.answer))
     return "".join(parts)
 

@@ -1,7 +1,7 @@
 """Ollama's Modelfile: which file, which template, where to stop, and how tokens are chosen.
 
-What is left out Ollama fills in with its own: a repeat penalty of 1.1, a temperature of 0.8, a context of a few thousand
-tokens. Those are written out, so that what answers is what was measured.
+What is left out Ollama fills in with its own: a repeat penalty of 1.1, a temperature of 0.8, a context of a few
+thousand tokens. Those are written out, so that what answers is what was measured.
 """
 
 from __future__ import annotations
