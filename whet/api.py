@@ -19,6 +19,7 @@ from whet.verbs.collect import collect
 from whet.verbs.demo import demo
 from whet.verbs.evaluate import evaluate
 from whet.verbs.export import export
+from whet.verbs.import_model import import_model
 from whet.verbs.init import init
 from whet.verbs.judge import judge
 from whet.verbs.models import models
@@ -41,6 +42,7 @@ __all__ = [
     "export",
     "failures",
     "frontier",
+    "import_model",
     "init",
     "judge",
     "models",

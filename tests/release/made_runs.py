@@ -21,8 +21,8 @@ from whet.release.golden_of_run import golden_of
 from whet.store.run import Run
 from whet.training.session import open_session
 
-CASES = slice(None, None, 5)
-"""Golden cases that are kept: each costs a consumer an answer."""
+KEPT = ("task", "system", "no-system")
+"""Kinds of golden cases of which one is kept: each costs a consumer an answer."""
 
 
 def rows(folder: Path, number: int = 40) -> Path:
@@ -62,4 +62,5 @@ def stir(model: Any, size: float) -> None:
 def keep_few(run: Run) -> None:
     """Golden answers of few prompts."""
     golden = golden_of(run, Silent())
-    write_golden(replace(golden, cases=golden.cases[CASES]), run.folder)
+    cases = [next(case for case in golden.cases if case.prompt.kind == kind) for kind in KEPT]
+    write_golden(replace(golden, cases=cases), run.folder)

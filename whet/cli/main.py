@@ -32,6 +32,7 @@ from whet.cli.verbs import (
     export,
     failures,
     frontier,
+    import_model,
     init,
     judge,
     models,
@@ -89,6 +90,7 @@ app.command("collect", rich_help_panel=DATA)(collect.collect)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOK_BACK)
 app.command("export", rich_help_panel=USE)(export.export)
 app.command("prove", rich_help_panel=USE)(prove.prove)
+app.command("import", rich_help_panel=USE)(import_model.import_model)
 app.add_typer(models.app, name="models", rich_help_panel=USE)
 
 
