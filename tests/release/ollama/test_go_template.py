@@ -22,7 +22,8 @@ CHATML = (
 TRIMMING = CHATML.replace("message['content']", "message['content'] | trim")
 INSTRUCTIONS = (
     "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
-    "{% elif m['role'] == 'system' %}<<SYS>>{{ m['content'] }}<</SYS>>{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    "{% elif m['role'] == 'system' %}<<SYS>>{{ m['content'] }}<</SYS>>{% else %} {{ m['content'] }}</s>"
+    "{% endif %}{% endfor %}"
 )
 INTO_USER = (
     "{% if messages[0]['role'] == 'system' %}{% set s = messages[0]['content'] %}"
@@ -91,7 +92,8 @@ def test_the_modelfile() -> None:
     made = Modelfile("model.gguf", "{{ .Content }}", ['<|"end|>'], 100_000, {"do_sample": True, "temperature": 0.3})
     assert made.text().splitlines() == [
         "FROM ./model.gguf", 'TEMPLATE """{{ .Content }}"""', 'PARAMETER stop "<|\\"end|>"',
-        "PARAMETER temperature 0.3", "PARAMETER top_k 0", "PARAMETER top_p 1.0", "PARAMETER repeat_penalty 1.0", "PARAMETER num_ctx 8192",
+        "PARAMETER temperature 0.3", "PARAMETER top_k 0", "PARAMETER top_p 1.0",
+        "PARAMETER repeat_penalty 1.0", "PARAMETER num_ctx 8192",
     ]  # fmt: skip
     plain = Modelfile("m", "t", ["x"], 512, {})
     assert plain.parameters() == {"temperature": 0, "repeat_penalty": 1.0, "num_ctx": 512}

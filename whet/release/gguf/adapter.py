@@ -37,6 +37,8 @@ def lora_refusal(model: Tuned) -> str | None:
         architecture_of(model.config, model.name)
     except ModelError as error:
         return f"{error.what}: use --to adapter"
+    if model.quantised:
+        return f"it was trained over a base in 4 bits, which llama.cpp has not: {USE_WHOLE}"
     found = [words for key, words in MORE.items() if model.adapter_config.get(key)]
     found += ["biases"] if model.adapter_config.get("bias", "none") != "none" else []
     found += [f"an adapter on {name}" for name in adapter_weights(model).modules if name.count(".") < 2]

@@ -1,7 +1,8 @@
 """The keys of a GGUF file that describe the model, made of transformers' config.
 
 llama.cpp knows some things of an architecture by itself: which layers of Gemma look back over a window only, how
-queries are scaled. A model that differs there would be another model in llama.cpp, and nobody would be told: it is refused.
+queries are scaled. A model that differs there would be another model in llama.cpp, and nobody would be told: it is
+refused.
 """
 
 from __future__ import annotations

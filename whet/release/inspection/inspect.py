@@ -12,7 +12,7 @@ from torch import Tensor
 
 from whet.errors import ModelError
 from whet.observer import Silent
-from whet.release.adapter_weights import of_pattern
+from whet.release.adapter_weights import adapter_weights, merged_weight, of_pattern
 from whet.release.consumers.protocol import Served
 from whet.release.diagnosis import Fault
 from whet.release.forms.protocol import Form
@@ -61,8 +61,24 @@ def _base(model: Tuned, served: Served) -> list[Fault]:
     try:
         refuse_other_base(replace(model, base=served.base))
     except ModelError as error:
+        if _holds_the_tune(model, served.base):
+            what = "The adapter lies over weights that it was merged into, so that it is there twice."
+            return [Fault("applied-twice", "fraction", what, "serve the merged model alone")]
         return [Fault("base-differs", "difference", f"{error.what}.", error.fix)]
     return []
+
+
+def _holds_the_tune(model: Tuned, base: str) -> bool:
+    """Whether an adapted tensor of this base is what the base's own becomes with the adapter."""
+    adapter = adapter_weights(model)
+    before, found = (_tensors_of(folder) for folder in (model.base, base))
+    module = next(iter(adapter.modules.values()))
+    name = f"{module.name}.weight"
+    if name not in before.shapes or before.shapes[name] != found.shapes.get(name):
+        return False
+    wanted = merged_weight(before.read(name), module, adapter)
+    tune = (wanted - before.read(name).float()).norm()
+    return bool((found.read(name).float() - wanted).norm() <= 0.1 * tune)
 
 
 def _stored(folder: Path) -> Stored:
@@ -78,8 +94,18 @@ def _before(model: Tuned, found: Path) -> Callable[[str], Tensor | None]:
     """The base's tensor of a name, where the export is a whole model made of an adapter."""
     if not model.is_adapter or (found / "adapter_config.json").is_file():
         return lambda name: None
-    files = {name: file for file, shapes in base_shapes(model.base).items() for name in shapes}
-    return lambda name: read_tensor(files[name], name) if name in files else None
+    base = _tensors_of(model.base)
+    return lambda name: base.read(name) if name in base.shapes else None
+
+
+def _tensors_of(base: str) -> Stored:
+    """Of a base in a folder or on the Hub."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    files: dict[str, str] = {}
+    for file, held in base_shapes(base).items():
+        shapes |= {name: one.shape for name, one in held.items()}
+        files |= dict.fromkeys(held, file)
+    return Stored(shapes, files, lambda name: read_tensor(files[name], name))
 
 
 def _modelfile(wanted: Path, found: Path) -> list[Fault]:
