@@ -135,20 +135,31 @@ class LlamaCpp:
 
     def post(self, path: str, asked: dict[str, Any]) -> Any:
         """Raises ModelError for what llama.cpp refuses, and where its process ended."""
-        body = json.dumps(asked)
         try:
-            self.connection.request("POST", path, body, {"Content-Type": "application/json"})
-            answer = self.connection.getresponse()
-            told = json.loads(answer.read())
+            status, told = self.exchange(path, json.dumps(asked))
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.connection.close()
-            raise ModelError(
-                f"llama.cpp ended while it was asked for {path}: {error!r}", where=str(self.model)
-            ) from error
-        if answer.status != 200:
+            what = f"llama.cpp ended while it was asked for {path}: {error!r}"
+            raise ModelError(what, where=str(self.model)) from error
+        if status != 200:
             said = told.get("error", {}).get("message", told)
             raise ModelError(f"llama.cpp refuses {path}: {shorten(said)}", where=str(self.model))
         return told
+
+    def exchange(self, path: str, body: str) -> tuple[int, Any]:
+        """Sent again over a new connection where the server closed one that was idle for some seconds."""
+        try:
+            return self.send(path, body)
+        except ConnectionError:
+            self.connection.close()
+            if self.process is None or self.process.poll() is not None:
+                raise
+            return self.send(path, body)
+
+    def send(self, path: str, body: str) -> tuple[int, Any]:
+        self.connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = self.connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
     def close(self) -> None:
         if self.process:
