@@ -211,7 +211,7 @@ FAULTS = [
     ),
     Planted("classifier head lost", "classify", M, "float32", "transformers", ("head-lost",), head_lost),
     Planted("DoRA magnitudes lost", "dora", A, None, "peft", ("magnitudes-lost",), magnitudes_lost),
-    Planted("wrong adapter of two", "lora", A, None, "peft", ("other-weights",), wrong_adapter),
+    Planted("wrong adapter of two", "lora", A, None, "peft", ("weights-of-another-run",), wrong_adapter),
     Planted("real base: server answers as the base", "real", G, "lora", "llama_cpp", ("base-answers",), base_alone),
     Planted("real base: rotary permutation missed", "real", G, "f16", "llama_cpp", ("rows-permuted",), not_turned),
     Planted("real base: one layer's B zero", "real", A, None, "peft", ("zeroed",), layer_of_zeros),

@@ -119,7 +119,7 @@ def test_vllm_takes_the_adapter_only_where_it_reads_it(adapted: tuple[str, Tuned
 
 def test_a_model_of_all_weights_leaves_merged(tmp_path: Path) -> None:
     model = tuned_of(made_run(tmp_path, adapter={"kind": "full"}))
-    assert "use --to merged" in str(ADAPTER.refusal(model, None)) and MERGED.refusal(model, "float32") is None
+    assert "use the form merged" in str(ADAPTER.refusal(model, None)) and MERGED.refusal(model, "float32") is None
     (tmp_path / "out").mkdir()
     MERGED.export(model, "float32", tmp_path / "out", Silent())
     stored = load_file(model.folder / "model.safetensors")

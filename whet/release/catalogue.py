@@ -24,8 +24,8 @@ def consumer_names() -> list[str]:
 
 
 ELSEWHERE = {
-    "onnx": "export --to merged, and convert that: optimum-cli export onnx --model FOLDER OUT",
-    "mlx": "export --to merged, and convert that on a Mac: mlx_lm.convert --hf-path FOLDER; then whet prove RUN --url",
+    "onnx": "take the form merged, and convert its folder with optimum-cli export onnx",
+    "mlx": "take the form merged, and convert its folder with mlx_lm.convert; what serves it can be proved by its URL",
 }
 """Forms that others write well, and that no consumer on this kind of machine could prove."""
 

@@ -105,8 +105,8 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "base-answers", "fraction",
         "It is the base that answers: the adapter is not applied, or its B is zero.",
-        "name the adapter in the request or load it (vLLM: --enable-lora --lora-modules, and its name as the model; "
-        "PEFT: PeftModel.from_pretrained); or serve the merged form",
+        "load the adapter and ask for it by its name (vLLM: its options enable-lora and lora-modules; PEFT: "
+        "PeftModel.from_pretrained), or serve the merged form",
         lambda seen: abs(seen.fraction) < NEAR_BASE,
     ),
     _signature(
@@ -118,7 +118,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "half-the-scale", "fraction",
         "The tune is there by half: alpha/r is read as 1 where it is 2, or as 1 where it should double.",
-        "export with --to adapter, which folds scales into B; or use --to merged, which has none",
+        "take the form adapter, which folds scales into B; or merged, which has none",
         lambda seen: HALF[0] <= seen.fraction <= HALF[1] and not _beside(seen),
     ),
     _signature(
@@ -131,13 +131,13 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "scale-too-small", "fraction",
         "The tune is there in part: a scale is too small, or some modules have no adapter.",
-        "export with --to adapter, which folds scales into B; check that the consumer adapts every target module",
+        "take the form adapter, which folds scales into B; check that the consumer adapts every target module",
         lambda seen: seen.fraction < 1,
     ),
     _signature(
         "scale-too-large", "fraction",
         "The tune is there too strongly: a scale is too large.",
-        "export with --to adapter, which folds scales into B; or use --to merged, which has none",
+        "take the form adapter, which folds scales into B; or merged, which has none",
     ),
     _signature(
         "not-a-number", "difference",
@@ -184,7 +184,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "context-cut", "ids",
         "Long prompts are cut.",
-        "raise the context of the server (vLLM: --max-model-len, llama.cpp: -c)",
+        "raise the context of the server (vLLM's option max-model-len, llama.cpp's option ctx-size)",
         lambda seen: seen.differs_only_in("longest"),
     ),
     _signature(
@@ -196,7 +196,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "tools-dropped", "ids",
         "Tools are not written into the prompt as they were in training.",
-        "serve with the export's own template (vLLM: --chat-template), which knows tools",
+        "serve with the export's own template (vLLM's option chat-template), which knows tools",
         lambda seen: seen.differs_only_in("tools"),
     ),
     _signature(
@@ -208,7 +208,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "template-replaced", "ids",
         "Prompts are rendered by another template.",
-        "serve with the export's own chat_template.jinja (vLLM: --chat-template)",
+        "serve with the export's own chat_template.jinja (vLLM's option chat-template)",
     ),
     _signature(
         "foreign-stop", "stops",
@@ -219,7 +219,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "no-stop", "stops",
         "Answers do not end where training taught them to: the list of stop tokens is empty or another one.",
-        "restore generation_config.json of the export, and let the server read it (vLLM: --generation-config)",
+        "restore generation_config.json of the export, and let the server read it (vLLM's option generation-config)",
     ),
     _signature(
         "task-lost", "task",

@@ -18,7 +18,7 @@ import torch
 from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
-from whet.model.base import load_base, refuse_pickles, saved_tokenizer
+from whet.model.base import load_base, saved_tokenizer
 from whet.model.folder import GOLDEN, sums_of_weights
 from whet.recipe.schema import Recipe
 from whet.release.tensor_files import shapes_in
@@ -48,11 +48,10 @@ def foreign(folder: Path, base: str | None) -> Foreign:
     if not folder.is_dir():
         raise ModelError("there is no such folder", where=str(folder), fix="give a folder with safetensors")
     is_adapter = (folder / ADAPTER).is_file()
-    refuse_pickles(str(folder))
     files = sorted(folder.glob("*.safetensors"))
     if not files or not (is_adapter or (folder / "config.json").is_file()):
         what = "it holds neither an adapter (adapter_config.json) nor a model (config.json) with safetensors"
-        raise ModelError(what, where=str(folder), fix="give the folder that save_pretrained wrote")
+        raise ModelError(what, where=str(folder), fix="give the folder that save_pretrained wrote, not pickles")
     if is_adapter:
         base = base or read_json_file(folder / ADAPTER, "r").get("base_model_name_or_path")
         if not base:

@@ -29,7 +29,7 @@ def open_consumer(served: Served) -> Server:
         remote.model = names[0]
     elif names and served.model not in names:
         what = f"the server does not serve {served.model!r}{nearest(served.model, names)}"
-        raise ModelError(what, where=served.url, fix=f"--name takes: {', '.join(names)}")
+        raise ModelError(what, where=served.url, fix=f"it serves: {', '.join(names)}")
     return Server(remote, served.more.get("stop_ids", []))
 
 

@@ -25,7 +25,7 @@ class AdapterForm:
     def refusal(self, model: Tuned, kind: str | None) -> str | None:
         if model.is_adapter:
             return None
-        return "every weight was trained, so there is no adapter: use --to merged"
+        return "every weight was trained, so there is no adapter; use the form merged"
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
         return size_of(model.folder)

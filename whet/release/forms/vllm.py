@@ -26,11 +26,11 @@ class VllmForm:
 
     def refusal(self, model: Tuned, kind: str | None) -> str | None:
         if model.has_head:
-            return "it has a head; serve the merged form: vllm serve FOLDER --task classify"
+            return "it has a head; use the form merged"
         if kind != ADAPTER.name:
             return None
         why = ADAPTER.refusal(model, None) or unread(model)
-        return f"{why}; use --type merged" if why else None
+        return f"{why}; use its type merged" if why else None
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
         form, own = self._of(model, kind)

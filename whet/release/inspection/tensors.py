@@ -16,6 +16,9 @@ Relation = Literal["overflow", "zero", "base", "scaled", "permuted", "swapped", 
 ALIKE = 0.02
 """Relative error by which two tensors count as the same."""
 
+NEARLY_ALL = 0.9
+"""Share of tensors that differ without any relation, from which it is another model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -93,6 +96,9 @@ def tensor_faults(wanted: Stored, found: Stored, base: Callable[[str], Tensor | 
     if of_one_file and len(others) == len(made):
         file = foreign.pop()
         return [*faults, _fault("shard-of-another-run", f"All tensors that differ stand in {file}.", AGAIN)]
+    if len(others) > NEARLY_ALL * len(wanted.shapes):
+        what = f"{len(others)} of {len(wanted.shapes)} tensors are neither the base's nor the tune's."
+        return [*faults, _fault("weights-of-another-run", what, AGAIN)]
     counted = Counter(one.relation for one in made)
     return [
         *faults,
