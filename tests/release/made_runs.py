@@ -19,6 +19,7 @@ from whet.recipe.schema import Recipe
 from whet.release.golden import write_golden
 from whet.release.golden_of_run import golden_of
 from whet.store.run import Run
+from whet.training.method import Setup
 from whet.training.session import open_session
 
 KEPT = ("task", "system", "no-system")
@@ -45,6 +46,32 @@ def made_run(folder: Path, size: float = 0.03, **keys: Any) -> Run:
     stir(model, size)
     save_model(run, base, Policy(model), session.renderer, recipe)
     run.write_json("selfcheck.json", {"path": "forest"})
+    run.set_status("done")
+    return run
+
+
+def made_head(folder: Path, kind: str) -> Run:
+    """A run of `classify` or `reward`, whose head and adapter are stirred."""
+    path = folder / "rows.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "classify":
+        lines = [{"text": f"box {n} is {('red', 'blue')[n % 2]}", "label": ("red", "blue")[n % 2]} for n in range(60)]
+    else:
+        lines = [{"prompt": f"Where is box {n}?", "chosen": f"on shelf {n % 7}", "rejected": "gone"} for n in range(60)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    keys = {"data": str(path), "dtype": "float32", "base": "nano", "method": {"kind": kind}}
+    recipe = Recipe.model_validate(keys | {"adapter": {"kind": "lora", "rank": 4}})
+    run = Run.create(folder / "runs", recipe, kind)
+    session = open_session(recipe, run, method_of, Silent())
+    recipe, method = session.recipe, method_of(session.recipe)
+    base = load_base("nano", torch.float32)
+    policy = Policy(add_adapter(base.model, recipe.adapter, 0), use_forest=False)
+    method.prepare_model(recipe, session.source, policy)
+    stir(policy.model, 0.03)
+    loader = method.loader(recipe, session.source)
+    setup = Setup(recipe, run, session.source, session.renderer, base, policy, loader, "plain", Silent())
+    method.save(setup)
+    run.write_json("selfcheck.json", {"path": "plain"})
     run.set_status("done")
     return run
 

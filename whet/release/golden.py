@@ -94,8 +94,15 @@ class Golden:
     """The numbers that their weights are kept in."""
     weights_sha256: dict[str, str] = field(default_factory=dict)
     """Of the tuned model's files: these golden answers are of no other model."""
+    scale: float = 1.0
+    """How far the tuned model was brought from its base: an adapter's weights do not tell."""
     clock: str = ""
     """The date that the template wrote."""
+
+
+def is_of(golden: Golden, facts: dict[str, Any]) -> bool:
+    """Whether these are the answers of the model whose whet.json holds `facts`."""
+    return golden.weights_sha256 == facts.get("weights_sha256", {}) and golden.scale == facts.get("scale", 1.0)
 
 
 def write_golden(golden: Golden, folder: Path) -> None:

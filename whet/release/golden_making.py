@@ -27,7 +27,7 @@ from whet.types import Answer, Segment
 
 LIMIT = 48
 """Most tokens of a golden answer."""
-CONTRAST = 12
+CONTRAST = 8
 """Most tokens of the base's answer beside it."""
 READ_TOKENS = 768
 """Tokens that are read at once: on a processor attention takes the square of it."""
@@ -122,6 +122,7 @@ def _golden_file(facts: dict[str, Any], renderer: Renderer, dtype: str, **found:
         dtype=dtype,
         weights_dtype=facts["dtype"],
         weights_sha256=facts.get("weights_sha256", {}),
+        scale=facts.get("scale", 1.0),
         clock=renderer.clock.isoformat(),
     )
 

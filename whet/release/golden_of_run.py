@@ -20,7 +20,7 @@ from whet.model.heads.sequence_classifier import open_scorer
 from whet.model.open import open_trained
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Recipe
-from whet.release.golden import FILE, Golden, GoldenScores, read_golden, write_golden
+from whet.release.golden import FILE, Golden, GoldenScores, is_of, read_golden, write_golden
 from whet.release.golden_making import LIMIT, golden_answers, golden_scores
 from whet.release.golden_prompts import PROMPTS, QUESTIONS, conversations, texts
 from whet.store.run import Run
@@ -49,7 +49,7 @@ def golden_of(run: Run, observer: Observer) -> Golden:
     facts = read_facts(run.model)
     if (run.folder / FILE).exists():
         golden = read_golden(run.folder)
-        if golden.weights_sha256 == facts.get("weights_sha256", {}):
+        if is_of(golden, facts):
             return golden
     recipe = run.recipe
     try:

@@ -26,7 +26,7 @@ PLAN: dict[PromptKind, int] = {
     "unicode": 2,
     "task": PROMPTS,  # whatever is left
 }
-LONGEST = 512
+LONGEST = 256
 """Most tokens of the longest prompt: reading it costs time at the end of every run."""
 SYSTEMS = (
     "You answer in one short sentence.",

@@ -100,8 +100,8 @@ def ends_of(generation: Any) -> list[int]:
 
 
 def computing_in(model: Any, served: Served) -> Any:
-    """The same numbers in float32 where the golden answers were computed so. A 4-bit base stays as it is."""
-    if served.compute != "float32" or served.quantised:
+    """The same numbers in float32 where the golden answers were computed so."""
+    if served.compute != "float32":
         return model
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():

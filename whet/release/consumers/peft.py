@@ -35,7 +35,9 @@ def open_consumer(served: Served) -> Asked:
         generation = base.generation_config
         if (Path(served.folder) / "generation_config.json").is_file():
             generation = GenerationConfig.from_pretrained(served.folder)
-    return Asked(NAME, computing_in(model, served).to(device()), tokenizer, generation)
+    if not served.quantised:  # a 4-bit base lies where it was made
+        model = computing_in(model, served).to(device())
+    return Asked(NAME, model, tokenizer, generation)
 
 
 def _options(served: Served) -> dict[str, Any]:
@@ -49,6 +51,9 @@ def _options(served: Served) -> dict[str, Any]:
         from transformers import BitsAndBytesConfig
 
         options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type=served.quantised, bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type=served.quantised,
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
         )
     return options
