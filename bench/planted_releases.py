@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.releases import weights, words
-from bench.releases.measure import SOUND, Row, kept, planted_row, read, sound_row
+from bench.releases.fault import Planted
+from bench.releases.measure import SOUND, Row, Sounding, kept, planted_row, read, sound_row
 from bench.shown.pages import DOCS, table, write_tables
 
 HOME = Path(__file__).parents[1] / "build" / "planted-releases"
@@ -28,8 +29,11 @@ PLANTED = [*weights.FAULTS, *words.FAULTS]
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     home: Path = given.home
-    planted = [one for one in PLANTED if given.only in one.title]
-    sound = [one for one in SOUND if given.only in one.title]
+    wanted = [one for one in (*PLANTED, *SOUND) if given.only in one.title]
+    if given.kept:
+        wanted = [one for one in wanted if _file(one.title, home / "rows").is_file()]
+    planted = [one for one in wanted if isinstance(one, Planted)]
+    sound = [one for one in wanted if isinstance(one, Sounding)]
     bad = [_measured(one.title, lambda one=one: planted_row(one, home), home / "rows") for one in planted]
     good = [_measured(one.title, lambda one=one: sound_row(one, home), home / "rows") for one in sound]
     found = {
@@ -47,16 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="those that have this in their title")
+    parser.add_argument("--kept", action="store_true", help="only what is measured already: the tables anew")
     parser.add_argument("--json", action="store_true", help="one object at the end")
     parser.add_argument("--home", type=Path, default=HOME, help="where runs and exports are kept")
     return parser
 
 
 def _measured(title: str, measure: Callable[[], Row], rows: Path) -> Row:
-    file = rows / f"{title.replace(' ', '-').replace(':', '')}.json"
+    file = _file(title, rows)
     row = read(file) if file.is_file() else kept(measure(), file)
     print(f"{row.title}: {row.name or ('refused' if row.caught else 'passed')} ({row.seconds} s)", file=sys.stderr)
     return row
+
+
+def _file(title: str, rows: Path) -> Path:
+    return rows / f"{title.replace(' ', '-').replace(':', '')}.json"
 
 
 def planted_table(rows: Sequence[Row]) -> str:
