@@ -68,16 +68,16 @@ INSIDE = {
     ),
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
-        "curve_picture frontier_chart result report model_card comparison"
+        "curve_picture frontier_chart result report model_card comparison proof_page"
     ),
     "release": (
         "golden tuned tensor_files consumers vllm_limits commands adapter_weights merging folder_files forms "
-        "catalogue readings proof diagnosis proving proof_page golden_prompts golden_making golden_of_run opening "
+        "catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
         "task_score exporting importing"
     ),
     "verbs": (
         "listing findings stages inputs main_job studies init judge runs models check show collect plan tune train "
-        "evaluate chat demo export prove import_model"
+        "evaluate chat demo releases"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "

@@ -18,13 +18,13 @@ from whet.verbs.check import check
 from whet.verbs.collect import collect
 from whet.verbs.demo import demo
 from whet.verbs.evaluate import evaluate
-from whet.verbs.export import export
-from whet.verbs.import_model import import_model
 from whet.verbs.init import init
 from whet.verbs.judge import judge
 from whet.verbs.models import models
 from whet.verbs.plan import plan
-from whet.verbs.prove import prove
+from whet.verbs.releases.export import export
+from whet.verbs.releases.import_model import import_model
+from whet.verbs.releases.prove import prove
 from whet.verbs.runs import runs
 from whet.verbs.show import prepare_view, show
 from whet.verbs.studies import compare, curve, failures, frontier, take

@@ -16,9 +16,9 @@ from whet.observer import Observer
 from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
-from whet.release.proof_page import write_proof_page
 from whet.release.proving import AskTask, Outcome, installed, prove_through
 from whet.release.tuned import Tuned
+from whet.reports.proof_page import write_proof_page
 from whet.store.atomic import free_bytes, new_folder, sweep, write_json
 from whet.store.checksums import seal
 

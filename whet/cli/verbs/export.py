@@ -75,7 +75,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
 def show_proof(screen: Screen, proof: dict[str, Any]) -> None:
     """The numbers of one consumer in a table."""
     from whet.cli.render import table
-    from whet.release.proof_page import numbers
+    from whet.reports.proof_page import numbers
 
     sheet = numbers(proof)
     if sheet is not None:

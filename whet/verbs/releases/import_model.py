@@ -18,7 +18,7 @@ from whet.reports.result import Result
 from whet.store import registry
 from whet.store.atomic import remove
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.verbs.export import FOLDER
+from whet.verbs.releases.export import FOLDER
 
 
 @in_python

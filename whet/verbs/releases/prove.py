@@ -20,7 +20,7 @@ from whet.reports.result import Fact, Result
 from whet.store import registry
 from whet.store.reading import read_json_file
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.verbs.export import FOLDER
+from whet.verbs.releases.export import FOLDER
 
 BEHIND_URL = "url"
 
