@@ -48,6 +48,7 @@ def kind_of(form: Form, wanted: str | None, model: Tuned) -> str | None:
         return None if not form.types else model.dtype if model.dtype in form.types else form.types[0]
     if wanted not in form.types:
         choice = f"its types are: {', '.join(form.types)}" if form.types else "leave it out"
+        choice = form.refusal(model, wanted) or choice
         raise InputError(f"the form {form.name} has no such type", where="--type", value=wanted, fix=choice)
     return wanted
 

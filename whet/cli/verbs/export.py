@@ -32,6 +32,9 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="Release it though the proof failed; that is written down in it.")
     ] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Hand it to Ollama (--to ollama), under the run's name.")
+    ] = False,
     runs: Runs = RUNS,
     trust: Trust = False,
     json_: Json = False,
@@ -49,7 +52,7 @@ def export(
 
     screen, watch = Screen(json_), observer()
     try:
-        result = api.export(model, to, out, type_, force, run_root=runs, observer=watch)
+        result = api.export(model, to, out, type_, force, run_root=runs, observer=watch, create=create)
     finally:
         watch.done()
     show(screen, result)

@@ -1,9 +1,7 @@
 """The architectures of llama.cpp that are read, as transformers has them: a config, and of each tensor its name there.
 
 What a file says about its model and is not understood here would be another model, so that it is refused: a key under
-the architecture's name, a tensor, a way of scaling positions. llama.cpp changes one thing on the way to a GGUF: it
-reorders the rows of queries and keys of the architecture `llama`, because it turns neighbours (0, 1), (2, 3), ... where
-transformers turns halves (0, n/2), (1, n/2 + 1), ... (convert_hf_to_gguf.py, LlamaModel.permute).
+the architecture's name, a tensor, a way of scaling positions. The names of tensors stand in tensor_names.py.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import Any
 
 from whet.errors import ModelError, nearest
 from whet.model.gguf.header import COPY_AGAIN, Header, Stored, refusal
+from whet.model.gguf.tensor_names import wanted_tensors
 
 FLOAT32_LIMIT = 3.4e38
 NAMES = {"llama": "llama (Llama, SmolLM, Mistral and others)", "qwen2": "qwen2", "qwen3": "qwen3"}
@@ -39,18 +38,6 @@ LOW, HIGH, ORIGINAL = 1.0, 4.0, 8192
 LLAMA3 = {"low_freq_factor": LOW, "high_freq_factor": HIGH, "original_max_position_embeddings": ORIGINAL}
 """How Llama 3.1 and later stretch their positions. A GGUF holds the factors that come of it, as a tensor."""
 FREQUENCIES = "rope_freqs.weight"
-PARTS = {
-    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}  # fmt: skip
-NORMS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
-HEAD_NORMS = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
-OUTSIDE = {
-    "token_embd.weight": "model.embed_tokens.weight",
-    "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-}
 IDS = {"bos_token_id": "bos_token_id", "eos_token_id": "eos_token_id", "pad_token_id": "padding_token_id"}
 
 
@@ -149,7 +136,7 @@ def _close(left: float, right: float) -> bool:
 def placed_tensors(header: Header, config: dict[str, Any]) -> list[Placed]:
     """Every tensor but the factors of positions, under its name in transformers. Raises ModelError for one that the
     model has not, that it misses, or whose shape is not what the metadata says."""
-    wanted = _wanted(header, config)
+    wanted = wanted_tensors(header.architecture, config)
     found = {name for name in header.tensors if name != FREQUENCIES}
 
     unknown, missing = sorted(found - set(wanted)), sorted(set(wanted) - found)
@@ -159,54 +146,12 @@ def placed_tensors(header: Header, config: dict[str, Any]) -> list[Placed]:
     if missing:
         raise refusal(header.path, f"the tensor {missing[0]!r} is missing in it", COPY_AGAIN)
 
-    for name, (_, shape, _) in wanted.items():
-        if header.tensors[name].shape != shape:
-            what = f"{name!r} has the shape {header.tensors[name].shape}, and its metadata says {shape}"
+    for name, tensor in wanted.items():
+        if header.tensors[name].shape != tensor.shape:
+            what = f"{name!r} has the shape {header.tensors[name].shape}, and its metadata says {tensor.shape}"
             raise refusal(header.path, what, COPY_AGAIN)
 
-    return [Placed(new, header.tensors[name], heads) for name, (new, _, heads) in sorted(wanted.items())]
-
-
-def _wanted(header: Header, config: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...], int]]:
-    """Of each tensor of such a model: its name in transformers, its shape, the heads whose rows are reordered."""
-    hidden, width, size = config["hidden_size"], config["intermediate_size"], config["head_dim"]
-    heads, key_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    inputs = {"attn_output": heads * size, "ffn_down": width}
-    outputs = {"attn_q": heads * size, "attn_k": key_heads * size, "attn_v": key_heads * size}
-    outputs |= {"ffn_gate": width, "ffn_up": width}
-
-    if header.architecture == "llama":
-        turned = {"attn_q": heads, "attn_k": key_heads}
-    else:
-        turned = {}
-
-    if header.architecture == "qwen2":
-        biased = ["attn_q", "attn_k", "attn_v"]
-    else:
-        biased = []
-
-    biased += [*PARTS][:4] if config.get("attention_bias") else []
-    biased += [*PARTS][4:] if config.get("mlp_bias") else []
-    norms = dict.fromkeys(NORMS, hidden) | (dict.fromkeys(HEAD_NORMS, size) if header.architecture == "qwen3" else {})
-    table = (config["vocab_size"], hidden)
-    shapes = {"token_embd.weight": table, "output_norm.weight": (hidden,), "output.weight": table}
-    wanted = {name: (new, shapes[name], 0) for name, new in OUTSIDE.items()}
-
-    if config["tie_word_embeddings"]:
-        del wanted["output.weight"]
-
-    for layer in range(config["num_hidden_layers"]):
-        old, new = f"blk.{layer}.", f"model.layers.{layer}."
-        for part, name in PARTS.items():
-            shape = (outputs.get(part, hidden), inputs.get(part, hidden))
-            wanted[f"{old}{part}.weight"] = (f"{new}{name}.weight", shape, turned.get(part, 0))
-            if part in biased:
-                wanted[f"{old}{part}.bias"] = (f"{new}{name}.bias", shape[:1], turned.get(part, 0))
-
-        for part, length in norms.items():
-            wanted[f"{old}{part}.weight"] = (f"{new}{(NORMS | HEAD_NORMS)[part]}.weight", (length,), 0)
-
-    return wanted
+    return [Placed(tensor.name, header.tensors[name], tensor.heads) for name, tensor in sorted(wanted.items())]
 
 
 def _has(header: Header, part: str) -> bool:

@@ -10,6 +10,8 @@ from whet.release.catalogue import form_named
 from whet.release.exporting import Order, kind_of, refuse_early
 from whet.release.exporting import export as exported
 from whet.release.golden_of_run import golden_of
+from whet.release.ollama.create import create as create_model
+from whet.release.ollama.create import refuse_create
 from whet.release.opening import tuned_of
 from whet.release.task_score import task_asker
 from whet.reports.result import Fact, Result
@@ -36,12 +38,16 @@ def export(
     force: bool = False,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
+    create: bool = False,
 ) -> ExportResult:
     """Writes the model of a run, or a named model, in the form `to`, and proves it: what its real consumer reads there
     must be what was trained. A failed proof refuses it, unless `force`, which is written down.
 
     `type` chooses the numbers of a form that has several (`bfloat16`, `q8_0`). The same call again replaces the export.
+    `create` hands an export for Ollama to it, under the run's name. Raises RunError where Ollama does not take it.
     """
+    if create:
+        refuse_create(to)
     found, observer = registry.find_run(run, run_root), observer or Silent()
     form, model = form_named(to), tuned_of(found)
     kind = kind_of(form, type, model)
@@ -51,4 +57,9 @@ def export(
     refuse_early(order)
     with watched_by(observer):
         golden = golden_of(found, observer)
-        return ExportResult(exported(order, golden, observer))
+        result = ExportResult(exported(order, golden, observer))
+        if create:
+            observer.phase("handing it to Ollama")
+            create_model(model.name, place)
+            observer.done()
+        return result

@@ -13,6 +13,7 @@ from whet.release.exporting import PAGE, RELEASE, write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import read_golden
 from whet.release.golden_of_run import golden_of
+from whet.release.inspection.causes import with_causes
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
 from whet.reports.result import Fact, Result
@@ -51,7 +52,7 @@ def prove(
             fix = "add --url http://..., or leave them out"
             raise InputError("a name and a key are of a server", where="--name" if name else "--key", fix=fix)
         folders = _exports(model, run_root)
-        proofs = [_again(folder, observer) for folder in folders]
+        proofs = [_again(folder, run_root, observer) for folder in folders]
     observer.done()
     return _told(str(model), proofs)
 
@@ -68,14 +69,15 @@ def _exports(model: Run | str | Path, root: Path | str) -> list[Path]:
     return found
 
 
-def _again(folder: Path, observer: Observer) -> dict[str, Any]:
+def _again(folder: Path, root: Path | str, observer: Observer) -> dict[str, Any]:
     facts = read_json_file(folder / RELEASE, "form", "type", "run", "base", "bound", "served", "notes", "forced")
     golden = read_golden(folder)
     bound = Bound(facts["bound"]["mean"], facts["bound"]["largest"], tuple(facts["bound"]["fraction"]))
     outcomes = []
     for name in installed(list(facts["served"])):
         served = Served(**facts["served"][name] | {"folder": folder})
-        outcomes.append(prove_through(golden, name, served, bound, observer))
+        outcome = prove_through(golden, name, served, bound, observer)
+        outcomes.append(with_causes(outcome, served, facts, root, observer))
     return _written(folder, facts, outcomes)
 
 

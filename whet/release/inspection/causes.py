@@ -1,0 +1,50 @@
+"""The cause behind a failed proof of an export on this machine: its files against the same export made anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from whet.errors import WhetError
+from whet.observer import Observer
+from whet.release.catalogue import form_named
+from whet.release.consumers.protocol import Served
+from whet.release.inspection.inspect import inspected, made_anew
+from whet.release.opening import tuned_of
+from whet.release.proving import Outcome
+from whet.store import registry
+from whet.store.atomic import sha256_file
+from whet.store.checksums import SUMS
+
+REWRITTEN = {"proof.json", "proof.html"}
+"""Files that each proof writes anew."""
+
+
+def with_causes(
+    outcome: Outcome, served: Served, facts: dict[str, Any], run_root: Path | str, observer: Observer
+) -> Outcome:
+    """The outcome with what differs in the files, where it failed or a file is no longer what the export wrote, and the
+    run is at hand. `facts` is release.json. A changed file fails the proof by itself: some change nothing that golden
+    answers show, such as a padding token that is a stop."""
+    assert served.folder is not None
+    if outcome.passed and is_as_written(served.folder):
+        return outcome
+    try:
+        model = tuned_of(registry.find_run(facts["run"], run_root))
+    except WhetError as error:
+        observer.note(f"what differs in the files is not told, because the run is not at hand: {error.what}")
+        return outcome
+    observer.phase("comparing the files with the same export made anew")
+    with made_anew(model, form_named(facts["form"]), facts["type"], served.folder.parent) as wanted:
+        return replace(outcome, faults=[*outcome.faults, *inspected(model, served, wanted)])
+
+
+def is_as_written(folder: Path) -> bool:
+    """Whether every file has the checksum that the export gave it."""
+    try:
+        lines = (folder / SUMS).read_text("utf-8").splitlines()
+        sums = dict(line.split("  ", 1)[::-1] for line in lines)
+        return all(sha256_file(folder / name) == digest for name, digest in sums.items() if name not in REWRITTEN)
+    except (OSError, ValueError):
+        return False
