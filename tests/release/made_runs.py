@@ -12,15 +12,15 @@ import torch
 from whet.methods import method_of
 from whet.model.adapter import add_adapter
 from whet.model.base import load_base
-from whet.model.folder import save_model
 from whet.model.policy import Policy
+from whet.model.saved_model import save_model
 from whet.observer import Silent
 from whet.recipe.schema import Recipe
 from whet.release.golden import write_golden
 from whet.release.golden_of_run import golden_of
 from whet.store.run import Run
-from whet.training.method import Setup
 from whet.training.session import open_session
+from whet.training.training_method import Setup
 
 KEPT = ("task", "system", "no-system")
 """Kinds of golden cases of which one is kept: each costs a consumer an answer."""

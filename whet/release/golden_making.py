@@ -14,16 +14,16 @@ import torch
 
 from whet.data.batches.forest import build_batch
 from whet.data.render.renderer import Renderer
-from whet.evaluation.heldout import ask
-from whet.evaluation.models import Side, sides_of
+from whet.evaluation.heldout import generate_answers
+from whet.evaluation.models import EvaluatedModel, base_and_tuned
 from whet.model.float32_copy import in_float32, why_not_widened
 from whet.model.heads.linear import Scorer
 from whet.model.heads.sequence_classifier import score_rows
-from whet.model.open import Opened
+from whet.model.open import OpenedModel
 from whet.model.policy import evaluating
 from whet.observer import Observer
 from whet.release.golden import Golden, GoldenAnswer, GoldenCase, GoldenPrompt, GoldenScores
-from whet.types import Answer, Segment
+from whet.types import Completion, Segment
 
 LIMIT = 48
 """Most tokens of a golden answer."""
@@ -33,14 +33,16 @@ READ_TOKENS = 768
 """Tokens that are read at once: on a processor attention takes the square of it."""
 
 
-def golden_answers(opened: Opened, renderer: Renderer, prompts: Sequence[GoldenPrompt], observer: Observer) -> Golden:
+def golden_answers(
+    opened: OpenedModel, renderer: Renderer, prompts: Sequence[GoldenPrompt], observer: Observer
+) -> Golden:
     """What base and tuned model of an opened run say to the prompts."""
-    base, tuned = sides_of(opened.model, opened.use_forest, opened.base_model)
+    base, tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)
     ids = [prompt.ids for prompt in prompts]
     done = _counter(observer, 2 * len(prompts))
     with widened(*(one for one in (opened.model, opened.base_model) if one is not None)) as dtype:
-        answers = ask(tuned, opened.base, ids, renderer, LIMIT, done(0))
-        contrasts = ask(base, opened.base, ids, renderer, CONTRAST, done(len(ids)))
+        answers = generate_answers(tuned, opened.base, ids, renderer, LIMIT, done(0))
+        contrasts = generate_answers(base, opened.base, ids, renderer, CONTRAST, done(len(ids)))
         ends = [[answer, contrast] for answer, contrast in zip(answers, contrasts, strict=True)]
         read = {side.name: read_answers(side, ids, ends) for side in (base, tuned)}
     cases = [
@@ -70,10 +72,12 @@ def widened(*models: Any) -> Iterator[str]:
 
 
 @torch.no_grad()
-def read_answers(side: Side, prompts: Sequence[list[int]], ends: Sequence[Sequence[Answer]]) -> list[list[list[float]]]:
+def read_answers(
+    side: EvaluatedModel, prompts: Sequence[list[int]], ends: Sequence[Sequence[Completion]]
+) -> list[list[list[float]]]:
     """The log-probability of each token of each answer to each prompt, with that of the token that ended it."""
     found: list[list[list[float]]] = [[[] for _ in answers] for answers in ends]
-    with side.acting(), evaluating(side.policy.model):
+    with side.active(), evaluating(side.policy.model):
         for part in _parts(prompts, ends):
             segments, owners = [], {}
             for number in part:
@@ -91,7 +95,7 @@ def read_answers(side: Side, prompts: Sequence[list[int]], ends: Sequence[Sequen
     return found
 
 
-def _parts(prompts: Sequence[list[int]], ends: Sequence[Sequence[Answer]]) -> Iterator[list[int]]:
+def _parts(prompts: Sequence[list[int]], ends: Sequence[Sequence[Completion]]) -> Iterator[list[int]]:
     """Prompts that are read at once."""
     part, size = [], 0
     for number in sorted(range(len(prompts)), key=lambda n: len(prompts[n])):
@@ -105,11 +109,11 @@ def _parts(prompts: Sequence[list[int]], ends: Sequence[Sequence[Answer]]) -> It
         yield part
 
 
-def _tokens(answer: Answer) -> list[int]:
+def _tokens(answer: Completion) -> list[int]:
     return answer.ids if answer.stop_id is None else [*answer.ids, answer.stop_id]
 
 
-def _golden(answer: Answer, base: list[float], tuned: list[float]) -> GoldenAnswer:
+def _golden(answer: Completion, base: list[float], tuned: list[float]) -> GoldenAnswer:
     return GoldenAnswer(answer.text, answer.ids, answer.stop_id, base, tuned)
 
 

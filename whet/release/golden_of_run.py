@@ -11,13 +11,13 @@ from whet.data.prepare import prepared_of, read_rows
 from whet.data.pretrain.corpus import corpus_of
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
-from whet.data.retrieval.raft import as_asked
+from whet.data.retrieval.raft import with_passages
 from whet.errors import InputError, WhetError
 from whet.methods import method_of
 from whet.model.base import context_of, load_config, saved_tokenizer
-from whet.model.folder import read_facts
 from whet.model.heads.sequence_classifier import open_scorer
 from whet.model.open import open_trained
+from whet.model.saved_model import read_facts
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Recipe
 from whet.release.golden import FILE, Golden, GoldenScores, is_of, read_golden, write_golden
@@ -54,12 +54,12 @@ def golden_of(run: Run, observer: Observer) -> Golden:
     recipe = run.recipe
     try:
         run.refuse_changed_data()
-        with run.looked_into():
+        with run.reading():
             return write_golden_of(open_session(recipe, run, method_of, Silent()), observer)
     except InputError as error:
         observer.note(f"golden prompts without rows of the task: {error.what}")
     renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(facts["clock"]))
-    with run.looked_into():
+    with run.reading():
         golden = _made(run, recipe, renderer, [], [], observer)
         write_golden(golden, run.folder)
     return golden
@@ -80,7 +80,7 @@ def validation_rows(session: Session, most: int = ENOUGH) -> list[Row]:
     for fate in ("validation", "trained"):
         rows = list(islice(read_rows(session.recipe, prepared, (fate,)), most))
         if rows:
-            return as_asked(session.recipe, rows, session.renderer)
+            return with_passages(session.recipe, rows, session.renderer)
     return []
 
 

@@ -19,7 +19,7 @@ from whet.data.render.renderer import Renderer
 from whet.errors import ModelError
 from whet.model.adapter import load_adapter
 from whet.model.base import load_base, saved_tokenizer
-from whet.model.folder import GOLDEN, sums_of_weights
+from whet.model.saved_model import GOLDEN, sums_of_weights
 from whet.recipe.schema import Recipe
 from whet.release.tensor_files import shapes_in
 from whet.store.atomic import new_folder, write_json

@@ -10,8 +10,8 @@ import torch
 
 from whet.errors import ModelError, RunFolderError
 from whet.model.base import load_base, locate
-from whet.model.folder import prove_weights, read_facts
 from whet.model.quantised.load import weight_files
+from whet.model.saved_model import prove_weights, read_facts
 from whet.model.weights_identity import add_tensor
 from whet.release.tensor_files import read_tensor, shapes_in
 from whet.release.tuned import Tuned

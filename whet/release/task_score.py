@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from whet.data.prepare import Prepared
 from whet.errors import InputError
-from whet.evaluation.heldout import answer_tokens, ask
+from whet.evaluation.heldout import answer_tokens, generate_answers
 from whet.evaluation.metrics.scoring import choose, score
-from whet.evaluation.models import sides_of
+from whet.evaluation.models import base_and_tuned
 from whet.methods import method_of
 from whet.model.open import open_trained
 from whet.observer import Silent
@@ -75,7 +75,7 @@ def task_asker(run: Run) -> AskTask:
 def _trained_answers(run: Run) -> TrainedAnswers | None:
     try:
         run.refuse_changed_data()
-        with run.looked_into():
+        with run.reading():
             session = open_session(run.recipe, run, method_of, Silent())
             return _answered(run, session)
     except InputError:
@@ -92,12 +92,12 @@ def _answered(run: Run, session: Session) -> TrainedAnswers | None:
         return None
     renderer = session.renderer
     opened = open_trained(run, renderer=renderer, trust_remote_code=session.recipe.trust_remote_code, kernels=False)
-    tuned = sides_of(opened.model, opened.use_forest, opened.base_model)[1]
+    tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)[1]
     prompts = [renderer.prompt_ids(row.prompt, row.tools) for row in rows]
     limit = min(LONGEST, answer_tokens(rows, opened.base))
     room = opened.base.context - limit
     kept = [number for number, prompt in enumerate(prompts) if len(prompt) <= room]
     rows, prompts = [rows[number] for number in kept], [prompts[number] for number in kept]
-    answers = ask(tuned, opened.base, prompts, renderer, limit, lambda done: None)
+    answers = generate_answers(tuned, opened.base, prompts, renderer, limit, lambda done: None)
     scores = [score(metric, answer.text.strip(), row).value for answer, row in zip(answers, rows, strict=True)]
     return TrainedAnswers(metric, rows, prompts, limit, scores, session)

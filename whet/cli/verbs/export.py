@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whet.cli.completions import talkers
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs, Trust
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def export(
 
     Example: whet export tickets-1a2b3c4d --to merged
     """
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

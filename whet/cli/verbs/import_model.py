@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs
 from whet.cli.verbs.export import show_proof
 
@@ -30,7 +30,7 @@ def import_model(
 
     Example: whet import downloads/their-adapter --name theirs
     """
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

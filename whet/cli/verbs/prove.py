@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from whet.cli.completions import talkers
-from whet.cli.importing import kept
+from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, Runs, Trust
 from whet.cli.verbs.export import show_proof
 
@@ -38,7 +38,7 @@ def prove(
 
     Example: whet prove tickets-1a2b3c4d --url http://localhost:8000/v1
     """
-    with kept():
+    with without_garbage_collection():
         from whet import api
     from whet.cli.progress import observer
     from whet.cli.render import Screen

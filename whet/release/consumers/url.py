@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from whet.errors import InputError, ModelError, RunError, nearest
-from whet.generation.chat_client import Remote
+from whet.generation.chat_client import ChatClient
 from whet.release.consumers.protocol import UNTOLD, Scorer, Served, Written
 from whet.types import Message
 
@@ -23,7 +23,7 @@ def missing() -> str | None:
 
 def open_consumer(served: Served) -> Server:
     """Raises ModelError for a model that the server does not have, RunError where nobody answers."""
-    remote = Remote(served.url, served.model, served.key or None, retries=1)
+    remote = ChatClient(served.url, served.model, served.key or None, retries=1)
     names = [str(one.get("id")) for one in remote.post("/models", None).get("data", [])]
     if not served.model and names:
         remote.model = names[0]
@@ -42,7 +42,7 @@ def open_scorer(served: Served) -> Scorer:
 class Server:
     """A Consumer behind a URL. A place that answers with a refusal once is not asked again."""
 
-    def __init__(self, remote: Remote, stop_ids: Sequence[int]) -> None:
+    def __init__(self, remote: ChatClient, stop_ids: Sequence[int]) -> None:
         self.name, self.remote, self.stop_ids = NAME, remote, stop_ids
         self.lacks: set[str] = set()
 

@@ -13,7 +13,7 @@ from whet.release.consumers.protocol import Served
 from whet.release.inspection.inspect import inspected, made_anew
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import sha256_file
 from whet.store.checksums import SUMS
 
@@ -31,7 +31,7 @@ def with_causes(
     if outcome.passed and is_as_written(served.folder):
         return outcome
     try:
-        model = tuned_of(registry.find_run(facts["run"], run_root))
+        model = tuned_of(model_registry.find_run(facts["run"], run_root))
     except WhetError as error:
         observer.note(f"what differs in the files is not told, because the run is not at hand: {error.what}")
         return outcome

@@ -15,7 +15,7 @@ from whet.release.ollama.create import refuse_create
 from whet.release.opening import tuned_of
 from whet.release.task_score import task_asker
 from whet.reports.result import Fact, Result
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
 
 FOLDER = "release"
@@ -48,7 +48,7 @@ def export(
     """
     if create:
         refuse_create(to)
-    found, observer = registry.find_run(run, run_root), observer or Silent()
+    found, observer = model_registry.find_run(run, run_root), observer or Silent()
     form, model = form_named(to), tuned_of(found)
     kind = kind_of(form, type, model)
     place = found.folder / FOLDER / "-".join(part for part in (to, kind) if part) if out is None else Path(out)

@@ -15,7 +15,7 @@ from whet.release.importing import Foreign, foreign, recipe_of_import, take_in
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, prove_through
 from whet.reports.result import Result
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.atomic import remove
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.verbs.releases.export import FOLDER
@@ -43,7 +43,7 @@ def import_model(
     run = Run.create(run_root, recipe_of_import(found), name)
     with watched_by(observer):
         try:
-            with run.at_work():
+            with run.working():
                 observer.phase("checking weights and template")
                 take_in(found, run)
                 run.write_recipe(run.recipe)
@@ -61,7 +61,7 @@ def import_model(
             where=str(found.folder),
             fix=f"{fault.fix}; --force takes it all the same",
         )
-    version = registry.register(name, run, {"lineage": "unknown", "forced": not outcome.passed}, run_root)
+    version = model_registry.register(name, run, {"lineage": "unknown", "forced": not outcome.passed}, run_root)
     observer.done()
     return Result(name=name, version=version, run=run.name, proved=outcome.passed, page=page, proofs=[outcome.facts()])
 

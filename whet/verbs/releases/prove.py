@@ -17,7 +17,7 @@ from whet.release.inspection.causes import with_causes
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
 from whet.reports.result import Fact, Result
-from whet.store import registry
+from whet.store import model_registry
 from whet.store.reading import read_json_file
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.verbs.releases.export import FOLDER
@@ -61,7 +61,7 @@ def _exports(model: Run | str | Path, root: Path | str) -> list[Path]:
     """Raises RunFolderError for a run that was not exported yet."""
     if not isinstance(model, Run) and (Path(model) / RELEASE).is_file():
         return [Path(model)]
-    run = registry.find_run(model, root)
+    run = model_registry.find_run(model, root)
     found = sorted(file.parent for file in (run.folder / FOLDER).glob(f"*/{RELEASE}"))
     if not found:
         fix = f"whet export {run.name} --to merged; or give the folder of an export, or a server's --url"
@@ -84,7 +84,7 @@ def _again(folder: Path, root: Path | str, observer: Observer) -> dict[str, Any]
 def _behind_url(
     model: Run | str | Path, url: str, name: str, key: str, root: Path | str, observer: Observer
 ) -> ProveResult:
-    run = registry.find_run(model, root)
+    run = model_registry.find_run(model, root)
     tuned, golden = tuned_of(run), golden_of(run, observer)
     more = {"stop_ids": golden.stop_ids}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
