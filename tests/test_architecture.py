@@ -76,7 +76,8 @@ INSIDE = {
         "task_score exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo releases"
+        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo "
+        "releases"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
