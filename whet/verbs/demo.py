@@ -48,7 +48,11 @@ def demo(
     from whet.verbs.tune import tune  # torch takes its time, and the command line shows the rows before
 
     path, _ = write_demo_rows(rows, seed, folder)
-    keys: dict[str, Any] = dict(line.split("=", 1) for line in KEEP)
+    keys: dict[str, Any] = {}
+    for line in KEEP:
+        key, _, value = line.partition("=")
+        keys[key] = value
+
     return tune(path, run_root if out is None else out, observer=observer, **keys | overrides)
 
 
