@@ -101,8 +101,8 @@ def judge_pairs(
     lines: Sequence[AnswerLine], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
 ) -> tuple[dict[str, Any], list[str]]:
     """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie.
-    Two answers that are the same word for word are a tie that nobody is asked about. Raises as Remote.reply does, and
-    RunError for a judge that gives no verdict."""
+    Two answers that are the same word for word are a tie that nobody is asked about. Raises as the client's `reply`
+    does, and RunError for a judge that gives no verdict."""
     questions: list[Question] = []
     for number, line in enumerate(lines):
         questions += questions_of(number, line, wanted)
