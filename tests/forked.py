@@ -12,10 +12,8 @@ import os
 import sys
 from pathlib import Path
 
-PRELOADED = (
-    "peft", "transformers.models.llama.modeling_llama", "whet.api", "whet.cli.main", "whet.cli.verbs.train",
-    "whet.doctor.registry", "whet.training.session",
-)  # fmt: skip
+PRELOADED = ("peft", "transformers.models.llama.modeling_llama", "whet.api", "whet.cli.main")
+"""What takes the time; a name that is no longer there would only make each process slower."""
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(list(PRELOADED))
 
