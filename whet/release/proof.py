@@ -104,7 +104,7 @@ def prove(golden: Golden, readings: Readings, bound: Bound, task: TaskScore | No
         "stops": found.ended == found.should_end,
         "task": task is None or task.kept,
     }
-    failed = [name for name, good in judged.items() if not good]
+    failed: list[Test] = [name for name, good in judged.items() if not good]
     return Proof(readings.consumer, found, bound, failed, untold(golden, found), task)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from whet.store.reading import read_json_file
 
@@ -39,7 +39,7 @@ class Tuned:
         return str(self.facts["dtype"])
 
     @property
-    def quantised(self) -> str | None:
+    def quantised(self) -> Literal["nf4"] | None:
         """How its base was quantised in training: `nf4`, or None."""
         return self.facts.get("quantise")
 

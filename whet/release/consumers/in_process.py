@@ -20,7 +20,8 @@ class Asked:
 
     def __init__(self, name: str, model: Any, tokenizer: Any, generation: Any) -> None:
         self.name = name
-        self.model, self.tokenizer, self.generation = model.eval(), tokenizer, generation
+        self.model: Any = model.eval()
+        self.tokenizer, self.generation = tokenizer, generation
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int]:
         return rendered(self.tokenizer, messages, tools, answering=True)
@@ -64,7 +65,8 @@ class AskedForScores:
 
     def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
         self.name = name
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self.model: Any = model.eval()
+        self.tokenizer = tokenizer
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int]:
         return rendered(self.tokenizer, messages, tools, answering=False)

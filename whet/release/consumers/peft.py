@@ -31,7 +31,7 @@ def open_consumer(served: Served) -> Asked:
     with opening(NAME, served):
         base: Any = AutoModelForCausalLM.from_pretrained(served.base, **_options(served))
         model = PeftModel.from_pretrained(base, str(served.folder), autocast_adapter_dtype=False)
-        tokenizer = AutoTokenizer.from_pretrained(served.folder, trust_remote_code=served.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)
         generation = base.generation_config
         if (Path(served.folder) / "generation_config.json").is_file():
             generation = GenerationConfig.from_pretrained(served.folder)

@@ -22,8 +22,8 @@ def open_consumer(served: Served) -> Asked:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with opening(NAME, served):
-        model: Any = AutoModelForCausalLM.from_pretrained(served.folder, **_options(served))
-        tokenizer = AutoTokenizer.from_pretrained(served.folder, trust_remote_code=served.trust_remote_code)
+        model: Any = AutoModelForCausalLM.from_pretrained(str(served.folder), **_options(served))
+        tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)
     return Asked(NAME, computing_in(model, served).to(device()), tokenizer, model.generation_config)
 
 
@@ -32,8 +32,8 @@ def open_scorer(served: Served) -> AskedForScores:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     with opening(NAME, served):
-        model: Any = AutoModelForSequenceClassification.from_pretrained(served.folder, **_options(served))
-        tokenizer = AutoTokenizer.from_pretrained(served.folder)
+        model: Any = AutoModelForSequenceClassification.from_pretrained(str(served.folder), **_options(served))
+        tokenizer = AutoTokenizer.from_pretrained(str(served.folder))
     return AskedForScores(NAME, computing_in(model, served).to(device()), tokenizer)
 
 
