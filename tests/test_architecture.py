@@ -71,9 +71,9 @@ INSIDE = {
         "curve_picture frontier_chart result report model_card comparison proof_page"
     ),
     "release": (
-        "golden tuned tensor_files consumers vllm_limits commands adapter_weights merging folder_files forms "
-        "catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
-        "task_score exporting importing"
+        "golden tuned tensor_files adapter_weights gguf ollama consumers vllm_limits commands merging folder_files "
+        "forms catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
+        "inspection task_score exporting importing"
     ),
     "verbs": (
         "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from whet.errors import ModelError
 from whet.observer import Observer
-from whet.release.catalogue import form_named
 from whet.release.consumers.protocol import Served
+from whet.release.forms.merged import FORM as MERGED
 from whet.release.forms.protocol import Bound, ExportedFiles
 from whet.release.gguf.adapter import lora_refusal, write_lora
 from whet.release.gguf.architecture import architecture_of
@@ -47,12 +47,11 @@ class GgufForm:
             architecture_of(model.config, model.name)
         except ModelError as error:
             return f"{error.what}: {error.fix}"
-        return kind_refusal(kind or self.types[0]) or form_named("merged").refusal(model, None)
+        return kind_refusal(kind or self.types[0]) or MERGED.refusal(model, None)
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
         """The merged weights, and the file, which is no larger than they are in float32."""
-        merged = form_named("merged")
-        return merged.bytes_needed(model, _merged_type(model)) + merged.bytes_needed(model, "float32")
+        return MERGED.bytes_needed(model, _merged_type(model)) + MERGED.bytes_needed(model, "float32")
 
     def export(self, model: Tuned, kind: str | None, out: Path, observer: Observer) -> ExportedFiles:
         if kind == LORA:
@@ -60,7 +59,7 @@ class GgufForm:
         chosen = kind or self.types[0]
         merged = out / SCRATCH
         merged.mkdir()
-        first = form_named("merged").export(model, _merged_type(model), merged, observer)
+        first = MERGED.export(model, _merged_type(model), merged, observer)
         notes = write_gguf(GgufSource(merged, model.stop_ids, model.name), chosen, out / MODEL)
         remove(merged)
         return ExportedFiles(MODEL, [*first.notes, *notes], first.facts | {"type": chosen}, commands(MODEL, ""))

@@ -9,9 +9,9 @@ from typing import Any
 from whet.errors import ModelError
 from whet.model.gguf.header import read_header
 from whet.observer import Observer
-from whet.release.catalogue import form_named
 from whet.release.consumers.protocol import Served
 from whet.release.folder_files import base_file
+from whet.release.forms.gguf import FORM as GGUF
 from whet.release.forms.gguf import LORA, MODEL
 from whet.release.forms.protocol import Bound, ExportedFiles
 from whet.release.gguf.kinds import KINDS
@@ -34,7 +34,7 @@ class OllamaForm:
     def refusal(self, model: Tuned, kind: str | None) -> str | None:
         if kind == LORA:
             return f"{LORA!r} is no kind of numbers here: use --to gguf --type {LORA}"
-        return form_named("gguf").refusal(model, kind) or self.template_refusal(model)
+        return GGUF.refusal(model, kind) or self.template_refusal(model)
 
     def template_refusal(self, model: Tuned) -> str | None:
         """Why the chat template cannot be written in Go, and what to use instead; None where it can."""
@@ -45,10 +45,10 @@ class OllamaForm:
         return f"{odd}: {USE_GGUF}" if (odd := unquotable("", stops)) else None
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
-        return form_named("gguf").bytes_needed(model, kind)
+        return GGUF.bytes_needed(model, kind)
 
     def export(self, model: Tuned, kind: str | None, out: Path, observer: Observer) -> ExportedFiles:
-        made = form_named("gguf").export(model, kind, out, observer)
+        made = GGUF.export(model, kind, out, observer)
         template, notes, stops = translated(model)
         header = read_header(out / MODEL)
         context = header.metadata[f"{header.architecture}.context_length"]
@@ -60,17 +60,17 @@ class OllamaForm:
         return replace(made, notes=notes, facts=facts, commands=commands)
 
     def lossy(self, kind: str | None) -> bool:
-        return form_named("gguf").lossy(kind)
+        return GGUF.lossy(kind)
 
     def bound(self, model: Tuned, kind: str | None) -> Bound:
-        return form_named("gguf").bound(model, kind)
+        return GGUF.bound(model, kind)
 
     def consumers(self, model: Tuned, kind: str | None) -> tuple[str, ...]:
         return ("llama_cpp",)
 
     def served(self, model: Tuned, out: Path, files: ExportedFiles, consumer: str, compute: str) -> Served:
         """llama.cpp, which Ollama is built on, with the ids of what the Go template in the Modelfile writes."""
-        opened = form_named("gguf").served(model, out, files, consumer, compute)
+        opened = GGUF.served(model, out, files, consumer, compute)
         return replace(opened, more={"go_template": template_in(out / MODELFILE)})
 
 
