@@ -31,9 +31,11 @@ def _changed(folder: Path, added: tuple[str, ...], config: dict[str, Any]) -> Pa
 
     if (folder / "config.json").is_file():
         return folder
+
     nano = locate("nano")
     model = AutoModelForCausalLM.from_pretrained(nano, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(nano)
+
     if added:
         tokenizer.add_special_tokens({"bos_token": added[0]})
         tokenizer.add_tokens([*added[1:]])
@@ -42,10 +44,12 @@ def _changed(folder: Path, added: tuple[str, ...], config: dict[str, Any]) -> Pa
         torch.manual_seed(0)
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
         model.config.bos_token_id = model.generation_config.bos_token_id = tokenizer.bos_token_id
+
     for key, value in config.items():
         setattr(model.config, key, value)
     model.save_pretrained(folder, max_shard_size=SHARD)
     tokenizer.save_pretrained(folder)
+
     return folder
 
 
@@ -65,18 +69,21 @@ def other_revision(folder: Path, base: Path) -> Path:
 
     if (folder / "config.json").is_file():
         return folder
+
     folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(0)
     for file in base.iterdir():
         if file.suffix != ".safetensors":
             (folder / file.name).write_bytes(file.read_bytes())
             continue
+
         tensors = load_file(file)
         for name in tensors:
             if ".layers.2.mlp." in name:
                 noise = torch.randn(tensors[name].shape, generator=generator)
                 tensors[name] = tensors[name] + (0.3 * tensors[name].float().std() * noise).to(tensors[name].dtype)
         save_file(tensors, folder / file.name, {"format": "pt"})
+
     return folder
 
 

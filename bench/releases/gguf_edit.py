@@ -18,15 +18,22 @@ def rewrite(file: Path, keys: dict[str, Any], change: Callable[[Tensors], object
     reader = gguf.GGUFReader(file)
     architecture = str(reader.fields["general.architecture"].contents())
     tensors: Tensors = {one.name: (np.array(one.data), one.tensor_type) for one in reader.tensors}
+
     if change:
         change(tensors)
     written = file.with_suffix(".new")
+
     writer = gguf.GGUFWriter(written, architecture)
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
-        inner = field.types[1] if len(field.types) > 1 else None
+
+        if len(field.types) > 1:
+            inner = field.types[1]
+        else:
+            inner = None
         writer.add_key_value(name, keys.get(name, field.contents()), field.types[0], inner)
+
     for name, (data, kind) in tensors.items():
         writer.add_tensor(name, data, raw_dtype=kind)
     writer.write_header_to_file()

@@ -103,6 +103,7 @@ def _row(
 ) -> Row:
     began = time.monotonic()
     place = copied(exported(run, form, kind, home), consumer, home, home / "planted")
+
     if plant:
         plant(place)
     outcome = proved(place, consumer)
@@ -111,6 +112,7 @@ def _row(
     told = " ".join(part for part in (form, kind) if part)
     numbers = _numbers(outcome)
     seconds = round(time.monotonic() - began, 1)
+
     return Row(title, run, told, not outcome.passed, bool(right), right or ", ".join(names), **numbers, seconds=seconds)
 
 

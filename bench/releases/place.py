@@ -81,12 +81,14 @@ def exported(run: str, form: str, kind: str | None, home: Path) -> Sound:
     found, made = run_of(run, home), form_named(form)
     model = tuned_of(found)
     folder = home / "exports" / "-".join(part for part in (run, form, kind) if part)
+
     notes = folder.with_suffix(".json")
     if not notes.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         files = made.export(model, kind, folder, Silent())
         notes.write_text(json.dumps([files.main, files.notes, files.facts]), "utf-8")
+
     main, said, facts = json.loads(notes.read_text("utf-8"))
     return Sound(model, made, kind, folder, ExportedFiles(main, said, facts), fewer(golden_of(found, Silent())))
 

@@ -68,6 +68,7 @@ def _nested(flat: dict[str, Any]) -> dict[str, Any]:
         for part in path:
             place = place.setdefault(part, {})
         place[last] = value
+
     return found
 
 

@@ -48,17 +48,21 @@ def adapter_weights(model: Tuned) -> AdapterWeights:
     file, config = model.folder / WEIGHTS, model.adapter_config
     modules: dict[str, AdaptedModule] = {}
     whole = {}
+
     shapes = shapes_in(file)
     for key in shapes:
         found = PART.fullmatch(key.removeprefix(PREFIX))
         if found is None:
             whole[key.removeprefix(PREFIX)] = key
             continue
+
         module = modules.setdefault(found["module"], AdaptedModule(found["module"]))
         module.keys[found["part"]] = key
+
     for module in modules.values():
         rank = shapes[module.keys.get("A") or module.keys["embedding_A"]].shape[0]
         module.scale = scale_of(module.name, rank, config)
+
     return AdapterWeights(file, config, modules, whole)
 
 
@@ -84,11 +88,13 @@ def streamable(adapter: AdapterWeights) -> str | None:
         return f"it is of the kind {adapter.config['peft_type']}"
     if adapter.config.get("lora_bias"):
         return "it has biases"
+
     dora = any("magnitude_vector" in module.keys for module in adapter.modules.values())
     if dora and (
         adapter.config.get("fan_in_fan_out") or any("embedding_A" in m.keys for m in adapter.modules.values())
     ):
         return "it has magnitudes of embeddings or of transposed layers"
+
     odd = _halves(adapter.modules.values())
     return f"{odd[0]} has no A and B" if odd else None
 
@@ -114,6 +120,10 @@ def added_by(module: AdaptedModule, adapter: AdapterWeights) -> Tensor:
     if "embedding_A" in module.keys:
         a, b = (adapter.tensor(module.keys[name]).float() for name in ("embedding_A", "embedding_B"))
         return module.scale * (b @ a).T
+
     a, b = (adapter.tensor(module.keys[name]).float() for name in ("A", "B"))
     added = module.scale * (b @ a)
-    return added.T if adapter.config.get("fan_in_fan_out") else added
+
+    if adapter.config.get("fan_in_fan_out"):
+        return added.T
+    return added

@@ -30,6 +30,7 @@ def peft_code(model: Tuned) -> str:
             f'    load_in_4bit=True, bnb_4bit_quant_type="{model.quantised}", bnb_4bit_use_double_quant=True, '
             f'bnb_4bit_compute_dtype="{model.dtype}"\n)'
         )
+
     return (
         f"from peft import PeftModel\nfrom transformers import {names}\n\n"
         'tokenizer = AutoTokenizer.from_pretrained("{folder}")\n'
@@ -40,7 +41,11 @@ def peft_code(model: Tuned) -> str:
 
 
 def transformers_code(model: Tuned, dtype: str) -> str:
-    kind = "AutoModelForSequenceClassification" if model.has_head else "AutoModelForCausalLM"
+    if model.has_head:
+        kind = "AutoModelForSequenceClassification"
+    else:
+        kind = "AutoModelForCausalLM"
+
     return (
         f"from transformers import {kind}, AutoTokenizer\n\n"
         'tokenizer = AutoTokenizer.from_pretrained("{folder}")\n'
@@ -52,4 +57,6 @@ def asking(model: Tuned) -> str:
     """The first question to a model of its kind."""
     if model.has_head:
         return SCORE
-    return ASK if model.facts["golden_ids"] else CONTINUE
+    if model.facts["golden_ids"]:
+        return ASK
+    return CONTINUE

@@ -246,9 +246,11 @@ def evidence(golden: Golden, readings: Readings, proof: Proof) -> Evidence:
     for kind, wanted, found in _rendered(golden, readings):
         if found is None:
             continue
+
         bad, total = kinds.get(kind, (0, 0))
         kinds[kind] = (bad + (found != wanted), total + 1)
         otherwise += [(wanted, found)] if found != wanted else []
+
     stops = [one.written.stop_id for one in readings.cases if one.written]
     return Evidence(
         proof=proof,

@@ -45,11 +45,20 @@ class Order:
 def kind_of(form: Form, wanted: str | None, model: Tuned) -> str | None:
     """Which of the form's types is meant. Raises InputError for one that it has not."""
     if wanted is None:
-        return None if not form.types else model.dtype if model.dtype in form.types else form.types[0]
+        if not form.types:
+            return None
+        if model.dtype in form.types:
+            return model.dtype
+        return form.types[0]
     if wanted not in form.types:
-        choice = f"its types are: {', '.join(form.types)}" if form.types else "leave it out"
+        if form.types:
+            choice = f"its types are: {', '.join(form.types)}"
+        else:
+            choice = "leave it out"
+
         choice = form.refusal(model, wanted) or choice
         raise InputError(f"the form {form.name} has no such type", where="--type", value=wanted, fix=choice)
+
     return wanted
 
 
@@ -57,17 +66,21 @@ def refuse_early(order: Order) -> None:
     """Before anything is written. Raises InputError, RunFolderError, DiskFullError."""
     if why := order.form.refusal(order.model, order.kind):
         raise InputError(f"this model cannot leave as {order.form.name}: {why}", where=f"run {order.model.name}")
+
     out = order.out
     if out.exists() and not (out / RELEASE).is_file() and not (out.is_dir() and not any(out.iterdir())):
         what = "this folder is in the way: it is no earlier export"
         raise RunFolderError(what, where=str(out), fix="give another one: --out FOLDER")
+
     there = next(one for one in (out.parent, *out.parent.absolute().parents) if one.exists())
     if not os.access(there, os.W_OK):
         raise RunFolderError("cannot write there", where=str(there), fix="give another folder: --out FOLDER")
+
     needed, free = order.form.bytes_needed(order.model, order.kind), free_bytes(out)
     if needed > free:
         what = f"there is no room for it: {needed / 1e9:.2f} GB are needed and {free / 1e9:.2f} GB are free"
         raise DiskFullError(what, where=str(out), fix="free some space, or give a folder on another disk: --out FOLDER")
+
     installed(order.form.consumers(order.model, order.kind))
 
 
@@ -77,23 +90,28 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
     model, form, kind = order.model, order.form, order.kind
     refuse_early(order)
     sweep(order.out.parent)
+
     with new_folder(order.out) as folder:
         observer.phase(f"writing {form.name}")
         files = form.export(model, kind, folder, observer)
         bound = form.bound(model, kind)
+
         outcomes, served = [], {}
         for name in installed(form.consumers(model, kind)):
             place = form.served(model, folder, files, name, golden.dtype)
             outcomes.append(prove_through(golden, name, place, bound, observer, order.ask_task))
             served[name] = asdict(place) | {"folder": None}
+
         facts = release_facts(order, files, bound, served, outcomes)
         write_golden(golden, folder)
         write_json(folder / RELEASE, facts)
         write_proof(folder, facts, outcomes)
+
         if not facts["proved"]:
             refuse_unproved(order, facts, outcomes)
         seal(folder)
         facts["bytes"] = size_of(folder)
+
     observer.done()
     page = str(order.out / PAGE)
     return facts | {"folder": str(order.out), "proofs": [one.facts() for one in outcomes], "page": page}

@@ -26,29 +26,45 @@ def base_file(path: str, name: str) -> dict[str, Any]:
     from transformers.utils.hub import cached_file
 
     found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
-    return json.loads(Path(found).read_text("utf-8")) if found else {}
+    if found:
+        return json.loads(Path(found).read_text("utf-8"))
+    return {}
 
 
 def write_generation(model: Tuned, out: Path) -> None:
     """generation_config.json: the base's own with the stop tokens that were trained. Every consumer stops by it; the
     base's may name another token, and then nothing would stop an answer."""
-    path = model.base if model.is_adapter else str(model.folder)
+    if model.is_adapter:
+        path = model.base
+    else:
+        path = str(model.folder)
     config = base_file(path, "generation_config.json") or base_file(model.base, "generation_config.json")
     write_json(out / "generation_config.json", config | {"eos_token_id": stops(model)})
 
 
 def stops(model: Tuned) -> int | list[int]:
     """Trained stop tokens as transformers writes them."""
-    return model.stop_ids[0] if len(model.stop_ids) == 1 else model.stop_ids
+    if len(model.stop_ids) == 1:
+        return model.stop_ids[0]
+    return model.stop_ids
 
 
 def write_config(model: Tuned, out: Path, dtype: str, **changed: Any) -> None:
     """config.json of a whole model in `dtype`."""
-    path = model.base if model.is_adapter else str(model.folder)
+    if model.is_adapter:
+        path = model.base
+    else:
+        path = str(model.folder)
+
     config = base_file(path, "config.json")
     config.pop("torch_dtype", None)  # the older name of the same
     config.pop("quantization_config", None)
-    ends = {} if model.has_head else {"eos_token_id": stops(model)}
+
+    if model.has_head:
+        ends = {}
+    else:
+        ends = {"eos_token_id": stops(model)}
+
     write_json(out / "config.json", config | ends | {"dtype": dtype} | changed)
 
 

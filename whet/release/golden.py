@@ -54,7 +54,9 @@ class GoldenAnswer:
     @property
     def tokens(self) -> list[int]:
         """What is read: the answer and, where there is one, the token that ended it."""
-        return self.ids if self.stop_id is None else [*self.ids, self.stop_id]
+        if self.stop_id is None:
+            return self.ids
+        return [*self.ids, self.stop_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def read_golden(folder: Path) -> Golden:
     if stored.pop("format") != FORMAT:
         fix = "remove the file; it is made again"
         raise RunFolderError("these golden answers were made by another version of Whet", where=str(folder), fix=fix)
+
     try:
         cases = [_case(one) for one in stored.pop("cases")]
         scores = [GoldenScores(**one) for one in stored.pop("scores")]

@@ -39,16 +39,19 @@ def golden_answers(
     """What base and tuned model of an opened run say to the prompts."""
     base, tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)
     ids = [prompt.ids for prompt in prompts]
+
     done = _counter(observer, 2 * len(prompts))
     with widened(*(one for one in (opened.model, opened.base_model) if one is not None)) as dtype:
         answers = generate_answers(tuned, opened.base, ids, renderer, LIMIT, done(0))
         contrasts = generate_answers(base, opened.base, ids, renderer, CONTRAST, done(len(ids)))
         ends = [[answer, contrast] for answer, contrast in zip(answers, contrasts, strict=True)]
         read = {side.name: read_answers(side, ids, ends) for side in (base, tuned)}
+
     cases = [
         GoldenCase(prompt, *(_golden(one, of_base, of_tuned) for one, of_base, of_tuned in zip(*three, strict=True)))
         for prompt, *three in zip(prompts, ends, read["base"], read["tuned"], strict=True)
     ]
+
     return _golden_file(opened.facts, renderer, dtype, cases=cases)
 
 
@@ -83,15 +86,18 @@ def read_answers(
             for number in part:
                 root = len(segments)
                 segments.append(Segment(prompts[number], [0.0] * len(prompts[number]), number))
+
                 for place, answer in enumerate(ends[number]):
                     owners[len(segments)] = (number, place)
                     tokens = _tokens(answer)
                     segments.append(Segment(tokens, [1.0] * len(tokens), number, parent=root))
+
             batch = build_batch(segments)
             logprobs = side.policy.logprobs(batch).tolist()
             for value, segment in zip(logprobs, batch.segment_N.tolist(), strict=True):
                 number, place = owners[segment]
                 found[number][place].append(value)
+
     return found
 
 
@@ -103,14 +109,18 @@ def _parts(prompts: Sequence[list[int]], ends: Sequence[Sequence[Completion]]) -
         if part and size + need > READ_TOKENS:
             yield part
             part, size = [], 0
+
         part.append(number)
         size += need
+
     if part:
         yield part
 
 
 def _tokens(answer: Completion) -> list[int]:
-    return answer.ids if answer.stop_id is None else [*answer.ids, answer.stop_id]
+    if answer.stop_id is None:
+        return answer.ids
+    return [*answer.ids, answer.stop_id]
 
 
 def _golden(answer: Completion, base: list[float], tuned: list[float]) -> GoldenAnswer:

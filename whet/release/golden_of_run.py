@@ -36,8 +36,16 @@ PASSAGE = 32
 
 def write_golden_of(session: Session, observer: Observer) -> Golden:
     """Asks base and tuned model of a finished run, and writes golden.json into it. Raises ModelError, ProofError."""
-    passages = _passages(session) if session.source.plain_text else []
-    rows = [] if session.source.plain_text else validation_rows(session)
+    if session.source.plain_text:
+        passages = _passages(session)
+    else:
+        passages = []
+
+    if session.source.plain_text:
+        rows = []
+    else:
+        rows = validation_rows(session)
+
     golden = _made(session.run, session.recipe, session.renderer, rows, passages, observer)
     write_golden(golden, session.run.folder)
     return golden
@@ -51,6 +59,7 @@ def golden_of(run: Run, observer: Observer) -> Golden:
         golden = read_golden(run.folder)
         if is_of(golden, facts):
             return golden
+
     recipe = run.recipe
     try:
         run.refuse_changed_data()
@@ -58,10 +67,12 @@ def golden_of(run: Run, observer: Observer) -> Golden:
             return write_golden_of(open_session(recipe, run, method_of, Silent()), observer)
     except InputError as error:
         observer.note(f"golden prompts without rows of the task: {error.what}")
+
     renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(facts["clock"]))
     with run.reading():
         golden = _made(run, recipe, renderer, [], [], observer)
         write_golden(golden, run.folder)
+
     return golden
 
 
@@ -90,12 +101,18 @@ def _made(
     facts = read_facts(run.model)
     context = context_of(load_config(recipe.base, recipe.trust_remote_code))
     observer.phase("asking base and tuned model the golden prompts")
+
     if "head" in facts:
         scorer, tokenizer, _ = open_scorer(run.model, use_kernels=False)
         told = _texts_to_score(facts["method"] == "reward", Renderer(tokenizer, clock=renderer.clock), rows, context)
         return golden_scores(scorer, facts, renderer, told)
+
     room = min(context, recipe.max_tokens or context) - LIMIT
-    prompts = texts(renderer, passages, room) if not facts["golden_ids"] else conversations(renderer, rows, room)
+    if not facts["golden_ids"]:
+        prompts = texts(renderer, passages, room)
+    else:
+        prompts = conversations(renderer, rows, room)
+
     opened = open_trained(run, renderer=renderer, trust_remote_code=recipe.trust_remote_code, kernels=False)
     return golden_answers(opened, renderer, prompts, observer)
 
@@ -114,11 +131,16 @@ def _texts_to_score(as_answers: bool, renderer: Renderer, rows: Sequence[Row], c
     found = []
     for row in [*rows, *(_answered(words) for words in QUESTIONS)]:
         try:
-            one = _answer(renderer, row) if as_answers else _text(renderer, row)
+            if as_answers:
+                one = _answer(renderer, row)
+            else:
+                one = _text(renderer, row)
         except RowRefused:
             continue
+
         if 0 < len(one.ids) <= context:
             found.append(one)
+
     return found[:PROMPTS]
 
 

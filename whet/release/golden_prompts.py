@@ -80,9 +80,11 @@ def conversations(renderer: Renderer, rows: Sequence[Row], room: int) -> list[Go
         "longest": iter([(_longest(renderer, questions, min(room, LONGEST)), None)]),
         "shortest": iter([([_user("a")], None)]),
     }
+
     taken: dict[tuple[int, ...], GoldenPrompt] = {}
     for kind, number in PLAN.items():
         _take(taken, _rendered(renderer, kind, makers[kind], room), min(PROMPTS, len(taken) + number))
+
     for words in QUESTIONS:  # rows that are few, or none
         _take(taken, _rendered(renderer, "no-system", iter([([_user(words)], None)]), room), PROMPTS)
     return list(taken.values())
@@ -115,6 +117,7 @@ def _rendered(renderer: Renderer, kind: PromptKind, made: Iterator[Conversation]
                 continue  # the template knows no tools
         except RowRefused:
             continue
+
         if ids and len(ids) <= room:
             plain = [{key: value for key, value in one.items() if key != "weight"} for one in messages]
             yield GoldenPrompt(kind, text, ids, plain, tools)
@@ -132,7 +135,10 @@ def _questions(rows: Sequence[Row]) -> list[str]:
 
 
 def _two_turns(rows: Sequence[Row], questions: Sequence[str], number: int) -> list[Message]:
-    said = rows[number % len(rows)].reference if rows else ""
+    if rows:
+        said = rows[number % len(rows)].reference
+    else:
+        said = ""
     answer = {"role": "assistant", "content": said or ANSWERED}
     return [_user(questions[number]), answer, _user(questions[(number + 1) % len(questions)])]
 
@@ -147,6 +153,7 @@ def _longest(renderer: Renderer, questions: Sequence[str], room: int) -> list[Me
             low = middle
         else:
             high = middle - 1
+
     return [_user(_repeated(words, low))]
 
 

@@ -47,15 +47,18 @@ def foreign(folder: Path, base: str | None) -> Foreign:
     """Raises ModelError for a folder without weights, or with an adapter whose base is not told."""
     if not folder.is_dir():
         raise ModelError("there is no such folder", where=str(folder), fix="give a folder with safetensors")
+
     is_adapter = (folder / ADAPTER).is_file()
     files = sorted(folder.glob("*.safetensors"))
     if not files or not (is_adapter or (folder / "config.json").is_file()):
         what = "it holds neither an adapter (adapter_config.json) nor a model (config.json) with safetensors"
         raise ModelError(what, where=str(folder), fix="give the folder that save_pretrained wrote, not pickles")
+
     if is_adapter:
         base = base or read_json_file(folder / ADAPTER, "r").get("base_model_name_or_path")
         if not base:
             raise ModelError("the adapter does not tell its base", where=str(folder), fix="name it: --base BASE")
+
     dtypes = [one.dtype for file in files for one in shapes_in(file).values() if one.dtype.is_floating_point]
     dtype = max(set(dtypes), key=dtypes.count)
     if dtype not in (torch.float32, torch.bfloat16, torch.float16):
@@ -66,7 +69,10 @@ def foreign(folder: Path, base: str | None) -> Foreign:
 def recipe_of_import(found: Foreign) -> Recipe:
     """What a run needs to know: its data is the folder itself."""
     kind = {"kind": "lora" if found.is_adapter else "full"}
-    dtype = "float32" if found.dtype == "float32" else "bfloat16"
+    if found.dtype == "float32":
+        dtype = "float32"
+    else:
+        dtype = "bfloat16"
     return Recipe.model_validate({"data": str(found.folder), "base": found.base, "adapter": kind, "dtype": dtype})
 
 
@@ -76,9 +82,11 @@ def take_in(found: Foreign, run: Run) -> None:
         for file in sorted(found.folder.iterdir()):
             if file.is_file() and file.name not in NOT_TAKEN:
                 shutil.copyfile(file, folder / file.name)
+
         base = load_base(found.base, getattr(torch, found.dtype))
         if found.is_adapter:
             load_adapter(base.model, folder)
+
         if not (folder / "tokenizer.json").exists():
             base.tokenizer.save_pretrained(folder)
         renderer = Renderer(saved_tokenizer(folder))
@@ -87,6 +95,7 @@ def take_in(found: Foreign, run: Run) -> None:
         seal(folder, sums)
         del base
         gc.collect()
+
     run.write_json("selfcheck.json", {"path": "plain"})  # the reference: nothing faster was proved
     run.write_json("imported.json", {"from": str(found.folder), "lineage": UNKNOWN})
 

@@ -52,14 +52,17 @@ class Merge:
         if name in self.whole:
             assert self.adapter is not None
             stored = self.adapter.tensor(self.whole[name])
+
         if not stored.is_floating_point():
             return stored
         base = stored.to(self.trained)
+
         if name in self.coarse:
             base = self._coarser(name, base)
         if name not in self.modules:
             return base
         assert self.adapter is not None
+
         return merged_weight(base, self.modules[name], self.adapter)
 
     def _coarser(self, name: str, base: Tensor) -> Tensor:
@@ -71,7 +74,9 @@ class Merge:
     @property
     def coarse_error(self) -> float:
         """Relative root mean square of what 4 bits took away from the base."""
-        return (self.error / self.power) ** 0.5 if self.power else 0.0
+        if self.power:
+            return (self.error / self.power) ** 0.5
+        return 0.0
 
     def planned(self, shapes: Mapping[str, Shaped]) -> dict[str, Shaped]:
         """What a file will hold."""
@@ -82,6 +87,7 @@ class Merge:
                 assert self.adapter is not None
                 shape = tuple(self.adapter.tensor(self.whole[name]).shape)
             plan[name] = Shaped(self.dtype if one.dtype.is_floating_point else one.dtype, shape)
+
         if self.untied_from in shapes:
             plan[HEAD] = Shaped(self.dtype, shapes[self.untied_from].shape)
         return plan
@@ -97,13 +103,16 @@ def place(merge: Merge, adapter: AdapterWeights, names: Mapping[str, Shaped], ti
         name = _stored_name(f"{module.name}.weight", names)
         if name is None:
             return f"the base's files call {module.name} otherwise"
+
         merge.modules[name] = module
+
     for wanted, key in adapter.whole.items():
         name = _stored_name(wanted.replace(".base_layer.", "."), names)  # PEFT saves an adapted embedding, too
         if name is not None:
             merge.whole[name] = key
         elif not (tied and wanted == HEAD):
             return f"the base's files call {wanted} otherwise"
+
     if tied:
         _untie(merge, adapter, names)
     return None
@@ -147,11 +156,15 @@ def write_merged(merge: Merge, files: Mapping[str, Mapping[str, Shaped]], out: P
                 done += 1
                 progress(done, total)
             _write_head(merge, file, shapes, writer)
+
     write_index(out, plans)
 
 
 def _write_head(merge: Merge, file: str, shapes: Mapping[str, Shaped], writer: TensorWriter) -> None:
     if merge.untied_from in shapes:
         assert merge.adapter is not None
-        kept = merge.adapter.tensor(merge.head) if merge.head else read_tensor(file, merge.untied_from)
+        if merge.head:
+            kept = merge.adapter.tensor(merge.head)
+        else:
+            kept = read_tensor(file, merge.untied_from)
         writer.write(HEAD, kept.to(merge.trained))

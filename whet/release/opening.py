@@ -24,13 +24,20 @@ def tuned_of(run: Run) -> Tuned:
     if not (run.model / "whet.json").is_file():
         fix = "run the command that made it again: it resumes"
         raise RunFolderError(f"run {run.name!r} has no model yet, it is {run.status}", where=str(run.folder), fix=fix)
+
     facts = read_facts(run.model)
     prove_weights(facts, run.model)
+
     name = facts["base"]
     if Path(name).is_absolute() and not Path(name).exists():
         fix = "put it back there; the model is nothing without it"
         raise ModelError("the base that this model was trained on has moved", where=name, fix=fix)
-    trust = run.recipe.trust_remote_code if (run.folder / "recipe.yaml").exists() else False
+
+    if (run.folder / "recipe.yaml").exists():
+        trust = run.recipe.trust_remote_code
+    else:
+        trust = False
+
     model = Tuned(run.name, run.model, facts, locate(name), trust)
     if model.is_adapter:
         refuse_other_base(model)
@@ -47,6 +54,7 @@ def refuse_other_base(model: Tuned) -> None:
     found = base.fingerprint
     del base
     gc.collect()
+
     if found != wanted:
         what = f"the base {model.facts['base']!r} has other weights than when this model was trained on it"
         raise ModelError(what, where=str(model.folder), fix="restore the base of that time, or train again")
@@ -56,6 +64,7 @@ def _of_files(model: Tuned) -> str:
     """As whet/model/weights_identity.py has it of the loaded model; of a 4-bit base, as its loader has it."""
     places = {name: file for file in weight_files(model.base) for name in shapes_in(file)}
     dtype = getattr(torch, model.dtype)
+
     digest = hashlib.sha256(b"nf4" if model.quantised else b"")
     for name in sorted(places):
         tensor = read_tensor(places[name], name)
@@ -65,4 +74,5 @@ def _of_files(model: Tuned) -> str:
             digest.update(one.digest())
         else:
             add_tensor(digest, name, tensor.to(dtype) if tensor.is_floating_point() else tensor)
+
     return digest.hexdigest()

@@ -96,7 +96,11 @@ class Proof:
 
 def prove(golden: Golden, readings: Readings, bound: Bound, task: TaskScore | None = None) -> Proof:
     """Judges what a consumer says."""
-    found = measure_scores(golden, readings) if golden.scores else measure(golden, readings)
+    if golden.scores:
+        found = measure_scores(golden, readings)
+    else:
+        found = measure(golden, readings)
+
     judged: dict[Test, bool] = {
         "ids": found.ids_equal == found.ids_compared,
         "fraction": not fraction_is_wrong(found, bound),
@@ -105,6 +109,7 @@ def prove(golden: Golden, readings: Readings, bound: Bound, task: TaskScore | No
         "task": task is None or task.kept,
     }
     failed: list[Test] = [name for name, good in judged.items() if not good]
+
     return Proof(readings.consumer, found, bound, failed, untold(golden, found), task)
 
 
@@ -117,6 +122,7 @@ def fraction_is_wrong(found: Measured, bound: Bound) -> bool:
         return True
     low, high = bound.fraction
     spread = WIDE * found.fraction_error
+
     return found.fraction + spread < low or found.fraction - spread > high
 
 
@@ -131,11 +137,13 @@ def untold(golden: Golden, found: Measured) -> list[str]:
         notes.append("The consumer does not tell the ids that it renders, so they were not compared.")
     if golden.scores:
         return notes
+
     if found.mean_difference is None and found.finite:
         notes.append("The consumer does not tell log-probabilities: neither tune fraction nor differences are known.")
     elif found.fraction_error is None or found.effect < TOLD:
         size = f"{found.effect:.2g} nats a token"
         notes.append(f"Tuned model and base hardly differ ({size}), so the tune fraction says little.")
+
     return notes
 
 
@@ -143,9 +151,18 @@ def measure(golden: Golden, readings: Readings) -> Measured:
     pairs = list(zip(golden.cases, readings.cases, strict=True))
     told = [(case.prompt.ids, read.ids) for case, read in pairs if read.ids is not None]
     base, tuned, served = logprobs_of(pairs)
+
     finite = all(math.isfinite(value) for value in served)
-    line = slope(base, tuned, served) if finite else Line(None, None, rms(base, tuned), None)
-    gaps = [abs(one - other) for one, other in zip(served, tuned, strict=True)] if finite else []
+    if finite:
+        line = slope(base, tuned, served)
+    else:
+        line = Line(None, None, rms(base, tuned), None)
+
+    if finite:
+        gaps = [abs(one - other) for one, other in zip(served, tuned, strict=True)]
+    else:
+        gaps = []
+
     written = [(case, read.written) for case, read in pairs if read.written is not None]
     ending = [(case, one) for case, one in written if case.answer.stop_id is not None]
     return Measured(
@@ -184,6 +201,7 @@ def logprobs_of(pairs: Sequence[tuple[GoldenCase, CaseReading]]) -> tuple[list[f
                 base += golden.base
                 tuned += golden.tuned
                 served += found
+
     return base, tuned, served
 
 
@@ -206,12 +224,15 @@ def slope(base: Sequence[float], tuned: Sequence[float], served: Sequence[float]
     fraction = sum(one * other for one, other in zip(wanted, found, strict=True)) / squares
     rest = sum((other - fraction * one) ** 2 for one, other in zip(wanted, found, strict=True))
     error = math.sqrt(rest / (len(base) - 1) / squares)
+
     return Line(fraction, error, effect, math.sqrt(rest / len(base)))
 
 
 def rms(one: Sequence[float], other: Sequence[float]) -> float:
     """Root mean square of the difference; 0 of nothing."""
-    return math.sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) / len(one)) if one else 0.0
+    if one:
+        return math.sqrt(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) / len(one))
+    return 0.0
 
 
 def measure_scores(golden: Golden, readings: Readings) -> Measured:
@@ -222,6 +243,7 @@ def measure_scores(golden: Golden, readings: Readings) -> Measured:
     finite = all(math.isfinite(score) for _, read in pairs for score in read.scores)
     shaped = all(len(row.scores) == len(read.scores) for row, read in pairs)
     gaps = [math.inf]
+
     if shaped:
         gaps = [abs(a - b) / size for row, read in pairs for a, b in zip(row.scores, read.scores, strict=True)]
     return Measured(

@@ -60,6 +60,7 @@ def prove_through(
     except ModelError as error:
         fault = Fault("cannot-open", "difference", f"{error.what}.", error.fix or "export again")
         return Outcome(name, None, [fault])
+
     proof = prove(golden, readings, loosened(bound, golden), task)
     return Outcome(name, proof, diagnose(golden, readings, proof))
 
@@ -71,7 +72,9 @@ def loosened(bound: Bound, golden: Golden) -> Bound:
 
 
 def _looser(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else max(one, other)
+    if one is None or other is None:
+        return None
+    return max(one, other)
 
 
 def installed(names: Sequence[str]) -> list[str]:

@@ -46,12 +46,14 @@ def read_cases(golden: Golden, consumer: Consumer, observer: Observer) -> Readin
     for number, case in enumerate(golden.cases, 1):
         prompt = case.prompt
         rendered = consumer.encode(prompt.text)
+
         if prompt.messages is not None:
             rendered = consumer.render(prompt.messages, prompt.tools)
         answer = consumer.logprobs(prompt.ids, case.answer.tokens)
         contrast = consumer.logprobs(prompt.ids, case.contrast.tokens)
         found.append(CaseReading(rendered, answer, contrast, consumer.greedy(prompt.ids, golden.limit)))
         observer.step(number, len(golden.cases), {})
+
     return Readings(consumer.name, cases=found)
 
 
@@ -59,7 +61,12 @@ def read_scores(golden: Golden, scorer: Scorer, observer: Observer) -> Readings:
     """The same of a model with a head."""
     found = []
     for number, row in enumerate(golden.scores, 1):
-        rendered = scorer.encode(row.text) if row.messages is None else scorer.render(row.messages, None)
+        if row.messages is None:
+            rendered = scorer.encode(row.text)
+        else:
+            rendered = scorer.render(row.messages, None)
+
         found.append(ScoreReading(rendered, scorer.scores(row.ids)))
         observer.step(number, len(golden.scores), {})
+
     return Readings(scorer.name, scores=found)

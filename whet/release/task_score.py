@@ -50,6 +50,7 @@ class TrainedAnswers:
         """The same rows through a consumer; None where it does not tell what it writes."""
         decode = self.session.renderer.tokenizer.decode
         written = [consumer.greedy(prompt, self.limit) for prompt in self.prompts]
+
         texts = [str(decode(one.ids, skip_special_tokens=True)).strip() for one in written if one is not None]
         if len(texts) < len(written):
             return None
@@ -57,6 +58,7 @@ class TrainedAnswers:
         found = paired_difference(self.scores, served)
         size, means = len(served), [sum(one) / len(one) for one in (self.scores, served)]
         budget = BUDGET * (found.scale or 1.0)
+
         return TaskScore(self.metric, size, means[0], means[1], found.estimate, found.low, found.high, budget)
 
 
@@ -67,7 +69,9 @@ def task_asker(run: Run) -> AskTask:
     def ask_task(consumer: Consumer) -> TaskScore | None:
         if not known:  # the trained model answers once, whatever many consumers are asked
             known.append(_trained_answers(run))
-        return known[0].asked_of(consumer) if known[0] else None
+        if known[0]:
+            return known[0].asked_of(consumer)
+        return None
 
     return ask_task
 
@@ -85,11 +89,21 @@ def _trained_answers(run: Run) -> TrainedAnswers | None:
 def _answered(run: Run, session: Session) -> TrainedAnswers | None:
     if not isinstance(session.source, Prepared):
         return None
+
     rows = [row for row in validation_rows(session, ROWS) if row.prompt and row.reference.strip()]
     wanted = session.recipe.evaluate.metric
-    metric = (wanted if wanted != "auto" else choose(rows)[0]) if rows else "nll"
+
+    if rows:
+        if wanted != "auto":
+            metric = wanted
+        else:
+            metric = choose(rows)[0]
+    else:
+        metric = "nll"
+
     if metric in UNSCORED:
         return None
+
     renderer = session.renderer
     opened = open_trained(run, renderer=renderer, trust_remote_code=session.recipe.trust_remote_code, kernels=False)
     tuned = base_and_tuned(opened.model, opened.use_forest, opened.base_model)[1]
@@ -100,4 +114,5 @@ def _answered(run: Run, session: Session) -> TrainedAnswers | None:
     rows, prompts = [rows[number] for number in kept], [prompts[number] for number in kept]
     answers = generate_answers(tuned, opened.base, prompts, renderer, limit, lambda done: None)
     scores = [score(metric, answer.text.strip(), row).value for answer, row in zip(answers, rows, strict=True)]
+
     return TrainedAnswers(metric, rows, prompts, limit, scores, session)

@@ -69,6 +69,7 @@ class TensorWriter:
             place = [start, start + one.bytes]
             header[name] = {"dtype": NAMES[one.dtype], "shape": list(one.shape), "data_offsets": place}  # type: ignore
             start += one.bytes
+
         text = json.dumps(header).encode("utf-8")
         text += b" " * (-len(text) % 8)
         file.write(len(text).to_bytes(8, "little") + text)

@@ -27,8 +27,11 @@ def refused_by_vllm(
         return f"it holds modules that were trained whole ({', '.join(whole)}), which vLLM refuses"
     if rank_pattern:
         return "its modules have several ranks, and vLLM scales all by one"
+
     odd = sorted({name.rpartition(".")[2] for name in targets} & set(NOT_ADAPTED))
-    return f"it adapts {odd[0]}, which vLLM does not" if odd else None
+    if odd:
+        return f"it adapts {odd[0]}, which vLLM does not"
+    return None
 
 
 def rank_flag(highest: int) -> int:

@@ -47,6 +47,7 @@ class Asked:
             do_sample=False,
             repetition_penalty=1.0,  # some bases ask for one; what is compared are the likeliest tokens
         )
+
         ids = written[0, len(prompt_ids) :].tolist()
         if ids and ids[-1] in ends_of(self.generation):
             return Written(ids[:-1], ids[-1])
@@ -98,7 +99,11 @@ def rendered(
 def ends_of(generation: Any) -> list[int]:
     """Tokens at which transformers stops writing."""
     ends = generation.eos_token_id
-    return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+    if ends is None:
+        return []
+    if isinstance(ends, int):
+        return [ends]
+    return list(ends)
 
 
 def computing_in(model: Any, served: Served) -> Any:

@@ -39,7 +39,9 @@ WAIT = 600.0
 
 
 def missing() -> str | None:
-    return None if find_spec("xllamacpp") and find_spec("gguf") else INSTALL
+    if find_spec("xllamacpp") and find_spec("gguf"):
+        return None
+    return INSTALL
 
 
 def open_consumer(served: Served) -> LlamaCpp:
@@ -71,7 +73,9 @@ class LlamaCpp:
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int] | None:
         if self.template is not None:
-            return None if tools else self.encode(render(self.template, messages))
+            if tools:
+                return None
+            return self.encode(render(self.template, messages))
         asked: dict[str, Any] = {"messages": [_spoken(message) for message in messages]}
         text = self.post("/apply-template", asked | ({"tools": tools} if tools else {}))["prompt"]
         return self.encode(text)
@@ -89,6 +93,7 @@ class LlamaCpp:
             if told["id"] != token:
                 raise ModelError(f"llama.cpp chose the token {told['id']:,} and was made to choose {token:,}")
             found.append(float(told["logprob"]))
+
         return found
 
     def greedy(self, prompt_ids: list[int], limit: int) -> Written:
@@ -96,7 +101,9 @@ class LlamaCpp:
         told = self.post("/completion", {"prompt": prompt_ids, "n_predict": limit, "return_tokens": True} | GREEDY)
         ids = list(told["tokens"])
         stopped = told["stop_type"] == "eos"
-        return Written(ids[:-1], ids[-1]) if stopped else Written(ids, None)
+        if stopped:
+            return Written(ids[:-1], ids[-1])
+        return Written(ids, None)
 
     def make_room(self, tokens: int) -> None:
         """The context is as long as the file says at most: what is longer is refused by llama.cpp itself."""
@@ -117,6 +124,7 @@ class LlamaCpp:
         self.said = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.said, text=True)
         assert self.process.stdout
+
         address = self.process.stdout.readline().strip()
         if not address:
             self.refuse()
@@ -141,9 +149,11 @@ class LlamaCpp:
             self.connection.close()
             what = f"llama.cpp ended while it was asked for {path}: {error!r}"
             raise ModelError(what, where=str(self.model)) from error
+
         if status != 200:
             said = told.get("error", {}).get("message", told)
             raise ModelError(f"llama.cpp refuses {path}: {shorten(said)}", where=str(self.model))
+
         return told
 
     def exchange(self, path: str, body: str) -> tuple[int, Any]:

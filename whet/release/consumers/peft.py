@@ -33,8 +33,10 @@ def open_consumer(served: Served) -> Asked:
         model = PeftModel.from_pretrained(base, str(served.folder), autocast_adapter_dtype=False)
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)
         generation = base.generation_config
+
         if (Path(served.folder) / "generation_config.json").is_file():
             generation = GenerationConfig.from_pretrained(served.folder)
+
     if not served.quantised:  # a 4-bit base lies where it was made
         model = computing_in(model, served).to(device())
     return Asked(NAME, model, tokenizer, generation)
@@ -47,6 +49,7 @@ def _options(served: Served) -> dict[str, Any]:
         "trust_remote_code": served.trust_remote_code,
         "use_safetensors": True,
     }
+
     if served.quantised:
         from transformers import BitsAndBytesConfig
 
@@ -56,4 +59,5 @@ def _options(served: Served) -> dict[str, Any]:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
+
     return options

@@ -30,6 +30,7 @@ def open_consumer(served: Served) -> Server:
     elif names and served.model not in names:
         what = f"the server does not serve {served.model!r}{nearest(served.model, names)}"
         raise ModelError(what, where=served.url, fix=f"it serves: {', '.join(names)}")
+
     return Server(remote, served.more.get("stop_ids", []))
 
 
@@ -56,20 +57,24 @@ class Server:
     def logprobs(self, prompt_ids: list[int], answer_ids: list[int]) -> list[float] | None:
         asked = {"prompt": [*prompt_ids, *answer_ids], "max_tokens": 1, "echo": True, "logprobs": 1}
         found = self._asked("/completions", asked | {"temperature": 0}, "log-probabilities")
+
         try:
             told = found["choices"][0]["logprobs"]["token_logprobs"]
             values = [float(value) for value in told[len(prompt_ids) : len(prompt_ids) + len(answer_ids)]]
         except (KeyError, IndexError, TypeError):
             values = []
+
         if len(values) < len(answer_ids):
             self.lacks.add("log-probabilities")
             return None
+
         return values
 
     def greedy(self, prompt_ids: list[int], limit: int) -> Written | None:
         asked = {"prompt": prompt_ids, "max_tokens": limit, "temperature": 0, "return_token_ids": True}
         found = self.remote.post("/completions", {"model": self.remote.model} | asked)
         choice = found["choices"][0]
+
         ids = choice.get("token_ids")
         if ids is None:
             ids = self._tokens({"prompt": choice["text"], "add_special_tokens": False})
@@ -84,8 +89,13 @@ class Server:
 
     def _tokens(self, asked: dict[str, Any]) -> list[int] | None:
         found = self._asked("../tokenize", asked, "ids")
-        tokens = found.get("tokens") if isinstance(found, dict) else None
-        return [int(token) for token in tokens] if isinstance(tokens, list) and tokens else None
+        if isinstance(found, dict):
+            tokens = found.get("tokens")
+        else:
+            tokens = None
+        if isinstance(tokens, list) and tokens:
+            return [int(token) for token in tokens]
+        return None
 
     def _asked(self, path: str, asked: dict[str, Any], what: str) -> Any:
         if what in self.lacks:

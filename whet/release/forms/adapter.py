@@ -33,6 +33,7 @@ class AdapterForm:
     def export(self, model: Tuned, kind: str | None, out: Path, observer: Observer) -> ExportedFiles:
         adapter = adapter_weights(model)
         config, notes = dict(model.adapter_config), []
+
         folded = folding(adapter)
         if folded:
             notes.append(
@@ -40,13 +41,16 @@ class AdapterForm:
                 "alpha patterns, and the adapter now means the same without them."
             )
             config |= {"use_rslora": False, "alpha_pattern": {}}
+
         write_json(out / "adapter_config.json", config | {"base_model_name_or_path": model.base})
         _write_weights(adapter, folded, out / WEIGHTS)
         copy_tokenizer(model, out)
         write_generation(model, out)
+
         if config.get("modules_to_save"):
             names = ", ".join(config["modules_to_save"])
             notes.append(f"Modules that were trained whole ({names}) are in it; llama.cpp and vLLM do not read them.")
+
         return ExportedFiles("", notes, {"folded_modules": len(folded)}, {"peft": peft_code(model)})
 
     def lossy(self, kind: str | None) -> bool:
@@ -76,10 +80,12 @@ def folding(adapter: AdapterWeights) -> dict[str, float]:
     config = adapter.config
     if not config.get("use_rslora") and not config.get("alpha_pattern"):
         return {}
+
     shapes, found = shapes_in(adapter.file), {}
     for module in adapter.modules.values():
         up, down = (module.keys.get(part) or module.keys[f"embedding_{part}"] for part in ("B", "A"))
         found[up] = module.scale * shapes[down].shape[0] / config["lora_alpha"]
+
     return found
 
 

@@ -42,11 +42,15 @@ class GgufForm:
         if model.has_head:
             return "llama.cpp reads no head of scores: use --to merged"
         if kind == LORA:
-            return lora_refusal(model) if model.is_adapter else "every weight was trained: use --type f16"
+            if model.is_adapter:
+                return lora_refusal(model)
+            return "every weight was trained: use --type f16"
+
         try:
             architecture_of(model.config, model.name)
         except ModelError as error:
             return f"{error.what}: {error.fix}"
+
         return kind_refusal(kind or self.types[0]) or MERGED.refusal(model, None)
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
@@ -62,6 +66,7 @@ class GgufForm:
         first = MERGED.export(model, _merged_type(model), merged, observer)
         notes = write_gguf(GgufSource(merged, model.stop_ids, model.name), chosen, out / MODEL)
         remove(merged)
+
         return ExportedFiles(MODEL, [*first.notes, *notes], first.facts | {"type": chosen}, commands(MODEL, ""))
 
     def export_lora(self, model: Tuned, out: Path, observer: Observer) -> ExportedFiles:
@@ -71,6 +76,7 @@ class GgufForm:
         notes += write_lora(model, folder, out / ADAPTER)
         remove(out / SCRATCH)
         notes.append(f"{BASE} is the base with the tokenizer of the tune: all adapters over one base can share it")
+
         return ExportedFiles(
             ADAPTER, notes, {"type": LORA, "base": BASE}, commands(BASE, f" --lora {{folder}}/{ADAPTER}")
         )
@@ -103,6 +109,7 @@ def base_folder(model: Tuned, scratch: Path) -> Path:
     write_config(model, scratch, model.dtype)
     write_generation(model, scratch)
     copy_tokenizer(model, scratch)
+
     for file in weight_files(model.base):
         (scratch / Path(file).name).symlink_to(Path(file).resolve())
     return scratch
@@ -110,9 +117,11 @@ def base_folder(model: Tuned, scratch: Path) -> Path:
 
 def commands(main: str, more: str) -> dict[str, str]:
     """How the file is used, by consumer."""
-    adapter = (
-        f'settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo("{{folder}}/{ADAPTER}", 1.0)]\n' if more else ""
-    )
+    if more:
+        adapter = f'settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo("{{folder}}/{ADAPTER}", 1.0)]\n'
+    else:
+        adapter = ""
+
     return {
         "llama.cpp": f"llama-server -m {{folder}}/{main}{more} --jinja --port 8080\n",
         "xllamacpp": f"""\

@@ -43,17 +43,21 @@ class MergedForm:
         dtype = kind or model.dtype
         merge = Merge(getattr(torch, dtype), getattr(torch, model.dtype))
         files = base_shapes(model.base if model.is_adapter else str(model.folder))
+
         why = self._placed(model, merge, {name: one for shapes in files.values() for name, one in shapes.items()})
         if why:
             files = self._whole(model, dtype, out)
         else:
             write_merged(merge, files, out, lambda done, total: observer.step(done, total, {}))
+
         changed = self._changed(merge)
         write_config(model, out, dtype, **changed)
+
         if not model.has_head:
             write_generation(model, out)
         copy_tokenizer(model, out)
         facts = {"in_memory": why, "untied": bool(merge.untied_from), "base_rounding": merge.coarse_error}
+
         return ExportedFiles(
             "", _notes(model, merge, why, dtype), facts, {"transformers": transformers_code(model, dtype)}
         )
@@ -84,6 +88,7 @@ class MergedForm:
         if not model.is_adapter:
             return None
         adapter = adapter_weights(model)
+
         tied = HEAD not in names
         if why := streamable(adapter) or place(merge, adapter, names, tied):
             return why
@@ -132,12 +137,14 @@ def _notes(model: Tuned, merge: Merge, why: str | None, dtype: str) -> list[str]
     notes = []
     if why:
         notes.append(f"PEFT merged it in memory, because {why}.")
+
     if model.quantised and not why:
         notes.append(
             "The base was trained on in 4 bits; those weights were unpacked, and the adapter added to them. They "
             f"differ from the base's own by {merge.coarse_error:.1%} (root mean square); the adapter has learned to "
             "live with that."
         )
+
     if merge.untied_from:
         notes.append("The embedding was trained and the output layer was not: the two are no longer one.")
     if dtype != model.dtype:

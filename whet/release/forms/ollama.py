@@ -42,7 +42,9 @@ class OllamaForm:
             _, _, stops = translated(model)
         except ModelError as error:
             return f"{error.what}: {error.fix}"
-        return f"{odd}: {USE_GGUF}" if (odd := unquotable("", stops)) else None
+        if odd := unquotable("", stops):
+            return f"{odd}: {USE_GGUF}"
+        return None
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
         return GGUF.bytes_needed(model, kind)
@@ -57,6 +59,7 @@ class OllamaForm:
         notes = [*made.notes, *notes, f"Ollama is told to make room for {written.parameters()['num_ctx']:,} tokens"]
         facts = made.facts | {"template": written.template, "parameters": written.parameters(), "stops": stops}
         commands = {"ollama": f"ollama create {model.name} -f {{folder}}/{MODELFILE}\nollama run {model.name}\n"}
+
         return replace(made, notes=notes, facts=facts, commands=commands)
 
     def lossy(self, kind: str | None) -> bool:
@@ -86,10 +89,12 @@ def translated(model: Tuned) -> tuple[str, list[str], list[str]]:
         raise ModelError("the model has no chat template, and Ollama chats", fix=USE_GGUF)
     if any(word in str(tokenizer.chat_template) for word in TODAY):
         raise ModelError("its chat template writes the date, which a Modelfile would fix to today's", fix=USE_GGUF)
+
     write = writer_of(tokenizer)
     shape = shape_of(write)
     if isinstance(shape, Differs):
         raise ModelError(f"its chat template cannot be written in Go: {shape.what}", fix=USE_GGUF)
+
     notes = ["Ollama's template is written in Go without tools: ask for tools through llama-server"]
     if cuts_blanks(write, shape):
         notes.append("the chat template cuts blanks around a message, which Ollama's does not: send none")
@@ -103,9 +108,11 @@ def proved(shape: ChatShape) -> str:
     template = go_template(shape)
     if odd := unquotable(template, []):
         raise ModelError(f"its chat template cannot stand in a Modelfile: {odd}", fix=USE_GGUF)
+
     for talk in TALKS:
         if render(template, talk) != shape.write(talk):
             raise ModelError("its chat template, written in Go, writes another text", fix=USE_GGUF)
+
     return template
 
 

@@ -30,7 +30,9 @@ class VllmForm:
         if kind != ADAPTER.name:
             return None
         why = ADAPTER.refusal(model, None) or unread(model)
-        return f"{why}; use its type merged" if why else None
+        if why:
+            return f"{why}; use its type merged"
+        return None
 
     def bytes_needed(self, model: Tuned, kind: str | None) -> int:
         form, own = self._of(model, kind)
@@ -40,9 +42,15 @@ class VllmForm:
         form, own = self._of(model, kind)
         files = form.export(model, own, out, observer)
         notes = list(files.notes)
+
         if form is MERGED and model.is_adapter and kind != MERGED.name:
             notes.append(f"Merged, because of the adapter vLLM says no: {unread(model)}.")
-        command = adapter_command(model) if form is ADAPTER else merged_command(model)
+
+        if form is ADAPTER:
+            command = adapter_command(model)
+        else:
+            command = merged_command(model)
+
         return ExportedFiles(files.main, notes, files.facts | {"as": form.name}, files.commands | {"vllm": command})
 
     def lossy(self, kind: str | None) -> bool:
@@ -57,7 +65,10 @@ class VllmForm:
         return form.consumers(model, own)
 
     def served(self, model: Tuned, out: Path, files: ExportedFiles, consumer: str, compute: str) -> Served:
-        form = ADAPTER if files.facts["as"] == ADAPTER.name else MERGED
+        if files.facts["as"] == ADAPTER.name:
+            form = ADAPTER
+        else:
+            form = MERGED
         return form.served(model, out, files, consumer, compute)
 
     def _of(self, model: Tuned, kind: str | None) -> tuple[Form, str | None]:
@@ -73,6 +84,7 @@ def unread(model: Tuned) -> str | None:
         return None
     config = model.adapter_config
     targets = config["target_modules"]
+
     return refused_by_vllm(
         _ranks(model),
         dora=bool(config.get("use_dora")),
@@ -89,7 +101,11 @@ def _ranks(model: Tuned) -> list[int]:
 
 def adapter_command(model: Tuned) -> str:
     """The tokenizer and its template are the adapter's, and so is where answers stop."""
-    quantised = " \\\n  --quantization bitsandbytes" if model.quantised else ""
+    if model.quantised:
+        quantised = " \\\n  --quantization bitsandbytes"
+    else:
+        quantised = ""
+
     return (
         f"vllm serve {model.base} --enable-lora --max-lora-rank {rank_flag(max(_ranks(model)))} \\\n"
         f"  --lora-modules {model.name}={{folder}} \\\n"

@@ -37,12 +37,16 @@ def lora_refusal(model: Tuned) -> str | None:
         architecture_of(model.config, model.name)
     except ModelError as error:
         return f"{error.what}: use --to adapter"
+
     if model.quantised:
         return f"it was trained over a base in 4 bits, which llama.cpp has not: {USE_WHOLE}"
     found = [words for key, words in MORE.items() if model.adapter_config.get(key)]
     found += ["biases"] if model.adapter_config.get("bias", "none") != "none" else []
     found += [f"an adapter on {name}" for name in adapter_weights(model).modules if name.count(".") < 2]
-    return f"this adapter has {found[0]}, which an adapter of llama.cpp cannot hold: {USE_WHOLE}" if found else None
+
+    if found:
+        return f"this adapter has {found[0]}, which an adapter of llama.cpp cannot hold: {USE_WHOLE}"
+    return None
 
 
 def write_lora(model: Tuned, base: Path, file: Path) -> list[str]:
@@ -55,22 +59,26 @@ def write_lora(model: Tuned, base: Path, file: Path) -> list[str]:
     places = {tensor.name: (old, tensor) for old, tensor in wanted_tensors(about.architecture, about.config).items()}
     factors: dict[str, float] = {}
     writer = package().GGUFWriter(file, about.architecture)
+
     try:
         writer.add_type("adapter")
         writer.add_name(model.name)
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", alpha)
+
         for module in adapter.modules.values():
             old, tensor = _place(module, places)
             a, b = (adapter.tensor(module.keys[half]) for half in ("A", "B"))
             factors[module.name] = module.scale * a.shape[0] / alpha
             _add(writer, f"{old}.lora_a", a)
             _add(writer, f"{old}.lora_b", turned(b.float() * factors[module.name], tensor.heads))
+
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
     finally:
         writer.close()
+
     return _folded(adapter, factors)
 
 

@@ -63,6 +63,7 @@ def described(folder: Path) -> Described:
     config["head_dim"] = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
     config["num_key_value_heads"] = config.get("num_key_value_heads") or config["num_attention_heads"]
     config["rms_norm_eps"] = config.get("rms_norm_eps", 1e-6)
+
     return _Config(folder, architecture, config).described()
 
 
@@ -105,6 +106,7 @@ class _Config:
             f"its layers look back over {window:,} tokens, and in llama.cpp over all: the context is cut to {window:,} "
             "tokens, within which both are the same"
         )
+
         return {"context_length": window}
 
     def alternating_window(self, window: int) -> dict[str, Any]:
@@ -143,6 +145,7 @@ class _Config:
         size = int(self.config["head_dim"] * told.get("partial_rotary_factor", 1.0))
         if size != self.config["head_dim"] and self.architecture != "phi3":
             raise self.refused("only a part of each head turns with its position")
+
         keys: dict[str, Any] = {"rope.freq_base": base, "rope.dimension_count": size}
         if kind == "default":
             return keys
@@ -152,6 +155,7 @@ class _Config:
             return keys | self.llama3(told, size)
         if kind == "longrope" and self.architecture == "phi3":
             return keys | self.longrope(told)
+
         raise self.refused(f"its positions are stretched by the rule {kind!r}, which is not written for this family")
 
     def llama3(self, told: dict[str, Any], size: int) -> dict[str, Any]:
@@ -166,15 +170,22 @@ class _Config:
         """Two tensors of factors; which of them holds goes by the length of the context."""
         original = told.get("original_max_position_embeddings") or self.config["original_max_position_embeddings"]
         ratio = self.config["max_position_embeddings"] / original
+
         strength = told.get("attention_factor")
         if strength is None:
-            strength = 1.0 if ratio <= 1 else math.sqrt(1 + math.log(ratio) / math.log(original))
+            if ratio <= 1:
+                strength = 1.0
+            else:
+                strength = math.sqrt(1 + math.log(ratio) / math.log(original))
+
         for name in ("long", "short"):
             self.factors[f"rope_factors_{name}.weight"] = [float(value) for value in told[f"{name}_factor"]]
+
         self.notes.append(
             f"llama.cpp takes the factors of long positions wherever the context (-c) is longer than {original:,} "
             "tokens, transformers where the conversation is: set the context to what you need"
         )
+
         return {"rope.scaling.original_context_length": original, "rope.scaling.attn_factor": float(strength)}
 
     def refuse_other_activation(self) -> None:
@@ -190,7 +201,12 @@ class _Config:
         """Gemma 2 and 3 say by what queries are divided; llama.cpp knows it from the number of layers."""
         scalar = self.config.get("query_pre_attn_scalar")
         wide = self.config["hidden_size"] // self.config["num_attention_heads"]
-        wanted = wide if (self.architecture, self.layers) in OLD_SCALE else self.config["head_dim"]
+
+        if (self.architecture, self.layers) in OLD_SCALE:
+            wanted = wide
+        else:
+            wanted = self.config["head_dim"]
+
         if scalar is not None and scalar != wanted:
             raise self.refused(f"its queries are scaled by {scalar}, and llama.cpp takes {wanted} for this family")
 

@@ -42,6 +42,7 @@ def kind_refusal(kind: str) -> str | None:
             f"the package gguf reads {kind} and does not write it: export --type f16, then "
             f"llama-quantize model.gguf model-{kind}.gguf {kind.upper()}"
         )
+
     return f"{kind!r} is no kind of numbers that is written here; these are: {', '.join(KINDS)}"
 
 
@@ -49,13 +50,16 @@ def quantised(name: str, weight: Tensor, kind: str) -> tuple[Any, Any]:
     """A tensor's bytes, and their type in ggml. Raises ModelError where a number does not fit into float16."""
     gguf = package()
     chosen = stored_type(tuple(weight.shape), kind)
+
     values = weight.float().numpy()
     with np.errstate(over="ignore"):  # told below
         packed = gguf.quants.quantize(values, chosen)
+
     if chosen == gguf.GGMLQuantizationType.F16 and not np.isfinite(packed).all():
         largest = float(np.abs(values).max())
         what = f"{name} holds the number {largest:.4g}, and float16 ends at 65,504"
         raise ModelError(what, where="--type f16", fix="use --type bf16, which holds it")
+
     return packed, chosen
 
 
@@ -65,8 +69,11 @@ def stored_type(shape: tuple[int, ...], kind: str) -> Any:
     if len(shape) < 2:
         return gguf.GGMLQuantizationType.F32
     chosen = gguf.GGMLQuantizationType[KINDS[kind].name]
+
     block = gguf.GGML_QUANT_SIZES[chosen][0]
-    return chosen if shape[-1] % block == 0 else gguf.GGMLQuantizationType.F16
+    if shape[-1] % block == 0:
+        return chosen
+    return gguf.GGMLQuantizationType.F16
 
 
 def stored_bytes(shape: tuple[int, ...], chosen: Any) -> int:

@@ -26,11 +26,14 @@ def settings(package: Any, told: dict[str, Any]) -> Any:
     given.n_ctx, given.n_gpu_layers, given.n_parallel = told["context"], 0, 1
     given.cpuparams.n_threads = given.cpuparams_batch.n_threads = told["threads"]
     given.verbosity, given.warmup, given.ui, given.fit_params = 2, False, False, False
+
     if told["lora"]:
         given.lora_adapters = [package.CommonAdapterLoraInfo(told["lora"], 1.0)]
+
     if told["float32"]:  # else keys and values are kept in float16, which costs 2e-3 in log-probability
         given.cache_type_k = given.cache_type_v = package.ggml_type.GGML_TYPE_F32
         given.flash_attn_type = package.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+
     return given
 
 

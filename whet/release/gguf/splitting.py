@@ -28,6 +28,7 @@ def rule_name(told: dict[str, Any], whole_words: bool) -> tuple[str | None, str]
     if patterns is None or composed is None:
         return None, ""
     names = [name for name, rules in RULES.items() if rules == patterns and (name in WHOLE_WORDS) == whole_words]
+
     names = [name for name in names if name != DEFAULT]
     if names:
         named = [name for name in names if (name in COMPOSED) == composed] or names
@@ -39,14 +40,20 @@ def rule_name(told: dict[str, Any], whole_words: bool) -> tuple[str | None, str]
 
 def _patterns(told: dict[str, Any] | None) -> tuple[str, ...] | None:
     """The expressions by which text is split, one after another; None for what is not understood."""
-    steps = told["pretokenizers"] if told and told["type"] == "Sequence" else [told]
+    if told and told["type"] == "Sequence":
+        steps = told["pretokenizers"]
+    else:
+        steps = [told]
+
     found: list[str] = []
     for step in steps:
         if step is None:
             return None
+
         if step["type"] == "ByteLevel":
             if step.get("add_prefix_space"):
                 return None
+
             found += GPT2 if step.get("use_regex", True) else ()
         elif step["type"] == "Digits" and step["individual_digits"]:
             found.append(DIGITS)
@@ -54,6 +61,7 @@ def _patterns(told: dict[str, Any] | None) -> tuple[str, ...] | None:
             found.append(_plain(step["pattern"]["Regex"]))
         else:
             return None
+
     return tuple(found)
 
 
@@ -80,13 +88,19 @@ def space_before(told: dict[str, Any]) -> str | None:
     """Of SentencePiece: whether a space is put before a text: always (behind marks, too), at the first, or never.
     None for what is not understood."""
     normalizer, splitter = told["normalizer"], told["pre_tokenizer"]
-    steps = normalizer["normalizers"] if normalizer and normalizer["type"] == "Sequence" else [normalizer]
+    if normalizer and normalizer["type"] == "Sequence":
+        steps = normalizer["normalizers"]
+    else:
+        steps = [normalizer]
+
     steps = [step for step in steps if step]
     kinds = [step["type"] for step in steps]
     replaced = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
     prepended = {"type": "Prepend", "prepend": SPACE}
+
     if splitter and splitter["type"] == "Metaspace" and not kinds and not splitter.get("split", True):
         return splitter["prepend_scheme"]
+
     harmless = splitter is None or (splitter["type"] == "Split" and splitter["pattern"] == {"String": " "})
     if not harmless:
         return None  # what follows sees no space any more: it was replaced

@@ -23,7 +23,10 @@ def stored_name(name: str, added: Collection[dict[str, Any]], tokens: Sequence[s
     swallowing = {token["content"] for token in added if token["rstrip"]}
     if not swallowing:
         return TRIGGERS.sub(r"phi\g<1>_3", name)
+
     as_phi = {token["content"] for token in added} - NEVER
     if swallowing != as_phi or not {*NEVER, "</s>"} <= set(tokens):
         return None
-    return name if TRIGGERS.search(name) else f"phi-3 {name}"
+    if TRIGGERS.search(name):
+        return name
+    return f"phi-3 {name}"

@@ -70,19 +70,23 @@ class _Tokenizer:
     def read(self, name: str) -> Vocabulary:
         if self.model["type"] != "BPE":
             raise self.refused(f"its tokenizer is of the kind {self.model['type']}, and only BPE is written")
+
         templates = self.templates()
         merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in self.model["merges"]]
         spelled = self.model.get("byte_fallback", False)
         kind = "llama" if spelled else "gpt2"
         tokens, types = self.tokens(spelled)
+
         if spelled:
             scores, keys = self.scores(tokens), self.spaces(bool(templates))
         else:
             scores, keys = None, {"pre": self.rule()}
+
         keys |= self.special() | self.around(templates.get("default", ""))
         named = stored_name(name, self.added.values(), tokens)
         if named is None:
             raise self.refused("some of its tokens swallow the blanks around them, as no model's in llama.cpp do")
+
         merges = None if spelled else merges
         return Vocabulary(named, kind, tokens, types, scores, merges, keys, templates, self.notes)
 
@@ -90,19 +94,24 @@ class _Tokenizer:
         """Every token by its id, and what it is; rows of the embedding without one are filled."""
         named = {number: token for token, number in self.ids.items()}
         named |= {number: token["content"] for number, token in self.added.items()}
+
         if (most := max(named)) >= self.rows:
             what = f"its tokenizer has the token {named[most]!r}, number {most:,}, and its embedding {self.rows:,} rows"
             raise ModelError(what, where=str(self.folder), fix="export the run again; its embedding is cut")
+
         tokens, types = [], []
         for number in range(self.rows):
             token = named.get(number)
             tokens.append(f"[PAD{number}]" if token is None else self.written(number, token, spelled))
             types.append(UNUSED if token is None else self.type_of(number, token, spelled))
+
         return tokens, types
 
     def written(self, number: int, token: str, spelled: bool) -> str:
         """SentencePiece's sign for a space is one only within pieces, not within tokens that are found as they are."""
-        return token.replace(SPACE, " ") if spelled and self.is_user(number) else token
+        if spelled and self.is_user(number):
+            return token.replace(SPACE, " ")
+        return token
 
     def is_user(self, number: int) -> bool:
         return number in self.added and not self.added[number]["special"]
@@ -126,6 +135,7 @@ class _Tokenizer:
                 raise self.refused(f"its tokenizer makes {made!r} at two places of its merges, which no score tells")
             rank.setdefault(made, len(rank))
             last = made
+
         return [-1.0 - rank.get(token, len(rank)) for token in tokens]
 
     def rule(self) -> str:
@@ -140,6 +150,7 @@ class _Tokenizer:
         before = space_before(self.told)
         if before is None:
             raise self.refused("its tokenizer changes spaces in a way that llama.cpp does not")
+
         if before == "first":
             self.notes.append(
                 "its tokenizer puts a space before a text at the start alone; in this file none is put, as in a chat, "
@@ -148,6 +159,7 @@ class _Tokenizer:
                 else "its tokenizer puts a space before a text at the start alone, llama.cpp also behind marks"
             )
             before = "never" if chats else "always"
+
         return {"pre": "default", "add_space_prefix": before == "always"}
 
     def special(self) -> dict[str, Any]:
@@ -155,12 +167,15 @@ class _Tokenizer:
         tokenizer, stops = self.tokenizer, list(dict.fromkeys(self.stop_ids))
         if not stops:
             raise self.refused("no token ends its answers (eos_token_id)")
+
         if tokenizer.eos_token_id in stops:
             stops.sort(key=lambda stop: stop != tokenizer.eos_token_id)
         names = dict(zip(stops, tokenizer.convert_ids_to_tokens(stops), strict=True))
+
         keyed = [stops[0], *[stop for stop in stops[1:] if names[stop] not in KNOWN_STOPS]]
         if len(keyed) > MOST_STOPS:
             raise self.refused(f"{len(keyed)} tokens end its answers, and llama.cpp can be told of {MOST_STOPS}")
+
         found = dict(zip(("eos_token_id", "eot_token_id", "eom_token_id"), keyed, strict=False))
         others = {
             "bos_token_id": "bos_token_id",
@@ -168,6 +183,7 @@ class _Tokenizer:
             "pad_token_id": "padding_token_id",
         }
         found |= {key: number for name, key in others.items() if (number := getattr(tokenizer, name)) is not None}
+
         return found
 
     def around(self, template: str) -> dict[str, Any]:
@@ -177,17 +193,21 @@ class _Tokenizer:
         """
         plain = self.tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = self.tokenizer("a", add_special_tokens=True)["input_ids"]
+
         start = next((n for n in range(len(whole)) if whole[n : n + len(plain)] == plain), None)
         if start is None:
             raise self.refused("its tokenizer changes a text where it puts tokens around it")
+
         first, last = whole[:start], whole[start + len(plain) :]
         begin, end = first == [self.tokenizer.bos_token_id], last == [self.tokenizer.eos_token_id]
         if (first and not begin) or (last and not end):
             raise self.refused("its tokenizer puts other tokens around a text than begin and end")
+
         if template and begin and not self.begins(template):
             note = "its tokenizer puts a first token before a plain text; its chat template writes none, so that this"
             self.notes.append(f"{note} file puts none, as in a chat")
             begin = False
+
         return {"add_bos_token": begin, "add_eos_token": end}
 
     def begins(self, template: str) -> bool:
@@ -199,7 +219,11 @@ class _Tokenizer:
 
     def templates(self) -> dict[str, str]:
         found = self.tokenizer.chat_template
-        return dict(found) if isinstance(found, dict) else {"default": found} if found else {}
+        if isinstance(found, dict):
+            return dict(found)
+        if found:
+            return {"default": found}
+        return {}
 
     def refused(self, what: str) -> ModelError:
         return ModelError(f"this model is not written as GGUF: {what}", where=str(self.folder), fix=USE_MERGED)

@@ -24,6 +24,7 @@ class FolderWeights:
         files = sorted(self.folder.glob("*.safetensors"))
         if not files:
             raise ModelError("there are no safetensors in it", where=str(self.folder), fix="export the run again")
+
         for file in files:
             try:
                 opened = self.stack.enter_context(safe_open(file, framework="pt"))
@@ -32,6 +33,7 @@ class FolderWeights:
                 what = f"these weights cannot be read: {error}"
                 raise ModelError(what, where=str(file), fix="export the run again") from error
             self.files |= dict.fromkeys(opened.keys(), opened)
+
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -42,19 +42,23 @@ def write_gguf(
     """
     model = described(source.folder)
     vocabulary = read_vocabulary(source.folder, source.name, model.config["vocab_size"], source.stop_ids)
+
     wanted = wanted_tensors(model.architecture, model.config)
     with FolderWeights(source.folder) as weights:
         refuse_other_tensors(source.folder, weights.shapes(), wanted)
         writer = package().GGUFWriter(file, model.architecture)
+
         try:
             _describe(writer, model, vocabulary, kind)
             _write_weights(writer, model, weights, wanted, kind, step)
         finally:
             writer.close()
+
     odd = [name for name, tensor in wanted.items() if _is_odd(tensor.shape, kind)]
     odd_note = (
         f"{len(odd)} matrices stay float16: their rows are no whole number of blocks of {kind} ({', '.join(odd[:2])})"
     )
+
     return [*model.notes, *vocabulary.notes, *([odd_note] if odd else [])]
 
 
@@ -67,11 +71,13 @@ def refuse_other_tensors(folder: Path, found: dict[str, tuple[int, ...]], wanted
     shapes = {tensor.name: tensor.shape for tensor in wanted.values()}
     missing, unknown = sorted(set(shapes) - set(found)), sorted(set(found) - set(shapes))
     unknown = [name for name in unknown if name != "lm_head.weight"]  # a copy of the embedding, of a tied model
+
     if missing:
         raise ModelError(f"the tensor {missing[0]!r} is missing", where=str(folder), fix="export the run again")
     if unknown:
         what = f"it has the tensor {unknown[0]!r}, for which llama.cpp's form of this family has no place"
         raise ModelError(what, where=str(folder), fix=USE_MERGED)
+
     for name, shape in shapes.items():
         if found[name] != shape:
             what = f"{name!r} has the shape {found[name]}, and the config says {shape}"
@@ -84,15 +90,18 @@ def _describe(writer: Any, model: Described, vocabulary: Vocabulary, kind: str) 
     writer.add_name(vocabulary.name)
     writer.add_file_type(KINDS[kind].file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+
     for key, value in model.keys.items():
         _add(writer, f"{model.architecture}.{key}", value)
     writer.add_tokenizer_model(vocabulary.kind)
     writer.add_token_list(vocabulary.tokens)
     writer.add_token_types(vocabulary.types)
+
     if vocabulary.scores is not None:
         writer.add_token_scores(vocabulary.scores)
     if vocabulary.merges is not None:
         writer.add_token_merges(vocabulary.merges)
+
     for key, value in vocabulary.keys.items():
         _add(writer, f"tokenizer.ggml.{key}", value)
     if vocabulary.templates:
@@ -115,14 +124,21 @@ def _write_weights(
     factors = {name: torch.tensor(values) for name, values in model.factors.items()}
     shapes = {name: tuple(factor.shape) for name, factor in factors.items()}
     shapes |= {name: tensor.shape for name, tensor in wanted.items()}
+
     for name, shape in shapes.items():
         chosen = stored_type(shape, kind)
         writer.add_tensor_info(name, shape, torch.zeros(0).numpy().dtype, stored_bytes(shape, chosen), chosen)
+
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
+
     for n, name in enumerate(shapes):
-        weight = factors[name] if name in factors else changed(weights.read(wanted[name].name), wanted[name])
+        if name in factors:
+            weight = factors[name]
+        else:
+            weight = changed(weights.read(wanted[name].name), wanted[name])
+
         packed, _ = quantised(name, weight, kind)
         writer.write_tensor_data(packed)
         step((n + 1) / len(shapes))

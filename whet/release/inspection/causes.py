@@ -30,11 +30,13 @@ def with_causes(
     assert served.folder is not None
     if outcome.passed and is_as_written(served.folder):
         return outcome
+
     try:
         model = tuned_of(model_registry.find_run(facts["run"], run_root))
     except WhetError as error:
         observer.note(f"what differs in the files is not told, because the run is not at hand: {error.what}")
         return outcome
+
     observer.phase("comparing the files with the same export made anew")
     with made_anew(model, form_named(facts["form"]), facts["type"], served.folder.parent) as wanted:
         return replace(outcome, faults=[*outcome.faults, *inspected(model, served, wanted)])

@@ -60,5 +60,10 @@ def _fault(key: str, right: Any, seen: Any, file: str) -> Fault:
         return Fault(*template_fault(right or "", seen or ""), restore(file))
     by_end = next((told for end, told in BY_END.items() if key.endswith(end)), None)
     name, test, what = NAMED.get(key) or by_end or ("settings-changed", "difference", "Its settings are others.")
-    said = "" if isinstance(right or seen, list) else f": {seen!r:.40}, and should be {right!r:.40}"
+
+    if isinstance(right or seen, list):
+        said = ""
+    else:
+        said = f": {seen!r:.40}, and should be {right!r:.40}"
+
     return Fault(name, test, f"{what} {key}{said}.", restore(file))

@@ -40,6 +40,7 @@ def inspected(model: Tuned, served: Served, wanted: Path) -> list[Fault]:
     found = served.folder
     if found is None:
         return []
+
     faults = [*_base(model, served), *setting_faults(wanted, found)]
     for file in sorted(wanted.glob("*.gguf")):
         if (found / file.name).is_file():
@@ -48,6 +49,7 @@ def inspected(model: Tuned, served: Served, wanted: Path) -> list[Fault]:
             faults.append(
                 Fault("file-missing", "difference", f"The file {file.name} is missing.", "export the run again")
             )
+
     faults += _modelfile(wanted, found)
     if any(wanted.glob("*.safetensors")):
         faults += tensor_faults(_stored(wanted), _stored(found), _before(model, found))
@@ -58,13 +60,16 @@ def _base(model: Tuned, served: Served) -> list[Fault]:
     """Whether an adapter lies over the base that it was trained on."""
     if not served.base or not model.is_adapter or served.base.endswith(".gguf"):
         return []
+
     try:
         refuse_other_base(replace(model, base=served.base))
     except ModelError as error:
         if _holds_the_tune(model, served.base):
             what = "The adapter lies over weights that it was merged into, so that it is there twice."
             return [Fault("applied-twice", "fraction", what, "serve the merged model alone")]
+
         return [Fault("base-differs", "difference", f"{error.what}.", error.fix)]
+
     return []
 
 
@@ -73,11 +78,13 @@ def _holds_the_tune(model: Tuned, base: str) -> bool:
     adapter = adapter_weights(model)
     before, found = (_tensors_of(folder) for folder in (model.base, base))
     module = next(iter(adapter.modules.values()))
+
     name = f"{module.name}.weight"
     if name not in before.shapes or before.shapes[name] != found.shapes.get(name):
         return False
     wanted = merged_weight(before.read(name), module, adapter)
     tune = (wanted - before.read(name).float()).norm()
+
     return bool((found.read(name).float() - wanted).norm() <= 0.1 * tune)
 
 
@@ -123,11 +130,13 @@ def _sharper(model: Tuned, faults: list[Fault], wanted: Path, found: Path) -> li
     """Names that follow from how the model was trained."""
     names = {fault.name for fault in faults}
     again = "export the run again"
+
     if model.quantised and names & {"tensor-differs", "scale-changed", "rows-permuted"} and _plain(model, found):
         what = "The adapter was added to the base as it is, and was trained over the base in 4 bits."
         return [Fault("merged-without-dequantising", "difference", what, again)]
     if not names & {"scale-changed", "tune-twice"} or not model.is_adapter:
         return []
+
     config = model.adapter_config
     if config.get("use_rslora"):
         return [
@@ -136,6 +145,7 @@ def _sharper(model: Tuned, faults: list[Fault], wanted: Path, found: Path) -> li
     if config.get("alpha_pattern") and _only_patterned(config["alpha_pattern"], wanted, found):
         what = "Only the modules with an alpha of their own have another scale: the pattern is not in it."
         return [Fault("alpha-pattern-dropped", "fraction", what, again)]
+
     return []
 
 

@@ -45,8 +45,10 @@ def setting_faults(wanted: Path, found: Path) -> list[Fault]:
         if not (found / name).is_file():
             faults.append(Fault("file-missing", "difference", f"The file {name} is missing.", restore(name)))
             continue
+
         right, seen = (json.loads((folder / name).read_text("utf-8")) for folder in (wanted, found))
         faults += [_fault(name, key, right.get(key), seen.get(key)) for key in _changed(right, seen)]
+
     return faults
 
 
@@ -81,10 +83,15 @@ def template_fault(right: str, seen: str) -> tuple[str, Test, str]:
         return "no-generation-prompt", "ids", "The chat template has no generation prompt any more."
     if "tools" in right and "tools" not in seen:
         return "tools-dropped", "ids", "The chat template knows no tools any more."
+
     begins = [text.count("bos_token") for text in (right, seen)]
     if begins[0] != begins[1]:
-        name = "bos-doubled" if begins[1] > begins[0] else "bos-missing"
+        if begins[1] > begins[0]:
+            name = "bos-doubled"
+        else:
+            name = "bos-missing"
         return name, "ids", f"The chat template writes the first token {begins[1]} times, and should {begins[0]} times."
+
     return "template-replaced", "ids", "The chat template is another one."
 
 

@@ -46,6 +46,7 @@ def differences(wanted: Stored, found: Stored, base: Callable[[str], Tensor | No
         right, seen = wanted.read(name).float(), found.read(name).float()
         if not torch.equal(right, seen):
             made.append(relation(name, right, seen, base(name), wanted))
+
     return made
 
 
@@ -55,19 +56,31 @@ def relation(name: str, right: Tensor, seen: Tensor, before: Tensor | None, want
         return Difference(name, "overflow")
     if not seen.any():
         return Difference(name, "zero")
-    start = torch.zeros_like(right) if before is None else before.float()
+
+    if before is None:
+        start = torch.zeros_like(right)
+    else:
+        start = before.float()
+
     if before is not None and _near(seen, start, right - start):
         return Difference(name, "base")
+
     tune = right - start
-    scale = float(((seen - start) * tune).sum() / tune.square().sum()) if tune.any() else 0.0
+    if tune.any():
+        scale = float(((seen - start) * tune).sum() / tune.square().sum())
+    else:
+        scale = 0.0
+
     if abs(scale - 1) > ALIKE and _near(seen - start, scale * tune, tune):
         return Difference(name, "scaled", scale)
     if _norms(seen).allclose(_norms(right), rtol=1e-3):
         return Difference(name, "permuted")
+
     for other, shape in wanted.shapes.items():
         if shape == tuple(right.shape) and other != name and _layer(other) == _layer(name):
             if _near(seen, wanted.read(other).float(), seen):
                 return Difference(name, "swapped")
+
     return Difference(name, "other")
 
 
@@ -77,7 +90,9 @@ def _near(one: Tensor, other: Tensor, size: Tensor) -> bool:
 
 def _norms(tensor: Tensor) -> Tensor:
     """Of the rows, in order: the same where rows changed places only."""
-    return tensor.flatten(1).norm(dim=1).sort().values if tensor.ndim > 1 else tensor.sort().values
+    if tensor.ndim > 1:
+        return tensor.flatten(1).norm(dim=1).sort().values
+    return tensor.sort().values
 
 
 def _layer(name: str) -> list[str]:
@@ -90,8 +105,10 @@ def tensor_faults(wanted: Stored, found: Stored, base: Callable[[str], Tensor | 
     made = differences(wanted, found, base)
     if not made:
         return faults
+
     foreign = {found.files[one.name] for one in made if one.relation == "other"}
     others = [one for one in made if one.relation == "other"]
+
     of_one_file = len(foreign) == 1 and len(set(found.files.values())) > 1 and len(others) > 2
     if of_one_file and len(others) == len(made):
         file = foreign.pop()
@@ -99,6 +116,7 @@ def tensor_faults(wanted: Stored, found: Stored, base: Callable[[str], Tensor | 
     if len(others) > NEARLY_ALL * len(wanted.shapes):
         what = f"{len(others)} of {len(wanted.shapes)} tensors are neither the base's nor the tune's."
         return [*faults, _fault("weights-of-another-run", what, AGAIN)]
+
     counted = Counter(one.relation for one in made)
     return [
         *faults,
@@ -115,31 +133,53 @@ def _missing(wanted: Stored, found: Stored) -> list[Fault]:
     lost = [name for name in wanted.shapes if name not in found.shapes]
     more = [name for name in found.shapes if name not in wanted.shapes]
     shaped = [name for name in wanted.shapes if name in found.shapes and wanted.shapes[name] != found.shapes[name]]
+
     if lost_files:
         faults.append(
             _fault("shard-missing", f"The file {lost_files[0]} is missing, and with it {len(lost)} tensors.", AGAIN)
         )
     elif lost:
-        name = "magnitudes-lost" if all("magnitude" in one for one in lost) else "tensor-missing"
-        name = "head-lost" if any(one.endswith("score.weight") for one in lost) else name
+        if all("magnitude" in one for one in lost):
+            name = "magnitudes-lost"
+        else:
+            name = "tensor-missing"
+
+        if any(one.endswith("score.weight") for one in lost):
+            name = "head-lost"
+        else:
+            name = name
         faults.append(_fault(name, f"{len(lost)} tensors are missing, such as {lost[0]}.", AGAIN))
+
     if more:
         untied = any("lm_head" in one or one == "output.weight" for one in more)
         fix = "leave the output layer out, as the base does"
         faults.append(_fault("untied" if untied else "tensor-added", f"{more[0]} should not be there.", fix))
+
     for name in shaped[:1]:
         rows, right = found.shapes[name][0], wanted.shapes[name][0]
         vocabulary = "embed" in name or "token_embd" in name or "lm_head" in name
-        kind = ("row-missing" if rows < right else "vocabulary-padded") if vocabulary else "shape-differs"
+        if vocabulary:
+            if rows < right:
+                kind = "row-missing"
+            else:
+                kind = "vocabulary-padded"
+        else:
+            kind = "shape-differs"
         faults.append(_fault(kind, f"{name} has {rows:,} rows, and should have {right:,}.", AGAIN))
+
     return faults
 
 
 def _named(kind: Relation, made: list[Difference]) -> Fault:
     first = made[0]
-    many = f"{len(made)} tensors, such as {first.name}," if len(made) > 1 else f"{first.name}"
+    if len(made) > 1:
+        many = f"{len(made)} tensors, such as {first.name},"
+    else:
+        many = f"{first.name}"
+
     if kind == "scaled":
         return _fault(_scaled_name(first.scale), f"{many} hold {first.scale:.3g} times the tune.", AGAIN)
+
     words = {
         "overflow": ("overflow", "hold numbers that are none: they do not fit into this dtype.", "use bfloat16"),
         "zero": ("zeroed", "are zero.", AGAIN),
@@ -149,11 +189,14 @@ def _named(kind: Relation, made: list[Difference]) -> Fault:
         "other": ("tensor-differs", "are neither the base's nor the tune's.", AGAIN),
     }  # fmt: skip
     name, what, fix = words[kind]
+
     return _fault(name, f"{many} {what}", fix)
 
 
 def _scaled_name(scale: float) -> str:
-    return "tune-twice" if abs(scale - 2) < 0.1 else "scale-changed"
+    if abs(scale - 2) < 0.1:
+        return "tune-twice"
+    return "scale-changed"
 
 
 def _fault(name: str, looks_like: str, fix: str) -> Fault:

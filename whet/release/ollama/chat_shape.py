@@ -64,16 +64,20 @@ def shape_of(write: Write) -> ChatShape | Differs:
         shape = _guess(write)
     except _NoShape as error:
         return Differs(str(error))
+
     for talk in TALKS:
         try:
             wanted = write(talk)
         except Exception as error:
             if _is_usual(talk):
                 return Differs(f"it refuses a usual talk ({' '.join(str(error).split())[:80]})")
+
             continue  # a talk that the template refuses, Ollama will write; that is no other text for the same talk
+
         if shape.write(talk) != wanted:
             roles = ", ".join(message["role"] for message in talk)
             return Differs(f"it does more than put a fixed text around each turn (seen with: {roles})")
+
     return shape
 
 
@@ -107,6 +111,7 @@ def _guess(write: Write) -> ChatShape:
         "assistant": (before_assistant, after_assistant),
     }
     default = first[len(start) :]
+
     return ChatShape(start, around, default, answer)
 
 

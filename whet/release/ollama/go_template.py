@@ -26,18 +26,22 @@ def go_template(shape: ChatShape) -> str:
     if shape.default:
         parts.append(f"{{{{ {NO_SYSTEM} }}}}{_text(shape.default)}{{{{ end }}}}")
     parts.append(f"{{{{ {EACH} }}}}")
+
     for n, role in enumerate(("user", "assistant", "system")):
         before, after = shape.around[role]
         parts.append(
             f'{{{{ {"else " if n else ""}if eq .Role "{role}" }}}}{_text(before)}{{{{ .Content }}}}{_text(after)}'
         )
+
     parts.append("{{ end }}{{ end }}" + _text(shape.answer))
     return "".join(parts)
 
 
 def _text(text: str) -> str:
     """A text of the template; one with braces as a constant in quotes, which Go writes as it is."""
-    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if "{{" in text or "}}" in text else text
+    if "{{" in text or "}}" in text:
+        return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}"
+    return text
 
 
 def render(template: str, talk: Sequence[Message]) -> str:
@@ -79,6 +83,7 @@ def _block(pieces: Iterator[tuple[str, str]], talk: list[Message], turn: Message
             written += [json.loads(content)] if shown else []
         else:
             raise ValueError(f"this is not understood: {content}")
+
     return written
 
 
@@ -91,10 +96,12 @@ def _choice(pieces: Iterator[tuple[str, str]], condition: str, turn: Message | N
     """An if with its else ifs; the first that fits is written."""
     written: list[str] = []
     fits = shown and turn is not None and ROLE.fullmatch(condition)[1] == turn["role"]  # type: ignore[index]
+
     done = fits
     for kind, content in pieces:
         if kind == "tag" and content == "end":
             return written
+
         if kind == "tag" and (found := ROLE.fullmatch(content)):
             fits = shown and not done and turn is not None and found[1] == turn["role"]
             done = done or fits
@@ -106,6 +113,7 @@ def _choice(pieces: Iterator[tuple[str, str]], condition: str, turn: Message | N
             written += [json.loads(content)] if fits else []
         else:
             raise ValueError(f"this is not understood within a turn: {content}")
+
     raise ValueError("an if has no end")
 
 
@@ -119,4 +127,5 @@ def _body(pieces: Iterator[tuple[str, str]]) -> list[tuple[str, str]]:
         if kind == "tag" and content == "end" and (depth := depth - 1) == 0:
             return found
         found.append(piece)
+
     raise ValueError("a range has no end")

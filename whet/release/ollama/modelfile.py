@@ -42,6 +42,7 @@ class Modelfile:
             "repeat_penalty": told.get("repetition_penalty", 1.0),
             "num_ctx": min(self.context, MOST_CONTEXT),
         }
+
         return {name: value for name, value in chosen.items() if value is not None}
 
 
@@ -50,7 +51,9 @@ def unquotable(template: str, stops: Sequence[str]) -> str | None:
     if QUOTES in template:
         return "its template has three quotes in a row"
     odd = [stop for stop in stops if "\n" in stop or not stop.strip()]
-    return f"its stop {odd[0]!r} cannot stand in a line" if odd else None
+    if odd:
+        return f"its stop {odd[0]!r} cannot stand in a line"
+    return None
 
 
 def _escaped(stop: str) -> str:
