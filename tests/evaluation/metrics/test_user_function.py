@@ -112,7 +112,7 @@ def rows_and_recipe(folder: Path, body: str, more: str = "") -> Path:
     rows = [{"prompt": f"Say the code {code}.", "completion": f"The code is {code}.", "wanted": code} for code in codes]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     written(folder, body)
-    keys = "split: {near_duplicates: false, test: 20}\nsteps: 30\nlearning_rate: 0.006\nkeep: false\n"
+    keys = "split: {near_duplicates: false, test: 20}\nsteps: 30\nlearning_rate: 0.006\n"
     wanted = f"evaluate: {{forgetting: false, metric: 'own.py:closeness', against: [base]{more}}}\n"
     (folder / "recipe.yaml").write_text(f"data: rows.jsonl\n{keys}{wanted}")
     return folder / "recipe.yaml"
