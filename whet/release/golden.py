@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from whet.errors import RunFolderError
+from whet.model.saved_model import ModelFacts
 from whet.store.atomic import write_json
 from whet.store.reading import read_json_file
 from whet.types import Message
@@ -102,7 +103,7 @@ class Golden:
     """The date that the template wrote."""
 
 
-def is_of(golden: Golden, facts: dict[str, Any]) -> bool:
+def is_of(golden: Golden, facts: ModelFacts) -> bool:
     """Whether these are the answers of the model whose whet.json holds `facts`."""
     return golden.weights_sha256 == facts.get("weights_sha256", {}) and golden.scale == facts.get("scale", 1.0)
 

@@ -21,6 +21,7 @@ from whet.model.heads.linear import Scorer
 from whet.model.heads.sequence_classifier import score_rows
 from whet.model.open import OpenedModel
 from whet.model.policy import evaluating
+from whet.model.saved_model import ModelFacts
 from whet.observer import Observer
 from whet.release.golden import Golden, GoldenAnswer, GoldenCase, GoldenPrompt, GoldenScores
 from whet.types import Completion, Segment
@@ -55,7 +56,7 @@ def golden_answers(
     return _golden_file(opened.facts, renderer, dtype, cases=cases)
 
 
-def golden_scores(scorer: Scorer, facts: dict[str, Any], renderer: Renderer, rows: Sequence[GoldenScores]) -> Golden:
+def golden_scores(scorer: Scorer, facts: ModelFacts, renderer: Renderer, rows: Sequence[GoldenScores]) -> Golden:
     """What a model with a head says of the rows, whose scores are still empty."""
     with widened(scorer.policy.model) as dtype:
         found = score_rows(scorer, [row.ids for row in rows]).tolist()
@@ -127,7 +128,7 @@ def _golden(answer: Completion, base: list[float], tuned: list[float]) -> Golden
     return GoldenAnswer(answer.text, answer.ids, answer.stop_id, base, tuned)
 
 
-def _golden_file(facts: dict[str, Any], renderer: Renderer, dtype: str, **found: Any) -> Golden:
+def _golden_file(facts: ModelFacts, renderer: Renderer, dtype: str, **found: Any) -> Golden:
     return Golden(
         cases=found.get("cases", []),
         scores=found.get("scores", []),

@@ -11,7 +11,7 @@ from whet.data.prepare import prepared_of, read_rows
 from whet.data.pretrain.corpus import corpus_of
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
-from whet.data.retrieval.raft import with_passages
+from whet.data.retrieval.raft import with_found_passages
 from whet.errors import InputError, WhetError
 from whet.methods import method_of
 from whet.model.base import context_of, load_config, saved_tokenizer
@@ -24,6 +24,7 @@ from whet.release.golden import FILE, Golden, GoldenScores, is_of, read_golden, 
 from whet.release.golden_making import LIMIT, golden_answers, golden_scores
 from whet.release.golden_prompts import PROMPTS, QUESTIONS, conversations, texts
 from whet.store.run import Run
+from whet.store.unchanged import refuse_changed_data
 from whet.training.classifier_folder import scored_ids
 from whet.training.session import Session, open_session
 from whet.types import Row
@@ -62,7 +63,7 @@ def golden_of(run: Run, observer: Observer) -> Golden:
 
     recipe = run.recipe
     try:
-        run.refuse_changed_data()
+        refuse_changed_data(run)
         with run.reading():
             return write_golden_of(open_session(recipe, run, method_of, Silent()), observer)
     except InputError as error:
@@ -91,7 +92,7 @@ def validation_rows(session: Session, most: int = ENOUGH) -> list[Row]:
     for fate in ("validation", "trained"):
         rows = list(islice(read_rows(session.recipe, prepared, (fate,)), most))
         if rows:
-            return with_passages(session.recipe, rows, session.renderer)
+            return with_found_passages(session.recipe, rows, session.renderer)
     return []
 
 

@@ -23,6 +23,7 @@ from whet.release.proof import TaskScore
 from whet.release.proving import AskTask
 from whet.stats.paired import paired_difference
 from whet.store.run import Run
+from whet.store.unchanged import refuse_changed_data
 from whet.training.session import Session, open_session
 from whet.types import Row
 
@@ -78,7 +79,7 @@ def task_asker(run: Run) -> AskTask:
 
 def _trained_answers(run: Run) -> TrainedAnswers | None:
     try:
-        run.refuse_changed_data()
+        refuse_changed_data(run)
         with run.reading():
             session = open_session(run.recipe, run, method_of, Silent())
             return _answered(run, session)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from whet.model.saved_model import ModelFacts
 from whet.store.reading import read_json_file
 
 
@@ -18,7 +19,7 @@ class Tuned:
     """Of the run, for people."""
     folder: Path
     """The run's model folder: adapter or whole weights, tokenizer, chat template, whet.json."""
-    facts: dict[str, Any]
+    facts: ModelFacts
     """whet.json."""
     base: str
     """A folder, or a name on the Hub."""

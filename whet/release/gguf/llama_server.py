@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from typing import Any
 
 
 def main(told: dict[str, Any]) -> None:
-    import xllamacpp
-
+    xllamacpp: Any = import_module("xllamacpp")
     server = xllamacpp.Server(settings(xllamacpp, told))
     print(server.listening_address, flush=True)
     sys.stdin.read()

@@ -7,7 +7,7 @@ from typing import Any
 from whet.model.gguf.tokenizer import COMPOSED, DEFAULT, GPT2, QWEN2, RULES, SPACE, WHOLE_WORDS
 
 WORDS_AND_SHORT_FORMS = (QWEN2[0].replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?:s|t|re|ve|m|ll|d)"),)
-NEAR = {
+NEAR: dict[tuple[str, ...], tuple[str, str]] = {
     WORDS_AND_SHORT_FORMS: (
         "qwen2",
         "llama.cpp has no rule of splitting text that is quite this tokenizer's: with qwen2's, a quote directly before "

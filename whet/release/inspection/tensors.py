@@ -117,7 +117,7 @@ def tensor_faults(wanted: Stored, found: Stored, base: Callable[[str], Tensor | 
         what = f"{len(others)} of {len(wanted.shapes)} tensors are neither the base's nor the tune's."
         return [*faults, _fault("weights-of-another-run", what, AGAIN)]
 
-    counted = Counter(one.relation for one in made)
+    counted: Counter[Relation] = Counter(one.relation for one in made)
     return [
         *faults,
         *(_named(kind, [one for one in made if one.relation == kind]) for kind, _ in counted.most_common()),

@@ -32,7 +32,8 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
 
     wholes = []
     for key, label in WHOLES:
-        before_all, after_all = sides["base"].get(key), sides["tuned"].get(key)
+        before_all: Any = sides["base"].get(key)
+        after_all: Any = sides["tuned"].get(key)
         if is_finite(before_all) and is_finite(after_all):
             wholes.append((label, percent(before_all), percent(after_all)))
 

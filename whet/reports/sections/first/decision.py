@@ -7,6 +7,7 @@ from typing import Any
 
 from whet.errors import count
 from whet.evaluation import decision
+from whet.evaluation.facts import Decision
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
 from whet.reports.sections.evidence.classes import lost_lines
@@ -132,7 +133,7 @@ def unknown(evaluation: dict[str, Any]) -> list[str]:
     return found
 
 
-def advice(decided: dict[str, Any], evaluation: dict[str, Any]) -> str:
+def advice(decided: Decision, evaluation: dict[str, Any]) -> str:
     """What to do where it forgot too much, or may have; empty where it did not."""
     if not (decided["broken"] or decided["unclear"]):
         return ""
