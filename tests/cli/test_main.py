@@ -29,7 +29,7 @@ def whet(*arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[st
     )
 
 
-HELP_LOADS = {"cli", "errors", "recipe", "store"}
+HELP_LOADS = {"cli", "errors", "recipe", "store", "text"}
 """Rooms of which --help and --version need a light file: each more is paid at every start."""
 
 

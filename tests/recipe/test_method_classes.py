@@ -95,7 +95,7 @@ def test_what_it_cannot_has_a_sentence(kind: type[MethodKeys]) -> None:
         ("grpo", {}, "scale-auto", "the verdict on grpo is by its reward, and a scale is chosen by a metric of"),
         ("pretrain", {"from_scratch": True}, "quantise", "from_scratch trains weights that do not exist yet"),
         ("classify", {"task": "regression"}, "curve", "a learning curve needs scores from 0 to 1"),
-        ("reward", {}, "frontier", "reward trains a head on top of the base"),
+        ("reward", {}, "frontier", "reward trains a new head"),
     ],
 )
 def test_the_sentence_names_the_method(asked: str, keys: dict[str, object], feature: Feature, sentence: str) -> None:
