@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.data.chats import chats, write_chats
+from whet.data import chunk_rows
 from whet.data import prepare as prepare_module
 from whet.data import row_cache as rowcache
 from whet.data.batches.loader import Loader, in_order
@@ -128,8 +129,8 @@ def test_what_the_cache_gives_is_the_same_and_no_row_is_read(
     def refuse(*_: Any) -> None:
         raise AssertionError("a row was read")
 
-    for name in ("survey", "unread_source", "to_row"):
-        monkeypatch.setattr(prepare_module, name, refuse)
+    for module, name in ((prepare_module, "survey"), (chunk_rows, "unread_source"), (chunk_rows, "to_row")):
+        monkeypatch.setattr(module, name, refuse)
     assert everything(prepare(recipe, tokenizer, cache=cache)) == fresh
     with pytest.raises(DataError, match="drop_budget"):
         prepare(recipe.model_copy(update={"drop_budget": 0.0}), tokenizer, cache=cache)

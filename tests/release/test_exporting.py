@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import whet
 from whet.errors import DiskFullError, InputError, ModelError, ProofError, RunFolderError
 from whet.observer import Silent
-from whet.release import exporting, proving
+from whet.release import exporting, golden_of_run, proving
 from whet.release.forms.adapter import AdapterForm
 from whet.release.golden import read_golden
 from whet.release.golden_of_run import golden_of
@@ -195,7 +195,7 @@ def test_where_the_data_has_gone_the_prompts_are_of_no_task(own: Run, monkeypatc
     def gone(run: Run) -> None:
         raise RunFolderError("the data has changed, or it is gone")
 
-    monkeypatch.setattr(Run, "refuse_changed_data", gone)
+    monkeypatch.setattr(golden_of_run, "refuse_changed_data", gone)
     (own.folder / "golden.json").unlink()
     notes: list[str] = []
 

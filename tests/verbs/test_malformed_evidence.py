@@ -56,8 +56,8 @@ def refusal(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -
         (["frontier", "words", "--take", "0.5", "--prompts", "p.jsonl"], "--prompts is for measuring the way"),
         (["frontier", "words", "--prompts", ""], "prompts: the name of the file is empty"),
         (["frontier", "words"], "d.jsonl: there are no validation rows with answers"),
-        (["frontier", "labels"], "run labels: classify trains a head"),
-        (["frontier", "labels", "--take", "0.5"], "run labels: classify trains a head"),
+        (["frontier", "labels"], "run labels: classify trains a new head"),
+        (["frontier", "labels", "--take", "0.5"], "run labels: classify trains a new head"),
         (["failures", "words"], "d.jsonl: there are no validation rows"),
         (
             ["compare", "d.jsonl", *SHORT, "--set", "split.validation=0", "--set", "compare.shots=[2,4]"],

@@ -26,7 +26,7 @@ class BakeMethod(Method[Bake]):
         return measure_baked(contest, self.keys.prompt)
 
     def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:
-        return {"prompted": "a prompt is what was baked in; the base under that prompt is measured under `bake`"}
+        return {"prompted": "a prompt is what was baked in; the base under that prompt stands under `bake`"}
 
 
 METHOD = BakeMethod
