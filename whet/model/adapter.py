@@ -58,13 +58,14 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
         ensure_weight_tying=ties(model, saved),
         task_type="CAUSAL_LM",
     )
+    names = linear_names(model)  # what PEFT gives up halfway has names of PEFT's own
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         try:
             with _without_false_alarm():
                 adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
         except ValueError as error:
-            raise _not_adapted(model, adapter, str(error)) from error
+            raise _not_adapted(names, adapter, str(error)) from error
 
     _refuse_adapted_head(adapted)
     _refuse_adapted_tie(adapted)
@@ -73,9 +74,8 @@ def add_adapter(model: Any, adapter: Lora | Full, seed: int) -> Any:
     return adapted
 
 
-def _not_adapted(model: Any, adapter: Lora, why: str) -> ModelError:
-    """Of what PEFT says."""
-    names = linear_names(model)
+def _not_adapted(names: list[str], adapter: Lora, why: str) -> ModelError:
+    """Of what PEFT says; `names` are those of the layers that there are."""
     if "incompatible with Mamba" in why:  # its fused kernels read the weight of these layers past any adapter
         what = "PEFT cannot adapt out_proj and conv1d of models with Mamba layers"
         rest = [name for name in names if name not in ("out_proj", "conv1d", "lm_head")]
