@@ -56,7 +56,7 @@ def measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         run.write_json("evaluation.json", RESULT | {MADE_OF: made_of(run)})
         return run.read_json("evaluation.json")
 
-    for name in ("open_session", "refuse_unmeasurable", "rescale_if_asked", "training_cost"):
+    for name in ("open_session", "refuse_unmeasurable", "rescale_if_asked", "training_cost", "try_write_golden"):
         monkeypatch.setattr(job, name, lambda *_: None)
     monkeypatch.setattr(job, "evaluate_run", evaluated)
     job.evaluate(run)

@@ -83,7 +83,7 @@ def test_a_benchmark_in_the_data_is_found(capsys: Capture, tmp_path: Path, monke
     assert "none of their texts" not in shown.err
     Path("clean.json").write_text(json.dumps(bench[:7]))
     assert run(["check", "rows.jsonl", "--against", "clean.json"]) == 0
-    told = "Compared with 7 rows of clean.json: none of their texts stands in a row to be learned."
+    told = "Compared with 7 rows of clean.json: none of their texts is in a row to be learned."
     assert told in capsys.readouterr().out
     assert run(["check", "rows.jsonl", "--against", "clean.json", "--skip", "contamination"]) == 2
     assert "the check contamination is left out" in capsys.readouterr().err
