@@ -46,8 +46,8 @@ def test_until_kept_is_refused_before_the_training(
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"method": "classify"}, "a head has no base"),
-        ({"method": "reward"}, "a head has no base"),
+        ({"method": "classify"}, "cannot be scaled towards its base"),
+        ({"method": "reward"}, "cannot be scaled towards its base"),
         ({"method": {"kind": "pretrain", "from_scratch": True}}, "half the way from them is noise"),
         ({"evaluate": {"forgetting": False}}, "nothing could ask for a second try"),
     ],
@@ -92,7 +92,7 @@ def test_the_ending_words_name_no_way_that_is_refused(data: str) -> None:
 
 
 def _head(recipe: Recipe) -> dict[str, Any]:
-    run = SimpleNamespace(name="r", accepted=dict)
+    run = SimpleNamespace(name="r", read_json=lambda *_: {})
     source = SimpleNamespace(ledger=SimpleNamespace(summary=dict), apart=[])
     session: Any = SimpleNamespace(recipe=recipe, run=run, source=source)
     return stages.run_header(session)
