@@ -98,7 +98,7 @@ def test_a_point_of_the_way_is_released_without_training(
     moved = {one["name"]: one["loss"] for one in result["forgetting"]["measures"]}
     before = {one["name"]: one["loss"] for one in made[1]["forgetting"]["measures"]}
     assert moved["kl-general"] < before["kl-general"] and moved["kl-task"] < before["kl-task"]
-    with pytest.raises(InputError, match="on the way already"):
+    with pytest.raises(InputError, match="already an interpolated model"):
         api.frontier(result["run"], run_root=runs)
 
 

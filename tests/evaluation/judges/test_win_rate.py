@@ -77,7 +77,7 @@ def test_the_words_that_were_scored_are_the_words_that_win(tmp_path: Path) -> No
         real = heldout.generate
         patched.setattr(heldout, "generate", lambda *a, **k: asked.append(len(a[2])) or real(*a, **k))
         result = api.tune(tmp_path / "rows.jsonl", run_root=tmp_path / "runs", **settings)
-    assert asked == [12, 12]
+    assert asked == [12, 12, 24, 24], "the test rows once for each model, and then the golden prompts"
     lines = read_lines(tmp_path / "runs" / result["run"] / "answers.jsonl")
     for line in lines:
         said = [*line["prompt"], {"role": "assistant", "content": line["reference"]}]
