@@ -77,7 +77,7 @@ def test_eval_says_so(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the measuring itself is replaced."""
     for name, given in {
         "read_facts": {}, "refuse_unmeasurable": None, "open_session": None, "rescale_if_asked": None,
-        "training_cost": {}, "evaluate_run": evaluation("no"),
+        "training_cost": {}, "evaluate_run": evaluation("no"), "try_write_golden": None,
     }.items():  # fmt: skip
         monkeypatch.setattr(job, name, lambda *_, given=given: given)
     job.evaluate("desk", run_root=runs)
