@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 def test_what_a_verb_imports_is_kept_out_of_later_collections() -> None:
     code = (
         "import gc\n"
-        "from whet.cli.importing import kept\n"
-        "with kept():\n"
+        "from whet.cli.importing import without_garbage_collection\n"
+        "with without_garbage_collection():\n"
         "    assert not gc.isenabled()\n"
         "    made = [[] for _ in range(10_000)]\n"
         "assert gc.isenabled() and gc.get_freeze_count() > 10_000\n"
