@@ -79,8 +79,6 @@ def parameter_row(parameter: Any) -> str:
 
     if parameter.required:
         default = "required"
-    else:
-        default = default
 
     return f"| `{shown}{value}` | {parameter.help or ''} | {default} |"
 

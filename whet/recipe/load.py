@@ -206,15 +206,11 @@ def looks_like_hub_name(path: Path) -> bool:
 
 
 def missing_file(path: Path) -> RecipeError:
-    here = path.parent.is_dir()
-    if here:
+    if path.parent.is_dir():
         siblings = [p.name for p in path.parent.iterdir()]
-    else:
-        siblings = []
-
-    if here:
         fix = "give the path of a recipe or of a data file"
     else:
+        siblings = []
         fix = f"the folder {path.parent} does not exist either"
 
     if path.name in OF_EXAMPLES:

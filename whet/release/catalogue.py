@@ -15,10 +15,6 @@ SHARED = {"protocol", "in_process"}
 """Files in these folders that hold none of them."""
 
 
-def form_names() -> list[str]:
-    return _names(forms)
-
-
 def consumer_names() -> list[str]:
     return _names(consumers)
 

@@ -37,13 +37,10 @@ PASSAGE = 32
 
 def write_golden_of(session: Session, observer: Observer) -> Golden:
     """Asks base and tuned model of a finished run, and writes golden.json into it. Raises ModelError, ProofError."""
+    rows: list[Row] = []
+    passages: list[str] = []
     if session.source.plain_text:
         passages = _passages(session)
-    else:
-        passages = []
-
-    if session.source.plain_text:
-        rows = []
     else:
         rows = validation_rows(session)
 

@@ -155,12 +155,9 @@ def measure(golden: Golden, readings: Readings) -> Measured:
     finite = all(math.isfinite(value) for value in served)
     if finite:
         line = slope(base, tuned, served)
-    else:
-        line = Line(None, None, rms(base, tuned), None)
-
-    if finite:
         gaps = [abs(one - other) for one, other in zip(served, tuned, strict=True)]
     else:
+        line = Line(None, None, rms(base, tuned), None)
         gaps = []
 
     written = [(case, read.written) for case, read in pairs if read.written is not None]

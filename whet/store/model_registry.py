@@ -110,9 +110,7 @@ def _takes(model: NamedModel | None, source: str) -> bool:
 
 def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None = None) -> int:
     """Adds the run's model as the next version of `name`; the same run again keeps its version. Returns the version."""
-    if root is not None:
-        root = root
-    else:
+    if root is None:
         root = run.folder.parent
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
@@ -139,9 +137,7 @@ def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
 
 def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int, bool]]:
     """Brings every version that is this run up to date. Returns those, as (name, version, whether it was not)."""
-    if root is not None:
-        root = root
-    else:
+    if root is None:
         root = run.folder.parent
 
     if not registry_file(root).exists():

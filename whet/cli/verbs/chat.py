@@ -64,8 +64,6 @@ def chat(
 
     if seed is None:
         seed = randrange(1 << 31)
-    else:
-        seed = seed
 
     drawn = Sampling(max_tokens, temperature, 1.0 if top_p is None else top_p, seed, top_k=top_k)
     session = api.chat(model, run_root=runs)

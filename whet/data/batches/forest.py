@@ -32,13 +32,9 @@ def build_batch(segments: Sequence[Segment]) -> Batch:
         _check(number, segment)
         start, parent = len(ids), segment.parent
         if parent is None:
-            first_position = 0
+            first_position, before = 0, -1
         else:
             first_position = ends[parent]
-
-        if parent is None:
-            before = -1
-        else:
             before = starts[parent] + len(segments[parent].ids) - 1
 
         starts.append(start)

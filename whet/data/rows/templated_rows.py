@@ -217,10 +217,8 @@ class Nested:
     def _read(self, shape: RowFormat, tried: Tried, proved: int | None) -> RowFormat:
         """The shape of rows that are read as turns. `proved`: so many rows, all, gave the same text again."""
         dialect = tried.dialect
-        how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
-
         if proved:
-            how = how
+            how = f"written back, {'it' if proved == 1 else f'all {proved} rows'} gave the same text"
         else:
             how = f"dialect: {dialect.name}"
 

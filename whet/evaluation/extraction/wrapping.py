@@ -36,8 +36,6 @@ def unwrapped(text: str) -> str:
             around = text.startswith(start) and text.endswith(end)
             if around and inner and start not in inner:
                 text = inner
-            else:
-                text = text
 
         if not text.endswith(".."):
             text = text.removesuffix(".")

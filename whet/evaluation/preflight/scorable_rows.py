@@ -48,10 +48,8 @@ def _refuse_calls(where: str, name: str, rows: Sequence[Row]) -> None:
     calling = next((row for row in rows if calls_of(row)), None)
     if calling is not None:
         what = f"{name} compares words, and a row calls tools ({calling.where})"
-        fix = "use metric: tool-call, nll, or a function of yours (file.py:name)"
-
         if where == "evaluate.metric":
-            fix = fix
+            fix = "use metric: tool-call, nll, or a function of yours (file.py:name)"
         else:
             fix = "reward it with a function of yours (file.py:name)"
         raise InputError(what, where=where, value=name, fix=fix)

@@ -139,15 +139,13 @@ def _missing(wanted: Stored, found: Stored) -> list[Fault]:
             _fault("shard-missing", f"The file {lost_files[0]} is missing, and with it {len(lost)} tensors.", AGAIN)
         )
     elif lost:
-        if all("magnitude" in one for one in lost):
+        if any(one.endswith("score.weight") for one in lost):
+            name = "head-lost"
+        elif all("magnitude" in one for one in lost):
             name = "magnitudes-lost"
         else:
             name = "tensor-missing"
 
-        if any(one.endswith("score.weight") for one in lost):
-            name = "head-lost"
-        else:
-            name = name
         faults.append(_fault(name, f"{len(lost)} tensors are missing, such as {lost[0]}.", AGAIN))
 
     if more:

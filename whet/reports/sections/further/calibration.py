@@ -19,18 +19,11 @@ def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     several = (evaluation.get("metric") or {}).get("name") == "label-f1"
 
     if pairs:
-        what = "sigmoid of the margin"
+        what, unit = "sigmoid of the margin", "pairs"
     elif several:
-        what = "probability of each class"
+        what, unit = "probability of each class", "decisions"
     else:
-        what = "probability it gave"
-
-    if pairs:
-        unit = "pairs"
-    elif several:
-        unit = "decisions"
-    else:
-        unit = "rows"
+        what, unit = "probability it gave", "rows"
 
     rows = []
     for row in found["bins"]:
