@@ -153,7 +153,7 @@ def test_the_remedy_that_is_printed_works_on_a_base_without_prompts(
     rows = [{"prompt": f"Say {n}.", "completion": f"The number is {n}."} for n in range(150)]
     data = write(tmp_path / "yes.jsonl", rows)
     options = {
-        "base": bare, "steps": 25, "learning_rate": 0.02, "split.near_duplicates": "false", "keep": "false",
+        "base": bare, "steps": 25, "learning_rate": 0.01, "split.near_duplicates": "false", "keep": "false",
         "evaluate.early_stop": "false", "forgetting.text": 0.001,
     }  # fmt: skip
     words = ["tune", data, "--runs", str(tmp_path / "runs")]

@@ -16,6 +16,7 @@ from whet.errors import NonFiniteError
 from whet.recipe.schema import Optimizer as Settings
 from whet.recipe.schema import Schedule
 from whet.training.optimizers.bf16_adamw import StochasticAdamW
+from whet.training.optimizers.float32_muon import Float32Muon
 from whet.training.optimizers.rate_hold import held_rate, hold_of
 
 PART = 16 * 1024 * 1024
@@ -204,10 +205,9 @@ def _build(masters: dict[str, nn.Parameter], settings: Settings, peak: float) ->
             built.append(torch.optim.AdamW(groups, lr=peak, betas=betas, eps=settings.epsilon, fused=True))
 
     if hidden:
+        muon = Float32Muon if hidden[0].device.type == "cpu" else torch.optim.Muon
         # match_rms_adamw scales the update so that one learning rate serves both optimisers (arXiv 2502.16982)
-        built.append(
-            torch.optim.Muon(hidden, lr=peak, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw")
-        )
+        built.append(muon(hidden, lr=peak, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"))
 
     return built
 
