@@ -7,6 +7,8 @@ and there are no anchors, aliases or tags.
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -65,7 +67,15 @@ Dumper.add_representer(str, text_node)
 
 
 def parse(text: str, where: str) -> tuple[Any, Places]:
-    """Values and the place of each key. Raises RecipeError with line and column for what is not sound YAML."""
+    """Values and the place of each key, the caller's own. Raises RecipeError with line and column for what is not sound
+    YAML."""
+    values, places = _parsed(text, where)
+    return deepcopy(values), dict(places)
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str, where: str) -> tuple[Any, Places]:
+    """A run reads its recipe a dozen times, and PyYAML takes a tenth of a second for it."""
     try:
         depth = 0
         for event in yaml.parse(text, YamlLoader):
@@ -80,12 +90,14 @@ def parse(text: str, where: str) -> tuple[Any, Places]:
                     fix="write the value out, or put it in quotes",
                 )
 
-        node = yaml.compose(text, YamlLoader)
-        places: Places = {}
+        loader = YamlLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
 
-        if node is not None:
-            walk(node, (), places, where)
-        return yaml.load(text, YamlLoader), places
+        places: Places = {}
+        walk(node, (), places, where)
+        return loader.construct_document(node), places
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if mark:
