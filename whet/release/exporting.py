@@ -85,10 +85,9 @@ def refuse_early(order: Order) -> None:
 
 
 def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
-    """Writes and proves the release; gives what `whet export --json` prints. Raises ProofError for a release that is
-    not what was trained, unless `force` says to keep it."""
+    """Writes and proves the release, which `refuse_early` has let pass; gives what `whet export --json` prints. Raises
+    ProofError for a release that is not what was trained, unless `force` says to keep it."""
     model, form, kind = order.model, order.form, order.kind
-    refuse_early(order)
     sweep(order.out.parent)
 
     with new_folder(order.out) as folder:
