@@ -73,7 +73,7 @@ INSIDE = {
     "release": (
         "golden tuned tensor_files adapter_weights gguf ollama consumers vllm_limits commands merging folder_files "
         "forms catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
-        "inspection task_score exporting importing"
+        "inspection task_score target exporting importing"
     ),
     "verbs": (
         "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo "
