@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.observer import Observer
+from whet.recipe.vllm_limits import rank_flag, refused_by_vllm
 from whet.release.consumers.protocol import Served
 from whet.release.forms.adapter import FORM as ADAPTER
 from whet.release.forms.merged import FORM as MERGED
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.tuned import Tuned
-from whet.release.vllm_limits import rank_flag, refused_by_vllm
 
 AUTO = "auto"
 
