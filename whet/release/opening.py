@@ -58,7 +58,7 @@ def refuse_other_base(model: Tuned) -> None:
     """Raises ModelError where the base's weights are not those that were trained on. The files are read tensor by
     tensor; only where they are named otherwise than the model names them it is loaded."""
     wanted = model.facts.get("base_fingerprint")
-    if not wanted or wanted == _of_files(model):
+    if not wanted or wanted == files_fingerprint(model):
         return
     base = load_base(model.base, getattr(torch, model.dtype), model.trust_remote_code, model.facts.get("quantise"))
     found = base.fingerprint
@@ -70,7 +70,7 @@ def refuse_other_base(model: Tuned) -> None:
         raise ModelError(what, where=str(model.folder), fix="restore the base of that time, or train again")
 
 
-def _of_files(model: Tuned) -> str:
+def files_fingerprint(model: Tuned) -> str:
     """As whet/model/weights_identity.py has it of the loaded model; of a 4-bit base, as its loader has it."""
     places = {name: file for file, shapes in base_shapes(model.base).items() for name in shapes}
     dtype = getattr(torch, model.dtype)
