@@ -47,11 +47,12 @@ def test_a_named_form_of_numbers_is_written(sound: Run, tmp_path: Path) -> None:
     assert told["type"] == "bfloat16" and "written in bfloat16" in told["notes"][0]
 
 
-def test_the_same_command_replaces_its_export(sound: Run, tmp_path: Path) -> None:
+def test_the_same_command_replaces_its_export(sound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "release.json").write_text('{"form": "adapter", "run": "made"}', "utf-8")
     (tmp_path / "out" / "old").write_text("", "utf-8")
-    whet.export(sound, "adapter", out=tmp_path / "out")
+    whet.export(sound, "adapter", out="out")  # beside where it is called
     assert not (tmp_path / "out" / "old").exists() and (tmp_path / "out" / "adapter_config.json").exists()
 
 

@@ -51,7 +51,7 @@ def refuse_target(out: Path, own: Iterable[Path]) -> None:
 def refuse_rival(out: Path, mine: Path | None = None) -> None:
     """Raises RunFolderError where another process writes an export there; `mine` is what this one writes."""
     for path in out.absolute().parent.glob(f".{out.name}.*.tmp"):
-        if path != mine and is_held(path):
+        if (mine is None or path.name != mine.name) and is_held(path):
             fix = f"wait for it to end, or {ANOTHER}"
             raise RunFolderError("another process writes an export there just now", where=str(out), fix=fix)
 
