@@ -58,7 +58,7 @@ def shards(layers: int) -> Iterator[dict[str, Shaped]]:
 def write_base(folder: Path, layers: int) -> None:
     """The header of each file, and a hole where the numbers would be."""
     folder.mkdir()
-    shape = LLAMA_7B | {"num_hidden_layers": layers}
+    shape: dict[str, Any] = LLAMA_7B | {"num_hidden_layers": layers}
     LlamaConfig(**shape, architectures=["LlamaForCausalLM"], dtype="bfloat16").save_pretrained(folder)
     plans = {f"model-{number}.safetensors": plan for number, plan in enumerate(shards(layers))}
     for name, plan in plans.items():

@@ -15,7 +15,7 @@ from whet.evaluation.preflight.release import refuse_unserved_base
 from whet.recipe.load import load_recipe
 from whet.recipe.schema import Recipe
 
-SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+SMALL: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 
 
 def asked(folder: Path, config: PreTrainedConfig, forms: Any, **keys: Any) -> Recipe:

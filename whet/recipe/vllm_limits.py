@@ -27,28 +27,31 @@ class Refused:
     """Why vLLM cannot serve an adapter."""
 
     what: str
-    value: str
-    """The key of the recipe with what it is."""
+    option: str
+    """Of the adapter, as the recipe calls it."""
     fix: str
 
 
 def refused_by_vllm(
     ranks: Iterable[int], *, dora: bool, modules_to_save: Iterable[str], rank_pattern: bool, targets: Iterable[str]
-) -> str | None:
+) -> Refused | None:
     """Why vLLM cannot serve such an adapter; None where it can. An alpha pattern is folded into B by an export."""
     highest = max(ranks)
     if highest > RANKS[-1]:
-        return f"its rank is {highest}, and vLLM reads at most {RANKS[-1]}"
+        what = f"its rank is {highest}, and vLLM reads at most {RANKS[-1]}"
+        return Refused(what, "rank_pattern" if rank_pattern else "rank", f"set it to {RANKS[-1]} or less")
     if dora:
-        return "it is a DoRA adapter, which vLLM refuses"
+        return Refused("it is a DoRA adapter, which vLLM refuses", "dora", "leave adapter.dora out")
     if whole := sorted(modules_to_save):
-        return f"it holds modules that were trained whole ({', '.join(whole)}), which vLLM refuses"
+        what = f"it holds modules that were trained whole ({', '.join(whole)}), which vLLM refuses"
+        return Refused(what, "modules_to_save", "leave adapter.modules_to_save out")
     if rank_pattern:
-        return "its modules have several ranks, and vLLM scales all by one"
+        what = "its modules have several ranks, and vLLM scales all by one"
+        return Refused(what, "rank_pattern", "leave adapter.rank_pattern out")
 
     odd = sorted({name.rpartition(".")[2] for name in targets} & set(NOT_ADAPTED))
     if odd:
-        return f"it adapts {odd[0]}, which vLLM does not"
+        return Refused(f"it adapts {odd[0]}, which vLLM does not", "targets", "leave it out of adapter.targets")
     return None
 
 
@@ -58,42 +61,14 @@ def rank_flag(highest: int) -> int:
 
 
 def refusal_of_adapter(adapter: Lora) -> Refused | None:
-    """Why vLLM could not serve what this adapter will be, and which of its keys to change; None where it could. An
-    alpha pattern is folded into B by an export."""
-    targets = [] if isinstance(adapter.targets, str) else adapter.targets
-    ranks = {"adapter.rank": adapter.rank or 1} | {f"rank of {name}": r for name, r in adapter.rank_pattern.items()}
-    plain = {"dora": False, "modules_to_save": (), "rank_pattern": False, "targets": ()}
-
-    for what, value, fix in (
-        (
-            refused_by_vllm(ranks.values(), **plain),
-            next((f"{key}: {rank}" for key, rank in ranks.items() if rank > RANKS[-1]), ""),
-            f"set it to {RANKS[-1]} or less",
-        ),
-        (
-            refused_by_vllm([1], **plain | {"dora": adapter.dora}),
-            "adapter.dora: true",
-            "leave adapter.dora out",
-        ),
-        (
-            refused_by_vllm([1], **plain | {"modules_to_save": adapter.modules_to_save}),
-            f"adapter.modules_to_save: {adapter.modules_to_save}",
-            "leave adapter.modules_to_save out",
-        ),
-        (
-            refused_by_vllm([1], **plain | {"rank_pattern": bool(adapter.rank_pattern)}),
-            f"adapter.rank_pattern: {adapter.rank_pattern}",
-            "leave adapter.rank_pattern out",
-        ),
-        (
-            refused_by_vllm([1], **plain | {"targets": targets}),
-            f"adapter.targets: {targets}",
-            "leave it out of adapter.targets",
-        ),
-    ):
-        if what:
-            return Refused(what, value, fix)
-    return None
+    """Why vLLM could not serve what this adapter will be, before it is trained; None where it could."""
+    return refused_by_vllm(
+        [adapter.rank or RANKS[0], *adapter.rank_pattern.values()],
+        dora=adapter.dora,
+        modules_to_save=adapter.modules_to_save,
+        rank_pattern=bool(adapter.rank_pattern),
+        targets=[] if isinstance(adapter.targets, str) else adapter.targets,
+    )
 
 
 def refused_vocabulary(family: str, tokens: int) -> str | None:

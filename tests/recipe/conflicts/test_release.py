@@ -21,9 +21,9 @@ def asked(forms: Any, **keys: Any) -> Recipe:
     ("adapter", "said", "value", "fix"),
     [
         ({"rank": 513}, "vLLM reads at most 512", "adapter.rank: 513", "set it to 512 or less"),
-        ({"rank_pattern": {"q_proj": 600}}, "its rank is 600", "rank of q_proj: 600", "512 or less"),
+        ({"rank_pattern": {"q_proj": 600}}, "its rank is 600", "adapter.rank_pattern", "512 or less"),
         ({"rank_pattern": {"q_proj": 8}}, "several ranks", "adapter.rank_pattern", "leave adapter.rank_pattern out"),
-        ({"dora": True}, "DoRA", "adapter.dora: true", "leave adapter.dora out"),
+        ({"dora": True}, "DoRA", "adapter.dora: True", "leave adapter.dora out"),
         ({"modules_to_save": ["lm_head"]}, "trained whole", "adapter.modules_to_save", "leave adapter.modules_to_save"),
         ({"targets": ["q_proj", "embed_tokens"]}, "embed_tokens", "adapter.targets", "leave it out of adapter.targets"),
     ],

@@ -36,6 +36,7 @@ def refuse_unserved(recipe: Recipe, where: str) -> None:
         ),
     ]
     if "vllm" in forms and not isinstance(adapter, Full) and (refused := refusal_of_adapter(adapter)):
+        value = f"adapter.{refused.option}: {getattr(adapter, refused.option)}"
         fix = f"{refused.fix}; or set release.for: merged: vLLM serves merged weights of any adapter"
-        wrong.append((True, f"vLLM could not serve it: {refused.what}", refused.value, fix))
+        wrong.append((True, f"vLLM could not serve it: {refused.what}", value, fix))
     refuse_first(wrong, where)
