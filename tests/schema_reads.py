@@ -97,6 +97,13 @@ class Reader(ast.NodeVisitor):
                     self.reads |= {(model.__name__, role) for role in model.model_fields}
         self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> None:
+        """`getattr(release, "for")`: a key that is a word of Python's."""
+        if isinstance(node.func, ast.Name) and node.func.id == "getattr" and isinstance(node.args[1], ast.Constant):
+            owners = [model for model in self.type_of(node.args[0]) if node.args[1].value in model.model_fields]
+            self.reads |= {(model.__name__, str(node.args[1].value)) for model in owners}
+        self.generic_visit(node)
+
     def annotated(self, annotation: ast.expr | None) -> Types:
         names = [n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)] if annotation else []
         return frozenset().union(*(self.parts.get(name, NONE) for name in names))

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import whet
-from whet.errors import DiskFullError, InputError, ModelError, ProofError, RunFolderError
+from whet.errors import InputError, ProofError, RunFolderError
 from whet.observer import Silent
-from whet.release import exporting, golden_of_run, proving
+from whet.release import golden_of_run, proving
+from whet.release.forms import gguf
 from whet.release.forms.adapter import AdapterForm
 from whet.release.golden import read_golden
 from whet.release.golden_of_run import golden_of
@@ -46,68 +47,13 @@ def test_a_named_form_of_numbers_is_written(sound: Run, tmp_path: Path) -> None:
     assert told["type"] == "bfloat16" and "written in bfloat16" in told["notes"][0]
 
 
-def test_the_same_command_replaces_its_export(sound: Run, tmp_path: Path) -> None:
+def test_the_same_command_replaces_its_export(sound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "release.json").write_text("{}", "utf-8")
+    (tmp_path / "out" / "release.json").write_text('{"form": "adapter", "run": "made"}', "utf-8")
     (tmp_path / "out" / "old").write_text("", "utf-8")
-    whet.export(sound, "adapter", out=tmp_path / "out")
+    whet.export(sound, "adapter", out="out")  # beside where it is called
     assert not (tmp_path / "out" / "old").exists() and (tmp_path / "out" / "adapter_config.json").exists()
-
-
-def test_a_folder_in_the_way_stays(sound: Run, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.txt").write_text("mine", "utf-8")
-    with pytest.raises(RunFolderError, match="in the way"):
-        whet.export(sound, "adapter", out=tmp_path / "out")
-    assert (tmp_path / "out" / "thesis.txt").read_text("utf-8") == "mine"
-    with pytest.raises(RunFolderError, match="in the way"):
-        whet.export(sound, "adapter", out=tmp_path / "out" / "thesis.txt")
-
-
-def test_a_full_disk_is_told_before_anything_is_written(
-    sound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exporting, "free_bytes", lambda path: 1000)
-    with pytest.raises(DiskFullError, match="there is no room"):
-        whet.export(sound, "merged", out=tmp_path / "out")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_target_that_may_not_be_written_is_told(sound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting.os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(RunFolderError, match="cannot write there"):
-        whet.export(sound, "adapter", out=tmp_path / "out")
-
-
-def test_a_run_that_did_not_finish_has_nothing_to_export(own: Run) -> None:
-    (own.model / "whet.json").unlink()
-    with pytest.raises(RunFolderError, match="has no model yet"):
-        whet.export(own, "adapter")
-
-
-def test_damaged_weights_do_not_leave(own: Run) -> None:
-    path = own.model / "adapter_model.safetensors"
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with pytest.raises(RunFolderError, match="damaged"):
-        whet.export(own, "adapter")
-
-
-def changed_facts(run: Run, **facts: Any) -> None:
-    path = run.model / "whet.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | facts), "utf-8")
-    (run.model / "SHA256SUMS").unlink()
-
-
-def test_a_base_that_moved_is_named(own: Run) -> None:
-    changed_facts(own, base="/nowhere/base")
-    with pytest.raises(ModelError, match="has moved"):
-        whet.export(own, "adapter")
-
-
-def test_a_base_with_other_weights_is_refused(own: Run) -> None:
-    changed_facts(own, base_fingerprint="0" * 64)
-    with pytest.raises(ModelError, match="has other weights"):
-        whet.export(own, "merged")
 
 
 @pytest.mark.parametrize(
@@ -122,21 +68,6 @@ def test_a_base_with_other_weights_is_refused(own: Run) -> None:
 def test_forms_and_types_that_there_are_not(sound: Run, keys: dict[str, str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         whet.export(sound, **keys)
-
-
-def test_interrupted_work_leaves_what_was_there(sound: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "release.json").write_text("{}", "utf-8")
-
-    def killed(self: AdapterForm, model: Any, kind: Any, out: Path, observer: Any) -> None:
-        (out / "half").write_text("x", "utf-8")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(AdapterForm, "export", killed)
-    with pytest.raises(KeyboardInterrupt):
-        whet.export(sound, "adapter", out=tmp_path / "out")
-    assert [one.name for one in tmp_path.iterdir()] == ["out"]
-    assert [one.name for one in (tmp_path / "out").iterdir()] == ["release.json"]
 
 
 def broken_adapter(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
@@ -183,6 +114,12 @@ def test_an_export_that_was_changed_later_is_found(sound: Run, tmp_path: Path) -
 def test_a_run_without_exports_has_nothing_to_prove(own: Run) -> None:
     with pytest.raises(RunFolderError, match="no export"):
         whet.prove(own)
+
+
+def test_a_library_that_writes_the_form_is_not_installed(sound: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"the package gguf is not installed: pip install .whet\[gguf\]"):
+        whet.export(sound, "gguf")
 
 
 def test_a_consumer_that_is_not_installed_is_told(sound: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from tests.release.made_runs import made_run
 from whet.model import adapter as adapters
 from whet.model.base import NANO
 from whet.observer import Silent
+from whet.recipe.schema import Lora
+from whet.recipe.vllm_limits import rank_flag, refusal_of_adapter, refused_by_vllm
 from whet.release.adapter_weights import adapter_weights, scale_of
 from whet.release.forms.adapter import FORM as ADAPTER
 from whet.release.forms.merged import FORM as MERGED
@@ -24,7 +26,6 @@ from whet.release.forms.vllm import FORM as VLLM
 from whet.release.opening import tuned_of
 from whet.release.tensor_files import Shaped, shapes_in, writing
 from whet.release.tuned import Tuned
-from whet.release.vllm_limits import rank_flag, refused_by_vllm
 
 ADAPTERS: dict[str, dict[str, Any]] = {
     "plain": {"rank": 4},
@@ -120,6 +121,7 @@ def test_vllm_takes_the_adapter_only_where_it_reads_it(adapted: tuple[str, Tuned
     assert files.facts["as"] == ("adapter" if readable else "merged")
     assert ("--enable-lora --max-lora-rank 8" in files.commands["vllm"]) == readable
     assert (VLLM.refusal(model, "adapter") is None) == readable
+    assert (refusal_of_adapter(Lora(**ADAPTERS[name])) is None) == readable, "as it was told before the training"
 
 
 def test_a_model_of_all_weights_leaves_merged(tmp_path: Path) -> None:

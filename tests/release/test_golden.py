@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,12 +16,17 @@ from tests.release.made_runs import made_run
 from whet.data.prepare import prepare
 from whet.data.render.renderer import Renderer
 from whet.errors import RunFolderError
+from whet.methods import base as methods
+from whet.methods import method_of
 from whet.model.base import NANO, load_tokenizer
+from whet.model.open import open_trained
 from whet.observer import Silent
-from whet.release.golden import FILE, Golden, read_golden
-from whet.release.golden_of_run import golden_of
+from whet.release import golden_of_run
+from whet.release.golden import FILE, Golden, read_golden, write_golden
+from whet.release.golden_of_run import golden_of, try_write_golden, write_golden_of
 from whet.release.golden_prompts import PROMPTS, conversations, texts
 from whet.store.run import Run
+from whet.training.session import Session, open_session
 from whet.types import Row
 
 
@@ -77,10 +84,77 @@ def test_answers_of_other_weights_are_made_anew(asked: tuple[Run, Golden], tmp_p
     assert golden_of(run, Silent()) == golden
 
 
+def session_of(run: Run) -> Session:
+    return open_session(run.recipe, run, method_of, Silent())
+
+
+def test_models_that_an_evaluation_left_open_are_asked(
+    asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not opened again, and what the fused layers left says the same to the last digit."""
+    run, golden = asked
+    path, stored = run.folder / FILE, (run.folder / FILE).read_bytes()
+    session = session_of(run)
+    session.opened = open_trained(run, renderer=session.renderer, trust_remote_code=False, path="fused")
+    trunk = session.opened.model.get_base_model().model
+    assert "forward" in trunk.layers[0].__dict__, "its layers are fused"
+
+    monkeypatch.setattr(golden_of_run, "open_trained", None)
+    path.unlink()
+    write_golden_of(session, Silent())
+    assert path.read_bytes() == stored
+    assert session.opened is None, "nobody holds the models any longer"
+
+
+def test_the_same_weights_are_not_asked_again(asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, golden = asked
+    monkeypatch.setattr(golden_of_run, "golden_answers", None)
+    assert write_golden_of(session_of(run), Silent()) == golden
+
+
+def test_other_questions_are_asked(asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, golden = asked
+    few = replace(golden, cases=golden.cases[1:])
+    write_golden(few, run.folder)
+    monkeypatch.setattr(golden_of_run, "golden_answers", lambda *asked: golden)
+    assert write_golden_of(session_of(run), Silent()) == golden == read_golden(run.folder)
+
+
+def test_what_cannot_be_read_is_asked_again_at_the_end_of_a_run(
+    asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, golden = asked
+    path, stored = run.folder / FILE, (run.folder / FILE).read_text("utf-8")
+    path.write_text(stored.replace('"format": 1', '"format": 0'), "utf-8")
+    monkeypatch.setattr(golden_of_run, "golden_answers", lambda *asked: golden)
+    with pytest.raises(RunFolderError, match="another version of Whet"):
+        golden_of(run, Silent())
+
+    notes: list[str] = []
+    observer = Silent()
+    monkeypatch.setattr(observer, "note", notes.append)
+    try_write_golden(session_of(run), observer)
+    assert "asked anew" in notes[0] and read_golden(run.folder) == golden
+
+
+def test_an_evaluation_leaves_its_models_open(asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch) -> None:
+    session, opened = session_of(asked[0]), SimpleNamespace(facts={})
+    contest = SimpleNamespace(models=(None, None), loaded=None, renderer=session.renderer, opened=opened)
+    for name, stub in (("open_contest", contest), ("remember", None), ("measure_cost", None)):
+        monkeypatch.setattr(methods, name, lambda *given, stub=stub: stub)
+    method = method_of(session.recipe)
+    monkeypatch.setattr(type(method), "measure_task", lambda self, contest: ({}, []))
+    method.measure(session, Silent())
+    assert session.opened is opened
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(json.dumps({"format": 1, "cases": [{}]}), "utf-8")
-    with pytest.raises(RunFolderError):
-        read_golden(tmp_path)
+    whole = {"scores": [], "stop_ids": [], "limit": 1, "dtype": "float32", "weights_dtype": "float32"}
+    for text in ('{"format": 1, "cas', "[]", "{}", json.dumps({"format": 1, "cases": [{}], **whole})):
+        (tmp_path / FILE).write_text(text, "utf-8")
+        with pytest.raises(RunFolderError, match="damaged") as error:
+            read_golden(tmp_path)
+        assert error.value.where == str(tmp_path / FILE) and "remove this file" in str(error.value.fix)
 
 
 def test_a_template_that_refuses_leaves_room_for_other_prompts() -> None:

@@ -55,8 +55,8 @@ class Measures(TrainingMethod, Protocol):
     # ---- after the training
 
     def measure(self, session: Session, observer: Observer) -> Measured:
-        """Opens the trained model and its base, and measures both on the test rows. Raises ModelError, ProofError,
-        RunFolderError, DataError."""
+        """Opens the trained model and its base, and measures both on the test rows; where both are in memory then, they
+        stay open in the session. Raises ModelError, ProofError, RunFolderError, DataError."""
         ...
 
     def unaskable(self, recipe: Recipe) -> dict[OpponentName, str]:

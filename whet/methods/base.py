@@ -129,6 +129,7 @@ class Method(Generic[Keys]):
         remember(*contest.models, contest.loaded, contest.renderer.stop_ids, path, facts)
         measured, lines = self.measure_task(contest)
         measure_cost(contest, measured)
+        session.opened = contest.opened
         return measured, lines
 
     def measure_task(self, contest: Contest) -> Measured:

@@ -105,7 +105,10 @@ def load_adapter(model: Any, folder: Path) -> Any:
             stored = set(file.keys())
         with _without_false_alarm():
             loaded = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
-    except (RuntimeError, ValueError, SafetensorError) as error:
+    except SafetensorError as error:
+        what, fix = f"this file of weights is damaged: {one_line(str(error))}", "restore it from a backup"
+        raise ModelError(what, where=str(folder / "adapter_model.safetensors"), fix=fix) from error
+    except (RuntimeError, ValueError) as error:
         reason = one_line(str(error))[:200]
         raise _misfit(folder, f"the adapter does not fit this base: {reason}") from error
 

@@ -15,6 +15,7 @@ from whet.errors import RecipeError, nearest
 from whet.recipe.conflicts.evaluate import refuse_evaluation_contradictions
 from whet.recipe.conflicts.goal import refuse_goal_contradictions, with_goal_metric
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
+from whet.recipe.conflicts.release import refuse_unserved
 from whet.recipe.conflicts.unread import refuse_unread_keys
 from whet.recipe.explain import explain
 from whet.recipe.file_formats import other_format, sheet_of
@@ -120,6 +121,7 @@ def refuse_contradictions(recipe: Recipe, where: str) -> None:
     refuse_keep_contradictions(recipe, where)
     refuse_unread_keys(recipe, where)
     refuse_adapter_contradictions(recipe, where)
+    refuse_unserved(recipe, where)
 
     if recipe.columns.margin and not recipe.method.rows.margin:
         what = "only a reward model learns from margins"

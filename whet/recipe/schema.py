@@ -31,6 +31,7 @@ from whet.recipe.sections.compare import Compare as Compare
 from whet.recipe.sections.goal import Goal
 from whet.recipe.sections.judges import PairJudge
 from whet.recipe.sections.keep import Forgetting, Keep, switched
+from whet.recipe.sections.release import Release
 from whet.recipe.sections.retrieval import Retrieval
 from whet.recipe.sections.retrieval import SupportJudge as SupportJudge
 from whet.recipe.sections.rewards import AnyReward as AnyReward
@@ -216,6 +217,9 @@ class Recipe(Strict):
     )
     evaluate: Evaluate = Field(default_factory=Evaluate)
     goal: Goal | None = Field(default=None, description="What the work is for: reached, missed, or not to be told.")
+    release: Release | None = Field(
+        default=None, description="Where it is to be served: what that cannot read is refused before the training."
+    )
     compare: Compare = Field(default_factory=Compare)
     forgetting: Forgetting = Field(default_factory=Forgetting)
     checkpoint_every: int | None = Field(

@@ -5,24 +5,24 @@ Interrupted at any instant it leaves what stood there before, or the whole new e
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from whet.errors import DiskFullError, InputError, ProofError, RunFolderError
+from whet.errors import DiskFullError, InputError, ProofError
 from whet.observer import Observer
 from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
 from whet.release.proving import AskTask, Outcome, installed, prove_through
+from whet.release.target import RELEASE, clear_leftovers, refuse_rival, refuse_target
 from whet.release.tuned import Tuned
 from whet.reports.proof_page import write_proof_page
-from whet.store.atomic import free_bytes, new_folder, sweep, write_json
+from whet.store.atomic import free_bytes, new_folder, write_json
 from whet.store.checksums import seal
 
-RELEASE = "release.json"
 PROOF = "proof.json"
 PAGE = "proof.html"
 
@@ -40,6 +40,12 @@ class Order:
     """Where the proof of a refused export is kept."""
     force: bool = False
     ask_task: AskTask | None = None
+
+    @property
+    def own(self) -> list[Path]:
+        """What the export is made of."""
+        base = Path(self.model.base)
+        return [self.model.folder, base] if base.is_dir() else [self.model.folder]
 
 
 def kind_of(form: Form, wanted: str | None, model: Tuned) -> str | None:
@@ -68,13 +74,7 @@ def refuse_early(order: Order) -> None:
         raise InputError(f"this model cannot leave as {order.form.name}: {why}", where=f"run {order.model.name}")
 
     out = order.out
-    if out.exists() and not (out / RELEASE).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        what = "this folder is in the way: it is no earlier export"
-        raise RunFolderError(what, where=str(out), fix="give another one: --out FOLDER")
-
-    there = next(one for one in (out.parent, *out.parent.absolute().parents) if one.exists())
-    if not os.access(there, os.W_OK):
-        raise RunFolderError("cannot write there", where=str(there), fix="give another folder: --out FOLDER")
+    refuse_target(out, order.own)
 
     needed, free = order.form.bytes_needed(order.model, order.kind), free_bytes(out)
     if needed > free:
@@ -85,13 +85,12 @@ def refuse_early(order: Order) -> None:
 
 
 def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
-    """Writes and proves the release; gives what `whet export --json` prints. Raises ProofError for a release that is
-    not what was trained, unless `force` says to keep it."""
+    """Writes and proves the release, which `refuse_early` has let pass; gives what `whet export --json` prints. Raises
+    ProofError for a release that is not what was trained, unless `force` says to keep it."""
     model, form, kind = order.model, order.form, order.kind
-    refuse_early(order)
-    sweep(order.out.parent)
+    clear_leftovers(order.out)
 
-    with new_folder(order.out) as folder:
+    with new_export(order.out) as folder:
         observer.phase(f"writing {form.name}")
         files = form.export(model, kind, folder, observer)
         bound = form.bound(model, kind)
@@ -115,6 +114,19 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
     observer.done()
     page = str(order.out / PAGE)
     return facts | {"folder": str(order.out), "proofs": [one.facts() for one in outcomes], "page": page}
+
+
+@contextmanager
+def new_export(out: Path) -> Iterator[Path]:
+    """A folder that takes the place of `out` when the block ends well. Raises RunFolderError where another process
+    writes there too, DiskFullError where the disk is full by then."""
+    try:
+        with new_folder(out) as folder:
+            refuse_rival(out, folder)
+            yield folder
+    except DiskFullError as error:
+        fix = "free some space, or give a folder on another disk: --out FOLDER; then run the same command again"
+        raise DiskFullError(error.what, where=error.where, fix=fix) from error
 
 
 def release_facts(

@@ -7,7 +7,7 @@ adapter applied twice would hardly show in them.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from whet.types import Message
 
 FILE = "golden.json"
 FORMAT = 1
+AGAIN = "remove this file: whet export RUN asks the models again, for a run and for its releases"
 
 PromptKind = Literal[
     "task", "no-system", "system", "empty-system", "two-turns", "tools", "unicode", "longest", "shortest", "text"
@@ -102,6 +103,13 @@ class Golden:
     clock: str = ""
     """The date that the template wrote."""
 
+    @property
+    def asked(self) -> list[GoldenPrompt] | list[GoldenScores]:
+        """The questions without the answers."""
+        if self.scores:
+            return [replace(row, scores=[]) for row in self.scores]
+        return [case.prompt for case in self.cases]
+
 
 def is_of(golden: Golden, facts: ModelFacts) -> bool:
     """Whether these are the answers of the model whose whet.json holds `facts`."""
@@ -114,18 +122,22 @@ def write_golden(golden: Golden, folder: Path) -> None:
 
 def read_golden(folder: Path) -> Golden:
     """Raises RunFolderError for a file that is missing, damaged, or of another version of Whet."""
-    stored = read_json_file(folder / FILE, "format", "cases", "scores", "stop_ids", "limit", "dtype", "weights_dtype")
+    path = folder / FILE
+    try:
+        stored = read_json_file(path, "format", "cases", "scores", "stop_ids", "limit", "dtype", "weights_dtype")
+    except RunFolderError as error:
+        raise RunFolderError(error.what, where=str(path), fix=AGAIN) from error
+
     if stored.pop("format") != FORMAT:
-        fix = "remove the file; it is made again"
-        raise RunFolderError("these golden answers were made by another version of Whet", where=str(folder), fix=fix)
+        what = "these golden answers were made by another version of Whet"
+        raise RunFolderError(what, where=str(path), fix=AGAIN)
 
     try:
         cases = [_case(one) for one in stored.pop("cases")]
         scores = [GoldenScores(**one) for one in stored.pop("scores")]
         return Golden(cases, scores, **stored)
     except (TypeError, KeyError) as error:
-        fix = "remove the file; it is made again"
-        raise RunFolderError(f"this file is damaged: {error}", where=str(folder / FILE), fix=fix) from error
+        raise RunFolderError(f"this file is damaged: {error}", where=str(path), fix=AGAIN) from error
 
 
 def _case(stored: dict[str, Any]) -> GoldenCase:

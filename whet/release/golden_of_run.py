@@ -12,15 +12,16 @@ from whet.data.pretrain.corpus import corpus_of
 from whet.data.refused import RowRefused
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.raft import with_found_passages
-from whet.errors import InputError, WhetError
+from whet.errors import InputError, RunFolderError, WhetError
 from whet.methods import method_of
+from whet.model.architecture_proof import unfuse
 from whet.model.base import context_of, load_config, saved_tokenizer
 from whet.model.heads.sequence_classifier import open_scorer
-from whet.model.open import open_trained
-from whet.model.saved_model import read_facts
+from whet.model.open import OpenedModel, open_trained
+from whet.model.saved_model import ModelFacts, read_facts
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Recipe
-from whet.release.golden import FILE, Golden, GoldenScores, is_of, read_golden, write_golden
+from whet.release.golden import FILE, Golden, GoldenPrompt, GoldenScores, is_of, read_golden, write_golden
 from whet.release.golden_making import LIMIT, golden_answers, golden_scores
 from whet.release.golden_prompts import PROMPTS, QUESTIONS, conversations, texts
 from whet.store.run import Run
@@ -29,6 +30,7 @@ from whet.training.classifier_folder import scored_ids
 from whet.training.session import Session, open_session
 from whet.types import Row
 
+ASKING = "asking base and tuned model the golden prompts"
 ENOUGH = 40
 """Validation rows that prompts are taken from."""
 PASSAGE = 32
@@ -36,7 +38,9 @@ PASSAGE = 32
 
 
 def write_golden_of(session: Session, observer: Observer) -> Golden:
-    """Asks base and tuned model of a finished run, and writes golden.json into it. Raises ModelError, ProofError."""
+    """Asks base and tuned model of a finished run, and writes golden.json into it; where it holds the answers of these
+    weights to these questions already, nothing is asked. Raises ModelError, ProofError."""
+    opened, session.opened = session.opened, None
     rows: list[Row] = []
     passages: list[str] = []
     if session.source.plain_text:
@@ -44,9 +48,7 @@ def write_golden_of(session: Session, observer: Observer) -> Golden:
     else:
         rows = validation_rows(session)
 
-    golden = _made(session.run, session.recipe, session.renderer, rows, passages, observer)
-    write_golden(golden, session.run.folder)
-    return golden
+    return _asked_once(session.run, session.recipe, session.renderer, rows, passages, observer, opened)
 
 
 def golden_of(run: Run, observer: Observer) -> Golden:
@@ -68,10 +70,7 @@ def golden_of(run: Run, observer: Observer) -> Golden:
 
     renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(facts["clock"]))
     with run.reading():
-        golden = _made(run, recipe, renderer, [], [], observer)
-        write_golden(golden, run.folder)
-
-    return golden
+        return _asked_once(run, recipe, renderer, [], [], observer)
 
 
 def try_write_golden(session: Session, observer: Observer) -> None:
@@ -93,26 +92,77 @@ def validation_rows(session: Session, most: int = ENOUGH) -> list[Row]:
     return []
 
 
-def _made(
-    run: Run, recipe: Recipe, renderer: Renderer, rows: Sequence[Row], passages: Sequence[str], observer: Observer
+def _asked_once(
+    run: Run,
+    recipe: Recipe,
+    renderer: Renderer,
+    rows: Sequence[Row],
+    passages: Sequence[str],
+    observer: Observer,
+    opened: OpenedModel | None = None,
 ) -> Golden:
-    facts = read_facts(run.model)
+    """What lies in the run, or what is asked now and written."""
+    facts, known = read_facts(run.model), _known(run, observer)
     context = context_of(load_config(recipe.base, recipe.trust_remote_code))
-    observer.phase("asking base and tuned model the golden prompts")
 
     if "head" in facts:
-        scorer, tokenizer, _ = open_scorer(run.model, use_kernels=False)
-        told = _texts_to_score(facts["method"] == "reward", Renderer(tokenizer, clock=renderer.clock), rows, context)
-        return golden_scores(scorer, facts, renderer, told)
+        told = Renderer(saved_tokenizer(run.model), clock=renderer.clock)
+        scored = _texts_to_score(facts["method"] == "reward", told, rows, context)
+        if known is not None and known.asked == scored:
+            return known
 
+        observer.phase(ASKING)
+        golden = golden_scores(open_scorer(run.model, use_kernels=False)[0], facts, renderer, scored)
+        write_golden(golden, run.folder)
+        return golden
+
+    prompts = _prompts(recipe, renderer, rows, passages, context, facts)
+    if known is not None and known.asked == prompts:
+        return known
+
+    observer.phase(ASKING)
+    golden = golden_answers(_plain(run, recipe, renderer, opened), renderer, prompts, observer)
+    write_golden(golden, run.folder)
+    return golden
+
+
+def _known(run: Run, observer: Observer) -> Golden | None:
+    """What lies in the run, where it is of its present weights. What cannot be read is told, and asked again."""
+    if not (run.folder / FILE).exists():
+        return None
+    try:
+        golden = read_golden(run.folder)
+    except RunFolderError as error:
+        observer.note(f"golden answers are asked anew: {error.what}")
+        return None
+    return golden if is_of(golden, read_facts(run.model)) else None
+
+
+def _prompts(
+    recipe: Recipe,
+    renderer: Renderer,
+    rows: Sequence[Row],
+    passages: Sequence[str],
+    context: int,
+    facts: ModelFacts,
+) -> list[GoldenPrompt]:
+    """What a model that writes is asked."""
     room = min(context, recipe.max_tokens or context) - LIMIT
     if not facts["golden_ids"]:
-        prompts = texts(renderer, passages, room)
-    else:
-        prompts = conversations(renderer, rows, room)
+        return texts(renderer, passages, room)
+    return conversations(renderer, rows, room)
 
-    opened = open_trained(run, renderer=renderer, trust_remote_code=recipe.trust_remote_code, kernels=False)
-    return golden_answers(opened, renderer, prompts, observer)
+
+def _plain(run: Run, recipe: Recipe, renderer: Renderer, opened: OpenedModel | None) -> OpenedModel:
+    """Base and tuned model without fused layers, whose sums are of another order: those that are open, or both opened
+    now."""
+    if opened is None:
+        return open_trained(run, renderer=renderer, trust_remote_code=recipe.trust_remote_code, kernels=False)
+
+    for model in (opened.model, opened.base_model):
+        if model is not None:
+            unfuse(model)
+    return opened
 
 
 def _passages(session: Session) -> list[str]:

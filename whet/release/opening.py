@@ -10,10 +10,10 @@ import torch
 
 from whet.errors import ModelError, RunFolderError
 from whet.model.base import load_base, locate
-from whet.model.quantised.load import weight_files
 from whet.model.saved_model import prove_weights, read_facts
 from whet.model.weights_identity import add_tensor
-from whet.release.tensor_files import read_tensor, shapes_in
+from whet.release.merging import base_shapes
+from whet.release.tensor_files import read_tensor
 from whet.release.tuned import Tuned
 from whet.store.run import Run
 
@@ -24,6 +24,7 @@ def tuned_of(run: Run) -> Tuned:
     if not (run.model / "whet.json").is_file():
         fix = "run the command that made it again: it resumes"
         raise RunFolderError(f"run {run.name!r} has no model yet, it is {run.status}", where=str(run.folder), fix=fix)
+    refuse_unfinished(run)
 
     facts = read_facts(run.model)
     prove_weights(facts, run.model)
@@ -44,11 +45,20 @@ def tuned_of(run: Run) -> Tuned:
     return model
 
 
+def refuse_unfinished(run: Run) -> None:
+    """Raises RunFolderError for a run whose model may still change: it is brought nearer to its base after it is saved.
+    One that was measured once is finished, whatever became of a later measurement."""
+    if run.status != "done" and not (run.folder / "evaluation.json").is_file():
+        what = f"run {run.name!r} did not finish, it is {run.status}"
+        fix = "let it end, or run the command that made it again: it resumes"
+        raise RunFolderError(what, where=str(run.folder), fix=fix)
+
+
 def refuse_other_base(model: Tuned) -> None:
     """Raises ModelError where the base's weights are not those that were trained on. The files are read tensor by
     tensor; only where they are named otherwise than the model names them it is loaded."""
     wanted = model.facts.get("base_fingerprint")
-    if not wanted or wanted == _of_files(model):
+    if not wanted or wanted == files_fingerprint(model):
         return
     base = load_base(model.base, getattr(torch, model.dtype), model.trust_remote_code, model.facts.get("quantise"))
     found = base.fingerprint
@@ -60,9 +70,9 @@ def refuse_other_base(model: Tuned) -> None:
         raise ModelError(what, where=str(model.folder), fix="restore the base of that time, or train again")
 
 
-def _of_files(model: Tuned) -> str:
+def files_fingerprint(model: Tuned) -> str:
     """As whet/model/weights_identity.py has it of the loaded model; of a 4-bit base, as its loader has it."""
-    places = {name: file for file in weight_files(model.base) for name in shapes_in(file)}
+    places = {name: file for file, shapes in base_shapes(model.base).items() for name in shapes}
     dtype = getattr(torch, model.dtype)
 
     digest = hashlib.sha256(b"nf4" if model.quantised else b"")

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
+
+from whet.errors import ModelError
+from whet.text.normalise import one_line
 
 NAMES = {
     torch.float32: "F32",
@@ -47,10 +50,14 @@ class Shaped:
 
 
 def shapes_in(file: Path | str) -> dict[str, Shaped]:
-    """What a file holds, in its order, without reading it."""
-    with safe_open(file, framework="pt") as opened:
-        slices = {name: opened.get_slice(name) for name in opened.keys()}
-        return {name: Shaped(DTYPES[one.get_dtype()], tuple(one.get_shape())) for name, one in slices.items()}
+    """What a file holds, in its order, without reading it. Raises ModelError for one that is cut or damaged."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            slices = {name: opened.get_slice(name) for name in opened.keys()}
+            return {name: Shaped(DTYPES[one.get_dtype()], tuple(one.get_shape())) for name, one in slices.items()}
+    except SafetensorError as error:
+        what, fix = f"this file of weights is damaged: {one_line(str(error))}", "restore it, or fetch it again"
+        raise ModelError(what, where=str(file), fix=fix) from error
 
 
 def read_tensor(file: Path | str, name: str) -> Tensor:

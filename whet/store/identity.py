@@ -16,7 +16,7 @@ from whet.recipe.sections.keep import BASE, NOTHING
 from whet.store.atomic import sha256_file, sha256_text
 from whet.text.dotted import dotted
 
-ASIDE: Any = {"data": True, "test": True, "compare": True, "retrieval": {"documents"}}
+ASIDE: Any = {"data": True, "test": True, "compare": True, "release": True, "retrieval": {"documents"}}
 """Keys that say nothing about which run is meant, or whose files count by their bytes."""
 COUNTED = (
     "data",

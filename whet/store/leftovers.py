@@ -42,6 +42,26 @@ def held(path: Path) -> Iterator[None]:
             os.close(handle)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds this file or folder just now; False where there are no locks that could tell."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # gone meanwhile, or of another user
+        return False
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+
+
 def leftovers(folder: Path, deep: bool = False) -> list[Path]:
     """What was left in this folder, with `deep` also in those below it."""
     pattern = "**/.*.tmp" if deep else ".*.tmp"

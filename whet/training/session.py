@@ -22,6 +22,7 @@ from whet.model.adapter_options import adapter_notes
 from whet.model.architecture_proof import install_forest
 from whet.model.base import Base, base_notes, context_of, load_config, load_tokenizer
 from whet.model.memory import keep_few_kernels, keep_freed_memory
+from whet.model.open import OpenedModel
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantised.nf4 import bitsandbytes
@@ -66,6 +67,9 @@ class Session:
     """Loaded when it is needed: an evaluation opens the trained model instead."""
     renderer: Renderer
     source: Source
+    opened: OpenedModel | None = None
+    """Trained model and base, where an evaluation has opened them: who asks them next need not open them again, and
+    lets go of them."""
 
     @property
     def method(self) -> TrainingMethod:

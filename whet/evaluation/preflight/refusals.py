@@ -14,6 +14,7 @@ from whet.evaluation.forgetting.lm_eval_tasks import open_tasks
 from whet.evaluation.forgetting.suites import read_suite
 from whet.evaluation.goal import refuse_unreachable
 from whet.evaluation.measuring_method import FindMeasures, Measures
+from whet.evaluation.preflight.release import refuse_unserved_base
 from whet.evaluation.preflight.scorable_rows import refuse_unscorable
 from whet.evaluation.studies.frontier import general_prompts, task_rows
 from whet.generation.self_generated import read_asked
@@ -43,6 +44,7 @@ def refuse_before_data(recipe: Recipe, method: Measures, runs: Path | str, base:
     refuse_unready(recipe, method)
 
     if base:
+        refuse_unserved_base(recipe)
         refuse_unfit_base(recipe)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.observer import Observer
+from whet.recipe.vllm_limits import rank_flag, refused_by_vllm
 from whet.release.consumers.protocol import Served
 from whet.release.forms.adapter import FORM as ADAPTER
 from whet.release.forms.merged import FORM as MERGED
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.tuned import Tuned
-from whet.release.vllm_limits import rank_flag, refused_by_vllm
 
 AUTO = "auto"
 
@@ -85,13 +85,16 @@ def unread(model: Tuned) -> str | None:
     config = model.adapter_config
     targets = config["target_modules"]
 
-    return refused_by_vllm(
+    refused = refused_by_vllm(
         _ranks(model),
         dora=bool(config.get("use_dora")),
         modules_to_save=config.get("modules_to_save") or (),
         rank_pattern=bool(config.get("rank_pattern")),
         targets=[targets] if isinstance(targets, str) else targets or (),
-    ) or ("it adapts tensors of experts, which vLLM does not" if config.get("target_parameters") else None)
+    )
+    if refused is not None:
+        return refused.what
+    return "it adapts tensors of experts, which vLLM does not" if config.get("target_parameters") else None
 
 
 def _ranks(model: Tuned) -> list[int]:

@@ -14,13 +14,8 @@ from typing import Any
 
 from whet.errors import ModelError
 from whet.model.gguf.architecture import llama3_factors
+from whet.model.gguf.families import ARCHITECTURES, refused_family
 
-ARCHITECTURES = {
-    "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "gemma": "gemma", "gemma2": "gemma2",
-    "gemma3_text": "gemma3", "phi3": "phi3",
-}  # fmt: skip
-"""Of each `model_type` of transformers, the name in llama.cpp."""
-FAMILIES = "Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, Phi 3 and 4"
 ACTIVATIONS = {"gemma": "gelu_pytorch_tanh", "gemma2": "gelu_pytorch_tanh", "gemma3": "gelu_pytorch_tanh"}
 """What llama.cpp computes between the matrices of these; of all others `silu`."""
 WINDOW_PERIOD = {"gemma2": 2, "gemma3": 6}
@@ -48,10 +43,9 @@ class Described:
 def architecture_of(config: dict[str, Any], where: Path | str) -> str:
     """Raises ModelError for a family that is not written."""
     kind = config.get("model_type")
-    if kind not in ARCHITECTURES:
-        what = f"models of the family {kind!r} are not written as GGUF; these are: {FAMILIES}"
+    if what := refused_family(kind):
         raise ModelError(what, where=str(where), fix=USE_MERGED)
-    return ARCHITECTURES[kind]
+    return ARCHITECTURES[str(kind)]
 
 
 def described(folder: Path) -> Described:

@@ -13,6 +13,7 @@ from whet.release.golden_of_run import golden_of
 from whet.release.ollama.create import create as create_model
 from whet.release.ollama.create import refuse_create
 from whet.release.opening import tuned_of
+from whet.release.target import place_of
 from whet.release.task_score import task_asker
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
@@ -51,9 +52,10 @@ def export(
     found, observer = model_registry.find_run(run, run_root), observer or Silent()
     form, model = form_named(to), tuned_of(found)
     kind = kind_of(form, type, model)
-    place = found.folder / FOLDER / "-".join(part for part in (to, kind) if part) if out is None else Path(out)
-    proofs, ask = found.folder / FOLDER / "refused", task_asker(found) if form.lossy(kind) else None
-    order = Order(model, form, kind, place, proofs, force, ask)
+    if out is None:
+        out = found.folder / FOLDER / "-".join(part for part in (to, kind) if part)
+    place, ask = place_of(Path(out)), task_asker(found) if form.lossy(kind) else None
+    order = Order(model, form, kind, place, found.folder / FOLDER / "refused", force, ask)
     refuse_early(order)
     with watched_by(observer):
         golden = golden_of(found, observer)
