@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from whet.data.render.renderer import Renderer
 from whet.errors import InputError, ProofError, RunFolderError
+from whet.model.base import saved_tokenizer
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
+from whet.release.consumers.template_date import of_other_days
 from whet.release.exporting import PAGE, RELEASE, write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import read_golden
@@ -86,7 +90,8 @@ def _behind_url(
 ) -> ProveResult:
     run = model_registry.find_run(model, root)
     tuned, golden = tuned_of(run), golden_of(run, observer)
-    more = {"stop_ids": golden.stop_ids}
+    renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(tuned.facts["clock"]))
+    more = {"stop_ids": golden.stop_ids, "of_other_days": of_other_days(golden, renderer)}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
     facts = {"form": f"served at {url}", "type": None, "run": run.name, "base": tuned.base}
