@@ -41,8 +41,8 @@ def open_scorer(served: Served) -> Scorer:
 
 
 class Server:
-    """A Consumer behind a URL. A place that answers with a refusal once is not asked again. `of_other_days` are ids that
-    the trained template writes today, with those of the day of the golden prompts (template_date.py)."""
+    """A Consumer behind a URL. A place that answers with a refusal once is not asked again. `of_other_days` are ids
+    that the trained template writes today, with those of the day of the golden prompts (template_date.py)."""
 
     def __init__(
         self, remote: ChatClient, stop_ids: Sequence[int], of_other_days: Mapping[tuple[int, ...], list[int]]

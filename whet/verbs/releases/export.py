@@ -53,7 +53,7 @@ def export(
     kind = kind_of(form, type, model)
     place = found.folder / FOLDER / "-".join(part for part in (to, kind) if part) if out is None else Path(out)
     proofs, ask = found.folder / FOLDER / "refused", task_asker(found) if form.lossy(kind) else None
-    order = Order(model, form, kind, place, proofs, force, ask)
+    order = Order(found, model, form, kind, place, proofs, force, ask)
     refuse_early(order)
     with watched_by(observer):
         golden = golden_of(found, observer)

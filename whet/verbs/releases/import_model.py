@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.errors import ProofError, RunFolderError
+from whet.model.base_identity import base_identity
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
@@ -77,7 +78,7 @@ def _proved(run: Run, found: Foreign, observer: Observer) -> Outcome:
 def _written(run: Run, outcome: Outcome) -> str:
     folder = run.folder / FOLDER / "imported"
     folder.mkdir(parents=True, exist_ok=True)
-    facts = run.read_json("model/whet.json")
-    told = {"form": "imported", "type": None, "run": run.name, "base": facts["base"], "notes": []}
+    base = base_identity(run.read_json("model/whet.json"))
+    told = {"form": "imported", "type": None, "run": run.name, "notes": [], **base.facts()}
     write_proof(folder, told | {"proved": outcome.passed, "forced": not outcome.passed}, [outcome])
     return str(folder / PAGE)
