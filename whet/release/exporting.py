@@ -17,7 +17,7 @@ from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
 from whet.release.proving import AskTask, Outcome, installed, prove_through
-from whet.release.publishing.places import FOLDER, stored, with_places, without_places
+from whet.release.publishing.places import FOLDER, PAGE, PROOF, RELEASE, stored, with_places, without_places
 from whet.release.tuned import Tuned
 from whet.reports.card.release import with_proof
 from whet.reports.model_card import CARD, card
@@ -25,10 +25,6 @@ from whet.reports.proof_page import write_proof_page
 from whet.store.atomic import free_bytes, new_folder, sweep, write_json, write_text
 from whet.store.checksums import seal
 from whet.store.run import Run
-
-RELEASE = "release.json"
-PROOF = "proof.json"
-PAGE = "proof.html"
 
 
 @dataclass(frozen=True, slots=True)

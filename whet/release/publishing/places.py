@@ -18,6 +18,9 @@ from whet.release.consumers.protocol import Served
 from whet.release.tuned import Tuned
 from whet.store.reading import read_json_file
 
+RELEASE = "release.json"
+PROOF = "proof.json"
+PAGE = "proof.html"
 FOLDER = "FOLDER"
 KEPT = ("main", "dtype", "compute", "quantised", "trust_remote_code", "more")
 """What release.json holds of how a consumer opens it."""

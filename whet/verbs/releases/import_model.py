@@ -9,12 +9,13 @@ from whet.model.base_identity import base_identity
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
-from whet.release.exporting import PAGE, write_proof
+from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING
 from whet.release.golden_of_run import golden_of
 from whet.release.importing import Foreign, foreign, recipe_of_import, take_in
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, prove_through
+from whet.release.publishing.places import PAGE
 from whet.reports.result import Result
 from whet.store import model_registry
 from whet.store.atomic import remove

@@ -13,14 +13,14 @@ from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
 from whet.release.consumers.template_date import of_other_days
-from whet.release.exporting import PAGE, RELEASE, write_proof
+from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import read_golden
 from whet.release.golden_of_run import golden_of
 from whet.release.inspection.causes import with_causes
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
-from whet.release.publishing.places import opened
+from whet.release.publishing.places import PAGE, RELEASE, opened
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
 from whet.store.reading import read_json_file
