@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,38 +10,17 @@ import pytest
 from transformers.utils import chat_template_utils
 
 import whet
-from tests.release.made_runs import made_run
+from tests.release.made_runs import DATE, TRAINED
 from whet.data.render.renderer import Renderer
 from whet.errors import ProofError
-from whet.model.base import NANO, saved_tokenizer
+from whet.model.base import saved_tokenizer
 from whet.observer import Silent
-from whet.release import golden_of_run
 from whet.release.consumers.llama_cpp import LlamaCpp
 from whet.release.consumers.protocol import Served
 from whet.release.consumers.template_date import as_of, of_other_days, standing_still
 from whet.release.golden import Golden
 from whet.release.golden_of_run import golden_of
-from whet.release.golden_prompts import conversations
 from whet.store.run import Run
-from whet.training import session
-
-TRAINED = datetime(2025, 3, 4, 12)
-DATE = "{{- '<|system|>Today is ' + strftime_now('%d %b %Y') + '.<|end|>' -}}"
-
-
-@pytest.fixture(scope="module")
-def dated(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run of another day than today, over a base whose template writes the date."""
-    folder = tmp_path_factory.mktemp("dated")
-    base = shutil.copytree(NANO, folder / "base")
-    template = base / "chat_template.jinja"
-    template.write_text(DATE + template.read_text("utf-8"), "utf-8")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(session, "_clock", lambda run: TRAINED)
-        patched.setattr(golden_of_run, "conversations", lambda *asked: conversations(*asked)[6:9])
-        run = made_run(folder, adapter={"kind": "lora", "rank": 4}, base=str(base))
-        golden_of(run, Silent())
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import HIDDEN
-from whet.model.base_identity import HEX, BaseIdentity, base_identity
+from whet.model.base_identity import HEX, PLACEHOLDER, BaseIdentity, base_identity
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Recipe
 from whet.reports.card import evidence, release
@@ -55,6 +55,8 @@ def card(run: Run, released: Mapping[str, Any] | None = None) -> str:
 
     parts += ["## Licence", evidence.licences(model["base"])]
     parts += ["## What is not known", evidence.limits(evaluation), "## Use", *use(run, recipe, model, base, released)]
+    if released is not None and released["notes"]:
+        parts += ["## What was changed on the way", listed(released["notes"])]
     if released is None:
         parts += ["## Before it is published", before(base)]
 
@@ -103,15 +105,12 @@ def use(
     headed = recipe.method.has_head
     if released is not None:
         yield from release.use(run.name, released, model["adapter"] == "lora", headed)
-        named = any(base.reference in text for text in released["commands"].values())
-        if released["notes"]:
-            yield "What was changed on the way:"
-            yield listed(released["notes"])
+        over_base = any(PLACEHOLDER in text for text in released["commands"].values())
     else:
         yield from use_of_run(run, model, base, headed)
-        named = model["adapter"] == "lora" and not headed
+        over_base = model["adapter"] == "lora" and not headed and not base.on_hub
 
-    if named and not base.on_hub:
+    if over_base:
         yield (
             f"BASE is {folder_of_base(model, base)}. Its weights must be those of the training (fingerprint "
             f"`{base.fingerprint[:HEX]}`, which Whet proves whenever it opens the model)."

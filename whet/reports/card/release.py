@@ -13,7 +13,7 @@ from whet.reports.proof_page import numbers
 
 PROOF = "## Is it what was trained?"
 FORMS = {"transformers": "merged", "peft": "adapter", "vllm": "vllm", "llama.cpp": "gguf"}
-"""Which form each of four consumers reads, and the first a model with a head."""
+"""Which form each of four consumers reads. Of a model with a head there is one, merged."""
 
 
 def proof(release: Mapping[str, Any]) -> str:
@@ -68,6 +68,9 @@ def use(name: str, release: Mapping[str, Any], is_adapter: bool, has_head: bool)
         others = []
     elif not is_adapter and "peft" in others:
         others.remove("peft")
+
     if others:
-        yield "Others read another form; whoever has the run writes it:"
-        yield fenced("\n".join(f"whet export {name} --to {FORMS[one]}    # {one}" for one in others), "sh")
+        width = max(len(FORMS[consumer]) for consumer in others)
+        lines = [f"whet export {name} --to {FORMS[consumer]:<{width}}    # {consumer}" for consumer in others]
+        yield "Other consumers read other forms; whoever has the run writes them:"
+        yield fenced("\n".join(lines), "sh")
