@@ -155,7 +155,8 @@ def test_what_is_missing_is_told_before_anything_is_made(
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     with pytest.raises(InputError, match="no token"):
         whet.export(sound, "adapter", out=tmp_path / "out", push="owner/name")
-    for keys in ({"public": True}, {"dry_run": True}):
+    refused: list[dict[str, Any]] = [{"public": True}, {"dry_run": True}]
+    for keys in refused:
         with pytest.raises(InputError, match="how a release is pushed"):
             whet.export(sound, "adapter", out=tmp_path / "out", **keys)
     assert not (tmp_path / "out").exists()

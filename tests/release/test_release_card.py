@@ -53,6 +53,11 @@ def failed(forced: bool) -> dict[str, Any]:
     return told
 
 
+def data_of(text: str) -> Any:
+    """The metadata, as the Hub's library reads it."""
+    return ModelCard(text).data
+
+
 def own_words(text: str) -> str:
     """The card without its tables, whose words are of one opponent each."""
     return "\n".join(line for line in text.splitlines() if not line.startswith("|"))
@@ -63,26 +68,27 @@ def test_the_hub_reads_it(sound: Run, tmp_path: Path) -> None:
     told = whet.export(sound, "adapter", out=tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text("utf-8")
     found = ModelCard(text)
-    assert found.data.to_dict() == metadata_load(tmp_path / "out" / "README.md")
-    assert found.data.library_name == "peft" and found.data.eval_results is None, "it was not measured"
+    data = data_of(text)
+    assert data.to_dict() == metadata_load(tmp_path / "out" / "README.md")
+    assert data.library_name == "peft" and data.eval_results is None, "it was not measured"
     assert str(found).endswith(found.text), "the library finds metadata and text, and puts them together again"
     stored = json.loads((tmp_path / "out" / "release.json").read_text("utf-8"))
     assert stored["commands"]["peft"].strip() in text and "whet export made --to gguf" in text
     assert evidence.NOT_MEASURED in text and not CLAIM.search(own_words(text))
     assert f"{told['proofs'][0]['measured']['fraction']:.4f}" in text
-    assert ModelCard(card(sound)).data.library_name == "peft"
+    assert data_of(card(sound)).library_name == "peft"
 
 
 def test_scores_are_the_hubs_results(tmp_path: Path) -> None:
     run = made_up(tmp_path / "tickets-1", {"base": "owner/base"}, base="owner/base", data="owner/set:config:train")
-    data = ModelCard(card(run, released())).data
+    data = data_of(card(run, released()))
     evaluation = run.read_json("evaluation.json")
     (result,) = data.eval_results or []
     assert (result.metric_type, result.metric_value) == (evaluation["metric"]["name"], evaluation["tuned"]["score"])
     assert (result.dataset_type, data.datasets, data.base_model) == ("owner/set", ["owner/set"], "owner/base")
     relations = {"merged": "finetune", "adapter": "adapter", "gguf": "finetune"}
     for form, relation in relations.items():
-        told = ModelCard(card(run, released(form))).data.to_dict()
+        told = data_of(card(run, released(form))).to_dict()
         assert told["base_model_relation"] == relation, form
 
 

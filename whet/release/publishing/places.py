@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def opened(
 ) -> Served:
     """How a consumer opens a release that lies in `folder` now. `facts` is release.json, `base` a base that the user
     gives. Raises ModelError where an adapter's base is not at hand."""
-    served = Served(**dict(kept) | {"folder": folder})
+    told: dict[str, Any] = {**kept, "folder": folder}
+    served = Served(**told)
     if not served.base or (folder / served.base).exists():
         return served
 
@@ -65,7 +67,7 @@ def opened(
         place = base_at_hand(folder, facts, root)
     else:
         place = served.base
-    return Served(**dict(kept) | {"folder": folder, "base": place})
+    return replace(served, base=place)
 
 
 def base_at_hand(folder: Path, facts: Mapping[str, Any], root: Path | str) -> str:
