@@ -42,7 +42,7 @@ INSIDE = {
     "doctor": "privacy analysis check text_checks checks check_registry examination repair",
     "model": (
         "weights_identity size_limits accelerator precision memory lora quantised experts float32_copy attention "
-        "logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed "
+        "base_identity logits fused adapter_options adapter policy architecture_proof gguf base heads machine_speed "
         "saved_model open base_check interpolate"
     ),
     "generation": (
@@ -68,12 +68,12 @@ INSIDE = {
     ),
     "reports": (
         "chart picture sheet hints answer_cards lines section sections section_list run_files page collection_list "
-        "curve_picture frontier_chart result report model_card comparison proof_page"
+        "curve_picture frontier_chart result report proof_page card model_card comparison"
     ),
     "release": (
         "golden tuned tensor_files adapter_weights gguf ollama consumers commands merging folder_files "
         "forms catalogue readings proof diagnosis proving golden_prompts golden_making golden_of_run opening "
-        "inspection task_score target exporting importing"
+        "inspection task_score target publishing exporting importing"
     ),
     "verbs": (
         "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo "

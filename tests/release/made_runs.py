@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from whet.store.run import Run
 from whet.training.session import open_session
 from whet.training.training_method import Setup
 
+TRAINED = datetime(2025, 3, 4, 12)
+DATE = "{{- '<|system|>Today is ' + strftime_now('%d %b %Y') + '.<|end|>' -}}"
+"""The beginning of a template that writes the date, and a day on which a run was trained with it."""
 KEPT = ("task", "system", "no-system")
 """Kinds of golden cases of which one is kept: each costs a consumer an answer."""
 

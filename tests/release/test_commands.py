@@ -17,7 +17,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "running" / "release.md"
 def test_the_guide_shows_the_code_that_is_printed(sound: Run) -> None:
     model, page = tuned_of(sound), GUIDE.read_text("utf-8")
     for code in (peft_code(model), transformers_code(model, "bfloat16")):
-        shown = code.replace("{folder}", "FOLDER").replace(model.base, "BASE").replace("float32", "bfloat16")
+        shown = code.replace("{folder}", "FOLDER").replace("{base}", "BASE").replace("float32", "bfloat16")
         assert f"```python\n{shown}```" in page
 
 

@@ -11,7 +11,7 @@ from whet.release import consumers, forms
 from whet.release.consumers.protocol import Consumer, Scorer, Served
 from whet.release.forms.protocol import Form
 
-SHARED = {"protocol", "in_process"}
+SHARED = {"protocol", "in_process", "template_date"}
 """Files in these folders that hold none of them."""
 
 

@@ -1,4 +1,5 @@
-"""Text to copy: how each consumer opens a released folder. {folder} stands where its path belongs."""
+"""Text to copy: how each consumer opens a released folder. {folder} stands where its path belongs, {base} where its
+base does."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def peft_code(model: Tuned) -> str:
     return (
         f"from peft import PeftModel\nfrom transformers import {names}\n\n"
         'tokenizer = AutoTokenizer.from_pretrained("{folder}")\n'
-        f'base = AutoModelForCausalLM.from_pretrained("{model.base}", dtype="{model.dtype}"{more})\n'
+        f'base = AutoModelForCausalLM.from_pretrained("{{base}}", dtype="{model.dtype}"{more})\n'
         'model = PeftModel.from_pretrained(base, "{folder}")\n'
         'model.generation_config = GenerationConfig.from_pretrained("{folder}")\n' + asking(model)
     )

@@ -17,20 +17,22 @@ from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
 from whet.release.proving import AskTask, Outcome, installed, prove_through
-from whet.release.target import RELEASE, clear_leftovers, refuse_rival, refuse_target
+from whet.release.publishing.places import FOLDER, stored, with_places, without_places
+from whet.release.target import PAGE, PROOF, RELEASE, clear_leftovers, refuse_rival, refuse_target
 from whet.release.tuned import Tuned
+from whet.reports.card.release import with_proof
+from whet.reports.model_card import CARD, card
 from whet.reports.proof_page import write_proof_page
-from whet.store.atomic import free_bytes, new_folder, write_json
+from whet.store.atomic import free_bytes, new_folder, write_json, write_text
 from whet.store.checksums import seal
-
-PROOF = "proof.json"
-PAGE = "proof.html"
+from whet.store.run import Run
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to leave, and how."""
 
+    run: Run
     model: Tuned
     form: Form
     kind: str | None
@@ -99,12 +101,13 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
         for name in installed(form.consumers(model, kind)):
             place = form.served(model, folder, files, name, golden.dtype)
             outcomes.append(prove_through(golden, name, place, bound, observer, order.ask_task))
-            served[name] = asdict(place) | {"folder": None}
+            served[name] = stored(place, model)
 
         facts = release_facts(order, files, bound, served, outcomes)
         write_golden(golden, folder)
         write_json(folder / RELEASE, facts)
-        write_proof(folder, facts, outcomes)
+        told = write_proof(folder, facts, outcomes)
+        write_text(folder / CARD, card(order.run, facts | told))
 
         if not facts["proved"]:
             refuse_unproved(order, facts, outcomes)
@@ -112,8 +115,9 @@ def export(order: Order, golden: Golden, observer: Observer) -> dict[str, Any]:
         facts["bytes"] = size_of(folder)
 
     observer.done()
-    page = str(order.out / PAGE)
-    return facts | {"folder": str(order.out), "proofs": [one.facts() for one in outcomes], "page": page}
+    commands = with_places(files.commands, str(order.out.absolute()), model.base)
+    told = {"commands": commands, "proofs": [one.facts() for one in outcomes]}
+    return facts | told | {"folder": str(order.out), "page": str(order.out / PAGE)}
 
 
 @contextmanager
@@ -133,17 +137,17 @@ def release_facts(
     order: Order, files: ExportedFiles, bound: Bound, served: dict[str, Any], outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
     """For release.json: what this folder is, how it is opened, and how it was proved."""
-    place = str(order.out.absolute())
+    identity = order.model.identity
     proved = all(one.passed for one in outcomes)
     return {
         "form": order.form.name,
         "type": order.kind,
         "run": order.model.name,
-        "base": order.model.base,
+        **identity.facts(),
         "main": files.main,
-        "notes": files.notes,
+        "notes": without_places(files.notes),
         "facts": files.facts,
-        "commands": {name: text.replace("{folder}", place) for name, text in files.commands.items()},
+        "commands": with_places(files.commands, FOLDER, identity.reference),
         "bound": asdict(bound),
         "served": served,
         "proved": proved,
@@ -151,12 +155,18 @@ def release_facts(
     }
 
 
-def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """proof.json, and a page for people."""
-    told = {key: facts[key] for key in ("form", "type", "run", "base", "notes", "proved", "forced")}
-    told |= {"proofs": [one.facts() for one in outcomes]}
+def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """proof.json, a page for people, and what the model card says of the proof, where there is one. Gives what
+    proof.json holds."""
+    kept = ("form", "type", "run", "base", "base_revision", "base_fingerprint", "notes", "proved", "forced")
+    told = {key: facts[key] for key in kept if key in facts}
+    told["proofs"] = without_places([one.facts() for one in outcomes])
     write_json(folder / PROOF, told)
     write_proof_page(folder / PAGE, told)
+
+    if (folder / CARD).is_file():
+        write_text(folder / CARD, with_proof((folder / CARD).read_text("utf-8"), told))
+    return told
 
 
 def refuse_unproved(order: Order, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:

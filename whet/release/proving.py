@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from whet.errors import InputError, ModelError
@@ -49,6 +49,7 @@ def prove_through(
 ) -> Outcome:
     """Opens the model through a consumer, asks it everything, and judges it."""
     observer.phase(f"asking {name} the golden prompts", max(len(golden.cases), len(golden.scores)))
+    served = replace(served, clock=golden.clock)
     try:
         if golden.scores:
             with closing(open_scorer(name, served)) as scorer:

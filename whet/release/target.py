@@ -11,6 +11,8 @@ from whet.store.atomic import remove, temporary_name
 from whet.store.leftovers import is_held, leftovers
 
 RELEASE = "release.json"
+PROOF = "proof.json"
+PAGE = "proof.html"
 ANOTHER = "give another folder: --out FOLDER"
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from whet.model.base_identity import BaseIdentity, base_identity
 from whet.model.saved_model import ModelFacts
 from whet.store.reading import read_json_file
 
@@ -48,6 +49,11 @@ class Tuned:
     def stop_ids(self) -> list[int]:
         """Tokens that training taught as an end."""
         return list(self.facts["stop_ids"])
+
+    @cached_property
+    def identity(self) -> BaseIdentity:
+        """What its base is called elsewhere."""
+        return base_identity(self.facts)
 
     @cached_property
     def adapter_config(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import HIDDEN
+from whet.model.base_identity import HEX
 from whet.reports.page import templates_of_a_page
 from whet.reports.sheet import Cell, Sheet
 from whet.store.atomic import write_text
@@ -22,13 +23,22 @@ def page(facts: dict[str, Any]) -> dict[str, Any]:
     form = " ".join(part for part in (facts["form"], facts["type"]) if part)
     return {
         "name": facts["run"],
-        "facts": [f"form: {form}", f"base: {facts['base']}"],
+        "facts": [f"form: {form}", f"base: {base(facts)}"],
         "word": "better" if facts["proved"] else "worse",
         "headline": headline(facts),
         "sentence": sentence(facts),
         "notes": facts["notes"],
         "proofs": [(one["consumer"], numbers(one), one.get("notes", []), one["faults"]) for one in facts["proofs"]],
     }
+
+
+def base(facts: dict[str, Any]) -> str:
+    """Its name, with what tells it from others of this name."""
+    if revision := facts.get("base_revision"):
+        return f"{facts['base']}, revision {revision}"
+    if fingerprint := facts.get("base_fingerprint"):
+        return f"{facts['base']}, weights {fingerprint[:HEX]}"
+    return facts["base"]
 
 
 def headline(facts: dict[str, Any]) -> str:

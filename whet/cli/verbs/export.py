@@ -35,6 +35,13 @@ def export(
     create: Annotated[
         bool, typer.Option("--create", help="Hand it to Ollama (--to ollama), under the run's name.")
     ] = False,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Send it to the Hugging Face Hub, private.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: let all read it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --push: make it here, show files, sizes and card, and send nothing.")
+    ] = False,
     runs: Runs = RUNS,
     trust: Trust = False,
     json_: Json = False,
@@ -52,7 +59,7 @@ def export(
 
     screen, watch = Screen(json_), observer()
     try:
-        result = api.export(model, to, out, type_, force, run_root=runs, observer=watch, create=create)
+        result = api.export(model, to, out, type_, force, runs, watch, create, push, public, dry_run)
     finally:
         watch.done()
     show(screen, result)
@@ -70,6 +77,25 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     for consumer, text in result["commands"].items():
         screen.say(f"\nUse it with {consumer}:\n\n{text}")
     screen.say(f"Proof: {result['page']}")
+    if pushed := result.get("pushed"):
+        show_pushed(screen, pushed)
+
+
+def show_pushed(screen: Screen, pushed: dict[str, Any]) -> None:
+    """What went to the Hub, or would."""
+    from whet.cli.render import table
+
+    rows = [[file["name"], file["bytes"]] for file in pushed["files"]]
+    screen.show(table(["file", "#bytes"], rows, title=f"\n{pushed['name']} on the Hub, {pushed['visibility']}"))
+    if pushed["left_out"]:
+        screen.say(f"Left out, because it quotes rows of the data: {', '.join(pushed['left_out'])}")
+    elif any(file["name"] == "golden.json" for file in pushed["files"]):
+        screen.say("golden.json quotes rows of the data; with --public it would be left out.")
+
+    if pushed["url"]:
+        screen.say(f"Pushed: {pushed['url']}")
+    else:
+        screen.say(f"\nIts card would say:\n\n{pushed['card']}\nNothing was sent.")
 
 
 def show_proof(screen: Screen, proof: dict[str, Any]) -> None:

@@ -28,6 +28,10 @@ def prove(
     key: Annotated[
         str | None, typer.Option("--key", metavar="VARIABLE", help="Environment variable that holds the server's key.")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", metavar="BASE", help="What an exported adapter lies over; default: as its run has it."),
+    ] = None,
     runs: Runs = RUNS,
     trust: Trust = False,
     json_: Json = False,
@@ -45,7 +49,7 @@ def prove(
 
     screen, watch = Screen(json_), observer()
     try:
-        result = api.prove(model, url, name, key, run_root=runs, observer=watch)
+        result = api.prove(model, url, name, key, run_root=runs, observer=watch, base=base)
     finally:
         watch.done()
     for one in result["exports"]:

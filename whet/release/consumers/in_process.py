@@ -12,19 +12,21 @@ import torch
 from whet.errors import ModelError
 from whet.model.base import UNREADABLE
 from whet.release.consumers.protocol import Served, Written
+from whet.release.consumers.template_date import standing_still
 from whet.types import Message
 
 
 class Asked:
-    """A Consumer over a loaded model. `generation` is the GenerationConfig that its files give."""
+    """A Consumer over a loaded model. `generation` is the GenerationConfig that its files give; `clock` the date that
+    its template writes."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, generation: Any) -> None:
-        self.name = name
+    def __init__(self, name: str, model: Any, tokenizer: Any, generation: Any, clock: str = "") -> None:
+        self.name, self.clock = name, clock
         self.model: Any = model.eval()
         self.tokenizer, self.generation = tokenizer, generation
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int]:
-        return rendered(self.tokenizer, messages, tools, answering=True)
+        return rendered(self.tokenizer, messages, tools, answering=True, clock=self.clock)
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer(text)["input_ids"])
@@ -64,13 +66,13 @@ class Asked:
 class AskedForScores:
     """A Scorer over a loaded sequence classifier."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
-        self.name = name
+    def __init__(self, name: str, model: Any, tokenizer: Any, clock: str = "") -> None:
+        self.name, self.clock = name, clock
         self.model: Any = model.eval()
         self.tokenizer = tokenizer
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int]:
-        return rendered(self.tokenizer, messages, tools, answering=False)
+        return rendered(self.tokenizer, messages, tools, answering=False, clock=self.clock)
 
     def encode(self, text: str) -> list[int]:
         return list(self.tokenizer(text)["input_ids"])
@@ -86,14 +88,15 @@ class AskedForScores:
 
 
 def rendered(
-    tokenizer: Any, messages: Sequence[Message], tools: list[dict[str, Any]] | None, answering: bool
+    tokenizer: Any, messages: Sequence[Message], tools: list[dict[str, Any]] | None, answering: bool, clock: str
 ) -> list[int]:
-    """By the chat template that came with the model."""
-    return list(
-        tokenizer.apply_chat_template(
-            list(messages), tools=tools, add_generation_prompt=answering, tokenize=True, return_dict=False
+    """By the chat template that came with the model, as of the day of `clock`."""
+    with standing_still(clock):
+        return list(
+            tokenizer.apply_chat_template(
+                list(messages), tools=tools, add_generation_prompt=answering, tokenize=True, return_dict=False
+            )
         )
-    )
 
 
 def ends_of(generation: Any) -> list[int]:

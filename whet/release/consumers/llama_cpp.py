@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from whet.errors import ModelError, shorten
 from whet.model.gguf.header import read_header
 from whet.release.consumers.protocol import Scorer, Served, Written
+from whet.release.consumers.template_date import as_of
 from whet.release.gguf import llama_server
 from whet.release.ollama.go_template import render
 from whet.types import Message
@@ -34,6 +35,8 @@ SURE = 1e6
 """A bias no logit comes near."""
 ERROR_LINE = " E "
 """Stands in the lines of its log that tell an error, behind the time."""
+TEMPLATE = "tokenizer.chat_template"
+"""Keys of a GGUF file whose values are chat templates begin so; one more, that ends in an s, lists their names."""
 WAIT = 600.0
 """Seconds for one answer."""
 
@@ -65,7 +68,9 @@ class LlamaCpp:
         self.model, self.lora = (folder / served.base, main) if served.base else (main, None)
         self.float32 = served.compute == "float32"
         self.template: str | None = served.more.get("go_template")
+        self.clock = served.clock
         header = read_header(self.model)
+        self.templates = [str(text) for key, text in header.metadata.items() if key.startswith(TEMPLATE)]
         self.most = int(header.metadata.get(f"{header.architecture}.context_length", FIRST_CONTEXT))
         self.process: subprocess.Popen[str] | None = None
         self.room = 0
@@ -78,7 +83,7 @@ class LlamaCpp:
             return self.encode(render(self.template, messages))
         asked: dict[str, Any] = {"messages": [_spoken(message) for message in messages]}
         text = self.post("/apply-template", asked | ({"tools": tools} if tools else {}))["prompt"]
-        return self.encode(text)
+        return self.encode(as_of(self.clock, text, self.templates))
 
     def encode(self, text: str) -> list[int] | None:
         asked = {"content": text, "add_special": True, "parse_special": True}

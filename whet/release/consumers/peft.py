@@ -39,7 +39,7 @@ def open_consumer(served: Served) -> Asked:
 
     if not served.quantised:  # a 4-bit base lies where it was made
         model = computing_in(model, served).to(device())
-    return Asked(NAME, model, tokenizer, generation)
+    return Asked(NAME, model, tokenizer, generation, served.clock)
 
 
 def _options(served: Served) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class Served:
     key: str = ""
     """The name of the environment variable that holds the key of `url`; empty for none."""
     trust_remote_code: bool = False
+    clock: str = ""
+    """The ISO date that golden prompts were rendered at, for templates that write the date; empty for today."""
     more: dict[str, Any] = field(default_factory=dict)
     """What one form tells one consumer, such as the context length."""
 

@@ -24,7 +24,8 @@ def open_consumer(served: Served) -> Asked:
     with opening(NAME, served):
         model: Any = AutoModelForCausalLM.from_pretrained(str(served.folder), **_options(served))
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder), trust_remote_code=served.trust_remote_code)
-    return Asked(NAME, computing_in(model, served).to(device()), tokenizer, model.generation_config)
+    model = computing_in(model, served).to(device())
+    return Asked(NAME, model, tokenizer, model.generation_config, served.clock)
 
 
 def open_scorer(served: Served) -> AskedForScores:
@@ -34,7 +35,7 @@ def open_scorer(served: Served) -> AskedForScores:
     with opening(NAME, served):
         model: Any = AutoModelForSequenceClassification.from_pretrained(str(served.folder), **_options(served))
         tokenizer = AutoTokenizer.from_pretrained(str(served.folder))
-    return AskedForScores(NAME, computing_in(model, served).to(device()), tokenizer)
+    return AskedForScores(NAME, computing_in(model, served).to(device()), tokenizer, served.clock)
 
 
 def _options(served: Served) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from the same with the ids of the prompt. What a server has not got is left unto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whet.errors import InputError, ModelError, RunError, nearest
@@ -31,7 +31,7 @@ def open_consumer(served: Served) -> Server:
         what = f"the server does not serve {served.model!r}{nearest(served.model, names)}"
         raise ModelError(what, where=served.url, fix=f"it serves: {', '.join(names)}")
 
-    return Server(remote, served.more.get("stop_ids", []))
+    return Server(remote, served.more.get("stop_ids", []), served.more.get("of_other_days", {}))
 
 
 def open_scorer(served: Served) -> Scorer:
@@ -41,15 +41,21 @@ def open_scorer(served: Served) -> Scorer:
 
 
 class Server:
-    """A Consumer behind a URL. A place that answers with a refusal once is not asked again."""
+    """A Consumer behind a URL. A place that answers with a refusal once is not asked again. `of_other_days` are ids
+    that the trained template writes today, with those of the day of the golden prompts (template_date.py)."""
 
-    def __init__(self, remote: ChatClient, stop_ids: Sequence[int]) -> None:
-        self.name, self.remote, self.stop_ids = NAME, remote, stop_ids
+    def __init__(
+        self, remote: ChatClient, stop_ids: Sequence[int], of_other_days: Mapping[tuple[int, ...], list[int]]
+    ) -> None:
+        self.name, self.remote, self.stop_ids, self.of_other_days = NAME, remote, stop_ids, of_other_days
         self.lacks: set[str] = set()
 
     def render(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None) -> list[int] | None:
         asked = {"messages": list(messages), "add_generation_prompt": True}
-        return self._tokens(asked | ({"tools": tools} if tools else {}))
+        ids = self._tokens(asked | ({"tools": tools} if tools else {}))
+        if ids is None:
+            return None
+        return self.of_other_days.get(tuple(ids), ids)
 
     def encode(self, text: str) -> list[int] | None:
         return self._tokens({"prompt": text})

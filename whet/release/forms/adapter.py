@@ -42,7 +42,8 @@ class AdapterForm:
             )
             config |= {"use_rslora": False, "alpha_pattern": {}}
 
-        write_json(out / "adapter_config.json", config | {"base_model_name_or_path": model.base})
+        base = {"base_model_name_or_path": model.identity.setting, "revision": model.identity.revision}
+        write_json(out / "adapter_config.json", config | base)
         _write_weights(adapter, folded, out / WEIGHTS)
         copy_tokenizer(model, out)
         write_generation(model, out)

@@ -38,7 +38,8 @@ class ExportedFiles:
     facts: dict[str, Any] = field(default_factory=dict)
     """The same for programs."""
     commands: dict[str, str] = field(default_factory=dict)
-    """How it is used, by the name of the consumer: text to copy, with {folder} where the folder's path belongs."""
+    """How it is used, by the name of the consumer: text to copy, with {folder} where the folder's path belongs,
+    and {base} where the base's does."""
 
 
 class Form(Protocol):

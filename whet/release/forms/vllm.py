@@ -110,7 +110,7 @@ def adapter_command(model: Tuned) -> str:
         quantised = ""
 
     return (
-        f"vllm serve {model.base} --enable-lora --max-lora-rank {rank_flag(max(_ranks(model)))} \\\n"
+        f"vllm serve {{base}} --enable-lora --max-lora-rank {rank_flag(max(_ranks(model)))} \\\n"
         f"  --lora-modules {model.name}={{folder}} \\\n"
         f"  --tokenizer {{folder}} --generation-config {{folder}} --dtype {model.dtype}{quantised}\n"
         f"# ask for the model by the adapter's name, {model.name}: the base's name answers as the base\n"

@@ -13,6 +13,7 @@ from whet.release.golden_of_run import golden_of
 from whet.release.ollama.create import create as create_model
 from whet.release.ollama.create import refuse_create
 from whet.release.opening import tuned_of
+from whet.release.publishing.hub import destination, pushed, refuse_without_token
 from whet.release.target import place_of
 from whet.release.task_score import task_asker
 from whet.reports.result import Fact, Result
@@ -40,13 +41,21 @@ def export(
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
     create: bool = False,
+    push: str | None = None,
+    public: bool = False,
+    dry_run: bool = False,
 ) -> ExportResult:
     """Writes the model of a run, or a named model, in the form `to`, and proves it: what its real consumer reads there
     must be what was trained. A failed proof refuses it, unless `force`, which is written down.
 
     `type` chooses the numbers of a form that has several (`bfloat16`, `q8_0`). The same call again replaces the export.
-    `create` hands an export for Ollama to it, under the run's name. Raises RunError where Ollama does not take it.
+    `create` hands an export for Ollama to it, under the run's name. `push` sends it to the Hugging Face Hub as
+    `owner/name`, private unless `public`; with `dry_run` it is made and proved here, and what would go is told. Raises
+    RunError where Ollama or the Hub does not take it: the export stays.
     """
+    hub = destination(push, public, dry_run)
+    if hub and not dry_run:
+        refuse_without_token()
     if create:
         refuse_create(to)
     found, observer = model_registry.find_run(run, run_root), observer or Silent()
@@ -55,7 +64,7 @@ def export(
     if out is None:
         out = found.folder / FOLDER / "-".join(part for part in (to, kind) if part)
     place, ask = place_of(Path(out)), task_asker(found) if form.lossy(kind) else None
-    order = Order(model, form, kind, place, found.folder / FOLDER / "refused", force, ask)
+    order = Order(found, model, form, kind, place, found.folder / FOLDER / "refused", force, ask)
     refuse_early(order)
     with watched_by(observer):
         golden = golden_of(found, observer)
@@ -63,5 +72,9 @@ def export(
         if create:
             observer.phase("handing it to Ollama")
             create_model(model.name, place)
+            observer.done()
+        if hub:
+            observer.phase(f"sending it to {hub.name}")
+            result["pushed"] = pushed(place, hub, force, dry_run)
             observer.done()
         return result

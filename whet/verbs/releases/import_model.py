@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from whet.errors import ProofError, RunFolderError
+from whet.model.base_identity import base_identity
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
-from whet.release.exporting import PAGE, write_proof
+from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING
 from whet.release.golden_of_run import golden_of
 from whet.release.importing import Foreign, foreign, recipe_of_import, take_in
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, prove_through
+from whet.release.target import PAGE
 from whet.reports.result import Result
 from whet.store import model_registry
 from whet.store.atomic import remove
@@ -77,7 +79,7 @@ def _proved(run: Run, found: Foreign, observer: Observer) -> Outcome:
 def _written(run: Run, outcome: Outcome) -> str:
     folder = run.folder / FOLDER / "imported"
     folder.mkdir(parents=True, exist_ok=True)
-    facts = run.read_json("model/whet.json")
-    told = {"form": "imported", "type": None, "run": run.name, "base": facts["base"], "notes": []}
+    base = base_identity(run.read_json("model/whet.json"))
+    told = {"form": "imported", "type": None, "run": run.name, "notes": [], **base.facts()}
     write_proof(folder, told | {"proved": outcome.passed, "forced": not outcome.passed}, [outcome])
     return str(folder / PAGE)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from whet.data.render.renderer import Renderer
 from whet.errors import InputError, ProofError, RunFolderError
+from whet.model.base import saved_tokenizer
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
-from whet.release.exporting import PAGE, write_proof
+from whet.release.consumers.template_date import of_other_days
+from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
 from whet.release.golden import read_golden
 from whet.release.golden_of_run import golden_of
 from whet.release.inspection.causes import with_causes
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
-from whet.release.target import RELEASE
+from whet.release.publishing.places import opened
+from whet.release.target import PAGE, RELEASE
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
 from whet.store.reading import read_json_file
@@ -39,9 +44,11 @@ def prove(
     key: str | None = None,
     run_root: Path | str = DEFAULT_ROOT,
     observer: Observer | None = None,
+    base: str | None = None,
 ) -> ProveResult:
     """Asks the golden prompts again: of the folder of an export, of all exports of a run, or of the server behind `url`
-    that is said to serve a run's model under `name`. `key` names the environment variable that holds its key.
+    that is said to serve a run's model under `name`. `key` names the environment variable that holds its key; `base` is
+    what an exported adapter lies over, where no run of this disk tells.
 
     Raises ProofError where what answers is not what was trained; its page says what it looks like.
     """
@@ -53,7 +60,7 @@ def prove(
             fix = "add --url http://..., or leave them out"
             raise InputError("a name and a key are of a server", where="--name" if name else "--key", fix=fix)
         folders = _exports(model, run_root)
-        proofs = [_again(folder, run_root, observer) for folder in folders]
+        proofs = [_again(folder, run_root, base, observer) for folder in folders]
     observer.done()
     return _told(str(model), proofs)
 
@@ -70,13 +77,13 @@ def _exports(model: Run | str | Path, root: Path | str) -> list[Path]:
     return found
 
 
-def _again(folder: Path, root: Path | str, observer: Observer) -> dict[str, Any]:
+def _again(folder: Path, root: Path | str, base: str | None, observer: Observer) -> dict[str, Any]:
     facts = read_json_file(folder / RELEASE, "form", "type", "run", "base", "bound", "served", "notes", "forced")
     golden = read_golden(folder)
     bound = Bound(facts["bound"]["mean"], facts["bound"]["largest"], tuple(facts["bound"]["fraction"]))
     outcomes = []
     for name in installed(list(facts["served"])):
-        served = Served(**facts["served"][name] | {"folder": folder})
+        served = opened(facts["served"][name], folder, facts, root, base)
         outcome = prove_through(golden, name, served, bound, observer)
         outcomes.append(with_causes(outcome, served, facts, root, observer))
     return _written(folder, facts, outcomes)
@@ -87,10 +94,11 @@ def _behind_url(
 ) -> ProveResult:
     run = model_registry.find_run(model, root)
     tuned, golden = tuned_of(run), golden_of(run, observer)
-    more = {"stop_ids": golden.stop_ids}
+    renderer = Renderer(saved_tokenizer(run.model), clock=datetime.fromisoformat(tuned.facts["clock"]))
+    more = {"stop_ids": golden.stop_ids, "of_other_days": of_other_days(golden, renderer)}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
-    facts = {"form": f"served at {url}", "type": None, "run": run.name, "base": tuned.base}
+    facts = {"form": f"served at {url}", "type": None, "run": run.name, **tuned.identity.facts()}
     folder = run.folder / FOLDER / BEHIND_URL
     folder.mkdir(parents=True, exist_ok=True)
     observer.done()

@@ -1,0 +1,1 @@
+"""What leaves this disk: nothing in it names a folder of it."""

@@ -1,0 +1,1 @@
+"""The parts of a model card (whet/reports/model_card.py)."""
