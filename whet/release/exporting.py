@@ -16,15 +16,12 @@ from whet.observer import Observer
 from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
+from whet.release.inspection.kept_proofs import PAGE, PROOF, RELEASE, WEIGHTS
 from whet.release.proving import AskTask, Outcome, installed, prove_through
 from whet.release.tuned import Tuned
 from whet.reports.proof_page import write_proof_page
 from whet.store.atomic import free_bytes, new_folder, sweep, write_json
-from whet.store.checksums import seal
-
-RELEASE = "release.json"
-PROOF = "proof.json"
-PAGE = "proof.html"
+from whet.store.checksums import seal, weights_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +125,7 @@ def release_facts(
         "type": order.kind,
         "run": order.model.name,
         "base": order.model.base,
+        WEIGHTS: weights_digest(order.model.facts),
         "main": files.main,
         "notes": files.notes,
         "facts": files.facts,
@@ -140,8 +138,8 @@ def release_facts(
 
 
 def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """proof.json, and a page for people."""
-    told = {key: facts[key] for key in ("form", "type", "run", "base", "notes", "proved", "forced")}
+    """proof.json, and a page for people. `facts` say which weights were proved."""
+    told = {key: facts[key] for key in ("form", "type", "run", "base", WEIGHTS, "notes", "proved", "forced")}
     told |= {"proofs": [one.facts() for one in outcomes]}
     write_json(folder / PROOF, told)
     write_proof_page(folder / PAGE, told)

@@ -9,18 +9,19 @@ from whet.errors import InputError, ProofError, RunFolderError
 from whet.observer import Observer, Silent, watched_by
 from whet.recipe.keywords import in_python
 from whet.release.consumers.protocol import Served
-from whet.release.exporting import PAGE, RELEASE, write_proof
+from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
-from whet.release.golden import read_golden
+from whet.release.golden import Golden, read_golden
 from whet.release.golden_of_run import golden_of
 from whet.release.inspection.causes import with_causes
+from whet.release.inspection.kept_proofs import FOLDER, PAGE, RELEASE, WEIGHTS
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
+from whet.store.checksums import weights_digest
 from whet.store.reading import read_json_file
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.verbs.releases.export import FOLDER
 
 BEHIND_URL = "url"
 
@@ -78,7 +79,7 @@ def _again(folder: Path, root: Path | str, observer: Observer) -> dict[str, Any]
         served = Served(**facts["served"][name] | {"folder": folder})
         outcome = prove_through(golden, name, served, bound, observer)
         outcomes.append(with_causes(outcome, served, facts, root, observer))
-    return _written(folder, facts, outcomes)
+    return _written(folder, facts | _of(golden), outcomes)
 
 
 def _behind_url(
@@ -89,11 +90,16 @@ def _behind_url(
     more = {"stop_ids": golden.stop_ids}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
-    facts = {"form": f"served at {url}", "type": None, "run": run.name, "base": tuned.base}
+    facts = {"form": f"served at {url}", "type": None, "run": run.name, "base": tuned.base, **_of(golden)}
     folder = run.folder / FOLDER / BEHIND_URL
     folder.mkdir(parents=True, exist_ok=True)
     observer.done()
     return _told(str(model), [_written(folder, facts | {"notes": [], "forced": False}, [outcome])])
+
+
+def _of(golden: Golden) -> dict[str, Any]:
+    """Which weights these golden answers are of."""
+    return {WEIGHTS: weights_digest({"weights_sha256": golden.weights_sha256, "scale": golden.scale})}
 
 
 def _written(folder: Path, facts: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:
