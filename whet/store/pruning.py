@@ -80,7 +80,7 @@ def sort_out_of(asked: Collection[str], held: dict[str, str], root: Path | str, 
     going: list[Run] = []
     for run in runs:
         if run.name in asked:
-            why = _why_kept(run, held, days, named_is_held=False)
+            why = held.get(run.name) or _why_kept(run, held, days, named_is_held=False)
             if why:
                 kept[run.name] = why
             else:
