@@ -76,8 +76,8 @@ INSIDE = {
         "inspection task_score target publishing exporting importing"
     ),
     "verbs": (
-        "listing inputs steps studies init judge runs models check show collect plan tune train evaluate chat demo "
-        "releases"
+        "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
+        "demo releases"
     ),
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "

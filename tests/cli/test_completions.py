@@ -44,7 +44,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> se
         ("whet runs rm desk-a desk-b o", {"other"}),
         ("whet eval --runs elsewhere ", {"far"}),
         ("whet compare tickets.jsonl --run desk-a", {"desk-a"}),
-        ("whet models roll-back ", {"helper"}),
+        ("whet models rollback ", {"helper"}),
         ("whet chat ", {"helper", "nano", "desk-a", "desk-b", "other"}),
         ("whet tune tickets.jsonl --set adapter.r", {"adapter.rank=", "adapter.rank_pattern=", "adapter.rslora="}),
         ("whet tune tickets.jsonl --learn", {"--learning-rate"}),

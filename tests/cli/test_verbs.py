@@ -213,13 +213,18 @@ def test_models_are_registered_promoted_and_rolled_back(api: Any, capsys: Captur
     assert run(["models", "register", "desk", "first"]) == 2
     assert "has no model yet" in capsys.readouterr().err
     for name in ("first", "second"):
-        find_run(name).model.mkdir()
+        model = find_run(name).model
+        model.mkdir()
+        (model / "whet.json").write_text("{}")
         assert run(["models", "register", "desk", name]) == 0
-    assert [run(["models", "promote", "desk", version]) for version in "12"] == [0, 0]
+    assert run(["models", "promote", "desk", "1"]) == 2
+    assert "whet export desk@1 --to merged" in capsys.readouterr().err
+    for version in "12":
+        assert run(["models", "promote", "desk", version, "--force", "--why", "a test"]) == 0
     capsys.readouterr()
     assert run(["models", "--json"]) == 0
     (model,) = json.loads(capsys.readouterr().out)["models"]
     assert model["current"] == 2 and [v["run"] for v in model["versions"]] == ["first", "second"]
-    assert run(["models", "roll-back", "desk"]) == 0
-    assert "desk@1 is in use again" in capsys.readouterr().out
+    assert run(["models", "rollback", "desk"]) == 0
+    assert "desk@1 is live again; desk@2 is retired" in capsys.readouterr().out
     assert run(["models", "promote", "desk", "3"]) == 2

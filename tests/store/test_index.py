@@ -93,7 +93,7 @@ def test_versions_are_registered_promoted_and_rolled_back() -> None:
     assert model_registry.register("desk", first, {"score": 0.5}) == 1
     assert model_registry.register("desk", second, {}) == 2
     assert model_registry.register("desk", first, {"score": 0.5}) == 1, "the same run again keeps its version"
-    with pytest.raises(RunFolderError, match="no version of model 'desk' is promoted"):
+    with pytest.raises(RunFolderError, match="no version of model 'desk' is live"):
         model_registry.find_run("desk", "runs")
     model_registry.promote("desk", 1, "runs")
     model_registry.promote("desk", 2, "runs")

@@ -1,4 +1,4 @@
-"""The list of models says what the newest evaluation of a run says, and never changes by itself what is in use."""
+"""The list of models says what the newest evaluation of a run says, and never changes by itself what is live."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def test_a_run_that_is_measured_again_is_listed_as_it_is_now(
     (model,) = model_registry.list_models(runs)
     assert [one.facts["ship"]["answer"] for one in model.versions] == ["no", "yes"]
     assert model.versions[0].facts["scores"] == {"base": 0.25, "tuned": 0.75}
-    assert model.current == 1, "what is in use is for people to change"
-    assert "in use" in watch.notes[0] and "whet models roll-back desk" in watch.notes[0]
+    assert model.current == 1, "what is live is for people to change"
+    assert "it is live" in watch.notes[0] and "whet models rollback desk" in watch.notes[0]
     lines = model_registry.registry_file(runs).read_text()
     reregister(run, evaluation("no"), watch)
     assert model_registry.registry_file(runs).read_text() == lines, "the same again adds nothing"

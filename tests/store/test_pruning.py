@@ -47,7 +47,7 @@ def test_what_is_held_on_to_stays_and_the_rest_would_go(capsys: Capture) -> None
         assert command(["runs", "prune", "--yes", "--json"]) == 0
     assert [one.name for one in found.going] == [loose.name]
     assert found.kept[best.name] == "the best on its data" and found.kept[mine.name] == "named by you"
-    assert found.kept[used.name] == "in use as d@2" and found.kept[former.name] == "was in use as d@1"
+    assert found.kept[used.name] == "live as d@2" and found.kept[former.name] == "was live as d@1"
     assert found.kept[named.name] == "named release@1" and found.kept[busy.name] == "at work"
     assert "damaged" in found.kept[damaged.name]
     told = json.loads(capsys.readouterr().out)

@@ -39,7 +39,7 @@ def test_where_one_is_refused_none_is_removed() -> None:
         remove_runs(["one", "onee"], "runs")
     model_registry.register("desk", one, {})
     model_registry.promote("desk", 1, "runs")
-    with pytest.raises(RunFolderError, match="in use as desk@1"):
+    with pytest.raises(RunFolderError, match="live as desk@1"):
         remove_runs(["one"], "runs")
     assert one.folder.exists() and busy.folder.exists()
     assert list(remove_runs(["one"], "runs", force=True)) == ["one"] and not one.folder.exists()
@@ -49,11 +49,11 @@ def test_a_run_that_is_named_by_its_folder_is_looked_up_where_it_stands(monkeypa
     there, here = Run.create("elsewhere", Recipe(data="d.jsonl", seed=0), "one"), made("one", 1)
     model_registry.register("desk", there, {})
     model_registry.promote("desk", 1, "elsewhere")
-    with pytest.raises(RunFolderError, match="in use as desk@1"):
+    with pytest.raises(RunFolderError, match="live as desk@1"):
         remove_runs(["elsewhere/one"], "runs")
     with monkeypatch.context() as moved:
         moved.chdir(there.folder)
-        with pytest.raises(RunFolderError, match="in use as desk@1"):
+        with pytest.raises(RunFolderError, match="live as desk@1"):
             remove_runs(["."], "runs")
     remove_runs(["one", "elsewhere/one"], "runs", force=True)
     assert not here.folder.exists() and not there.folder.exists()

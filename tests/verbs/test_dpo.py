@@ -115,14 +115,16 @@ def test_a_verdict_says_when_the_chosen_answers_were_lost_too() -> None:
 
 
 @pytest.mark.parametrize("caution", ["", "the model may write neither"])
-def test_a_model_with_a_warning_is_not_put_in_use(tmp_path: Path, caution: str) -> None:
+def test_a_model_with_a_warning_is_not_to_be_made_live(tmp_path: Path, caution: str) -> None:
     recipe = load_recipe({"data": "pairs.jsonl"})
     facts = {"metric": {"name": "preference-accuracy"}, "verdict": {"word": "better"}}
     notes = Listener()
     facts |= {"caution": caution} if caution else {}
     stages.register(Run.create(tmp_path, recipe, "pairs"), facts, tmp_path, notes)
     (model,) = model_registry.list_models(tmp_path)
-    assert (model.current is None) == bool(caution), notes.notes
+    assert model.current is None and model.versions[0].stage == "candidate"
+    assert ("would need --force" in notes.notes[0]) == bool(caution), notes.notes
+    assert ("to make it live: whet export pairs@1" in notes.notes[0]) != bool(caution), notes.notes
 
 
 def test_what_dpo_trains_is_how_far_the_answers_moved_apart() -> None:

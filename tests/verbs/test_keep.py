@@ -102,7 +102,7 @@ def test_a_point_of_the_way_is_released_without_training(
         api.frontier(result["run"], run_root=runs)
 
 
-def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
+def test_what_broke_its_budget_is_not_to_be_used_and_shuts_the_gate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [{"prompt": f"Say {n}.", "completion": f"The number is {n}."} for n in range(150)]
@@ -114,11 +114,11 @@ def test_what_broke_its_budget_is_not_put_in_use_and_shuts_the_gate(
     shown = capsys.readouterr()
     result = json.loads(shown.out)
     assert result["verdict"]["word"] == "better" and result["ship"]["answer"] == "no"
-    assert "registered as yes@1, not put in use (whet models promote yes 1 does)" in shown.err
+    assert "registered as yes@1, a candidate; whet models promote yes 1 would need --force" in shown.err
     assert shown.err.count("over budget elsewhere") == 1, "the answer is given once"
     assert "is over budget elsewhere" in result["verdict"]["sentence"]
     (model,) = model_registry.list_models(tmp_path / "runs")
-    assert model.versions and model.current is None
+    assert model.versions and model_registry.meant(model, tmp_path / "runs") is None
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def done(seed: int, name: str | None = None) -> Run:
     run = Run.create("runs", Recipe(data="d.jsonl", seed=seed), name)
     run.write_json("evaluation.json", EVALUATION)
     run.model.mkdir()
+    (run.model / "whet.json").write_text("{}")
     run.set_status("done")
     return run
 
@@ -68,10 +70,10 @@ def test_two_runs_are_compared_and_one_is_shown() -> None:
         found.show("third")
 
 
-def test_runs_are_removed_unless_their_model_is_in_use() -> None:
+def test_runs_are_removed_unless_their_model_is_live() -> None:
     loose, used = done(0), done(1)
     whet.models().register("desk", used.name)
-    whet.models().promote("desk", 1)
+    whet.models().promote("desk", 1, force=True, why="a test")
     found = whet.runs()
     with pytest.raises(RunFolderError) as refused:
         found.remove(loose.name, used.name)
@@ -97,12 +99,12 @@ def test_models_are_named_promoted_and_rolled_back() -> None:
     assert models == [] and repr(models) == "0 named models in runs"
     for number, run in enumerate((first, second), start=1):
         assert models.register("desk", run.name) == {"name": "desk", "version": number, "run": run.name}
-        assert models.promote("desk", number).current == number
+        assert models.promote("desk", number, force=True, why="a test").current == number
     assert models[0].current == 2 and [one.run for one in models[0].versions] == [first.name, second.name]
-    assert "in use" in repr(models).splitlines()[3] and "better" in repr(models)
+    assert "live, forced" in repr(models).splitlines()[3] and "better" in repr(models)
     assert models.roll_back("desk").current == 1 and models[0].current == 1
     second.set_status("failed")
-    second.model.rmdir()
+    shutil.rmtree(second.model)
     with pytest.raises(RunFolderError, match="has no model yet, it is failed"):
         models.register("other", second)
 

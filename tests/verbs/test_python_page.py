@@ -65,6 +65,7 @@ def tuned(data: Any, run_root: Any = "runs", name: Any = None, observer: Any = N
     answer = {"row": 0, "where": "a:1", "prompt": "Where?", "base": "no", "tuned": "sent"}
     run.write_text("answers.jsonl", json.dumps(answer) + "\n")
     run.model.mkdir(exist_ok=True)
+    (run.model / "whet.json").write_text("{}")
     run.set_status("done")
     return RunResult(result, run.folder)
 

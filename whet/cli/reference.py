@@ -56,6 +56,8 @@ def command_section(name: str, command: Any, depth: int = 3) -> str:
     if rows:
         lines += ["| argument or option | meaning | default |", "| --- | --- | --- |", *rows, ""]
     for child_name, child in getattr(command, "commands", {}).items():
+        if child.hidden:  # the name that a verb had before
+            continue
         lines.append(command_section(f"{name} {child_name}", child, depth + 1))
     return "\n".join(lines)
 

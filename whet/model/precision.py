@@ -41,7 +41,7 @@ def choose_dtype(wanted: Wanted, hidden_size: int, device: torch.device) -> tupl
 
 ROWS = 2048
 HOPELESS = 5.0
-"""A dtype that takes this many times as long is not measured on: emulated bfloat16 would cost a second at every start."""
+"""A dtype that takes this many times as long is not measured on: emulated bfloat16 cost a second at every start."""
 
 
 def _milliseconds(dtype: torch.dtype, size: int, hopeless: float = math.inf) -> float:

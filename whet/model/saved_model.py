@@ -10,18 +10,15 @@ from whet.data.render.renderer import Renderer
 from whet.errors import ProofError, RunFolderError
 from whet.model.base import Base
 from whet.model.policy import Policy
-from whet.recipe.bases import gguf_base
+from whet.recipe.bases import gguf_base, hub_commit
 from whet.recipe.schema import Quantise, Recipe
 from whet.store.atomic import new_folder, sha256_file, write_json
-from whet.store.checksums import SUMS, damage, seal
+from whet.store.checksums import refuse_other_weights, seal
 from whet.store.reading import read_json_file
 from whet.store.run import Run
 from whet.types import Message
 
 GOLDEN = [{"role": "user", "content": 'Hello, 123: what is "a b"?'}]
-
-
-RESTORE_IT = "restore it from a backup; or remove the run folder and train again"
 
 
 class ModelFacts(TypedDict):
@@ -30,6 +27,8 @@ class ModelFacts(TypedDict):
 
     base: str
     base_fingerprint: str
+    base_revision: NotRequired[str]
+    """Of a base that came from the Hub: its commit there."""
     quantise: NotRequired[Quantise | None]
     adapter: Literal["lora", "full"]
     method: str
@@ -98,6 +97,8 @@ def write_facts(folder: Path, base: Base, dtype: str, renderer: Renderer, recipe
         "stop_ids": sorted(renderer.stop_ids),
         "weights_sha256": sums,
     }
+    if commit := hub_commit("models", facts["base"]):
+        facts["base_revision"] = commit
     write_json(folder / "whet.json", {**facts, **more})
     seal(folder, sums)
 
@@ -132,18 +133,7 @@ def read_facts(folder: Path) -> ModelFacts:
 def prove_weights(facts: ModelFacts, folder: Path) -> None:
     """The files of weights, and of how they are read, must be byte for byte those that the training left. Raises
     RunFolderError."""
-    known = facts.get("weights_sha256", {})
-    for name, digest in known.items():
-        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
-            what = "this file of weights is missing, damaged or not the one that the training left"
-            raise RunFolderError(what, where=str(folder / name), fix=RESTORE_IT)
-
-    if not (folder / SUMS).exists():  # models of earlier versions have none
-        return
-    if change := damage(folder, known):
-        raise RunFolderError(
-            f"the model is not the one that the training left: {change}", where=str(folder), fix=RESTORE_IT
-        )
+    refuse_other_weights(facts.get("weights_sha256", {}), folder)
 
 
 def prove_template(facts: ModelFacts, renderer: Renderer) -> None:

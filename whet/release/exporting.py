@@ -16,15 +16,16 @@ from whet.observer import Observer
 from whet.release.folder_files import size_of
 from whet.release.forms.protocol import Bound, ExportedFiles, Form
 from whet.release.golden import Golden, write_golden
+from whet.release.inspection.kept_proofs import PAGE, PROOF, RELEASE, WEIGHTS
 from whet.release.proving import AskTask, Outcome, installed, prove_through
 from whet.release.publishing.places import FOLDER, stored, with_places, without_places
-from whet.release.target import PAGE, PROOF, RELEASE, clear_leftovers, refuse_rival, refuse_target
+from whet.release.target import clear_leftovers, refuse_rival, refuse_target
 from whet.release.tuned import Tuned
 from whet.reports.card.release import with_proof
 from whet.reports.model_card import CARD, card
 from whet.reports.proof_page import write_proof_page
 from whet.store.atomic import free_bytes, new_folder, write_json, write_text
-from whet.store.checksums import seal
+from whet.store.checksums import seal, weights_digest
 from whet.store.run import Run
 
 
@@ -144,6 +145,7 @@ def release_facts(
         "type": order.kind,
         "run": order.model.name,
         **identity.facts(),
+        WEIGHTS: weights_digest(order.model.facts),
         "main": files.main,
         "notes": without_places(files.notes),
         "facts": files.facts,
@@ -156,9 +158,9 @@ def release_facts(
 
 
 def write_proof(folder: Path, facts: dict[str, Any], outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """proof.json, a page for people, and what the model card says of the proof, where there is one. Gives what
-    proof.json holds."""
-    kept = ("form", "type", "run", "base", "base_revision", "base_fingerprint", "notes", "proved", "forced")
+    """proof.json, a page for people, and what the model card says of the proof, where there is one. `facts` say which
+    weights were proved. Gives what proof.json holds."""
+    kept = ("form", "type", "run", "base", "base_revision", "base_fingerprint", WEIGHTS, "notes", "proved", "forced")
     told = {key: facts[key] for key in kept if key in facts}
     told["proofs"] = without_places([one.facts() for one in outcomes])
     write_json(folder / PROOF, told)

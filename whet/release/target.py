@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from whet.errors import RunFolderError
+from whet.release.inspection.kept_proofs import RELEASE
 from whet.store.atomic import remove, temporary_name
 from whet.store.leftovers import is_held, leftovers
 
-RELEASE = "release.json"
-PROOF = "proof.json"
-PAGE = "proof.html"
 ANOTHER = "give another folder: --out FOLDER"
 
 

@@ -19,6 +19,7 @@ from whet.store.atomic import plain, sha256_file, sha256_text, write_json, write
 SUMS = "SHA256SUMS"
 OF_RUN = "checksums.json"
 NOT_SUMMED = (SUMS, "README.md")
+RESTORE_IT = "restore it from a backup; or remove the run folder and train again"
 LINE_SUM = "sum"
 """Key of a line's own checksum."""
 
@@ -52,6 +53,22 @@ def damage(folder: Path, known: Mapping[str, str] | None = None) -> str | None:
             return f"{found[2]} is not what was written: its checksum differs"
 
     return None if lines else f"{SUMS} is empty"
+
+
+def refuse_other_weights(known: Mapping[str, str], folder: Path) -> None:
+    """The weights of a model folder, whose checksums by name are `known`, and what says how they are read, must be byte
+    for byte those that the training left. Raises RunFolderError."""
+    for name, digest in known.items():
+        if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+            what = "this file of weights is missing, damaged or not the one that the training left"
+            raise RunFolderError(what, where=str(folder / name), fix=RESTORE_IT)
+
+    if not (folder / SUMS).exists():  # models of earlier versions have none
+        return
+    if change := damage(folder, known):
+        raise RunFolderError(
+            f"the model is not the one that the training left: {change}", where=str(folder), fix=RESTORE_IT
+        )
 
 
 def _sum(path: Path, name: str, known: Mapping[str, str] | None) -> str:
@@ -99,6 +116,12 @@ def refuse_damaged(folder: Path) -> None:
                 where=str(path),
                 fix="undo the change or restore the file from a backup; or start a new run with another --name",
             )
+
+
+def weights_digest(facts: Mapping[str, Any]) -> str:
+    """Which weights `facts`, whet.json or golden answers, speak of: by the checksums of their files, and by the scale,
+    which an adapter's files do not tell."""
+    return _digest([facts.get("weights_sha256", {}), facts.get("scale", 1.0)])
 
 
 def with_sum(facts: Mapping[str, Any]) -> dict[str, Any]:

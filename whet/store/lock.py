@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -23,14 +24,19 @@ else:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+RETRY = 0.02
+"""Seconds until a lock that another process holds is tried again."""
+
+
 class Lock:
-    """`with Lock(path):` holds the lock; raises RunFolderError naming the holder when another process has it.
+    """`with Lock(path):` holds the lock; raises RunFolderError naming the holder when another process has it, and for
+    so many seconds of `patience` does not let go of it.
 
     The system drops the lock when its process dies, so a stale lock file is taken over by itself.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
-        self.path, self.what = path, what
+    def __init__(self, path: Path, what: str, patience: float = 0.0) -> None:
+        self.path, self.what, self.patience = path, what, patience
         self._file: IO[str] | None = None
         self._depth = 0
 
@@ -52,7 +58,7 @@ class Lock:
             file = open(self.path, "a+", encoding="utf-8")
 
         try:
-            _seize(file)
+            self._wait(file)
         except OSError as error:
             file.seek(0)
             holder = file.read().strip() or "unknown"
@@ -69,6 +75,17 @@ class Lock:
             file.flush()
 
         return file
+
+    def _wait(self, file: IO[str]) -> None:
+        """Raises OSError where nobody lets go of it in time."""
+        until = time.monotonic() + self.patience
+        while True:
+            try:
+                return _seize(file)
+            except OSError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(RETRY)
 
     @property
     def busy(self) -> bool:

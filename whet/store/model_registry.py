@@ -1,8 +1,9 @@
 """Named models with versions: an append-only file of events, `<root>/models.jsonl`, that is read from the start.
 
-A name has versions 1, 2, ...; one of them may be promoted (in use). Rolling back returns to the version that was
-promoted before. Nothing is ever rewritten, so the file is also the history; a run that is measured again adds what
-it was found to be.
+A name has versions 1, 2, ..., each a candidate, live or retired. Promoting makes a version live and the one before
+retired; rolling back does the contrary. Nothing is ever rewritten, so the file is also the history; a run that is
+measured again adds what it was found to be. What a version must have before it is promoted is not decided here
+(whet/verbs/versions/promotion.py).
 """
 
 from __future__ import annotations
@@ -12,17 +13,38 @@ import re
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from whet.errors import RunFolderError, nearest
 from whet.recipe.file_formats import sheet_of
 from whet.store.atomic import append_line, plain
+from whet.store.checksums import weights_digest
 from whet.store.index import refuse_file_as_root
 from whet.store.lock import Lock
 from whet.store.names import longer, stem_of
-from whet.store.reading import read_lines
+from whet.store.reading import read_json_file, read_lines
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.text.dates import now
+
+Stage = Literal["candidate", "live", "retired"]
+"""`candidate`: never was live. `retired`: was, and is no more."""
+PATIENCE = 5.0
+"""Seconds to wait for another process that writes a line of the list: it takes milliseconds."""
+
+
+@dataclass(slots=True)
+class Promotion:
+    """How a version became live. Lists of earlier versions of Whet tell no more than when."""
+
+    at: str
+    by: str = ""
+    """Login name."""
+    forced: bool = False
+    why: str = ""
+    missing: list[str] = field(default_factory=list)
+    """What it had not, and was promoted without."""
+    proofs: list[str] = field(default_factory=list)
+    """Folders of its releases that were proved."""
 
 
 @dataclass(slots=True)
@@ -34,6 +56,17 @@ class ModelVersion:
     facts: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     """Where the data of its run was; empty where that is not known."""
+    weights: str = ""
+    """Which weights were registered (checksums.weights_digest); empty where that is not known."""
+    stage: Stage = "candidate"
+    pinned: bool = False
+    promotion: Promotion | None = None
+    """The last time that it was promoted."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its own evaluation says that it should be used."""
+        return (self.facts.get("ship") or {}).get("answer") == "yes"
 
 
 @dataclass(slots=True)
@@ -41,14 +74,22 @@ class NamedModel:
     name: str
     versions: list[ModelVersion] = field(default_factory=list)
     promoted: list[int] = field(default_factory=list)
-    """Versions in the order in which they were promoted; the last is in use."""
+    """Versions in the order in which they were promoted; the last is live."""
     ever: set[int] = field(default_factory=set)
-    """Versions that were in use at any time, also those that were rolled back from."""
+    """Versions that were live at any time, also those that were rolled back from."""
 
     @property
     def current(self) -> int | None:
+        """The live version."""
         if self.promoted:
             return self.promoted[-1]
+        return None
+
+    @property
+    def way_back(self) -> int | None:
+        """The version that rolling back would make live."""
+        if len(self.promoted) > 1:
+            return self.promoted[-2]
         return None
 
     def version(self, number: int) -> ModelVersion:
@@ -63,22 +104,39 @@ def list_models(root: Path | str = DEFAULT_ROOT) -> list[NamedModel]:
     refuse_file_as_root(root)
     models: dict[str, NamedModel] = {}
     for event in read_lines(registry_file(root)):
-        model = models.setdefault(event["name"], NamedModel(event["name"]))
-        if event["event"] == "register":
-            model.versions.append(_version(event))
-        elif event["event"] == "measured":
-            model.version(event["version"]).facts = event["facts"]
-        elif event["event"] == "promote":
-            model.promoted.append(event["version"])
-            model.ever.add(event["version"])
-        elif event["event"] == "roll_back":
-            model.promoted.pop()
+        _apply(event, models.setdefault(event["name"], NamedModel(event["name"])))
+
+    for model in models.values():
+        for one in model.versions:
+            if one.version == model.current:
+                one.stage = "live"
+            elif one.version in model.ever:
+                one.stage = "retired"
 
     return sorted(models.values(), key=lambda model: model.name)
 
 
+def _apply(event: dict[str, Any], model: NamedModel) -> None:
+    """Events of a later version of Whet say nothing here."""
+    kind = event["event"]
+    if kind == "register":
+        model.versions.append(_version(event))
+    elif kind == "measured":
+        model.version(event["version"]).facts = event["facts"]
+    elif kind == "promote":
+        model.promoted.append(event["version"])
+        model.ever.add(event["version"])
+        told = {key: event[key] for key in ("by", "forced", "why", "missing", "proofs") if key in event}
+        model.version(event["version"]).promotion = Promotion(event["at"], **told)
+    elif kind == "roll_back":
+        model.promoted.pop()
+    elif kind in ("pin", "unpin"):
+        model.version(event["version"]).pinned = kind == "pin"
+
+
 def _version(event: dict[str, Any]) -> ModelVersion:
-    return ModelVersion(event["version"], event["run"], event["at"], event["facts"], event.get("source", ""))
+    more = {key: event.get(key, "") for key in ("source", "weights")}
+    return ModelVersion(event["version"], event["run"], event["at"], event["facts"], **more)
 
 
 def source_of(run: Run) -> str:
@@ -117,16 +175,25 @@ def register(name: str, run: Run, facts: dict[str, Any], root: Path | str | None
         fix = "use letters, digits, '-', '_' and '.', at most 100"
         raise RunFolderError("this can not be the name of a model", value=name, fix=fix)
 
+    weights = weights_of(run)
     with registry_lock(root):
         known = next((model for model in list_models(root) if model.name == name), NamedModel(name))
-        same = [v.version for v in known.versions if v.run == run.name and v.facts == plain(facts)]
+        mine = [one for one in known.versions if one.run == run.name and one.facts == plain(facts)]
+        same = [one.version for one in mine if one.weights in ("", weights)]
         if same:
             return same[-1]
 
         version = len(known.versions) + 1
         event = {"event": "register", "name": name, "version": version, "run": run.name, "facts": plain(facts)}
-        append(root, event | {"source": source_of(run)})
+        append(root, event | {"source": source_of(run), "weights": weights})
         return version
+
+
+def weights_of(run: Run) -> str:
+    """The digest of its weights, as its model folder lists them; empty where it has none yet."""
+    if not (run.model / "whet.json").is_file():
+        return ""
+    return weights_digest(read_json_file(run.model / "whet.json"))
 
 
 def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -154,26 +221,37 @@ def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None
     return found
 
 
-def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT) -> None:
-    """Puts `version` in use. Raises RunFolderError for an unknown name or version."""
+def promote(name: str, version: int, root: Path | str = DEFAULT_ROOT, **told: Any) -> None:
+    """Makes `version` live; `told` is what the event tells of it (Promotion). Raises RunFolderError for an unknown name
+    or version."""
     find_model(name, root)
     with registry_lock(root):
         model = find_model(name, root)
         if model.version(version).version != model.current:
-            append(root, {"event": "promote", "name": name, "version": version})
+            append(root, {"event": "promote", "name": name, "version": version, **told})
 
 
-def roll_back(name: str, root: Path | str = DEFAULT_ROOT) -> int:
-    """Returns to the version that was in use before, and gives it. Raises RunFolderError when there is none."""
+def roll_back(name: str, root: Path | str = DEFAULT_ROOT, **told: Any) -> int:
+    """Makes the version live that was before, and gives it. Raises RunFolderError where there is none, or its run is
+    gone."""
     find_model(name, root)
     with registry_lock(root):
         model = find_model(name, root)
-        if len(model.promoted) < 2:
+        if model.way_back is None:
             fix = f"promote one: whet models promote {name} VERSION"
             raise RunFolderError(f"model {name!r} has no earlier promoted version", fix=fix)
 
-        append(root, {"event": "roll_back", "name": name})
-        return model.promoted[-2]
+        run_of(model, model.way_back, root)
+        append(root, {"event": "roll_back", "name": name, **told})
+        return model.way_back
+
+
+def pin(name: str, version: int, root: Path | str = DEFAULT_ROOT, pinned: bool = True, **told: Any) -> None:
+    """Holds a version, or lets it go. Raises RunFolderError for an unknown name or version."""
+    find_model(name, root)
+    with registry_lock(root):
+        if find_model(name, root).version(version).pinned != pinned:
+            append(root, {"event": "pin" if pinned else "unpin", "name": name, "version": version, **told})
 
 
 def find_model(name: str, root: Path | str = DEFAULT_ROOT) -> NamedModel:
@@ -193,33 +271,55 @@ def is_run(name: Path | str, root: Path | str = DEFAULT_ROOT) -> bool:
 
 
 def find_run(wanted: Run | str | Path, root: Path | str = DEFAULT_ROOT) -> Run:
-    """The run behind `name` (the promoted version), `name@3`, a run's name, or a run's folder; a run is itself."""
+    """The run behind `name` (see `meant`), `name@3`, a run's name, or a run's folder; a run is itself."""
     if isinstance(wanted, Run):
         return wanted
 
     reference = str(wanted)
-    name, _, version = reference.partition("@")
+    name, at, version = reference.partition("@")
 
     known = {model.name for model in list_models(root)}
     if name not in known:
         return Run.open(reference, root)
 
     model = find_model(name, root)
-    if version and not version.isdigit():
+    if at and not (version.isascii() and version.isdigit()):
         raise RunFolderError("a version is a number", value=reference, fix=f"as in {name}@1")
-
-    if version:
-        number = int(version)
-    else:
-        number = model.current
-
-    if number is None and (Path(root) / name / "run.json").is_file():
+    if at:
+        return run_of(model, int(version), root)
+    if model.current is None and (Path(root) / name / "run.json").is_file():
         return Run.open(name, root)  # a run of that name: no version comes before it
-    if number is None:
-        fix = f"promote one: whet models promote {name} {len(model.versions)}, or name it: {name}@{len(model.versions)}"
-        raise RunFolderError(f"no version of model {name!r} is promoted", fix=fix)
 
-    return Run.open(model.version(number).run, root)
+    number = meant(model, root)
+    if number is None:
+        newest = len(model.versions)
+        fix = f"promote one: whet models promote {name} {newest}, or name it: {name}@{newest}"
+        raise RunFolderError(f"no version of model {name!r} is live, and none should be used by its verdict", fix=fix)
+
+    return run_of(model, number, root)
+
+
+def meant(model: NamedModel, root: Path | str) -> int | None:
+    """The version that its name alone stands for: the live one, and as long as none is live the newest that should be
+    used by its own verdict; None where there is none."""
+    if model.current is not None:
+        return model.current
+    good = [one.version for one in model.versions if one.is_good and is_there(one, root)]
+    return good[-1] if good else None
+
+
+def is_there(version: ModelVersion, root: Path | str) -> bool:
+    return (Path(root) / version.run / "run.json").is_file()
+
+
+def run_of(model: NamedModel, number: int, root: Path | str) -> Run:
+    """The run that is this version. Raises RunFolderError for an unknown one, and where it is no longer there."""
+    version = model.version(number)
+    if not is_there(version, root):
+        fix = f"put its folder back there, or name another version of {model.name} (whet models)"
+        what = f"the run of {model.name}@{number} is gone: it was removed or moved"
+        raise RunFolderError(what, where=str(Path(root) / version.run), fix=fix)
+    return Run(Path(root) / version.run)
 
 
 def registry_file(root: Path | str) -> Path:
@@ -227,7 +327,7 @@ def registry_file(root: Path | str) -> Path:
 
 
 def registry_lock(root: Path | str) -> Lock:
-    return Lock(Path(root) / "models.lock", "the list of models")
+    return Lock(Path(root) / "models.lock", "the list of models", PATIENCE)
 
 
 def append(root: Path | str, event: dict[str, Any]) -> None:

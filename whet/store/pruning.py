@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,8 @@ class Sorted:
 
 def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
     """What could go, oldest first. A run stays that is at work, damaged, younger than so many days, named by a person,
-    judged by people, in use as a model or was, the best on its data, or named in the recipe of one that stays; one that
-    can go on is only too old where days are given. Rows stay that are younger."""
+    judged by people, held as a model, the best on its data, or named in the recipe of one that stays; one that can go
+    on is only too old where days are given. Rows stay that are younger."""
     refuse_file_as_root(root)
     runs = [Run(path.parent) for path in sorted(Path(root).glob("*/run.json"))]
     held = _held_as_models(root)
@@ -68,12 +68,36 @@ def sort_out(root: Path | str, days: float = 0.0) -> Sorted:
 
     going = _unnamed(going, stay, kept, model_registry.list_models(root))
     stay = [run for run in runs if run.name in kept]
+    return Sorted(_oldest_first(going), kept, _loose_rows(Path(root), stay, days))
+
+
+def sort_out_of(asked: Collection[str], held: dict[str, str], root: Path | str, days: float = 0.0) -> Sorted:
+    """The same among these runs alone, which were registered as models: `held` says why some stay, a name that a person
+    gave is no reason, and rows are left alone."""
+    runs = [Run(path.parent) for path in sorted(Path(root).glob("*/run.json"))]
+    kept: dict[str, str] = {}
+
+    going: list[Run] = []
+    for run in runs:
+        if run.name in asked:
+            why = held.get(run.name) or _why_kept(run, held, days, named_is_held=False)
+            if why:
+                kept[run.name] = why
+            else:
+                going.append(run)
+
+    leaving = {run.name for run in going}
+    stay = [run for run in runs if run.name not in leaving]
+    going = _unnamed(going, stay, kept, model_registry.list_models(root))
+    return Sorted(_oldest_first(going), kept, [])
+
+
+def _oldest_first(going: Iterable[Run]) -> list[Going]:
     facts = [Going(run.name, run.status, _age(run), size_of(run.folder)) for run in going]
-    facts.sort(key=lambda run: -run.days)
-    return Sorted(facts, kept, _loose_rows(Path(root), stay, days))
+    return sorted(facts, key=lambda run: -run.days)
 
 
-def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
+def _why_kept(run: Run, held: dict[str, str], days: float, named_is_held: bool = True) -> str:
     """Empty where nothing of the run alone speaks for it."""
     if run.lock.busy:
         return "at work"
@@ -85,7 +109,7 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
 
     if run.name in held:
         return held[run.name]
-    if not by_whet:
+    if named_is_held and not by_whet:
         return "named by you"
     if any(run.folder.glob("judgements*.jsonl")):
         return "holds judgements of people"
@@ -99,15 +123,21 @@ def _why_kept(run: Run, held: dict[str, str], days: float) -> str:
 
 
 def _held_as_models(root: Path | str) -> dict[str, str]:
-    """Run -> the model that it is: one that is in use or was (a way back), or was named by hand."""
+    """Run -> the model that it is: one that is live or was (a way back), pinned, what its name stands for, or named by
+    hand."""
     reasons: dict[str, str] = {}
     for model in model_registry.list_models(root):
+        stands_for = model_registry.meant(model, root)
         for version in model.versions:
             name = f"{model.name}@{version.version}"
             if version.version == model.current:
-                reasons[version.run] = f"in use as {name}"
+                reasons[version.run] = f"live as {name}"
+            elif version.pinned:
+                reasons.setdefault(version.run, f"pinned as {name}")
             elif version.version in model.promoted:
-                reasons.setdefault(version.run, f"was in use as {name}")
+                reasons.setdefault(version.run, f"was live as {name}")
+            elif version.version == stands_for:
+                reasons.setdefault(version.run, f"what {model.name} stands for: {name}")
             elif not _named_itself(Run(Path(root) / version.run), model.name, version.source):
                 reasons.setdefault(version.run, f"named {name}")
 
@@ -175,13 +205,13 @@ def _stands_in(name: str, words: str) -> bool:
 
 
 def _names(run: Run, teacher: str, models: Iterable[model_registry.NamedModel]) -> Iterator[str]:
-    """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets` where it was ever in use."""
+    """What a recipe may call a run: itself, `tickets@1`, and as a teacher `tickets` where that ever stood for it."""
     yield run.name
     for model in models:
         for one in model.versions:
             if one.run == run.name:
                 yield f"{model.name}@{one.version}"
-                if model.name == teacher and one.version in model.ever:
+                if model.name == teacher and (one.version in model.ever or one.is_good):
                     yield model.name
 
 

@@ -13,18 +13,16 @@ from whet.store.run import Run
 
 def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> dict[str, int]:
     """Removes these runs, and gives the bytes of each. Raises RunFolderError before anything is removed: for a name
-    that there is not, a run at work, and, without `force`, one whose model is in use."""
+    that there is not, a run at work, and, without `force`, one whose model is live or pinned."""
     runs = {run.folder.resolve(): run for run in (Run.open(name, root) for name in names)}
     for folder, run in runs.items():
-        name, in_use = folder.name, _in_use(folder.parent)
+        name, held = folder.name, _held(folder.parent)
         if run.lock.busy:
             fix = "wait for it to end, or stop it"
             raise RunFolderError("this run is at work", where=str(run.folder), fix=fix)
-        if name in in_use and not force:
-            what = f"the model of this run is in use as {in_use[name]}"
-            model = in_use[name].partition("@")[0]
-            fix = f"put another version in use (whet models roll-back {model}), or give --force"
-            raise RunFolderError(what, where=str(run.folder), fix=fix)
+        if name in held and not force:
+            what, fix = held[name]
+            raise RunFolderError(what, where=str(run.folder), fix=f"{fix}, or give --force")
 
     freed = {}
     for folder, run in runs.items():
@@ -35,13 +33,19 @@ def remove_runs(names: Sequence[str], root: Path | str, force: bool = False) -> 
     return freed
 
 
-def _in_use(root: Path) -> dict[str, str]:
-    """Run -> the model that is in use from it. A run that is named by its folder may be in another root."""
-    return {
-        model.version(model.current).run: f"{model.name}@{model.current}"
-        for model in model_registry.list_models(root)
-        if model.current is not None
-    }
+def _held(root: Path) -> dict[str, tuple[str, str]]:
+    """Run -> why it stays as a model, and what lets it go. A run that is named by its folder may be in another root."""
+    found = {}
+    for model in model_registry.list_models(root):
+        for one in model.versions:
+            name = f"{model.name}@{one.version}"
+            if one.stage == "live":
+                fix = f"make another version live (whet models rollback {model.name})"
+                found[one.run] = (f"the model of this run is live as {name}", fix)
+            elif one.pinned:
+                fix = f"let it go (whet models unpin {model.name} {one.version})"
+                found.setdefault(one.run, (f"the model of this run is pinned as {name}", fix))
+    return found
 
 
 def size_of(folder: Path) -> int:

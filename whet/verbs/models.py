@@ -1,32 +1,38 @@
-"""Named models with versions: list, register, promote, roll back. Torch-free."""
+"""Named models with versions: list, register, make live, roll back, compare, trace, prune. Torch-free."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from whet.errors import RunFolderError, count
 from whet.recipe.keywords import in_python
 from whet.reports.result import Result, Table
 from whet.store import model_registry
-from whet.store.model_registry import NamedModel, list_models
+from whet.store.atomic import plain
+from whet.store.model_registry import ModelVersion, NamedModel, list_models
 from whet.store.run import DEFAULT_ROOT, Run
 from whet.verbs.listing import Listing
+from whet.verbs.versions.difference import VersionDifference, diff
+from whet.verbs.versions.lineage import Lineage, lineage
+from whet.verbs.versions.promotion import pin, promote, roll_back
+from whet.verbs.versions.pruning import PrunedVersions, prune
 
-HEAD = ("model", "version", "", "verdict", "ship it?", "run", "registered")
+R = TypeVar("R", bound=Result)
+HEAD = ("model", "version", "stage", "verdict", "ship it?", "run", "registered")
 
 
 @in_python
 def models(run_root: Path | str = DEFAULT_ROOT) -> ModelList:
-    """The named models of a folder of runs, by name: a list with their versions, whose methods register, promote and
-    roll back."""
+    """The named models of a folder of runs, by name: a list with their versions, whose methods register, promote, roll
+    back, compare, trace and prune."""
     return ModelList(list_models(run_root), run_root)
 
 
 class ModelList(Listing[NamedModel]):
-    """Models with `name`, `current` (the version in use, or None) and `versions`, each with `version`, `run`,
-    `registered` and `facts`."""
+    """Models with `name`, `current` (the live version, or None), `way_back` and `versions`, each with `version`, `run`,
+    `registered`, `facts`, `stage`, `pinned` and `promotion`."""
 
     def __init__(self, models: Iterable[NamedModel], run_root: Path | str) -> None:
         super().__init__(models)
@@ -39,40 +45,89 @@ class ModelList(Listing[NamedModel]):
         return f"{count(len(self), 'named model')} in {self.run_root}"
 
     def table(self) -> Table:
-        rows = []
-        for model in self:
-            for version in model.versions:
-                verdict, decision = version.facts.get("verdict") or {}, version.facts.get("ship") or {}
-                rows.append(
-                    (
-                        model.name,
-                        f"{version.version:,}",
-                        "in use" if version.version == model.current else "",
-                        verdict.get("word", "not measured"),
-                        decision.get("answer", ""),
-                        version.run,
-                        version.registered,
-                    )
-                )
+        return HEAD, [self._cells(model, version) for model in self for version in model.versions]
 
-        return HEAD, rows
+    def _cells(self, model: NamedModel, version: ModelVersion) -> tuple[str, ...]:
+        verdict, decision = version.facts.get("verdict") or {}, version.facts.get("ship") or {}
+        return (
+            model.name,
+            f"{version.version:,}",
+            stage(version, model_registry.is_there(version, self.run_root)),
+            verdict.get("word", "not measured"),
+            decision.get("answer", ""),
+            version.run,
+            version.registered,
+        )
+
+    def told(self) -> list[dict[str, Any]]:
+        """What `--json` prints of each model."""
+        return [
+            {
+                "name": model.name,
+                "current": model.current,
+                "way_back": model.way_back,
+                "stands_for": model_registry.meant(model, self.run_root),
+                "versions": [self._told(one) for one in model.versions],
+            }
+            for model in self
+        ]
+
+    def _told(self, version: ModelVersion) -> dict[str, Any]:
+        return plain(version) | {"there": model_registry.is_there(version, self.run_root)}
 
     def register(self, name: str, run: Run | str) -> Result:
-        """Makes the model of a finished run the next version of a named model, new or known."""
+        """Makes the model of a finished run the next version of a named model, new or known: a candidate."""
         return self._anew(register(name, run, self.run_root))
 
-    def promote(self, name: str, version: int) -> Result:
-        """Puts a version of a model in use. Raises RunFolderError for an unknown name or version."""
-        return self._anew(promote(name, version, self.run_root))
+    def promote(self, name: str, version: int, force: bool = False, why: str | None = None) -> Result:
+        """Makes a version live, and the one that was live retired. Raises RunFolderError for an unknown name or
+        version, for one without a verdict that says yes or without a proved release (unless `force` with a reason
+        `why`, which are written down), and, force or not, for one whose weights are not those that were registered."""
+        return self._anew(promote(name, version, self.run_root, force, why))
 
     def roll_back(self, name: str) -> Result:
-        """Returns to the version that was in use before. Raises RunFolderError where there is none."""
+        """Makes the version live that was before, and the other retired. Raises RunFolderError where there is none."""
         return self._anew(roll_back(name, self.run_root))
 
-    def _anew(self, done: Result) -> Result:
+    def pin(self, name: str, version: int) -> Result:
+        """Holds a version: it is never pruned."""
+        return self._anew(pin(name, version, self.run_root))
+
+    def unpin(self, name: str, version: int) -> Result:
+        """Lets a pinned version go."""
+        return self._anew(pin(name, version, self.run_root, pinned=False))
+
+    def diff(self, one: str, other: str) -> VersionDifference:
+        """What differs between two versions (`name@2`) or runs: recipe, data, scores, verdict, forgetting, card,
+        releases; every pair is of the one that was named first, and of the other."""
+        return diff(one, other, self.run_root)
+
+    def lineage(self, model: str) -> Lineage:
+        """Where a version (`name@2`) or run comes from: data with the fate of its rows, base, the runs that it was made
+        from; and its releases with their proofs."""
+        return lineage(model, self.run_root)
+
+    def prune(self, name: str | None = None, days: float = 0.0, yes: bool = False) -> PrunedVersions:
+        """The versions, of one model or of all, that nothing holds on to and that are older than so many days, under
+        `would_go`; why others stay, under `kept`. Only with `yes` their runs are removed."""
+        return self._anew(prune(name, self.run_root, days, yes))
+
+    def _anew(self, done: R) -> R:
         """What was done, with this list as it is now."""
         self[:] = list_models(self.run_root)
         return done
+
+
+def stage(version: ModelVersion, there: bool) -> str:
+    """The stage of a version, with what else is to know of it."""
+    more = []
+    if version.stage == "live" and version.promotion and version.promotion.forced:
+        more.append("forced")
+    if version.pinned:
+        more.append("pinned")
+    if not there:
+        more.append("gone")
+    return ", ".join([version.stage, *more])
 
 
 @in_python
@@ -90,16 +145,3 @@ def register(name: str, run: Run | str, run_root: Path | str = DEFAULT_ROOT) -> 
 
     version = model_registry.register(name, run, facts, run_root)
     return Result(name=name, version=version, run=run.name)
-
-
-@in_python
-def promote(name: str, version: int, run_root: Path | str = DEFAULT_ROOT) -> Result:
-    """As ModelList.promote."""
-    model_registry.promote(name, version, run_root)
-    return Result(name=name, current=version)
-
-
-@in_python
-def roll_back(name: str, run_root: Path | str = DEFAULT_ROOT) -> Result:
-    """As ModelList.roll_back."""
-    return Result(name=name, current=model_registry.roll_back(name, run_root))

@@ -62,7 +62,7 @@ class RunList(Listing[RunSummary]):
 
     def remove(self, *names: str, force: bool = False) -> Result:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Removes runs with all that they hold, and takes them off this list. Raises RunFolderError before anything is
-        removed: for a run at work, and, without `force`, for one whose model is in use."""
+        removed: for a run at work, and, without `force`, for one whose model is live or pinned."""
         removed = remove(names, self.run_root, force)
         self[:] = list_runs(self.run_root)
         return removed

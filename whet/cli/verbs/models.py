@@ -1,4 +1,4 @@
-"""`whet models`: named models with versions; promote and roll back."""
+"""`whet models`: named models with versions: register, promote, roll back, compare, trace, prune."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from typing import Annotated
 
 import typer
 
-from whet.cli.completions import model_names
+from whet.cli.completions import model_names, talkers
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
+from whet.errors import count
 
 app = typer.Typer(invoke_without_command=True)
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="Name of a model; see: whet models.", autocompletion=model_names)
 ]
+Version = Annotated[int, typer.Argument(metavar="VERSION", help="Its number; see: whet models.")]
+ModelOrRun = Annotated[
+    str, typer.Argument(metavar="MODEL@VERSION", help="A version of a model, or a run.", autocompletion=talkers)
+]
 
 
 @app.callback()
 def models(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> None:
-    """Name models, promote versions, roll back; without a verb of its own: list.
+    """Name models, make versions live, roll back, compare; without a verb of its own: list.
 
     Example: whet models
     """
@@ -30,7 +35,7 @@ def models(context: typer.Context, runs: Runs = RUNS, json_: Json = False) -> No
 
 @app.command("list")
 def listing(runs: Runs = RUNS, json_: Json = False) -> None:
-    """List the named models; the version in use is marked.
+    """List the named models with the stage of each version: candidate, live, retired.
 
     Example: whet models list
     """
@@ -45,7 +50,7 @@ def listing(runs: Runs = RUNS, json_: Json = False) -> None:
     head, rows = models.table()
     if rows:
         screen.show(render.table(["#version" if name == "version" else name for name in head], rows))
-    screen.finish({"models": [{"name": m.name, "current": m.current, "versions": m.versions} for m in models]})
+    screen.finish({"models": models.told()})
 
 
 @app.command("register")
@@ -55,7 +60,7 @@ def register(
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
-    """Make the model of a finished run the next version of a named model.
+    """Make the model of a finished run the next version of a named model: a candidate.
 
     Example: whet models register support-desk tickets-1a2b3c4d
     """
@@ -64,41 +69,167 @@ def register(
 
     done = register(name, run, runs)
     screen = Screen(json_)
-    version = f"{name}@{done['version']}"
-    screen.say(f"{version} is run {done['run']}; put it in use with: whet models promote {name} {done['version']}")
+    version = done["version"]
+    promoted = f"whet models promote {name} {version}"
+    screen.say(f"{name}@{version} is run {done['run']}, a candidate; to make it live: {promoted}")
     screen.finish(done)
 
 
 @app.command("promote")
 def promote(
     name: ModelName,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version to put in use.")],
+    version: Version,
+    force: Annotated[bool, typer.Option("--force", help="Also without a verdict that says yes, or a proof.")] = False,
+    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason for --force, kept.")] = None,
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
-    """Put a version of a model in use.
+    """Make a version live; the one that was live is retired.
+
+    Its verdict must say yes, and a release of it must have been proved (whet export). --force promotes it all the same,
+    and keeps who did it, when and why.
 
     Example: whet models promote support-desk 2
     """
     from whet.cli.render import Screen
     from whet.verbs.models import promote
 
-    done = promote(name, version, runs)
+    done = promote(name, version, runs, force, why)
     screen = Screen(json_)
-    screen.say(f"{name}@{version} is in use")
+    if done["was"] == version:
+        screen.say(f"{name}@{version} was live already")
+    else:
+        by_force = f", by force: {'; '.join(done['missing'])}" if done["forced"] else ""
+        retired = f"; {name}@{done['was']} is retired" if done["was"] else ""
+        screen.say(f"{name}@{version} is live{retired}{by_force}")
     screen.finish(done)
 
 
-@app.command("roll-back")
+@app.command("rollback")
 def roll_back(name: ModelName, runs: Runs = RUNS, json_: Json = False) -> None:
-    """Return to the version of a model that was in use before.
+    """Make the version of a model live again that was before; the other is retired.
 
-    Example: whet models roll-back support-desk
+    Example: whet models rollback support-desk
     """
     from whet.cli.render import Screen
     from whet.verbs.models import roll_back
 
     done = roll_back(name, runs)
     screen = Screen(json_)
-    screen.say(f"{name}@{done['current']} is in use again")
+    screen.say(f"{name}@{done['current']} is live again; {name}@{done['was']} is retired")
+    screen.finish(done)
+
+
+app.command("roll-back", hidden=True)(roll_back)  # its name in earlier versions
+
+
+@app.command("diff")
+def diff(
+    one: ModelOrRun,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER@VERSION", help="Another version or run.", autocompletion=talkers)
+    ],
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """Show what differs between two versions: recipe, data, scores, verdict, forgetting, card, releases.
+
+    Example: whet models diff support-desk@1 support-desk@2
+    """
+    from whet.cli import render
+    from whet.verbs.models import diff
+
+    screen = render.Screen(json_)
+    found = diff(one, other, runs)
+    screen.say(found.title(), style="bold")
+    for name, words in found.facts():
+        screen.say(f"{name}: {words}")
+    screen.show(render.table(*found.table()))
+    screen.finish(found)
+
+
+@app.command("lineage")
+def lineage(model: ModelOrRun, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Trace a version to its data and rows, its base and the runs before it, and on to its releases.
+
+    Example: whet models lineage support-desk@2
+    """
+    from whet.cli import render
+    from whet.verbs.models import lineage
+
+    screen = render.Screen(json_)
+    found = lineage(model, runs)
+    screen.say(found.title(), style="bold")
+    for name, words in found.facts():
+        screen.say(f"{name} {words}")
+    screen.show(render.table(*found.table()))
+    screen.finish(found)
+
+
+@app.command("pin")
+def pin(name: ModelName, version: Version, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Hold a version: it is never pruned.
+
+    Example: whet models pin support-desk 1
+    """
+    from whet.cli.render import Screen
+    from whet.verbs.models import pin
+
+    screen, done = Screen(json_), pin(name, version, runs)
+    screen.say(f"{name}@{version} is pinned; whet models unpin {name} {version} lets it go")
+    screen.finish(done)
+
+
+@app.command("unpin")
+def unpin(name: ModelName, version: Version, runs: Runs = RUNS, json_: Json = False) -> None:
+    """Let a pinned version go.
+
+    Example: whet models unpin support-desk 1
+    """
+    from whet.cli.render import Screen
+    from whet.verbs.models import pin
+
+    screen, done = Screen(json_), pin(name, version, runs, pinned=False)
+    screen.say(f"{name}@{version} is no longer pinned")
+    screen.finish(done)
+
+
+@app.command("prune")
+def prune(
+    name: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="One model; default: all.", autocompletion=model_names)
+    ] = None,
+    days: Annotated[float, typer.Option(min=0.0, metavar="N", help="Keep what was written in the last N days.")] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    runs: Runs = RUNS,
+    json_: Json = False,
+) -> None:
+    """List the versions that nothing holds on to, and remove their runs with --yes.
+
+    A version stays that is live, pinned, the best of its model, what a rollback would make live, what the name stands
+    for, at work, judged by people, or named in the recipe of a run that stays.
+
+    Example: whet models prune support-desk
+    """
+    from whet.cli import render
+    from whet.verbs.models import prune
+
+    screen = render.Screen(json_)
+    done = prune(name, runs, days, yes)
+    going, size = done["would_go"], f"{done['bytes'] / 1e6:,.1f} MB"
+    if going:
+        rows = [
+            (", ".join(one["versions"]), one["run"], f"{one['days']:.0f}", f"{one['bytes'] / 1e6:,.1f} MB")
+            for one in going
+        ]
+        screen.show(render.table(["would go", "run", "#days old", "#size"], rows))
+    if done["kept"]:
+        screen.show(render.table(["stays", "why"], list(done["kept"].items())))
+
+    if not going:
+        screen.say("nothing to remove")
+    elif yes:
+        screen.say(f"removed {count(len(going), 'run')}: {size}")
+    else:
+        screen.say(f"nothing was removed; --yes removes {count(len(going), 'run')}: {size}")
     screen.finish(done)

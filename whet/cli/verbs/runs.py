@@ -111,14 +111,14 @@ def remove(
         list[str],
         typer.Argument(metavar="RUN...", help="Names or folders of runs; see: whet runs.", autocompletion=run_names),
     ],
-    force: Annotated[bool, typer.Option("--force", help="Also one whose model is in use.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also one whose model is live or pinned.")] = False,
     runs: Runs = RUNS,
     json_: Json = False,
 ) -> None:
     """Remove runs with all that they hold: model, checkpoints, report. The data is not touched.
 
-    A run that is at work is refused, and so is one whose model is in use (whet models), unless --force is given. Where
-    one of several is refused, none is removed.
+    A run that is at work is refused, and so is one whose model is live or pinned (whet models), unless --force is
+    given. Where one of several is refused, none is removed.
 
     Example: whet runs rm tickets-1a2b3c4d
     """
@@ -141,8 +141,8 @@ def prune(
 ) -> None:
     """List the runs that nothing holds on to, and remove them with --yes.
 
-    A run stays that is at work, that you named, whose model is in use or was, that is the best on its data, or that the
-    recipe of one that stays names.
+    A run stays that is at work, that you named, whose model is live, was, or is pinned, that is the best on its data,
+    or that the recipe of one that stays names.
 
     Example: whet runs prune --days 30
     """

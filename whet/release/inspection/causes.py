@@ -11,14 +11,10 @@ from whet.observer import Observer
 from whet.release.catalogue import form_named
 from whet.release.consumers.protocol import Served
 from whet.release.inspection.inspect import inspected, made_anew
+from whet.release.inspection.kept_proofs import is_as_written
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome
 from whet.store import model_registry
-from whet.store.atomic import sha256_file
-from whet.store.checksums import SUMS
-
-REWRITTEN = {"proof.json", "proof.html"}
-"""Files that each proof writes anew."""
 
 
 def with_causes(
@@ -40,13 +36,3 @@ def with_causes(
     observer.phase("comparing the files with the same export made anew")
     with made_anew(model, form_named(facts["form"]), facts["type"], served.folder.parent) as wanted:
         return replace(outcome, faults=[*outcome.faults, *inspected(model, served, wanted)])
-
-
-def is_as_written(folder: Path) -> bool:
-    """Whether every file has the checksum that the export gave it."""
-    try:
-        lines = (folder / SUMS).read_text("utf-8").splitlines()
-        sums = dict(line.split("  ", 1)[::-1] for line in lines)
-        return all(sha256_file(folder / name) == digest for name, digest in sums.items() if name not in REWRITTEN)
-    except (OSError, ValueError):
-        return False

@@ -11,7 +11,7 @@ from typing import Any
 
 from whet.errors import InputError, ProofError, RunError, WhetError, shorten
 from whet.release.golden import FILE as GOLDEN
-from whet.release.target import PROOF, RELEASE
+from whet.release.inspection.kept_proofs import PROOF, RELEASE
 from whet.reports.model_card import CARD
 from whet.store.checksums import SUMS
 from whet.store.reading import read_json_file

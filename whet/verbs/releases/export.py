@@ -10,6 +10,7 @@ from whet.release.catalogue import form_named
 from whet.release.exporting import Order, kind_of, refuse_early
 from whet.release.exporting import export as exported
 from whet.release.golden_of_run import golden_of
+from whet.release.inspection.kept_proofs import FOLDER, note_elsewhere
 from whet.release.ollama.create import create as create_model
 from whet.release.ollama.create import refuse_create
 from whet.release.opening import tuned_of
@@ -19,9 +20,6 @@ from whet.release.task_score import task_asker
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
 from whet.store.run import DEFAULT_ROOT, Run
-
-FOLDER = "release"
-"""In a run's folder: its exports, where no other place is asked for."""
 
 
 class ExportResult(Result):
@@ -69,6 +67,7 @@ def export(
     with watched_by(observer):
         golden = golden_of(found, observer)
         result = ExportResult(exported(order, golden, observer))
+        note_elsewhere(found, place)
         if create:
             observer.phase("handing it to Ollama")
             create_model(model.name, place)

@@ -13,14 +13,14 @@ from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING
 from whet.release.golden_of_run import golden_of
 from whet.release.importing import Foreign, foreign, recipe_of_import, take_in
+from whet.release.inspection.kept_proofs import FOLDER, PAGE, WEIGHTS
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, prove_through
-from whet.release.target import PAGE
 from whet.reports.result import Result
 from whet.store import model_registry
 from whet.store.atomic import remove
+from whet.store.checksums import weights_digest
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.verbs.releases.export import FOLDER
 
 
 @in_python
@@ -79,7 +79,8 @@ def _proved(run: Run, found: Foreign, observer: Observer) -> Outcome:
 def _written(run: Run, outcome: Outcome) -> str:
     folder = run.folder / FOLDER / "imported"
     folder.mkdir(parents=True, exist_ok=True)
-    base = base_identity(run.read_json("model/whet.json"))
-    told = {"form": "imported", "type": None, "run": run.name, "notes": [], **base.facts()}
+    facts = run.read_json("model/whet.json")
+    told = {"form": "imported", "type": None, "run": run.name, "notes": [], **base_identity(facts).facts()}
+    told[WEIGHTS] = weights_digest(facts)
     write_proof(folder, told | {"proved": outcome.passed, "forced": not outcome.passed}, [outcome])
     return str(folder / PAGE)

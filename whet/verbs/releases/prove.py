@@ -15,18 +15,18 @@ from whet.release.consumers.protocol import Served
 from whet.release.consumers.template_date import of_other_days
 from whet.release.exporting import write_proof
 from whet.release.forms.protocol import ROUNDING, Bound
-from whet.release.golden import read_golden
+from whet.release.golden import Golden, read_golden
 from whet.release.golden_of_run import golden_of
 from whet.release.inspection.causes import with_causes
+from whet.release.inspection.kept_proofs import FOLDER, PAGE, RELEASE, WEIGHTS
 from whet.release.opening import tuned_of
 from whet.release.proving import Outcome, installed, prove_through
 from whet.release.publishing.places import opened
-from whet.release.target import PAGE, RELEASE
 from whet.reports.result import Fact, Result
 from whet.store import model_registry
+from whet.store.checksums import weights_digest
 from whet.store.reading import read_json_file
 from whet.store.run import DEFAULT_ROOT, Run
-from whet.verbs.releases.export import FOLDER
 
 BEHIND_URL = "url"
 
@@ -86,7 +86,7 @@ def _again(folder: Path, root: Path | str, base: str | None, observer: Observer)
         served = opened(facts["served"][name], folder, facts, root, base)
         outcome = prove_through(golden, name, served, bound, observer)
         outcomes.append(with_causes(outcome, served, facts, root, observer))
-    return _written(folder, facts, outcomes)
+    return _written(folder, facts | _of(golden), outcomes)
 
 
 def _behind_url(
@@ -98,11 +98,16 @@ def _behind_url(
     more = {"stop_ids": golden.stop_ids, "of_other_days": of_other_days(golden, renderer)}
     served = Served(url=url, model=name, key=key, dtype=tuned.dtype, more=more)
     outcome = prove_through(golden, BEHIND_URL, served, ROUNDING["bfloat16"], observer)
-    facts = {"form": f"served at {url}", "type": None, "run": run.name, **tuned.identity.facts()}
+    facts = {"form": f"served at {url}", "type": None, "run": run.name, **tuned.identity.facts(), **_of(golden)}
     folder = run.folder / FOLDER / BEHIND_URL
     folder.mkdir(parents=True, exist_ok=True)
     observer.done()
     return _told(str(model), [_written(folder, facts | {"notes": [], "forced": False}, [outcome])])
+
+
+def _of(golden: Golden) -> dict[str, Any]:
+    """Which weights these golden answers are of."""
+    return {WEIGHTS: weights_digest({"weights_sha256": golden.weights_sha256, "scale": golden.scale})}
 
 
 def _written(folder: Path, facts: dict[str, Any], outcomes: list[Outcome]) -> dict[str, Any]:

@@ -228,29 +228,34 @@ def run_header(session: Session) -> dict[str, Any]:
 
 
 def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
-    """Every finished tune becomes a version of a named model; it is put in use only if `decide` says yes."""
+    """Every finished tune becomes a version of a named model: a candidate, because no release of it was proved yet."""
     name = model_registry.name_for(run, root)
     version = model_registry.register(name, run, model_registry.facts_of(result), root)
 
-    if decision.decide(result)["answer"] == "yes":
-        model_registry.promote(name, version, root)
-        observer.note(f"registered and in use as {name}@{version}")
+    promoted = f"whet models promote {name} {version}"
+    if decision.decide(result)["answer"] != "yes":
+        observer.note(f"registered as {name}@{version}, a candidate; {promoted} would need --force")
+        return
+    command = f"whet export {name}@{version} --to merged, then {promoted}"
+    live = model_registry.find_model(name, root).current
+    if live is None:
+        observer.note(f"registered as {name}@{version}, a candidate; to make it live: {command}")
     else:
-        observer.note(f"registered as {name}@{version}, not put in use (whet models promote {name} {version} does)")
+        observer.note(f"registered as {name}@{version}, a candidate; {name}@{live} is live. To replace it: {command}")
 
 
 def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
-    """After a run is measured again: what the list of models says of it. What is in use stays in use, and is told where
-    it should not be; with `only_new` only where the list said otherwise before."""
+    """After a run is measured again: what the list of models says of it. What is live stays live, and is told where it
+    should not be; with `only_new` only where the list said otherwise before."""
     shipped = decision.decide(result)
     for name, version, new in model_registry.measured_again(run, result):
         if only_new and not new:
             continue
-        in_use = model_registry.find_model(name, run.folder.parent).current == version
+        live = model_registry.find_model(name, run.folder.parent).current == version
         note = f"{name}@{version} is this run: its verdict in the list of models is the new one"
 
-        if in_use and shipped["answer"] != "yes":
-            note += f", and it is in use. {shipped['sentence']} Take it back: whet models roll-back {name}"
-        elif not in_use and shipped["answer"] == "yes":
-            note += f". Put it in use: whet models promote {name} {version}"
+        if live and shipped["answer"] != "yes":
+            note += f", and it is live. {shipped['sentence']} Take it back: whet models rollback {name}"
+        elif not live and shipped["answer"] == "yes":
+            note += f". To make it live: whet models promote {name} {version}"
         observer.note(note)
