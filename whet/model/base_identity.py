@@ -73,13 +73,14 @@ def base_identity(facts: Mapping[str, Any]) -> BaseIdentity:
         name = "/".join(part for part in (owner, model, file.replace("\\", "/")) if part)
         return BaseIdentity(name, fingerprint, on_hub=not file, revision=commit)
     if HUB_NAME.fullmatch(base):
-        return BaseIdentity(base, fingerprint, on_hub=True, revision=facts.get("base_revision") or _fetched(base, facts))
+        revision = facts.get("base_revision") or _fetched(base, facts)
+        return BaseIdentity(base, fingerprint, on_hub=True, revision=revision)
     return BaseIdentity(re.split(r"[/\\]", base.rstrip("/\\"))[-1], fingerprint)
 
 
 def _fetched(base: str, facts: Mapping[str, Any]) -> str | None:
-    """For runs that did not write it down. Only an adapter is opened over the base that lies here, and proved to be made of it: whole weights may have been
-    trained on an earlier state."""
+    """For runs that did not write it down. Only an adapter is opened over the base that lies here, and proved to be made
+    of it: whole weights may have been trained on an earlier state."""
     if facts.get("adapter") == "lora" and "head" not in facts:
         return hub_commit("models", base)
     return None
