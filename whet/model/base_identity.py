@@ -79,8 +79,8 @@ def base_identity(facts: Mapping[str, Any]) -> BaseIdentity:
 
 
 def _fetched(base: str, facts: Mapping[str, Any]) -> str | None:
-    """For runs that did not write it down. Only an adapter is opened over the base that lies here, and proved to be made
-    of it: whole weights may have been trained on an earlier state."""
+    """For runs that did not write it down. Only an adapter is opened over the base that lies here, and proved to be
+    made of it: whole weights may have been trained on an earlier state."""
     if facts.get("adapter") == "lora" and "head" not in facts:
         return hub_commit("models", base)
     return None
