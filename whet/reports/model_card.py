@@ -15,11 +15,12 @@ import yaml
 
 from whet.data.read.hub import is_name
 from whet.errors import HIDDEN
+from whet.evaluation.facts import Evaluation, TrainingFacts
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Recipe
-from whet.reports.sections.evidence.cost import forgetting_view
+from whet.reports.sections.evidence.cost import ForgettingView, forgetting_view
 from whet.reports.sections.evidence.difference import verdict_view
-from whet.reports.sections.evidence.opponents import independence, opponents_view
+from whet.reports.sections.evidence.opponents import OpponentsView, independence, opponents_view
 from whet.reports.sections.first.decision import effort
 from whet.reports.sheet import Sheet
 from whet.store.atomic import write_text
@@ -79,7 +80,7 @@ def card(run: Run) -> str:
     return f"---\n{front(recipe, model, place)}---\n\n{text}\n"
 
 
-def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
+def without_answer(evaluation: Evaluation) -> Evaluation:
     """The evaluation without the answer of the opponent that always gives the same one: it is a row's."""
     against = (evaluation.get("verdict") or {}).get("against") or []
     label = next((str(entry["label"]) for entry in against if entry["name"] == "constant"), "")
@@ -120,7 +121,7 @@ def front(recipe: Recipe, model: dict[str, Any], place: str) -> str:
     return yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
 
 
-def verdict(evaluation: dict[str, Any]) -> Iterator[str]:
+def verdict(evaluation: Evaluation) -> Iterator[str]:
     """The verdict in its own sentence, and on how many rows it rests."""
     if evaluation.get("verdict"):
         told = verdict_view(evaluation)
@@ -138,7 +139,7 @@ def verdict(evaluation: dict[str, Any]) -> Iterator[str]:
         yield f"Measured on {rows} that training never saw."
 
 
-def sheet_part(title: str, view: dict[str, Any] | None) -> Iterator[str]:
+def sheet_part(title: str, view: OpponentsView | ForgettingView | None) -> Iterator[str]:
     if view is None:
         return
     sheet: Sheet = view["sheet"]
@@ -179,14 +180,15 @@ def brief(text: str) -> str:
     return last_name(text)
 
 
-def took(facts: dict[str, Any], run: Run) -> Iterator[str]:
+def took(facts: Evaluation | TrainingFacts, run: Run) -> Iterator[str]:
     """Time, memory and the machine."""
     machine = read_json_file(run.folder / "environment.json")
     packages = machine.get("packages") or {}
     rows = [("training", effort(facts) or "not recorded")]
 
-    if facts.get("evaluation_seconds") is not None:
-        rows.append(("measuring", format_duration(facts["evaluation_seconds"])))
+    seconds = facts.get("evaluation_seconds")
+    if seconds is not None:
+        rows.append(("measuring", format_duration(seconds)))
     devices = ", ".join(map(str, machine.get("devices") or []))
     rows.append(("machine", devices or f"{machine.get('cpu')}, {machine.get('cores_usable')} cores"))
     names = [f"{name} {packages[name]}" for name in ("torch", "transformers", "peft") if packages.get(name)]

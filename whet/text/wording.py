@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -77,12 +78,12 @@ def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, text)] if prefix else []
 
 
-def on_gpu(facts: dict[str, Any]) -> bool:
+def on_gpu(facts: Mapping[str, Any]) -> bool:
     """Whether a run was trained on one; runs of earlier versions do not say, and had none."""
     return facts.get("peak_memory_of", "cpu") != "cpu"
 
 
-def format_effort(facts: dict[str, Any]) -> str:
+def format_effort(facts: Mapping[str, Any]) -> str:
     """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):

@@ -114,7 +114,7 @@ def open_session(
     renderer = Renderer(tokenizer, clock=_clock(run))
     source = method.gather(with_length_limits(recipe, config), renderer, run.folder.parent / "cache", observer)
     refuse_other_rows(run, source.ledger.rows_jsonl())
-    run.write_json("ledger.json", source.ledger.summary() | accepted_changes(run))
+    run.write_json("ledger.json", {**source.ledger.summary(), **accepted_changes(run)})
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
 
     for note in [*notes, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
