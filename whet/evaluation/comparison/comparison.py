@@ -22,8 +22,7 @@ from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_d
 from whet.evaluation.content import by_row
 from whet.evaluation.heldout import answer_tokens, texts_of
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import Turns, judged_turns
-from whet.evaluation.metrics.turns import turn_facts as told_turns
+from whet.evaluation.metrics.turns import Turns, judged_turns, turn_facts
 from whet.evaluation.models import EvaluatedModel, base_and_tuned, remember
 from whet.evaluation.opponents.constant import choose
 from whet.evaluation.opponents.constant import label as constant_label
@@ -158,7 +157,7 @@ def compare_arms(session: Session, settings: Compare, observer: Observer) -> dic
     }
 
     if turns.many:
-        result["turns"] = told_turns(turns, recipe.seed)
+        result["turns"] = turn_facts(turns, recipe.seed)
     result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
 
     if recipe.evaluate.temperature:

@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 from whet.errors import RunError, count
 from whet.evaluation.contest import HeldOut
 from whet.evaluation.facts import AnswerLine
-from whet.evaluation.heldout import Progress
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
 from whet.evaluation.preference_facts import JudgeFacts, PositionFacts
 from whet.generation.chat_client import ChatClient
+from whet.observer import Progress
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
