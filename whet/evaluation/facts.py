@@ -15,6 +15,7 @@ from whet.types import VerdictWord
 
 if TYPE_CHECKING:  # these files load numpy
     from whet.data.ledger import LedgerFacts
+    from whet.evaluation.metrics.turns import TurnFacts
     from whet.stats.calibration import CalibrationFacts
     from whet.stats.length_control import LengthControlled
 
@@ -311,7 +312,7 @@ class Evaluation(TypedDict):
     detectable_gain: NotRequired[float | None]
     loss: NotRequired[LossFacts]
     sampling: NotRequired[SamplingFacts]
-    turns: NotRequired[dict[str, Any]]
+    turns: NotRequired[TurnFacts]
     answer_limit: NotRequired[int]
     caution: NotRequired[str]
     """What speaks against the verdict, as the end of a sentence."""
