@@ -57,8 +57,8 @@ class LedgerFacts(TypedDict):
     held_out: HeldOutRows
     dropped: dict[str, int]
     """Rows by reason."""
-    truncated: NotRequired[CutFacts]
-    """Rows used that were too long; earlier versions did not count them."""
+    truncated: CutFacts
+    """Rows used that were too long. A file of an earlier version does not count them."""
     supervised_tokens: int
     tokens: int
     accepted_changes: NotRequired[list[dict[str, Any]]]
@@ -202,10 +202,11 @@ class Ledger:
         trained = fates == FATES.index("trained")
         cut = self._column("cut")[fates != FATES.index("dropped")]
 
-        tokens, supervised = self._tokens, self._tokens
         if self._tokens is None:
             tokens = int(self._column("tokens")[trained].sum(dtype=np.int64))
             supervised = int(self._column("supervised")[trained].sum(dtype=np.int64))
+        else:
+            tokens = supervised = self._tokens
 
         return {
             "rows_in": len(self),

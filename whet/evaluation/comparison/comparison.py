@@ -324,13 +324,7 @@ class Comparison:
         quality = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
         recall = {depth: rate.mean for depth, rate in quality.recall.items()}
 
-        return {
-            "passages": len(passages),
-            "by": by,
-            "without": without,
-            "recall": recall,
-            "mrr": quality.mrr.mean,
-        }
+        return {"passages": len(passages), "by": by, "without": without, "recall": recall, "mrr": quality.mrr.mean}
 
     def _who(self, arm: Arm) -> Answerer:
         if arm.remote is not None:
