@@ -59,9 +59,9 @@ INSIDE = {
         "retention data_facts classifier_folder rescale session"
     ),
     "evaluation": (
-        "facts prompts transcript models extraction verdict metrics sampling_noise reference_loss content heldout "
-        "contest goal leaks decision forgetting judges retrieval beside_task methods opponents record studies "
-        "measuring_method preflight comparison"
+        "class_facts preference_facts facts prompts transcript models extraction verdict metrics sampling_noise "
+        "reference_loss content heldout contest goal leaks decision forgetting judges retrieval beside_task methods "
+        "opponents record studies measuring_method preflight comparison"
     ),
     "methods": (
         "base own_answers rewarded preference head sft pretrain dpo kto reward classify grpo rloo ppo distil bake auto"

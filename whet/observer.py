@@ -10,6 +10,8 @@ from whet.pulse import heard_by
 
 Count = Callable[[int], None]
 """Told how much of the work is done, each time a part of it is."""
+Progress = Callable[[int, int], None]
+"""Told that, and how much there is in all."""
 
 
 class Observer(Protocol):

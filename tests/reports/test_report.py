@@ -364,12 +364,12 @@ def test_a_card_names_file_and_line_and_shows_what_opponents_said() -> None:
     row |= {"base_content": None, "base_form": False, "tuned_content": "spam", "tuned_form": False}
     card = samples.card_of(row, "wrong", {"constant": "Always answering ham"})
     assert card.row == "sms.csv:9"
-    assert [(one.by, one.note) for one in card.said] == [
+    assert [(one.by, one.note) for one in card.answers] == [
         ("Base", "not in form; nothing could be taken out"), ("Tuned", "not in form; it says: spam"),
         ("Always answering ham", ""),
     ]  # fmt: skip
     in_form = row | {"base_form": True, "tuned_form": True}
-    assert [one.note for one in samples.card_of(in_form, "wrong", {}).said] == ["", "", ""]
+    assert [one.note for one in samples.card_of(in_form, "wrong", {}).answers] == ["", "", ""]
     assert samples.card_of(answer(7, 0, 0), "wrong", {}).row == "row 8"
 
 

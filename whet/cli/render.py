@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.panel import Panel
@@ -18,6 +18,11 @@ from whet.reports.lines import Frame, Grid, Phrase, Spoken
 from whet.reports.sections.making.ledger import ledger_grid
 from whet.store.atomic import plain
 from whet.text.wording import format_effort
+
+if TYPE_CHECKING:
+    from whet.data.ledger import LedgerFacts
+    from whet.evaluation.facts import Evaluation
+    from whet.store.run import ChoiceFacts
 
 TONES = {
     "better": "green", "worse": "red", "no-difference": "yellow", "undecided": "yellow",  # a verdict
@@ -83,12 +88,12 @@ def text_of(value: object) -> str:
     return str(value)
 
 
-def ledger(facts: dict[str, Any]) -> Table:
+def ledger(facts: LedgerFacts) -> Table:
     """Where every input row went."""
     return grid(ledger_grid(facts))
 
 
-def choices(chosen: Iterable[dict[str, Any]]) -> Table:
+def choices(chosen: Iterable[ChoiceFacts]) -> Table:
     """The keys that a rule filled, with value and reason."""
     rows = [(Text(c["key"], style="cyan"), shortest(c["value"]), c["reason"]) for c in chosen]
     return table(["key", "#value", "why"], rows, title="Chosen for you")
@@ -104,8 +109,9 @@ def result(screen: Screen, facts: dict[str, Any]) -> None:
     """Everything that a finished tune, train or evaluation has to say: the lines of each section of the report."""
     from whet.reports.section_list import in_terminal
 
+    evaluation = cast("Evaluation", facts)
     for section in in_terminal():
-        for line in section.line(facts) if section.line else ():
+        for line in section.line(evaluation) if section.line else ():
             say_line(screen, line)
 
     if facts.get("seconds") is not None:

@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, NotRequired, TypedDict
 
 import numpy as np
 
@@ -37,6 +37,33 @@ MOST_REASONS = 3
 OWN_DECISIONS = ("duplicate-of-test", "left-out")
 """Drops that protect the measurement, or that split.train_share asks for. They say nothing against the data, so the
 drop budget does not count them."""
+
+
+class HeldOutRows(TypedDict):
+    validation: int
+    test: int
+
+
+class CutFacts(TypedDict):
+    rows: int
+    tokens: int
+
+
+class LedgerFacts(TypedDict):
+    """ledger.json: how many rows have which fate."""
+
+    rows_in: int
+    trained: int
+    held_out: HeldOutRows
+    dropped: dict[str, int]
+    """Rows by reason."""
+    truncated: CutFacts
+    """Rows used that were too long. A file of an earlier version does not count them."""
+    supervised_tokens: int
+    tokens: int
+    accepted_changes: NotRequired[list[dict[str, Any]]]
+    """Named files that were changed on purpose (whet/store/unchanged.py)."""
+    replay: NotRequired[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -167,7 +194,7 @@ class Ledger:
             return self._prefixes.names[prefix]
         return f"{self._prefixes.names[prefix]}{number}"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> LedgerFacts:
         """Counts of rows; tokens and supervised tokens are those of the trained rows, tokens that were cut those of
         all rows that are used."""
         fates = self._column("fate")
@@ -175,10 +202,11 @@ class Ledger:
         trained = fates == FATES.index("trained")
         cut = self._column("cut")[fates != FATES.index("dropped")]
 
-        tokens, supervised = self._tokens, self._tokens
         if self._tokens is None:
             tokens = int(self._column("tokens")[trained].sum(dtype=np.int64))
             supervised = int(self._column("supervised")[trained].sum(dtype=np.int64))
+        else:
+            tokens = supervised = self._tokens
 
         return {
             "rows_in": len(self),

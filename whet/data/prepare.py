@@ -18,7 +18,7 @@ from whet.data import row_cache, workers
 from whet.data.batches.segment_files import SegmentFile, Segments, marks_by_row
 from whet.data.chunk_rows import Preparer, chunks_of
 from whet.data.held_out_clusters import HALF, drawn_together, name_clusters, notes_on_both_sides, on_both_sides
-from whet.data.ledger import FATES, Fate, Ledger
+from whet.data.ledger import FATES, CutFacts, Fate, Ledger
 from whet.data.render.renderer import Renderer
 from whet.data.reread import reread_rows
 from whet.data.retrieval.raft import RowWithPassages, lookup_of, with_passages_that_fit
@@ -339,7 +339,7 @@ def _open(folder: Path, recipe: Recipe, renderer: Renderer) -> Prepared:
     )
 
 
-def _notes(facts: RowFacts, form: RowFormat, quiet: bool, cut: dict[str, int]) -> list[str]:
+def _notes(facts: RowFacts, form: RowFormat, quiet: bool, cut: CutFacts) -> list[str]:
     """What was decided about the data, in sentences. `cut`: rows and tokens that `too_long: truncate` cost."""
     notes = [*facts["remarks"]]
     if quiet:

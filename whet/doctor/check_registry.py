@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Collection, Iterable
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TypedDict
 
 from whet.doctor import checks
 from whet.doctor.check import Check, LeakCheck
@@ -46,9 +46,17 @@ def leak_checks() -> list[Check]:
     return [check for check in all_checks() if isinstance(check, LeakCheck)]
 
 
-def leaks_of(checks: Iterable[Check]) -> dict[str, Any]:
-    """`test_rows`, those that rows to be learned give away, and the `codes` of the checks that say so. The checks have
-    seen all rows."""
+class LeakedRows(TypedDict):
+    """leaks.json."""
+
+    test_rows: list[int]
+    """Those that rows to be learned give away."""
+    codes: list[str]
+    """Of the checks that say so."""
+
+
+def leaks_of(checks: Iterable[Check]) -> LeakedRows:
+    """The checks have seen all rows."""
     found = {check.code: check.leaked_test_rows() for check in checks if isinstance(check, LeakCheck)}
     codes = [code for code, rows in found.items() if rows]
     return {"test_rows": sorted(set[int]().union(*found.values())), "codes": codes}

@@ -11,9 +11,12 @@ not yet   the rows cannot tell whether it is better, whether something is over, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from whet.evaluation.facts import Decision
+from whet.evaluation.facts import Decision, OpponentFacts
+
+if TYPE_CHECKING:
+    from whet.evaluation.comparison.comparison_facts import CompareVerdict
 
 Answer = Literal["yes", "no", "not yet"]
 
@@ -112,9 +115,7 @@ def without_gain(verdict: Mapping[str, Any]) -> tuple[Answer, str]:
     return "not yet", f"the test rows cannot tell whether it is better than {label}"
 
 
-def settle(
-    verdict: dict[str, Any], ship: Mapping[str, Any] | None, against: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def settle(verdict: CompareVerdict, ship: Decision | None, against: Sequence[OpponentFacts]) -> CompareVerdict:
     """The verdict of a comparison and the answer of its run as one recommendation: the verdict with `headline`, and
     with `arm`, `do` and `sentence` if the run knows better. `against` are the opponents of the run's own verdict.
 
@@ -122,7 +123,7 @@ def settle(
     better than an arm that is cheaper and nearly as good, is recommended in its place.
     """
     if ship is None:
-        return verdict | {"headline": headline(verdict)}
+        return {**verdict, "headline": headline(verdict)}
 
     chosen = verdict["arm"] or verdict["meanwhile"]
     is_tuned = chosen in ("tuned", "tuned-retrieval")
@@ -132,18 +133,16 @@ def settle(
         verdict = _recommend_tuned(verdict)
     elif is_tuned and ship["answer"] != "yes":
         verdict = _advise_against_tuned(verdict, ship, against)
-    return verdict | {"headline": headline(verdict)}
+    return {**verdict, "headline": headline(verdict)}
 
 
-def _recommend_tuned(verdict: dict[str, Any]) -> dict[str, Any]:
+def _recommend_tuned(verdict: CompareVerdict) -> CompareVerdict:
     do = "fine-tune"
     sentence = f"{_open(verdict['sentence'], verdict['do'])}; but the tuned model is proved better than it: {do}."
-    return verdict | {"arm": "tuned", "meanwhile": None, "do": do, "sentence": sentence}
+    return {**verdict, "arm": "tuned", "meanwhile": None, "do": do, "sentence": sentence}
 
 
-def _advise_against_tuned(
-    verdict: dict[str, Any], ship: Mapping[str, Any], against: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _advise_against_tuned(verdict: CompareVerdict, ship: Decision, against: Sequence[OpponentFacts]) -> CompareVerdict:
     do = "do not use this tuned model"
     if ship["answer"] == "not yet":
         do += " yet"
@@ -153,7 +152,7 @@ def _advise_against_tuned(
         best = min(unbeaten, key=lambda entry: entry["difference"])
         do += f"; {TELLS[best['name']]}"
 
-    return verdict | {"do": do, "sentence": f"{_open(verdict['sentence'], verdict['do'])}: {do}."}
+    return {**verdict, "do": do, "sentence": f"{_open(verdict['sentence'], verdict['do'])}: {do}."}
 
 
 def headline(verdict: Mapping[str, Any]) -> str:
@@ -165,7 +164,7 @@ def headline(verdict: Mapping[str, Any]) -> str:
     return verdict["do"][:1].upper() + verdict["do"][1:]
 
 
-def _open(sentence: str, do: str) -> str:
+def _open(sentence: str, do: str | None) -> str:
     """The sentence without its end, which says what to do."""
     return sentence.removesuffix(f": {do}.").removesuffix(".")
 

@@ -7,9 +7,17 @@ stay plain JSON; these classes cost nothing when the program runs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 
+from whet.evaluation.class_facts import ClassFacts, ConfusionFacts, LostClassFacts, ThresholdsFacts
+from whet.evaluation.preference_facts import JudgeFacts, WinFacts
 from whet.types import VerdictWord
+
+if TYPE_CHECKING:  # these files load numpy
+    from whet.data.ledger import LedgerFacts
+    from whet.evaluation.metrics.turns import TurnFacts
+    from whet.stats.calibration import CalibrationFacts
+    from whet.stats.length_control import LengthControlled
 
 SideName = Literal["base", "tuned"]
 SIDES: tuple[Literal["base"], Literal["tuned"]] = ("base", "tuned")
@@ -39,15 +47,15 @@ class SideFacts(TypedDict):
     """Share of the answers that the limit of tokens cut."""
     kind: NotRequired[str]
     """Of a base without a head: what stands in its place."""
-    labels: NotRequired[dict[str, Any]]
-    confusion: NotRequired[dict[str, Any]]
+    labels: NotRequired[dict[str, ClassFacts]]
+    confusion: NotRequired[ConfusionFacts]
     accuracy: NotRequired[float]
     macro_f1: NotRequired[float]
     balanced_accuracy: NotRequired[float]
     fields: NotRequired[dict[str, Any]]
     validity: NotRequired[float]
     field_f1: NotRequired[float]
-    length_controlled: NotRequired[dict[str, Any] | None]
+    length_controlled: NotRequired[LengthControlled | None]
     likelihood_accuracy: NotRequired[float]
     reward_mean: NotRequired[float]
     reward_spread: NotRequired[float]
@@ -194,32 +202,6 @@ class Decision(TypedDict):
     unclear: list[str]
 
 
-class WinFacts(TypedDict):
-    rate: float
-    low: float
-    high: float
-    p: float
-    wins: int
-    ties: int
-    losses: int
-    by: str
-    scores: dict[str, float]
-    statement: str
-
-
-class PositionFacts(TypedDict):
-    """Whether a judge leans to the first or to the second place."""
-
-    pairs: int
-    consistent: int
-    low: float
-    high: float
-    first: int
-    second: int
-    p: float
-    statement: str
-
-
 class RateFacts(TypedDict):
     """A mean over rows with its 95% interval."""
 
@@ -272,6 +254,53 @@ class DistilFacts(TypedDict):
     statement: str
 
 
+class SamplingFacts(TypedDict):
+    """How much of the difference is the luck of the draw; with one answer a row that is not known."""
+
+    temperature: float
+    samples: int
+    error: NotRequired[float]
+    row_error: NotRequired[float]
+    sampling_share: NotRequired[float]
+    statement: str
+
+
+class LeakFacts(TypedDict):
+    """The verdict without the test rows that learned rows may give away; no difference where none is left."""
+
+    test_rows: int
+    codes: list[str]
+    difference: NotRequired[DifferenceFacts]
+    verdict: NotRequired[dict[str, Any]]
+    sentence: str
+
+
+class StoppedFacts(TypedDict):
+    """Where the training ended and which step was kept."""
+
+    reason: str | None
+    """Why before its last step; None at the end."""
+    step: int
+    best_step: int
+    """Below 0 if none was chosen."""
+    best_validation_loss: NotRequired[float | None]
+    best_validation_reward: NotRequired[float | None]
+
+
+class TrainingFacts(TypedDict):
+    """training.json, whose keys are in evaluation.json, too."""
+
+    stopped: StoppedFacts
+    seconds: float
+    tokens_per_second: float
+    peak_memory_bytes: int
+    peak_memory_of: NotRequired[str]
+    """The kind of device that it is the memory of."""
+    threads: NotRequired[int]
+    tampered: NotRequired[int]
+    """Answers written in training that tampered with the tests."""
+
+
 class Evaluation(TypedDict):
     """evaluation.json. The five required keys are there as soon as the test rows are measured."""
 
@@ -282,35 +311,36 @@ class Evaluation(TypedDict):
     verdict: VerdictFacts
     detectable_gain: NotRequired[float | None]
     loss: NotRequired[LossFacts]
-    sampling: NotRequired[dict[str, Any]]
-    turns: NotRequired[dict[str, Any]]
+    sampling: NotRequired[SamplingFacts]
+    turns: NotRequired[TurnFacts]
     answer_limit: NotRequired[int]
     caution: NotRequired[str]
     """What speaks against the verdict, as the end of a sentence."""
-    lost_classes: NotRequired[list[dict[str, Any]]]
-    calibration: NotRequired[dict[str, Any]]
-    thresholds: NotRequired[dict[str, Any]]
+    lost_classes: NotRequired[list[LostClassFacts]]
+    calibration: NotRequired[CalibrationFacts]
+    thresholds: NotRequired[ThresholdsFacts]
     shown_answers: NotRequired[dict[str, Any]]
     without_training: NotRequired[dict[str, Any]]
     """Of a classifier, until its opponents are asked: what the base and the commonest class name."""
     wins: NotRequired[WinFacts]
     retrieval: NotRequired[RetrievalFacts]
-    judge: NotRequired[dict[str, Any]]
+    judge: NotRequired[JudgeFacts]
     bake: NotRequired[BakeFacts]
     distil: NotRequired[DistilFacts]
     forgetting: NotRequired[ForgettingFacts]
-    leaks: NotRequired[dict[str, Any]]
+    leaks: NotRequired[LeakFacts]
     ship: NotRequired[Decision]
     is_base: NotRequired[bool]
     no_nearer: NotRequired[str]
     run: NotRequired[str]
     model: NotRequired[str]
     method: NotRequired[str]
-    ledger: NotRequired[dict[str, Any]]
-    stopped: NotRequired[dict[str, Any]]
+    ledger: NotRequired[LedgerFacts]
+    stopped: NotRequired[StoppedFacts]
     seconds: NotRequired[float]
     tokens_per_second: NotRequired[float]
     peak_memory_bytes: NotRequired[int]
+    peak_memory_of: NotRequired[str]
     evaluation_seconds: NotRequired[float]
     tampered: NotRequired[int]
     threads: NotRequired[int]

@@ -23,7 +23,6 @@ from whet.stats.power import promised_gain
 from whet.stats.rows_needed import effective_rows
 from whet.types import Completion, Row
 
-Progress = Callable[[int, int], None]
 LONGEST_ANSWER = 512
 ROOM = 64
 """Tokens that an answer may have however short the references are."""

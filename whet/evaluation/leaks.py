@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from whet.errors import count
 from whet.evaluation.facts import AnswerLine, Evaluation
@@ -17,8 +17,11 @@ from whet.evaluation.verdict import compare, describe
 from whet.stats.paired import clusters_of_lines
 from whet.types import Difference, Verdict
 
+if TYPE_CHECKING:  # the checks themselves are not needed here
+    from whet.doctor.check_registry import LeakedRows
 
-def with_leaks(measured: Evaluation, lines: Sequence[AnswerLine], leaks: dict[str, Any], seed: int) -> Evaluation:
+
+def with_leaks(measured: Evaluation, lines: Sequence[AnswerLine], leaks: LeakedRows, seed: int) -> Evaluation:
     """The evaluation with what `without_leaks` says; its sentence is added to the verdict's."""
     verdict = measured["verdict"]
     labels = {entry["name"]: entry["label"] for entry in verdict.get("against", [])}
@@ -31,7 +34,7 @@ def with_leaks(measured: Evaluation, lines: Sequence[AnswerLine], leaks: dict[st
 def without_leaks(
     verdict: str,
     lines: Sequence[AnswerLine],
-    leaks: dict[str, Any],
+    leaks: LeakedRows,
     seed: int,
     labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:

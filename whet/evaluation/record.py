@@ -15,6 +15,7 @@ from typing import Any
 import whet
 from whet.data.read import hub
 from whet.data.render.renderer import Renderer
+from whet.evaluation.facts import Evaluation
 from whet.model.base import load_tokenizer
 from whet.model.saved_model import prove_template, prove_weights, read_facts
 from whet.recipe.bases import NANO, hub_commit, in_hub_cache
@@ -65,7 +66,7 @@ def made_of(run: Run) -> str:
     return sha256_text(json.dumps([*parts, code], sort_keys=True))
 
 
-def recorded(run: Run) -> dict[str, Any] | None:
+def recorded(run: Run) -> Evaluation | None:
     """The evaluation that the run holds, where it is of what the run is now; else None. Raises RunFolderError,
     ProofError for a base that reads a prompt otherwise than in training."""
     if not (run.folder / "evaluation.json").exists():

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from whet.errors import count
-from whet.evaluation.facts import SideFacts
+from whet.evaluation.facts import SamplingFacts, SideFacts
 from whet.evaluation.metrics import scoring as metric
 from whet.recipe.schema import Evaluate
 from whet.stats import resample
@@ -64,30 +64,35 @@ def sampling_noise(
     wanted: Evaluate,
     clusters: Sequence[object] | None,
     scale: float | None = None,
-) -> dict[str, Any]:
+) -> SamplingFacts:
     """The key `sampling` of evaluation.json, for `scores` of base and tuned with K = `wanted.samples` answers a row.
 
     `error` is the standard error of the difference, `row_error` what would be left with endless answers a row,
     `sampling_share` the share of the variance that more answers would remove. `scale` is that of the Difference.
     """
     samples = wanted.samples
-    facts: dict[str, Any] = {"temperature": wanted.temperature, "samples": samples}
-
     if samples == 1:
         statement = (
             f"One answer a row was drawn at temperature {wanted.temperature:g}. How far the difference depends on the "
             "luck of the draw is not known; evaluate.samples: 4 would tell."
         )
-        return facts | {"statement": statement}
+        return {"temperature": wanted.temperature, "samples": samples, "statement": statement}
 
     values = {}
     for side, side_scores in scores.items():
         values[side] = np.array(metric.values_of(side_scores)).reshape(-1, samples)
     rows, drawn = variance_components(values["tuned"] - values["base"], clusters)
     share = drawn / (rows + drawn) if drawn else 0.0
-    facts |= {"error": math.sqrt(rows + drawn), "row_error": math.sqrt(rows), "sampling_share": share}
+    error, row_error = math.sqrt(rows + drawn), math.sqrt(rows)
 
-    return facts | {"statement": state(facts, scale)}
+    return {
+        "temperature": wanted.temperature,
+        "samples": samples,
+        "error": error,
+        "row_error": row_error,
+        "sampling_share": share,
+        "statement": state(wanted, error, row_error, share, scale),
+    }
 
 
 def variance_components(change_NK: np.ndarray, clusters: Sequence[object] | None) -> tuple[float, float]:
@@ -111,13 +116,12 @@ def variance_components(change_NK: np.ndarray, clusters: Sequence[object] | None
     return max(0.0, whole - drawn), drawn
 
 
-def state(facts: dict[str, Any], scale: float | None) -> str:
-    share = facts["sampling_share"]
-    error = format_size(facts["error"], scale) + unit(scale)
-    left = format_size(facts["row_error"], scale) + unit(scale)
+def state(wanted: Evaluate, error: float, row_error: float, share: float, scale: float | None) -> str:
+    whole = format_size(error, scale) + unit(scale)
+    left = format_size(row_error, scale) + unit(scale)
     statement = (
-        f"{count(facts['samples'], 'answer')} a row at temperature {facts['temperature']:g}: the difference has a "
-        f"standard error of {error}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
+        f"{count(wanted.samples, 'answer')} a row at temperature {wanted.temperature:g}: the difference has a "
+        f"standard error of {whole}, {100 * share:.0f}% of its variance from the luck of the draw and the rest from "
         "the rows."
     )
 

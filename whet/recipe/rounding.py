@@ -10,7 +10,7 @@ def power_of_two(value: float) -> int:
     return 1 << max(4, math.floor(math.log2(max(1.0, value))))
 
 
-def told_epochs(passes: float) -> str:
+def format_epochs(passes: float) -> str:
     if passes == 1:
         return "1 epoch"
     return f"{passes:g} epochs"

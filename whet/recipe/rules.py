@@ -12,7 +12,7 @@ from typing import Any, Literal
 from whet.errors import count
 from whet.recipe.keep_rule import keeping
 from whet.recipe.methods.usual import LEAST_STEPS, Choice, DataFacts, Work
-from whet.recipe.rounding import power_of_two, told_epochs
+from whet.recipe.rounding import format_epochs, power_of_two
 from whet.recipe.schema import Lora, Recipe
 from whet.text.numbers import round_two_digits
 
@@ -155,7 +155,7 @@ def micro_batch_tokens(batch_tokens: int, facts: DataFacts) -> tuple[int, str]:
 
 def steps(passes: float, work: Work, asked_epochs: bool) -> tuple[int, str]:
     wanted = max(1, math.ceil(work.whole * passes / work.step))
-    reason = f"{work.whole:,} {work.unit} x {told_epochs(passes)} / {work.step:,g} {work.unit} a step"
+    reason = f"{work.whole:,} {work.unit} x {format_epochs(passes)} / {work.step:,g} {work.unit} a step"
     if wanted < LEAST_STEPS and not asked_epochs:
         return LEAST_STEPS, f"{reason} would be {wanted}; fewer than {LEAST_STEPS} rarely settle (tinker-cookbook)."
     return wanted, f"{reason}."

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from whet.errors import ModelError
 from whet.model.quantised.load import weight_files
+from whet.observer import Progress
 from whet.release.adapter_weights import AdaptedModule, AdapterWeights, merged_weight
 from whet.release.tensor_files import Shaped, TensorWriter, read_tensor, shapes_in, write_index, writing
 
-Progress = Callable[[int, int], None]
 HEAD = "lm_head.weight"
 """The output layer, under the name that nearly every architecture of transformers gives it."""
 

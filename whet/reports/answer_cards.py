@@ -7,11 +7,12 @@ surrogates and the marks that reverse the direction of text become visible symbo
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from whet.errors import without_hidden
+from whet.evaluation.facts import SIDES, AnswerLine, SideName
 from whet.text.conversation import plain, prompt_text
 from whet.text.words import WORDS_SIGNS_AND_SPACES
 
@@ -31,12 +32,13 @@ BUDGET = 90_000
 """Characters of answers in the whole report; marking up differences about doubles them."""
 MOST_WORDS = 250
 
+Item = TypeVar("Item")
 Pieces = list[tuple[str, bool]]
 """Text in pieces, each with whether it differs from the reference."""
 
 
 @dataclass(slots=True)
-class Said:
+class CardAnswer:
     """One answer to a test row."""
 
     by: str
@@ -54,12 +56,15 @@ class AnswerCard:
     kind: str
     prompt: str
     reference: str
-    said: list[Said]
+    answers: list[CardAnswer]
     """Base and tuned first, then the opponents that were asked."""
 
     @property
     def characters(self) -> int:
-        return len(self.prompt) + len(self.reference) + sum(len(text) for one in self.said for text, _ in one.text)
+        total = len(self.prompt) + len(self.reference)
+        for answer in self.answers:
+            total += sum(len(text) for text, _ in answer.text)
+        return total
 
 
 @dataclass(slots=True)
@@ -89,11 +94,11 @@ def kind_of(base_score: float, tuned_score: float, whole: bool) -> str:
     return "same"
 
 
-def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pile]:
+def choose(answers: Sequence[AnswerLine], labels: dict[str, str]) -> list[Pile]:
     """All kinds that occur, errors first, with cards taken from each in turn, evenly spread over the file, until the
     report has enough. `labels` are the words for opponents, by name."""
     whole = all(answer[side] in (0, 1) for answer in answers for side in ("base_score", "tuned_score"))
-    piles: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
+    piles: dict[str, list[AnswerLine]] = {kind: [] for kind in KINDS}
     for answer in answers:
         piles[kind_of(answer["base_score"], answer["tuned_score"], whole)].append(answer)
 
@@ -110,55 +115,47 @@ def choose(answers: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Pi
 
         chosen[kind].append(card)
 
-    found = [kind for kind in KINDS if piles[kind]]
-    seen = [kind for kind in OPEN if kind in found] or found[:1]
+    occurring = [kind for kind in KINDS if piles[kind]]
+    seen = [kind for kind in OPEN if kind in occurring] or occurring[:1]
     return [
         Pile(kind, KINDS[kind], len(piles[kind]), 100 * len(piles[kind]) / len(answers), chosen[kind], kind in seen)
-        for kind in found
+        for kind in occurring
     ]
 
 
-def spread(pile: list[Any], most: int) -> list[Any]:
+def spread(pile: list[Item], most: int) -> list[Item]:
+    """At most `most` of the pile, at even distances."""
     if len(pile) <= most:
         return pile
     return [pile[index * len(pile) // most] for index in range(most)]
 
 
-def round_robin(queues: dict[str, list[Any]]) -> Iterator[tuple[str, Any]]:
+def round_robin(queues: dict[str, list[Item]]) -> Iterator[tuple[str, Item]]:
+    """The first of each queue, then the second of each, and so on, with the name of the queue."""
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
         for kind, queue in queues.items():
             if turn < len(queue):
                 yield kind, queue[turn]
 
 
-def card_of(answer: dict[str, Any], kind: str, labels: dict[str, str]) -> AnswerCard:
+def card_of(answer: AnswerLine, kind: str, labels: dict[str, str]) -> AnswerCard:
     reference = display_text(answer.get("reference"))
-    said = []
-    for side in ("base", "tuned"):
-        said.append(
-            Said(
-                side.capitalize(),
-                f"{side}-side",
-                answer[f"{side}_score"],
-                diff_pieces(display_text(answer.get(side)), reference),
-                split_note(answer, side),
-            )
-        )
-    said += [
-        Said(
-            visible(labels.get(name, name)),
-            "other-side",
-            found["score"],
-            diff_pieces(display_text(found.get("text")), reference),
-        )
-        for name, found in (answer.get("opponents") or {}).items()
-        if name != "base"  # it is there
-    ]
+    answers = []
+    scores = {"base": answer["base_score"], "tuned": answer["tuned_score"]}
+    for side in SIDES:
+        pieces = diff_pieces(display_text(answer.get(side)), reference)
+        answers.append(CardAnswer(side.capitalize(), f"{side}-side", scores[side], pieces, split_note(answer, side)))
 
-    return AnswerCard(place_of(answer), kind, display_text(prompt_text(answer.get("prompt"))), reference, said)
+    for name, theirs in (answer.get("opponents") or {}).items():
+        if name == "base":  # it is there
+            continue
+        pieces = diff_pieces(display_text(theirs.get("text")), reference)
+        answers.append(CardAnswer(visible(labels.get(name, name)), "other-side", theirs["score"], pieces))
+
+    return AnswerCard(place_of(answer), kind, display_text(prompt_text(answer.get("prompt"))), reference, answers)
 
 
-def place_of(answer: dict[str, Any]) -> str:
+def place_of(answer: Mapping[str, Any]) -> str:
     """File and line of a test row, as `whet check` names them; its number in runs that did not write them."""
     where = answer.get("where")
     if not where:
@@ -171,11 +168,14 @@ def place_of(answer: dict[str, Any]) -> str:
     return f"{display_text(where)}, turn {display_text(turn)}"
 
 
-def split_note(answer: dict[str, Any], side: str) -> str:
-    """Of an answer that a program could not read as it stands: what was taken out of it."""
-    if answer.get(f"{side}_form") is not False:
+def split_note(answer: AnswerLine, side: SideName) -> str:
+    """What was taken out of an answer that a program could not read as it stands; empty for any other."""
+    if side == "base":
+        form, content = answer.get("base_form"), answer.get("base_content")
+    else:
+        form, content = answer.get("tuned_form"), answer.get("tuned_content")
+    if form is not False:
         return ""
-    content = answer.get(f"{side}_content")
     if content is None:
         return "not in form; nothing could be taken out"
     return f"not in form; it says: {display_text(content)}"

@@ -6,7 +6,7 @@ Paths live in a box of 1000 x 1000 that the page stretches; labels stay HTML, so
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,7 +180,7 @@ def pad_range(low: float, high: float, share: float) -> tuple[float, float]:
     return low - air, high + air
 
 
-def padded_range(sides: Sequence[dict[str, Any]]) -> tuple[float, float]:
+def padded_range(sides: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """A range that holds the scores of all sides with their intervals, for scores outside 0..1."""
     ends = []
     for side in sides:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whet.errors import count, shorten
 from whet.text.normalise import one_line
 
+if TYPE_CHECKING:
+    from whet.evaluation.studies.failures import FailureList, NearRow
+
 SHOWN = 3
 
 
-def collection_list(facts: dict[str, Any]) -> str:
+def collection_list(facts: FailureList) -> str:
     """A page with one part for each kind of failure, the most frequent first."""
     lines = ["# What to collect", "", headline(facts), ""]
     for kind in facts["kinds"]:
@@ -26,7 +29,7 @@ def collection_list(facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def headline(facts: dict[str, Any]) -> str:
+def headline(facts: FailureList) -> str:
     rows, answers = count(facts["validation_rows"], "validation row"), facts["answers"]
     if answers == facts["validation_rows"]:
         asked = rows
@@ -41,7 +44,7 @@ def headline(facts: dict[str, Any]) -> str:
     return f"{facts['failures']:,} of {asked} {verb} ({facts['metric']}: {facts['rule']})."
 
 
-def _near(near: dict[str, Any]) -> str:
+def _near(near: NearRow) -> str:
     return f"{_code(near['prompt'])} with the answer {_code(near['answer'])}"
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from whet.errors import HIDDEN, count
 from whet.evaluation import decision
 from whet.evaluation.comparison.advice import dollars, format_margin
+from whet.evaluation.comparison.comparison_facts import (
+    ArmFacts,
+    ChosenShots,
+    CompareFacts,
+    CompareVerdict,
+    SideBySideLine,
+)
+from whet.evaluation.facts import GroundingFacts, MetricFacts
 from whet.reports import answer_cards as samples
 from whet.reports import chart
+from whet.reports.answer_cards import Pieces
 from whet.reports.page import naming_damaged_file, templates_of_a_page
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.store.atomic import write_text
@@ -39,8 +48,37 @@ def write_compare_report(folder: Path) -> Path:
     return path
 
 
-def page(facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+class RowCard(TypedDict):
+    row: str
+    prompt: str
+    reference: str
+    answers: list[tuple[str, str, Pieces]]
+    """(arm, score, answer)."""
+
+
+class ComparisonView(TypedDict):
     """Everything that compare.html.j2 needs."""
+
+    name: str
+    facts: list[str]
+    word: str
+    headline: str
+    sentence: str
+    caution: str | None
+    metric: MetricFacts
+    arms: Sheet
+    notes: list[str]
+    against: Sheet
+    context: Sheet
+    proof: list[str]
+    prompts: list[tuple[str, str]]
+    """(arm, what it was given)."""
+    cards: list[RowCard]
+    rows: int
+    sections: list[tuple[str, str]]
+
+
+def page(facts: CompareFacts, rows: Sequence[SideBySideLine]) -> ComparisonView:
     arms, verdict, scale = facts["arms"], facts["verdict"], facts["scale"]
     if scale is None:
         ends = (0.0, 1.0)
@@ -89,7 +127,7 @@ def sections(noted: bool, answered: bool) -> list[tuple[str, str]]:
     return titles
 
 
-def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dict[str, Any]]:
+def errors_first(rows: Sequence[SideBySideLine], chosen: str | None) -> list[SideBySideLine]:
     """At most MOST_ROWS: first those that the advised arm does not answer right, evenly spread, and then others."""
     wrong = [row for row in rows if chosen in row["answers"] and row["answers"][chosen]["score"] < 1]
     right = [row for row in rows if row not in wrong]
@@ -97,12 +135,12 @@ def errors_first(rows: Sequence[dict[str, Any]], chosen: str | None) -> list[dic
     return first + samples.spread(right, MOST_ROWS - len(first))
 
 
-def headline(verdict: dict[str, Any]) -> str:
+def headline(verdict: CompareVerdict) -> str:
     """What to do, in as few words as there are."""
     return verdict.get("headline") or decision.headline(verdict)
 
 
-def caution(facts: dict[str, Any]) -> str | None:
+def caution(facts: CompareFacts) -> str | None:
     """What speaks against the tuned model where it is advised, now or until more rows decide: its own run does not say
     that it should be used, as where it forgot more than its budget allows. None where nothing does."""
     chosen = facts["verdict"]["arm"] or facts["verdict"]["meanwhile"]
@@ -117,7 +155,7 @@ def caution(facts: dict[str, Any]) -> str | None:
     return f"Of this tuned model the run itself says: {answer['sentence']} See report.html of run {facts['run']}."
 
 
-def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, float]) -> Sheet:
+def arm_sheet(facts: CompareFacts, chosen: str | None, ends: tuple[float, float]) -> Sheet:
     """A row an arm, the advised one marked, with the interval placed on its axis."""
     arms, priced = facts["arms"], any(arm["cost"] is not None for arm in facts["arms"])
     columns = ["arm", "score, 95% interval", "prompt tokens", "answer tokens", "time each"]
@@ -128,28 +166,28 @@ def arm_sheet(facts: dict[str, Any], chosen: str | None, ends: tuple[float, floa
         for arm, row in zip(arms, rows, strict=True):
             row.append(figure("\u2013" if arm["cost"] is None else dollars(arm["cost"])))
 
-    found = [n for n, arm in enumerate(arms) if arm["name"] == chosen]
-    return Sheet(columns, rows, chosen=found, style="arms")
+    places = [n for n, arm in enumerate(arms) if arm["name"] == chosen]
+    return Sheet(columns, rows, chosen=places, style="arms")
 
 
 def arm_row(
-    arm: dict[str, Any], standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
+    arm: ArmFacts, standing: dict[str, str], chosen: bool, scale: float | None, ends: tuple[float, float]
 ) -> list[Cell]:
     score = arm["score"]
     span = chart.span(number(arm["low"], score), score, number(arm["high"], score), *ends)
-    told = format_score(score, scale)
+    words = format_score(score, scale)
     tone = "tuned-side" if chosen else "base-side"
 
     return [
         Cell(capitalise(arm["label"].removeprefix("the ")), STANDING.get(standing.get(arm["name"], ""), ""), bold=True),
-        Cell(told, format_range(arm["low"], arm["high"], scale), span=span, tone=tone),
+        Cell(words, format_range(arm["low"], arm["high"], scale), span=span, tone=tone),
         figure(f"{arm['prompt_tokens']:,.0f}"),
         figure(f"{arm['answer_tokens']:,.0f}"),
         figure(seconds(arm["seconds_per_answer"])),
     ]
 
 
-def context_of(arm: dict[str, Any]) -> str:
+def context_of(arm: ArmFacts) -> str:
     used = f"{arm['context_used']:,}"
     if arm["context"] is None:
         return used
@@ -162,9 +200,9 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s"
 
 
-def notes(facts: dict[str, Any]) -> list[str]:
+def notes(facts: CompareFacts) -> list[str]:
     """What a reader must know before believing the table: what did not fit, what was cut off, what has no price."""
-    found = []
+    lines = []
     for arm in facts["arms"]:
         label = capitalise(arm["label"])
         if arm["reduced"]:
@@ -172,13 +210,13 @@ def notes(facts: dict[str, Any]) -> list[str]:
                 bare = f", {arm['bare']:,} of them none"
             else:
                 bare = ""
-            found.append(
+            lines.append(
                 f"{label}: {arm['reduced']:,} of {arm['rows']:,} prompts did not fit into the context and hold fewer "
                 f"{arm['beside']} than {arm['offered']}{bare}; on average {arm['kept']:.1f}."
             )
 
         if arm["tokens_estimated"]:
-            found.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
+            lines.append(f"{label}: the server did not count its tokens; what stands here is an upper bound.")
 
     cut = [f"{arm['cut_off']:,} of {arm['label']}" for arm in facts["arms"] if arm["cut_off"]]
     if cut:
@@ -187,17 +225,17 @@ def notes(facts: dict[str, Any]) -> list[str]:
             more = f" ({room:,} where the base was given something beside the question)"
         else:
             more = ""
-        found.append(f"Answers cut off at {limit:,} tokens{more}: {', '.join(cut)}.")
+        lines.append(f"Answers cut off at {limit:,} tokens{more}: {', '.join(cut)}.")
 
     costs = [arm["cost"] is not None for arm in facts["arms"]]
     if not all(costs):
         keys = "compare.price_per_hour, and price_in and price_out of each model at a URL"
-        found.append(f"Without all prices arms are compared by tokens; for costs set {keys}.")
+        lines.append(f"Without all prices arms are compared by tokens; for costs set {keys}.")
 
-    return found
+    return lines
 
 
-def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
+def against(facts: CompareFacts, labels: dict[str, str]) -> Sheet:
     """Pair, difference with its interval, and p of every two arms, the clearest first."""
     scale = facts["scale"]
     ordered = sorted(facts["differences"], key=lambda pair: (pair["p"], -abs(pair["estimate"])))
@@ -214,64 +252,70 @@ def against(facts: dict[str, Any], labels: dict[str, str]) -> Sheet:
     return Sheet(["difference", "estimate", "95% interval", "p, corrected"], rows)
 
 
-def told_repeats(rows: int) -> str:
+def format_repeats(rows: int) -> str:
     return f"{count(rows, 'test row')} {'repeats' if rows == 1 else 'repeat'}"
 
 
-def proof(facts: dict[str, Any]) -> list[str]:
+def proof(facts: CompareFacts) -> list[str]:
     """How the numbers were made, and that nothing was chosen on the rows that judge."""
-    honest, decoding, shots, retriever = (facts[key] for key in ("honest", "decoding", "shots", "retriever"))
+    honest, decoding = facts["honest"], facts["decoding"]
+    shots, retriever = facts["shots"], facts["retriever"]
     margin = format_margin(facts["margin"], facts["scale"])
-    said = [
+    room = decoding.get("room")
+    more = ""
+    if room:
+        more = f", the base with something in its prompt {room:,}"
+
+    lines = [
         f"Each arm answered the same rows, greedily, with at most {decoding['max_new_tokens']:,} tokens an answer"
-        + (f", the base with something in its prompt {decoding['room']:,}." if decoding.get("room") else "."),
+        f"{more}.",
         f"Differences are paired by row; p-values are corrected for all {len(facts['differences'])} pairs (Holm). An "
         f"arm is good enough when it is proved to be at most {margin} below the best.",
         f"{honest['rows']['trained']:,} rows were trained on, {honest['rows']['validation']:,} chose, "
         f"{honest['rows']['test']:,} judged. No row is in two of these parts ({honest['file']} lists them), and "
-        f"{told_repeats(honest['same_content'])} the content of another part.",
+        f"{format_repeats(honest['same_content'])} the content of another part.",
     ]
 
     if turns := facts.get("turns"):
-        said.append(turns["statement"])
+        lines.append(turns["statement"])
 
-    if honest.get("checkpoint"):
-        step = honest["checkpoint"].get("best_step")
-        if "best_validation_reward" in honest["checkpoint"]:
+    if checkpoint := honest.get("checkpoint"):
+        step = checkpoint.get("best_step")
+        if "best_validation_reward" in checkpoint:
             by = "reward"
         else:
             by = "loss"
-        said.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
+        lines.append(f"The tuned model is the checkpoint of step {step}, chosen by its {by} on validation rows.")
 
     if shots.get("part"):
-        told = {number: format_score(score, facts["scale"]) for number, score in shots["scores"].items()}
-        scores = ", ".join(f"{number}: {score}" for number, score in told.items())
-        said.append(f"{shots['chosen']} examples were chosen on {count(shots['rows'], 'validation row')} ({scores}).")
+        choice = cast(ChosenShots, shots)
+        scores = [f"{number}: {format_score(score, facts['scale'])}" for number, score in choice["scores"].items()]
+        rows = count(choice["rows"], "validation row")
+        lines.append(f"{choice['chosen']} examples were chosen on {rows} ({', '.join(scores)}).")
 
-    if retriever and retriever.get("recall"):
-        recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in retriever["recall"].items())
-        said.append(
+    if retriever and (by_depth := retriever.get("recall")):
+        recall = ", ".join(f"{percent(share)} among the first {depth}" for depth, share in by_depth.items())
+        lines.append(
             f"The retriever by itself, over {count(retriever['passages'], 'passage')}: a passage with the answer is "
             f"{recall} (known for rows by: {retriever['by']}; {count(retriever['without'], 'row')} without)."
         )
 
-    return said + [grounded(arm) for arm in facts["arms"] if arm["grounding"]]
+    return lines + [describe_grounding(arm["label"], arm["grounding"]) for arm in facts["arms"] if arm["grounding"]]
 
 
-def grounded(arm: dict[str, Any]) -> str:
+def describe_grounding(label: str, grounding: GroundingFacts) -> str:
     """How far the answers of an arm stand on its passages."""
     rates = (
-        ("supported", "have every content word in their passages or the question"),
-        ("refusal_where_absent", "are refused where the passages lack the answer"),
-        ("refusal_where_present", "are refused where they hold it"),
+        (grounding["supported"], "have every content word in their passages or the question"),
+        (grounding["refusal_where_absent"], "are refused where the passages lack the answer"),
+        (grounding["refusal_where_present"], "are refused where they hold it"),
     )
-    known = [(arm["grounding"][key], words) for key, words in rates]
-    shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in known if rate]
+    shares = [f"{percent(rate['mean'])} of {rate['rows']:,} {words}" for rate, words in rates if rate]
 
-    return f"{capitalise(arm['label'])}, its answers against their passages: {'; '.join(shares)}."
+    return f"{capitalise(label)}, its answers against their passages: {'; '.join(shares)}."
 
 
-def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
+def card(row: SideBySideLine, labels: dict[str, str]) -> RowCard:
     """A test row with what each arm said."""
     reference = samples.display_text(row["reference"])
     return {
@@ -281,9 +325,9 @@ def card(row: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
         "answers": [
             (
                 labels[name],
-                chart.short_number(found["score"]),
-                samples.diff_pieces(samples.display_text(found["text"]), reference),
+                chart.short_number(answer["score"]),
+                samples.diff_pieces(samples.display_text(answer["text"]), reference),
             )
-            for name, found in row["answers"].items()
+            for name, answer in row["answers"].items()
         ],
     }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whet.errors import count
 from whet.reports.chart import axis, pad_range
+
+if TYPE_CHECKING:
+    from whet.evaluation.studies.learning_curve import CurveFacts, CurvePoint
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 360, 64, 24, 56, 56
 STEPS = 60
 INK, POINTS, FORECAST = "#222", "#1a5fb4", "#b35900"
 
 
-def svg(facts: dict[str, Any]) -> str:
+def svg(facts: CurveFacts) -> str:
     """An SVG of what `forecast` gives. Rows are on a logarithmic axis, so each doubling is one step to the right."""
     points, ahead = facts["points"], facts["next"]
     shown = [*points, *([ahead] if ahead else [])]
@@ -60,7 +63,7 @@ def svg(facts: dict[str, Any]) -> str:
     )
 
 
-def _legend(facts: dict[str, Any]) -> str:
+def _legend(facts: CurveFacts) -> str:
     if facts["next"]:
         law = "Dashed: forecast for twice the rows."
     else:
@@ -68,7 +71,7 @@ def _legend(facts: dict[str, Any]) -> str:
     return f"Points: {count(facts['test_rows'], 'test row')}, 95% intervals. {law}"
 
 
-def _mark(x: float, y: Callable[[float], float], point: dict[str, Any], colour: str) -> str:
+def _mark(x: float, y: Callable[[float], float], point: CurvePoint, colour: str) -> str:
     low, high = y(point["low"]), y(point["high"])
     ends = "".join(f"M{x - 5:.1f} {end:.1f}h10" for end in (low, high))
     line = f'<path d="M{x:.1f} {low:.1f}V{high:.1f}{ends}" stroke="{colour}" stroke-width="1.5"/>'

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whet.text.numbers import format_metric_name
+
+if TYPE_CHECKING:
+    from whet.evaluation.studies.frontier import FrontierFacts, PointFacts
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 400, 64, 32, 56, 56
 INK, LINE, CHOSEN = "#222", "#1a5fb4", "#e66100"
 
 
-def draw(frontier: dict[str, Any]) -> str:
+def draw(frontier: FrontierFacts) -> str:
     """The content of frontier.svg for what `measure_frontier` gives."""
     points = frontier["points"]
     left, right = _range([point["general"]["score"] for point in points])
     bottom, top = _range([point["task"]["score"] for point in points])
 
-    def place(point: dict[str, Any]) -> tuple[float, float]:
+    def place(point: PointFacts) -> tuple[float, float]:
         x, y = point["general"]["score"], point["task"]["score"]
         wide, tall = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
         return LEFT + wide * (x - left) / (right - left), TOP + tall * (top - y) / (top - bottom)

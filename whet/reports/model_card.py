@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import HIDDEN
+from whet.evaluation.facts import Evaluation
 from whet.model.base_identity import HEX, PLACEHOLDER, BaseIdentity, base_identity
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Recipe
@@ -41,7 +42,7 @@ def card(run: Run, released: Mapping[str, Any] | None = None) -> str:
     foreign = (run.folder / IMPORTED).exists()
 
     if foreign:
-        evaluation: dict[str, Any] = {}
+        evaluation = cast(Evaluation, {})
         parts = list(imported(base))
     else:
         evaluation = evidence.without_answer(optional_json(run.folder / "evaluation.json", {}))
@@ -84,7 +85,7 @@ def imported(base: BaseIdentity) -> Iterator[str]:
     yield evidence.NOT_MEASURED
 
 
-def made(run: Run, recipe: Recipe, evaluation: dict[str, Any], place: str) -> Iterator[str]:
+def made(run: Run, recipe: Recipe, evaluation: Evaluation, place: str) -> Iterator[str]:
     """What it was held against, learned from and took."""
     if evaluation.get("verdict"):
         yield from evidence.comparisons(evaluation)

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from whet.errors import HIDDEN, RunFolderError
+from whet.evaluation.facts import Evaluation
 from whet.reports.page import naming_damaged_file, templates_of_a_page
 from whet.reports.run_files import RunFiles
 from whet.reports.section import Section
 from whet.reports.section_list import on_page, templates
 from whet.store.atomic import write_text
+from whet.store.run import RunFacts
 from whet.text.wording import day
 
 
@@ -83,8 +85,9 @@ def draw(section: Section, files: RunFiles, environment: Environment, run: str) 
     return Markup(html.rstrip("\n"))
 
 
-def head_facts(evaluation: dict[str, Any], run: dict[str, Any]) -> list[str]:
-    facts = [str(evaluation[key]) for key in ("model", "method") if evaluation.get(key)]
-    if run.get("created"):
-        facts.append(day(datetime.fromisoformat(run["created"])))
+def head_facts(evaluation: Evaluation, run: RunFacts) -> list[str]:
+    """Base, method and day of a run."""
+    facts = [str(fact) for fact in (evaluation.get("model"), evaluation.get("method")) if fact]
+    if created := run.get("created"):
+        facts.append(day(datetime.fromisoformat(created)))
     return facts

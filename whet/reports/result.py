@@ -8,9 +8,9 @@ result.verdict["word"]      # the same
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from whet.errors import InputError, WhetError, count, nearest, without_hidden
 from whet.evaluation.decision import cost_sentence
@@ -21,6 +21,20 @@ from whet.reports.sections.making import training as training_view
 from whet.store.reading import read_lines
 from whet.text.numbers import format_change, format_change_range, format_metric_name, format_range, format_score
 from whet.text.wording import format_effort
+
+if TYPE_CHECKING:
+    from whet.data.ledger import LedgerFacts
+    from whet.evaluation.facts import (
+        Decision,
+        DifferenceFacts,
+        ForgettingFacts,
+        MetricFacts,
+        OpponentFacts,
+        SideFacts,
+        VerdictFacts,
+    )
+    from whet.evaluation.studies.frontier import FrontierFacts
+    from whet.evaluation.studies.learning_curve import CurveFacts
 
 Fact = tuple[str, str]
 """What it is called, and what it is, for people."""
@@ -82,20 +96,20 @@ class RunResult(Result):
         run: str
         model: str
         method: str
-        ledger: dict[str, Any]
+        ledger: LedgerFacts
         seconds: float
         tokens_per_second: float
         peak_memory_bytes: int
-        metric: dict[str, Any]
-        base: dict[str, Any]
-        tuned: dict[str, Any]
-        difference: dict[str, Any]
-        verdict: dict[str, Any]
-        forgetting: dict[str, Any]
-        ship: dict[str, Any]
+        metric: MetricFacts
+        base: SideFacts
+        tuned: SideFacts
+        difference: DifferenceFacts
+        verdict: VerdictFacts
+        forgetting: ForgettingFacts
+        ship: Decision
         report: str
 
-    def __init__(self, facts: dict[str, Any], folder: Path) -> None:
+    def __init__(self, facts: Mapping[str, Any], folder: Path) -> None:
         super().__init__(facts)
         self.folder = folder
         """The run's."""
@@ -132,13 +146,13 @@ class RunResult(Result):
         against = (self.get("verdict") or {}).get("against")
         head = ("held against", "score", "tuned is, 95%", "")
         if against:
-            return (head, [_opponent(one) for one in against])
+            return (head, [_opponent(entry) for entry in against])
         return None
 
     def plot(self) -> Picture:
         """The loss curve (of methods with rewards: the reward first), as in the report. Raises InputError where no
         step was logged."""
-        found = training_view.charts(read_lines(self.folder / "metrics.jsonl"), self.get("stopped") or {})
+        found = training_view.charts(read_lines(self.folder / "metrics.jsonl"), self.get("stopped"))
         wide = [chart for chart in found if chart.wide]
         if not wide:
             what, fix = "no step of this run was logged, so there is no curve to draw", "train it first"
@@ -153,10 +167,10 @@ class RunResult(Result):
             return None
 
 
-def _opponent(one: dict[str, Any]) -> tuple[str, str, str, str]:
-    scale, (low, high) = one.get("scale"), one["difference_interval"]
-    change = f"{format_change(one['difference'], scale)} ({format_change_range(low, high, scale)})"
-    return one["label"], format_score(one["score"], scale), change, one["word"]
+def _opponent(entry: OpponentFacts) -> tuple[str, str, str, str]:
+    scale, (low, high) = entry.get("scale"), entry["difference_interval"]
+    change = f"{format_change(entry['difference'], scale)} ({format_change_range(low, high, scale)})"
+    return entry["label"], format_score(entry["score"], scale), change, entry["word"]
 
 
 class CheckResult(Result):
@@ -165,7 +179,7 @@ class CheckResult(Result):
         kind: str
         findings: list[dict[str, Any]]
         refused: dict[str, str] | None
-        ledger: dict[str, Any]
+        ledger: LedgerFacts
         power: dict[str, Any]
         notes: list[str]
 
@@ -178,8 +192,9 @@ class CheckResult(Result):
             found = [("tune will refuse this", f"{refused['what']}; fix: {refused['fix']}")]
         else:
             found = []
-        for one in self["findings"]:
-            found.append((f"{one['severity']}: {one['code']}", f"{one['message']}; fix: {one['fix']}"))
+        for finding in self["findings"]:
+            what = f"{finding['message']}; fix: {finding['fix']}"
+            found.append((f"{finding['severity']}: {finding['code']}", what))
         return [*found, ("test rows", self["power"]["sentence"]), *(("note", note) for note in self["notes"])]
 
 
@@ -227,7 +242,7 @@ class CompareResult(Result):
 class CurveResult(Result):
     def plot(self) -> Picture:
         """Score by training rows, with the forecast."""
-        return Picture(curve_svg(self))
+        return Picture(curve_svg(cast("CurveFacts", self)))
 
     def picture(self) -> Picture:
         return self.plot()
@@ -236,7 +251,7 @@ class CurveResult(Result):
 class FrontierResult(Result):
     def plot(self) -> Picture:
         """Task score against general score."""
-        return Picture(frontier_chart.draw(self))
+        return Picture(frontier_chart.draw(cast("FrontierFacts", self)))
 
     def picture(self) -> Picture:
         return self.plot()

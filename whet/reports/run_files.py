@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from whet.errors import RunFolderError
+from whet.evaluation.facts import AnswerLine
 from whet.store.reading import optional_json, read_lines
 from whet.text.wording import is_finite
 
@@ -41,11 +42,11 @@ def contents(path: Path) -> Any:
     return ""
 
 
-def read_answers(path: Path) -> list[dict[str, Any]]:
+def read_answers(path: Path) -> list[AnswerLine]:
     answers = read_lines(path)
     for number, answer in enumerate(answers, 1):
         for key in ("base_score", "tuned_score"):
             score = answer.get(key)
             if not is_finite(score):
                 raise RunFolderError(f"{key!r} must be a number", where=f"{path}:{number}", value=score)
-    return answers
+    return cast(list[AnswerLine], answers)

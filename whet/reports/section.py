@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from whet.evaluation.facts import Evaluation
 from whet.reports.lines import Spoken
 
 OF_ANOTHER_KIND = (KeyError, TypeError, ValueError, AttributeError)
@@ -29,7 +30,7 @@ class Section:
     """Its line in the list of contents; what has none stands above the list."""
     after: str = ""
     """The key of the section that it follows on the page; empty for the first."""
-    line: Callable[[dict[str, Any]], Iterable[Spoken]] | None = None
+    line: Callable[[Evaluation], Iterable[Spoken]] | None = None
     """From evaluation.json to what the terminal says, drawn by whet/cli/render.py."""
     line_after: str = ""
     """The key of the section that it follows in the terminal, where the answer comes last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +12,24 @@ from whet.errors import DataError
 BINS = 10
 
 
-def calibration(confidence: ArrayLike, right: ArrayLike) -> dict[str, Any]:
+class BinFacts(TypedDict):
+    """The rows whose confidence lies between `low` and `high`."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float
+    right: float
+
+
+class CalibrationFacts(TypedDict):
+    ece: float
+    """The expected calibration error."""
+    rows: int
+    bins: list[BinFacts]
+
+
+def calibration(confidence: ArrayLike, right: ArrayLike) -> CalibrationFacts:
     """`ece`, the expected calibration error (Guo et al. 2017, arXiv 1706.04599, eq. 3): the mean distance of confidence
     and share of right answers over bins of equal width, weighted by their rows; `bins`, the reliability table behind
     it, without empty bins. `right` lies between 0 and 1. Raises DataError for what is no probability."""
@@ -23,7 +40,7 @@ def calibration(confidence: ArrayLike, right: ArrayLike) -> dict[str, Any]:
         raise DataError("a confidence must lie between 0 and 1", value=float(confidence_R.max()))
 
     bin_R = np.minimum((confidence_R * BINS).astype(int), BINS - 1)
-    table = []
+    table: list[BinFacts] = []
     for number in range(BINS):
         inside = bin_R == number
         if inside.any():

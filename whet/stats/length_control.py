@@ -12,7 +12,7 @@ Legend: P pairs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from scipy import special
@@ -25,7 +25,16 @@ FEWEST_PAIRS = 20
 Z = float(special.ndtri(0.975))
 
 
-def length_controlled(won: Sequence[float], longer: Sequence[float]) -> dict[str, Any] | None:
+class LengthControlled(TypedDict):
+    rate: float
+    low: float
+    high: float
+    slope: float
+    slope_error: float
+    pairs: int
+
+
+def length_controlled(won: Sequence[float], longer: Sequence[float]) -> LengthControlled | None:
     """`won` is 1, 0, or 0.5 for a tie; `longer` how many tokens the better answer has more than the other. `rate` with
     its 95% interval (Wald's, of the intercept), `slope` with its standard error, `pairs`. None with few pairs, equal
     lengths, or where the regression has no solution, as where all pairs are won."""

@@ -9,7 +9,7 @@ bench/shown/statistics.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,9 @@ CHUNK = 2_000_000
 KEPT_UNITS = 500
 """Draws for up to so many units, the most test rows that a split makes by itself, are kept for the next comparison on
 the same rows: at most 40 MB, twice."""
+
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+"""From the number of units, and of draws, to a line (units) a draw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +149,7 @@ def resampled(columns: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
 
 def bootstrap_counts(units: int, seed: int) -> Iterator[np.ndarray]:
     """How often each unit is drawn in each of the B resamples, in chunks so that memory stays flat."""
-    if units <= KEPT_UNITS:
-        return iter([_cached_counts(units, seed)])
-    random = np.random.default_rng(seed)
-    return (_draw_counts(random, units, resamples) for resamples in chunks(units))
+    return _drawn(_draw_counts, units, seed)
 
 
 def chunks(units: int) -> list[int]:
@@ -158,9 +158,17 @@ def chunks(units: int) -> list[int]:
     return [min(step, RESAMPLES - start) for start in range(0, RESAMPLES, step)]
 
 
-@lru_cache(maxsize=1)
-def _cached_counts(units: int, seed: int) -> np.ndarray:
-    return _draw_counts(np.random.default_rng(seed), units, RESAMPLES)
+def _drawn(draw: Draw, units: int, seed: int) -> Iterator[np.ndarray]:
+    """B draws in chunks; of few units all at once, kept for the next comparison."""
+    if units <= KEPT_UNITS:
+        return iter([_kept(draw, units, seed)])
+    random = np.random.default_rng(seed)
+    return (draw(random, units, number) for number in chunks(units))
+
+
+@lru_cache(maxsize=2)
+def _kept(draw: Draw, units: int, seed: int) -> np.ndarray:
+    return draw(np.random.default_rng(seed), units, RESAMPLES)
 
 
 def _draw_counts(random: np.random.Generator, units: int, resamples: int) -> np.ndarray:
@@ -194,15 +202,7 @@ def _all_signs(units: int) -> np.ndarray:
 
 def random_signs(units: int, seed: int) -> Iterator[np.ndarray]:
     """B random sign patterns, in chunks as in `bootstrap_counts`."""
-    if units <= KEPT_UNITS:
-        return iter([_cached_signs(units, seed)])
-    random = np.random.default_rng(seed)
-    return (_draw_signs(random, units, patterns) for patterns in chunks(units))
-
-
-@lru_cache(maxsize=1)
-def _cached_signs(units: int, seed: int) -> np.ndarray:
-    return _draw_signs(np.random.default_rng(seed), units, RESAMPLES)
+    return _drawn(_draw_signs, units, seed)
 
 
 def _draw_signs(random: np.random.Generator, units: int, patterns: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import whet
 from whet.store.memory_and_cores import all_memory, usable_cores
@@ -18,8 +18,29 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def environment() -> dict[str, Any]:
-    """Plain facts for environment.json; memory in bytes. Devices are named only when torch is already loaded."""
+class GitFacts(TypedDict):
+    commit: str
+    changed: bool
+    """Whether files that git knows were changed since."""
+
+
+class EnvironmentFacts(TypedDict, total=False):
+    """environment.json. Earlier versions left keys out, and wrote the versions of some packages by themselves."""
+
+    whet: str
+    python: str
+    platform: str
+    packages: dict[str, str]
+    cpu: str
+    cores: int | None
+    cores_usable: int
+    memory_bytes: int
+    devices: list[str]
+    git: GitFacts | None
+
+
+def environment() -> EnvironmentFacts:
+    """What is true here and now; memory in bytes. Devices are named only when torch is already loaded."""
     return {
         "whet": whet.__version__,
         "python": platform.python_version(),
@@ -57,7 +78,7 @@ def devices() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def git_commit(folder: Path) -> dict[str, Any] | None:
+def git_commit(folder: Path) -> GitFacts | None:
     """{"commit", "changed"} of the repository around `folder`; None outside of one or without git."""
     try:
         commit = git(folder, "rev-parse", "HEAD")

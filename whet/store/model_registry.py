@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
@@ -196,13 +197,15 @@ def weights_of(run: Run) -> str:
     return weights_digest(read_json_file(run.model / "whet.json"))
 
 
-def facts_of(evaluation: dict[str, Any]) -> dict[str, Any]:
+def facts_of(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """What the list of models keeps of an evaluation."""
     scores = {side: (evaluation.get(side) or {}).get("score") for side in ("base", "tuned")}
     return plain({key: evaluation.get(key) for key in ("metric", "verdict", "ship")} | {"scores": scores})
 
 
-def measured_again(run: Run, evaluation: dict[str, Any], root: Path | str | None = None) -> list[tuple[str, int, bool]]:
+def measured_again(
+    run: Run, evaluation: Mapping[str, Any], root: Path | str | None = None
+) -> list[tuple[str, int, bool]]:
     """Brings every version that is this run up to date. Returns those, as (name, version, whether it was not)."""
     if root is None:
         root = run.folder.parent

@@ -21,7 +21,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from whet.errors import InputError, RunFolderError, WhetError, nearest
 from whet.recipe.load import dump_recipe, load_recipe
@@ -51,6 +51,40 @@ DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
+
+
+class StatusFacts(TypedDict, total=False):
+    """status.json; empty before a run has one."""
+
+    status: Status
+    updated: str
+    pid: int
+    reason: str
+    """Why it failed or was stopped."""
+    error: str
+    """Read before `reason`, where a run has it."""
+
+
+class RunFacts(TypedDict, total=False):
+    """run.json."""
+
+    name: str
+    recipe_sha256: str
+    data_sha256: str
+    created: str
+    """ISO date."""
+    working_folder: str
+    files: dict[str, Any]
+    """What the recipe names, with what was in it (whet/store/named_files.py)."""
+    accepted_changes: list[dict[str, Any]]
+
+
+class ChoiceFacts(TypedDict):
+    """A line of choices.json: a key that a rule filled in (whet.recipe.methods.usual.Choice)."""
+
+    key: str
+    value: Any
+    reason: str
 
 
 class Run:
@@ -145,7 +179,7 @@ class Run:
             return "interrupted"
         return word
 
-    def status_facts(self) -> dict[str, Any]:
+    def status_facts(self) -> StatusFacts:
         if (self.folder / "status.json").exists():
             return self.read_json("status.json")
         return {}
@@ -195,7 +229,7 @@ class Run:
             for _ in iter_lines(path):
                 pass
 
-    def choices(self) -> list[dict[str, Any]]:
+    def choices(self) -> list[ChoiceFacts]:
         """What the rules chose, each with its reason; none where nothing was. Raises RunFolderError."""
         path = self.folder / "choices.json"
         if path.exists():

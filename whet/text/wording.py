@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from whet.errors import count
+from whet.text.dotted import dotted
 
 WORDS = {
     "better": ("Better", "\u25b2"),
@@ -61,28 +63,25 @@ def setting(value: Any) -> str:
 
 
 def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Any JSON value as (dotted key, text) pairs."""
-    if isinstance(value, dict):
-        return [
-            pair for key, item in value.items() for pair in flatten(item, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return [pair for place, item in enumerate(value, 1) for pair in flatten(item, f"{prefix} {place}".strip())]
-
-    if isinstance(value, list):
-        text = ", ".join(map(str, value))
-    else:
-        text = plain_word(value)
-
-    return [(prefix, text)] if prefix else []
+    """Any JSON value as (dotted key, text) pairs; the items of a list of lists or objects are numbered from 1."""
+    pairs = []
+    for key, inner in dotted(value, prefix).items():
+        if isinstance(inner, list) and any(isinstance(item, (dict, list)) for item in inner):
+            for place, item in enumerate(inner, 1):
+                pairs += flatten(item, f"{key} {place}".strip())
+        elif isinstance(inner, list) and key:
+            pairs.append((key, ", ".join(map(str, inner))))
+        elif key:
+            pairs.append((key, plain_word(inner)))
+    return pairs
 
 
-def on_gpu(facts: dict[str, Any]) -> bool:
+def on_gpu(facts: Mapping[str, Any]) -> bool:
     """Whether a run was trained on one; runs of earlier versions do not say, and had none."""
     return facts.get("peak_memory_of", "cpu") != "cpu"
 
 
-def format_effort(facts: dict[str, Any]) -> str:
+def format_effort(facts: Mapping[str, Any]) -> str:
     """`31.2 s of training · 4,512 tokens/s in its steps · 1.20 GB at most`; memory is that of the training."""
     parts = [f"{facts['seconds']:.1f} s of training"]
     if facts.get("tokens_per_second"):

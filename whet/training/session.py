@@ -33,7 +33,7 @@ from whet.recipe.external import is_function
 from whet.recipe.rules import Choice, DataFacts, fill_defaults
 from whet.recipe.schema import Recipe, UnitTests
 from whet.rewards.combine import build_rewards
-from whet.rewards.sandbox.process import refuse_bare_root, told_layers
+from whet.rewards.sandbox.process import format_layers, refuse_bare_root
 from whet.rewards.user_function import load_metric
 from whet.store.environment import environment
 from whet.store.run import Run
@@ -118,7 +118,7 @@ def open_session(
     renderer = Renderer(tokenizer, clock=_clock(run))
     source = method.gather(with_length_limits(recipe, config), renderer, run.folder.parent / "cache", observer)
     refuse_other_rows(run, source.ledger.rows_jsonl())
-    run.write_json("ledger.json", source.ledger.summary() | accepted_changes(run))
+    run.write_json("ledger.json", {**source.ledger.summary(), **accepted_changes(run)})
     run.write_lines("rows.jsonl", source.ledger.rows_jsonl())
 
     for note in [*notes, *sandbox_notes(recipe, method), *source.notes, *accepted_notes(run)]:
@@ -156,7 +156,7 @@ def sandbox_notes(recipe: Recipe, method: TrainingMethod) -> list[str]:
     tests = [reward for reward in rewards if isinstance(reward, UnitTests)]
     for reward in tests:
         refuse_bare_root(reward.as_root)
-    return [told_layers()] if tests else []
+    return [format_layers()] if tests else []
 
 
 def _clock(run: Run) -> datetime:

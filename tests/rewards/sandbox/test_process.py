@@ -220,7 +220,7 @@ def test_root_behind_the_filter_alone_is_refused_unless_asked(monkeypatch: pytes
     with pytest.raises(InputError, match="as_root: true"):
         UnitTestReward(UnitTests())
     UnitTestReward(UnitTests(as_root=True))
-    assert sandbox.told_layers().endswith("a seccomp filter alone")
+    assert sandbox.format_layers().endswith("a seccomp filter alone")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     UnitTestReward(UnitTests())
 
@@ -241,7 +241,7 @@ def test_a_bubblewrap_that_shuts_nothing_in_is_not_counted(tmp_path: Path, monke
     fake.chmod(0o755)
     monkeypatch.setattr(bubble, "PLACES", str(tmp_path))
     assert sandbox._run("1", "1", Limits(), ("bubblewrap",)).passed  # it does start it
-    assert "bubblewrap" not in sandbox.layers() and "bubblewrap" not in sandbox.told_layers()
+    assert "bubblewrap" not in sandbox.layers() and "bubblewrap" not in sandbox.format_layers()
 
 
 @pytest.mark.usefixtures("anew")
@@ -258,7 +258,7 @@ def test_bubblewrap_is_used_where_it_works() -> None:
     if works.returncode:
         pytest.skip("no bubblewrap that works is installed here")
     assert "bubblewrap" in sandbox.layers() and "namespaces" not in sandbox.layers()
-    assert "bubblewrap" in sandbox.told_layers()
+    assert "bubblewrap" in sandbox.format_layers()
     seen = run("import os\ndef f(): return os.path.exists('/etc/passwd'), os.getpid()", "seen = f()\nassert not seen[0]"
                " and seen[1] < 10", LIMITS)  # fmt: skip
     assert seen.passed, seen.said
@@ -297,5 +297,5 @@ def test_answers_that_tamper_are_counted_and_score_nothing() -> None:
 def test_a_layer_that_does_not_hold_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "_holds", lambda some: "landlock" not in some)
     sandbox.layers.cache_clear()
-    assert "landlock" not in sandbox.layers() and "Landlock" not in sandbox.told_layers()
+    assert "landlock" not in sandbox.layers() and "Landlock" not in sandbox.format_layers()
     sandbox.layers.cache_clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from whet.errors import count
 
 if TYPE_CHECKING:
     from whet.cli.render import Screen
+    from whet.evaluation.comparison.comparison_facts import CompareFacts
 
 TrainedRun = Annotated[
     str | None,
@@ -64,21 +65,22 @@ def compare(
     finally:
         watch.done()
 
-    show(screen, result)
+    facts = cast("CompareFacts", result)
+    show(screen, facts)
     screen.finish(result)
 
-    if gate and not opens(result):
+    if gate and not opens(facts):
         raise typer.Exit(NOT_BETTER)
 
 
-def opens(result: dict[str, Any]) -> bool:
+def opens(result: CompareFacts) -> bool:
     """Whether --gate lets it pass: tuning is worth it, and nothing speaks against the model that is advised."""
     from whet.reports.comparison import caution
 
     return result["verdict"]["word"] == "better" and caution(result) is None
 
 
-def show(screen: Screen, result: dict[str, Any]) -> None:
+def show(screen: Screen, result: CompareFacts) -> None:
     """The advice, the table, and what must be known to believe it."""
     from rich.panel import Panel
     from rich.text import Text
@@ -102,7 +104,7 @@ def show(screen: Screen, result: dict[str, Any]) -> None:
     screen.say(f"Report: {result['report']}")
 
 
-def table_of(result: dict[str, Any]) -> Any:
+def table_of(result: CompareFacts) -> Any:
     from whet.cli import render
     from whet.evaluation.comparison.advice import dollars
     from whet.reports.comparison import seconds

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from whet.cli.importing import without_garbage_collection
 from whet.cli.options import RUNS, Json, RunName, Runs, Trust
+
+if TYPE_CHECKING:
+    from whet.evaluation.studies.failures import FailureList
 
 
 def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json = False) -> None:
@@ -30,7 +35,7 @@ def failures(run: RunName, runs: Runs = RUNS, trust: Trust = False, json_: Json 
     finally:
         watch.done()
 
-    screen.say(headline(result), style="bold")
+    screen.say(headline(cast("FailureList", result)), style="bold")
     for kind in result["kinds"]:
         screen.say(f"  {kind['sentence']}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,18 +16,16 @@ from whet.evaluation.transcript import Transcript, key_of
 from whet.generation.chat_client import ChatClient
 from whet.generation.collection.spending import worst_case
 from whet.model.base import Base
+from whet.observer import Count
 from whet.recipe.sections.compare import RemoteModel
 from whet.types import Completion, Message
 
-Counted = Callable[[int], None]
-"""Told how many answers there are."""
-
 
 class Answerer(Protocol):
-    """Answers all prompts, in their order."""
+    """Answers all prompts, in their order; `done` is told how many answers there are."""
 
     def __call__(
-        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Count
     ) -> list[Completion]: ...
 
 
@@ -40,7 +38,7 @@ class LocalAnswerer:
     renderer: Renderer
 
     def __call__(
-        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Count
     ) -> list[Completion]:
         assert self.side.memory is not None
         generate_answers(self.side, self.loaded, prompts.tokens, self.renderer, tokens, done)
@@ -55,7 +53,7 @@ class RemoteAnswerer:
     settings: RemoteModel
 
     def __call__(
-        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Counted
+        self, arm: str, prompts: FittedPrompts, tokens: int, transcript: Transcript, done: Count
     ) -> list[Completion]:
         asked = self.settings
         remote = ChatClient(asked.url, asked.model, asked.key, asked.seconds, asked.retries)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from statistics import fmean as mean
-from typing import Any
+from typing import cast
 
 from whet.evaluation.comparison.advice import Advice, Candidate, PairedGap, best_of, recommend
 from whet.evaluation.comparison.arms import Arm
+from whet.evaluation.comparison.comparison_facts import ArmDifference, ArmFacts, ArmResults, CompareVerdict
 from whet.evaluation.facts import GroundingFacts
 from whet.evaluation.heldout import texts_of
 from whet.evaluation.metrics import scoring as metric
@@ -45,7 +46,7 @@ class ArmAnswers:
 
 def arm_results(
     asked: Sequence[ArmAnswers], turns: Turns, settings: Compare, name: str, context: int, seed: int
-) -> dict[str, Any]:
+) -> ArmResults:
     """The keys `arms`, `differences`, `verdict` and `standing` of a comparison."""
     rows = turns.whole
     arms = [arm_facts(answers, turns, settings, name, context) for answers in asked]
@@ -64,11 +65,11 @@ def arm_results(
     }
 
 
-def pair_facts(differences: Differences) -> list[dict[str, Any]]:
+def pair_facts(differences: Differences) -> list[ArmDifference]:
     """The key `differences` of a comparison."""
     facts = []
     for (arm, other), difference in differences.items():
-        facts.append({"arm": arm, "other": other, **asdict(difference)})
+        facts.append(cast(ArmDifference, {"arm": arm, "other": other, **asdict(difference)}))
     return facts
 
 
@@ -82,7 +83,7 @@ def scale_of(asked: Sequence[ArmAnswers]) -> float | None:
     return max(values) - min(values)
 
 
-def arm_facts(asked: ArmAnswers, turns: Turns, settings: Compare, name: str, context: int) -> dict[str, Any]:
+def arm_facts(asked: ArmAnswers, turns: Turns, settings: Compare, name: str, context: int) -> ArmFacts:
     """One arm in numbers; tokens and seconds an answer, cost in dollars a thousand of them (None without prices)."""
     arm, answers, prompts = asked.arm, asked.answers, asked.prompts
     summary = metric.aggregate(name, asked.scores, turns.whole)
@@ -171,10 +172,20 @@ def between(differences: Differences, first: str, second: str) -> Difference:
     return replace(turned, estimate=-turned.estimate, low=-turned.high, high=-turned.low)
 
 
-def candidate(arm: Arm, facts: dict[str, Any]) -> Candidate:
-    tokens = facts["prompt_tokens"] + facts["answer_tokens"]
-    numbers = {key: facts[key] for key in ("score", "low", "high", "prompt_tokens", "cost")}
-    return Candidate(arm.name, arm.label, arm.do, tokens=tokens, trained=arm.trained, effort=arm.effort, **numbers)
+def candidate(arm: Arm, facts: ArmFacts) -> Candidate:
+    return Candidate(
+        arm.name,
+        arm.label,
+        arm.do,
+        score=facts["score"],
+        low=facts["low"],
+        high=facts["high"],
+        tokens=facts["prompt_tokens"] + facts["answer_tokens"],
+        prompt_tokens=facts["prompt_tokens"],
+        cost=facts["cost"],
+        trained=arm.trained,
+        effort=arm.effort,
+    )
 
 
 def advise(
@@ -201,7 +212,7 @@ def advise(
     return recommend(candidates, gaps, margin, len(rows), needed, scale)
 
 
-def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Differences) -> dict[str, Any]:
+def verdict_of(advice: Advice, candidates: Sequence[Candidate], differences: Differences) -> CompareVerdict:
     """The advice, and `word`: is the best trained arm better than the best of those that need no training?"""
     trained = [each for each in candidates if each.trained]
     untrained = [each for each in candidates if not each.trained]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean as mean
-from typing import Any
 
 import torch
 
@@ -18,12 +17,19 @@ from whet.evaluation import decision
 from whet.evaluation.comparison.answerers import Answerer, LocalAnswerer, RemoteAnswerer
 from whet.evaluation.comparison.arm_results import ArmAnswers, arm_results
 from whet.evaluation.comparison.arms import KNOWN, Arm, arms_of
+from whet.evaluation.comparison.comparison_facts import (
+    ChosenShots,
+    CompareFacts,
+    RetrieverFacts,
+    ShotsFacts,
+    SideBySideLine,
+)
 from whet.evaluation.comparison.untouched_rows import chosen_checkpoint, prove_disjoint, rows_by_part
 from whet.evaluation.content import by_row
+from whet.evaluation.facts import Evaluation, OpponentAnswer
 from whet.evaluation.heldout import answer_tokens, texts_of
 from whet.evaluation.metrics import scoring as metric
-from whet.evaluation.metrics.turns import Turns, judged_turns
-from whet.evaluation.metrics.turns import turn_facts as told_turns
+from whet.evaluation.metrics.turns import Turns, judged_turns, turn_facts
 from whet.evaluation.models import EvaluatedModel, base_and_tuned, remember
 from whet.evaluation.opponents.constant import choose
 from whet.evaluation.opponents.constant import label as constant_label
@@ -125,7 +131,7 @@ def needs_training(recipe: Recipe) -> bool:
     return any(arm.trained for arm in arms_of(recipe.compare))
 
 
-def compare_arms(session: Session, settings: Compare, observer: Observer) -> dict[str, Any]:
+def compare_arms(session: Session, settings: Compare, observer: Observer) -> CompareFacts:
     """Asks every arm, and leaves compare.json in the run's folder `compare`; its page is written from that."""
     run, recipe, source = session.run, session.recipe, prepared_of(session.source)
     turns, folder = judged_turns(recipe, source.test_rows), run.folder / FOLDER
@@ -143,7 +149,7 @@ def compare_arms(session: Session, settings: Compare, observer: Observer) -> dic
     facts["verdict"] = decision.settle(
         facts["verdict"], own.get("ship"), (own.get("verdict") or {}).get("against") or []
     )
-    result = {
+    result: CompareFacts = {
         "run": run.name,
         "model": recipe.base,
         "metric": {"name": name, "reason": reason},
@@ -153,13 +159,13 @@ def compare_arms(session: Session, settings: Compare, observer: Observer) -> dic
         "decoding": {"temperature": 0.0, "max_new_tokens": comparison.tokens, "room": comparison.setting.tokens},
         "shots": shots,
         "retriever": comparison.retriever_facts(turns.rows),
-        "honest": apart | {"checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
+        "honest": {**apart, "checkpoint": chosen_checkpoint(run), "file": f"{FOLDER}/rows.json"},
         "report": str(folder / "report.html"),
     }
 
     if turns.many:
-        result["turns"] = told_turns(turns, recipe.seed)
-    result["prompts"] = {one.arm.name: comparison.prompt_text(one) for one in asked}
+        result["turns"] = turn_facts(turns, recipe.seed)
+    result["prompts"] = {answers.arm.name: comparison.prompt_text(answers) for answers in asked}
 
     if recipe.evaluate.temperature:
         observer.note("every arm answers greedily: evaluate.temperature and evaluate.samples are for whet eval")
@@ -169,8 +175,8 @@ def compare_arms(session: Session, settings: Compare, observer: Observer) -> dic
     return result
 
 
-def own_verdict(run: Run) -> dict[str, Any]:
-    """What the run says of its own model (evaluation.json); nothing where that was not measured."""
+def own_verdict(run: Run) -> Evaluation:
+    """What the run says of its own model (evaluation.json); nothing if that was not measured."""
     return optional_json(run.folder / "evaluation.json", {})
 
 
@@ -290,7 +296,7 @@ class Comparison:
             return ""
         return self.session.renderer.prompt_text(asked.prompts.messages[0], self.turns.rows[0].tools)
 
-    def choose_shots(self, arms: Sequence[Arm]) -> dict[str, Any]:
+    def choose_shots(self, arms: Sequence[Arm]) -> ShotsFacts | ChosenShots:
         """How many examples: what is asked for, or of several what the base does best with on validation rows."""
         wanted = sorted(set(self.settings.shots))
         few = [arm for arm in arms if arm.framing in SHOWS_EXAMPLES]
@@ -304,20 +310,21 @@ class Comparison:
 
         return {"chosen": best, "part": "validation", "rows": len(turns.whole), "by": arm.label, "scores": scores}
 
-    def retriever_facts(self, rows: Sequence[Row]) -> dict[str, Any] | None:
+    def retriever_facts(self, rows: Sequence[Row]) -> RetrieverFacts | None:
         """How often the retriever finds a passage that holds the reference answer; None without documents."""
         if self._retriever is None:
             return None
         passages = documents_of(self.settings)
         own, by = passages_with_answer([row.reference for row in rows], passages)
-        facts: dict[str, Any] = {"passages": len(passages), "by": by, "without": sum(not found for found in own)}
+        without = sum(not holding for holding in own)
 
         if not any(own):
-            return facts | {"recall": None}
+            return {"passages": len(passages), "by": by, "without": without, "recall": None}
         hits = self._retriever.search([question_of(row) for row in rows], max(10, self.settings.passages))
-        found = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
+        quality = measure_retriever(hits, own, by, (1, self.settings.passages, 10))
+        recall = {depth: rate.mean for depth, rate in quality.recall.items()}
 
-        return facts | {"recall": {depth: one.mean for depth, one in found.recall.items()}, "mrr": found.mrr.mean}
+        return {"passages": len(passages), "by": by, "without": without, "recall": recall, "mrr": quality.mrr.mean}
 
     def _who(self, arm: Arm) -> Answerer:
         if arm.remote is not None:
@@ -371,15 +378,22 @@ class Comparison:
         return self._retriever
 
 
-def side_by_side(asked: Sequence[ArmAnswers], turns: Turns) -> list[dict[str, Any]]:
+def side_by_side(asked: Sequence[ArmAnswers], turns: Turns) -> list[SideBySideLine]:
     """A line a row: prompt and reference of its last turn, and of each arm the answer to that and the row's score."""
-    lines = []
+    lines: list[SideBySideLine] = []
     for n, (row, last) in enumerate(zip(turns.whole, turns.last, strict=True)):
-        answers = {}
+        answers: dict[str, OpponentAnswer] = {}
         for each in asked:
             answers[each.arm.name] = {"text": each.answers[last].text, "score": each.scores[n].value}
 
-        line = {"row": row.index, "where": row.where, "prompt": row.prompt, "reference": row.reference}
-        lines.append({**line, "answers": answers})
+        lines.append(
+            {
+                "row": row.index,
+                "where": row.where,
+                "prompt": row.prompt,
+                "reference": row.reference,
+                "answers": answers,
+            }
+        )
 
     return lines

@@ -8,6 +8,7 @@ import numpy as np
 
 from whet.data.ledger import FATES, Ledger
 from whet.errors import ProofError
+from whet.evaluation.comparison.comparison_facts import DisjointFacts
 from whet.store.run import Run
 
 
@@ -18,7 +19,7 @@ def rows_by_part(ledger: Ledger) -> dict[str, list[int]]:
     return {part: np.flatnonzero(fate_R == FATES.index(part)).tolist() for part in parts}
 
 
-def prove_disjoint(ledger: Ledger) -> dict[str, Any]:
+def prove_disjoint(ledger: Ledger) -> DisjointFacts:
     """Counts of each part, and of rows and contents that the test shares with what was trained or chosen on. Raises
     ProofError for a row in two parts."""
     parts = rows_by_part(ledger)

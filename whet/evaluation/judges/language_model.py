@@ -14,16 +14,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from whet.errors import RunError, count
 from whet.evaluation.contest import HeldOut
-from whet.evaluation.facts import AnswerLine, PositionFacts
-from whet.evaluation.heldout import Progress
+from whet.evaluation.facts import AnswerLine
 from whet.evaluation.judges import people
 from whet.evaluation.judges.model_families import same_family
+from whet.evaluation.preference_facts import JudgeFacts, PositionFacts
 from whet.generation.chat_client import ChatClient
+from whet.observer import Progress
 from whet.recipe.sections.judges import PairJudge
 from whet.stats.agreement import format_agreement
 from whet.stats.bradley_terry import fit_win_rate, format_win_rate
@@ -77,7 +78,7 @@ class Question:
 
 def measure_judge(
     lines: Sequence[AnswerLine], held_out: HeldOut, contestants: Sequence[str]
-) -> tuple[dict[str, Any], list[AnswerLine]]:
+) -> tuple[JudgeFacts, list[AnswerLine]]:
     """The key `judge` of evaluation.json, with its agreement with the people who judged the same answers, and the
     lines of answers.jsonl with the verdict on each (`judged`). Raises as judge_pairs does."""
     recipe, folder, observer = held_out.recipe, held_out.run.folder, held_out.observer
@@ -91,15 +92,16 @@ def measure_judge(
     for line, pick in zip(lines, picks, strict=True):
         judged.append({**line, "judged": pick})
 
-    facts["agreement"] = people.agreement(folder, judged)
-    if facts["agreement"]["rows"]:
-        facts["statement"] += " " + format_agreement(facts["agreement"], "people")
+    agreement = people.agreement(folder, judged)
+    facts["agreement"] = agreement
+    if agreement["rows"]:
+        facts["statement"] += " " + format_agreement(agreement, "people")
     return facts, judged
 
 
 def judge_pairs(
     lines: Sequence[AnswerLine], wanted: PairJudge, transcript: Path, contestants: Sequence[str], progress: Progress
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[JudgeFacts, list[str]]:
     """The key `judge` of evaluation.json for the lines of answers.jsonl, and the verdict on each: base, tuned or tie.
     Two answers that are the same word for word are a tie that nobody is asked about. Raises as the client's `reply`
     does, and RunError for a judge that gives no verdict."""
@@ -225,9 +227,7 @@ def combine_orders(letters: Sequence[str]) -> str:
     return "tie"
 
 
-def summary(
-    facts: dict[str, Any], bias: PositionFacts, wanted: PairJudge, contestants: Sequence[str]
-) -> dict[str, Any]:
+def summary(facts: dict[str, Any], bias: PositionFacts, wanted: PairJudge, contestants: Sequence[str]) -> JudgeFacts:
     """Win rate, position bias and warnings."""
     facts = facts | {"by": wanted.model, "rubric": wanted.rubric, "position": bias}
     statement = f"{format_win_rate(facts, wanted.model)} {bias['statement']}"
@@ -238,7 +238,7 @@ def summary(
             "(Panickssery et al. 2024, arXiv 2404.13076). Check it against people: whet judge RUN."
         )
 
-    return facts | {"statement": statement}
+    return cast(JudgeFacts, facts | {"statement": statement})
 
 
 def position_bias(letters: Sequence[Sequence[str]], clusters: Sequence[object] | None = None) -> PositionFacts:

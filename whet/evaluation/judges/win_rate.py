@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from whet.evaluation.contest import Contest
-from whet.evaluation.facts import SIDES, AnswerLine, WinFacts
+from whet.evaluation.facts import SIDES, AnswerLine
 from whet.evaluation.heldout import answer_tokens
+from whet.evaluation.preference_facts import WinFacts
 from whet.rewards.combine import Rewards
 from whet.stats.bradley_terry import format_counts
 from whet.stats.paired import clusters_of, mean_interval, win_interval

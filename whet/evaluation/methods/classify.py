@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from whet.data.batches.segment_files import Segments
 from whet.data.prepare import Prepared
 from whet.errors import ProofError
+from whet.evaluation.class_facts import ThresholdFacts, ThresholdsFacts
 from whet.evaluation.contest import HeldOut
 from whet.evaluation.facts import Measured, add_keys
 from whet.evaluation.heldout import lines_of_answers
@@ -28,7 +29,7 @@ from whet.evaluation.models import EvaluatedModel
 from whet.model.adapter import causal_lm
 from whet.model.base import context_of
 from whet.model.heads.linear import Scorer
-from whet.stats.calibration import calibration
+from whet.stats.calibration import CalibrationFacts, calibration
 from whet.training.classifier_folder import HALF, probabilities, rows_digest, score_segments
 from whet.training.learners.classify import Outputs, encoded, targets_of
 from whet.training.thresholds import f1
@@ -136,7 +137,7 @@ def score_names(task: str, wanted: Names, named: Names) -> list[RowScore]:
 def table(wanted: Names, named: Names) -> dict[str, Any]:
     """class_facts, and accuracy where all classes of a row are right; with one class a row the confusion, too."""
     exact = [set(expected) == set(given) for expected, given in zip(wanted, named, strict=True)]
-    facts = {"accuracy": float(np.mean(exact)), **class_facts(wanted, named)}
+    facts: dict[str, Any] = {"accuracy": float(np.mean(exact)), **class_facts(wanted, named)}
     if all(len(row) == 1 for row in (*wanted, *named)):
         facts["confusion"] = confusion(format_names(wanted), format_names(named))
     return facts
@@ -197,7 +198,7 @@ def most_common(outputs: Outputs, prepared: Prepared) -> list[str]:
     return [name for name in outputs.names if counts[name] > len(targets) / 2]
 
 
-def _calibration(outputs: Outputs, probability_RK: np.ndarray, wanted: Names) -> dict[str, Any]:
+def _calibration(outputs: Outputs, probability_RK: np.ndarray, wanted: Names) -> CalibrationFacts:
     """Of the likeliest class, whatever the threshold; with several classes a row, of every class of every row."""
     there_RK = encoded(outputs, list(wanted)).numpy()
     if outputs.task == "multi-label":
@@ -208,7 +209,7 @@ def _calibration(outputs: Outputs, probability_RK: np.ndarray, wanted: Names) ->
 
 def threshold_table(
     head: dict[str, Any], outputs: Outputs, prepared: Prepared, probability_RK: np.ndarray, wanted: Names
-) -> dict[str, Any]:
+) -> ThresholdsFacts:
     """Thresholds with F1 on both parts; proves that they were chosen without the test rows. Raises ProofError."""
     chosen = head["chosen_on"]
     validation, test = prepared.validation.rows.tolist(), [row.index for row in prepared.test_rows]
@@ -216,15 +217,18 @@ def threshold_table(
         raise ProofError("the thresholds were not chosen on the validation rows of this run", fix="train again")
 
     there_RK = encoded(outputs, list(wanted)).numpy() > HALF
-    entries = []
+    entries: list[ThresholdFacts] = []
     for k, name in enumerate(outputs.names):
-        entry = {"class": name, "threshold": head["thresholds"][k]}
+        on_validation = {}
         if chosen is not None:
-            entry |= {"validation_f1_at_half": head["validation_f1_at_half"][k]}
-            entry |= {"validation_f1": head["validation_f1"][k]}
+            on_validation["validation_f1_at_half"] = head["validation_f1_at_half"][k]
+            on_validation["validation_f1"] = head["validation_f1"][k]
 
-        entry["test_f1_at_half"] = f1(probability_RK[:, k] >= HALF, there_RK[:, k])
-        entry["test_f1"] = f1(probability_RK[:, k] >= head["thresholds"][k], there_RK[:, k])
-        entries.append(entry)
+        on_test = {
+            "test_f1_at_half": f1(probability_RK[:, k] >= HALF, there_RK[:, k]),
+            "test_f1": f1(probability_RK[:, k] >= head["thresholds"][k], there_RK[:, k]),
+        }
+        entry = {"class": name, "threshold": head["thresholds"][k], **on_validation, **on_test}
+        entries.append(cast(ThresholdFacts, entry))
 
     return {"chosen_on": chosen, "rows_shared_with_test": len(set(validation) & set(test)), "classes": entries}

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
+from whet.evaluation.class_facts import ClassFacts, ConfusionFacts, LostClassFacts
 from whet.evaluation.facts import Evaluation
 from whet.stats.paired import wilson
 from whet.stats.power import ALPHA, mcnemar_p
@@ -26,7 +27,13 @@ Names = Sequence[Sequence[str]]
 """The classes of each row; one each where a row has one class."""
 
 
-def class_facts(wanted: Names, named: Names) -> dict[str, Any]:
+class ClassTable(TypedDict):
+    macro_f1: float
+    balanced_accuracy: float
+    labels: dict[str, ClassFacts]
+
+
+def class_facts(wanted: Names, named: Names) -> ClassTable:
     """macro_f1, balanced_accuracy, and `labels`: of each class in `wanted` its rows, how often it was given, found
     (rightly), recall, precision (None if it was never given), both with intervals, and f1."""
     rows, given, found = _count(wanted), _count(named), Counter[str]()
@@ -47,7 +54,7 @@ def _count(names: Names) -> Counter[str]:
     return counts
 
 
-def _label_facts(rows: int, given: int, found: int) -> dict[str, Any]:
+def _label_facts(rows: int, given: int, found: int) -> ClassFacts:
     precision, precision_interval = None, None
     if given:
         precision, precision_interval = found / given, list(wilson(found, given))
@@ -64,7 +71,7 @@ def _label_facts(rows: int, given: int, found: int) -> dict[str, Any]:
     }
 
 
-def confusion(wanted: Sequence[str], named: Sequence[str]) -> dict[str, Any]:
+def confusion(wanted: Sequence[str], named: Sequence[str]) -> ConfusionFacts:
     """`rows[i][j]`: test rows of class i that were given class j, of the largest classes; the last line and column are
     all other classes together, and the column also what is no class at all."""
     counts = Counter(wanted)
@@ -78,13 +85,13 @@ def confusion(wanted: Sequence[str], named: Sequence[str]) -> dict[str, Any]:
     return {"classes": [*largest, OTHER], "rows": rows}
 
 
-def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[dict[str, Any]]:
+def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[LostClassFacts]:
     """Classes that the tuned model surely misses, or finds significantly less often than the base (McNemar's mid-p
     on the rows of the class, at 5% over all K classes together), the largest first."""
     before = class_facts(wanted, base)["labels"]
     after = class_facts(wanted, tuned)["labels"]
 
-    lost = []
+    lost: list[LostClassFacts] = []
     for name, entry in after.items():
         gained = dropped = 0
         for expected, base_names, tuned_names in zip(wanted, base, tuned, strict=True):
@@ -95,13 +102,22 @@ def lost_classes(wanted: Names, base: Names, tuned: Names) -> list[dict[str, Any
         worse = dropped > gained and mcnemar_p(dropped, gained) < ALPHA / len(after)
         missed = entry["rows"] >= FEWEST_ROWS and entry["recall_interval"][1] < MISSED
         if worse or missed:
-            facts = {key: entry[key] for key in ("rows", "found", "recall", "recall_interval")}
-            lost.append({"label": name, **facts, "base_found": before[name]["found"], "worse": worse})
+            lost.append(
+                {
+                    "label": name,
+                    "rows": entry["rows"],
+                    "found": entry["found"],
+                    "recall": entry["recall"],
+                    "recall_interval": entry["recall_interval"],
+                    "base_found": before[name]["found"],
+                    "worse": worse,
+                }
+            )
 
     return sorted(lost, key=lambda entry: (-entry["rows"], entry["label"]))
 
 
-def state_lost(lost: Sequence[dict[str, Any]], classes: int) -> str:
+def state_lost(lost: Sequence[LostClassFacts], classes: int) -> str:
     """`But classes are lost: it finds 1 of 12 'spam' (1.5% to 35.4%).`, a sentence that follows the verdict's first; ""
     if none is lost."""
     if not lost:

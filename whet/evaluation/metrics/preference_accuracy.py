@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from whet.data.batches.loader import in_order
 from whet.evaluation.metrics.scoring import RowScore
 from whet.evaluation.models import READ_TOKENS, EvaluatedModel
+from whet.evaluation.preference_facts import RewardGains, RewardMargins
 from whet.losses.answers import paired_answers, rows_of_pairs, sum_over
-from whet.stats.length_control import length_controlled
+from whet.stats.length_control import LengthControlled, length_controlled
 from whet.stats.paired import mean_interval
 from whet.types import Segment
 
@@ -80,9 +80,8 @@ def degeneration_warning(base: dict[int, PairLogprobs], tuned: dict[int, PairLog
     )
 
 
-def reward_gains(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> dict[str, Any]:
-    """`reward_accuracy`: share of the pairs whose chosen answer gained more probability than the rejected one, which is
-    what dpo trains; `chosen_gain`, `rejected_gain`: mean change of an answer's log-probability, in nats."""
+def reward_gains(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) -> RewardGains:
+    """Means over the pairs."""
     chosen = [tuned[row].chosen - base[row].chosen for row in base]
     rejected = [tuned[row].rejected - base[row].rejected for row in base]
     right = sum(a > b for a, b in zip(chosen, rejected, strict=True))
@@ -95,9 +94,8 @@ def reward_gains(base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs]) 
 
 def reward_margins(
     base: dict[int, PairLogprobs], tuned: dict[int, PairLogprobs], seed: int, clusters: Sequence[object] | None
-) -> dict[str, Any]:
-    """Intervals for what `reward_gains` gives: `reward_accuracy_interval`; `reward_margin`, the mean of chosen minus
-    rejected gain in nats, with `reward_margin_interval`. Pairs in the order of `base`, as `clusters` names them."""
+) -> RewardMargins:
+    """Intervals for what `reward_gains` gives. Pairs in the order of `base`, as `clusters` names them."""
     margins = [tuned[row].chosen - base[row].chosen - tuned[row].rejected + base[row].rejected for row in base]
     right = [float(margin > 0) for margin in margins]
     return {
@@ -107,7 +105,7 @@ def reward_margins(
     }
 
 
-def at_equal_length(pairs: dict[int, PairLogprobs]) -> dict[str, Any] | None:
+def at_equal_length(pairs: dict[int, PairLogprobs]) -> LengthControlled | None:
     """How often a model finds the chosen answer likelier, length set aside (whet/stats/length_control.py)."""
     won = [preference_score(pair).value for pair in pairs.values()]
     longer = [pair.chosen_tokens - pair.rejected_tokens for pair in pairs.values()]

@@ -235,7 +235,7 @@ def summarise_labels(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
     wanted = [row["expected"] for row in details]
     given = [row["given"] for row in details]
     facts = class_facts(_one_each(wanted), _one_each(given))
-    return facts | {"confusion": confusion(wanted, given)}
+    return {**facts, "confusion": confusion(wanted, given)}
 
 
 def _one_each(labels: Sequence[str]) -> list[list[str]]:

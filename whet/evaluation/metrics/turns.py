@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 from whet.errors import count
 from whet.evaluation.metrics.tool_calls import calls_made
@@ -122,7 +122,17 @@ def judged_turns(recipe: Recipe, rows: Sequence[Row]) -> Turns:
     return asked_turns(rows, recipe.seed)
 
 
-def turn_facts(turns: Turns, seed: int) -> dict[str, Any]:
+class TurnFacts(TypedDict):
+    rows: int
+    turns: int
+    """Assistant turns of all rows."""
+    asked: int
+    most_a_row: int
+    seed: int
+    statement: str
+
+
+def turn_facts(turns: Turns, seed: int) -> TurnFacts:
     """The key `turns` of evaluation.json."""
     rows, asked = len(set(turns.owner)), len(turns.rows)
     statement = f"{count(rows, 'test row')} with {turns.all_turns:,} assistant turns, "
@@ -131,8 +141,14 @@ def turn_facts(turns: Turns, seed: int) -> dict[str, Any]:
         statement += f"; {asked:,} of them asked, at most {turns.most} a row: "
         statement += "the last one, and others drawn by the seed"
 
-    facts = {"rows": rows, "turns": turns.all_turns, "asked": asked, "most_a_row": turns.most, "seed": seed}
-    return facts | {"statement": f"{statement}. A row's score is the mean over its turns."}
+    return {
+        "rows": rows,
+        "turns": turns.all_turns,
+        "asked": asked,
+        "most_a_row": turns.most,
+        "seed": seed,
+        "statement": f"{statement}. A row's score is the mean over its turns.",
+    }
 
 
 def _says_something(row: Row, place: int) -> bool:

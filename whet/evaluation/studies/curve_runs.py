@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from whet.errors import InputError, RunError, RunFolderError
-from whet.evaluation.studies.learning_curve import SHARES, forecast
+from whet.evaluation.studies.learning_curve import SHARES, CurveFacts, forecast
 from whet.recipe.schema import Recipe
 from whet.recipe.sections.keep import Forgetting
 from whet.store.atomic import new_folder
@@ -74,7 +74,7 @@ def scores_of(run: Run) -> dict[int, float]:
 
 def measure_curve(
     runs: Sequence[tuple[Run, dict[str, Any]]], clusters: Sequence[object] | None, seed: int
-) -> dict[str, Any]:
+) -> CurveFacts:
     """The forecast from finished runs and their results, fewest rows first. Raises RunError when they were not measured
     on the same rows, or not by the same metric."""
     by_run = [scores_of(run) for run, _ in runs]
@@ -91,13 +91,17 @@ def measure_curve(
     rows = [result["ledger"]["trained"] for _, result in runs]
     facts = forecast(rows, [list(scores.values()) for scores in by_run], clusters, seed)
     whole = runs[-1][1]
-    shares = [{"share": share, "run": run.name} for share, (run, _) in zip(SHARES, runs, strict=True)]
-    points = [point | share for point, share in zip(facts["points"], shares, strict=True)]
+    for point, share, (run, _) in zip(facts["points"], SHARES, runs, strict=True):
+        point["share"], point["run"] = share, run.name
 
-    return facts | {"points": points, "metric": whole["metric"], "base": whole["base"]["score"]}
+    return {**facts, "metric": whole["metric"], "base": whole["base"]["score"]}
 
 
-def last_curve(recipe: Recipe, root: Path) -> dict[str, Any] | None:
+class LastCurve(CurveFacts):
+    run: str
+
+
+def last_curve(recipe: Recipe, root: Path) -> LastCurve | None:
     """The facts of the newest curve.json of the same data, base and kind of method among the runs of `root`, with the
     key `run`; None where none was drawn. Raises RunFolderError for one that is damaged."""
     newest = sorted(root.glob("*/curve.json"), key=lambda path: path.stat().st_mtime, reverse=True)

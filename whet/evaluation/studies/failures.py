@@ -24,7 +24,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict, cast
 
 import numpy as np
 from scipy import sparse
@@ -60,6 +60,57 @@ class ScoredAnswer:
     score: float
 
 
+class NearRow(TypedDict):
+    """A training row, and how like the failure it is."""
+
+    where: str
+    likeness: float
+    prompt: str
+    answer: str
+
+
+class FailedRow(TypedDict):
+    row: int
+    where: str
+    prompt: str
+    reference: str
+    answer: str
+    score: float
+    nearest: list[NearRow]
+
+
+class FailureKind(TypedDict):
+    """A FailureCluster as JSON, with its sentence."""
+
+    words: list[str]
+    failures: int
+    alike: int
+    cause: Cause
+    collect: int
+    rows: list[FailedRow]
+    sentence: str
+
+
+class FailureFacts(TypedDict):
+    """What `failures_of` gives."""
+
+    validation_rows: int
+    answers: int
+    failures: int
+    rule: str
+    """By which an answer is a failure."""
+    kinds: list[FailureKind]
+
+
+class FailureList(FailureFacts):
+    """failures.json."""
+
+    run: str
+    metric: str
+    list: str
+    """The file for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailureCluster:
     """One kind of failure."""
@@ -71,8 +122,7 @@ class FailureCluster:
     cause: Cause
     collect: int
     """Rows, about; 0 where rows are to be corrected or nothing is missing."""
-    rows: list[dict[str, Any]]
-    """Of each failure: where, prompt, reference, answer, score, and the nearest training rows."""
+    rows: list[FailedRow]
 
     @property
     def sentence(self) -> str:
@@ -89,12 +139,18 @@ class FailureCluster:
         return f"{few}; {alike}, {what[self.cause]}"
 
 
-def failures_of(asked: Sequence[ScoredAnswer], trained: Sequence[Row]) -> dict[str, Any]:
-    """The facts of failures.json, from all validation rows and (at most MOST_TRAINED of) the training rows."""
+def failures_of(asked: Sequence[ScoredAnswer], trained: Sequence[Row]) -> FailureFacts:
+    """From all validation rows and (at most MOST_TRAINED of) the training rows."""
     trained = trained[:MOST_TRAINED]
     failed, rule = is_failure(np.array([one.score for one in asked], float))
     rows = len({one.row.index for one in asked})
-    facts = {"validation_rows": rows, "answers": len(asked), "failures": int(failed.sum()), "rule": rule, "kinds": []}
+    facts: FailureFacts = {
+        "validation_rows": rows,
+        "answers": len(asked),
+        "failures": int(failed.sum()),
+        "rule": rule,
+        "kinds": [],
+    }
 
     if not failed.any():
         return facts
@@ -117,7 +173,7 @@ def failures_of(asked: Sequence[ScoredAnswer], trained: Sequence[Row]) -> dict[s
     found = []
     for topic in range(int(number_V.max()) + 1):
         found.append(_cluster(topic, asked, texts, number_V, likeness_VT, trained, usual, labels))
-    facts["kinds"] = [asdict(kind) | {"sentence": kind.sentence} for kind in found]
+    facts["kinds"] = [cast(FailureKind, asdict(kind) | {"sentence": kind.sentence}) for kind in found]
 
     return facts
 
@@ -181,7 +237,7 @@ def _contradicted(row: Row, nearest: list[tuple[int, float]], trained: Sequence[
     return labels and 2 * votes[right] < sum(votes.values())
 
 
-def _line(one: ScoredAnswer, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> dict[str, Any]:
+def _line(one: ScoredAnswer, nearest: list[tuple[int, float]], trained: Sequence[Row]) -> FailedRow:
     return {
         "row": one.row.index,
         "where": one.row.where,

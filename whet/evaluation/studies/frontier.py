@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from whet.data.prepare import Prepared, read_rows
 from whet.data.render.renderer import Renderer
 from whet.data.retrieval.raft import with_found_passages
 from whet.errors import DataError
 from whet.evaluation.contest import Contest
+from whet.evaluation.facts import MetricFacts
 from whet.evaluation.forgetting import skills
 from whet.evaluation.forgetting.budget import score_budget
 from whet.evaluation.forgetting.suites import measured_prompts
@@ -50,8 +51,37 @@ class Point:
     general: Estimate
 
 
-def measure_frontier(contest: Contest) -> dict[str, Any]:
-    """The points, and which one would be taken: the content of frontier.json.
+class EstimateFacts(TypedDict):
+    score: float
+    low: float
+    high: float
+
+
+class PointFacts(TypedDict):
+    scale: float
+    task: EstimateFacts
+    general: EstimateFacts
+
+
+class FrontierFacts(TypedDict):
+    """frontier.json; `run` and `svg` are added as it is written."""
+
+    run: NotRequired[str]
+    metric: MetricFacts
+    rows: int
+    general_rows: int
+    general: str
+    points: list[PointFacts]
+    budget: float
+    budget_reason: str
+    scale: float
+    """The point that would be taken, and why."""
+    why: str
+    svg: NotRequired[str]
+
+
+def measure_frontier(contest: Contest) -> FrontierFacts:
+    """The points, and which one would be taken.
 
     Raises DataError without validation rows that have answers, RecipeError for a base without general prompts.
     """
@@ -71,7 +101,7 @@ def measure_frontier(contest: Contest) -> dict[str, Any]:
         "rows": len(rows),
         "general_rows": len(asked),
         "general": f"held-out prompts of {path.name}",
-        "points": [asdict(point) for point in points],
+        "points": [cast(PointFacts, asdict(point)) for point in points],
         "budget": budget,
         "budget_reason": budget_reason,
         "scale": chosen.scale,

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 from scipy import special
 
 from whet.errors import DataError
+from whet.evaluation.facts import MetricFacts
 from whet.stats.paired import cluster_codes, mean_interval
 from whet.stats.resample import CHUNK, cluster_sums
 
@@ -83,15 +84,57 @@ def _candidates(
     return [(error_mean_B - slope_B * shape_mean, slope_B), (zero_B, through_B), (error_mean_B, zero_B)]
 
 
+class CurvePoint(TypedDict):
+    """A score with its 95% interval; `share` and `run` where it is that of a run."""
+
+    rows: int
+    score: float
+    low: float
+    high: float
+    share: NotRequired[float]
+    run: NotRequired[str]
+
+
+class FitFacts(TypedDict):
+    """error(n) = a + b n^-c."""
+
+    a: float
+    b: float
+    c: float
+
+
+class GainFacts(TypedDict):
+    estimate: float
+    low: float
+    high: float
+
+
+class CurveFacts(TypedDict):
+    """What `forecast` gives; with the last two keys curve.json."""
+
+    points: list[CurvePoint]
+    test_rows: int
+    fit: FitFacts
+    noise: float
+    """The luck of a training run, as a standard deviation."""
+    last_doubling: float
+    next: CurvePoint | None
+    """The forecast for twice the rows; None if there is none, as for `gain`."""
+    gain: GainFacts | None
+    word: Literal["helps", "flat", "undecided"]
+    sentence: str
+    metric: NotRequired[MetricFacts]
+    base: NotRequired[float]
+    """The base's score."""
+
+
 def forecast(
     rows: Sequence[int], scores_SN: Sequence[Sequence[float]], clusters: Sequence[object] | None = None, seed: int = 0
-) -> dict[str, Any]:
+) -> CurveFacts:
     """What is known from the scores of models trained on so many rows, each on the same test rows, from 0 to 1.
 
-    points[{rows, score, low, high}], fit{a, b, c}, noise, last_doubling, next{rows, score, low, high},
-    gain{estimate, low, high}, word (`helps`, `flat`, `undecided`) and a sentence. Where the points lie on no power law,
-    or every row scores the same at every size, there is no forecast: next and gain are None. Raises DataError for fewer
-    than three sizes or scores outside 0..1.
+    If the points lie on no power law, or every row scores the same at every size, there is no forecast. Raises
+    DataError for fewer than three sizes or scores outside 0..1.
     """
     rows_S, scores = np.asarray(rows, float), np.asarray(scores_SN, float)
     _refuse(rows_S, scores)
@@ -106,9 +149,13 @@ def forecast(
     ahead = 2 * rows_S[-1]
     gain_B = curves.error(rows_S[-1]) - curves.error(ahead)
     estimate = float((curve.error(rows_S[-1]) - curve.error(ahead))[0])
-    gain = {"estimate": estimate, **_bounds(gain_B, estimate)}
+    low, high = _bounds(gain_B, estimate)
+    gain: GainFacts = {"estimate": estimate, "low": low, "high": high}
     expected = float(1 - curve.error(ahead)[0])
+    expected_low, expected_high = _bounds(1 - curves.error(ahead), expected)
+    twice: CurvePoint = {"rows": int(ahead), "score": expected, "low": expected_low, "high": expected_high}
 
+    word: Literal["helps", "flat", "undecided"]
     if gain["high"] < LEAST_GAIN:
         word = "flat"
     elif gain["low"] >= LEAST_GAIN:
@@ -116,21 +163,23 @@ def forecast(
     else:
         word = "undecided"
 
-    facts: dict[str, Any] = {
+    facts: CurveFacts = {
         "points": [_point(n, line, clusters, seed) for n, line in zip(rows, scores, strict=True)],
         "test_rows": scores.shape[1],
-        "fit": {"a": float(curve.a_B[0]), "b": float(curve.reach_B[0] * curve.last ** curve.c_B[0])}
-        | {"c": float(curve.c_B[0])},
+        "fit": {
+            "a": float(curve.a_B[0]),
+            "b": float(curve.reach_B[0] * curve.last ** curve.c_B[0]),
+            "c": float(curve.c_B[0]),
+        },
         "noise": noise,
         "last_doubling": float(errors_S[-2] - errors_S[-1]),
-        "next": {"rows": int(ahead), "score": expected, **_bounds(1 - curves.error(ahead), expected)}
-        if lawful
-        else None,
+        "next": twice if lawful else None,
         "gain": gain if lawful else None,
         "word": word if lawful else "undecided",
+        "sentence": "",
     }
-
-    return facts | {"sentence": _sentence(facts)}
+    facts["sentence"] = _sentence(facts)
+    return facts
 
 
 def _resampled(scores_SN: np.ndarray, codes_N: np.ndarray | None, seed: int) -> np.ndarray:
@@ -162,12 +211,13 @@ def _noise(rows_S: np.ndarray, errors_S: np.ndarray, means_BS: np.ndarray) -> tu
     return noise, noise <= MISFIT or squares <= chance
 
 
-def _bounds(values_B: np.ndarray, estimate: float) -> dict[str, float]:
+def _bounds(values_B: np.ndarray, estimate: float) -> tuple[float, float]:
+    """A 95% interval that holds the estimate."""
     low, high = np.quantile(values_B, [0.025, 0.975])
-    return {"low": min(float(low), estimate), "high": max(float(high), estimate)}
+    return min(float(low), estimate), max(float(high), estimate)
 
 
-def _point(rows: int, scores_N: np.ndarray, clusters: Sequence[object] | None, seed: int) -> dict[str, float]:
+def _point(rows: int, scores_N: np.ndarray, clusters: Sequence[object] | None, seed: int) -> CurvePoint:
     low, high = mean_interval(scores_N, seed, clusters)
     return {"rows": rows, "score": float(scores_N.mean()), "low": low, "high": high}
 
@@ -180,7 +230,7 @@ def _refuse(rows_S: np.ndarray, scores_SN: np.ndarray) -> None:
         raise DataError("scores on a learning curve lie between 0 and 1, one a test row", value=scores_SN.shape)
 
 
-def _sentence(facts: dict[str, Any]) -> str:
+def _sentence(facts: CurveFacts) -> str:
     gain, before, last = facts["gain"], facts["points"][-2], facts["points"][-1]
     now = f"{last['rows']:,} training rows reach {100 * last['score']:.1f}%"
     more = f"twice as many ({2 * last['rows']:,})"

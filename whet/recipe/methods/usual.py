@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from whet.errors import count
-from whet.recipe.rounding import power_of_two, told_epochs
+from whet.recipe.rounding import format_epochs, power_of_two
 from whet.recipe.sections.adapters import Lora
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def if_made(recipe: Recipe, passes: float) -> str:
     """That so many passes are only supposed, where the user's steps make others."""
     was = "was" if passes == 1 else "were"
     if recipe.steps is not None:
-        return f" if {told_epochs(passes)} {was} made"
+        return f" if {format_epochs(passes)} {was} made"
     return ""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from whet.errors import WhetError
+from whet.evaluation.facts import Evaluation, TrainingFacts
 from whet.model.gguf.header import read_header
 from whet.recipe.bases import GGUF, NANO
 from whet.recipe.schema import Recipe
@@ -37,7 +38,7 @@ NOT_STATED = "not stated"
 NANO_LICENCE = "Apache-2.0"
 
 
-def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
+def without_answer(evaluation: Evaluation) -> Evaluation:
     """The evaluation without the answer of the opponent that always gives the same one: it is a row's."""
     against = (evaluation.get("verdict") or {}).get("against") or []
     label = next((str(entry["label"]) for entry in against if entry["name"] == "constant"), "")
@@ -56,7 +57,7 @@ def without_answer(evaluation: dict[str, Any]) -> dict[str, Any]:
     return evaluation
 
 
-def verdict(evaluation: dict[str, Any]) -> Iterator[str]:
+def verdict(evaluation: Evaluation) -> Iterator[str]:
     """The verdict in its own sentence, and on how many rows it rests."""
     told = verdict_view(evaluation) if evaluation.get("verdict") else None
     if told is None:
@@ -70,7 +71,7 @@ def verdict(evaluation: dict[str, Any]) -> Iterator[str]:
         yield f"Measured on {rows} that training never saw."
 
 
-def comparisons(evaluation: dict[str, Any]) -> Iterator[str]:
+def comparisons(evaluation: Evaluation) -> Iterator[str]:
     """All opponents with their intervals, and what the tune cost elsewhere."""
     if (against := opponents_view(evaluation)) is not None:
         yield "## What it was held against"
@@ -85,7 +86,9 @@ def comparisons(evaluation: dict[str, Any]) -> Iterator[str]:
         yield escaped((evaluation.get("forgetting") or {}).get("statement") or "It was not measured.")
 
 
-def data_rows(recipe: Recipe, facts: dict[str, Any], ledger: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
+def data_rows(
+    recipe: Recipe, facts: Mapping[str, Any], ledger: Mapping[str, Any], place: str
+) -> Iterator[tuple[str, str]]:
     """Where rows came from, and what became of each: the lines from `trained on` to `dropped` add up to those read."""
     names = names_of(recipe.data)
     yield "data", ", ".join(code(name) if is_set(name, place) else last_name(name) for name in names)
@@ -118,14 +121,15 @@ def brief(text: str) -> str:
     return last_name(text)
 
 
-def took(facts: dict[str, Any], run: Run) -> str:
+def took(facts: Evaluation | TrainingFacts, run: Run) -> str:
     """Time, memory and the machine. Whet measures no energy."""
     machine = optional_json(run.folder / "environment.json", {})
     packages = machine.get("packages") or {}
     rows = [("training", effort(facts) or "not recorded")]
 
-    if facts.get("evaluation_seconds") is not None:
-        rows.append(("measuring", format_duration(facts["evaluation_seconds"])))
+    seconds = facts.get("evaluation_seconds")
+    if seconds is not None:
+        rows.append(("measuring", format_duration(seconds)))
     rows += [("machine", device(machine)), ("energy", "not measured")]
     names = [f"{name} {packages[name]}" for name in ("torch", "transformers", "peft") if packages.get(name)]
     rows.append(("software", ", ".join([f"whet {machine.get('whet', 'of a version not recorded')}", *names])))
@@ -169,7 +173,7 @@ def _stated_in(card: str) -> Any:
     return facts.get("license") if isinstance(facts, dict) else None
 
 
-def limits(evaluation: dict[str, Any]) -> str:
+def limits(evaluation: Evaluation) -> str:
     """What the rows cannot tell."""
     if evaluation.get("verdict") and evaluation.get("difference"):
         found = unknown(evaluation)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from whet.data.read.hub import is_name
+from whet.evaluation.facts import Evaluation
 from whet.model.base_identity import BaseIdentity
 from whet.recipe.schema import Recipe
 from whet.text.numbers import format_metric_name
@@ -26,7 +27,7 @@ def front(
     place: str,
     form: str,
     is_adapter: bool,
-    evaluation: dict[str, Any],
+    evaluation: Evaluation,
 ) -> str:
     """YAML. `form` is how the weights lie there; `place` the folder that the run was started in. `evaluation` is that
     of the run, empty where it was not measured or where others trained the model."""
@@ -47,7 +48,7 @@ def front(
     return yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
 
 
-def results(recipe: Recipe, place: str, task: str, evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def results(recipe: Recipe, place: str, task: str, evaluation: Evaluation) -> dict[str, Any] | None:
     """The tuned model's score on the test rows, as the verdict has it; None for a run without one."""
     metric, tuned = evaluation.get("metric") or {}, evaluation.get("tuned") or {}
     if not evaluation.get("verdict") or not metric.get("name") or tuned.get("score") is None:

@@ -124,7 +124,7 @@ def _holds(some: tuple[str, ...]) -> bool:
     return _run("import json, decimal" + shut_in, "import json" + shut_in, Limits(), some).passed
 
 
-def told_layers() -> str:
+def format_layers() -> str:
     """What shuts the code of answers in here, in a sentence. Raises InputError as `refuse_unlimited` does."""
     refuse_unlimited()
     names = [LAYERS[name] for name in layers()]

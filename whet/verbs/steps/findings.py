@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from whet.data.source import Source
 from whet.doctor.check import Check, CheckContext
-from whet.doctor.check_registry import all_checks, leak_checks, leaks_of
+from whet.doctor.check_registry import LeakedRows, all_checks, leak_checks, leaks_of
 from whet.doctor.examination import examine_source
 from whet.doctor.repair import Repair, repair
 from whet.observer import Observer, counted
@@ -36,7 +35,7 @@ def report_findings(session: Session, observer: Observer) -> None:
         session.run.write_json(LEAKS, leaks_of(checks))
 
 
-def leaks_of_run(session: Session, observer: Observer) -> dict[str, Any]:
+def leaks_of_run(session: Session, observer: Observer) -> LeakedRows:
     """The facts of leaks.json, found now where no tune has."""
     if not (session.run.folder / LEAKS).exists():
         checks = leak_checks()

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from whet.evaluation.facts import Evaluation
 from whet.evaluation.preflight.refusals import (
     refuse_before_data,
     refuse_before_training,
@@ -55,7 +56,7 @@ def create_run(
     return Run.create(Path(root), recipe_of(data, overrides, root), name, accept_changed), observer or Silent()
 
 
-def finish_run(run: Run, observer: Observer) -> tuple[dict[str, Any], bool]:
+def finish_run(run: Run, observer: Observer) -> tuple[Evaluation, bool]:
     """The result of a run, trained and evaluated where it is not yet; and whether it was made just now."""
     with run.working(), watched_by(observer):
         if run.status == "done" and (run.folder / "evaluation.json").exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -13,11 +13,12 @@ from whet.data.prepare import prepared_of
 from whet.errors import DataError, count
 from whet.evaluation import decision
 from whet.evaluation.contest import contest_between, open_contest
+from whet.evaluation.facts import Evaluation, StoppedFacts, TrainingFacts
 from whet.evaluation.forgetting.suites import measured_prompts
 from whet.evaluation.goal import format_provable, provable
 from whet.evaluation.leaks import with_leaks
 from whet.evaluation.record import MADE_OF, made_of
-from whet.evaluation.studies.frontier import general_prompts, measure_frontier, task_rows
+from whet.evaluation.studies.frontier import FrontierFacts, general_prompts, measure_frontier, task_rows
 from whet.evaluation.studies.interpolation import choose_nearer
 from whet.methods import method_of
 from whet.model.accelerator import forget_peak, peak_memory
@@ -56,7 +57,7 @@ def report_power(session: Session, observer: Observer) -> None:
             observer.note(line)
 
 
-def train_once(session: Session, observer: Observer) -> dict[str, Any]:
+def train_once(session: Session, observer: Observer) -> TrainingFacts:
     """Train, unless it was done before, and let go of the model: what is evaluated is what was saved, loaded afresh.
     Gives the facts of training.json."""
     run = session.run
@@ -86,7 +87,7 @@ def train_once(session: Session, observer: Observer) -> dict[str, Any]:
     return cost
 
 
-def _cost_of(session: Session, trained: Trained) -> dict[str, Any]:
+def _cost_of(session: Session, trained: Trained) -> TrainingFacts:
     """The facts of training.json, in its order."""
     progress = trained.progress
     stopped = {
@@ -95,8 +96,8 @@ def _cost_of(session: Session, trained: Trained) -> dict[str, Any]:
         "best_step": progress.best_step,
         **session.method.best(progress.best_loss),
     }
-    cost = {
-        "stopped": stopped,
+    cost: TrainingFacts = {
+        "stopped": cast(StoppedFacts, stopped),
         "seconds": trained.seconds,
         "tokens_per_second": trained.tokens_per_second,
         "peak_memory_bytes": peak_memory(device()),
@@ -135,7 +136,7 @@ def rescale_if_asked(session: Session, observer: Observer) -> None:
         rescale(run.model, scale, session.recipe.trust_remote_code)
 
 
-def write_frontier(session: Session, observer: Observer) -> dict[str, Any]:
+def write_frontier(session: Session, observer: Observer) -> FrontierFacts:
     """Measures the curve, and writes frontier.json and frontier.svg into the run. Raises DataError, RecipeError."""
     run, recipe, source = session.run, session.recipe, session.source
     if source.plain_text:
@@ -146,7 +147,7 @@ def write_frontier(session: Session, observer: Observer) -> dict[str, Any]:
     opened = open_trained(run, renderer=None, trust_remote_code=recipe.trust_remote_code)
     picture = run.folder / "frontier.svg"
     measured = measure_frontier(contest_between(session, opened, observer))
-    facts = {"run": run.name, **measured, "svg": str(picture)}
+    facts: FrontierFacts = {"run": run.name, **measured, "svg": str(picture)}
     run.write_json("frontier.json", facts)
     write_text(picture, draw(facts))
 
@@ -161,12 +162,12 @@ def choose_nearer_point(session: Session, below: float, observer: Observer) -> d
     return point
 
 
-def training_cost(run: Run) -> dict[str, Any]:
+def training_cost(run: Run) -> TrainingFacts:
     """The facts of training.json. Raises RunFolderError for a run whose training did not end."""
     return run.read_json("training.json", "stopped", "seconds", "peak_memory_bytes")
 
 
-def evaluate_run(session: Session, cost: dict[str, Any], observer: Observer) -> dict[str, Any]:
+def evaluate_run(session: Session, cost: TrainingFacts, observer: Observer) -> Evaluation:
     """Measure base and tuned, decide, and write evaluation.json, answers.jsonl, report and model card. `cost` are the
     facts of training.json. Gives those of evaluation.json."""
     run, recipe = session.run, session.recipe
@@ -199,7 +200,7 @@ def evaluate_run(session: Session, cost: dict[str, Any], observer: Observer) -> 
     return run.read_json("evaluation.json")
 
 
-def as_its_base(recipe: Recipe, cost: dict[str, Any]) -> dict[str, bool]:
+def as_its_base(recipe: Recipe, cost: TrainingFacts) -> dict[str, bool]:
     """`is_base` where no step was better than the start: what was saved then is the base."""
     started_as_base = not (recipe.method.has_head or recipe.method.random_start)
     if started_as_base and cost.get("stopped", {}).get("best_step") == 0:
@@ -210,7 +211,7 @@ def as_its_base(recipe: Recipe, cost: dict[str, Any]) -> dict[str, bool]:
 def run_header(session: Session) -> dict[str, Any]:
     """What a result says of its run before any number: name, base, method, and where its rows went."""
     run, recipe = session.run, session.recipe
-    ledger = session.source.ledger.summary() | accepted_changes(run)
+    ledger: dict[str, Any] = {**session.source.ledger.summary(), **accepted_changes(run)}
     if recipe.keep.replays:
         ledger["replay"] = run.read_json(REPLAY_LEDGER)
 
@@ -227,7 +228,7 @@ def run_header(session: Session) -> dict[str, Any]:
     return header
 
 
-def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -> None:
+def register(run: Run, result: Evaluation, root: Path, observer: Observer) -> None:
     """Every finished tune becomes a version of a named model: a candidate, because no release of it was proved yet."""
     name = model_registry.name_for(run, root)
     version = model_registry.register(name, run, model_registry.facts_of(result), root)
@@ -244,7 +245,7 @@ def register(run: Run, result: dict[str, Any], root: Path, observer: Observer) -
         observer.note(f"registered as {name}@{version}, a candidate; {name}@{live} is live. To replace it: {command}")
 
 
-def reregister(run: Run, result: dict[str, Any], observer: Observer, only_new: bool = False) -> None:
+def reregister(run: Run, result: Evaluation, observer: Observer, only_new: bool = False) -> None:
     """After a run is measured again: what the list of models says of it. What is live stays live, and is told where it
     should not be; with `only_new` only where the list said otherwise before."""
     shipped = decision.decide(result)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from whet.data.prepare import prepared_of, read_rows
 from whet.evaluation.metrics.turns import turns_of_row
-from whet.evaluation.studies.failures import failures_of
+from whet.evaluation.studies.failures import FailureList, failures_of
 from whet.evaluation.studies.validation_answers import refuse_without_answers
 from whet.methods import method_of
 from whet.model.saved_model import read_facts
@@ -42,7 +41,7 @@ def failures(run: Run | str | Path, run_root: Path | str = DEFAULT_ROOT, observe
     return Result(result)
 
 
-def _measure_failures(session: Session, observer: Observer) -> dict[str, Any]:
+def _measure_failures(session: Session, observer: Observer) -> FailureList:
     """The facts of failures.json, which it writes with its list for people."""
     run, recipe, prepared = session.run, session.recipe, prepared_of(session.source)
     observer.phase("asking the tuned model")
@@ -53,7 +52,8 @@ def _measure_failures(session: Session, observer: Observer) -> dict[str, Any]:
         learned_turns += turns_of_row(row)
 
     list_path = run.folder / "collect.md"
-    result = {"run": run.name, "metric": metric} | failures_of(answers, learned_turns) | {"list": str(list_path)}
+    facts = failures_of(answers, learned_turns)
+    result: FailureList = {"run": run.name, "metric": metric, **facts, "list": str(list_path)}
     run.write_json("failures.json", result)
     write_text(list_path, collection_list(result))
 

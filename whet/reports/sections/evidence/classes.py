@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from whet.errors import count
+from whet.evaluation.class_facts import ClassFacts, ConfusionFacts
+from whet.evaluation.facts import Evaluation
 from whet.reports import chart
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
@@ -19,16 +22,34 @@ MISTAKES = 15
 WHOLES = (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"), ("balanced_accuracy", "Balanced accuracy"))
 
 
-def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """Summary figures, a row a class (the weakest first) and the confusion; None for an evaluation without labels."""
+class ConfusionView(TypedDict):
+    statement: str
+    sheet: Sheet
+
+
+class ClassesView(TypedDict):
+    wholes: list[tuple[str, str, str]]
+    """(label, base, tuned) of the figures over all classes."""
+    sheet: Sheet
+    """A row a class, the weakest first."""
+    rest: Sheet | None
+    """What a click shows."""
+    more: int
+    """Classes that the page leaves out."""
+    confusion: ConfusionView | None
+    lost: list[str]
+
+
+def classes_view(evaluation: Evaluation) -> ClassesView | None:
+    """Summary figures, a row a class and the confusion; None for an evaluation without labels."""
     base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
     before, after = base.get("labels") or {}, tuned.get("labels") or {}
     if not after:
         return None
 
-    sides: dict[str, dict[str, Any]] = {"base": base, "tuned": tuned}
+    sides: dict[str, Mapping[str, Any]] = {"base": base, "tuned": tuned}
     if (evaluation.get("metric") or {}).get("name") == "accuracy":
-        sides = {name: {"accuracy": side.get("score")} | side for name, side in sides.items()}
+        sides = {name: {"accuracy": side.get("score"), **side} for name, side in sides.items()}
 
     wholes = []
     for key, label in WHOLES:
@@ -45,37 +66,39 @@ def classes_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "sheet": Sheet(sheet.columns, sheet.rows[:FIRST], style="classes"),
         "rest": Sheet(sheet.columns, sheet.rows[FIRST:], style="classes") if sheet.rows[FIRST:] else None,
         "more": len(names[MOST:]),
-        "confusion": confusion_view(tuned.get("confusion") or {}),
+        "confusion": confusion_view(tuned.get("confusion")),
         "lost": lost_lines(evaluation),
     }
 
 
-def lost_lines(evaluation: dict[str, Any]) -> list[str]:
+def lost_lines(evaluation: Evaluation) -> list[str]:
     """The classes that the tuned model misses, or finds less often than the base, in words."""
     lines = []
-    for one in evaluation.get("lost_classes") or []:
-        low, high = one["recall_interval"]
-        if one["worse"]:
-            by_base = f", by the base {one['base_found']:,}"
+    for lost in evaluation.get("lost_classes") or []:
+        low, high = lost["recall_interval"]
+        if lost["worse"]:
+            by_base = f", by the base {lost['base_found']:,}"
         else:
             by_base = ""
 
-        found = f"{one['found']:,} of {count(one['rows'], 'test row')} found"
-        lines.append(f"{one['label']}: {found} ({format_range(low, high, None)}){by_base}")
+        recall = f"{lost['found']:,} of {count(lost['rows'], 'test row')} found"
+        lines.append(f"{lost['label']}: {recall} ({format_range(low, high, None)}){by_base}")
 
     return lines
 
 
-def class_sheet(before: dict[str, Any], after: dict[str, Any], names: list[str]) -> Sheet:
-    """Recall with its interval and precision; for evaluations that do not have them how often a class was named."""
+def class_sheet(before: Mapping[str, ClassFacts], after: Mapping[str, ClassFacts], names: list[str]) -> Sheet:
+    """Recall with its interval and precision; how often a class was named, for an evaluation that does not have
+    them."""
     if "recall" in after[names[0]]:
         head = ["class", "test rows", "found by base", "found by tuned", "recall, 95% interval", "precision"]
-        return Sheet([*head, "F1, base", "F1, tuned"], [recall_row(one, before.get(one), after[one]) for one in names])
+        rows = [recall_row(name, before.get(name), after[name]) for name in names]
+        return Sheet([*head, "F1, base", "F1, tuned"], rows)
     head = ["class", "test rows", "named by base", "named by tuned", "F1, base", "F1, tuned", "change"]
-    return Sheet(head, [named_row(one, before.get(one) or {}, after[one]) for one in names])
+    return Sheet(head, [named_row(name, before.get(name) or {}, after[name]) for name in names])
 
 
-def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) -> list[Cell]:
+def recall_row(name: str, before: ClassFacts | None, after: ClassFacts) -> list[Cell]:
     low, high = after["recall_interval"]
     span = chart.span(low, after["recall"], high, 0.0, 1.0)
     return [
@@ -90,7 +113,8 @@ def recall_row(name: str, before: dict[str, Any] | None, after: dict[str, Any]) 
     ]
 
 
-def named_row(name: str, before: dict[str, Any], after: dict[str, Any]) -> list[Cell]:
+def named_row(name: str, before: Mapping[str, Any], after: ClassFacts) -> list[Cell]:
+    """A class of a run that did not write down recall. `before` is empty if the base was not measured on it."""
     if "f1" in before:
         change = signed(100 * (after["f1"] - before["f1"]))
     else:
@@ -104,19 +128,18 @@ def share(value: float | None) -> Cell:
     return figure("\u2013" if value is None else percent(value))
 
 
-def confusion_view(found: dict[str, Any]) -> dict[str, Any] | None:
-    """`found["rows"][i][j]` test rows of class i were given class j: the whole matrix where it can be looked at, else
-    the commonest mistakes."""
-    if not found:
+def confusion_view(confusion: ConfusionFacts | None) -> ConfusionView | None:
+    """The whole matrix if it can be looked at, else the commonest mistakes."""
+    if not confusion:
         return None
 
-    names, rows = found["classes"], found["rows"]
+    names, rows = confusion["classes"], confusion["rows"]
     if len(names) <= MATRIX:
         return matrix_view(names, rows)
     return mistakes_view(names, rows)
 
 
-def matrix_view(names: list[str], rows: list[list[int]]) -> dict[str, Any]:
+def matrix_view(names: list[str], rows: list[list[int]]) -> ConfusionView:
     """All counts, without classes that neither occur nor were named."""
     kept = [n for n, row in enumerate(rows) if sum(row)]  # no row is of another class where all fit
     named = [any(counts) for counts in zip(*rows, strict=True)]
@@ -129,7 +152,7 @@ def matrix_view(names: list[str], rows: list[list[int]]) -> dict[str, Any]:
     }
 
 
-def mistakes_view(names: list[str], rows: list[list[int]]) -> dict[str, Any] | None:
+def mistakes_view(names: list[str], rows: list[list[int]]) -> ConfusionView | None:
     """The commonest mistakes; None if there is none."""
     wrong = []
     for i, row in enumerate(rows):

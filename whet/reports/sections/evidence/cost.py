@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
+from whet.evaluation.facts import SIDES, Evaluation, MeasureFacts, SideName
 from whet.evaluation.forgetting.budget import SUBJECTS, UNITS, WORDS, format_loss, format_range, higher_is_better
 from whet.reports.lines import Grid, Phrase, Spoken
 from whet.reports.section import Section
-from whet.reports.sections.evidence.fields import part_rows, part_scores
+from whet.reports.sections.evidence.fields import PartRow, part_rows, part_scores
 from whet.reports.sheet import Cell, Sheet, figure
 
 
-def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+class MeasureRow(TypedDict):
+    """A measure as words and figures."""
+
+    what: str
+    word: str
+    """A tone of report.css."""
+    label: str
+    loss: str
+    range: str
+    budget: str
+    reason: str
+    base: str
+    tuned: str
+
+
+class ForgettingView(TypedDict):
+    sheet: Sheet
+    skills: list[PartRow]
+
+
+def forgetting_view(evaluation: Evaluation) -> ForgettingView | None:
     """Every measure as a row of a table, and the skills of the base one by one."""
-    found = measures(evaluation)
-    if not found:
+    all_measures = measures(evaluation)
+    if not all_measures:
         return None
-    parts = next((one["details"]["parts"] for one in found if "parts" in (one.get("details") or {})), {})
-    before, after = (part_scores(parts.get(side), "score") for side in ("base", "tuned"))
-    rows = [measure_cells(measure_row(one)) for one in found]
+
+    details = [measure.get("details") or {} for measure in all_measures]
+    parts = next((each["parts"] for each in details if "parts" in each), {})
+    before, after = (part_scores(parts.get(side), "score") for side in SIDES)
+    rows = [measure_cells(measure_row(measure)) for measure in all_measures]
 
     return {
         "sheet": Sheet(["measure", "word", "change", "95% interval", "budget", "base", "tuned"], rows),
@@ -27,27 +50,27 @@ def forgetting_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def measure_cells(row: dict[str, str]) -> list[Cell]:
+def measure_cells(row: MeasureRow) -> list[Cell]:
     return [
         Cell(row["what"]),
         Cell(row["label"], chip=row["word"]),
         figure(row["loss"]),
         figure(row["range"]),
         Cell(row["budget"], row["reason"]),
-        *(Cell(row[side], figure=True, empty=row[side] == "\u2013") for side in ("base", "tuned")),
+        *(Cell(row[side], figure=True, empty=row[side] == "\u2013") for side in SIDES),
     ]
 
 
-def judged(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+def judged(evaluation: Evaluation) -> list[MeasureFacts]:
+    """The measures that have a budget."""
     return [measure for measure in measures(evaluation) if measure["word"] != "not judged"]
 
 
-def measures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+def measures(evaluation: Evaluation) -> list[MeasureFacts]:
     return (evaluation.get("forgetting") or {}).get("measures") or []
 
 
-def measure_row(measure: dict[str, Any]) -> dict[str, str]:
-    """One measure as words and figures."""
+def measure_row(measure: MeasureFacts) -> MeasureRow:
     unit, budget = measure["unit"], measure["budget"]
     fell = higher_is_better(unit, measure.get("details") or {})
     return {
@@ -63,7 +86,7 @@ def measure_row(measure: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _side(measure: dict[str, Any], side: str) -> str:
+def _side(measure: MeasureFacts, side: SideName) -> str:
     value = measure[side]
     if value is None:
         return "\u2013"
@@ -72,17 +95,17 @@ def _side(measure: dict[str, Any], side: str) -> str:
     return f"{value:.3f}"
 
 
-def cost_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
-    """What the tune cost elsewhere, against its budgets; why it was not measured, where it was not."""
-    forgetting = facts.get("forgetting") or {}
+def cost_lines(evaluation: Evaluation) -> Iterator[Spoken]:
+    """What the tune cost elsewhere, against its budgets; if it was not measured, why."""
+    forgetting = evaluation.get("forgetting") or {}
     if forgetting.get("measures"):
-        rows = [told_measure(measure) for measure in forgetting["measures"]]
+        rows = [terminal_row(measure) for measure in forgetting["measures"]]
         yield Grid("What it cost elsewhere", ["measure", "#change", "#95% interval", "#budget", ""], rows)
     elif forgetting.get("statement"):
         yield Phrase(f"Forgetting: {forgetting['statement']}")
 
 
-def told_measure(measure: dict[str, Any]) -> list[object]:
+def terminal_row(measure: MeasureFacts) -> list[object]:
     row = measure_row(measure)
     return [row["what"], row["loss"], row["range"], row["budget"], Phrase(row["label"], measure["word"])]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from whet.evaluation import decision
+from whet.evaluation.facts import SIDES, Evaluation, MetricFacts, SideFacts
 from whet.reports import chart
+from whet.reports.chart import Span, Tick
 from whet.reports.lines import Frame, Phrase, Spoken, score
 from whet.reports.section import Section
 from whet.text.numbers import (
@@ -21,8 +23,44 @@ from whet.text.numbers import (
 )
 from whet.text.wording import WORDS, number
 
+if TYPE_CHECKING:
+    from whet.data.ledger import LedgerFacts
 
-def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+
+class ScoreView(TypedDict):
+    name: str
+    score: str
+    range: str
+    span: Span
+
+
+class VerdictView(TypedDict):
+    word: str
+    title: str
+    sentence: str
+    estimate: str
+    unit: str
+    range: str
+    span: Span
+    zero: float
+    """Percent from the left."""
+    band: Span
+    """Differences that are too small to matter."""
+    band_label: str
+    ticks: list[Tick]
+    scores: list[ScoreView]
+    score_ticks: list[Tick]
+    metric: MetricFacts
+
+
+class DifferenceView(TypedDict):
+    verdict: VerdictView
+    tiles: list[tuple[str, str, str]]
+    """(label, value, note)."""
+    sentence: str
+
+
+def verdict_view(evaluation: Evaluation) -> VerdictView | None:
     """Tuned against base, with both intervals placed on their axes; None for a run without a verdict."""
     from whet.evaluation.verdict import EQUIVALENCE  # loads scipy, which the lines of a terminal do not need
 
@@ -30,7 +68,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     if not verdict or not difference:
         return None
 
-    held = next((one for one in verdict.get("against") or [] if one["name"] == "base"), verdict)
+    held = next((entry for entry in verdict.get("against") or [] if entry["name"] == "base"), verdict)
     title, _ = WORDS[held["word"]]
     low, high = number(difference["low"], -1.0), number(difference["high"], 1.0)
     estimate, scale = difference["estimate"], difference.get("scale")
@@ -38,7 +76,7 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     band, factor = EQUIVALENCE * (scale or 1.0), 100 if scale is None else 1
     reach = (min(low, -1.6 * band), max(high, 1.6 * band))
     start, end = chart.pad_range(factor * reach[0], factor * reach[1], 0.08)
-    sides = {name: evaluation[name] for name in ("base", "tuned") if evaluation.get(name)}
+    sides = {name: evaluation[name] for name in SIDES if evaluation.get(name)}
 
     if scale is None:
         score_range = (0.0, 1.0)
@@ -59,11 +97,11 @@ def verdict_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         "ticks": chart.axis(start, end, 6, sign=True),
         "scores": [score_view(name, side, scale, score_range) for name, side in sides.items()],
         "score_ticks": chart.axis(factor * score_range[0], factor * score_range[1], 4),
-        "metric": metric | {"name": format_metric_name(metric.get("name") or "")},
+        "metric": cast(MetricFacts, {**metric, "name": format_metric_name(metric.get("name") or "")}),
     }
 
 
-def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> dict[str, Any]:
+def score_view(name: str, side: SideFacts, scale: float | None, ends: tuple[float, float]) -> ScoreView:
     score = side["score"]
     low, high = number(side.get("low"), score), number(side.get("high"), score)
     return {
@@ -74,36 +112,31 @@ def score_view(name: str, side: dict[str, Any], scale: float | None, ends: tuple
     }
 
 
-def key_numbers(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tuple[str, str, str]]:
+def key_numbers(evaluation: Evaluation, ledger: LedgerFacts) -> list[tuple[str, str, str]]:
     """(label, value, note) of the key numbers that the first screen does not tell."""
-    found: list[tuple[str, str, str]] = []
+    tiles: list[tuple[str, str, str]] = []
     difference, stopped = evaluation.get("difference") or {}, evaluation.get("stopped") or {}
     if difference:
         note = f"{difference['test']}; rows that differ: {difference['discordant']:,} of {difference['rows']:,}"
         if "rows" not in difference:
             note = difference["test"]
-        found.append(("p-value", format_p(difference["p"], prefix=False), note))
+        tiles.append(("p-value", format_p(difference["p"], prefix=False), note))
 
-    if evaluation.get("detectable_gain") is not None:
-        found.append(
-            (
-                "Detectable gain",
-                points(round(evaluation["detectable_gain"], 3)),
-                "these test rows show, if 30% of them differ",
-            )
-        )
+    smallest = evaluation.get("detectable_gain")
+    if smallest is not None:
+        tiles.append(("Detectable gain", points(round(smallest, 3)), "these test rows show, if 30% of them differ"))
 
-    base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in ("base", "tuned"))
+    base, tuned = (evaluation.get(side, {}).get("nll_per_token") for side in SIDES)
     if tuned is not None:
         note = "nats per token of the reference" + (f"; base {chart.short_number(base)}" if base is not None else "")
-        found.append(("Reference loss", chart.short_number(tuned), note))
+        tiles.append(("Reference loss", chart.short_number(tuned), note))
 
     if stopped.get("step") is not None:
         if stopped.get("best_step") is not None:
             best = f"best at {stopped['best_step']:,}"
         else:
             best = ""
-        found.append(
+        tiles.append(
             ("Steps", f"{stopped['step']:,}", "; ".join(filter(None, [best, str(stopped.get("reason") or "")])))
         )
 
@@ -112,36 +145,40 @@ def key_numbers(evaluation: dict[str, Any], ledger: dict[str, Any]) -> list[tupl
             note = f"of {ledger['tokens']:,} tokens"
         else:
             note = ""
-        found.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
+        tiles.append(("Supervised tokens", f"{ledger['supervised_tokens']:,}", note))
 
-    return found
+    return tiles
 
 
-def difference_view(evaluation: dict[str, Any], ledger: dict[str, Any]) -> dict[str, Any] | None:
-    """The verdict with the key numbers below it; its sentence stands with the opponents where there are some."""
-    figures = key_numbers(evaluation, ledger or evaluation.get("ledger", {}))
-    found = verdict_view(evaluation)
-    if found is None:
+def difference_view(evaluation: Evaluation, ledger: LedgerFacts) -> DifferenceView | None:
+    """The verdict with the key numbers below it; its sentence stands with the opponents if there are some."""
+    tiles = key_numbers(evaluation, ledger or evaluation.get("ledger", {}))
+    verdict = verdict_view(evaluation)
+    if verdict is None:
         return None
-    is_told = bool(evaluation["verdict"].get("against"))
-    return {"verdict": found, "tiles": figures, "sentence": "" if is_told else found["sentence"]}
+
+    sentence = verdict["sentence"]
+    if evaluation["verdict"].get("against"):
+        sentence = ""
+    return {"verdict": verdict, "tiles": tiles, "sentence": sentence}
 
 
-def verdict_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+def verdict_lines(evaluation: Evaluation) -> Iterator[Spoken]:
     """The verdict of the task in one sentence, the two scores, and the difference with its interval drawn.
 
     What was lost elsewhere is left out of the sentence: the answer to "should it be used?" says it.
     """
-    found = facts.get("verdict")
-    if not found:
+    verdict = evaluation.get("verdict")
+    if not verdict:
         return
 
-    word = found.get("word", "undecided")
-    base, tuned, difference = (facts.get(key) or {} for key in ("base", "tuned", "difference"))
-    text = [Phrase(found.get("sentence", "").replace(decision.cost_sentence(facts), ""))]
+    word = verdict.get("word", "undecided")
+    base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
+    difference = evaluation.get("difference") or {}
+    text = [Phrase(verdict.get("sentence", "").replace(decision.cost_sentence(evaluation), ""))]
 
     if tuned.get("score") is not None:
-        name, scale = format_metric_name((facts.get("metric") or {}).get("name", "score")), difference.get("scale")
+        name, scale = format_metric_name((evaluation.get("metric") or {}).get("name", "score")), difference.get("scale")
         text += [
             Phrase(f"\n\n{name}   base "),
             Phrase(score(base.get("score"), scale), "strong"),

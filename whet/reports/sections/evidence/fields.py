@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
+from whet.evaluation.facts import Evaluation
 from whet.reports.section import Section
 from whet.text.numbers import signed
 from whet.text.wording import percent
@@ -11,7 +13,24 @@ from whet.text.wording import percent
 MOST_PARTS = 24
 
 
-def parts_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+class PartRow(TypedDict):
+    """Base and tuned in percent; the change is in words."""
+
+    name: str
+    base: float
+    tuned: float
+    change: str
+
+
+class PartsView(TypedDict):
+    rows: list[PartRow]
+    more: int
+    """Parts that the page leaves out."""
+    wholes: list[tuple[str, str, str]]
+    """(label, base, tuned) of the figures over all fields."""
+
+
+def parts_view(evaluation: Evaluation) -> PartsView | None:
     """Base against tuned for each field of JSON answers, the largest changes first."""
     base, tuned = evaluation.get("base") or {}, evaluation.get("tuned") or {}
     before, after = part_scores(base.get("fields")), part_scores(tuned.get("fields"))
@@ -25,8 +44,8 @@ def parts_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     return {"rows": rows[:MOST_PARTS], "more": len(rows[MOST_PARTS:]), "wholes": wholes}
 
 
-def part_rows(before: dict[str, float], after: dict[str, float]) -> list[dict[str, Any]]:
-    """Name, base and tuned in percent, and the change of each part that both sides have."""
+def part_rows(before: dict[str, float], after: dict[str, float]) -> list[PartRow]:
+    """Each part that both sides have, the largest change first."""
     names = sorted(before.keys() & after.keys(), key=lambda name: (-abs(after[name] - before[name]), name))
     return [
         {
@@ -39,7 +58,8 @@ def part_rows(before: dict[str, float], after: dict[str, float]) -> list[dict[st
     ]
 
 
-def part_scores(table: dict[str, Any] | None, key: str = "f1") -> dict[str, float]:
+def part_scores(table: Mapping[str, Any] | None, key: str = "f1") -> dict[str, float]:
+    """The score of each part: its value, or the one under `key`."""
     return {name: value[key] if isinstance(value, dict) else value for name, value in (table or {}).items()}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from whet.evaluation.facts import Evaluation, GoalPartFacts
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
@@ -13,16 +13,16 @@ from whet.text.numbers import format_range, format_score
 GOAL_CHIPS = {"reached": "kept", "missed": "lost", "undecided": "unclear"}
 
 
-def goal_view(evaluation: dict[str, Any]) -> Sheet | None:
+def goal_view(evaluation: Evaluation) -> Sheet | None:
     """Each thing that the recipe's goal asks for, and whether the rows show it; None without a goal."""
     goal = (evaluation.get("verdict") or {}).get("goal")
     if not goal:
         return None
     columns = ["goal", "word", "asked", "found", "95% interval", "test rows"]
-    return Sheet(columns, [goal_row(one) for one in goal["parts"]])
+    return Sheet(columns, [goal_row(part) for part in goal["parts"]])
 
 
-def goal_row(part: dict[str, Any]) -> list[Cell]:
+def goal_row(part: GoalPartFacts) -> list[Cell]:
     scale = None if part["share"] else 1.0
     bound = "at most" if part["most"] else "at least"
     return [
@@ -35,8 +35,8 @@ def goal_row(part: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def goal_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
-    if goal := (facts.get("verdict") or {}).get("goal"):
+def goal_lines(evaluation: Evaluation) -> Iterator[Spoken]:
+    if goal := (evaluation.get("verdict") or {}).get("goal"):
         yield Phrase(goal["sentence"], goal["word"])
 
 

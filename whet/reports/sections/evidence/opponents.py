@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict, cast
 
 from whet.errors import count
+from whet.evaluation.facts import Evaluation, OpponentFacts, SideFacts
 from whet.reports import chart
+from whet.reports.chart import Tick
 from whet.reports.lines import Grid, Phrase, Spoken, score
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
@@ -14,14 +16,34 @@ from whet.text.numbers import format_change, format_change_range, format_p, form
 from whet.text.wording import WORDS, capitalise, number
 
 
-def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The opponent that the first screen names, as an entry of `verdict.against`; for an evaluation without opponents
-    the base."""
+class HeldAgainst(TypedDict):
+    """What the first screen needs to know of an opponent."""
+
+    name: str
+    label: str
+    score: float | None
+    difference: float
+    difference_interval: list[float]
+    rows: int
+    word: str
+    scale: float | None
+
+
+class OpponentsView(TypedDict):
+    sentence: str
+    sheet: Sheet
+    ticks: list[Tick]
+    details: list[str]
+    """What is to be said of each, and who was not asked."""
+
+
+def strongest(evaluation: Evaluation) -> HeldAgainst:
+    """The opponent that the first screen names; for an evaluation without opponents the base."""
     verdict, difference = evaluation["verdict"], evaluation["difference"]
     entries = {entry["name"]: entry for entry in verdict.get("against") or []}
     if entries:
-        found = entries.get(verdict.get("strongest")) or next(iter(entries.values()))
-        return {"scale": difference.get("scale")} | found
+        entry = entries.get(verdict.get("strongest", "")) or next(iter(entries.values()))
+        return cast(HeldAgainst, {"scale": difference.get("scale"), **entry})
 
     return {
         "name": "base",
@@ -35,7 +57,7 @@ def strongest(evaluation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def opponents_view(evaluation: Evaluation) -> OpponentsView | None:
     """A row an opponent, the tuned model first; None for an evaluation without opponents."""
     verdict = evaluation.get("verdict") or {}
     entries = verdict.get("against") or []
@@ -62,19 +84,18 @@ def opponents_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def score_range(entries: list[dict[str, Any]], tuned: dict[str, Any], scale: float | None) -> tuple[float, float]:
+def score_range(entries: list[OpponentFacts], tuned: SideFacts, scale: float | None) -> tuple[float, float]:
     """0..1, or for other scores a range that holds all of them."""
     if scale is None:
         return 0.0, 1.0
-    ends = []
+    ends: list[float] = []
     for entry in entries:
-        for value in (*entry["interval"], entry["score"]):
-            ends.append(value)
+        ends += [*entry["interval"], entry["score"]]
     ends += [tuned.get(key, tuned["score"]) for key in ("low", "score", "high")]
     return chart.pad_range(min(ends), max(ends), 0.1)
 
 
-def tuned_row(tuned: dict[str, Any], scale: float | None, ends: tuple[float, float]) -> list[Cell]:
+def tuned_row(tuned: SideFacts, scale: float | None, ends: tuple[float, float]) -> list[Cell]:
     low, high = (number(tuned.get(end), tuned["score"]) for end in ("low", "high"))
     if "rows" in tuned:
         rows = f"{tuned['rows']:,}"
@@ -92,7 +113,9 @@ def tuned_row(tuned: dict[str, Any], scale: float | None, ends: tuple[float, flo
     ]
 
 
-def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, ends: tuple[float, float]) -> list[Cell]:
+def opponent_row(
+    entry: OpponentFacts, is_strongest: bool, scale: float | None, ends: tuple[float, float]
+) -> list[Cell]:
     scale = entry.get("scale", scale)
     low, high = entry["interval"]
     ends_of = entry["difference_interval"]
@@ -100,7 +123,7 @@ def opponent_row(entry: dict[str, Any], strongest: bool, scale: float | None, en
     tokens = entry.get("prompt_tokens")
 
     return [
-        Cell(capitalise(entry["label"]), "the strongest" if strongest else "", bold=True),
+        Cell(capitalise(entry["label"]), "the strongest" if is_strongest else "", bold=True),
         drawn(low, entry["score"], high, scale, ends, "base-side"),
         Cell(title.lower(), chip=entry["word"]),
         figure(
@@ -119,31 +142,35 @@ def drawn(low: float, score: float, high: float, scale: float | None, ends: tupl
     return Cell(format_score(score, scale), format_range(low, high, scale), span=span, tone=tone)
 
 
-def independence(evaluation: dict[str, Any]) -> str:
-    """How many test rows there are, and what they are worth where some belong together."""
+def independence(evaluation: Evaluation) -> str:
+    """How many test rows there are, and what they are worth if some belong together."""
     verdict, rows = evaluation.get("verdict") or {}, (evaluation.get("difference") or {}).get("rows")
     if rows is None:
         return ""
-    said, clusters, worth = count(rows, "test row"), verdict.get("clusters"), verdict.get("effective_rows")
+
+    all_rows, clusters, worth = count(rows, "test row"), verdict.get("clusters"), verdict.get("effective_rows")
     if not clusters or clusters >= rows:
-        return said
-    return f"{said} in {clusters:,} clusters" + ("" if worth is None else f", worth {worth:,.0f} effective rows")
+        return all_rows
+    if worth is None:
+        return f"{all_rows} in {clusters:,} clusters"
+    return f"{all_rows} in {clusters:,} clusters, worth {worth:,.0f} effective rows"
 
 
-def opponents_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
+def opponents_lines(evaluation: Evaluation) -> Iterator[Spoken]:
     """What the tuned model was held against; what could not be asked stands below with its reason."""
-    found = facts.get("verdict") or {}
-    if not found.get("against"):
+    verdict = evaluation.get("verdict") or {}
+    against = verdict.get("against")
+    if not against:
         return
 
-    rows = [told_opponent(entry, entry["name"] == found.get("strongest")) for entry in found["against"]]
-    for one in found.get("not_asked") or []:  # runs that were measured before there were any do not say
-        rows.append([Phrase(f"{one['label']}: {one['reason']}", "soft"), "", "", "", "", ""])
+    rows = [terminal_row(entry, entry["name"] == verdict.get("strongest")) for entry in against]
+    for absent in verdict.get("not_asked") or []:  # runs that were measured before there were any do not say
+        rows.append([Phrase(f"{absent['label']}: {absent['reason']}", "soft"), "", "", "", "", ""])
     columns = ["held against", "#score", "#tuned is, 95%", "#rows", "#prompt", ""]
     yield Grid("The tuned model against what needs no training", columns, rows)
 
 
-def told_opponent(entry: dict[str, Any], is_strongest: bool) -> list[object]:
+def terminal_row(entry: OpponentFacts, is_strongest: bool) -> list[object]:
     scale, (low, high) = entry.get("scale"), entry["difference_interval"]
     tokens = entry["prompt_tokens"]
     return [

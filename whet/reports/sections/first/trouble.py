@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from whet.reports.section import Section
+
+if TYPE_CHECKING:
+    from whet.store.run import StatusFacts
 
 TITLES = {"failed": "This run failed", "stopped": "This run was stopped"}
 
 
-def trouble_view(status: dict[str, Any]) -> tuple[str, str] | None:
-    """A headline and a reason when the run did not come to its end."""
+def trouble_view(status: StatusFacts) -> tuple[str, str] | None:
+    """A headline and a reason if the run did not come to its end."""
     word = str(status.get("status"))
     reason = status.get("error") or status.get("reason") or "The numbers below are as far as it came."
     if word in TITLES:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Literal, TypedDict
 
 from whet.errors import count
+from whet.evaluation.facts import DifferenceFacts, Evaluation, RateFacts, SideFacts
 from whet.reports import chart
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
 from whet.text.numbers import format_change, format_change_range, format_score, unit
 
-SHARES = (
+Share = Literal["supported", "refusal_where_absent", "refusal_where_present"]
+SHARES: tuple[tuple[Share, str], ...] = (
     ("supported", "Answers supported"),
     ("refusal_where_absent", "Refused where the passages lack it"),
     ("refusal_where_present", "Refused where they hold it"),
@@ -19,8 +21,15 @@ SHARES = (
 """Of an evaluation with passages: keys of each side, and what they are called."""
 
 
-def reference_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """Title, statement and (label, value, note) tiles; None for other methods."""
+class BesideView(TypedDict):
+    title: str
+    statement: str
+    tiles: list[tuple[str, str, str]]
+    """(label, value, note)."""
+
+
+def reference_view(evaluation: Evaluation) -> BesideView | None:
+    """What the third side is worth; None for a run without one."""
     if bake := evaluation.get("bake"):
         tokens = bake["request_tokens"]
         saved = f"{tokens['without']:.0f} instead of {tokens['with']:.0f}, mean of the test rows"
@@ -51,25 +60,25 @@ def reference_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _share(label: str, rate: dict[str, Any] | None, note: str) -> tuple[str, str, str]:
+def _share(label: str, rate: RateFacts | None, note: str) -> tuple[str, str, str]:
     if rate is None:
         return label, "-", "no row can tell"
     low, high = format_score(rate["low"], None), format_score(rate["high"], None)
     return label, _percent(rate), f"{low} to {high}, {count(rate['rows'], 'row')}; {note}"
 
 
-def _percent(rate: dict[str, Any] | None) -> str:
+def _percent(rate: RateFacts | None) -> str:
     if rate is None:
         return "-"
     return format_score(rate["mean"], None)
 
 
-def _score(label: str, side: dict[str, Any], scale: float | None) -> tuple[str, str, str]:
+def _score(label: str, side: SideFacts, scale: float | None) -> tuple[str, str, str]:
     low, high = format_score(side["low"], scale), format_score(side["high"], scale)
     return label, format_score(side["score"], scale), f"{low} to {high}"
 
 
-def _difference(label: str, what: str, difference: dict[str, Any]) -> tuple[str, str, str]:
+def _difference(label: str, what: str, difference: DifferenceFacts) -> tuple[str, str, str]:
     scale = difference.get("scale")
     estimate = format_change(difference["estimate"], scale)
     range_ = format_change_range(difference["low"], difference["high"], scale)
@@ -80,8 +89,8 @@ def _distance(label: str, sides: dict[str, float]) -> tuple[str, str, str]:
     return label, chart.short_number(sides["tuned"]), f"KL in nats a token; base {chart.short_number(sides['base'])}"
 
 
-def third_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
-    third = facts.get("bake") or facts.get("distil") or facts.get("retrieval") or {}
+def third_lines(evaluation: Evaluation) -> Iterator[Spoken]:
+    third = evaluation.get("bake") or evaluation.get("distil") or evaluation.get("retrieval") or {}
     if third.get("statement"):
         yield Phrase(third["statement"])
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
+from whet.evaluation.facts import Evaluation
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.text.wording import percent
 
 
-def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """A statement and a row a bin: range, mean confidence, share right, rows; None for a run without."""
-    found = evaluation.get("calibration")
-    if not found:
+class CalibrationView(TypedDict):
+    statement: str
+    sheet: Sheet
+    """A row a bin: range, mean confidence, share right, rows."""
+
+
+def calibration_view(evaluation: Evaluation) -> CalibrationView | None:
+    """The reliability table in words and figures; None for a run without one."""
+    calibration = evaluation.get("calibration")
+    if not calibration:
         return None
 
     pairs = (evaluation.get("metric") or {}).get("name") == "preference-accuracy"
@@ -26,7 +33,7 @@ def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         what, unit = "probability it gave", "rows"
 
     rows = []
-    for row in found["bins"]:
+    for row in calibration["bins"]:
         rows.append(
             [
                 Cell(f"{percent(row['low'])} to {percent(row['high'])}"),
@@ -37,8 +44,8 @@ def calibration_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
         )
 
     return {
-        "statement": f"Expected calibration error {percent(found['ece'])}: how far, on average over {found['rows']:,} "
-        f"held-out {unit}, the {what} lies from the share that was right.",
+        "statement": f"Expected calibration error {percent(calibration['ece'])}: how far, on average over "
+        f"{calibration['rows']:,} held-out {unit}, the {what} lies from the share that was right.",
         "sheet": Sheet([what, "on average", "right", unit], rows),
     }
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from whet.evaluation.facts import Evaluation
+from whet.evaluation.preference_facts import JudgeFacts
 from whet.reports.section import Section
 
 
-def judge_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def judge_view(evaluation: Evaluation) -> JudgeFacts | None:
     return evaluation.get("judge")
 
 

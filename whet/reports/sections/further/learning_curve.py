@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from whet.evaluation.facts import Evaluation
 from whet.reports.section import Section
+
+if TYPE_CHECKING:
+    from whet.evaluation.studies.learning_curve import CurveFacts
 
 NO_CURVE = ("pretrain", "distil", "grpo", "rloo", "ppo")
 """Methods without examples to draw a curve over."""
 
 
-def curve_view(curve: dict[str, Any], evaluation: dict[str, Any]) -> str | None:
+def curve_view(curve: CurveFacts, evaluation: Evaluation) -> str | None:
     """One sentence; None for a run without a verdict, or of a method that has no learning curve."""
     if curve:
         return str(curve["sentence"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from whet.evaluation.facts import Evaluation, SamplingFacts
 from whet.reports.section import Section
 
 
-def sampling_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
+def sampling_view(evaluation: Evaluation) -> SamplingFacts | None:
     return evaluation.get("sampling")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal, TypedDict
 
 from whet.errors import count
+from whet.evaluation.facts import Evaluation
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet, figure
 from whet.text.wording import percent
 
-COLUMNS = (
+Figure = Literal["validation_f1_at_half", "validation_f1", "test_f1_at_half", "test_f1"]
+COLUMNS: tuple[tuple[Figure, str], ...] = (
     ("validation_f1_at_half", "validation F1 at 0.5"),
     ("validation_f1", "validation F1"),
     ("test_f1_at_half", "test F1 at 0.5"),
@@ -17,26 +19,34 @@ COLUMNS = (
 )
 
 
-def thresholds_view(evaluation: dict[str, Any]) -> dict[str, Any] | None:
-    """A row a class, and on which rows the thresholds were chosen; None for a run without."""
-    found = evaluation.get("thresholds")
-    if not found:
+class ThresholdsView(TypedDict):
+    statement: str
+    """On which rows they were chosen."""
+    sheet: Sheet
+    """A row a class."""
+
+
+def thresholds_view(evaluation: Evaluation) -> ThresholdsView | None:
+    """The threshold of each class with F1 on both parts; None for a run without thresholds."""
+    thresholds = evaluation.get("thresholds")
+    if not thresholds:
         return None
 
-    chosen = found["chosen_on"]
-    columns = [(key, label) for key, label in COLUMNS if key in found["classes"][0]]
+    chosen = thresholds["chosen_on"]
+    columns = [(key, label) for key, label in COLUMNS if key in thresholds["classes"][0]]
 
     if chosen is None:
         statement = "All thresholds are 0.5; none was chosen."
     else:
         statement = (
             f"Chosen for the best F1 on {count(chosen['rows'], 'validation row')}, before a test row was read, and "
-            f"stored with the model. Rows that are in both parts: {found['rows_shared_with_test']} (row numbers of the "
-            f"validation part: sha256 {chosen['sha256'][:12]}). A class with fewer than five such rows keeps 0.5."
+            f"stored with the model. Rows that are in both parts: {thresholds['rows_shared_with_test']} (row numbers "
+            f"of the validation part: sha256 {chosen['sha256'][:12]}). "
+            "A class with fewer than five such rows keeps 0.5."
         )
 
     rows = []
-    for row in found["classes"]:
+    for row in thresholds["classes"]:
         rows.append(
             [
                 Cell(row["class"]),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from whet.errors import count
+from whet.evaluation.facts import Evaluation
 from whet.reports.section import Section
 from whet.reports.sheet import Cell, Sheet
 from whet.text.wording import on_gpu
+
+if TYPE_CHECKING:
+    from whet.model.saved_model import ModelFacts
+    from whet.store.environment import EnvironmentFacts
 
 SUMS = "sums are added in another order: the last digits differ, and a few answers"
 PACKAGES = {
@@ -21,7 +26,7 @@ PACKAGES = {
 """Versions that a repeat needs, and why; all others are in environment.json."""
 
 
-def environment_view(environment: dict[str, Any], evaluation: dict[str, Any], model: dict[str, Any]) -> Sheet | None:
+def environment_view(environment: EnvironmentFacts, evaluation: Evaluation, model: ModelFacts) -> Sheet | None:
     """A row a fact, with what another value would change; None for a run that did not write down where it ran."""
     if not environment:
         return None
@@ -32,16 +37,16 @@ def environment_view(environment: dict[str, Any], evaluation: dict[str, Any], mo
     return Sheet(["what", "here", "if it is another"], rows, style="keys choices")
 
 
-def facts_of(environment: dict[str, Any], model: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+def facts_of(environment: EnvironmentFacts, model: ModelFacts) -> Iterator[tuple[str, str, str]]:
     """Name, value and meaning; what an earlier version did not write down is left out."""
     if whet := environment.get("whet"):
         yield "whet", str(whet), "its defaults may be others; recipe.resolved.yaml holds those of this run"
     if python := environment.get("python"):
         yield "python", str(python), "the packages below may have no such version"
 
-    found = environment.get("packages") or environment  # before there were packages, some stood by themselves
+    versions: Mapping[str, object] = environment.get("packages") or environment  # earlier, some stood by themselves
     for name, why in PACKAGES.items():
-        if version := found.get(name):
+        if version := versions.get(name):
             yield name, str(version), why
 
     if dtype := model.get("dtype"):
@@ -56,7 +61,7 @@ def facts_of(environment: dict[str, Any], model: dict[str, Any]) -> Iterator[tup
         yield "git", f"{git['commit'][:12]}{changed}", "the recipe, its data or a function in it may be another"
 
 
-def device(environment: dict[str, Any]) -> str:
+def device(environment: EnvironmentFacts) -> str:
     """The GPUs that there were; without one the processor and how many of its cores could be used."""
     if names := environment.get("devices"):
         return ", ".join(map(str, names))

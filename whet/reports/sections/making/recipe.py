@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from whet.reports.section import Section
 from whet.reports.sheet import Sheet, plain
 from whet.text.wording import setting
 
+if TYPE_CHECKING:
+    from whet.store.run import ChoiceFacts
 
-def recipe_view(choices: list[dict[str, Any]], recipe: str) -> dict[str, Any] | None:
+
+class RecipeView(TypedDict):
+    choices: Sheet | None
+    recipe: str
+    """The text of the whole recipe."""
+
+
+def recipe_view(choices: list[ChoiceFacts], recipe: str) -> RecipeView | None:
     """The choices of the rules as a table, and the text of the whole recipe."""
     sheet = choices_view(choices)
     if sheet or recipe:
@@ -17,7 +26,7 @@ def recipe_view(choices: list[dict[str, Any]], recipe: str) -> dict[str, Any] | 
     return None
 
 
-def choices_view(choices: list[dict[str, Any]]) -> Sheet | None:
+def choices_view(choices: list[ChoiceFacts]) -> Sheet | None:
     """Key, value and reason of each setting that a rule filled in."""
     rows = [plain(choice["key"], setting(choice["value"]), choice["reason"]) for choice in choices]
     if rows:

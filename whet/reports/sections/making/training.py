@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from whet.evaluation.facts import Evaluation, StoppedFacts
 from whet.reports import chart
 from whet.reports.lines import Phrase, Spoken
 from whet.reports.section import Section
@@ -30,29 +31,31 @@ FLAT = 0.3
 READABLE = 0.45
 """What a logarithmic axis must give the later part, else it gets a panel of its own."""
 
+Metrics = Sequence[Mapping[str, Any]]
+"""The lines of metrics.jsonl: each has a `step`, and what the method logged at it."""
 
-def charts(metrics: list[dict[str, Any]], stopped: dict[str, Any]) -> list[chart.Chart]:
+
+def charts(metrics: Metrics, stopped: StoppedFacts | None) -> list[chart.Chart]:
     """Wide charts (reward, loss, chosen against rejected) first; then small ones."""
-    best = stopped.get("best_step")
+    best = (stopped or {}).get("best_step")
+    marks: list[tuple[float, str]] = []
     if best is not None:
-        marks = [(best, f"best, step {best:,}")]
-    else:
-        marks = []
+        marks.append((best, f"best, step {best:,}"))
 
     made: list[chart.Chart | None] = []
     for title, lines in wide_lines(metrics):
         made += panels(title, lines, marks)
 
     for key, title in NOISY:
-        found = series(metrics, key)
-        lines = [chart.Line("each step", "raw", found), chart.Line("mean", "train", steadied(found))]
+        points = series(metrics, key)
+        lines = [chart.Line("each step", "raw", points), chart.Line("mean", "train", steadied(points))]
         made.append(chart.chart(title, lines))
 
     made += [chart.chart(title, [chart.Line(title, "plain", series(metrics, key))]) for key, title in OTHERS]
-    return [one for one in made if one]
+    return [each for each in made if each]
 
 
-def wide_lines(metrics: list[dict[str, Any]]) -> list[tuple[str, list[chart.Line]]]:
+def wide_lines(metrics: Metrics) -> list[tuple[str, list[chart.Line]]]:
     reward, loss = series(metrics, "reward"), series(metrics, "loss")
     chosen, rejected = series(metrics, "reward_chosen"), series(metrics, "reward_rejected")
     return [
@@ -113,17 +116,17 @@ def steadied(points: list[chart.Point]) -> list[chart.Point]:
     return chart.smooth(points, max(1, len(points) // 20))
 
 
-def series(metrics: list[dict[str, Any]], key: str) -> list[chart.Point]:
+def series(metrics: Metrics, key: str) -> list[chart.Point]:
     """(step, value) of the lines that have a finite value."""
     return [(line["step"], line[key]) for line in metrics if "step" in line and is_finite(line.get(key))]
 
 
-def curves_view(metrics: list[dict[str, Any]], evaluation: dict[str, Any]) -> list[chart.Chart]:
-    return charts(metrics, evaluation.get("stopped") or {})
+def curves_view(metrics: Metrics, evaluation: Evaluation) -> list[chart.Chart]:
+    return charts(metrics, evaluation.get("stopped"))
 
 
-def stopped_lines(facts: dict[str, Any]) -> Iterator[Spoken]:
-    stopped = facts.get("stopped") or {}
+def stopped_lines(evaluation: Evaluation) -> Iterator[Spoken]:
+    stopped = evaluation.get("stopped") or {}
     if stopped.get("reason"):
         yield Phrase(f"Training ended at step {stopped.get('step')}: {stopped['reason']}")
 
