@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -29,6 +29,16 @@ def pytest_collection_finish() -> None:
 def own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What tests trust is not written into the settings of whoever runs them."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_golden_answers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every tune ends with golden answers, and some two hundred tunes are made here: where a release is not the
+    subject, they are of a few tokens."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "release" not in request.path.parts:
+            patch.setattr("whet.release.golden_making.LIMIT", 6)
+        yield
 
 
 @pytest.fixture(scope="module")
