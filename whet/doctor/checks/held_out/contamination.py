@@ -9,7 +9,7 @@ holds all of it. A test row is contaminated where 80% of the words of its questi
 texts stand in such runs of one row (as in Touvron et al. 2023, Llama 2, arXiv 2307.09288, A.6).
 Benchmarks are named with `whet check DATA --against FILE`; the recipe's test file, or the rows held out, are always
 compared. For your own test file it is an error. `whet tune` compares, too: it gives its verdict once more without the
-test rows concerned, and puts nothing in use whose gain rests on them.
+test rows concerned, and says yes to no model whose gain rests on them.
 
 Example: `whet check train.jsonl --against gsm8k_test.jsonl`, and train.jsonl holds a question of it in other clothes.
 

@@ -7,7 +7,7 @@ new questions (Lewis et al. 2020, arXiv 2008.02637).
 Whet's own split keeps (nearly) equal rows on one side, so this is about your own test file, and about
 `split: {near_duplicates: false}`. Training rows like a row of the test file are left out of training, which is told as
 a warning. What is like a held-out row and would be learned is an error: `whet tune` says so, gives its verdict once
-more without the test rows concerned, and puts nothing in use whose gain rests on them.
+more without the test rows concerned, and says yes to no model whose gain rests on them.
 
 Example: train.jsonl and test.jsonl both hold
     {"prompt": "Reset my password", "completion": "Go to Settings."}
