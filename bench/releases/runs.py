@@ -45,7 +45,7 @@ RUNS = {
     "stretched": Planned("stretched", LORA),
     "classify": Planned("nano", LORA | {"method.kind": "classify"}, task="classify"),
     "dpo": Planned("nano", LORA | {"method.kind": "dpo"}, task="pairs"),
-    "real": Planned("real", LORA | {"learning_rate": 1e-3, "steps": 12, "dtype": "bfloat16"}),
+    "real": Planned("real", LORA | {"learning_rate": 1e-3, "steps": 12}),
 }
 
 

@@ -114,6 +114,8 @@ def settings(recipe: Recipe) -> list[tuple[str, str]]:
 
 def brief(text: str) -> str:
     """A setting; of a path its last name, of a server nothing, of a text its length."""
+    if not text:
+        return "none"
     if "://" in text:
         return "a server"
     if len(text) > LONGEST or "\n" in text:
