@@ -24,6 +24,7 @@ from whet.model.quantised import load as quantise_load
 from whet.planning import machine
 from whet.rewards.sandbox import process as sandbox
 from whet.store import atomic, environment, leftovers, lock, memory_and_cores
+from whet.verbs.versions.promotion import who
 
 WHET = Path(__file__).parents[1] / "whet"
 
@@ -208,6 +209,15 @@ def test_files_are_written_out_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert flushed == [os.O_RDWR]
 
 
+def test_who_promotes_has_a_word_where_users_have_neither_name_nor_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unnamed() -> str:
+        raise OSError("no username is set")  # as getpass raises on Windows
+
+    monkeypatch.setattr("getpass.getuser", unnamed)
+    monkeypatch.delattr("os.getuid")
+    assert who() == "unknown"
+
+
 KNOWN = {
     "store/memory_and_cores.py": {"resource", "sched_getaffinity"},
     "store/lock.py": {"fcntl", "msvcrt"},
@@ -219,6 +229,7 @@ KNOWN = {
     "rewards/sandbox/guard.py": {"ctypes", "resource"},
     "rewards/sandbox/layers.py": {"ctypes", "geteuid"},
     "rewards/sandbox/process.py": {"geteuid", "killpg"},
+    "verbs/versions/promotion.py": {"getuid"},
 }
 """Where each such call stands; the tests above have each. The sandbox's run on Linux alone, behind a refusal; what
 forks says so by its name (data/workers.py)."""

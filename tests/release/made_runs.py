@@ -17,7 +17,7 @@ from whet.model.policy import Policy
 from whet.model.saved_model import save_model
 from whet.observer import Silent
 from whet.recipe.schema import Recipe
-from whet.release.golden import write_golden
+from whet.release.golden import keep_golden
 from whet.release.golden_of_run import golden_of
 from whet.store.run import Run
 from whet.training.session import open_session
@@ -94,4 +94,4 @@ def keep_few(run: Run) -> None:
     """Golden answers of few prompts."""
     golden = golden_of(run, Silent())
     cases = [next(case for case in golden.cases if case.prompt.kind == kind) for kind in KEPT]
-    write_golden(replace(golden, cases=cases), run.folder)
+    keep_golden(replace(golden, cases=cases), run)

@@ -22,7 +22,7 @@ from whet.model.base import NANO, load_tokenizer
 from whet.model.open import open_trained
 from whet.observer import Silent
 from whet.release import golden_of_run
-from whet.release.golden import FILE, Golden, read_golden, write_golden
+from whet.release.golden import FILE, Golden, keep_golden, read_golden
 from whet.release.golden_of_run import golden_of, try_write_golden, write_golden_of
 from whet.release.golden_prompts import PROMPTS, conversations, texts
 from whet.store.run import Run
@@ -77,10 +77,20 @@ def test_it_is_written_and_read(asked: tuple[Run, Golden]) -> None:
     assert golden.weights_sha256 == run.read_json("model/whet.json")["weights_sha256"]
 
 
-def test_answers_of_other_weights_are_made_anew(asked: tuple[Run, Golden], tmp_path: Path) -> None:
+def test_answers_of_other_weights_are_made_anew(asked: tuple[Run, Golden]) -> None:
+    run, golden = asked
+    keep_golden(replace(golden, weights_sha256=dict.fromkeys(golden.weights_sha256, "0" * 64)), run)
+    assert golden_of(run, Silent()) == golden == read_golden(run.folder)
+
+
+def test_a_digit_that_was_changed_on_the_disk_is_damage(asked: tuple[Run, Golden]) -> None:
     run, golden = asked
     path, stored = run.folder / FILE, (run.folder / FILE).read_text("utf-8")
-    path.write_text(stored.replace(next(iter(golden.weights_sha256.values())), "0" * 64), "utf-8")
+    value = str(golden.cases[0].answer.tuned[0])
+    path.write_text(stored.replace(value, value.translate(str.maketrans("0123456789", "1234567890")), 1), "utf-8")
+    with pytest.raises(RunFolderError, match="damaged"):
+        golden_of(run, Silent())
+    path.write_text(stored, "utf-8")
     assert golden_of(run, Silent()) == golden
 
 
@@ -115,7 +125,7 @@ def test_the_same_weights_are_not_asked_again(asked: tuple[Run, Golden], monkeyp
 def test_other_questions_are_asked(asked: tuple[Run, Golden], monkeypatch: pytest.MonkeyPatch) -> None:
     run, golden = asked
     few = replace(golden, cases=golden.cases[1:])
-    write_golden(few, run.folder)
+    keep_golden(few, run)
     monkeypatch.setattr(golden_of_run, "golden_answers", lambda *asked: golden)
     assert write_golden_of(session_of(run), Silent()) == golden == read_golden(run.folder)
 

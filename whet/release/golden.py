@@ -15,6 +15,7 @@ from whet.errors import RunFolderError
 from whet.model.saved_model import ModelFacts
 from whet.store.atomic import write_json
 from whet.store.reading import read_json_file
+from whet.store.run import Run
 from whet.types import Message
 
 FILE = "golden.json"
@@ -117,7 +118,17 @@ def is_of(golden: Golden, facts: ModelFacts) -> bool:
 
 
 def write_golden(golden: Golden, folder: Path) -> None:
-    write_json(folder / FILE, {"format": FORMAT, **asdict(golden)})
+    """Into a release."""
+    write_json(folder / FILE, _stored(golden))
+
+
+def keep_golden(golden: Golden, run: Run) -> None:
+    """Into a run, whose files must stay as they were written."""
+    run.write_json(FILE, _stored(golden))
+
+
+def _stored(golden: Golden) -> dict[str, Any]:
+    return {"format": FORMAT, **asdict(golden)}
 
 
 def read_golden(folder: Path) -> Golden:

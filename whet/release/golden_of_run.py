@@ -21,9 +21,10 @@ from whet.model.open import OpenedModel, open_trained
 from whet.model.saved_model import ModelFacts, read_facts
 from whet.observer import Observer, Silent
 from whet.recipe.schema import Recipe
-from whet.release.golden import FILE, Golden, GoldenPrompt, GoldenScores, is_of, read_golden, write_golden
+from whet.release.golden import FILE, Golden, GoldenPrompt, GoldenScores, is_of, keep_golden, read_golden
 from whet.release.golden_making import LIMIT, golden_answers, golden_scores
 from whet.release.golden_prompts import PROMPTS, QUESTIONS, conversations, texts
+from whet.store.checksums import refuse_damaged
 from whet.store.run import Run
 from whet.store.unchanged import refuse_changed_data
 from whet.training.classifier_folder import scored_ids
@@ -58,6 +59,7 @@ def golden_of(run: Run, observer: Observer) -> Golden:
     if (run.folder / FILE).exists():
         golden = read_golden(run.folder)
         if is_of(golden, facts):
+            refuse_damaged(run.folder)  # a digit may be another, and the file still be sound JSON
             return golden
 
     recipe = run.recipe
@@ -113,7 +115,7 @@ def _asked_once(
 
         observer.phase(ASKING)
         golden = golden_scores(open_scorer(run.model, use_kernels=False)[0], facts, renderer, scored)
-        write_golden(golden, run.folder)
+        keep_golden(golden, run)
         return golden
 
     prompts = _prompts(recipe, renderer, rows, passages, context, facts)
@@ -122,7 +124,7 @@ def _asked_once(
 
     observer.phase(ASKING)
     golden = golden_answers(_plain(run, recipe, renderer, opened), renderer, prompts, observer)
-    write_golden(golden, run.folder)
+    keep_golden(golden, run)
     return golden
 
 
