@@ -61,6 +61,15 @@ def test_it_writes_and_reads_as_transformers_does(opened: LlamaCpp) -> None:
     assert opened.logprobs(ids, unlikely) == pytest.approx(logprobs(model, ids, unlikely), abs=1e-3)
 
 
+def test_parts_of_a_character_are_read_too(opened: LlamaCpp) -> None:
+    """llama.cpp tells no probability of a token that ends within a character."""
+    tokenizer = AutoTokenizer.from_pretrained(NANO)
+    model: Any = AutoModelForCausalLM.from_pretrained(NANO, dtype=torch.float32)
+    ids, answer = opened.render(TALK, None), tokenizer("a 🚀 b", add_special_tokens=False)["input_ids"]
+    assert ids is not None and any("\ufffd" in str(tokenizer.decode([token])) for token in answer)
+    assert opened.logprobs(ids, answer) == pytest.approx(logprobs(model, ids, answer), abs=1e-3)
+
+
 def test_an_answer_that_the_limit_cuts_has_no_stop(opened: LlamaCpp) -> None:
     assert opened.greedy([3, 894, 1, 4], 2).stop_id is None
 

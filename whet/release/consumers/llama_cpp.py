@@ -71,6 +71,7 @@ class LlamaCpp:
         self.clock = served.clock
         header = read_header(self.model)
         self.templates = [str(text) for key, text in header.metadata.items() if key.startswith(TEMPLATE)]
+        self.tokens = len(header.metadata["tokenizer.ggml.tokens"])
         self.most = int(header.metadata.get(f"{header.architecture}.context_length", FIRST_CONTEXT))
         self.process: subprocess.Popen[str] | None = None
         self.room = 0
@@ -94,12 +95,25 @@ class LlamaCpp:
         found = []
         for n, token in enumerate(answer_ids):
             asked = {"prompt": prompt_ids + answer_ids[:n], "n_predict": 1, "logit_bias": [[token, SURE]], "n_probs": 1}
-            told = self.post("/completion", asked | GREEDY)["completion_probabilities"][0]
-            if told["id"] != token:
-                raise ModelError(f"llama.cpp chose the token {told['id']:,} and was made to choose {token:,}")
-            found.append(float(told["logprob"]))
+            told = self.post("/completion", asked | GREEDY).get("completion_probabilities")
+            if told is None:  # it says nothing of a token that ends within a character
+                found.append(self.logprob_of_part(prompt_ids + answer_ids[:n], token))
+                continue
+            if told[0]["id"] != token:
+                raise ModelError(f"llama.cpp chose the token {told[0]['id']:,} and was made to choose {token:,}")
+            found.append(float(told[0]["logprob"]))
 
         return found
+
+    def logprob_of_part(self, before: list[int], token: int) -> float:
+        """Of a token that is a part of a character: read among all tokens, while a whole character is written."""
+        whole = (self.encode("a") or [0])[-1]
+        asked = {"prompt": before, "n_predict": 1, "logit_bias": [[whole, SURE]], "n_probs": self.tokens}
+        told = self.post("/completion", asked | GREEDY)["completion_probabilities"][0]["top_logprobs"]
+        logprob = next((one["logprob"] for one in told if one["id"] == token), None)
+        if logprob is None:
+            raise ModelError(f"llama.cpp does not tell how likely the token {token:,} is", where=str(self.model))
+        return float(logprob)
 
     def greedy(self, prompt_ids: list[int], limit: int) -> Written:
         self.make_room(len(prompt_ids) + limit)
