@@ -49,7 +49,7 @@ def evaluation(answer: str = "yes", score: float = 0.75) -> dict[str, Any]:
         "base": {"score": 0.25, "low": 0.2, "high": 0.3, "rows": 100},
         "tuned": {"score": score, "low": score - 0.05, "high": score + 0.05, "rows": 100},
         "difference": {"estimate": score - 0.25, "low": 0.1, "high": 0.9, "p": 0.001, "rows": 100, "scale": None},
-        "verdict": {"word": "undecided" if answer == "not yet" else "better"},
+        "verdict": {"word": "undecided" if answer == "not yet" else "better", "sentence": "Made by hand."},
         "forgetting": {
             "word": "lost" if broken else "kept",
             "broken": broken,

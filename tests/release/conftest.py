@@ -25,8 +25,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def own(sound: Run, tmp_path: Path) -> Run:
-    """A copy of it, to be broken."""
-    shutil.copytree(sound.folder, tmp_path / "runs" / sound.name)
+    """A copy of it without its exports, to be broken."""
+    shutil.copytree(sound.folder, tmp_path / "runs" / sound.name, ignore=shutil.ignore_patterns("release"))
     return Run(tmp_path / "runs" / sound.name)
 
 
