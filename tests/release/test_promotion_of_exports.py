@@ -11,7 +11,6 @@ import whet
 from tests.hand_made_runs import evaluation
 from tests.reports.made_up_run import made_up_forgetting
 from whet.errors import RunFolderError
-from whet.evaluation.forgetting.budget import summarise
 from whet.release.inspection.kept_proofs import releases_of
 from whet.store.atomic import write_json
 from whet.store.checksums import seal
@@ -19,8 +18,9 @@ from whet.store.run import Run
 
 
 def test_a_proved_export_makes_a_version_live_until_the_weights_are_others(own: Run, tmp_path: Path) -> None:
-    text, *_ = made_up_forgetting()["measures"]
-    own.write_json("evaluation.json", evaluation() | {"forgetting": summarise([text])})
+    cost = made_up_forgetting()
+    kept = cost | {"measures": cost["measures"][:1], "word": "kept", "broken": [], "unclear": []}
+    own.write_json("evaluation.json", evaluation() | {"forgetting": kept})
     models = whet.models(tmp_path / "runs")
     models.register("desk", own)
     with pytest.raises(RunFolderError, match="no release of it was proved"):
