@@ -59,7 +59,7 @@ def _changed(right: dict[str, Any], seen: dict[str, Any]) -> list[str]:
 
 def _fault(file: str, key: str, right: Any, seen: Any) -> Fault:
     name, test, what = NAMED.get((file, key)) or NAMED.get((file, "")) or ("settings-changed", "difference", "")
-    if key == "eos_token_id" and not seen:
+    if key == "eos_token_id" and seen in (None, []):
         name, what = "stops-empty", "No token ends an answer."
     if key == "pad_token_id" and seen is not None:
         name = "pad-is-stop"
