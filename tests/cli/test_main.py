@@ -38,20 +38,6 @@ def test_help_names_every_verb() -> None:
     assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
 
 
-@pytest.mark.parametrize("own", [None, "ACTIVE"])
-def test_threads_that_wait_sleep_unless_the_user_says_otherwise(own: str | None) -> None:
-    """OpenMP reads the variable when torch is loaded, which must be later."""
-    code = (
-        "import os, sys; sys.argv = ['whet', '--version']; from whet.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
-    )
-    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
-    environment |= {"PYTHONPATH": str(ROOT)} | ({} if own is None else {"OMP_WAIT_POLICY": own})
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == f"False {own or 'PASSIVE'}", done.stderr
-
-
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_a_start_loads_little(option: str) -> None:
     """Which is what keeps it quick; how quick is measured by the benchmark, not here."""

@@ -115,9 +115,6 @@ class Terminated(BaseException):
 
 
 def main() -> None:
-    # Threads that wait for one another spin by default, and where other programs want the cores a step then takes
-    # several times as long. OpenMP reads this when torch is loaded; the user's own value wins.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
