@@ -104,7 +104,8 @@ def _asked_once(
     opened: OpenedModel | None = None,
 ) -> Golden:
     """What lies in the run, or what is asked now and written."""
-    facts, known = read_facts(run.model), _known(run, observer)
+    facts = read_facts(run.model)
+    known = _known(run, facts, observer)
     context = context_of(load_config(recipe.base, recipe.trust_remote_code))
 
     if "head" in facts:
@@ -128,7 +129,7 @@ def _asked_once(
     return golden
 
 
-def _known(run: Run, observer: Observer) -> Golden | None:
+def _known(run: Run, facts: ModelFacts, observer: Observer) -> Golden | None:
     """What lies in the run, where it is of its present weights. What cannot be read is told, and asked again."""
     if not (run.folder / FILE).exists():
         return None
@@ -137,7 +138,7 @@ def _known(run: Run, observer: Observer) -> Golden | None:
     except RunFolderError as error:
         observer.note(f"golden answers are asked anew: {error.what}")
         return None
-    return golden if is_of(golden, read_facts(run.model)) else None
+    return golden if is_of(golden, facts) else None
 
 
 def _prompts(

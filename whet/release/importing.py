@@ -25,7 +25,7 @@ from whet.release.tensor_files import shapes_in
 from whet.store.atomic import new_folder, write_json
 from whet.store.checksums import seal
 from whet.store.reading import read_json_file
-from whet.store.run import Run
+from whet.store.run import IMPORTED, Run
 
 ADAPTER = "adapter_config.json"
 UNKNOWN = "unknown"
@@ -97,7 +97,7 @@ def take_in(found: Foreign, run: Run) -> None:
         gc.collect()
 
     run.write_json("selfcheck.json", {"path": "plain"})  # the reference: nothing faster was proved
-    run.write_json("imported.json", {"from": str(found.folder), "lineage": UNKNOWN})
+    run.write_json(IMPORTED, {"from": str(found.folder), "lineage": UNKNOWN})
 
 
 def _facts(found: Foreign, fingerprint: str, renderer: Renderer, sums: dict[str, str]) -> dict[str, Any]:

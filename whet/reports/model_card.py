@@ -24,8 +24,6 @@ from whet.store.reading import optional_json, read_json_file
 from whet.store.run import Run
 
 CARD = "README.md"
-IMPORTED = "imported.json"
-"""In a run's folder: others trained the model, and how is not known."""
 
 
 def write_card(run: Run) -> Path:
@@ -39,7 +37,7 @@ def card(run: Run, released: Mapping[str, Any] | None = None) -> str:
     """The whole text: of the run's model folder, or of a release; `released` holds its release.json and proof.json."""
     recipe, model = run.recipe, read_json_file(run.model / "whet.json", "base", "adapter", "dtype", "base_fingerprint")
     base, place = base_identity(model), run.read_json("run.json").get("working_folder") or "."
-    foreign = (run.folder / IMPORTED).exists()
+    foreign = run.imported
 
     if foreign:
         evaluation = cast(Evaluation, {})

@@ -44,22 +44,7 @@ def held(path: Path) -> Iterator[None]:
 
 def is_held(path: Path) -> bool:
     """Whether a process holds this file or folder just now; False where there are no locks that could tell."""
-    if fcntl is None:
-        return False
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:  # gone meanwhile, or of another user
-        return False
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(handle)
+    return fcntl is not None and _held_by_another(path, fcntl.LOCK_SH) is True
 
 
 def leftovers(folder: Path, deep: bool = False) -> list[Path]:
@@ -71,17 +56,29 @@ def leftovers(folder: Path, deep: bool = False) -> list[Path]:
 def _is_dead(path: Path) -> bool:
     try:
         age = time.time() - path.stat().st_mtime
-        if fcntl is None or age < FEW_SECONDS:
-            return age > OLD_SECONDS
-
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:  # gone meanwhile, or of another user
+    except OSError:  # gone meanwhile
         return False
+
+    if fcntl is None or age < FEW_SECONDS:
+        return age > OLD_SECONDS
+    return _held_by_another(path, fcntl.LOCK_EX) is False
+
+
+def _held_by_another(path: Path, lock: int) -> bool | None:
+    """Whether a process holds a lock that does not go together with this one; None where it cannot be told: the file
+    is gone meanwhile, of another user, or on a file system without locks."""
+    assert fcntl is not None
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, lock | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     finally:
         os.close(handle)

@@ -48,6 +48,10 @@ class Promotion:
     """Folders of its releases that were proved."""
 
 
+TOLD = ("by", "forced", "why", "missing", "proofs")
+"""What the event of a promotion tells beside its date."""
+
+
 @dataclass(slots=True)
 class ModelVersion:
     version: int
@@ -127,7 +131,7 @@ def _apply(event: dict[str, Any], model: NamedModel) -> None:
     elif kind == "promote":
         model.promoted.append(event["version"])
         model.ever.add(event["version"])
-        told = {key: event[key] for key in ("by", "forced", "why", "missing", "proofs") if key in event}
+        told = {key: event[key] for key in TOLD if key in event}
         model.version(event["version"]).promotion = Promotion(event["at"], **told)
     elif kind == "roll_back":
         model.promoted.pop()

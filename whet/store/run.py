@@ -11,6 +11,7 @@ asked.jsonl              what base and tuned model answered, so that nothing is 
 judgements.jsonl         what people preferred, as preference rows; judgements-even.jsonl: ties and what was skipped
 judged/                  what language models said of answers
 status.json              preparing training evaluating done failed stopped
+imported.json            of a model that others trained: where it was taken from
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ Status = Literal["preparing", "training", "evaluating", "done", "failed", "stopp
 WORKING = ("preparing", "training", "evaluating")
 DEFAULT_ROOT = Path("runs")
 METRICS = "metrics.jsonl"
+IMPORTED = "imported.json"
+"""Where a model that others trained was taken from."""
 JUDGED = "judged"
 """Folder of a run: what language models said of answers, so that nobody is asked twice."""
 
@@ -265,6 +268,11 @@ class Run:
         if resolved.exists():
             return self._recipe(resolved.name)
         return self.requested
+
+    @property
+    def imported(self) -> bool:
+        """Whether others trained its model."""
+        return (self.folder / IMPORTED).is_file()
 
     @property
     def requested(self) -> Recipe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,7 @@ Capture = pytest.CaptureFixture[str]
 KEYS = {"models", "runs", "recipe", "data", "scores", "verdict", "forgetting", "card", "releases"}
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    Path("d.jsonl").write_text("{}\n")
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_two_versions_are_compared(capsys: Capture) -> None:

@@ -24,11 +24,7 @@ Capture = pytest.CaptureFixture[str]
 KEYS = "model run folder versions known imported_from method data base parents releases".split()
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "250")
-    Path("d.jsonl").write_text("{}\n")
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_a_version_leads_to_its_rows_and_releases(capsys: Capture) -> None:

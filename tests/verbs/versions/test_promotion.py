@@ -23,11 +23,7 @@ from whet.verbs.models import ModelList
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    Path("d.jsonl").write_text("{}\n")
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def desk(*names: str) -> tuple[ModelList, list[Run]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from whet.cli.completions import model_names, talkers
 from whet.cli.options import RUNS, Json, RunName, Runs, options_first
 from whet.errors import count
+
+if TYPE_CHECKING:
+    from whet.cli.render import Screen
+    from whet.verbs.versions.difference import VersionDifference
+    from whet.verbs.versions.lineage import Lineage
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -136,16 +141,12 @@ def diff(
 
     Example: whet models diff support-desk@1 support-desk@2
     """
-    from whet.cli import render
+    from whet.cli.render import Screen
     from whet.verbs.models import diff
 
-    screen = render.Screen(json_)
+    screen = Screen(json_)
     found = diff(one, other, runs)
-    screen.say(found.title(), style="bold")
-    for name, words in found.facts():
-        screen.say(f"{name}: {words}")
-    screen.show(render.table(*found.table()))
-    screen.finish(found)
+    show(screen, found, ": ")
 
 
 @app.command("lineage")
@@ -154,14 +155,21 @@ def lineage(model: ModelOrRun, runs: Runs = RUNS, json_: Json = False) -> None:
 
     Example: whet models lineage support-desk@2
     """
-    from whet.cli import render
+    from whet.cli.render import Screen
     from whet.verbs.models import lineage
 
-    screen = render.Screen(json_)
+    screen = Screen(json_)
     found = lineage(model, runs)
+    show(screen, found, " ")
+
+
+def show(screen: Screen, found: VersionDifference | Lineage, between: str) -> None:
+    """Title, facts and table of a result. `between` stands between a fact's name and its words."""
+    from whet.cli import render
+
     screen.say(found.title(), style="bold")
     for name, words in found.facts():
-        screen.say(f"{name} {words}")
+        screen.say(f"{name}{between}{words}")
     screen.show(render.table(*found.table()))
     screen.finish(found)
 

@@ -86,7 +86,7 @@ class LlamaCpp:
         text = self.post("/apply-template", asked | ({"tools": tools} if tools else {}))["prompt"]
         return self.encode(as_of(self.clock, text, self.templates))
 
-    def encode(self, text: str) -> list[int] | None:
+    def encode(self, text: str) -> list[int]:
         asked = {"content": text, "add_special": True, "parse_special": True}
         return self.post("/tokenize", asked)["tokens"]
 
@@ -107,7 +107,7 @@ class LlamaCpp:
 
     def logprob_of_part(self, before: list[int], token: int) -> float:
         """Of a token that is a part of a character: read among all tokens, while a whole character is written."""
-        whole = (self.encode("a") or [0])[-1]
+        whole = self.encode("a")[-1]
         asked = {"prompt": before, "n_predict": 1, "logit_bias": [[whole, SURE]], "n_probs": self.tokens}
         told = self.post("/completion", asked | GREEDY)["completion_probabilities"][0]["top_logprobs"]
         logprob = next((one["logprob"] for one in told if one["id"] == token), None)

@@ -13,7 +13,8 @@ from typing import Any
 
 from whet.errors import RunFolderError
 from whet.store.atomic import append_line, sha256_file
-from whet.store.checksums import SUMS, weights_digest
+from whet.store.checksums import SUMS
+from whet.store.model_registry import weights_of
 from whet.store.reading import read_json_file, read_lines
 from whet.store.run import Run
 
@@ -62,11 +63,11 @@ def _elsewhere(run: Run) -> list[str]:
 
 def releases_of(run: Run) -> list[KeptRelease]:
     """All of them that are still there, in alphabetical order of their folders; those in other places last."""
-    if not (run.model / "whet.json").is_file():
+    weights = weights_of(run)
+    if not weights:
         return []
     here = sorted(file.parent for file in (run.folder / FOLDER).glob(f"*/{PROOF}"))
     there = [Path(place) for place in _elsewhere(run) if (Path(place) / PROOF).is_file()]
-    weights = weights_digest(read_json_file(run.model / "whet.json"))
     return [_release(folder, run, weights) for folder in (*here, *there)]
 
 

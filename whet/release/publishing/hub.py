@@ -42,14 +42,14 @@ class Destination:
 
 def destination(name: str | None, public: bool, dry_run: bool) -> Destination | None:
     """Where a release is to go; None where it stays here. Raises InputError for a name that the Hub does not take."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     if name is None:
         if public or dry_run:
             where = "--public" if public else "--dry-run"
             raise InputError("it says how a release is pushed, and none is", where=where, fix="add --push OWNER/NAME")
         return None
+
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
 
     try:
         validate_repo_id(name)

@@ -108,26 +108,26 @@ def _unequal(one: dict[str, Any], other: dict[str, Any]) -> dict[str, list[Any]]
 
 def _data(one: Run, other: Run) -> dict[str, Any]:
     sums = [run.read_json("run.json").get("data_sha256") for run in (one, other)]
-    ledgers = [_ledger(run) for run in (one, other)]
+    ledgers = [optional_json(run.folder / "ledger.json", {}) for run in (one, other)]
+    counts = [_row_counts(ledger) for ledger in ledgers]
     fates = [_hashes(run) for run in (one, other)]
     trained, test = [found["trained"] for found in fates], [found["test"] for found in fates]
     shared = trained[0] & trained[1]
     return {
         "sha256": sums,
         "same": sums[0] == sums[1],
-        "rows": {key: [found[key] for found in ledgers] for key in ledgers[0]},
-        "left_out": [optional_json(run.folder / "ledger.json", {}).get("dropped") for run in (one, other)],
+        "rows": {key: [found[key] for found in counts] for key in counts[0]},
+        "left_out": [ledger.get("dropped") for ledger in ledgers],
         "trained_rows": {"shared": len(shared), "only": [len(found - shared) for found in trained]},
         "same_test_rows": bool(test[0]) and test[0] == test[1],
     }
 
 
-def _ledger(run: Run) -> dict[str, Any]:
-    facts = optional_json(run.folder / "ledger.json", {})
-    held, dropped = facts.get("held_out") or {}, facts.get("dropped")
+def _row_counts(ledger: dict[str, Any]) -> dict[str, Any]:
+    held, dropped = ledger.get("held_out") or {}, ledger.get("dropped")
     return {
-        "read": facts.get("rows_in"),
-        "trained": facts.get("trained"),
+        "read": ledger.get("rows_in"),
+        "trained": ledger.get("trained"),
         "validation": held.get("validation"),
         "test": held.get("test"),
         "dropped": None if dropped is None else sum(dropped.values()),

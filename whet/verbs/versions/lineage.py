@@ -18,7 +18,7 @@ from whet.reports.result import Result, Table
 from whet.store import identity
 from whet.store.model_registry import find_run, list_models
 from whet.store.reading import iter_lines, optional_json
-from whet.store.run import DEFAULT_ROOT, Run
+from whet.store.run import DEFAULT_ROOT, IMPORTED, Run
 
 FATES = ("trained", "validation", "test", "dropped")
 HOLDS_DATA = ("data", "rows", "documents")
@@ -29,14 +29,14 @@ UNCHANGED = {True: "as it was in training", False: "not as it was in training", 
 def lineage(model: str, run_root: Path | str = DEFAULT_ROOT) -> Lineage:
     """As ModelList.lineage."""
     run = find_run(model, run_root)
-    known = not (run.folder / "imported.json").is_file()
+    known = not run.imported
     return Lineage(
         model=model,
         run=run.name,
         folder=str(run.folder),
         versions=_versions_of(run),
         known=known,
-        imported_from=None if known else run.read_json("imported.json").get("from"),
+        imported_from=None if known else run.read_json(IMPORTED).get("from"),
         method=_facts(run).get("method"),
         data=_data(run) if known else None,
         base=_base(run),
@@ -148,7 +148,7 @@ def _parents(run: Run, seen: set[Path]) -> list[dict[str, Any]]:
         place = parent.folder.resolve() if parent else None
         if place is not None and place in seen:
             continue
-        inner = _parents(parent, {*seen, parent.folder.resolve()}) if parent and _known(parent) else []
+        inner = _parents(parent, {*seen, parent.folder.resolve()}) if parent and not parent.imported else []
         found.append(
             {
                 "how": how,
@@ -156,16 +156,12 @@ def _parents(run: Run, seen: set[Path]) -> list[dict[str, Any]]:
                 "run": parent.name if parent else None,
                 "folder": str(parent.folder) if parent else None,
                 "there": parent is not None,
-                "known": parent is not None and _known(parent),
+                "known": parent is not None and not parent.imported,
                 "versions": _versions_of(parent) if parent else [],
                 "parents": inner,
             }
         )
     return found
-
-
-def _known(run: Run) -> bool:
-    return not (run.folder / "imported.json").is_file()
 
 
 def _named_runs(run: Run) -> Iterator[tuple[str, str, Run | None]]:

@@ -48,7 +48,7 @@ def promote(
 def promotion_of(version: model_registry.ModelVersion) -> dict[str, Any]:
     """How a version became live, as its event tells it."""
     found = version.promotion or model_registry.Promotion("")
-    return {key: getattr(found, key) for key in ("by", "forced", "why", "missing", "proofs")}
+    return {key: getattr(found, key) for key in model_registry.TOLD}
 
 
 def _told(model: model_registry.NamedModel, version: int, root: Path | str, why: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def refuse_another_model(run: Run, version: model_registry.ModelVersion, name: s
 
 def without_yes(run: Run) -> list[Missing]:
     """What of a verdict is missing; nothing where it says that the model should be used."""
-    if (run.folder / "imported.json").is_file():
+    if run.imported:
         return [Missing("it was imported, so there is no data that could tell whether it is better")]
     if not (run.folder / "evaluation.json").is_file():
         return [Missing("it was not measured", f"whet eval {run.name} measures it")]
