@@ -1,0 +1,96 @@
+"""The application: what every request passes through, and the routers."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
+
+import whet
+from whet.errors import WhetError
+from whet.server.access.caller import SCOPES, Caller, caller_of
+from whet.server.access.keys import KeyRing, project_of
+from whet.server.database.opening import open_database
+from whet.server.errors import ApiError, of_whet
+from whet.server.service import Service
+from whet.server.settings import Settings
+
+OPEN = ("/health", "/ready", "/docs", "/openapi.json", "/llms.txt")
+"""Paths that tell nothing of anybody, and need no key."""
+log = logging.getLogger("whet.server")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service over its database and home folder, which are opened here, so that an error ends the start."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database = open_database(settings.database_url)
+    service = Service(settings, database, KeyRing(database))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        database.close()
+
+    app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, redoc_url=None)
+    app.state.service = service
+    _answer_errors(app)
+    _know_the_caller(app, service)
+    return app
+
+
+def _know_the_caller(app: FastAPI, service: Service) -> None:
+    with service.database.write() as connection:
+        own = project_of(connection, "default", service.database.now(connection))
+    everybody = Caller(own, "default", None, frozenset(SCOPES))
+
+    @app.middleware("http")
+    async def known(request: Request, following: RequestResponseEndpoint) -> Any:
+        name = f"req_{uuid.uuid4().hex}"
+        try:
+            if request.url.path not in OPEN:
+                header = request.headers.get("authorization")
+                request.state.caller = caller_of(header, service.keys) if service.settings.auth else everybody
+            response = await following(request)
+        except ApiError as error:
+            response = _shown(error)
+        response.headers["x-request-id"] = name
+        return response
+
+
+def _answer_errors(app: FastAPI) -> None:
+    @app.exception_handler(ApiError)
+    async def refused(_: Request, error: ApiError) -> JSONResponse:
+        return _shown(error)
+
+    @app.exception_handler(WhetError)
+    async def failed(_: Request, error: WhetError) -> JSONResponse:
+        return _shown(of_whet(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misshapen(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or None
+        return _shown(ApiError(400, f"{where or 'The body'}: {first['msg']}.", code="invalid_value", param=where))
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        what = f"{request.method} {request.url.path}: {error.detail}."
+        code = {404: "unknown_url", 405: "method_not_supported"}.get(error.status_code)
+        return _shown(ApiError(error.status_code, what, code=code))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return _shown(ApiError(500, "The service failed at this request; its log says why.", code="internal_error"))
+
+
+def _shown(error: ApiError) -> JSONResponse:
+    return JSONResponse(error.body(), error.status, error.headers)

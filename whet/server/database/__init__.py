@@ -1,0 +1,1 @@
+"""What the service remembers: SQLite in its home folder, or Postgres where several machines share it."""

@@ -1,0 +1,154 @@
+"""The tables. Times are seconds since 1970, by the database's own clock (whet/server/database/opening.py).
+
+Everything that belongs to somebody has a `project`; no query reads it without.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("prefix", String, nullable=False, index=True),
+    Column("salt", String, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("tokens_per_minute", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("filename", String, nullable=False),
+    Column("purpose", String, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("status_details", Text),
+    Column("findings", JSON),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Index("files_of_project", "project", "created_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("key", String),
+    Column("request", JSON, nullable=False),
+    Column("model", String, nullable=False),
+    Column("training_file", String, nullable=False),
+    Column("validation_file", String),
+    Column("state", String, nullable=False),
+    Column("wanted", String),
+    Column("seed", BigInteger, nullable=False),
+    Column("suffix", String),
+    Column("job_metadata", JSON),
+    Column("hyperparameters", JSON, nullable=False),
+    Column("error", JSON),
+    Column("estimate", JSON),
+    Column("result", JSON),
+    Column("run", String),
+    Column("fine_tuned_model", String),
+    Column("trained_tokens", BigInteger),
+    Column("result_file", String),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("estimated_finish", Float),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("owner", String),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("lease_until", Float),
+    Index("jobs_of_project", "project", "created_at"),
+    Index("jobs_by_state", "state", "created_at"),
+)
+"""`wanted` is what a client asks of a running job (pause, cancel). `fence` grows with each lease; a worker presents the
+one that it was given on each write, so that one that was thought dead cannot write over its successor."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job", String, ForeignKey("jobs.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("level", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JSON),
+    Column("created_at", Float, nullable=False),
+    Index("events_of_job", "job", "number", unique=True),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job", String, ForeignKey("jobs.id"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("model", String, nullable=False, unique=True),
+    Column("folder", String, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Index("checkpoints_of_job", "job", "step", unique=True),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("parent", String, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("job", String),
+    Column("pinned", Boolean, nullable=False, default=False),
+    Column("created_at", Float, nullable=False),
+)
+"""Models that jobs made. `folder` is a run, or the model folder of a checkpoint, below the home of the service."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("project", String),
+    Column("key", String),
+    Column("act", String, nullable=False),
+    Column("what", String, nullable=False),
+    Column("facts", JSON),
+)

@@ -1,0 +1,1 @@
+"""Files that clients uploaded, and what the doctor found in them."""

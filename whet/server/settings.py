@@ -1,0 +1,56 @@
+"""What a service is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`home` keeps everything that is not in the database: uploaded files and the runs of jobs."""
+
+    home: Path
+    database: str = ""
+    """SQLAlchemy's URL; empty: SQLite in `home`."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    auth: bool = True
+    """False answers everybody as the project "default", and is refused on anything but loopback."""
+    models: tuple[str, ...] = ("nano",)
+    """Bases, runs, and named models that are served from the start; bases among them may be tuned."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Other names, as of a hosted model: {"gpt-4o-mini": "nano"}."""
+    runs: Path | None = None
+    """The folder of runs made by the command line, whose named models are served, too."""
+    workers: int = 1
+    """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
+    code_graders: bool = False
+    """May graders be Python code? It runs in the sandbox of code rewards."""
+    slots: int = 32
+    """Answers written at once by one base."""
+    most_waiting: int = 256
+    """Requests that may wait for a slot; beyond it 429 with Retry-After."""
+    most_body: int = 512 * MEBIBYTE
+    """Bytes of an uploaded file."""
+    most_json: int = 16 * MEBIBYTE
+    """Bytes of any other body."""
+    request_seconds: float = 600.0
+    """An answer that takes longer is ended."""
+    drain_seconds: float = 30.0
+    """How long a stopping service lets answers end."""
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.home / 'whet.sqlite'}"
+
+    @property
+    def files(self) -> Path:
+        return self.home / "files"
+
+    @property
+    def job_runs(self) -> Path:
+        """The runs folder of all jobs: one run root a project below it."""
+        return self.home / "runs"
