@@ -28,7 +28,7 @@ ORDER = (
     "web cli"
 ).split()
 """The rooms, as they may import each other: a room only from those before it."""
-LATER = "distributed monitoring server launcher web".split()
+LATER = "distributed monitoring launcher web".split()
 """Places that are kept for rooms to come: a folder is made with its first file."""
 INSIDE = {
     "recipe": (
@@ -79,6 +79,7 @@ INSIDE = {
         "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
         "demo releases"
     ),
+    "server": "errors settings database metrics access files jobs inference service routes application running",
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
         "reference"

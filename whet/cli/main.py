@@ -43,6 +43,7 @@ from whet.cli.verbs import (
     train,
     tune,
 )
+from whet.cli.verbs.service import keys, serve
 from whet.errors import DiskFullError, InputError, OutOfMemoryError, WhetError, shorten, without_hidden
 from whet.recipe.keywords import at_command_line
 from whet.recipe.trust import ask_with
@@ -92,6 +93,8 @@ app.command("export", rich_help_panel=USE)(export.export)
 app.command("prove", rich_help_panel=USE)(prove.prove)
 app.command("import", rich_help_panel=USE)(import_model.import_model)
 app.add_typer(models.app, name="models", rich_help_panel=USE)
+app.command("serve", rich_help_panel=USE)(serve.serve)
+app.add_typer(keys.app, name="keys", rich_help_panel=USE)
 
 
 def show_version(asked: bool) -> None:

@@ -55,5 +55,5 @@ def agreed(value: bool) -> bool:
 
 def options_first(group: str, verb: str) -> InputError:
     """Options between a group and its verb would be lost: refuse them."""
-    fix = f"whet {group} {verb} ... --runs FOLDER --json"
+    fix = f"whet {group} {verb} ... --json"
     return InputError(f"options go after the verb of `whet {group}`", fix=fix)

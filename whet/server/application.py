@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.base import RequestResponseEndpoint
 
 import whet
 from whet.errors import WhetError
-from whet.server.access.caller import SCOPES, Caller, caller_of
+from whet.server.access.caller import SCOPES, Caller
+from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
+from whet.server.routes import documents, health
 from whet.server.service import Service
 from whet.server.settings import Settings
 
-OPEN = ("/health", "/ready", "/docs", "/openapi.json", "/llms.txt")
-"""Paths that tell nothing of anybody, and need no key."""
+ROUTERS = (documents.router, health.router)
 log = logging.getLogger("whet.server")
 
 
@@ -37,32 +35,25 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        service.stopping = True
         database.close()
 
-    app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     _answer_errors(app)
-    _know_the_caller(app, service)
+    for router in ROUTERS:
+        app.include_router(router)
+    everybody = _everybody(service)
+    shared = {"keys": service.keys, "rates": service.rates, "metrics": service.metrics}
+    app.add_middleware(Gate, settings=settings, everybody=everybody, **shared)
     return app
 
 
-def _know_the_caller(app: FastAPI, service: Service) -> None:
+def _everybody(service: Service) -> Caller:
+    """Who asks where no key is needed."""
     with service.database.write() as connection:
         own = project_of(connection, "default", service.database.now(connection))
-    everybody = Caller(own, "default", None, frozenset(SCOPES))
-
-    @app.middleware("http")
-    async def known(request: Request, following: RequestResponseEndpoint) -> Any:
-        name = f"req_{uuid.uuid4().hex}"
-        try:
-            if request.url.path not in OPEN:
-                header = request.headers.get("authorization")
-                request.state.caller = caller_of(header, service.keys) if service.settings.auth else everybody
-            response = await following(request)
-        except ApiError as error:
-            response = _shown(error)
-        response.headers["x-request-id"] = name
-        return response
+    return Caller(own, "default", None, frozenset(SCOPES))
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -1,6 +1,6 @@
 """Errors in OpenAI's shape: {"error": {message, type, param, code}}, with the status that its clients know.
 
-408, 409, 429 and 5xx are sent again by those clients on their own; so what is wrong with a request is never one of them.
+Its clients send a request again by themselves after 408, 409, 429 and 5xx; what is wrong with it is never one of these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ TYPES = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    405: "invalid_request_error",
+    408: "timeout_error",
     413: "invalid_request_error",
+    421: "invalid_request_error",
     422: "invalid_request_error",
     429: "rate_limit_error",
     501: "not_supported_error",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from whet.server.access.keys import KeyRing
+from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
+from whet.server.metrics import Metrics
 from whet.server.settings import Settings
 
 
@@ -16,6 +18,9 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    rates: Rates = field(default_factory=Rates)
+    metrics: Metrics = field(default_factory=Metrics)
+    stopping: bool = False
 
 
 def service_of(request: Request) -> Service:

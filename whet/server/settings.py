@@ -37,6 +37,11 @@ class Settings:
     """Bytes of an uploaded file."""
     most_json: int = 16 * MEBIBYTE
     """Bytes of any other body."""
+    requests_per_minute: int | None = None
+    """Of a key that has no limit of its own; None: as many as it likes."""
+    tokens_per_minute: int | None = None
+    body_seconds: float = 60.0
+    """A client that sends nothing for so long, in the midst of a body, is let go."""
     request_seconds: float = 600.0
     """An answer that takes longer is ended."""
     drain_seconds: float = 30.0

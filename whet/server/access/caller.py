@@ -23,6 +23,8 @@ class Caller:
     key: str | None
     """None without authentication."""
     scopes: frozenset[str]
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 def with_scope(scope: str) -> Callable[[Request], Caller]:
@@ -53,4 +55,5 @@ def caller_of(header: str | None, ring: KeyRing) -> Caller:
     key = ring.verify(secret.strip())
     if key is None:
         raise ApiError(401, "This API key is not known, or was revoked.", code="invalid_api_key")
-    return Caller(key.project, key.project_name, key.id, frozenset(key.scopes))
+    limits = key.requests_per_minute, key.tokens_per_minute
+    return Caller(key.project, key.project_name, key.id, frozenset(key.scopes), *limits)

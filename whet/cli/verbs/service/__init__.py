@@ -1,0 +1,1 @@
+"""The service: starting it, and its keys."""
