@@ -59,14 +59,25 @@ def read_documents(path: Path, words: int = WORDS, column: str | None = None) ->
         what, fix = "these documents are plain text, which has no columns", "leave retrieval.column out"
         raise DataError(what, where=str(path), value=f"retrieval.column: {column}", fix=fix)
 
-    passages = [
-        Passage(f"{name}#{number}", piece, where)
-        for name, where, text in _documents(path, column)
-        for number, piece in enumerate(pieces(text, words), start=1)
-    ]
+    passages = [passage for file, label in _files(path) for passage in cut_file(file, label, words, column)]
     if not passages:
         raise DataError("the documents hold no words", where=str(path), fix="point at the texts to look things up in")
     return passages
+
+
+def cut_file(file: Path, label: str, words: int = WORDS, column: str | None = None) -> list[Passage]:
+    """The passages of one file, which messages and passages call `label`; none where it holds no words. Raises DataError
+    as `read_documents` does."""
+    return [
+        Passage(f"{name}#{number}", piece, where)
+        for name, where, text in _documents(file, label, column)
+        for number, piece in enumerate(pieces(text, words), start=1)
+    ]
+
+
+def is_document(name: str) -> bool:
+    """Is a file of this name one that is cut into passages?"""
+    return _known(Path(name), (*SUFFIXES, *HTML))
 
 
 def documents_fingerprint(path: Path) -> str:
@@ -136,20 +147,19 @@ class _Visible(HTMLParser):
             self.found.append(re.sub(r"\s+", " ", data))
 
 
-def _documents(path: Path, column: str | None) -> Iterator[tuple[str, str, str]]:
-    """(name, where, text) of each document."""
-    for file, label in _files(path):
-        if file.suffix.lower() in HTML:
-            yield label, label, visible_text(read_text(file, label))
-            continue
+def _documents(file: Path, label: str, column: str | None) -> Iterator[tuple[str, str, str]]:
+    """(name, where, text) of each document of a file."""
+    if file.suffix.lower() in HTML:
+        yield label, label, visible_text(read_text(file, label))
+        return
 
-        for raw in read_source(str(file)):
-            where = raw.where.replace(file.name, label, 1)
-            if isinstance(raw.value, str):
-                yield where, where, raw.value
-            else:
-                name = raw.value.get("id")
-                yield str(name) if isinstance(name, str | int) else where, where, _text_of(raw, where, column)
+    for raw in read_source(str(file)):
+        where = raw.where.replace(file.name, label, 1)
+        if isinstance(raw.value, str):
+            yield where, where, raw.value
+        else:
+            name = raw.value.get("id")
+            yield str(name) if isinstance(name, str | int) else where, where, _text_of(raw, where, column)
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:

@@ -80,17 +80,17 @@ class Dense:
     def __init__(self, passages: Sequence[Passage], model: str = "", encoder: SentenceEncoder | None = None) -> None:
         self.passages = _some(passages)
         self._encoder = encoder or _sentence_encoder(model)
-        self._unit_PD = _units(self._encoder.encode_document, [passage.text for passage in self.passages])
+        self._unit_PD = unit_vectors(self._encoder.encode_document, [passage.text for passage in self.passages])
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
         if queries:
-            scores_QP = _units(self._encoder.encode_query, list(queries)) @ self._unit_PD.T
+            scores_QP = unit_vectors(self._encoder.encode_query, list(queries)) @ self._unit_PD.T
         else:
             scores_QP = []
         return [_best(self.passages, scores_P, count) for scores_P in scores_QP]
 
 
-def _units(encode: Callable[..., Any], texts: list[str]) -> np.ndarray:
+def unit_vectors(encode: Callable[..., Any], texts: list[str]) -> np.ndarray:
     """Vectors of length 1, one a text."""
     found = np.asarray(encode(texts, batch_size=BATCH, show_progress_bar=False), np.float32)
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
