@@ -84,7 +84,9 @@ def test_a_change_during_a_merge_is_not_lost(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_encoder_finds_as_dense_retrieval_does() -> None:
     index = GrowingIndex(Letters())
     texts = {"a": ["aab", "bbbb"], "b": ["ac", "aab"], "c": ["xyz"]}
-    held = {name: tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(each)) for name, each in texts.items()}
+    held = {
+        name: tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(each)) for name, each in texts.items()
+    }
     index.change(index.prepare([Document(name, name, (name,), held[name]) for name in "ca"]))
     index.change(index.prepare([Document("b", "b", ("b",), held["b"])]), ["c"])
     expected = Dense([*held["a"], *held["b"]], encoder=Letters()).search(["ab", "c"], 3)

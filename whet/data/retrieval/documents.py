@@ -66,8 +66,8 @@ def read_documents(path: Path, words: int = WORDS, column: str | None = None) ->
 
 
 def cut_file(file: Path, label: str, words: int = WORDS, column: str | None = None) -> list[Passage]:
-    """The passages of one file, which messages and passages call `label`; none where it holds no words. Raises DataError
-    as `read_documents` does."""
+    """The passages of one file, which messages and passages call `label`; none where it holds no words. Raises
+    DataError as `read_documents` does."""
     return [
         Passage(f"{name}#{number}", piece, where)
         for name, where, text in _documents(file, label, column)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from whet.data.retrieval.retrievers import Hit, SentenceEncoder, unit_vectors
 MOST_PARTS = 8
 """Beyond it small parts are merged: each costs a search some 20 microseconds a word."""
 SMALL_SHARE = 0.25
-"""Small parts of together more than this of the largest are merged into it, and so is one with as many that are gone."""
+"""Small parts that together are more than this of the largest are merged into it, and so is what is gone of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Which passages hold which words: the part of an index that never changes, from which one that changes is put together.
+"""Which passages hold which words: the part of an index that never changes, of which one that changes is made.
 
 bm25s computes every score when an index is built, so one more document means building all of it again. Here the counts
 are kept, and scores are computed when something is asked, from the statistics of all parts together: the number of
