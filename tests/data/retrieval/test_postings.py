@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
 import numpy as np
@@ -17,8 +18,13 @@ TEXTS = [" ".join(RANDOM.choices(WORDS, k=RANDOM.randint(1, 60))) for _ in range
 QUERIES = [" ".join(RANDOM.choices(WORDS, k=6)) for _ in range(20)] + ["w1 w2 w1 w1", "absent w1", "absent"]
 
 
+@cache
+def bm25s_index(texts: tuple[str, ...]):
+    return BM25([Passage(f"d#{n}", text, "d") for n, text in enumerate(texts)])._index
+
+
 def by_bm25s(texts: list[str], query: str) -> np.ndarray:
-    index = BM25([Passage(f"d#{n}", text, "d") for n, text in enumerate(texts)])._index
+    index = bm25s_index(tuple(texts))
     known = [word for word in words_of(query) if word in index.vocab_dict]
     return index.get_scores(known) if known else np.zeros(len(texts), np.float32)
 
