@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from whet.pulse import heard_by
@@ -34,6 +35,14 @@ class Attentive(Protocol):
 
     def pulse(self, text: str) -> None:
         """The current step is still at work: `text` says on what. Comes several times a second."""
+
+
+@runtime_checkable
+class Collecting(Protocol):
+    """An observer that keeps checkpoints as models, to be opened while the run goes on; others are not asked."""
+
+    def checkpoint(self, step: int, save: Callable[[Path], None]) -> None:
+        """The run makes a checkpoint at `step`. `save` writes the model as it is now into a new folder."""
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def made_run(folder: Path, size: float = 0.03, **keys: Any) -> Run:
     base = load_base(recipe.base, getattr(torch, recipe.dtype), quantise=recipe.quantise)
     model = add_adapter(base.model, recipe.adapter, 0)
     stir(model, size)
-    save_model(run, base, Policy(model), session.renderer, recipe)
+    save_model(run.model, base, Policy(model), session.renderer, recipe)
     run.write_json("selfcheck.json", {"path": "forest"})
     run.set_status("done")
     return run

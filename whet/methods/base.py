@@ -52,6 +52,7 @@ class Method(Generic[Keys]):
     # ---- how it trains
 
     by_accuracy = False
+    saves_checkpoints = True
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -92,7 +93,10 @@ class Method(Generic[Keys]):
         return NextTokenLearner(setup.policy, setup.loader)
 
     def save(self, setup: Setup) -> None:
-        save_model(setup.run, setup.base, setup.policy, setup.renderer, setup.recipe)
+        self.save_checkpoint(setup, setup.run.model)
+
+    def save_checkpoint(self, setup: Setup, folder: Path) -> None:
+        save_model(folder, setup.base, setup.policy, setup.renderer, setup.recipe)
 
     def best(self, value: float | None) -> dict[str, float | None]:
         return {"best_validation_loss": value}

@@ -38,6 +38,8 @@ class HeadMethod(Method[Keys], ABC):
         """Raises DataError for rows without anything to tell apart."""
         return 1
 
+    saves_checkpoints = False  # saving merges the adapter into the trunk, for good
+
     def prepare_model(self, recipe: Recipe, source: Source, policy: Policy) -> CheckedLoss:
         """Hang the head on. Raises ModelError for a base that could not be saved with one, DataError for rows without
         anything to tell apart."""

@@ -49,9 +49,9 @@ class ModelFacts(TypedDict):
     """Of a model with a head: what its scores mean, and golden rows with their scores."""
 
 
-def save_model(run: Run, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
-    """Adapter or full weights, tokenizer, and whet.json, in one atomic folder run/model."""
-    with new_folder(run.model) as folder:
+def save_model(final: Path, base: Base, policy: Policy, renderer: Renderer, recipe: Recipe) -> None:
+    """Adapter or full weights, tokenizer, and whet.json, in one atomic folder."""
+    with new_folder(final) as folder:
         save_weights(policy.model, folder)
         base.tokenizer.chat_template = renderer.chat_template  # as trained: it may not be the base's own
         base.tokenizer.save_pretrained(folder)

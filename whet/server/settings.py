@@ -29,6 +29,14 @@ class Settings:
     """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
     code_graders: bool = False
     """May graders be Python code? It runs in the sandbox of code rewards."""
+    grader_url: str = ""
+    """OpenAI-compatible URL, as far as /v1, that graders of the type score_model ask; empty: they are refused."""
+    grader_key: str = ""
+    """Name of the environment variable that holds the key for it."""
+    most_jobs: int = 100
+    """Jobs of one project that may wait; beyond it 429."""
+    checkpoint_seconds: float = 7 * 86400.0
+    """How long a checkpoint of a job can be opened as a model."""
     slots: int = 32
     """Answers written at once by one base."""
     most_waiting: int = 256

@@ -279,9 +279,13 @@ class Checkpointer:
     total: int
     path: str
     """The way through the model that the run takes."""
+    collect: Callable[[int], None] | None = None
+    """Told of each checkpoint before it is made, where somebody keeps them as models."""
 
     def __call__(self, step: int, loss: float) -> bool:
         self.progress.step = step
         if (step % self.every == 0 and step != self.total) or step == self.progress.turned:
+            if self.collect is not None:
+                self.collect(step)  # first: a run that is killed in between makes this step again, and this model, too
             save_last(self.run, self.progress, self.optimizer, self.path)
         return False

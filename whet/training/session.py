@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from whet.model.open import OpenedModel
 from whet.model.policy import Policy
 from whet.model.precision import choose_dtype, device
 from whet.model.quantised.nf4 import bitsandbytes
-from whet.observer import Observer
+from whet.observer import Collecting, Observer
 from whet.recipe.bases import gguf_base
 from whet.recipe.conflicts.keep import refuse_keep_contradictions
 from whet.recipe.external import is_function
@@ -277,6 +278,8 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
         validator.measure(0)  # the base is checkpoint 0, and may win
 
     saver = Checkpointer(optimizer, run, progress, recipe.checkpoint_every, recipe.steps, check.path)
+    if isinstance(observer, Collecting) and method.saves_checkpoints:
+        saver.collect = partial(_collect, method, setup, observer)
     observer.phase("training", validator.expected(progress.step))
     log = StepLog(run, observer, validator, learner.writes_answers)
 
@@ -293,6 +296,10 @@ def train(session: Session, observer: Observer, sealed: Iterable[str] = ()) -> T
     method.save(setup)
     seconds = time.perf_counter() - began
     return Trained(policy, progress, check, seconds, log.tokens_per_second)
+
+
+def _collect(method: TrainingMethod, setup: Setup, observer: Collecting, step: int) -> None:
+    observer.checkpoint(step, partial(method.save_checkpoint, setup))
 
 
 def _validator(

@@ -45,6 +45,8 @@ class TrainingMethod(Protocol):
 
     by_accuracy: bool
     """Whether a clearly higher share of right validation rows counts more than a lower loss."""
+    saves_checkpoints: bool
+    """Whether its model can be saved while it is trained."""
 
     @property
     def rewards(self) -> Sequence[AnyReward]:
@@ -88,6 +90,10 @@ class TrainingMethod(Protocol):
 
     def save(self, setup: Setup) -> None:
         """The best weights, which the policy holds, as run/model."""
+        ...
+
+    def save_checkpoint(self, setup: Setup, folder: Path) -> None:
+        """The weights that the policy holds, as a model folder; only where `saves_checkpoints`."""
         ...
 
     def best(self, value: float | None) -> dict[str, float | None]:

@@ -58,10 +58,13 @@ files = Table(
     Column("status", String, nullable=False),
     Column("status_details", Text),
     Column("findings", JSON),
+    Column("rows", BigInteger),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float),
+    Column("deleted_at", Float),
     Index("files_of_project", "project", "created_at"),
 )
+"""A deleted file keeps its row, so that a client that deletes while it pages finds its place again."""
 
 jobs = Table(
     "jobs",
@@ -70,11 +73,12 @@ jobs = Table(
     Column("project", String, ForeignKey("projects.id"), nullable=False),
     Column("key", String),
     Column("request", JSON, nullable=False),
+    Column("body_sha256", String, nullable=False),
     Column("model", String, nullable=False),
     Column("training_file", String, nullable=False),
     Column("validation_file", String),
     Column("state", String, nullable=False),
-    Column("wanted", String),
+    Column("phase", String),
     Column("seed", BigInteger, nullable=False),
     Column("suffix", String),
     Column("job_metadata", JSON),
@@ -91,14 +95,34 @@ jobs = Table(
     Column("finished_at", Float),
     Column("estimated_finish", Float),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("progress", Integer, nullable=False, default=-1),
     Column("owner", String),
     Column("fence", Integer, nullable=False, default=0),
     Column("lease_until", Float),
     Index("jobs_of_project", "project", "created_at"),
     Index("jobs_by_state", "state", "created_at"),
 )
-"""`wanted` is what a client asks of a running job (pause, cancel). `fence` grows with each lease; a worker presents the
-one that it was given on each write, so that one that was thought dead cannot write over its successor."""
+"""`fence` grows with each lease, and when a client cancels or pauses; a worker presents the one that it was given on each
+write, so that one that was thought dead, or is not wanted any more, cannot write over its successor. `progress` is the
+step of the last checkpoint that counted; a job that gets further has its `attempts` counted anew."""
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("subject", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("result", JSON),
+    Column("created_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("owner", String),
+    Column("lease_until", Float),
+    Index("chores_by_state", "state", "created_at"),
+)
+"""Short work that is not the server's own, because it needs the doctor or a plan: to examine a file, to validate a job,
+to estimate one. Workers do it beside their training."""
 
 events = Table(
     "events",

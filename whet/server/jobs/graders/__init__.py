@@ -1,0 +1,1 @@
+"""OpenAI's graders: what gives a number to an answer, in a job of reinforcement and when a client tries one out."""

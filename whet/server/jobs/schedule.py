@@ -1,0 +1,67 @@
+"""When a waiting job will probably start and end: the queue played forward with what each job is thought to take."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select
+
+from whet.server.database.tables import jobs
+from whet.server.jobs.fair_share import next_of, recent_starts
+from whet.server.jobs.states import QUEUED, RUNNING
+
+MOST = 1000
+"""Waiting jobs that are played forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Seconds since 1970; None where nothing is known of its length, or of one before it."""
+
+    start: float | None
+    finish: float | None
+
+
+def expected_times(connection: Connection, workers: int, now: float) -> dict[str, Expected]:
+    """Of every job that waits or runs. `workers`: how many are at work at once."""
+    columns = (jobs.c.id, jobs.c.project, jobs.c.state, jobs.c.created_at, jobs.c.started_at, jobs.c.estimate)
+    query = select(*columns).where(or_(jobs.c.state == RUNNING, jobs.c.state == QUEUED))
+    rows = list(connection.execute(query.order_by(jobs.c.created_at).limit(MOST)))
+    found: dict[str, Expected] = {}
+    free: list[float] = []
+
+    for row in rows:
+        if row.state == RUNNING:
+            finish = _finish(row, row.started_at or now, now)
+            found[row.id] = Expected(row.started_at, finish)
+            free.append(float("inf") if finish is None else finish)
+    free += [now] * (max(1, workers) - len(free))
+    heapq.heapify(free)
+
+    waiting = [row for row in rows if row.state == QUEUED]
+    shares = Counter(row.project for row in rows if row.state == RUNNING)
+    recent = recent_starts(connection, now)
+    while waiting:
+        start = heapq.heappop(free)
+        row = next_of(waiting, shares, recent)
+        waiting.remove(row)
+        recent[row.project] += 1
+
+        if start == float("inf"):
+            found[row.id] = Expected(None, None)
+            finish = None
+        else:
+            finish = _finish(row, start, start)
+            found[row.id] = Expected(start, finish)
+        heapq.heappush(free, float("inf") if finish is None else finish)
+
+    return found
+
+
+def _finish(row: Row[Any], start: float, now: float) -> float | None:
+    """A job that takes longer than it was thought to ends any moment."""
+    seconds = (row.estimate or {}).get("seconds")
+    return None if seconds is None else max(now, start + seconds)
