@@ -25,6 +25,10 @@ class Settings:
     """Other names, as of a hosted model: {"gpt-4o-mini": "nano"}."""
     runs: Path | None = None
     """The folder of runs made by the command line, whose named models are served, too."""
+    documents: Path | None = None
+    """A folder whose documents every project may search, as the store "documents"."""
+    documents_encoder: str = ""
+    """A sentence encoder that finds passages by their vectors; empty: BM25, as in training."""
     workers: int = 1
     """Processes that train; 0 takes jobs and leaves them to workers on other machines."""
     code_graders: bool = False

@@ -66,6 +66,36 @@ files = Table(
 )
 """A deleted file keeps its row, so that a client that deletes while it pages finds its place again."""
 
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("project", String, ForeignKey("projects.id"), nullable=False),
+    Column("name", String, nullable=False),
+    Column("store_metadata", JSON, nullable=False),
+    Column("version", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    Column("changed_at", Float, nullable=False),
+    Index("vector_stores_of_project", "project", "created_at"),
+)
+"""`version` grows with each change of the store's files; a process that holds an older index changes it before a
+search."""
+
+vector_store_files = Table(
+    "vector_store_files",
+    metadata,
+    Column("store", String, ForeignKey("vector_stores.id"), primary_key=True),
+    Column("file", String, ForeignKey("files.id"), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("error", JSON),
+    Column("created_at", Float, nullable=False),
+    Index("vector_store_files_in_order", "store", "number", unique=True),
+    Index("vector_stores_of_file", "file"),
+)
+"""`number` is the store's version with which the file came: a file that left and came again has another."""
+
 jobs = Table(
     "jobs",
     metadata,
