@@ -16,7 +16,8 @@ import typer
 
 from whet.cli.main import RESUMES, app, run
 from whet.cli.reference import cli_page
-from whet.errors import NonFiniteError, RunError
+from whet.cli.verbs.service.serve import server_room
+from whet.errors import InputError, NonFiniteError, RunError
 
 ROOT = Path(__file__).parents[2]
 VERBS = ["demo", "init", "show", "tune", "train", "eval", "chat", "runs", "models"]
@@ -234,3 +235,11 @@ def test_ctrl_c_in_a_real_process_ends_with_130() -> None:
     rest = process.stderr.read()
     assert process.wait() == 130 and "the same command resumes" in rest and "Traceback" not in rest
     process.stderr.close()
+
+
+def test_without_its_parts_the_service_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for name in [name for name in sys.modules if name.startswith("whet.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(InputError, match=r"sqlalchemy.*\n.*whet\[server\]"):
+        server_room()

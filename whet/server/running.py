@@ -18,17 +18,18 @@ from whet.server.service import Service
 from whet.server.settings import Settings
 
 
-def serve(settings: Settings, announce: Callable[[str, str | None], None]) -> None:
+def serve(settings: Settings, announce: Callable[[str, str | None], None], give_key: bool = False) -> None:
     """Runs until it is told to stop, and then lets answers end for `drain_seconds`.
 
-    `announce` is called with the URL, and with the secret of the first key where none is there, once requests are
-    taken. Raises InputError for a service that would be open to others, RunError for an address that is in use.
+    `announce` is called with the URL once requests are taken; with `give_key`, and where no key is there, also with the
+    secret of a first one. Raises InputError for a service that would be open to others, RunError for an address that is
+    in use.
     """
     refuse_open(settings)
     with listening(settings) as heard:
         app = create_app(settings)
         url = url_of(settings, heard.getsockname()[1])
-        server = _Server(app, settings, lambda: announce(url, first_key(app.state.service)))
+        server = _Server(app, settings, lambda: announce(url, first_key(app.state.service) if give_key else None))
         server.run(sockets=[heard])
 
 

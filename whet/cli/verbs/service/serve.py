@@ -19,7 +19,13 @@ Home = Annotated[
     Path, typer.Option("--home", metavar="FOLDER", help="Where files, runs and the database of the service are kept.")
 ]
 DatabaseUrl = Annotated[
-    str, typer.Option("--database", metavar="URL", help="Postgres, where several machines share it; default: SQLite.")
+    str,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="WHET_DATABASE",
+        help="Postgres, where several machines share it; default: SQLite.",
+    ),
 ]
 
 
@@ -74,7 +80,8 @@ def serve(
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
     )
-    server.serve(settings, lambda url, key: announce(settings, url, key, json_))
+    shown = json_ or sys.stdout.isatty()  # a first key must not end in somebody's log
+    server.serve(settings, lambda url, key: announce(settings, url, key, json_), give_key=shown)
     print("stopped", file=sys.stderr)
 
 
@@ -106,9 +113,8 @@ def announce(settings: Settings, url: str, key: str | None, json_: bool) -> None
     screen = Screen(json_)
     screen.say(f"serving {', '.join(settings.models)} at {url}")
     if key:
-        screen.say(
-            f"first key, shown this once: {key}\n(it may do everything; make others with: whet keys create NAME)"
-        )
+        screen.say(f"first key, shown this once: {key}")
+        screen.say("it may do everything; make others with: whet keys create NAME")
     if not settings.auth:
         screen.say("no keys are asked for: whoever uses this machine may do everything")
     screen.say(f"try: curl {url}/models" + (' -H "Authorization: Bearer $KEY"' if settings.auth else ""))
