@@ -79,7 +79,7 @@ INSIDE = {
         "listing inputs steps studies init judge runs versions models check show collect plan tune train evaluate chat "
         "demo releases"
     ),
-    "server": "errors settings database metrics access files jobs inference service routes application running",
+    "server": "errors settings database metrics access files jobs inference knowledge service routes application running",
     "cli": (
         "importing recipe_flags completions unknown_option requested_recipe options render progress verbs main "
         "reference"

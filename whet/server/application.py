@@ -18,11 +18,12 @@ from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
-from whet.server.routes import documents, health
+from whet.server.knowledge.library import Library
+from whet.server.routes import documents, health, vector_stores
 from whet.server.service import Service
 from whet.server.settings import Settings
 
-ROUTERS = (documents.router, health.router)
+ROUTERS = (documents.router, health.router, vector_stores.router)
 log = logging.getLogger("whet.server")
 
 
@@ -30,12 +31,13 @@ def create_app(settings: Settings) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
-    service = Service(settings, database, KeyRing(database))
+    service = Service(settings, database, KeyRing(database), Library(settings, database))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         service.stopping = True
+        service.library.close()
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

@@ -30,11 +30,11 @@ def passages(index: GrowingIndex) -> list[Passage]:
 def grown(seed: int, *, merging: bool) -> GrowingIndex:
     """After changes of chance: documents added, changed and removed."""
     random, index = Random(seed), GrowingIndex()
-    index.change(index.prepare([document(f"d{n:02}") for n in range(30)]))
+    index.change([index.prepare([document(f"d{n:02}") for n in range(30)])])
     for version in range(1, 40):
         names = random.sample([f"d{n:02}" for n in range(40)], 2)
         gone = [name for name in random.sample(sorted(index.documents), 1) if name not in names]
-        index.change(index.prepare([document(name, version) for name in names]), gone)
+        index.change([index.prepare([document(name, version) for name in names])], gone)
         if merging:
             index.merge()
     return index
@@ -55,10 +55,10 @@ def test_parts_stay_few_when_they_are_merged() -> None:
 
 def test_a_snapshot_keeps_what_it_had() -> None:
     index = GrowingIndex()
-    index.change(index.prepare([document("a"), document("b")]))
+    index.change([index.prepare([document("a"), document("b")])])
     before, query = index.snapshot, document("a").passages[0].text
     hits = before.search([query], 3)
-    index.change(index.prepare([document("a", 1)]), ["b"])
+    index.change([index.prepare([document("a", 1)])], ["b"])
     index.merge()
     assert before.search([query], 3) == hits
     assert {hit.passage for hit in index.snapshot.search(QUERIES, 99)[0]} <= set(document("a", 1).passages)
@@ -71,10 +71,10 @@ def test_a_change_during_a_merge_is_not_lost(monkeypatch: pytest.MonkeyPatch) ->
     merged = growing_index.merged
 
     def meanwhile(*parts: object):
-        index.change(index.prepare([document("d01", 99), document("new", 99)]), ["d02"])
+        index.change([index.prepare([document("d01", 99), document("new", 99)])], ["d02"])
         return merged(*parts)  # type: ignore[arg-type]
 
-    index.change(index.prepare([document("d01", 98), document("d02", 98)]))
+    index.change([index.prepare([document("d01", 98), document("d02", 98)])])
     monkeypatch.setattr(growing_index, "merged", meanwhile)
     assert index.merge()
     assert index.documents["d01"].attributes == {"version": 99} and "d02" not in index.documents
@@ -87,8 +87,8 @@ def test_an_encoder_finds_as_dense_retrieval_does() -> None:
     held = {
         name: tuple(Passage(f"{name}#{n}", text, name) for n, text in enumerate(each)) for name, each in texts.items()
     }
-    index.change(index.prepare([Document(name, name, (name,), held[name]) for name in "ca"]))
-    index.change(index.prepare([Document("b", "b", ("b",), held["b"])]), ["c"])
+    index.change([index.prepare([Document(name, name, (name,), held[name])] for name in "ca"]))
+    index.change([index.prepare([Document("b", "b", ("b",), held["b"])]]), ["c"])
     expected = Dense([*held["a"], *held["b"]], encoder=Letters()).search(["ab", "c"], 3)
     for hits, theirs in zip(index.snapshot.search(["ab", "c"], 3), expected, strict=True):
         assert [hit.passage for hit in hits] == [hit.passage for hit in theirs]

@@ -151,17 +151,20 @@ class GrowingIndex:
             unit_PD = unit_vectors(self.encoder.encode_document, texts)
         return _part(kept, postings_of(texts), unit_PD)
 
-    def change(self, added: Part, removed: Iterable[str] = ()) -> None:
-        """From now on with the documents of `added`, in the place of those with the same ids, and without `removed`."""
+    def change(self, added: Sequence[Part], removed: Iterable[str] = ()) -> None:
+        """From now on with the documents of `added`, in the place of those with the same ids, and without `removed`:
+        all at once."""
         with self._lock:
             current = dict(self.documents)
             for gone in removed:
                 current.pop(gone, None)
-            current |= {document.id: document for document in added.documents}
+            current |= {document.id: document for part in added for document in part.documents}
             touched = {gone.id for gone in self.documents.values() if current.get(gone.id) is not gone}
             self._put(self.snapshot, added, current, touched)
 
-    def _put(self, old: Snapshot, added: Part, current: dict[str, Document], touched: set[str]) -> None:
+    def _put(
+        self, old: Snapshot, added: Sequence[Part], current: dict[str, Document], touched: set[str]
+    ) -> None:
         parts, live = [], []
         for part, held in zip(old.parts, old.live, strict=True):
             live_P = held.live_P
@@ -170,9 +173,10 @@ class GrowingIndex:
             if live_P.any():
                 parts.append(part)
                 live.append(live_P)
-        if len(added):
-            parts.append(added)
-            live.append(np.ones(len(added), bool))
+        for part in added:
+            if len(part):
+                parts.append(part)
+                live.append(np.ones(len(part), bool))
         self.documents, self.snapshot = current, Snapshot(parts, live, self.encoder)
 
     def merge(self) -> bool:

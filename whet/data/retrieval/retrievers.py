@@ -79,7 +79,7 @@ class Dense:
 
     def __init__(self, passages: Sequence[Passage], model: str = "", encoder: SentenceEncoder | None = None) -> None:
         self.passages = _some(passages)
-        self._encoder = encoder or _sentence_encoder(model)
+        self._encoder = encoder or sentence_encoder(model)
         self._unit_PD = unit_vectors(self._encoder.encode_document, [passage.text for passage in self.passages])
 
     def search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
@@ -117,7 +117,7 @@ def _some(passages: Sequence[Passage]) -> list[Passage]:
     return list(passages)
 
 
-def _sentence_encoder(model: str) -> SentenceEncoder:
+def sentence_encoder(model: str) -> SentenceEncoder:
     fix = "pip install 'whet[dense]', or leave dense retrieval out: BM25 needs nothing"
     try:
         from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]

@@ -86,15 +86,16 @@ vector_store_files = Table(
     metadata,
     Column("store", String, ForeignKey("vector_stores.id"), primary_key=True),
     Column("file", String, ForeignKey("files.id"), primary_key=True),
-    Column("number", Integer, nullable=False),
+    Column("place", String, nullable=False),
     Column("attributes", JSON, nullable=False),
     Column("bytes", BigInteger, nullable=False),
-    Column("error", JSON),
+    Column("error_code", String),
+    Column("error", Text),
     Column("created_at", Float, nullable=False),
-    Index("vector_store_files_in_order", "store", "number", unique=True),
+    Index("vector_store_files_in_order", "store", "place", unique=True),
     Index("vector_stores_of_file", "file"),
 )
-"""`number` is the store's version with which the file came: a file that left and came again has another."""
+"""`place` is when the file came, and tells it from the same file that left and came again."""
 
 jobs = Table(
     "jobs",

@@ -13,6 +13,7 @@ from whet.server.database.opening import Database
 from whet.server.database.paging import Order, Page, page_of
 from whet.server.database.tables import files
 from whet.server.errors import ApiError, not_found
+from whet.server.files.attached import detach_files
 
 TUNING, RESULTS = "fine-tune", "fine-tune-results"
 UPLOADED = ("assistants", "batch", TUNING, "vision", "user_data", "evals")
@@ -108,6 +109,7 @@ def delete_file(database: Database, project: str, name: str) -> None:
     with database.write() as connection:
         now = database.now(connection)
         find_file(connection, project, name, now)
+        detach_files(connection, [name], now)
         connection.execute(update(files).where(files.c.id == name).values(deleted_at=now))
 
 
@@ -119,6 +121,7 @@ def expire_files(database: Database) -> list[str]:
     if names:
         with database.write() as connection:
             now = database.now(connection)
+            detach_files(connection, names, now)
             connection.execute(update(files).where(files.c.id.in_(names)).values(deleted_at=now))
     return names
 

@@ -45,6 +45,18 @@ def serve(
     runs: Annotated[
         Path | None, typer.Option("--runs", metavar="FOLDER", help="Serve the named models of these runs, too.")
     ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(
+            "--documents", metavar="FOLDER", help="Answer from the texts in it, as they are at each question."
+        ),
+    ] = None,
+    documents_encoder: Annotated[
+        str,
+        typer.Option(
+            "--documents-encoder", metavar="MODEL", help="Find passages by this encoder's vectors; default: by words."
+        ),
+    ] = "",
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="Jobs that train at once.")] = 1,
     slots: Annotated[int, typer.Option(min=1, metavar="N", help="Answers that a base writes at once.")] = 32,
     code_graders: Annotated[
@@ -74,6 +86,8 @@ def serve(
         models=tuple(models or ["nano"]),
         aliases=aliases_of(alias or []),
         runs=runs,
+        documents=documents,
+        documents_encoder=documents_encoder,
         workers=workers,
         slots=slots,
         code_graders=code_graders,

@@ -215,10 +215,11 @@ def upgrade() -> None:
         "vector_store_files",
         sa.Column("store", sa.String(), nullable=False),
         sa.Column("file", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
         sa.Column("attributes", sa.JSON(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("error_code", sa.String(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["file"],
@@ -231,7 +232,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("store", "file"),
     )
     with op.batch_alter_table("vector_store_files", schema=None) as batch_op:
-        batch_op.create_index("vector_store_files_in_order", ["store", "number"], unique=True)
+        batch_op.create_index("vector_store_files_in_order", ["store", "place"], unique=True)
         batch_op.create_index("vector_stores_of_file", ["file"], unique=False)
 
     # ### end Alembic commands ###

@@ -1,0 +1,1 @@
+"""Documents that may change while answers rest on them: vector stores, and a folder."""
