@@ -74,7 +74,11 @@ def test_files_are_found_by_attributes(served: Served) -> None:
 def test_files_that_cannot_be_read_are_kept_with_the_reason(served: Served) -> None:
     client = served.client()
     store = client.vector_stores.create().id
-    cases = [("a.pdf", "x", "unsupported_file"), ("b.jsonl", '{"text": ', "invalid_file"), ("c.md", " ", "invalid_file")]
+    cases = [
+        ("a.pdf", "x", "unsupported_file"),
+        ("b.jsonl", '{"text": ', "invalid_file"),
+        ("c.md", " ", "invalid_file"),
+    ]
     for name, content, code in cases:
         file = client.vector_stores.files.create(store, file_id=served.upload(content, name))
         assert file.status == "failed" and file.last_error is not None and file.last_error.code == code

@@ -94,22 +94,28 @@ class Folder:
 
     def _files(self) -> Iterator[tuple[str, Path, os.stat_result]]:
         """(place in the folder, path, what the disk says) of every file that is not hidden."""
-        waiting = [self.root]
+        waiting = [str(self.root)]
         while waiting:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                        continue
-                    try:
-                        found = entry.stat()
-                    except OSError:  # it is gone already, or a link that leads nowhere
-                        continue
-                    if stat.S_ISREG(found.st_mode):
-                        path = Path(entry.path)
-                        yield path.relative_to(self.root).as_posix(), path, found
+            for entry in self._entries(waiting.pop()):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                    continue
+                try:
+                    found = entry.stat()
+                except OSError:  # it is gone already, or a link that leads nowhere
+                    continue
+                if stat.S_ISREG(found.st_mode):
+                    path = Path(entry.path)
+                    yield path.relative_to(self.root).as_posix(), path, found
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return [entry for entry in entries if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            if folder == str(self.root):
+                raise
+            return []  # it went since its parent was read
 
 
 def document_id(label: str) -> str:

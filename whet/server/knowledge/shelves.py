@@ -51,9 +51,12 @@ class FolderShelf:
         self.folder, self.background = folder, background
         self.index = GrowingIndex(encoder)
         self._lock = threading.Lock()
-        self._looking: Future[None] | None = None
         self._looked: float | None = None
         """When the last look that ended began."""
+        self._looking: tuple[Future[None], float] | None = None
+        """The last look that began, and when."""
+        self._next: Future[None] | None = None
+        """One that has not begun: it sees all that changes until then."""
 
     def snapshot(self) -> Snapshot:
         """What the folder holds. Raises ApiError 503 where it cannot be read."""
@@ -69,17 +72,22 @@ class FolderShelf:
         return self.index.snapshot
 
     def _look(self) -> Future[None] | None:
-        """The look that a search has to wait for."""
+        """The look that a search has to wait for; None where one ended that began lately enough."""
         with self._lock:
-            if self._looking is not None and not self._looking.done():
-                return self._looking
-            if self._looked is not None and time.monotonic() - self._looked < LOOK_SECONDS:
+            lately = time.monotonic() - LOOK_SECONDS
+            if self._looked is not None and self._looked > lately:
                 return None
-            self._looking = self.background.looks.submit(self._look_again)
-            return self._looking
+            if self._looking is not None and not self._looking[0].done() and self._looking[1] > lately:
+                return self._looking[0]
+            if self._next is None:
+                self._next = self.background.looks.submit(self._look_again)
+            return self._next
 
     def _look_again(self) -> None:
-        began = time.monotonic()
+        with self._lock:
+            began = time.monotonic()
+            assert self._next is not None
+            self._looking, self._next = (self._next, began), None
         changes = self.folder.look()
         for told in changes.told:
             log.warning("documents: %s", told)
