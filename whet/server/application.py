@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 
@@ -20,11 +21,14 @@ from whet.server.access.caller import SCOPES, Caller, caller_of
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
+from whet.server.inference.answering import Answering
+from whet.server.routes import chat, classify, completions, embeddings, messages, models, moderations, responses
 from whet.server.service import Service
 from whet.server.settings import Settings
 
 OPEN = ("/health", "/ready", "/docs", "/openapi.json", "/llms.txt")
 """Paths that tell nothing of anybody, and need no key."""
+ROUTES = (models, chat, completions, responses, embeddings, classify, moderations, messages)
 log = logging.getLogger("whet.server")
 
 
@@ -32,17 +36,20 @@ def create_app(settings: Settings) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
-    service = Service(settings, database, KeyRing(database))
+    service = Service(settings, database, KeyRing(database), Answering(settings, database))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        await run_in_threadpool(service.answering.close)
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, redoc_url=None)
     app.state.service = service
     _answer_errors(app)
     _know_the_caller(app, service)
+    for routes in ROUTES:
+        app.include_router(routes.router)
     return app
 
 

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from whet.server.access.keys import KeyRing
 from whet.server.database.opening import Database
+from whet.server.inference.answering import Answering
 from whet.server.settings import Settings
 
 
@@ -16,6 +17,7 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    answering: Answering
 
 
 def service_of(request: Request) -> Service:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whet.generation.serving.request import AnswerRequest, WrittenToken
-from whet.server.inference.host import Host
-from whet.server.inference.text import StopWatch, TextStream
-from whet.server.inference.ticket import Ticket
-from whet.server.inference.tools import CallWatch, MadeCall, ToolUse, read_calls
-from whet.server.inference.wording import Wording
+from whet.server.inference.hosting.host import Host
+from whet.server.inference.words.text import StopWatch, TextStream
+from whet.server.inference.hosting.ticket import Ticket
+from whet.server.inference.words.tools import CallWatch, MadeCall, ToolUse, read_calls
+from whet.server.inference.words.wording import Wording
 
 
 @dataclass(slots=True)

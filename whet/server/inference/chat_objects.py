@@ -13,8 +13,8 @@ from whet.server.database.identifiers import new_id
 from whet.server.inference.answers import Piece, WholeAnswer, usage_of, whole_answers
 from whet.server.inference.conversation import Conversation
 from whet.server.inference.streaming import Event
-from whet.server.inference.token_bytes import TokenBytes
-from whet.server.inference.tools import MadeCall
+from whet.server.inference.words.token_bytes import TokenBytes
+from whet.server.inference.words.tools import MadeCall
 
 
 @dataclass(frozen=True, slots=True)

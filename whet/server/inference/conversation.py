@@ -17,10 +17,10 @@ from whet.generation.serving.token_choice import TokenChoice
 from whet.server.errors import ApiError, of_whet
 from whet.server.inference.answers import Piece, Writing, written_by
 from whet.server.inference.bodies import NOT_HERE, ResponseFormat, SamplingBody, refuse_unknown
-from whet.server.inference.guides import Form, form_of, schema_of
-from whet.server.inference.hosts import OpenedModel
-from whet.server.inference.messages import read_messages
-from whet.server.inference.tools import ToolUse, read_tools
+from whet.server.inference.words.guides import Form, form_of, schema_of
+from whet.server.inference.hosting.hosts import OpenedModel
+from whet.server.inference.words.messages import read_messages
+from whet.server.inference.words.tools import ToolUse, read_tools
 
 MOST_TOP = 20
 SPEECH = "this service reads and writes text."

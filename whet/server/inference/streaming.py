@@ -15,7 +15,7 @@ from starlette.types import Send
 
 from whet.errors import WhetError
 from whet.server.errors import ApiError
-from whet.server.inference.host import as_api_error
+from whet.server.inference.hosting.host import as_api_error
 
 DONE = "data: [DONE]\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

@@ -8,7 +8,7 @@ from whet.data.refused import RowRefused
 from whet.data.rows.messages import TEXT_PARTS, clean_messages
 from whet.errors import nearest
 from whet.server.errors import ApiError, of_whet, unsupported
-from whet.server.inference.wording import Wording
+from whet.server.inference.words.wording import Wording
 from whet.types import Message
 
 ROLES = ("system", "developer", "user", "assistant", "tool")

@@ -17,7 +17,7 @@ from whet.data.rows.messages import clean_tools
 from whet.evaluation.metrics.call_forms import Spelled, parsed
 from whet.evaluation.metrics.tool_calls import TAGGED, calls_in
 from whet.server.errors import ApiError, unsupported
-from whet.server.inference.wording import Wording
+from whet.server.inference.words.wording import Wording
 
 NAME = re.compile(r"[\w.:/-]{1,128}")
 MARKS = ("<tool_call>", "<function=", "[TOOL_CALLS]", "<|tool_call_start|>", "<|python_start|>")

@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -22,11 +22,8 @@ from whet.generation.serving.open_batch import OpenBatch
 from whet.generation.serving.request import AnswerRequest, WrittenToken
 from whet.model.base import Base
 from whet.server.errors import ApiError, of_whet
-from whet.server.inference.ticket import Ticket, deliver
+from whet.server.inference.hosting.ticket import Ticket, deliver
 
-MOST_ADAPTERS = 64
-"""Adapters held beside a base; the one that was asked least recently makes room, and is loaded again when it is
-asked."""
 log = logging.getLogger("whet.server")
 
 
@@ -41,18 +38,17 @@ class Host:
         slots: int = 32,
         most_waiting: int = 256,
         request_seconds: float = 600.0,
-        most_adapters: int = MOST_ADAPTERS,
     ) -> None:
         self.name, self.slots, self.most_waiting, self.request_seconds = name, slots, most_waiting, request_seconds
-        self.most_adapters = most_adapters
         self.adapters: dict[str, Path] = {}
-        """Folders of adapters by their name in the batch; whoever asks for one puts it here first."""
+        """Folders of adapters by their name in the batch; whoever asks for one puts it here first. The batch keeps as
+        many in memory as there is room for, and reads the others again when they are asked."""
         self.used = time.monotonic()
         self.opened: Future[Base] = Future()
         self._open_base = open_base
         self._batch: OpenBatch | None = None
-        self._loaded: OrderedDict[str, None] = OrderedDict()
-        """Adapters in the batch, the one that was asked last at the end."""
+        self._loaded: set[str] = set()
+        """Adapters that the batch knows."""
         self._commands: deque[tuple[str, Ticket]] = deque()
         self._inside: set[Ticket] = set()
         self._live: dict[int, Ticket] = {}
@@ -84,6 +80,12 @@ class Host:
             self._commands.append(("enter", ticket))
             self._changed.notify()
         return ticket
+
+    @property
+    def capacity(self) -> int:
+        """Most tokens of a prompt with its answer, once it is opened."""
+        assert self._batch is not None
+        return self._batch.capacity
 
     @property
     def waiting(self) -> int:
@@ -215,19 +217,9 @@ class Host:
 
     def _load(self, adapter: str) -> None:
         assert self._batch is not None
-        if adapter in self._loaded:
-            self._loaded.move_to_end(adapter)
-            return
-
-        busy = {ticket.request.adapter for ticket in self._live.values()}
-        for other in [one for one in self._loaded if one not in busy]:
-            if len(self._loaded) < self.most_adapters:
-                break
-            self._batch.drop_adapter(other)
-            del self._loaded[other]
-
-        self._batch.load_adapter(adapter, self.adapters[adapter])
-        self._loaded[adapter] = None
+        if adapter not in self._loaded:
+            self._batch.load_adapter(adapter, self.adapters[adapter])
+            self._loaded.add(adapter)
 
     def _advance(self) -> None:
         assert self._batch is not None

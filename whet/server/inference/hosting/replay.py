@@ -20,9 +20,9 @@ from whet.release.golden import FILE, Golden, GoldenCase, is_of, read_golden
 from whet.release.proof import prove
 from whet.release.proving import loosened
 from whet.release.readings import CaseReading, Readings
-from whet.server.inference.forced import forced_request
-from whet.server.inference.host import Host
-from whet.server.inference.wording import Wording
+from whet.server.inference.hosting.forced import forced_request
+from whet.server.inference.hosting.host import Host
+from whet.server.inference.words.wording import Wording
 from whet.store.run import Run
 
 NAME = "the service"

@@ -17,7 +17,7 @@ from typing import Any
 from whet.data.render.renderer import Renderer
 from whet.model.base import load_tokenizer, saved_tokenizer
 from whet.model.saved_model import ModelFacts, prove_template
-from whet.server.inference.token_bytes import TokenBytes
+from whet.server.inference.words.token_bytes import TokenBytes
 from whet.store.checksums import SUMS
 from whet.types import Message
 

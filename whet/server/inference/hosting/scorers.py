@@ -19,7 +19,7 @@ from whet.model.heads.sequence_classifier import open_scorer, score_rows
 from whet.model.saved_model import ModelFacts, read_facts
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import ServedModel
-from whet.server.inference.hosts import not_served
+from whet.server.inference.hosting.hosts import not_served
 from whet.store.checksums import weights_digest
 
 MOST = 4
@@ -79,7 +79,10 @@ class Scorers:
 
     async def open(self, served: ServedModel) -> ScoringModel:
         """Raises ApiError: 400 for a model that writes words, 503 for one that is not proved."""
-        facts = await asyncio.to_thread(_facts, served)
+        try:
+            facts = await asyncio.to_thread(_facts, served)
+        except WhetError as error:
+            raise not_served(served, error) from error
         if facts is None or "head" not in facts:
             what = f"{served.name!r} writes words and gives no scores: ask it at /v1/chat/completions."
             raise ApiError(400, what, code="model_not_supported", param="model")

@@ -10,8 +10,8 @@ from whet.errors import InputError
 from whet.generation.serving.guide import Guide, json_object_guide, json_schema_guide
 from whet.server.errors import ApiError
 from whet.server.inference.bodies import JsonSchema, ResponseFormat, refuse_unknown
-from whet.server.inference.tools import ToolUse, call_form, call_schema
-from whet.server.inference.wording import Wording
+from whet.server.inference.words.tools import ToolUse, call_form, call_schema
+from whet.server.inference.words.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from whet.model.open import prove_trained, refuse_other_weights
 from whet.model.saved_model import ModelFacts, prove_weights, read_facts
 from whet.server.errors import ApiError
 from whet.server.inference.catalogue import ServedModel
-from whet.server.inference.host import Host, as_api_error
-from whet.server.inference.replay import Replay, golden_of_served, prove_served
-from whet.server.inference.weights import Weights, weights_of_base, weights_under
-from whet.server.inference.wording import Wording, Wordings
+from whet.server.inference.hosting.host import Host, as_api_error
+from whet.server.inference.hosting.replay import Replay, golden_of_served, prove_served
+from whet.server.inference.hosting.weights import Weights, weights_of_base, weights_under
+from whet.server.inference.words.wording import Wording, Wordings
 from whet.server.settings import Settings
 from whet.store.checksums import weights_digest
 
@@ -40,6 +40,7 @@ class OpenedModel:
     facts: ModelFacts | None
     """None for a base."""
     context: int
+    """Most tokens of a prompt with its answer."""
     size: int
     """Tokens of the model."""
     fingerprint: str
@@ -94,7 +95,7 @@ class Hosts:
         host = self.host(self._bases[served.base])
         base = await host.base()
         wording = await asyncio.to_thread(self.wordings.of_base, served.base)
-        return OpenedModel(served, host, None, wording, None, base.context, vocabulary(base), f"fp_{base.fingerprint[:12]}")
+        return OpenedModel(served, host, None, wording, None, host.capacity, vocabulary(base), f"fp_{base.fingerprint[:12]}")
 
     async def _open_trained(self, served: ServedModel) -> OpenedModel:
         assert served.folder is not None
@@ -118,7 +119,7 @@ class Hosts:
             refuse_other_weights(base, facts, served.folder)
         await self._proved(served, key, facts, Replay(host, adapter, wording, vocabulary(base)))
         fingerprint = f"fp_{base.fingerprint[:12]}_{digest[:8]}"
-        return OpenedModel(served, host, adapter, wording, facts, base.context, vocabulary(base), fingerprint)
+        return OpenedModel(served, host, adapter, wording, facts, host.capacity, vocabulary(base), fingerprint)
 
     def host(self, weights: Weights) -> Host:
         """The host of these weights; a new one where there is none, or it has failed."""
