@@ -47,7 +47,7 @@ INSIDE = {
     ),
     "generation": (
         "sampling answers_in_progress kv_cache joined_linears prefill decoder_layers decoder continuous_batching "
-        "decoding_proof engine throughput chat_client self_generated collection teacher"
+        "decoding_proof engine throughput serving chat_client self_generated collection teacher"
     ),
     "rewards": (
         "protocol user_code json_match json_schema sandbox exact json_object length regex user_function "

@@ -49,7 +49,9 @@ class ContinuousBatch:
         adapted: Sequence[bool],
         slots: int,
     ) -> None:
-        self.reader, self.record, self.chooser, self.adapted = reader, record, chooser, adapted
+        self.reader, self.record, self.chooser = reader, record, chooser
+        self.adapter = [int(flag) for flag in adapted]
+        """The number of each answer's adapter: 1 is the model's own, 0 its base."""
         prompts = record.prompts
         self.waiting = deque(sorted(answers, key=lambda i: (-len(prompts[i]), prompts[i], i)))
         capacity = max(len(prompts[i]) + record.limits[i] for i in answers)
@@ -78,13 +80,13 @@ class ContinuousBatch:
         if self.live:
             began = time.perf_counter()
             last = [self.record.ids[live.answer][-1] for live in self.live]
-            logits = self.reader.step(last, [self.adapted[live.answer] for live in self.live], self.cache)
+            logits = self.reader.step(last, [self.adapter[live.answer] for live in self.live], self.cache)
             ended += self._write(logits, 0, began)
 
         return ended
 
     def _prompt(self, answer: int) -> Prompt:
-        return Prompt(self.record.prompts[answer], self.adapted[answer])
+        return Prompt(self.record.prompts[answer], self.adapter[answer])
 
     def _may_enter(self) -> bool:
         free = self.slots - len(self.live)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from whet.generation.joined_linears import JoinedLinear
+from whet.generation.joined_linears import JoinedLinear, OwnAdapter, RowAdapters
 from whet.generation.kv_cache import SlotCache
 from whet.generation.prefill import Prompt, build_prefill
 from whet.model.adapter import causal_lm
@@ -70,10 +70,10 @@ class Layer:
         self.head_norms = [norm and RMSNormRows(norm, pairs_K) for norm in (half.query_norm, half.key_norm)]
         self.activation = ACTIVATIONS[mlp.activation][0]
 
-    def attend_to(self, x_MD: Tensor, angles_M1F: Tensor, switch_M1: Tensor | None) -> Tensor:
+    def attend_to(self, x_MD: Tensor, angles_M1F: Tensor, chosen: Any) -> Tensor:
         """Rotated queries, rotated keys and values (M, H + 2J, K)."""
         z_MHK = (
-            self.reads(self.norms[0](x_MD), switch_M1).view(len(x_MD), -1, self.size).to(accumulation_dtype(x_MD.dtype))
+            self.reads(self.norms[0](x_MD), chosen).view(len(x_MD), -1, self.size).to(accumulation_dtype(x_MD.dtype))
         )
         turned = self.heads + self.key_heads
         for norm, part in zip(self.head_norms, (slice(self.heads), slice(self.heads, turned)), strict=True):
@@ -82,11 +82,11 @@ class Layer:
         torch.view_as_complex(z_MHK[:, :turned].unflatten(-1, (-1, 2))).mul_(angles_M1F)
         return z_MHK.to(x_MD.dtype)
 
-    def finish(self, x_MD: Tensor, o_MH: Tensor, switch_M1: Tensor | None) -> Tensor:
+    def finish(self, x_MD: Tensor, o_MH: Tensor, chosen: Any) -> Tensor:
         """From what the heads saw to the layer's output."""
-        y_MD = self.output(o_MH, switch_M1, x_MD)
-        gate_MW, up_MW = self.expand(self.norms[1](y_MD), switch_M1).chunk(2, -1)
-        return self.contract(self.activation(gate_MW).mul_(up_MW), switch_M1, y_MD)
+        y_MD = self.output(o_MH, chosen, x_MD)
+        gate_MW, up_MW = self.expand(self.norms[1](y_MD), chosen).chunk(2, -1)
+        return self.contract(self.activation(gate_MW).mul_(up_MW), chosen, y_MD)
 
     def _order(self, pairs_K: Tensor) -> Tensor:
         """Outputs of queries, keys and values, with a head's in the order `pairs_K` where positions turn it."""
@@ -107,6 +107,7 @@ class CachedDecoder:
         self.layers = [Layer(layer, copies) for layer in layers]
         self.norm = RMSNormRows(Norm(trunk.norm.weight, float(trunk.norm.variance_epsilon)))
         self.head = JoinedLinear([AdaptedLinear(causal_lm(model).get_output_embeddings())], copies)
+        self.adapters: RowAdapters = OwnAdapter(self.embedding)
         self.angles_C1F = torch.empty(0)
         """Of every position as numbers e^(i a) on the circle, F = K / 2."""
 
@@ -136,26 +137,23 @@ class CachedDecoder:
         layout = layout_of(grove.batch)
         added, tokens = layout.added, len(grove.batch.ids_T) + layout.added
         ids_T, positions_T = (functional.pad(x, (0, added)) for x in (grove.batch.ids_T, grove.batch.positions_T))
-        switch_T1 = None
-
-        if not bool(grove.adapted_T.all()):
-            switch_T1 = functional.pad(grove.adapted_T, (0, added))[:, None].to(self.embedding.dtype)
+        chosen = self.adapters.choose(grove.adapter_T, tokens)
         x_TD = functional.embedding(ids_T, self.embedding)
         angles_T1F = self.angles_C1F.index_select(0, positions_T)
         spans = spans_of(layout, tokens, self.layers[0].heads)
 
         where_NX = cache.starts_SX[slots_P[grove.prompt_N]] + grove.place_N[:, None]
         for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
-            z_THK = layer.attend_to(x_TD, angles_T1F, switch_T1)
+            z_THK = layer.attend_to(x_TD, angles_T1F, chosen)
             kv_NXK = z_THK[:, layer.heads :].index_select(0, grove.token_N)
             kv_SXCK.view(-1, layer.size).index_put_((where_NX,), kv_NXK)
-            x_TD = layer.finish(x_TD, _over_spans(layer, z_THK, spans), switch_T1)
+            x_TD = layer.finish(x_TD, _over_spans(layer, z_THK, spans), chosen)
 
         return self._logits(x_TD.index_select(0, grove.last_P))
 
     @torch.inference_mode()
-    def step(self, ids: Sequence[int], adapted: Sequence[bool], cache: SlotCache) -> Tensor:
-        """Read one more token of every live answer; logits (B, V) after each."""
+    def step(self, ids: Sequence[int], adapter_B: Sequence[int], cache: SlotCache) -> Tensor:
+        """Read one more token of every live answer by the adapter of its number; logits (B, V) after each."""
         live = len(ids)
         if live <= ROW_GRAIN:
             rows = live
@@ -163,21 +161,36 @@ class CachedDecoder:
             rows = round_up(live, ROW_GRAIN)
 
         ids_B = torch.tensor([*ids, *[0] * (rows - live)])
-        switch_B1 = None
-
-        if not all(adapted):
-            switch_B1 = torch.tensor([*adapted, *[True] * (rows - live)])[:, None].to(self.embedding.dtype)
+        chosen = self.adapters.choose(adapter_B, rows)
         grown = cache.grow(rows)
         angles_B1F = self.angles_C1F.index_select(0, grown.place_B)
 
         x_BD = functional.embedding(ids_B, self.embedding)
         for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
-            z_BHK = layer.attend_to(x_BD, angles_B1F, switch_B1)
+            z_BHK = layer.attend_to(x_BD, angles_B1F, chosen)
             kv_SXCK.view(-1, layer.size).index_put_((grown.where_BX,), z_BHK[:, layer.heads :])
             o_BH = over_cache(z_BHK[:, : layer.heads], kv_SXCK, grown.bias_B11C, layer.scale)
-            x_BD = layer.finish(x_BD, o_BH, switch_B1)
+            x_BD = layer.finish(x_BD, o_BH, chosen)
 
         return self._logits(x_BD)[:live]
+
+    @torch.inference_mode()
+    def read_on(self, ids: Sequence[int], adapter: int, cache: SlotCache) -> Tensor:
+        """Read the next piece of the one prompt that lies in slot 0; logits (1, V) after its last token."""
+        tokens, start = len(ids), cache.lengths[0]
+        stop = cache.lengthen(tokens)
+        chosen = self.adapters.choose([adapter] * tokens, tokens)
+        angles_T1F = self.angles_C1F[start:stop]
+        bias_TC = self.embedding.new_full((tokens, stop), float("-inf")).triu_(start + 1)
+
+        x_TD = functional.embedding(torch.tensor(ids), self.embedding)
+        for layer, kv_SXCK in zip(self.layers, cache.kv_NSXCK, strict=True):
+            z_THK = layer.attend_to(x_TD, angles_T1F, chosen)
+            kv_SXCK[0, :, start:stop] = z_THK[:, layer.heads :].transpose(0, 1)
+            o_TH = _over_slot(z_THK[:, : layer.heads], kv_SXCK[0, :, :stop], bias_TC, layer.scale)
+            x_TD = layer.finish(x_TD, o_TH, chosen)
+
+        return self._logits(x_TD[-1:])
 
     def _logits(self, x_BD: Tensor) -> Tensor:
         return self.head(self.norm(x_BD), None)
@@ -195,6 +208,15 @@ def over_cache(q_BHK: Tensor, kv_SXCK: Tensor, bias_B11C: Tensor, scale: float) 
     o = functional.scaled_dot_product_attention(q_BJGK, k_BJCK, v_BJCK, attn_mask=bias_B11C, scale=scale)
 
     return o.reshape(rows, -1)
+
+
+def _over_slot(q_THK: Tensor, kv_XCK: Tensor, bias_TC: Tensor, scale: float) -> Tensor:
+    """What the heads of a piece of a prompt see in its slot (T, H * K); keys and values are not repeated in memory."""
+    k_JCK, v_JCK = kv_XCK.chunk(2)
+    q_JGTK = q_THK.transpose(0, 1).unflatten(0, (len(k_JCK), -1))
+    k_JGCK, v_JGCK = (part[:, None].expand(-1, q_JGTK.shape[1], -1, -1) for part in (k_JCK, v_JCK))
+    o_JGTK = functional.scaled_dot_product_attention(q_JGTK, k_JGCK, v_JGCK, attn_mask=bias_TC, scale=scale)
+    return o_JGTK.flatten(0, 1).transpose(0, 1).reshape(len(q_THK), -1)
 
 
 def _over_spans(layer: Layer, z_THK: Tensor, spans: list[Span]) -> Tensor:

@@ -149,7 +149,7 @@ def _decoded(model: Any, texts: list[list[int]]) -> list[Tensor]:
 
 def _read(reader: CachedDecoder, texts: list[list[int]], on: list[bool]) -> list[Tensor]:
     cache = reader.cache(len(texts), max(map(len, texts)))
-    prompts = [Prompt(text[:-STEPS], flag) for text, flag in zip(texts, on, strict=True)]
+    prompts = [Prompt(text[:-STEPS], int(flag)) for text, flag in zip(texts, on, strict=True)]
     steps = [reader.prefill(prompts, cache).float()]
     for step in range(STEPS - 1):
         steps.append(reader.step([text[step - STEPS] for text in texts], on, cache).float())

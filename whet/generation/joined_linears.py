@@ -9,6 +9,7 @@ Shapes: M rows (tokens), D inputs, O outputs of all layers together, R ranks of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,45 @@ from whet.planning.machine import available_memory
 
 ROWS_HINT = 32
 """Rows that the packed layout is made for; it serves any number."""
+
+
+class LinearAdapters(Protocol):
+    """What adapters add to a joined product. `chosen` says which of them each row has (see RowAdapters)."""
+
+    def add(self, y_MO: Tensor, x_MD: Tensor, chosen: Any) -> None: ...
+
+
+class RowAdapters(Protocol):
+    """Which adapter each row has, made once for all layers of a forward pass."""
+
+    def choose(self, index_M: Sequence[int], rows: int) -> Any:
+        """`index_M` holds 0 for the base and the adapter's number else; rows beyond it only round up the batch."""
+
+
+class OwnAdapter:
+    """The adapter that is injected into the model, under the number 1; 0 is its base."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.like = like
+
+    def choose(self, index_M: Sequence[int], rows: int) -> Tensor | None:
+        """What the adapter's part of each row is multiplied by (rows, 1), 0 or 1; None where all rows have it."""
+        if all(index_M):
+            return None
+        return self.like.new_tensor([*index_M, *[1] * (rows - len(index_M))])[:, None]
+
+
+class InjectedAdapters:
+    """The adapters that lie in the layers themselves: s (x [A1 A2 ..]') [B1 B2 ..]'."""
+
+    def __init__(self, down_DR: Tensor, up_RO: Tensor) -> None:
+        self.down_DR, self.up_RO = down_DR, up_RO
+
+    def add(self, y_MO: Tensor, x_MD: Tensor, chosen: Tensor | None) -> None:
+        h_MR = x_MD @ self.down_DR
+        if chosen is not None:
+            h_MR.mul_(chosen)
+        y_MO.addmm_(h_MR, self.up_RO)
 
 
 class JoinedLinear:
@@ -41,19 +81,14 @@ class JoinedLinear:
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight_OD, ROWS_HINT)
             self.weight_OD = None
 
-        self.order_O = None if copies else order_O
-        self.down_DR, self.up_RO = _joined_adapters(products)
-        if self.up_RO is not None and order_O is not None:
-            self.up_RO = self.up_RO[:, order_O]
+        self.wanted_O, self.order_O = order_O, None if copies else order_O
+        self.adapters: LinearAdapters | None = _injected(products, order_O)
 
-    def __call__(self, x_MD: Tensor, switch_M1: Tensor | None, residual_MO: Tensor | None = None) -> Tensor:
-        """y (M, O), to which a residual is added; the adapters' part is multiplied by `switch_M1` (0 or 1)."""
+    def __call__(self, x_MD: Tensor, chosen: Any, residual_MO: Tensor | None = None) -> Tensor:
+        """y (M, O), to which a residual is added, and what each row's adapter adds."""
         y_MO = self._product(x_MD, residual_MO)
-        if self.down_DR is not None and self.up_RO is not None:
-            h_MR = x_MD @ self.down_DR
-            if switch_M1 is not None:
-                h_MR.mul_(switch_M1)
-            y_MO.addmm_(h_MR, self.up_RO)
+        if self.adapters is not None:
+            self.adapters.add(y_MO, x_MD, chosen)
         return y_MO
 
     def _product(self, x_MD: Tensor, residual_MO: Tensor | None) -> Tensor:
@@ -118,11 +153,11 @@ def _joined_bias(products: Sequence[AdaptedLinear]) -> Tensor | None:
     return torch.cat(filled)
 
 
-def _joined_adapters(products: Sequence[AdaptedLinear]) -> tuple[Tensor | None, Tensor | None]:
-    """[A1 A2 ..]' (D, R), and the scaled B's as blocks of one (R, O) matrix."""
+def _injected(products: Sequence[AdaptedLinear], order_O: Tensor | None) -> InjectedAdapters | None:
+    """[A1 A2 ..]' (D, R), and the scaled B's as blocks of one (R, O) matrix; None where no layer has an adapter."""
     adapted = [product for product in products if product.adapted]
     if not adapted:
-        return None, None
+        return None
 
     down_RD = torch.cat([product.down for product in adapted if product.down is not None])
     up_RO = down_RD.new_zeros(down_RD.shape[0], sum(product.outputs for product in products))
@@ -135,7 +170,9 @@ def _joined_adapters(products: Sequence[AdaptedLinear]) -> tuple[Tensor | None, 
             row += rank
         column += product.outputs
 
-    return down_RD.T.contiguous(), up_RO
+    if order_O is not None:
+        up_RO = up_RO[:, order_O]
+    return InjectedAdapters(down_RD.T.contiguous(), up_RO)
 
 
 def _ordered(rows: Tensor | None, order_O: Tensor | None) -> Tensor | None:

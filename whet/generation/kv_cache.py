@@ -44,6 +44,20 @@ class SlotCache:
         self.bias_SC[slot, :length] = 0
         return slot
 
+    def lengthen(self, tokens: int) -> int:
+        """Room for more tokens of the prompt in slot 0, which is read in pieces. Returns its new length."""
+        self.lengths[0] += tokens
+        return self.lengths[0]
+
+    @torch.inference_mode()
+    def adopt(self, other: SlotCache) -> int:
+        """A slot for what lies in slot 0 of another cache, which is empty afterwards."""
+        length = other.lengths[0]
+        slot = self.take(length)
+        self.kv_NSXCK[:, slot, :, :length] = other.kv_NSXCK[:, 0, :, :length]
+        other.lengths[0] = 0
+        return slot
+
     @torch.inference_mode()
     def release(self, slot: int) -> int:
         """Let a slot go; the last live one moves into its place. Returns which one moved (maybe itself)."""

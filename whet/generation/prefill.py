@@ -1,7 +1,7 @@
 """Prompts that are read together, as a forest: what they share is read once, and copied into the slot of each.
 
-Equal prompts are one segment. Prompts that begin alike are children of what they share. Whether an adapter is on is
-part of a prompt: the same tokens read with it and without it have other keys and values.
+Equal prompts are one segment. Prompts that begin alike are children of what they share. Which adapter reads it is part
+of a prompt: the same tokens read with another one have other keys and values.
 Shapes: T tokens of the forest, P prompts, N tokens of all prompts.
 """
 
@@ -23,10 +23,10 @@ SHARED = 16
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt and whether the adapter reads it."""
+    """A prompt and the number of the adapter that reads it; 0 is the base."""
 
     ids: list[int]
-    adapted: bool = True
+    adapter: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class PrefillBatch:
     """A forest of prompts, and where each prompt's tokens lie on T."""
 
     batch: Batch
-    adapted_T: Tensor
-    """Whether the adapter reads each token."""
+    adapter_T: list[int]
+    """The number of the adapter that reads each token."""
     last_P: Tensor
     """The last token of each prompt."""
     token_N: Tensor
@@ -48,7 +48,7 @@ class PrefillBatch:
 class _Tree:
     """Prompts that begin alike, as a root and its children; one prompt is a root alone. Parents count within it."""
 
-    adapted: bool
+    adapter: int
     segments: list[Segment]
     prompts: list[tuple[int, ...]]
     """In the order of the last segments, which are theirs."""
@@ -61,42 +61,42 @@ class _Tree:
 def build_prefill(prompts: Sequence[Prompt]) -> PrefillBatch:
     """The forest of some prompts."""
     segments: list[Segment] = []
-    leaf_of: dict[tuple[bool, tuple[int, ...]], int] = {}
-    adapted_T: list[bool] = []
+    leaf_of: dict[tuple[int, tuple[int, ...]], int] = {}
+    adapter_T: list[int] = []
 
     for tree in sorted(_distinct_trees(prompts), key=lambda tree: tree.tokens):
         first = len(segments)
         for segment in tree.segments:
             parent = None if segment.parent is None else first + segment.parent
             segments.append(Segment(segment.ids, segment.weights, 0, parent))
-            adapted_T += [tree.adapted] * len(segment.ids)
+            adapter_T += [tree.adapter] * len(segment.ids)
 
         first_leaf = len(segments) - len(tree.prompts)
         for number, ids in enumerate(tree.prompts, start=first_leaf):
-            leaf_of[tree.adapted, ids] = number
+            leaf_of[tree.adapter, ids] = number
 
     batch = build_batch(segments)
-    paths = [_path(segments, batch, leaf_of[prompt.adapted, tuple(prompt.ids)]) for prompt in prompts]
-    return _prefill_of_paths(batch, torch.tensor(adapted_T), paths)
+    paths = [_path(segments, batch, leaf_of[prompt.adapter, tuple(prompt.ids)]) for prompt in prompts]
+    return _prefill_of_paths(batch, adapter_T, paths)
 
 
 def _distinct_trees(prompts: Sequence[Prompt]) -> list[_Tree]:
     """Each prompt once, in sorted order, with those that begin alike."""
-    distinct = sorted({(prompt.adapted, tuple(prompt.ids)) for prompt in prompts})
+    distinct = sorted({(prompt.adapter, tuple(prompt.ids)) for prompt in prompts})
     trees = []
-    for adapted, same in groupby(distinct, key=lambda prompt: prompt[0]):
+    for adapter, same in groupby(distinct, key=lambda prompt: prompt[0]):
         for family in _families([ids for _, ids in same]):
-            trees.append(_Tree(adapted, _segments_of(family), family))
+            trees.append(_Tree(adapter, _segments_of(family), family))
 
     return trees
 
 
-def _prefill_of_paths(batch: Batch, adapted_T: Tensor, paths: list[Tensor]) -> PrefillBatch:
+def _prefill_of_paths(batch: Batch, adapter_T: list[int], paths: list[Tensor]) -> PrefillBatch:
     """`paths` are where the tokens of each prompt lie on T."""
     last_P = torch.stack([path[-1] for path in paths])
     prompt_N = torch.cat([torch.full_like(path, number) for number, path in enumerate(paths)])
     place_N = torch.cat([torch.arange(len(path)) for path in paths])
-    return PrefillBatch(batch, adapted_T, last_P, torch.cat(paths), prompt_N, place_N)
+    return PrefillBatch(batch, adapter_T, last_P, torch.cat(paths), prompt_N, place_N)
 
 
 def shared_length(left: Sequence[int], right: Sequence[int]) -> int:

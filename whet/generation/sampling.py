@@ -71,8 +71,7 @@ class TokenSampler:
 
     def __init__(self, sampling: Sampling, streams: Sequence[int]) -> None:
         self.sampling, self.streams = sampling, streams
-        self.generators: dict[int, torch.Generator] = {}
-        self.draws: dict[int, list[float]] = {}
+        self.random: dict[int, RandomStream] = {}
 
     def choose(self, logits_BV: Tensor, answers: Sequence[int]) -> tuple[list[int], list[float]]:
         """A token for each of `answers` (one a row), and its log-probability before temperature and top_p."""
@@ -85,31 +84,43 @@ class TokenSampler:
 
     def forget(self, answer: int) -> None:
         """The answer is written: its stream is needed no more."""
-        self.generators.pop(answer, None)
-        self.draws.pop(answer, None)
+        self.random.pop(answer, None)
 
     def _drawn(self, logprobs_BV: Tensor, answers: Sequence[int]) -> Tensor:
-        """The token at which the summed probability passes a uniform draw, in float64."""
         probabilities_BV = (logprobs_BV / self.sampling.temperature).softmax(-1)
         if self.sampling.top_k is not None:
             probabilities_BV = most_likely(probabilities_BV, self.sampling.top_k)
         if self.sampling.top_p < 1:
             probabilities_BV = nucleus(probabilities_BV, self.sampling.top_p)
-        reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
-        uniform_B1 = torch.tensor([[self._uniform(i)] for i in answers], dtype=torch.float64, device=reached_BV.device)
-        chosen_B1 = torch.searchsorted(reached_BV, uniform_B1 * reached_BV[:, -1:], right=True)
-
-        return chosen_B1.squeeze(1).clamp_(max=logprobs_BV.shape[1] - 1)
+        return drawn(probabilities_BV, [self._uniform(i) for i in answers])
 
     def _uniform(self, answer: int) -> float:
-        if answer not in self.generators:
-            seed = self.sampling.seed * 1_000_003 + self.streams[answer]
-            held = seed if -SEEDS <= seed < SEEDS else seed % SEEDS  # what torch takes
-            self.generators[answer] = torch.Generator().manual_seed(held)
-            self.draws[answer] = []
-        if not self.draws[answer]:
-            self.draws[answer] = torch.rand(DRAWS, generator=self.generators[answer], dtype=torch.float64).tolist()
-        return self.draws[answer].pop(0)
+        if answer not in self.random:
+            self.random[answer] = RandomStream(self.sampling.seed, self.streams[answer])
+        return self.random[answer].uniform()
+
+
+class RandomStream:
+    """Uniform numbers that a seed and a stream's number name."""
+
+    def __init__(self, seed: int, stream: int) -> None:
+        named = seed * 1_000_003 + stream
+        held = named if -SEEDS <= named < SEEDS else named % SEEDS  # what torch takes
+        self.generator = torch.Generator().manual_seed(held)
+        self.draws: list[float] = []
+
+    def uniform(self) -> float:
+        if not self.draws:
+            self.draws = torch.rand(DRAWS, generator=self.generator, dtype=torch.float64).tolist()
+        return self.draws.pop(0)
+
+
+def drawn(probabilities_BV: Tensor, uniform: Sequence[float]) -> Tensor:
+    """The token of each row at which the summed probability passes its uniform number, in float64."""
+    reached_BV = probabilities_BV.cumsum(-1, dtype=torch.float64)
+    uniform_B1 = torch.tensor(uniform, dtype=torch.float64, device=reached_BV.device)[:, None]
+    chosen_B1 = torch.searchsorted(reached_BV, uniform_B1 * reached_BV[:, -1:], right=True)
+    return chosen_B1.squeeze(1).clamp_(max=probabilities_BV.shape[1] - 1)
 
 
 def greedy(logits_BV: Tensor) -> tuple[Tensor, Tensor]:

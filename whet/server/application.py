@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 import whet
@@ -18,12 +19,37 @@ from whet.server.access.gate import Gate
 from whet.server.access.keys import KeyRing, project_of
 from whet.server.database.opening import open_database
 from whet.server.errors import ApiError, of_whet
+from whet.server.inference.answering import Answering
 from whet.server.knowledge.library import Library
-from whet.server.routes import documents, health, vector_stores
+from whet.server.routes import (
+    chat,
+    classify,
+    completions,
+    documents,
+    embeddings,
+    health,
+    messages,
+    models,
+    moderations,
+    responses,
+    vector_stores,
+)
 from whet.server.service import Service
 from whet.server.settings import Settings
 
-ROUTERS = (documents.router, health.router, vector_stores.router)
+ROUTES = (
+    documents,
+    health,
+    models,
+    chat,
+    completions,
+    responses,
+    embeddings,
+    classify,
+    moderations,
+    messages,
+    vector_stores,
+)
 log = logging.getLogger("whet.server")
 
 
@@ -31,20 +57,22 @@ def create_app(settings: Settings) -> FastAPI:
     """The service over its database and home folder, which are opened here, so that an error ends the start."""
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.database_url)
-    service = Service(settings, database, KeyRing(database), Library(settings, database))
+    answering, library = Answering(settings, database), Library(settings, database)
+    service = Service(settings, database, KeyRing(database), answering, library)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         service.stopping = True
-        service.library.close()
+        await run_in_threadpool(service.answering.close)
+        await run_in_threadpool(service.library.close)
         database.close()
 
     app = FastAPI(title="Whet", version=whet.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     _answer_errors(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for routes in ROUTES:
+        app.include_router(routes.router)
     everybody = _everybody(service)
     shared = {"keys": service.keys, "rates": service.rates, "metrics": service.metrics}
     app.add_middleware(Gate, settings=settings, everybody=everybody, **shared)

@@ -9,6 +9,7 @@ from fastapi import Request
 from whet.server.access.keys import KeyRing
 from whet.server.access.rates import Rates
 from whet.server.database.opening import Database
+from whet.server.inference.answering import Answering
 from whet.server.knowledge.library import Library
 from whet.server.metrics import Metrics
 from whet.server.settings import Settings
@@ -19,6 +20,7 @@ class Service:
     settings: Settings
     database: Database
     keys: KeyRing
+    answering: Answering
     library: Library
     rates: Rates = field(default_factory=Rates)
     metrics: Metrics = field(default_factory=Metrics)

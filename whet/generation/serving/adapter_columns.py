@@ -1,0 +1,195 @@
+"""Adapters of a joined linear layer in places side by side, and what they add to rows that have unlike adapters.
+
+Rows of one place are read together: with x (G, m, D) gathered by place, h = x down' and y = h up are two batched
+products, however many adapters there are (Chen et al. 2023, section 4.1, do this with kernels of their own). The outputs
+of all layers are cut in parts of one width, so that queries, keys and values do not multiply each other's zeros.
+Shapes: M rows, G places, m rows a place, D inputs, O outputs, N parts, R ranks of a part, W = N R, E outputs of a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd
+
+import torch
+from torch import Tensor
+
+from whet.generation.joined_linears import JoinedLinear
+
+MOST_PARTS = 8
+"""With more, the queries' way in, which each of their parts repeats, would cost more than the zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedAdapter:
+    """One adapter's weights for one joined layer, scale included."""
+
+    down_NRD: Tensor
+    up_NRE: Tensor
+
+    @property
+    def rank(self) -> int:
+        return self.down_NRD.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(part.numel() * part.element_size() for part in (self.down_NRD, self.up_NRE))
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Places `first` .. `stop` - 1 and the rows that they read, `most` each."""
+
+    first: int
+    stop: int
+    most: int
+    take_P: Tensor
+    """The row that each place reads, (stop - first) x most; row 0 where a place has fewer."""
+    rows: list[int]
+    """Rows that have an adapter here."""
+    places: list[int]
+    """Where on P each of them was read."""
+    parts: dict[int, tuple[Tensor, Tensor]]
+    """By number of parts: the part of y, and where it lies in the product."""
+
+    def of_parts(self, number: int) -> tuple[Tensor, Tensor]:
+        """Index of every part of every row in y, and of the same in the product's (G, N, m)."""
+        if number not in self.parts:
+            into, source = [], []
+            for row, place in zip(self.rows, self.places, strict=True):
+                place, at = divmod(place, self.most)
+                for part in range(number):
+                    into.append(row * number + part)
+                    source.append((place * number + part) * self.most + at)
+            self.parts[number] = torch.tensor(into), torch.tensor(source)
+        return self.parts[number]
+
+
+def group_rows(index_M: Sequence[int]) -> list[RowGroup]:
+    """Rows by place (`index` - 1; 0 is the base, which reads nothing): one group where the places lie close together
+    and have about as many rows, else one for each place."""
+    rows_of: dict[int, list[int]] = {}
+    for row, index in enumerate(index_M):
+        if index:
+            rows_of.setdefault(index - 1, []).append(row)
+    if not rows_of:
+        return []
+
+    first, stop = min(rows_of), max(rows_of) + 1
+    most = max(map(len, rows_of.values()))
+    read = (stop - first) * most
+    if read <= 4 * sum(map(len, rows_of.values())):
+        return [_group(rows_of, first, stop)]
+    return [_group({place: rows}, place, place + 1) for place, rows in rows_of.items()]
+
+
+def _group(rows_of: dict[int, list[int]], first: int, stop: int) -> RowGroup:
+    most = max(map(len, rows_of.values()))
+    take, rows, places = [0] * ((stop - first) * most), [], []
+    for place, own in sorted(rows_of.items()):
+        for at, row in enumerate(own, start=(place - first) * most):
+            take[at] = row
+            rows.append(row)
+            places.append(at)
+    return RowGroup(first, stop, most, torch.tensor(take), rows, places, {})
+
+
+class AdapterColumns:
+    """The places of one joined layer. What it adds goes into y as the layer itself orders its outputs."""
+
+    def __init__(self, joined: JoinedLinear, places: int) -> None:
+        self.outputs = [product.outputs for product in joined.products]
+        self.order_O = joined.wanted_O
+        width = gcd(*self.outputs)
+        if sum(self.outputs) // width > MOST_PARTS:
+            width = sum(self.outputs)
+        self.width = width
+        self.places = places
+        self.used = False
+        first = joined.products[0]
+        self.like: Tensor = torch.empty(0, dtype=first.dtype)
+        self.inputs = first.layer.in_features
+        self.down_GNRD, self.up_GNRE = self._room(0)
+        joined.adapters = self
+
+    @property
+    def number(self) -> int:
+        """N."""
+        return sum(self.outputs) // self.width
+
+    def pack(self, factors: Sequence[tuple[Tensor, Tensor, float] | None]) -> PackedAdapter | None:
+        """One adapter's A (R, D), B (O, R) and scale for each of the joined layers; None where none of them has it."""
+        given = [one for one in factors if one is not None]
+        if not given:
+            return None
+        rank = max(len(down) for down, _, _ in given)
+        begins = [sum(self.outputs[:number]) for number in range(len(self.outputs))]
+
+        of_part: list[list[int]] = [[] for _ in range(self.number)]
+        for number, (begin, outputs) in enumerate(zip(begins, self.outputs, strict=True)):
+            for part in range(begin // self.width, -(-(begin + outputs) // self.width)):
+                of_part[part].append(number)
+
+        down_NRD = self.like.new_zeros(self.number, len(of_part[0]) * rank, self.inputs)
+        up_NRE = self.like.new_zeros(self.number, len(of_part[0]) * rank, self.width)
+        for part, numbers in enumerate(of_part):
+            wanted_E = torch.arange(part * self.width, (part + 1) * self.width)
+            if self.order_O is not None:
+                wanted_E = self.order_O[wanted_E]
+            for place, number in enumerate(numbers):
+                factor = factors[number]
+                if factor is None:
+                    continue
+                down, up, scale = factor
+                ours_E = (wanted_E >= begins[number]) & (wanted_E < begins[number] + self.outputs[number])
+                rows = slice(place * rank, place * rank + len(down))
+                down_NRD[part, rows] = down.to(self.like.dtype)
+                scaled_RO = up.float().T * scale
+                up_NRE[part, rows, ours_E] = scaled_RO[:, wanted_E[ours_E] - begins[number]].to(self.like.dtype)
+
+        return PackedAdapter(down_NRD, up_NRE)
+
+    @torch.inference_mode()
+    def put(self, place: int, packed: PackedAdapter | None) -> None:
+        """Lay an adapter's weights into a place; zeros for one that leaves this layer as it is."""
+        if packed is not None and packed.rank > self.down_GNRD.shape[2]:
+            self._widen(packed.rank)
+        if packed is None:
+            self.up_GNRE[place] = 0
+            return
+        self.down_GNRD[place, :, : packed.rank] = packed.down_NRD
+        self.up_GNRE[place, :, : packed.rank] = packed.up_NRE
+        self.up_GNRE[place, :, packed.rank :] = 0
+
+    @torch.inference_mode()
+    def move(self, source: int, place: int) -> None:
+        self.down_GNRD[place] = self.down_GNRD[source]
+        self.up_GNRE[place] = self.up_GNRE[source]
+
+    def add(self, y_MO: Tensor, x_MD: Tensor, chosen: Sequence[RowGroup]) -> None:
+        rank = self.down_GNRD.shape[2]
+        if not rank:
+            return
+        for group in chosen:
+            count = group.stop - group.first
+            down_GWD = self.down_GNRD[group.first : group.stop].flatten(1, 2)
+            up_ARE = self.up_GNRE[group.first : group.stop].flatten(0, 1)
+
+            x_GmD = x_MD.index_select(0, group.take_P).view(count, group.most, -1)
+            h_GmW = torch.bmm(x_GmD, down_GWD.transpose(1, 2))
+            h_AmR = h_GmW.unflatten(2, (self.number, rank)).transpose(1, 2).reshape(-1, group.most, rank)
+            y_AmE = torch.bmm(h_AmR, up_ARE)
+            into, source = group.of_parts(self.number)
+            y_MO.view(-1, self.width).index_add_(0, into, y_AmE.view(-1, self.width).index_select(0, source))
+
+    def _room(self, rank: int) -> tuple[Tensor, Tensor]:
+        down_GNRD = self.like.new_zeros(self.places, self.number, rank, self.inputs)
+        return down_GNRD, self.like.new_zeros(self.places, self.number, rank, self.width)
+
+    def _widen(self, rank: int) -> None:
+        """Room for a larger rank; the places keep what they hold."""
+        before, down, up = self.down_GNRD.shape[2], self.down_GNRD, self.up_GNRE
+        self.down_GNRD, self.up_GNRE = self._room(rank)
+        self.down_GNRD[:, :, :before], self.up_GNRE[:, :, :before] = down, up

@@ -1,0 +1,38 @@
+"""Everything that answers, as one thing that the service holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from whet.server.access.caller import Caller
+from whet.server.database.opening import Database
+from whet.server.inference.catalogue import Catalogue, ServedModel
+from whet.server.inference.hosting.hosts import Hosts, OpenedModel
+from whet.server.inference.hosting.scorers import Scorers, ScoringModel
+from whet.server.settings import Settings
+
+
+class Answering:
+    """Raises InputError where the service was started with names of models that are none."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue(settings, database)
+        self.hosts, self.scorers = Hosts(settings), Scorers()
+
+    async def find(self, name: str, caller: Caller) -> ServedModel:
+        """Raises ApiError 404."""
+        return await asyncio.to_thread(self.catalogue.find, name, caller.project)
+
+    async def writer(self, name: str, caller: Caller) -> OpenedModel:
+        """The model of this name, proved, once it is loaded. Raises ApiError."""
+        return await self.hosts.open(await self.find(name, caller))
+
+    async def scorer(self, name: str, caller: Caller) -> ScoringModel:
+        """The same of a model with a head."""
+        return await self.scorers.open(await self.find(name, caller))
+
+    def close(self) -> None:
+        """Lets answers end; blocks."""
+        self.hosts.close(self.settings.drain_seconds)
+        self.scorers.close()

@@ -1,0 +1,196 @@
+"""One answer while it is written: tokens become text, log-probabilities, tool calls and an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from whet.generation.serving.request import AnswerRequest, WrittenToken
+from whet.server.inference.hosting.host import Host
+from whet.server.inference.words.text import StopWatch, TextStream
+from whet.server.inference.hosting.ticket import Ticket
+from whet.server.inference.words.tools import CallWatch, MadeCall, ToolUse, read_calls
+from whet.server.inference.words.wording import Wording
+
+
+@dataclass(slots=True)
+class Piece:
+    """What is new. `end` is the finish_reason, in the last piece alone."""
+
+    index: int
+    text: str = ""
+    tokens: list[WrittenToken] = field(default_factory=list)
+    """Those whose text is in this piece or before it."""
+    calls: list[MadeCall] = field(default_factory=list)
+    end: str | None = None
+    written: int = 0
+    """Tokens of the whole answer so far, with the stop token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How answers of one request are read."""
+
+    host: Host
+    wording: Wording
+    stops: Sequence[str] = ()
+    use: ToolUse | None = None
+    """Where the answer may call tools."""
+
+
+async def pieces(ticket: Ticket, writing: Writing, index: int) -> AsyncIterator[Piece]:
+    """The pieces of the answer of a ticket. Raises ApiError."""
+    answer = _Answer(writing, index, ticket.request.stop_ids)
+    async with aclosing(ticket.tokens()) as tokens:
+        async for token in tokens:
+            piece = answer.add(token)
+            if piece.end is not None:
+                break
+            if piece.text or piece.tokens:
+                yield piece
+
+    yield piece
+
+
+class _Answer:
+    """The state of an answer that is being read."""
+
+    def __init__(self, writing: Writing, index: int, stop_ids: frozenset[int]) -> None:
+        self.writing, self.index, self.stop_ids = writing, index, stop_ids
+        self.stream, self.stops = TextStream(writing.wording.tokenizer), StopWatch(writing.stops)
+        self.calls = CallWatch() if writing.use else None
+        self.ids: list[int] = []
+        self.plain: list[str] = []
+        """Text up to a stop string."""
+        self.written = 0
+        self.decoded, self.settled = 0, 0
+        """Characters decoded, and of these let through by the stop strings."""
+        self.waiting: deque[tuple[int, WrittenToken]] = deque()
+        """Tokens whose text is held back, with where it ends."""
+
+    def add(self, token: WrittenToken) -> Piece:
+        self.written += 1
+        is_stop = token.end == "stop" and token.token in self.stop_ids
+        text = ""
+        if not is_stop:
+            self.ids.append(token.token)
+            text = self.stream.add(token.token)
+        if token.end is not None:
+            text += self.stream.end()
+
+        self.decoded += len(text)
+        if not is_stop:
+            self.waiting.append((self.decoded, token))
+        settled = self.stops.add(text)
+        if token.end is not None and not self.stops.found:
+            settled += self.stops.end()
+        self.settled += len(settled)
+        self.plain.append(settled)
+
+        end = "stop" if self.stops.found else token.end
+        return self._piece(settled, end)
+
+    def _piece(self, settled: str, end: str | None) -> Piece:
+        piece = Piece(self.index, settled, self._settled_tokens(), end=end, written=self.written)
+        if self.calls is None:
+            return piece
+        piece.text = self.calls.add(settled)
+        if end is not None:
+            piece.calls = self._made_calls()
+            piece.text += self.calls.rest(bool(piece.calls))
+            if piece.calls and end == "stop":
+                piece.end = "tool_calls"
+        return piece
+
+    def _settled_tokens(self) -> list[WrittenToken]:
+        tokens = []
+        while self.waiting and self.waiting[0][0] <= self.settled:
+            tokens.append(self.waiting.popleft()[1])
+        return tokens
+
+    def _made_calls(self) -> list[MadeCall]:
+        assert self.writing.use is not None
+        plain = "".join(self.plain)
+        return read_calls(plain, self.writing.wording.decode(self.ids, control=True), self.writing.use)
+
+
+async def written_by(writing: Writing, requests: Sequence[AnswerRequest]) -> AsyncIterator[Piece]:
+    """The pieces of several answers as they come. Raises ApiError; whoever stops reading ends them all."""
+    tickets: list[Ticket] = []
+    try:
+        for request in requests:
+            tickets.append(writing.host.enter(request))
+        if len(tickets) == 1:
+            async with aclosing(pieces(tickets[0], writing, 0)) as one:
+                async for piece in one:
+                    yield piece
+            return
+
+        streams = [pieces(ticket, writing, index) for index, ticket in enumerate(tickets)]
+        async with aclosing(_as_they_come(streams)) as merged:
+            async for piece in merged:
+                yield piece
+    finally:
+        for ticket in tickets:
+            ticket.leave(ticket)
+
+
+async def _as_they_come(streams: Sequence[AsyncIterator[Piece]]) -> AsyncIterator[Piece]:
+    pending: asyncio.Queue[Piece | BaseException | None] = asyncio.Queue()
+
+    async def forward(stream: AsyncIterator[Piece]) -> None:
+        try:
+            async for piece in stream:
+                pending.put_nowait(piece)
+            pending.put_nowait(None)
+        except Exception as error:  # it is raised again where the pieces are read
+            pending.put_nowait(error)
+
+    tasks = [asyncio.create_task(forward(stream)) for stream in streams]
+    try:
+        left = len(tasks)
+        while left:
+            piece = await pending.get()
+            if isinstance(piece, BaseException):
+                raise piece
+            if piece is None:
+                left -= 1
+            else:
+                yield piece
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+@dataclass(slots=True)
+class WholeAnswer:
+    """All pieces of one answer."""
+
+    text: str = ""
+    tokens: list[WrittenToken] = field(default_factory=list)
+    calls: list[MadeCall] = field(default_factory=list)
+    end: str = "stop"
+    written: int = 0
+
+    def add(self, piece: Piece) -> None:
+        self.text += piece.text
+        self.tokens += piece.tokens
+        self.calls += piece.calls
+        self.end = piece.end or self.end
+        self.written = piece.written
+
+
+async def whole_answers(stream: AsyncIterator[Piece], number: int) -> list[WholeAnswer]:
+    answers = [WholeAnswer() for _ in range(number)]
+    async for piece in stream:
+        answers[piece.index].add(piece)
+    return answers
+
+
+def usage_of(prompt: int, written: int) -> dict[str, Any]:
+    """Tokens read once, however many answers they got, and tokens written."""
+    return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}

@@ -1,0 +1,117 @@
+"""Answers in the shapes of OpenAI's chat completions, whole and in chunks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from whet.generation.serving.request import WrittenToken
+from whet.server.database.identifiers import new_id
+from whet.server.inference.answers import Piece, WholeAnswer, usage_of, whole_answers
+from whet.server.inference.conversation import Conversation
+from whet.server.inference.streaming import Event
+from whet.server.inference.words.token_bytes import TokenBytes
+from whet.server.inference.words.tools import MadeCall
+
+
+@dataclass(frozen=True, slots=True)
+class ChatShape:
+    """Of one request."""
+
+    asked: Conversation
+    logprobs: bool
+    usage_in_stream: bool = False
+    id: str = field(default_factory=lambda: new_id("chatcmpl-"))
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    async def whole(self) -> dict[str, Any]:
+        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+            answers = await whole_answers(stream, len(self.asked.requests))
+        written = sum(answer.written for answer in answers)
+        return self._object("chat.completion") | {
+            "choices": [self._choice(number, answer) for number, answer in enumerate(answers)],
+            "usage": usage_of(self.asked.prompt_tokens, written),
+        }
+
+    async def chunks(self) -> AsyncGenerator[Event]:
+        begun: set[int] = set()
+        written: dict[int, int] = {}
+        async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
+            async for piece in stream:
+                written[piece.index] = piece.written
+                if piece.index not in begun:
+                    begun.add(piece.index)
+                    yield self._chunk(piece.index, {"role": "assistant", "content": "", "refusal": None})
+                for event in self._deltas(piece):
+                    yield event
+
+        if self.usage_in_stream:
+            usage = usage_of(self.asked.prompt_tokens, sum(written.values()))
+            yield None, self._object("chat.completion.chunk") | {"choices": [], "usage": usage}
+
+    def _deltas(self, piece: Piece) -> list[Event]:
+        events = []
+        if piece.text or (piece.tokens and self.logprobs):
+            events.append(self._chunk(piece.index, {"content": piece.text}, self._logprobs(piece.tokens)))
+        for number, call in enumerate(piece.calls):
+            delta = {"tool_calls": [{"index": number} | call_object(call)]}
+            events.append(self._chunk(piece.index, delta))
+        if piece.end is not None:
+            events.append(self._chunk(piece.index, {}, end=piece.end))
+        return events
+
+    def _chunk(
+        self, index: int, delta: dict[str, Any], logprobs: dict[str, Any] | None = None, end: str | None = None
+    ) -> Event:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": end}
+        more = {"usage": None} if self.usage_in_stream else {}
+        return None, self._object("chat.completion.chunk") | {"choices": [choice]} | more
+
+    def _choice(self, number: int, answer: WholeAnswer) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.calls:
+            message["content"] = answer.text or None
+            message["tool_calls"] = [call_object(call) for call in answer.calls]
+        return {
+            "index": number,
+            "message": message,
+            "logprobs": self._logprobs(answer.tokens),
+            "finish_reason": answer.end,
+        }
+
+    def _logprobs(self, tokens: Sequence[WrittenToken]) -> dict[str, Any] | None:
+        if not self.logprobs:
+            return None
+        table = self.asked.opened.wording.bytes
+        return {"content": [token_logprob(token, table) for token in tokens], "refusal": None}
+
+    def _object(self, kind: str) -> dict[str, Any]:
+        opened = self.asked.opened
+        return {
+            "id": self.id,
+            "object": kind,
+            "created": self.created,
+            "model": opened.served.name,
+            "system_fingerprint": opened.fingerprint,
+            "service_tier": "default",
+        }
+
+
+def call_object(call: MadeCall) -> dict[str, Any]:
+    return {
+        "id": new_id("call_"),
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+
+
+def token_logprob(token: WrittenToken, table: TokenBytes) -> dict[str, Any]:
+    top = [_entry(number, logprob, table) for number, logprob in token.top]
+    return _entry(token.token, token.logprob, table) | {"top_logprobs": top}
+
+
+def _entry(token: int, logprob: float, table: TokenBytes) -> dict[str, Any]:
+    return {"token": table.shown(token), "logprob": logprob, "bytes": list(table.of(token))}

@@ -1,0 +1,1 @@
+"""Threads that hold models: opened at first use, proved before they answer."""

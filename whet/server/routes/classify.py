@@ -1,0 +1,53 @@
+"""POST /v1/classify: models with a head that Whet trained."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from whet.server.access.caller import Inferring
+from whet.server.database.identifiers import new_id
+from whet.server.inference.bodies import Body, refuse_unknown
+from whet.server.inference.classes import NamedClasses, Number, Scored, class_names, classify
+from whet.server.service import service_of
+
+router = APIRouter(prefix="/v1", tags=["classify"])
+
+
+class ClassifyBody(Body):
+    """`input`: a text, several, or for a reward model answered conversations (lists of messages)."""
+
+    model: str
+    input: str | list[Scored]
+
+
+@router.post("/classify")
+async def create_classification(request: Request, body: ClassifyBody, caller: Inferring) -> dict[str, Any]:
+    """Of each input the class with every probability, or a number."""
+    refuse_unknown(body, {})
+    model = await service_of(request).answering.scorer(body.model, caller)
+    texts: list[Scored] = [body.input] if isinstance(body.input, str) else body.input
+    found, tokens = await classify(model, texts, body.model)
+    classes = class_names(model)
+    return {
+        "id": new_id("classify-"),
+        "object": "list",
+        "created": int(time.time()),
+        "model": body.model,
+        "data": [{"index": number} | _shown(one, classes) for number, one in enumerate(found)],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens, "completion_tokens": 0},
+    }
+
+
+def _shown(one: NamedClasses | Number, classes: list[str]) -> dict[str, Any]:
+    if isinstance(one, Number):
+        return {"score": one.value}
+    return {
+        "label": one.named[0] if one.named else None,
+        "labels": one.named,
+        "probs": list(one.probabilities.values()),
+        "scores": one.probabilities,
+        "num_classes": len(classes),
+    }

@@ -1,0 +1,27 @@
+"""POST /v1/responses, a thin part: texts and calls of functions, nothing that is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from whet.server.access.caller import Inferring
+from whet.server.inference.conversation import prepare
+from whet.server.inference.response_objects import ResponseShape
+from whet.server.inference.responses_body import ResponseBody
+from whet.server.inference.streaming import event_stream, while_there
+from whet.server.service import service_of
+
+router = APIRouter(prefix="/v1", tags=["responses"])
+
+
+@router.post("/responses", response_model=None)
+async def create_response(request: Request, body: ResponseBody, caller: Inferring) -> Response | dict[str, Any]:
+    """An answer to a text or a conversation, whole or as server-sent events."""
+    opened = await service_of(request).answering.writer(body.model, caller)
+    shape = ResponseShape(await prepare(body.as_chat(), opened), body)
+    if body.stream:
+        return await event_stream(request, shape.events(), done=False)
+    return await while_there(request, shape.whole())
