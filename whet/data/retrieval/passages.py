@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from whet.data.refused import RowRefused
 from whet.recipe.sections.retrieval import TEMPLATE
 from whet.types import Message
 
+T = TypeVar("T")
 PLACES = ("{passages}", "{question}")
 
 
@@ -20,6 +22,15 @@ def with_passages(messages: Sequence[Message], texts: Sequence[str], template: s
     before, _, after = template.partition(PLACES[0])  # so that a brace within a passage is left as it is
     content = "\n\n".join(texts).join(part.replace(PLACES[1], question) for part in (before, after))
     return [*messages[:place], {**messages[place], "content": content}, *messages[place + 1 :]]
+
+
+def as_many_as_fit(count: int, shown: Callable[[int], T], fits: Callable[[T], bool]) -> T:
+    """What is shown with `count` passages, or with as many of the first of them as fit; without any where none does."""
+    for number in range(count, 0, -1):
+        made = shown(number)
+        if fits(made):
+            return made
+    return shown(0)
 
 
 def question_of(messages: Sequence[Message]) -> tuple[int, str]:

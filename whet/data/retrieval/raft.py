@@ -21,9 +21,9 @@ from random import Random
 
 from whet.data.batches.segment_files import root_of
 from whet.data.refused import RowRefused
-from whet.data.render.renderer import Renderer
+from whet.data.render.renderer import Rendered, Renderer
 from whet.data.retrieval.documents import Passage, read_documents
-from whet.data.retrieval.passages import question_of, with_passages
+from whet.data.retrieval.passages import as_many_as_fit, question_of, with_passages
 from whet.data.retrieval.retrievers import BM25, Hit, words_of
 from whet.data.split.row_traits import content_hash
 from whet.recipe.schema import Recipe
@@ -174,12 +174,14 @@ def with_passages_that_fit(
     without the last passages, as far as needed."""
     shown, segments = [], []
     for row in rows:
-        for count in range(lookup.settings.passages, -1, -1):
-            found = lookup.in_use(row, count)
-            rendered = renderer.render(found.row)
-            if limit is None or len(rendered.ids) <= limit:
-                break
 
+        def with_first(count: int, row: Row = row) -> tuple[RowWithPassages, Rendered]:
+            found = lookup.in_use(row, count)
+            return found, renderer.render(found.row)
+
+        found, rendered = as_many_as_fit(
+            lookup.settings.passages, with_first, lambda made: limit is None or len(made[1].ids) <= limit
+        )
         shown.append(found)
         segments.append(root_of(rendered, row.index))
 

@@ -156,6 +156,13 @@ def unsupported(answer: str, texts: Sequence[str]) -> list[str]:
     return [word for word in words_of(answer) if word not in STOP_WORDS and word not in known]
 
 
+def refusals_of(trained: str | None) -> tuple[str, ...]:
+    """What a short answer without the answer says, by a model that was trained to say `trained`."""
+    if trained:
+        return (trained, *REFUSALS)
+    return REFUSALS
+
+
 def is_refusal(answer: str, refusals: Sequence[str] = REFUSALS) -> bool:
     """A short answer that holds one of `refusals` as whole words."""
     text = normalise(answer).replace("’", "'")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from whet.data.retrieval.raft import RowWithPassages
 from whet.evaluation.facts import SIDES, RateFacts, RetrievalFacts
-from whet.evaluation.retrieval.grounding import REFUSALS, grounding, judge_support, share_with_interval
+from whet.evaluation.retrieval.grounding import grounding, judge_support, refusals_of, share_with_interval
 from whet.recipe.sections.retrieval import Retrieval
 from whet.stats.paired import clusters_of
 
@@ -17,10 +17,7 @@ def measure_retrieved(
 ) -> RetrievalFacts:
     """The key `retrieval` of an evaluation. `answers` by side, in the order of the rows; none if probabilities were
     compared. `found` is the share of rows whose passage is among those in the prompt, of the rows that have one."""
-    refusals = REFUSALS
-    if settings.refusal:
-        refusals = (settings.refusal, *REFUSALS)
-
+    refusals = refusals_of(settings.refusal)
     rows = [row.row for row in shown]
     texts = []
     for row in shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -34,25 +35,28 @@ class ChatShape:
         return self._object("chat.completion") | {
             "choices": [self._choice(number, answer) for number, answer in enumerate(answers)],
             "usage": usage_of(self.asked.prompt_tokens, written),
-        }
+        } | self._passages()
 
     async def chunks(self) -> AsyncGenerator[Event]:
         begun: set[int] = set()
         written: dict[int, int] = {}
+        texts: defaultdict[int, str] = defaultdict(str)
         async with aclosing(self.asked.answers()) as stream:  # type: ignore[type-var]
             async for piece in stream:
                 written[piece.index] = piece.written
+                texts[piece.index] += piece.text
                 if piece.index not in begun:
                     begun.add(piece.index)
                     yield self._chunk(piece.index, {"role": "assistant", "content": "", "refusal": None})
-                for event in self._deltas(piece):
+                for event in self._deltas(piece, texts[piece.index]):
                     yield event
 
         if self.usage_in_stream:
             usage = usage_of(self.asked.prompt_tokens, sum(written.values()))
             yield None, self._object("chat.completion.chunk") | {"choices": [], "usage": usage}
 
-    def _deltas(self, piece: Piece) -> list[Event]:
+    def _deltas(self, piece: Piece, whole: str) -> list[Event]:
+        """`whole`: the text of the answer up to and with this piece."""
         events = []
         if piece.text or (piece.tokens and self.logprobs):
             events.append(self._chunk(piece.index, {"content": piece.text}, self._logprobs(piece.tokens)))
@@ -60,7 +64,9 @@ class ChatShape:
             delta = {"tool_calls": [{"index": number} | call_object(call)]}
             events.append(self._chunk(piece.index, delta))
         if piece.end is not None:
-            events.append(self._chunk(piece.index, {}, end=piece.end))
+            _, last = self._chunk(piece.index, {}, end=piece.end)
+            last["choices"][0] |= self._grounding(whole)
+            events.append((None, last | self._passages()))
         return events
 
     def _chunk(
@@ -80,7 +86,14 @@ class ChatShape:
             "message": message,
             "logprobs": self._logprobs(answer.tokens),
             "finish_reason": answer.end,
-        }
+        } | self._grounding(answer.text)
+
+    def _passages(self) -> dict[str, Any]:
+        """What the answers rest on, where documents were searched for them."""
+        return {"passages": self.asked.sources.passages()} if self.asked.sources else {}
+
+    def _grounding(self, text: str) -> dict[str, Any]:
+        return {"grounding": self.asked.sources.grounding(text)} if self.asked.sources else {}
 
     def _logprobs(self, tokens: Sequence[WrittenToken]) -> dict[str, Any] | None:
         if not self.logprobs:

@@ -17,12 +17,16 @@ from whet.generation.serving.token_choice import TokenChoice
 from whet.server.errors import ApiError, of_whet
 from whet.server.inference.answers import Piece, Writing, written_by
 from whet.server.inference.bodies import NOT_HERE, ResponseFormat, SamplingBody, refuse_unknown
-from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.hosting.hosts import OpenedModel
+from whet.server.inference.sources import DocumentsBody, Sources
+from whet.server.inference.words.guides import Form, form_of, schema_of
 from whet.server.inference.words.messages import read_messages
 from whet.server.inference.words.tools import ToolUse, read_tools
+from whet.types import Message
 
 MOST_TOP = 20
+USUAL_ROOM = 128
+"""Tokens of an answer that passages leave room for, where no fewer are asked for."""
 SPEECH = "this service reads and writes text."
 REFUSED = {
     "functions": "it is OpenAI's legacy form; send tools.",
@@ -51,6 +55,8 @@ class ChatBody(SamplingBody):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
+    documents: bool | DocumentsBody | None = None
+    """This service's own: OpenAI's API searches files for responses alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,15 @@ class Conversation:
     requests: list[AnswerRequest]
     prompt_tokens: int
     """With what was put at the beginning of the answer."""
+    sources: Sources | None = None
+    """What the answer rests on besides."""
 
     def answers(self) -> AsyncIterator[Piece]:
         return written_by(self.writing, self.requests)
 
 
-async def prepare(body: ChatBody, opened: OpenedModel) -> Conversation:
-    """Raises ApiError for what cannot be asked."""
+async def prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None = None) -> Conversation:
+    """`sources` puts passages of documents into it. Raises ApiError for what cannot be asked."""
     refuse_unknown(body, REFUSED)
     if body.top_logprobs and not body.logprobs:
         what = "top_logprobs needs logprobs: true."
@@ -76,13 +84,13 @@ async def prepare(body: ChatBody, opened: OpenedModel) -> Conversation:
     if not opened.has_conversations:
         what = f"{opened.served.name!r} learned plain text, no conversations: ask it at /v1/completions."
         raise ApiError(400, what, code="model_not_supported", param="model")
-    return await asyncio.to_thread(_prepare, body, opened)
+    return await asyncio.to_thread(_prepare, body, opened, sources)
 
 
-def _prepare(body: ChatBody, opened: OpenedModel) -> Conversation:
+def _prepare(body: ChatBody, opened: OpenedModel, sources: Sources | None) -> Conversation:
     use = read_tools(body.tools, body.tool_choice, body.parallel_tool_calls)
     form = form_of(*schema_of(body.response_format), use, opened.wording)
-    prompt = _prompt(body, use, form, opened)
+    prompt = _prompt(body, use, form, opened, sources)
     asked = body.max_completion_tokens or body.max_tokens
     limit = room_for(prompt, asked, opened.context, "messages")
 
@@ -93,12 +101,19 @@ def _prepare(body: ChatBody, opened: OpenedModel) -> Conversation:
             AnswerRequest(prompt, opened.wording.stop_ids, limit, opened.adapter, choice, guide)
         )
     writing = Writing(opened.host, opened.wording, body.stops, use if use.may_call else None)
-    return Conversation(opened, writing, requests, len(prompt))
+    return Conversation(opened, writing, requests, len(prompt), sources)
 
 
-def _prompt(body: ChatBody, use: ToolUse, form: Form, opened: OpenedModel) -> list[int]:
+def _prompt(body: ChatBody, use: ToolUse, form: Form, opened: OpenedModel, sources: Sources | None) -> list[int]:
     messages = read_messages(body.messages, opened.wording)
+
+    def size(shown: list[Message]) -> int:
+        return len(opened.wording.prompt(shown, use.shown, form.beginning))
+
     try:
+        if sources is not None:
+            room = min(body.max_completion_tokens or body.max_tokens or USUAL_ROOM, USUAL_ROOM)
+            messages = sources.arrange(messages, size, opened.context - room)
         return opened.wording.prompt(messages, use.shown, form.beginning)
     except UnicodeEncodeError as error:
         what = "The messages hold half of a surrogate pair, which is no character."

@@ -18,6 +18,8 @@ from whet.server.inference.streaming import Event
 from whet.server.inference.words.tools import MadeCall
 
 Item = dict[str, Any]
+STEPS = ("in_progress", "searching", "completed")
+"""Of a search."""
 
 
 @dataclass(slots=True)
@@ -45,17 +47,19 @@ class ResponseShape:
                 if not self.sent:
                     for kind in ("response.created", "response.in_progress"):
                         yield self._event(kind, response=self._response("in_progress", []))
+                    for event in self._searched():
+                        yield event
                 answer.add(piece)
                 if piece.text and not begun:
                     begun = True
                     message = self._message("", [], "in_progress") | {"content": []}
-                    yield self._event("response.output_item.added", output_index=0, item=message)
+                    yield self._event("response.output_item.added", output_index=self.first, item=message)
                     yield self._part("response.content_part.added", "", [])
                 if piece.text:
                     yield self._text("response.output_text.delta", piece.tokens, delta=piece.text)
 
         output = self._output(answer)
-        for number, item in enumerate(output):
+        for number, item in enumerate(output[self.first :], start=self.first):
             for event in self._closing(number, item, answer, begun):
                 yield event
         ended = self._ended(answer, output)
@@ -66,6 +70,7 @@ class ResponseShape:
             if not begun:
                 return [self._event("response.output_item.added", output_index=number, item=item | {"content": []})]
             return [
+                *self._cited(item["content"][0]["annotations"]),
                 self._text("response.output_text.done", answer.tokens, text=answer.text),
                 self._part("response.content_part.done", answer.text, answer.tokens),
                 self._event("response.output_item.done", output_index=number, item=item),
@@ -85,11 +90,38 @@ class ResponseShape:
         ]
 
     def _output(self, answer: WholeAnswer) -> list[Item]:
-        output = [_call_item(call) for call in answer.calls]
-        if answer.text or not output:
+        searched = [self.asked.sources.search_call()] if self.asked.sources else []
+        calls = [_call_item(call) for call in answer.calls]
+        if answer.text or not calls:
             status = "incomplete" if answer.end == "length" else "completed"
-            return [self._message(answer.text, answer.tokens, status), *output]
-        return output
+            return [*searched, self._message(answer.text, answer.tokens, status), *calls]
+        return [*searched, *calls]
+
+    @property
+    def first(self) -> int:
+        """The place of the answer in the output: behind the search, where there was one."""
+        return int(self.asked.sources is not None)
+
+    def _searched(self) -> list[Event]:
+        """Documents were searched before the first token: what a client hears of it."""
+        if self.asked.sources is None:
+            return []
+        item = self.asked.sources.search_call()
+        begun = item | {"status": "in_progress", "queries": [], "results": None}
+        place = {"output_index": 0, "item_id": item["id"]}
+        return [
+            self._event("response.output_item.added", output_index=0, item=begun),
+            *[self._event(f"response.file_search_call.{step}", **place) for step in STEPS],
+            self._event("response.output_item.done", output_index=0, item=item),
+        ]
+
+    def _cited(self, annotations: Sequence[Item]) -> list[Event]:
+        place = {"item_id": self.message_id, "output_index": self.first, "content_index": 0}
+        kind = "response.output_text.annotation.added"
+        return [
+            self._event(kind, annotation_index=number, annotation=annotation, **place)
+            for number, annotation in enumerate(annotations)
+        ]
 
     def _message(self, text: str, tokens: Sequence[WrittenToken], status: str) -> Item:
         return {
@@ -101,7 +133,8 @@ class ResponseShape:
         }
 
     def _content(self, text: str, tokens: Sequence[WrittenToken]) -> Item:
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": self._logprobs(tokens)}
+        cited = self.asked.sources.citations(text) if self.asked.sources else []
+        return {"type": "output_text", "text": text, "annotations": cited, "logprobs": self._logprobs(tokens)}
 
     def _logprobs(self, tokens: Sequence[WrittenToken]) -> list[dict[str, Any]]:
         if not self.body.top_logprobs:
@@ -110,12 +143,17 @@ class ResponseShape:
 
     def _text(self, kind: str, tokens: Sequence[WrittenToken], **text: str) -> Event:
         return self._event(
-            kind, item_id=self.message_id, output_index=0, content_index=0, logprobs=self._logprobs(tokens), **text
+            kind,
+            item_id=self.message_id,
+            output_index=self.first,
+            content_index=0,
+            logprobs=self._logprobs(tokens),
+            **text,
         )
 
     def _part(self, kind: str, text: str, tokens: Sequence[WrittenToken]) -> Event:
         part = self._content(text, tokens)
-        return self._event(kind, item_id=self.message_id, output_index=0, content_index=0, part=part)
+        return self._event(kind, item_id=self.message_id, output_index=self.first, content_index=0, part=part)
 
     def _event(self, kind: str, **facts: Any) -> Event:
         self.sent += 1
@@ -132,7 +170,10 @@ class ResponseShape:
             "total_tokens": prompt + answer.written,
         }
         why = {"reason": "max_output_tokens"} if status == "incomplete" else None
-        return self._response(status, output) | {"usage": usage, "incomplete_details": why}
+        made = self._response(status, output) | {"usage": usage, "incomplete_details": why}
+        if self.asked.sources:
+            made |= {"passages": self.asked.sources.passages(), "grounding": self.asked.sources.grounding(answer.text)}
+        return made
 
     def _response(self, status: str, output: list[Item]) -> dict[str, Any]:
         body = self.body
@@ -155,13 +196,19 @@ class ResponseShape:
             "temperature": 1.0 if body.temperature is None else body.temperature,
             "text": {"format": given.model_dump(by_alias=True, exclude_none=True) if given else {"type": "text"}},
             "tool_choice": body.tool_choice or "auto",
-            "tools": [{"strict": None, "parameters": None} | tool for tool in body.tools or []],
+            "tools": [_tool(tool) for tool in body.tools or []],
             "top_logprobs": body.top_logprobs,
             "top_p": 1.0 if body.top_p is None else body.top_p,
             "truncation": "disabled",
             "usage": None,
             "metadata": (body.model_extra or {}).get("metadata") or {},
         }
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    if tool.get("type") == "file_search":
+        return tool
+    return {"strict": None, "parameters": None} | tool
 
 
 def _call_item(call: MadeCall) -> Item:

@@ -17,7 +17,6 @@ REFUSED = {
     "background": "answers are not kept; ask without it.",
     "prompt": "there are no stored prompts.",
     "reasoning": "no model here has levels of effort; leave it out.",
-    "include": NOT_HERE,
     "max_tool_calls": NOT_HERE,
     "context_management": NOT_HERE,
     "moderation": "ask /v1/moderations.",
@@ -28,6 +27,7 @@ REFUSED = {
     "response_format": "send text.format.",
     "stop": "responses have none; /v1/chat/completions takes it.",
 }
+RESULTS = "file_search_call.results"
 ANSWERS = ("user", "assistant", "system", "developer")
 
 
@@ -59,12 +59,15 @@ class ResponseBody(Body):
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
     truncation: Literal["auto", "disabled"] | None = None
+    include: list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
     def as_chat(self) -> ChatBody:
         """Raises ApiError."""
         refuse_unknown(self, REFUSED)
+        if set(self.include or ()) - {RESULTS}:
+            raise unsupported("include", f"only {RESULTS!r} is known, which is always there.")
         if self.truncation == "auto":
             raise unsupported("truncation", "a conversation that is too long is refused, not shortened.")
         return ChatBody.model_validate(
@@ -77,12 +80,16 @@ class ResponseBody(Body):
                 "max_completion_tokens": self.max_output_tokens,
                 "logprobs": bool(self.top_logprobs) or None,
                 "top_logprobs": self.top_logprobs,
-                "tools": [_tool(tool, number) for number, tool in enumerate(self.tools or [])] or None,
+                "tools": [_tool(tool, number) for number, tool in self._functions()] or None,
                 "tool_choice": self.tool_choice,
                 "parallel_tool_calls": self.parallel_tool_calls,
                 "response_format": self._format(),
             }
         )
+
+    def _functions(self) -> list[tuple[int, dict[str, Any]]]:
+        """The tools that the model calls, with their places; files are searched before it is asked."""
+        return [(n, tool) for n, tool in enumerate(self.tools or []) if tool.get("type") != "file_search"]
 
     def _messages(self) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = []
@@ -136,6 +143,6 @@ def _tool(tool: dict[str, Any], number: int) -> dict[str, Any]:
     """Tools of responses have the function's keys beside the type."""
     if tool.get("type") != "function":
         kind = tool.get("type")
-        raise unsupported(f"tools.{number}.type", f"tools are of the type 'function' here, not {kind!r}.")
+        raise unsupported(f"tools.{number}.type", f"tools are functions and file_search here, not {kind!r}.")
     function = {key: value for key, value in tool.items() if key != "type" and value is not None}
     return {"type": "function", "function": function}

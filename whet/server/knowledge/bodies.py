@@ -95,6 +95,16 @@ class SearchBody(Body):
             raise unsupported("rewrite_query", "what is looked up is the text itself.")
 
 
+class FileSearch(Body):
+    """The tool of a response."""
+
+    type: Literal["file_search"]
+    vector_store_ids: Annotated[list[FileName], Field(min_length=1)]
+    max_num_results: Annotated[int, Field(strict=True, ge=1, le=MOST_RESULTS)] | None = None
+    filters: Any = None
+    ranking_options: Any = None
+
+
 class Comparison(Body):
     type: Literal["eq"]
     key: Key

@@ -95,8 +95,7 @@ class Library:
         self, project: str, store: str, query: str, count: int, wanted: dict[str, Any] | None = None
     ) -> list[FoundPassage]:
         """The best passages, of files with the attributes that are wanted. Raises ApiError 404, 503."""
-        chosen = partial(_has, wanted) if wanted else None
-        return self.snapshot(project, store).find(query, count, chosen)
+        return self.snapshot(project, store).find(query, count, with_attributes(wanted))
 
     def snapshot(self, project: str, store: str, cut: Cut = PLAIN_CUT) -> Snapshot:
         """What the store holds now. Raises ApiError 404 where the project has no such store, 503."""
@@ -186,5 +185,8 @@ def read_document(content: Path, filename: str, attached: Attachment, cut: Cut) 
     return Document(attached.document, filename, (attached.place,), passages, attached.attributes)
 
 
-def _has(wanted: dict[str, Any], document: Document) -> bool:
-    return attributes_match(document.attributes, wanted)
+def with_attributes(wanted: dict[str, Any] | None) -> Callable[[Document], bool] | None:
+    """Which documents have these; None: all."""
+    if not wanted:
+        return None
+    return lambda document: attributes_match(document.attributes, wanted)

@@ -12,6 +12,7 @@ from whet.server.inference.conversation import prepare
 from whet.server.inference.response_objects import ResponseShape
 from whet.server.inference.responses_body import ResponseBody
 from whet.server.inference.streaming import event_stream, while_there
+from whet.server.knowledge.sources import asked_in_tools, sources_of
 from whet.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["responses"])
@@ -21,7 +22,8 @@ router = APIRouter(prefix="/v1", tags=["responses"])
 async def create_response(request: Request, body: ResponseBody, caller: Inferring) -> Response | dict[str, Any]:
     """An answer to a text or a conversation, whole or as server-sent events."""
     opened = await service_of(request).answering.writer(body.model, caller)
-    shape = ResponseShape(await prepare(body.as_chat(), opened), body)
+    sources = sources_of(service_of(request).library, opened.served, caller, asked_in_tools(body.tools))
+    shape = ResponseShape(await prepare(body.as_chat(), opened, sources), body)
     if body.stream:
         return await event_stream(request, shape.events(), done=False)
     return await while_there(request, shape.whole())
