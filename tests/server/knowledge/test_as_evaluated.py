@@ -38,7 +38,9 @@ def documents_and_rows(folder: Path) -> tuple[Path, Path]:
     rows = []
     for place, name in enumerate(NAMES):
         colour = COLOURS[place % 4]
-        text = f"{name} has a {colour} bag. {name} came in {1990 + place}. The bag of {name} is kept in room {place}.\n\n"
+        text = (
+            f"{name} has a {colour} bag. {name} came in {1990 + place}. The bag of {name} is kept in room {place}.\n\n"
+        )
         where = documents / ("more" if place % 3 == 0 else "") / f"{name.lower()}.md"
         where.write_text(text + f"Nothing else is known of {name}, and of the others even less is known.")
         rows.append({"q": f"Which colour is the bag of {name}?", "a": colour, "doc": f"{name.lower()}"})
@@ -54,7 +56,13 @@ def keys_of(folder: Path) -> dict[str, Any]:
     documents, data = documents_and_rows(folder)
     retrieval = {"documents": str(documents), "passages": 2, "words": 12, "refusal": "not stated", "template": TEMPLATE}
     columns, evaluate = {"prompt": "q", "completion": "a"}, {"forgetting": False, "max_new_tokens": 16}
-    return {"data": str(data), "retrieval": retrieval, "evaluate": evaluate, "columns": columns, "split": {"test": 0.25}}
+    return {
+        "data": str(data),
+        "retrieval": retrieval,
+        "evaluate": evaluate,
+        "columns": columns,
+        "split": {"test": 0.25},
+    }
 
 
 def serve_run(run: Run, home: Path) -> TestClient:
@@ -125,9 +133,7 @@ def facts_of(said: list[Served], rows: Prepared, run: Run) -> RetrievalFacts:
     return measure_retrieved(rows.shown, {"base": answers, "tuned": answers}, run.recipe.retrieval, None)
 
 
-def test_passages_prompts_and_grounding_are_those_of_the_evaluation(
-    tmp_path: Path, prompts: list[list[int]]
-) -> None:
+def test_passages_prompts_and_grounding_are_those_of_the_evaluation(tmp_path: Path, prompts: list[list[int]]) -> None:
     run = made_run(tmp_path, **keys_of(tmp_path))
     rows, renderer = rows_of(run)
     with serve_run(run, tmp_path / "home") as http:
@@ -154,7 +160,7 @@ def ask_plainly(http: TestClient, model: str, messages: Any) -> dict[str, Any]:
 def test_answers_recall_and_grounding_are_those_of_a_real_tune(tmp_path: Path, prompts: list[list[int]]) -> None:
     recipe = {"base": "nano", "dtype": "float32", "steps": 30, "keep": {"replay": "none"}, **keys_of(tmp_path)}
     result = api.tune(recipe, run_root=tmp_path / "runs")
-    run = Run(Path(result["run"]))
+    run = Run.open(result["run"], tmp_path / "runs")
     rows, renderer = rows_of(run)
     with serve_run(run, tmp_path / "home") as http:
         said = ask(http, run.name, rows, prompts)

@@ -130,6 +130,8 @@ def _take_in(messages: list[dict[str, Any]], item: dict[str, Any], where: str) -
             last.setdefault("tool_calls", []).append(call)
         else:
             messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+    elif kind == "file_search_call":
+        return  # an earlier search, which an answer was given to rest on: each question is looked up by itself
     elif kind == "function_call_output":
         messages.append({"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")})
     elif kind is None:
